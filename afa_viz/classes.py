@@ -1,0 +1,46 @@
+"""Class names, background first, and their colours."""
+
+from __future__ import annotations
+
+VOC_CLASSES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+
+COCO_CLASSES = (
+    "background", "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep",
+    "cow", "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee",
+    "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich",
+    "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant", "bed",
+    "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven",
+    "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+
+SANDBOX_CLASSES = (
+    "background", "aeroplane", "bird", "boat", "bus", "car", "cat", "cow", "dog", "horse", "person", "sheep", "train",
+)  # fmt: skip
+
+Colour = tuple[int, int, int]
+
+
+def palette(num_classes: int) -> tuple[Colour, ...]:
+    """The VOC colour map: the bits of the class number spread over red, green and blue, highest first."""
+    colours = []
+    for number in range(num_classes):
+        rgb, value = [0, 0, 0], number
+        for shift in range(7, -1, -1):
+            for channel in range(3):
+                rgb[channel] |= ((value >> channel) & 1) << shift
+            value >>= 3
+        colours.append((rgb[0], rgb[1], rgb[2]))
+    return tuple(colours)
+
+
+def names_for(num_classes: int) -> tuple[str, ...]:
+    """Names for a number of classes: VOC for 21, COCO for 81, sandbox for 13, else "class 1", "class 2", …"""
+    for names in (VOC_CLASSES, COCO_CLASSES, SANDBOX_CLASSES):
+        if len(names) == num_classes:
+            return names
+    return ("background", *(f"class {i}" for i in range(1, num_classes)))

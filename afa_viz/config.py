@@ -1,0 +1,154 @@
+"""Settings as frozen dataclasses; every default names its source (SPEC.md is the method's specification)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ExplainConfig:
+    """How one image is explained. Changing a field recomputes its stage and the ones below it, nothing above.
+
+    Attributes:
+        long_side: pixels; the image is resized so that its longer side has this many. None: the size that the
+            model's card names, or else the image's own.
+        label_threshold: predicted image labels are the classes whose logit exceeds it; if none does, the best one.
+        scales: of the multi-scale CAM; scale 1 always runs (SPEC.md section 5).
+        flip: fuse with the mirrored image (SPEC.md section 5).
+        symmetric: learn the affinity from S + S^T (SPEC.md section 4); False is an ablation.
+        bkg_score: background score of a single cut through the CAM (SPEC.md section 11).
+        bkg_score_low, bkg_score_high: beta_l and beta_h of the pseudo label (SPEC.md section 11).
+        use_walk: False cuts the pseudo label from the CAM itself: an ablation.
+        radius: of the walk's window in cells (SPEC.md section 6).
+        power: sharpness of the transition matrix (SPEC.md section 6).
+        num_steps: of the walk (SPEC.md section 6: one).
+        use_par: False leaves pixel-adaptive refinement out: an ablation.
+        num_iters: of PAR (SPEC.md section 7: 10 for VOC, 15 for COCO).
+        dilations: of PAR, in pixels of the image it runs on (SPEC.md section 7).
+        par_downscale: PAR runs on an image this many times smaller (SPEC.md section 8: 2).
+    Raises: ValueError: for a value out of range.
+    """
+
+    long_side: int | None = None
+    label_threshold: float = 0.0
+    scales: tuple[float, ...] = (1.0, 0.5, 1.5)
+    flip: bool = True
+    symmetric: bool = True
+    bkg_score: float = 0.45
+    bkg_score_low: float = 0.35
+    bkg_score_high: float = 0.55
+    use_walk: bool = True
+    radius: int = 8
+    power: float = 2.0
+    num_steps: int = 1
+    use_par: bool = True
+    num_iters: int = 10
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 12, 24)
+    par_downscale: int = 2
+
+    def __post_init__(self) -> None:
+        def require(good: bool, field: str, expected: str) -> None:
+            if not good:
+                raise ValueError(f"{field} is {getattr(self, field)!r}; expected {expected}.")
+
+        require(self.long_side is None or 32 <= self.long_side <= 2048, "long_side", "None or 32 to 2048 pixels")
+        require(len(self.scales) > 0 and all(0.25 <= s <= 4 for s in self.scales), "scales", "scales from 0.25 to 4")
+        for field in ("bkg_score", "bkg_score_low", "bkg_score_high"):
+            require(0 <= getattr(self, field) <= 1, field, "a number from 0 to 1")
+        require(self.bkg_score_low <= self.bkg_score_high, "bkg_score_low", "at most bkg_score_high")
+        require(0 <= self.radius <= 128, "radius", "0 to 128 cells")
+        require(0 < self.power <= 32, "power", "a number above 0 and up to 32")
+        require(0 <= self.num_steps <= 64, "num_steps", "0 to 64")
+        require(0 <= self.num_iters <= 100, "num_iters", "0 to 100")
+        require(len(self.dilations) > 0 and all(d >= 1 for d in self.dilations), "dilations", "at least one, all >= 1")
+        require(1 <= self.par_downscale <= 8, "par_downscale", "1 to 8")
+
+
+@dataclass(frozen=True)
+class CurriculumStage:
+    """One part of a training run on one kind of images.
+
+    Attributes:
+        iterations: optimiser steps.
+        crop_size: pixels; a multiple of 32 where pseudo labels are used.
+        batch_size: images a step (of each process).
+        learning_rate: of the encoder at the start of this stage.
+        single_objects: images with one large object each (sandbox only).
+        topk_start, topk_end: share of the cells that top-k pooling averages, moved linearly through the stage.
+        pseudo_labels: also train affinity and segmentation on pseudo labels.
+    """
+
+    iterations: int
+    crop_size: int
+    batch_size: int
+    learning_rate: float
+    single_objects: bool = False
+    topk_start: float = 1.0
+    topk_end: float = 1.0
+    pseudo_labels: bool = False
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run. Defaults are the published VOC run (SPEC.md sections 10 to 12).
+
+    Attributes:
+        backbone: see `afa_viz.model.afa.BACKBONES`.
+        num_classes: K, background included.
+        pooling, logit_offset, cam_relu: how class logits and CAMs are formed; the defaults are published.
+        crop_size: pixels, a multiple of 32.
+        batch_size: images a step of each process.
+        max_iters: steps of the whole run.
+        cam_iters: after this many steps the affinity and segmentation losses join.
+        joint_after: after this many steps the segmentation target is the walked pseudo label.
+        affinity_target: "cam" (VOC) takes it from the refined CAM always; "seg" (COCO) from the segmentation target.
+        weight_seg, weight_aff: of the losses beside the classification loss.
+        learning_rate, weight_decay, betas: of AdamW; the heads train at `head_multiplier` times the rate.
+        warmup_iters, warmup_ratio, lr_power: of the schedule.
+        freeze_norms: LayerNorms of the encoder keep their values (published: their rate is 0).
+        clip_grad: largest gradient norm; 0 switches clipping off.
+        scale_range: of the random rescaling.
+        explain: thresholds, walk and PAR of the pseudo labels.
+        official_parity: run the CAM passes in training mode with the decoder, as the reference does.
+        rng_seed: of every random number.
+    """
+
+    backbone: str = "mit_b1"
+    num_classes: int = 21
+    pooling: str = "max"
+    topk: float = 0.05
+    logit_offset: float = 0.0
+    cam_relu: bool = True
+    crop_size: int = 512
+    batch_size: int = 2
+    max_iters: int = 20000
+    cam_iters: int = 2000
+    joint_after: int = 6000
+    affinity_target: str = "cam"
+    weight_seg: float = 0.1
+    weight_aff: float = 0.1
+    learning_rate: float = 6e-5
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.999)
+    head_multiplier: float = 10.0
+    warmup_iters: int = 1500
+    warmup_ratio: float = 1e-6
+    lr_power: float = 1.0
+    freeze_norms: bool = True
+    clip_grad: float = 0.0
+    drop_path_rate: float = 0.1
+    scale_range: tuple[float, float] = (0.5, 2.0)
+    explain: ExplainConfig = ExplainConfig()
+    official_parity: bool = False
+    rng_seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.affinity_target not in ("cam", "seg"):
+            raise ValueError(f"affinity_target is {self.affinity_target!r}; expected 'cam' (VOC) or 'seg' (COCO).")
+        if self.crop_size % 32:
+            raise ValueError(f"crop_size is {self.crop_size}; expected a multiple of 32, so that every grid fits.")
+        if not 0 <= self.cam_iters <= self.joint_after <= self.max_iters:
+            raise ValueError(
+                f"got cam_iters {self.cam_iters}, joint_after {self.joint_after}, max_iters {self.max_iters}; "
+                "expected 0 <= cam_iters <= joint_after <= max_iters."
+            )

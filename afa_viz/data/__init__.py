@@ -1,0 +1,1 @@
+"""Data sets and what happens to an image on its way into the network."""

@@ -1,0 +1,1 @@
+"""The network and every way weights come in and go out."""

@@ -1,0 +1,185 @@
+"""The AFA network: encoder, classifier for CAMs, learned affinity of the attention, decoder.
+
+Symbols: B batch, C foreground classes, K = C + 1, h w cells at stride 16, N = h * w.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from afa_viz.model import mix_transformer, pvt_v2
+from afa_viz.model.card import Card
+from afa_viz.model.pyramid import BlockAttention, PyramidEncoder
+from afa_viz.model.segformer_head import SegFormerHead
+from afa_viz.ops.affinity import affinity_from_qk
+from afa_viz.ops.cam import class_activation
+
+BACKBONES = (*mix_transformer.VARIANTS, *pvt_v2.VARIANTS)
+POOLINGS = {"max": "max", "gmp": "max", "avg": "avg", "average": "avg", "gap": "avg", "topk": "topk"}
+AFFINITY_BLOCKS = 2  # the last two blocks of the encoder; SPEC.md section 4
+
+
+@dataclass(frozen=True)
+class TrainOutput:
+    """class_logits (B, C); seg_logits (B, K, H/4, W/4); affinity (B, N, N)."""
+
+    class_logits: Tensor
+    seg_logits: Tensor
+    affinity: Tensor
+
+
+@dataclass(frozen=True)
+class LookOutput:
+    """Everything one forward pass can show.
+
+    class_logits (B, C); seg_logits (B, K, H/4, W/4); cam (B, C, h, w) raw; attention: every block, first to last.
+    """
+
+    class_logits: Tensor
+    seg_logits: Tensor
+    cam: Tensor
+    attention: list[BlockAttention]
+
+
+class AFA(nn.Module):
+    """Learning Affinity from Attention. State-dict keys are those of the authors' checkpoints.
+
+    Args:
+        encoder: MiT or PVT v2.
+        num_classes: K, background included.
+        pooling: "max" (published), "avg", or "topk" (mean of the strongest cells).
+        topk: share of the cells that "topk" averages, in (0, 1]. May be changed while training.
+        logit_offset: subtracted from the pooled class logit and left out of the CAM; 0 is published. With an offset
+            an object must score above it somewhere, so that most of its cells stay positive.
+    Attributes:
+        card: what is known about the weights, once they came through `checkpoint.load_model`.
+        checkpoint_id: short hash of their file, "" for weights that came from no file.
+    Source: Ru et al. 2022, figure 3; SPEC.md section 3.
+    """
+
+    card: Card | None = None
+    checkpoint_id: str = ""
+
+    def __init__(
+        self,
+        encoder: PyramidEncoder,
+        num_classes: int,
+        pooling: str = "max",
+        topk: float = 0.05,
+        logit_offset: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if num_classes < 2:
+            raise ValueError(f"got num_classes {num_classes}; expected at least 2: background and one class.")
+        if pooling not in POOLINGS:
+            raise ValueError(f"got pooling {pooling!r}; expected max, avg or topk.")
+        self.encoder = encoder
+        self.pooling = POOLINGS[pooling]
+        self.topk = topk
+        self.logit_offset = logit_offset
+        self.num_classes = num_classes
+        self.decoder = SegFormerHead(encoder.widths, num_classes)
+        self.attn_proj = nn.Conv2d(AFFINITY_BLOCKS * encoder.last_heads, 1, kernel_size=1)
+        nn.init.kaiming_normal_(self.attn_proj.weight, a=5**0.5, mode="fan_out")
+        self.classifier = nn.Conv2d(encoder.widths[-1], num_classes - 1, kernel_size=1, bias=False)
+
+    @property
+    def num_fg_classes(self) -> int:
+        """C, background excluded."""
+        return self.num_classes - 1
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Features of the last stage (B, D, h, w) -> class logits (B, C)."""
+        if self.pooling == "max":
+            pooled = features.amax(dim=(-2, -1), keepdim=True)
+        elif self.pooling == "avg":
+            pooled = features.mean(dim=(-2, -1), keepdim=True)
+        else:  # per class, over the strongest cells of its own map
+            cells = self.classifier(features).flatten(2)
+            count = max(1, round(self.topk * cells.shape[-1]))
+            return cells.topk(count, dim=-1).values.mean(dim=-1) - self.logit_offset
+        return self.classifier(pooled).flatten(1) - self.logit_offset
+
+    def _cam(self, features: Tensor) -> Tensor:
+        return class_activation(features.detach(), self.classifier.weight.detach())
+
+    def _encode(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Features of the four stages and the affinity (B, N, N)."""
+        features, blocks = self.encoder.forward_query_key(image)
+        queries, keys = [block.query for block in blocks], [block.key for block in blocks]
+        return features, affinity_from_qk(queries, keys, self.attn_proj.weight, self.attn_proj.bias)
+
+    def forward(self, image: Tensor) -> TrainOutput:
+        """(B, 3, H, W) normalised -> what the three losses need. Gradients flow; no map of single heads is stored."""
+        features, affinity = self._encode(image)
+        return TrainOutput(self.classify(features[-1]), self.decoder(features), affinity)
+
+    def forward_classify(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> class logits (B, C), for training on image labels alone."""
+        return self.classify(self.encoder(image)[-1])
+
+    def forward_cam(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> raw CAM (B, C, h, w), detached; the decoder does not run."""
+        return self._cam(self.encoder(image)[-1])
+
+    def forward_cam_affinity(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> raw CAM (B, C, h, w), detached, and affinity (B, N, N); the decoder does not run."""
+        features, affinity = self._encode(image)
+        return self._cam(features[-1]), affinity
+
+    def forward_cam_as_published(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward_cam_affinity`, but the decoder runs too, so that its batch norm counts the pass (SPEC.md 11)."""
+        features, affinity = self._encode(image)
+        self.decoder(features)
+        return self._cam(features[-1]), affinity
+
+    def forward_seg(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> segmentation logits (B, K, H/4, W/4)."""
+        return self.decoder(self.encoder(image))
+
+    def forward_look(self, image: Tensor) -> LookOutput:
+        """(B, 3, H, W) -> every output and the attention logits of every block."""
+        features, attention = self.encoder.forward_attention(image)
+        return LookOutput(self.classify(features[-1]), self.decoder(features), self._cam(features[-1]), attention)
+
+
+def build_encoder(backbone: str, pretrained: bool = False, drop_path_rate: float = 0.1) -> PyramidEncoder:
+    """An encoder by name, one of `BACKBONES`; `pretrained` only for timm's PVT v2."""
+    if backbone in pvt_v2.VARIANTS:
+        return pvt_v2.PvtV2(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
+    if backbone in mix_transformer.VARIANTS:
+        return timm.create_model(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
+    raise ValueError(f"got backbone {backbone!r}; expected one of {', '.join(BACKBONES)}.")
+
+
+def build_afa(
+    backbone: str = "mit_b1",
+    num_classes: int = 21,
+    pooling: str = "max",
+    *,
+    topk: float = 0.05,
+    logit_offset: float = 0.0,
+    pretrained: bool = False,
+    drop_path_rate: float = 0.1,
+) -> AFA:
+    """A new AFA network with fresh weights, in training mode.
+
+    Args:
+        backbone: one of `BACKBONES`: mit_b0 to mit_b5, pvt_v2_b0 to pvt_v2_b5.
+        num_classes: K, background included.
+        pooling, topk, logit_offset: see `AFA`.
+        pretrained: ImageNet weights for the encoder (PVT v2 only; MiT weights come through `checkpoint.load_any`).
+        drop_path_rate: stochastic depth.
+    Raises: ValueError: for an unknown backbone or pooling.
+    """
+    encoder = build_encoder(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
+    return AFA(encoder, num_classes, pooling, topk=topk, logit_offset=logit_offset)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Number of parameters."""
+    return sum(torch.numel(p) for p in model.parameters())

@@ -1,0 +1,150 @@
+"""What both backbone families share: four stages of transformer blocks and three ways to walk through them.
+
+Every way gives the same features; they differ in what is kept of the attention: nothing (fast), every map (for
+looking), or the queries and keys of the last two blocks (for the affinity as one product).
+
+Symbols: B batch, D channels, h w cells of a stage, N = h * w queries, M keys (fewer than N where keys are reduced),
+d width of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Grid = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class BlockAttention:
+    """Attention of one block as it was computed.
+
+    Attributes:
+        logits: (B, heads, N, M) unscaled q k^T, before softmax.
+        query_grid, key_grid: (rows, columns) of queries and keys; N and M are their products.
+        scale: the factor applied to the logits before softmax, d ** -0.5.
+        reduction: cells that a key spans along each side; 1 in the last stage.
+    """
+
+    logits: Tensor
+    query_grid: Grid
+    key_grid: Grid
+    scale: float
+    reduction: int
+
+
+@dataclass(frozen=True)
+class QueryKey:
+    """Queries and keys of one block of the last stage: each (B, heads, N, d)."""
+
+    query: Tensor
+    key: Tensor
+
+
+def query_key_value(attn: nn.Module, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Grid]:
+    """Queries, keys and values of one attention layer and the grid of its keys.
+
+    Args:
+        attn: a layer with `num_heads`, `q`, `kv` and, where the keys are reduced, `sr` and `norm`.
+        tokens: (B, N, D), normalised.
+        grid: of the tokens.
+    Returns: (B, heads, N, d), (B, heads, M, d), (B, heads, M, d), key grid.
+    """
+
+    def split(values: Tensor) -> Tensor:
+        return values.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2)
+
+    source, key_grid = tokens, grid
+    reduce = getattr(attn, "sr", None)
+    if reduce is not None:
+        maps = tokens.transpose(1, 2).unflatten(2, grid)
+        # A map smaller than the kernel would vanish: extend it to one cell (images under 29 pixels).
+        kernel = reduce.kernel_size
+        missing = (max(0, kernel[0] - grid[0]), max(0, kernel[1] - grid[1]))
+        if any(missing):
+            maps = F.pad(maps, (0, missing[1], 0, missing[0]))
+        maps = reduce(maps)
+        key_grid = (maps.shape[-2], maps.shape[-1])
+        source = attn.norm(maps.flatten(2).transpose(1, 2))
+    key, value = attn.kv(source).chunk(2, dim=-1)
+    return split(attn.q(tokens)), split(key), split(value), key_grid
+
+
+def merge_heads(heads: Tensor) -> Tensor:
+    """(B, heads, N, d) -> (B, N, D)."""
+    return heads.transpose(1, 2).flatten(2)
+
+
+class PyramidEncoder(nn.Module):
+    """Base of the encoders. A family says how to embed, what its blocks are and how a block ends.
+
+    Attributes:
+        widths, depths: channels and blocks of the four stages.
+        last_heads: heads of each block of the last stage.
+    """
+
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    last_heads: int
+
+    def stage(self, i: int) -> tuple[nn.ModuleList, nn.Module]:
+        """Blocks and final norm of stage i in 0..3."""
+        raise TypeError(f"{type(self).__name__} must define stage()")
+
+    def embed(self, i: int, maps: Tensor) -> tuple[Tensor, Grid]:
+        """Map of the stage before (or the image) -> tokens (B, N, D) of stage i and their grid."""
+        raise TypeError(f"{type(self).__name__} must define embed()")
+
+    def finish_block(self, block: nn.Module, tokens: Tensor, attended: Tensor, grid: Grid) -> Tensor:
+        """Tokens after both residual branches, given the merged and not yet projected attention output."""
+        raise TypeError(f"{type(self).__name__} must define finish_block()")
+
+    def _walk(self, image: Tensor, run_block) -> Iterator[Tensor]:
+        maps = image
+        for i in range(4):
+            tokens, grid = self.embed(i, maps)
+            blocks, norm = self.stage(i)
+            for j, block in enumerate(blocks):
+                tokens = run_block(i, j, block, tokens, grid)
+            maps = norm(tokens).transpose(1, 2).unflatten(2, grid).contiguous()
+            yield maps
+
+    def _fast(self, block: nn.Module, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
+        query, key, value, _ = query_key_value(block.attn, block.norm1(tokens), grid)
+        attended = merge_heads(F.scaled_dot_product_attention(query, key, value))
+        return self.finish_block(block, tokens, attended, grid), query, key
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) normalised -> four maps (B, D, h, w) at strides 4, 8, 16, 16 (ceil divisions)."""
+        return list(self._walk(image, lambda i, j, block, tokens, grid: self._fast(block, tokens, grid)[0]))
+
+    def forward_attention(self, image: Tensor) -> tuple[list[Tensor], list[BlockAttention]]:
+        """The maps of `forward` and the attention of every block, first to last."""
+        attention: list[BlockAttention] = []
+
+        def run_block(i: int, j: int, block: nn.Module, tokens: Tensor, grid: Grid) -> Tensor:
+            query, key, value, key_grid = query_key_value(block.attn, block.norm1(tokens), grid)
+            logits, scale = query @ key.transpose(-1, -2), query.shape[-1] ** -0.5
+            reduce = getattr(block.attn, "sr", None)
+            reduction = reduce.stride[0] if reduce is not None else 1
+            attention.append(BlockAttention(logits, grid, key_grid, scale, reduction))
+            attended = (logits * scale).softmax(dim=-1) @ value
+            return self.finish_block(block, tokens, merge_heads(attended), grid)
+
+        return list(self._walk(image, run_block)), attention
+
+    def forward_query_key(self, image: Tensor) -> tuple[list[Tensor], list[QueryKey]]:
+        """The maps of `forward` and the queries and keys of the last two blocks."""
+        kept: list[QueryKey] = []
+
+        def run_block(i: int, j: int, block: nn.Module, tokens: Tensor, grid: Grid) -> Tensor:
+            tokens, query, key = self._fast(block, tokens, grid)
+            if i == 3 and j >= self.depths[3] - 2:
+                kept.append(QueryKey(query, key))
+            return tokens
+
+        return list(self._walk(image, run_block)), kept

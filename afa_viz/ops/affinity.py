@@ -1,0 +1,184 @@
+"""Semantic affinity: how likely two cells belong to the same class, learned from attention logits.
+
+A = sigmoid(sum_k w_k (S_k + S_k^T) + b) over the 16 heads of the last two blocks; see `affinity_from_logits`.
+Symbols: B batch, N = h * w cells in row-major order, d width of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from afa_viz.ops.checks import require_dims, require_finite, require_square
+
+STRIDE = 16  # pixels a cell of the last stage spans
+
+
+def token_grid(height: int, width: int, stride: int = STRIDE) -> tuple[int, int]:
+    """Cells (rows, columns) that an image of (height, width) pixels has at `stride`: ceil divisions."""
+    return -(-height // stride), -(-width // stride)
+
+
+def symmetrize(logits: Tensor) -> Tensor:
+    """S + S^T over the last two dimensions; the sum is not halved (SPEC.md section 4)."""
+    if logits.shape[-1] != logits.shape[-2]:
+        raise ValueError(
+            f"logits have {logits.shape[-2]} queries and {logits.shape[-1]} keys; "
+            "expected equal numbers: only maps without key reduction (the last stage) can be symmetrised."
+        )
+    return logits + logits.transpose(-1, -2)
+
+
+def affinity_logits(
+    attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor, symmetric: bool = True
+) -> Tensor:
+    """The affinity before its sigmoid; see `affinity_from_logits`."""
+    heads = weight.numel()
+    blocks: list[Tensor] = []
+    for logits in reversed(attn_logits):
+        if sum(b.shape[1] for b in blocks) >= heads:
+            break
+        require_dims("attn_logits", logits, 4, "(B, heads, N, N)")
+        blocks.insert(0, logits)
+    stacked = torch.cat(blocks, dim=1) if blocks else torch.zeros(0, 0, 0, 0)
+    if stacked.shape[1] != heads:
+        raise ValueError(
+            f"weight has {heads} entries but the last blocks give {stacked.shape[1]} heads; "
+            "expected one weight for each head of the last blocks (16 = 2 blocks of 8)."
+        )
+    require_finite("attn_logits", stacked)
+    # Symmetrising after the combination is the same sum with 16 times fewer additions.
+    combined = torch.einsum("k,bknm->bnm", weight.reshape(-1), stacked)
+    if symmetric:
+        return symmetrize(combined) + bias
+    return 2 * combined + bias  # the same magnitude without the transposed half
+
+
+def affinity_from_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+    """Learned affinity: one weight a head of the symmetrised logits, a bias, a sigmoid.
+
+    Args:
+        attn_logits: list of (B, heads, N, N), block order. Unscaled q k^T, before softmax. As many of the last
+            blocks are used as the weight has heads (two blocks of 8 for 16 weights).
+        weight: 16 values in any shape, e.g. (1, 16, 1, 1).
+        bias: one value.
+    Returns: (B, N, N), symmetric, in (0, 1).
+    Raises: ValueError: if the head counts do not fit, a map is not square or a value is not finite.
+    Source: Ru et al. 2022, section 3.2, equation 3; SPEC.md section 4.
+    """
+    return torch.sigmoid(affinity_logits(attn_logits, weight, bias))
+
+
+def affinity_from_qk(queries: Sequence[Tensor], keys: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+    """The same affinity as one matrix product, which never stores a map for each head.
+
+    With heads and blocks side by side in the channels and each query scaled by the weight of its head,
+    sum_k w_k q_k k_k^T = Q K^T, and S + S^T is that product plus its transpose.
+
+    Args:
+        queries, keys: lists of (B, heads, N, d), one entry a block, in block order.
+        weight: one value for each head of all blocks, in the same order.
+        bias: one value.
+    Returns: (B, N, N), symmetric, in (0, 1); equal to `affinity_from_logits` up to rounding (1e-6).
+    Raises: ValueError: if the number of weights is not the number of heads.
+    Source: KEYMAPS.md, "the learned affinity as one product".
+    """
+    heads = sum(q.shape[1] for q in queries)
+    if weight.numel() != heads:
+        raise ValueError(f"weight has {weight.numel()} entries but queries have {heads} heads; expected equal counts.")
+    scaled = torch.cat(list(queries), dim=1) * weight.reshape(1, -1, 1, 1)
+    query = scaled.transpose(1, 2).flatten(2)
+    key = torch.cat(list(keys), dim=1).transpose(1, 2).flatten(2)
+    product = query @ key.transpose(1, 2)
+    return torch.sigmoid(product + product.transpose(1, 2) + bias)
+
+
+def pool_queries(logits: Tensor, query_grid: tuple[int, int], reduction: int) -> Tensor:
+    """Average the query axis over the blocks of cells that each key summarises, which makes the map square.
+
+    Args:
+        logits: (B, heads, Nq, Nk) of a stage with reduced keys.
+        query_grid: (rows, columns) of the queries.
+        reduction: cells a key spans along each side; trailing rows and columns are dropped, as for the keys.
+    Returns: (B, heads, Nk, Nk).
+    Source: SPEC.md section 3, "attention returned for each block".
+    """
+    if reduction == 1:
+        return logits
+    batch, heads, _, num_keys = logits.shape
+    maps = logits.transpose(2, 3).reshape(batch * heads, num_keys, *query_grid)
+    pooled = F.avg_pool2d(maps, reduction, reduction).flatten(2)
+    return pooled.transpose(1, 2).reshape(batch, heads, -1, num_keys)
+
+
+def radius_mask(height: int, width: int, radius: int = 8, device: torch.device | str | None = None) -> Tensor:
+    """Which pairs of cells are near: |d row| <= radius and |d column| <= radius, a square window.
+
+    Args:
+        height, width: the grid, in cells. Cells are numbered row by row.
+        radius: in cells, >= 0. Default: Ru et al. 2022, section 4.1.
+    Returns: (N, N) bool, N = height * width.
+    Raises: ValueError: if a size is not positive or the radius is negative.
+    Source: SPEC.md section 6.
+    """
+    if height < 1 or width < 1 or radius < 0:
+        raise ValueError(f"got a {height} x {width} grid and radius {radius}; expected sizes >= 1 and a radius >= 0.")
+
+    def near(size: int) -> Tensor:
+        index = torch.arange(size, device=device)
+        return (index[:, None] - index[None, :]).abs() <= radius
+
+    near_rows, near_cols = near(height), near(width)
+    both = near_rows[:, None, :, None] & near_cols[None, :, None, :]
+    return both.reshape(height * width, height * width)
+
+
+def affinity_labels(
+    label: Tensor, mask: Tensor | None = None, ignore_index: int = 255, stride: int = STRIDE
+) -> Tensor:
+    """Supervision of the affinity from a label map: 1 same class, 0 different classes, 255 unknown.
+
+    Args:
+        label: (B, H, W) integers at pixel resolution; background pairs and the diagonal count as equal.
+        mask: (N, N) bool or 0/1, from `radius_mask` of the grid (H // stride, W // stride); None: all pairs.
+        ignore_index: label of uncertain pixels.
+        stride: pixels a cell; the label map is read by nearest neighbour (floor rule).
+    Returns: (B, N, N) int64 with values 0, 1 and `ignore_index`.
+    Raises: ValueError: if the mask does not fit the grid; use image sides that are multiples of the stride.
+    Source: Ru et al. 2022, section 3.3; SPEC.md section 8.
+    """
+    require_dims("label", label, 3, "(B, H, W)")
+    height, width = label.shape[-2] // stride, label.shape[-1] // stride
+    if height < 1 or width < 1:
+        raise ValueError(f"label is {tuple(label.shape[-2:])} pixels; expected sides of at least {stride}.")
+    rows = torch.div(torch.arange(height, device=label.device) * label.shape[-2], height, rounding_mode="floor")
+    cols = torch.div(torch.arange(width, device=label.device) * label.shape[-1], width, rounding_mode="floor")
+    cells = label[:, rows][:, :, cols].flatten(1).long()
+    known = cells != ignore_index
+    valid = known[:, :, None] & known[:, None, :]
+    if mask is not None:
+        if mask.shape != (height * width, height * width):
+            raise ValueError(
+                f"mask has shape {tuple(mask.shape)} but the label gives a {height} x {width} grid; "
+                "expected (N, N): use image sides that are multiples of 16 and the mask of that grid."
+            )
+        valid = valid & mask.bool()
+    same = (cells[:, :, None] == cells[:, None, :]).long()
+    return torch.where(valid, same, torch.full_like(same, ignore_index))
+
+
+def asymmetry(logits: Tensor) -> Tensor:
+    """How far a square map is from symmetric: |S - S^T| / |S + S^T| (Frobenius norms), 0 for symmetric.
+
+    Args:
+        logits: (..., N, N).
+    Returns: (...), >= 0; 1 means that the antisymmetric part is as large as the symmetric one.
+    """
+    require_square("logits", logits.reshape(-1, *logits.shape[-2:]))
+    transposed = logits.transpose(-1, -2)
+    return (logits - transposed).flatten(-2).norm(dim=-1) / (logits + transposed).flatten(-2).norm(dim=-1).clamp_min(
+        1e-12
+    )

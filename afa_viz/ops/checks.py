@@ -1,0 +1,32 @@
+"""Refusals shared by the ops: one sentence that says what came, what was expected and what to do."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def require_finite(name: str, tensor: Tensor) -> None:
+    """Raise ValueError if a floating tensor holds NaN or infinity."""
+    if not tensor.is_floating_point() or tensor.numel() == 0:
+        return
+    # One pass, no temporary of the tensor's size: the sum is non-finite if any element is. It may also
+    # overflow for huge finite values, so only then look at every element.
+    if not torch.isfinite(tensor.detach().sum(dtype=torch.float64)) and not torch.isfinite(tensor).all():
+        bad = int((~torch.isfinite(tensor)).sum())
+        raise ValueError(
+            f"{name} holds {bad} NaN or infinite values; expected finite numbers: check the step that made it."
+        )
+
+
+def require_dims(name: str, tensor: Tensor, dims: int, layout: str) -> None:
+    """Raise ValueError if a tensor does not have `dims` dimensions."""
+    if tensor.dim() != dims:
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}; expected {dims} dimensions {layout}.")
+
+
+def require_square(name: str, matrix: Tensor) -> None:
+    """Raise ValueError unless the last two dimensions are equal."""
+    require_dims(name, matrix, 3, "(B, N, N)")
+    if matrix.shape[-1] != matrix.shape[-2]:
+        raise ValueError(f"{name} has shape {tuple(matrix.shape)}; expected a square matrix (B, N, N).")

@@ -1,0 +1,86 @@
+"""The three losses of AFA: image classification, segmentation on pseudo labels, affinity on label pairs."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from afa_viz.ops.checks import require_dims, require_finite
+
+
+def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
+    """Multi-label soft margin: mean over images and classes of binary cross-entropy with logits.
+
+    Args:
+        logits: (B, C) class logits.
+        image_labels: (B, C) multi-hot.
+    Returns: scalar >= 0.
+    Raises: ValueError: if the shapes differ or a value is not finite.
+    Source: SPEC.md section 9, `cls_loss`.
+    """
+    if logits.shape != image_labels.shape:
+        raise ValueError(
+            f"logits have shape {tuple(logits.shape)} but image_labels {tuple(image_labels.shape)}; expected both (B, C)."
+        )
+    require_finite("logits", logits)
+    return F.binary_cross_entropy_with_logits(logits, image_labels.to(logits.dtype))
+
+
+def segmentation_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Tensor:
+    """Half the cross-entropy over background pixels plus half that over foreground pixels, each a mean.
+
+    Args:
+        logits: (B, K, H, W).
+        target: (B, H, W) integers: 0 background, 1..C classes, `ignore_index` left out.
+    Returns: scalar >= 0. A half without any pixel counts 0 (the reference gives NaN there; gradients agree).
+    Raises: ValueError: if the shapes do not fit or a value is not finite.
+    Source: SPEC.md section 9, `seg_loss`.
+    """
+    require_dims("logits", logits, 4, "(B, K, H, W)")
+    if target.shape != (logits.shape[0], *logits.shape[-2:]):
+        raise ValueError(
+            f"target has shape {tuple(target.shape)} but logits {tuple(logits.shape)}; "
+            "expected (B, H, W) of the logits: resize them to the label first."
+        )
+    require_finite("logits", logits)
+    target = target.long()
+    loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")
+    background = target == 0
+    foreground = (target != 0) & (target != ignore_index)
+
+    def mean_over(pixels: Tensor) -> Tensor:
+        return (loss * pixels).sum() / pixels.sum().clamp_min(1)
+
+    return 0.5 * (mean_over(background) + mean_over(foreground))
+
+
+def affinity_counts(target: Tensor) -> tuple[Tensor, Tensor]:
+    """Number of positive and of negative pairs, each plus one, as the affinity loss divides by them."""
+    return (target == 1).sum() + 1, (target == 0).sum() + 1
+
+
+def affinity_loss(affinity: Tensor, target: Tensor) -> Tensor:
+    """Push same-class pairs to 1 and different-class pairs to 0, each group with equal weight.
+
+    loss = (1/2) sum_{target=1} (1 - A) / P + (1/2) sum_{target=0} A / N, P and N from `affinity_counts`.
+
+    Args:
+        affinity: (B, N, N) in (0, 1).
+        target: (B, N, N) integers 1, 0 or anything else for "ignore", from `affinity.affinity_labels`.
+    Returns: scalar in [0, 1).
+    Raises: ValueError: if the shapes differ or a value is not finite.
+    Source: Ru et al. 2022, equation 4; SPEC.md section 9.
+    """
+    if affinity.shape != target.shape:
+        raise ValueError(
+            f"affinity has shape {tuple(affinity.shape)} but target {tuple(target.shape)}; "
+            "expected equal shapes: take the labels of the same grid."
+        )
+    require_finite("affinity", affinity)
+    positive = (target == 1).to(affinity.dtype)
+    negative = (target == 0).to(affinity.dtype)
+    num_positive, num_negative = affinity_counts(target)
+    return 0.5 * ((1 - affinity) * positive).sum() / num_positive + 0.5 * (affinity * negative).sum() / num_negative
+
+

@@ -1,0 +1,115 @@
+"""Scores: one confusion matrix over all pixels, intersection over union from it, F1 of the image labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a confusion matrix says. Fractions in [0, 1]; NaN where nothing was counted.
+
+    Attributes:
+        miou: mean of `iou` over the classes present in the ground truth.
+        iou: (K,) float64, TP / (ground truth + predicted - TP); 0 for a class predicted but never present,
+            NaN for a class in neither.
+        pixel_accuracy: share of counted pixels that are right.
+        mean_accuracy: mean of TP / ground truth over the classes present.
+        precision, recall: (K,) float64, TP / predicted and TP / ground truth, NaN where the divisor is 0.
+    """
+
+    miou: float
+    iou: Tensor
+    pixel_accuracy: float
+    mean_accuracy: float
+    precision: Tensor
+    recall: Tensor
+
+
+class ConfusionMatrix:
+    """Counts of (true class, predicted class) over pixels; matrices of several processes may be added.
+
+    Args:
+        num_classes: K, background included.
+        ignore_index: pixels with this value in the target are dropped, and so are pixels predicted with it
+            (a pseudo label's uncertain pixels).
+    Source: SPEC.md section 13, `scores` and `pseudo_scores`.
+    """
+
+    def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
+        if num_classes < 2:
+            raise ValueError(f"got num_classes {num_classes}; expected at least 2 (background and one class).")
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+        self.matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+
+    def update(self, target: Tensor, prediction: Tensor) -> ConfusionMatrix:
+        """Count one or more label maps of equal shape; returns itself.
+
+        Raises: ValueError: if the shapes differ or a class is outside 0..K-1 (and not the ignore index).
+        """
+        target, prediction = torch.as_tensor(target), torch.as_tensor(prediction)
+        if target.shape != prediction.shape:
+            raise ValueError(
+                f"target has shape {tuple(target.shape)} but prediction {tuple(prediction.shape)}; "
+                "expected equal shapes: resize the prediction to the label."
+            )
+        true, guess = target.reshape(-1).long(), prediction.reshape(-1).long().to(target.device)
+        keep = (true != self.ignore_index) & (guess != self.ignore_index)
+        true, guess = true[keep], guess[keep]
+        for name, labels in (("target", true), ("prediction", guess)):
+            if labels.numel() and (int(labels.min()) < 0 or int(labels.max()) >= self.num_classes):
+                raise ValueError(
+                    f"{name} holds class {int(labels.max())}; expected 0..{self.num_classes - 1} or "
+                    f"{self.ignore_index}: the model and the data have different class lists."
+                )
+        counts = torch.bincount(true * self.num_classes + guess, minlength=self.num_classes**2)
+        self.matrix += counts.reshape(self.num_classes, self.num_classes).cpu()
+        return self
+
+    def scores(self) -> Scores:
+        """All scores of what was counted so far."""
+        matrix = self.matrix.double()
+        hits, truth, predicted = matrix.diag(), matrix.sum(dim=1), matrix.sum(dim=0)
+        union = truth + predicted - hits
+        present = truth > 0
+        iou, recall, precision = hits / union, hits / truth, hits / predicted
+        return Scores(
+            miou=float(iou[present].mean()),
+            iou=iou,
+            pixel_accuracy=float(hits.sum() / truth.sum()),
+            mean_accuracy=float(recall[present].mean()),
+            precision=precision,
+            recall=recall,
+        )
+
+
+def f1_per_image(logits: Tensor, image_labels: Tensor, threshold: float = 0.0) -> Tensor:
+    """F1 of "logit > threshold" against the image labels; 0 when nothing is true and nothing predicted.
+
+    Args:
+        logits, image_labels: (B, C).
+    Returns: (B,) float64.
+    Source: SPEC.md section 13, `cls_f1`.
+    """
+    predicted, actual = logits > threshold, image_labels > 0
+    hits = (predicted & actual).sum(dim=1).double()
+    total = predicted.sum(dim=1).double() + actual.sum(dim=1).double()
+    return torch.where(total > 0, 2 * hits / total.clamp_min(1), torch.zeros_like(hits))
+
+
+def average_precision(logits: Tensor, image_labels: Tensor) -> Tensor:
+    """Average precision of every class over a set of images, NaN for a class that no image has.
+
+    Args:
+        logits, image_labels: (num_images, C).
+    Returns: (C,) float64 in [0, 1]: mean over the positives of the precision at their rank.
+    """
+    order = logits.argsort(dim=0, descending=True, stable=True)
+    ranked = image_labels.gather(0, order).double()
+    ranks = torch.arange(1, len(ranked) + 1, device=ranked.device)[:, None]
+    precision = ranked.cumsum(dim=0) / ranks
+    return (precision * ranked).sum(dim=0) / ranked.sum(dim=0)

@@ -1,0 +1,166 @@
+"""Trace: every stage of one explained image, frozen, on the CPU, saved and loaded without loss."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from afa_viz.config import ExplainConfig
+
+FORMAT = 1
+_TENSORS = (
+    "image", "image_labels", "class_logits", "cam", "affinity_weight", "affinity_bias", "affinity", "cam_rw",
+    "cam_rw_high", "cam_par", "cam_par_high", "regions", "pseudo_label", "seg_logits", "seg",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All stages of one image, in the order `image, cam, attention, affinity, cam_rw, cam_par, regions,
+    pseudo_label, seg`.
+
+    C foreground classes, K = C + 1 with background first, H W pixels of the explained image, h w cells at
+    stride 16 (ceil divisions), N = h * w cells in row-major order.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, at the size that was explained.
+        image_labels: (C,) float32 multi-hot: the classes that the pseudo label may use.
+        labels_given: whether they came with the image (True) or were predicted (False).
+        class_logits: (C,) float32, of the classifier.
+        attn_logits: one (heads, queries, keys) float32 map a block: q k^T before scale and softmax. Stages 1 to 3
+            have fewer keys than queries.
+        attn_scales: the factor before softmax, one a block; see `attn_probs`.
+        query_grids, key_grids: (rows, columns) of queries and keys, one a block.
+        affinity_weight, affinity_bias: (heads of the last two blocks,) and (1,): the learned combination.
+        cam: (C, H, W) float32 in [0, 1): fused over scales and flips, normalised; absent classes included.
+        affinity: (N, N) float32 in (0, 1), learned.
+        cam_rw, cam_rw_high: (K, h, w) float32 after the random walk, with the low and the high background score.
+            Without the walk: where it would have started.
+        cam_par, cam_par_high: (K, H, W) float32 after PAR, likewise. Without PAR: `cam_rw` at image size.
+        pseudo_label: (H, W) uint8: 0 background, 1..C classes, 255 uncertain.
+        regions: (H, W) uint8: 0 reliable background, 1 reliable foreground, 2 uncertain.
+        seg_logits: (K, H / 4, W / 4) float32, of the decoder.
+        seg: (H, W) uint8 label of the decoder; uses no image labels.
+        target: (H, W) uint8 ground truth with 255 for "do not count", or None where it is not known.
+        class_names: K names, background first. palette: K colours.
+        config: the settings that made this trace. checkpoint_id: of the weights.
+    """
+
+    image: Tensor
+    image_labels: Tensor
+    labels_given: bool
+    class_logits: Tensor
+    attn_logits: tuple[Tensor, ...]
+    attn_scales: tuple[float, ...]
+    query_grids: tuple[tuple[int, int], ...]
+    key_grids: tuple[tuple[int, int], ...]
+    affinity_weight: Tensor
+    affinity_bias: Tensor
+    cam: Tensor
+    affinity: Tensor
+    cam_rw: Tensor
+    cam_rw_high: Tensor
+    cam_par: Tensor
+    cam_par_high: Tensor
+    regions: Tensor
+    pseudo_label: Tensor
+    seg_logits: Tensor
+    seg: Tensor
+    target: Tensor | None
+    class_names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    config: ExplainConfig
+    checkpoint_id: str
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of the stride-16 grid of CAM walk and affinity."""
+        return self.query_grids[-1]
+
+    @property
+    def present(self) -> tuple[int, ...]:
+        """Labels (1..C) of the classes in `image_labels`."""
+        return tuple(int(c) + 1 for c in self.image_labels.nonzero().flatten())
+
+    def attn_probs(self, block: int) -> Tensor:
+        """Attention of one block after scale and softmax: (heads, queries, keys), each query sums to 1."""
+        return (self.attn_logits[block] * self.attn_scales[block]).softmax(dim=-1)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything to one compressed `.npz` file, whole or not at all; returns its path."""
+        path = Path(path)
+        if path.suffix != ".npz":
+            raise ValueError(f"{path.name} does not end in .npz; expected a name like trace.npz.")
+        arrays = {name: getattr(self, name).numpy() for name in _TENSORS}
+        arrays |= {f"attn_logits_{i}": logits.numpy() for i, logits in enumerate(self.attn_logits)}
+        if self.target is not None:
+            arrays["target"] = self.target.numpy()
+        meta = {
+            "format": FORMAT,
+            "labels_given": self.labels_given,
+            "attn_scales": self.attn_scales,
+            "query_grids": self.query_grids,
+            "key_grids": self.key_grids,
+            "class_names": self.class_names,
+            "palette": self.palette,
+            "config": dataclasses.asdict(self.config),
+            "checkpoint_id": self.checkpoint_id,
+        }
+        arrays["meta"] = np.array(json.dumps(meta))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".npz")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **arrays)
+            os.replace(partial, path)
+        except BaseException:
+            os.unlink(partial)
+            raise
+        return path
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Trace:
+        """Read what `save` wrote.
+
+        Raises: FileNotFoundError: if there is no such file. ValueError: if it is not a trace.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"there is no file {path}; expected a trace written by Trace.save.")
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "meta"}
+                meta = json.loads(str(file["meta"]))
+            if meta["format"] != FORMAT:
+                raise KeyError("format")
+            config = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
+            return Trace(
+                **{name: arrays[name] for name in _TENSORS},
+                target=arrays.get("target"),
+                attn_logits=tuple(arrays[f"attn_logits_{i}"] for i in range(len(meta["attn_scales"]))),
+                attn_scales=tuple(meta["attn_scales"]),
+                query_grids=tuple((rows, cols) for rows, cols in meta["query_grids"]),
+                key_grids=tuple((rows, cols) for rows, cols in meta["key_grids"]),
+                labels_given=meta["labels_given"],
+                class_names=tuple(meta["class_names"]),
+                palette=tuple((r, g, b) for r, g, b in meta["palette"]),
+                config=ExplainConfig(**config),
+                checkpoint_id=meta["checkpoint_id"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{Path(path).name} is not a trace of this version ({error}); expected a file written by Trace.save."
+            ) from error
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write one self-contained HTML page with every stage; it opens without a network. Returns its path."""
+        from afa_viz.figures.report import write_report  # the one lazy step up: docs/decisions/002-trace-report.md
+
+        return write_report(self, path)

@@ -1,0 +1,96 @@
+"""One training step of AFA: forward, pseudo labels, three losses. The optimiser is the loop's business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from afa_viz.config import TrainConfig
+from afa_viz.explain import PseudoLabels, make_pseudo_labels
+from afa_viz.model.afa import AFA, TrainOutput
+from afa_viz.ops import affinity as aff
+from afa_viz.ops import losses
+from afa_viz.ops.cam import resize
+
+
+@dataclass(frozen=True)
+class Batch:
+    """image (B, 3, S, S) normalised; image_labels (B, C) multi-hot; box (B, 4): top, bottom, left, right of the real
+    pixels of each crop."""
+
+    image: Tensor
+    image_labels: Tensor
+    box: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on a device (the boxes stay on the CPU)."""
+        return Batch(self.image.to(device), self.image_labels.to(device), self.box)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Losses (scalars) and what they came from. Where pseudo labels were not made, the last five are None."""
+
+    loss: Tensor
+    loss_cls: Tensor
+    loss_seg: Tensor | None
+    loss_aff: Tensor | None
+    output: TrainOutput
+    labels: PseudoLabels | None
+    seg_target: Tensor | None
+    affinity_target: Tensor | None
+
+
+def phase(iteration: int, config: TrainConfig) -> str:
+    """Name of the phase of a 0-based iteration: "classification", "affinity" or "joint" (SPEC.md section 11)."""
+    if iteration <= config.cam_iters:
+        return "classification"
+    return "affinity" if iteration <= config.joint_after else "joint"
+
+
+def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: int) -> StepResult:
+    """All losses of one step, ready for `loss.backward()`.
+
+    In the classification phase only the image labels are used and no pseudo label is made. With
+    `config.official_parity` they are made all the same, by passes in the model's present mode, decoder included,
+    as the reference does; otherwise the CAM passes run in evaluation mode.
+
+    Source: Ru et al. 2022, section 3.4; SPEC.md section 11.
+    """
+    now = phase(iteration, config)
+    if now == "classification" and not config.official_parity:
+        logits = model.forward_classify(batch.image)
+        loss_cls = losses.classification_loss(logits, batch.image_labels)
+        return StepResult(loss_cls, loss_cls, None, None, TrainOutput(logits, logits, logits), None, None, None)
+
+    output = model(batch.image)
+    loss_cls = losses.classification_loss(output.class_logits, batch.image_labels)
+    was_training = model.training
+    if not config.official_parity:
+        model.eval()
+    labels = make_pseudo_labels(
+        model,
+        batch.image,
+        batch.image_labels,
+        batch.box,
+        config.explain,
+        with_walk=now == "joint" or config.official_parity,
+        relu=config.cam_relu,
+        as_published=config.official_parity,
+    )
+    model.train(was_training)
+
+    seg_target = labels.refined_walk if now == "joint" else labels.refined_cam
+    assert seg_target is not None
+    grid = batch.image.shape[-2] // aff.STRIDE, batch.image.shape[-1] // aff.STRIDE
+    mask = aff.radius_mask(*grid, radius=config.explain.radius, device=batch.image.device)
+    affinity_source = labels.refined_cam if config.affinity_target == "cam" else seg_target
+    affinity_target = aff.affinity_labels(affinity_source, mask=mask)
+    seg_logits = resize(output.seg_logits, (batch.image.shape[-2], batch.image.shape[-1]))
+    loss_seg = losses.segmentation_loss(seg_logits, seg_target)
+    loss_aff = losses.affinity_loss(output.affinity, affinity_target)
+    used = 0.0 if now == "classification" else 1.0
+    loss = loss_cls + used * (config.weight_seg * loss_seg + config.weight_aff * loss_aff)
+    return StepResult(loss, loss_cls, loss_seg, loss_aff, output, labels, seg_target, affinity_target)
