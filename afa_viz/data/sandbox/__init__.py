@@ -1,0 +1,34 @@
+"""The clay world: a procedural data set with exact masks, instances and parts for twelve VOC classes.
+
+scene = render_scene("train", 0)
+data = SandboxDataset("val", recipe=PRESETS["biased"], cache_dir="cache")
+"""
+
+from afa_viz.data.sandbox.dataset import (
+    LENGTHS,
+    RENDER_VERSION,
+    SandboxDataset,
+    load_split,
+    render_split,
+    voc_palette,
+    write_voc_layout,
+)
+from afa_viz.data.sandbox.recipe import CLASSES, PRESETS, Recipe
+from afa_viz.data.sandbox.scene import Scene, render_scene
+from afa_viz.data.sandbox.shapes import PART_NAMES
+
+__all__ = [
+    "CLASSES",
+    "LENGTHS",
+    "PART_NAMES",
+    "PRESETS",
+    "RENDER_VERSION",
+    "Recipe",
+    "SandboxDataset",
+    "Scene",
+    "load_split",
+    "render_scene",
+    "render_split",
+    "voc_palette",
+    "write_voc_layout",
+]

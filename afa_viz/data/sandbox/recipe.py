@@ -1,0 +1,90 @@
+"""Classes of the clay world and the knobs that decide how hard it is."""
+
+from dataclasses import dataclass
+
+CLASSES = (
+    "aeroplane", "bird", "boat", "bus", "car", "cat", "cow", "dog", "horse", "person", "sheep", "train",
+)  # fmt: skip
+# contexts in which a class is at home
+HOMES = {
+    "aeroplane": ("sky",),
+    "bird": ("sky", "meadow", "water", "snow"),
+    "boat": ("water",),
+    "bus": ("road",),
+    "car": ("road",),
+    "cat": ("room",),
+    "cow": ("meadow",),
+    "dog": ("room", "sand", "meadow"),
+    "horse": ("meadow", "sand"),
+    "person": ("road", "room", "sand", "snow"),
+    "sheep": ("meadow", "snow"),
+    "train": ("rail",),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Knobs of the world. A knob edits the same scenes: what it does not touch stays where it is.
+
+    Attributes:
+        cooc: probability that a scene plays where its first class is at home; else any context. High values
+            let a classifier read the class off the background.
+        shared_body: probability that a quadruped's coat comes from the distribution all five species share,
+            so that only its head tells the class.
+        fleece: probability that a sheep wears its wool.
+        occlusion: mean overlap wanted between the boxes of objects.
+        small: probability that the objects of a scene are small (about a fifth of the area).
+        max_objects: 1 to 3; one, two, three objects come as .50 : .35 : .15.
+        distractors: mean number (Poisson) of things that belong to no class.
+        same_class: probability that a further object repeats a class already there.
+        camouflage: probability that all objects of a scene are dyed towards one colour.
+        clutter: 0 to 1, coloured scraps and noise over the background.
+        missing_labels: probability that a class in the image is left out of the image labels.
+        pinned: (class, context) pairs: the class appears in that context and in no other.
+    """
+
+    cooc: float = 0.45
+    shared_body: float = 0.85
+    fleece: float = 0.85
+    occlusion: float = 0.25
+    small: float = 0.1
+    max_objects: int = 3
+    distractors: float = 1.2
+    same_class: float = 0.35
+    camouflage: float = 0.12
+    clutter: float = 0.0
+    missing_labels: float = 0.0
+    pinned: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self):
+        if self.max_objects not in (1, 2, 3):
+            raise ValueError(f"max_objects is {self.max_objects}, expected 1, 2 or 3")
+        for name, context in self.pinned:
+            if name not in CLASSES or not any(context in homes for homes in HOMES.values()):
+                raise ValueError(f"pinned holds {(name, context)}, expected pairs of a class and a context")
+
+
+DEFAULT = Recipe()
+PRESETS: dict[str, Recipe] = {
+    "default": DEFAULT,
+    "easy": Recipe(
+        shared_body=0.2, occlusion=0.0, small=0.0, max_objects=1, distractors=0.5, camouflage=0.0, fleece=1.0
+    ),
+    "hard": Recipe(
+        cooc=0.2,
+        shared_body=1.0,
+        fleece=0.5,
+        occlusion=0.5,
+        small=0.3,
+        distractors=3.0,
+        camouflage=0.35,
+        clutter=0.4,
+    ),
+    "biased": Recipe(cooc=0.95),
+    "boats_on_water": Recipe(pinned=(("boat", "water"),)),
+    "small_objects": Recipe(small=1.0),
+    "crowded": Recipe(occlusion=0.6, same_class=0.6, distractors=4.0),
+    "camouflaged": Recipe(camouflage=1.0),
+    "cluttered": Recipe(clutter=1.0),
+    "missing_labels": Recipe(missing_labels=0.2),
+}
