@@ -66,26 +66,28 @@ class ExplainConfig:
 
 @dataclass(frozen=True)
 class CurriculumStage:
-    """One part of a training run on one kind of images.
+    """A part of a training run with its own images, batch and learning rate.
 
     Attributes:
         iterations: optimiser steps.
+        image_size: pixels of the images that crops are taken from.
         crop_size: pixels; a multiple of 32 where pseudo labels are used.
-        batch_size: images a step (of each process).
-        learning_rate: of the encoder at the start of this stage.
-        single_objects: images with one large object each (sandbox only).
+        batch_size: images a step of each process.
+        learning_rate: base rate; each stage warms up and decays to 0.
+        single_objects: images with one large object each; their loss is softmax cross-entropy.
+        min_crop: the crop's side is at least this share of the image's.
         topk_start, topk_end: share of the cells that top-k pooling averages, moved linearly through the stage.
-        pseudo_labels: also train affinity and segmentation on pseudo labels.
     """
 
     iterations: int
+    image_size: int
     crop_size: int
     batch_size: int
     learning_rate: float
     single_objects: bool = False
+    min_crop: float = 0.7
     topk_start: float = 1.0
     topk_end: float = 1.0
-    pseudo_labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class TrainConfig:
         clip_grad: largest gradient norm; 0 switches clipping off.
         scale_range: of the random rescaling.
         explain: thresholds, walk and PAR of the pseudo labels.
+        curriculum: parts of the run, in order; empty: one part with the settings above.
+        train_images: images of the training split that are used (sandbox).
         official_parity: run the CAM passes in training mode with the decoder, as the reference does.
         rng_seed: of every random number.
     """
@@ -139,6 +143,8 @@ class TrainConfig:
     drop_path_rate: float = 0.1
     scale_range: tuple[float, float] = (0.5, 2.0)
     explain: ExplainConfig = ExplainConfig()
+    curriculum: tuple[CurriculumStage, ...] = ()
+    train_images: int = 8000
     official_parity: bool = False
     rng_seed: int = 1
 
@@ -152,3 +158,53 @@ class TrainConfig:
                 f"got cam_iters {self.cam_iters}, joint_after {self.joint_after}, max_iters {self.max_iters}; "
                 "expected 0 <= cam_iters <= joint_after <= max_iters."
             )
+        if self.curriculum and sum(stage.iterations for stage in self.curriculum) != self.max_iters:
+            raise ValueError(
+                f"the curriculum has {sum(s.iterations for s in self.curriculum)} iterations but max_iters is "
+                f"{self.max_iters}; expected equal numbers."
+            )
+
+
+SANDBOX_CURRICULUM = (
+    CurriculumStage(600, 112, 96, 64, 1e-3, single_objects=True),
+    CurriculumStage(1200, 224, 128, 40, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.1),
+    CurriculumStage(400, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.1, topk_end=0.06),
+    CurriculumStage(600, 224, 224, 6, 2e-4, min_crop=0.85, topk_start=0.06, topk_end=0.06),
+)
+
+# The bundled model. What training from scratch needs beyond the paper: an offset on the pooled logit, annealed top-k
+# pooling, trained norms, a short warm-up, gradient clipping, heavier auxiliary losses.
+SANDBOX = TrainConfig(
+    backbone="mit_b0",
+    num_classes=13,
+    pooling="topk",
+    topk=0.06,
+    logit_offset=2.0,
+    crop_size=224,
+    max_iters=sum(stage.iterations for stage in SANDBOX_CURRICULUM),
+    cam_iters=2200,
+    joint_after=2400,
+    weight_seg=0.3,
+    weight_aff=0.3,
+    weight_decay=0.03,
+    head_multiplier=2.0,
+    warmup_iters=100,
+    freeze_norms=False,
+    clip_grad=1.0,
+    drop_path_rate=0.05,
+    explain=ExplainConfig(scales=(1.0, 0.5)),
+    curriculum=SANDBOX_CURRICULUM,
+    train_images=5000,
+)
+PRESETS = {
+    "voc": TrainConfig(),
+    "coco": TrainConfig(
+        num_classes=81,
+        max_iters=80000,
+        cam_iters=5000,
+        joint_after=15000,
+        affinity_target="seg",
+        explain=ExplainConfig(num_iters=15),
+    ),
+    "sandbox": SANDBOX,
+}

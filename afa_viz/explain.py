@@ -369,9 +369,9 @@ def _names(model: AFA) -> tuple[tuple[str, ...], tuple[classes.Colour, ...]]:
     return classes.names_for(model.num_classes), classes.palette(model.num_classes)
 
 
-def _input(fields: dict, model: AFA) -> Tensor:
-    device = next(model.parameters()).device
-    pixels = fields["image"].permute(2, 0, 1)[None].to(device)
+def network_input(model: AFA, image: Tensor) -> Tensor:
+    """(H, W, 3) uint8 -> (1, 3, H, W) normalised as the model's card says, on its device."""
+    pixels = image.permute(2, 0, 1)[None].to(next(model.parameters()).device)
     card = getattr(model, "card", None)
     return normalize_image(pixels, card.mean, card.std) if card is not None else normalize_image(pixels)
 
@@ -379,7 +379,7 @@ def _input(fields: dict, model: AFA) -> Tensor:
 def _network(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     assert model is not None
     model.eval()
-    look = model.forward_look(_input(fields, model))
+    look = model.forward_look(network_input(model, fields["image"]))
     seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).argmax(dim=1)
     return {
         "class_logits": look.class_logits[0].float().cpu(),
@@ -398,7 +398,7 @@ def _cam(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     assert model is not None
     model.eval()
     relu = getattr(getattr(model, "card", None), "cam_relu", True)
-    cam, _ = multi_scale_cam(model, _input(fields, model), config.scales, config.flip, relu=relu)
+    cam, _ = multi_scale_cam(model, network_input(model, fields["image"]), config.scales, config.flip, relu=relu)
     return {"cam": cam[0].float().cpu()}
 
 
@@ -448,7 +448,26 @@ _STAGE_FUNCTIONS = {
 }
 
 
-# --- steps inside a stage, on request --------------------------------------------------------------------------------
+# --- looking into a trace --------------------------------------------------------------------------------------------
+
+
+def stage_labels(trace: Trace) -> dict[str, Tensor]:
+    """(H, W) uint8 label that every stage would give, in order.
+
+    cam: cut at `bkg_score`. cam_rw: resized to the image, then the strongest score, low background score. cam_par:
+    the strongest score, likewise. pseudo_label and seg as they are.
+    """
+    used = _kept(trace.image_labels)
+    cut = pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], trace.config.bkg_score)[0]
+    walked = cams.resize(trace.cam_rw[used][None], (trace.image.shape[0], trace.image.shape[1]))[0]
+    labels = {
+        "cam": cut,
+        "cam_rw": pseudo_label.label_of(walked, used),
+        "cam_par": pseudo_label.label_of(trace.cam_par[used], used),
+        "pseudo_label": trace.pseudo_label,
+        "seg": trace.seg,
+    }
+    return {stage: label.to(torch.uint8) for stage, label in labels.items()}
 
 
 def walk_steps(trace: Trace, num_steps: int, bkg_score: float | None = None) -> Iterator[Tensor]:

@@ -80,9 +80,10 @@ def normalize(cam: Tensor) -> Tensor:
     Args:
         cam: (B, C, H, W).
     Returns: (B, C, H, W) in [0, 1). A constant map becomes 0.
-    Raises: ValueError: if a value is not finite.
+    Raises: ValueError: if it has another shape or a value is not finite.
     Source: SPEC.md section 5, step 2.
     """
+    require_dims("cam", cam, 4, "(B, C, H, W)")
     require_finite("cam", cam)
     shifted = cam - cam.amin(dim=(-2, -1), keepdim=True)
     return shifted / (shifted.amax(dim=(-2, -1), keepdim=True) + EPS)

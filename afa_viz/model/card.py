@@ -1,0 +1,170 @@
+"""The card beside a weights file: what the model is, what its classes are called, how it was trained."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from afa_viz import __version__
+from afa_viz.classes import names_for, palette
+from afa_viz.ops.image import MEAN, STD
+
+CARD_FORMAT = 1
+PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
+INPUT_SIZE = 512  # pixels, long side; SPEC.md section 13
+
+Colour = tuple[int, int, int]
+
+
+class CheckpointError(ValueError):
+    """Weights or a card that cannot be used; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What must be known about weights to use them.
+
+    Attributes:
+        backbone: see `afa_viz.model.afa.BACKBONES`.
+        num_classes: K, background included; 0 where the file holds an encoder only.
+        class_names: K names, background first. palette: K colours, RGB 0 to 255.
+        pooling, topk, logit_offset: see `afa_viz.model.afa.AFA`.
+        cam_relu: the fusion of CAMs over scales drops negative values.
+        mean, std: of the normalisation, RGB, 0 to 255.
+        input_size: long side in pixels that the model is meant for.
+        licence: of the weights.
+        training: config, data, iterations, rng_seed, duration, … scores: name -> number.
+        parts: what the file holds of `PARTS`.
+        package_version: that wrote the card. format: of the card.
+    Raises: CheckpointError: for a field of the wrong kind or length.
+    """
+
+    backbone: str
+    num_classes: int
+    class_names: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    pooling: str = "max"
+    topk: float = 0.05
+    logit_offset: float = 0.0
+    cam_relu: bool = True
+    mean: tuple[float, float, float] = MEAN
+    std: tuple[float, float, float] = STD
+    input_size: int = INPUT_SIZE
+    licence: str = "not stated"
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[str, ...] = PARTS
+    package_version: str = __version__
+    format: int = CARD_FORMAT
+
+    def __post_init__(self) -> None:
+        def require(good: bool, name: str, expected: str) -> None:
+            if not good:
+                got = repr(getattr(self, name))
+                got = got if len(got) <= 80 else got[:77] + "..."
+                raise CheckpointError(f"the card's {name} is {got}; expected {expected}: correct the card.")
+
+        def is_int(value: Any) -> bool:
+            return isinstance(value, int) and not isinstance(value, bool)
+
+        def is_number(value: Any) -> bool:
+            return is_int(value) or (isinstance(value, float) and math.isfinite(value))
+
+        for name in ("class_names", "palette", "mean", "std", "parts"):
+            require(isinstance(getattr(self, name), (tuple, list)), name, "a list")
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        colours = tuple(tuple(colour) if isinstance(colour, (tuple, list)) else () for colour in self.palette)
+        object.__setattr__(self, "palette", colours)
+        require(is_int(self.format) and self.format == CARD_FORMAT, "format", f"{CARD_FORMAT}; update afa_viz if newer")
+        for name in ("backbone", "pooling", "licence", "package_version"):
+            require(isinstance(getattr(self, name), str), name, "a text")
+        known = tuple(part for part in PARTS if part in self.parts)
+        require(known == self.parts and "encoder" in known, "parts", f"a selection of {', '.join(PARTS)} in this order")
+        headless = not {"decoder", "classifier"} & set(known)
+        least = 0 if headless else 2
+        require(is_int(self.num_classes) and self.num_classes >= least, "num_classes", f"a whole number from {least}")
+        require(all(isinstance(n, str) for n in self.class_names), "class_names", "texts")
+        require(len(self.class_names) == self.num_classes, "class_names", f"{self.num_classes} names, background first")
+        require(len(self.palette) == self.num_classes, "palette", f"{self.num_classes} colours")
+        good = all(len(c) == 3 and all(is_int(v) and 0 <= v <= 255 for v in c) for c in self.palette)
+        require(good, "palette", "colours of three whole numbers from 0 to 255")
+        require(is_number(self.topk) and 0 < self.topk <= 1, "topk", "a number above 0 and up to 1")
+        require(is_number(self.logit_offset), "logit_offset", "a number")
+        require(isinstance(self.cam_relu, bool), "cam_relu", "true or false")
+        require(len(self.mean) == 3 and all(map(is_number, self.mean)), "mean", "three numbers")
+        require(len(self.std) == 3 and all(is_number(v) and v > 0 for v in self.std), "std", "three numbers above 0")
+        require(is_int(self.input_size) and self.input_size >= 32, "input_size", "a whole number of pixels from 32")
+        for name in ("training", "scores"):
+            require(isinstance(getattr(self, name), dict), name, "an object of names and values")
+
+    def to_json(self) -> str:
+        """The card as JSON text; NaN and infinity in `training` and `scores` become null."""
+        return json.dumps(_plain(asdict(self)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """A card from JSON text.
+
+        Raises: CheckpointError: if it is no JSON object, lacks a field or has one too many.
+        """
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError):
+            raise CheckpointError(
+                "the card is no valid JSON; expected one object with the fields of a card: write it with save_model."
+            ) from None
+        if not isinstance(data, dict):
+            raise CheckpointError(f"the card holds a JSON {type(data).__name__}; expected an object: use save_model.")
+        if data.get("format", CARD_FORMAT) != CARD_FORMAT:
+            raise CheckpointError(
+                f"the card has format {data['format']!r}; expected {CARD_FORMAT}: a newer afa_viz wrote it, update."
+            )
+        names = [f.name for f in fields(cls)]
+        missing, unknown = [n for n in names if n not in data], [n for n in data if n not in names]
+        if missing or unknown:
+            parts = [f"{word} {some(keys)}" for word, keys in (("lacks", missing), ("has unknown", unknown)) if keys]
+            raise CheckpointError(f"the card {' and '.join(parts)}; expected exactly the fields of Card: correct it.")
+        return cls(**data)
+
+    @classmethod
+    def read(cls, path: Path) -> Card:
+        """A card from a file."""
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            raise CheckpointError(
+                f"{path.name} is no text; expected the card of a checkpoint: write it anew."
+            ) from None
+
+
+def default_card(backbone: str, num_classes: int, parts: tuple[str, ...] = PARTS) -> Card:
+    """A card for weights that came without one: published settings; names and colours by the number of classes."""
+    owner = (
+        "the MiT weights of the SegFormer authors are for non-commercial use"
+        if backbone.startswith("mit_")
+        else "timm's pvt_v2 ImageNet weights are Apache-2.0"
+    )
+    names = names_for(num_classes) if num_classes else ()
+    licence = f"not stated; {owner}"
+    return Card(backbone, num_classes, names, palette(num_classes), licence=licence, parts=parts)
+
+
+def some(names: list[str], most: int = 3) -> str:
+    """The first few names, and how many more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):  # a NumPy or torch number or array
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

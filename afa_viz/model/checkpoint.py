@@ -1,0 +1,298 @@
+"""Every way weights come in and go out: our files with their card, the hub, the authors' files, other layouts.
+
+A checkpoint of ours is `NAME.safetensors` and beside it `NAME.json`, the card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+import huggingface_hub
+import safetensors.torch
+import torch
+from huggingface_hub import errors as hub
+from safetensors import SafetensorError
+from torch import Tensor
+
+from afa_viz.model import layouts
+from afa_viz.model.afa import AFA, POOLINGS, build_afa
+from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, some
+from afa_viz.ops.checks import require_finite
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
+CONTAINERS = ("state_dict", "model", "model_state_dict")  # where training programs put the weights
+CLASS_LAYERS = ("decoder.linear_pred.", "classifier.")
+NON_COMMERCIAL = re.compile(r"(nvidia/(mit|segformer)-b|smp-hub/(mit_|segformer-)b).*", re.IGNORECASE)
+HUB_FAULTS: dict[type[Exception], str] = {
+    hub.RepositoryNotFoundError: "is not on the hub or not open to you",
+    hub.RevisionNotFoundError: "is no revision on the hub",
+    hub.HFValidationError: "is no name of the hub",
+}
+
+Source = str | os.PathLike[str]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What `load_any` did: the layout found, parts loaded, parts left as they were, names of the source not used."""
+
+    layout: str
+    loaded: tuple[str, ...]
+    untouched: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
+    """A trained AFA network in evaluation mode, float32, with its `card` and `checkpoint_id`.
+
+    Args:
+        source: a .safetensors file with its card, a folder that holds one, `hf://owner/repo[@revision][/file]`, or
+            the authors' .pth. Pickles are read as weights only. Without a card the published settings are assumed.
+        device: "auto" (CUDA if there is one, else CPU) or a torch device.
+    Raises: FileNotFoundError: if nothing is there; CheckpointError, a ValueError: if it cannot be used.
+    """
+    target = _device(device)
+    path, card_path = _locate(source)
+    weights = read_weights(path)
+    card = Card.read(card_path) if card_path else None
+    state = layouts.to_afa_keys(weights, layouts.detect_layout(weights))
+    parts = layouts.parts_in(state)
+    if parts != PARTS and (card is None or card.parts != PARTS):
+        raise CheckpointError(
+            f"{path.name} holds {', '.join(parts) or 'no part'} only; expected a whole AFA network "
+            f"({', '.join(PARTS)}): build one with build_afa and fill it with afa_viz.model.checkpoint.load_any."
+        )
+    if card is None:
+        card = default_card(layouts.infer_backbone(state), layouts.infer_num_classes(state))
+        log.warning("%s has no card: published settings are assumed, and class names by their number.", path.name)
+    model = _fresh(card)
+    layouts.require_fit(path.name, model.state_dict(), state, f"{card.backbone} with {card.num_classes} classes")
+    model.load_state_dict(state)
+    model.card, model.checkpoint_id = card, hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return model.to(target).eval()
+
+
+def save_model(model: AFA, path: Source, card: Card, half: bool = False) -> None:
+    """Write `NAME.safetensors` and the card `NAME.json`; each replaces an older file only once it is whole.
+
+    Args:
+        model: whose weights are saved; it is not changed.
+        path: ends in .safetensors; its folder is made if needed.
+        card: must agree with the model; its `parts` must name all.
+        half: store float16, half the size; loading gives float32 again.
+    Raises: CheckpointError: if card and model differ or a weight is not finite.
+    """
+    state = model.state_dict()
+    for name, of_model, of_card in (
+        ("backbone", layouts.infer_backbone(state), card.backbone),
+        ("num_classes", model.num_classes, card.num_classes),
+        ("pooling", model.pooling, POOLINGS.get(card.pooling, card.pooling)),
+        ("topk", model.topk, card.topk),
+        ("logit_offset", model.logit_offset, card.logit_offset),
+        ("parts", PARTS, card.parts),
+    ):
+        if of_model != of_card:
+            raise CheckpointError(f"the card says {name} {of_card!r}; expected the model's {of_model!r}: correct it.")
+    _write(state, Path(path), card, half)
+
+
+def load_any(
+    model: AFA, source: Source | Mapping[str, Tensor], *, parts: Sequence[str] = PARTS, drop_classes: bool = False
+) -> LoadReport:
+    """Fill an AFA network from weights in any layout; nothing is changed unless everything fits.
+
+    Args:
+        model: changed in place.
+        source: a state dict, or whatever `load_model` takes. An encoder must be there, other parts may be.
+        parts: of `PARTS`, to take; others stay as they are.
+        drop_classes: keep the model's own last layers, for a source that was trained on other classes.
+    Returns: what was loaded and what was not.
+    Raises: as `load_model`.
+    """
+    weights = source if isinstance(source, Mapping) else read_weights(_locate(source)[0])
+    name = "the state dict" if isinstance(source, Mapping) else str(source)
+    layout = layouts.detect_layout(weights)
+    found = layouts.select(layouts.to_afa_keys(weights, layout), parts)
+    kept = CLASS_LAYERS if drop_classes else ()
+    found = {key: tensor for key, tensor in found.items() if not key.startswith(kept)}
+    loaded = layouts.parts_in(found)
+    if "encoder" not in loaded:
+        raise CheckpointError(f"{name} gives {some(list(parts))}; expected the encoder among the parts: add it.")
+    own, theirs = layouts.infer_backbone(model.state_dict()), layouts.infer_backbone(found)
+    if own != theirs:
+        raise CheckpointError(f"{name} holds a {theirs}; expected {own}: build the model with backbone={theirs!r}.")
+    num_classes = layouts.infer_num_classes(found)
+    if num_classes not in (0, model.num_classes):
+        raise CheckpointError(
+            f"{name} has {num_classes} classes; expected {model.num_classes}: pass drop_classes=True to keep the "
+            'last layers of the model, or parts=("encoder",) to load the encoder alone.'
+        )
+    expected = {k: v for k, v in layouts.select(model.state_dict(), loaded).items() if not k.startswith(kept)}
+    layouts.require_fit(name, expected, found, f"the {', '.join(loaded)} of {own}")
+    model.load_state_dict(found, strict=False)
+    untouched = tuple(part for part in PARTS if part not in loaded)
+    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found))
+
+
+def convert(
+    src: Source, dst: Source, backbone: str | None = None, num_classes: int | None = None, half: bool = False
+) -> Card:
+    """Write weights of any layout as our safetensors with a card.
+
+    Args:
+        src: whatever `load_model` takes, in any layout. A source without classifier or decoder is written as such:
+            the card's `parts` say so, `load_model` refuses it and `load_any` takes it.
+        dst: ends in .safetensors.
+        backbone, num_classes: what the source must be; None takes what it is.
+        half: store float16.
+    Returns: the card that was written.
+    Raises: as `load_model`.
+    """
+    path, card_path = _locate(src)
+    weights, card = read_weights(path), Card.read(card_path) if card_path else None
+    state = layouts.to_afa_keys(weights, layouts.detect_layout(weights))
+    found, count, parts = layouts.infer_backbone(state), layouts.infer_num_classes(state), layouts.parts_in(state)
+    if backbone not in (None, found) or num_classes not in (None, count):
+        raise CheckpointError(
+            f"{path.name} is a {found} with {count} classes; expected {backbone or found} with "
+            f"{count if num_classes is None else num_classes}: leave the option out or choose another file."
+        )
+    card = card or default_card(found, count, parts)
+    expected = layouts.select(_fresh(default_card(found, max(count, 2))).state_dict(), card.parts)
+    layouts.require_fit(path.name, expected, state, f"the {', '.join(card.parts)} of {found}")
+    _write(state, Path(dst), card, half)
+    return card
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a safetensors file or a pickle, on the CPU, under the names of the file. No code of it runs."""
+    if path.suffix not in SUFFIXES:
+        raise CheckpointError(f"{path.name} is no checkpoint; expected {', '.join(SUFFIXES)}: choose such a file.")
+    ours = path.suffix == ".safetensors"
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(40).startswith(b"version https://git-lfs")
+        if not pointer:
+            content = safetensors.torch.load_file(path) if ours else torch.load(path, "cpu", weights_only=True)
+    except Exception as error:  # a broken or hostile file may raise anything
+        advice = (
+            "a whole file: fetch it again" if ours else "whole, plain weights (no code is run): ask for safetensors"
+        )
+        raise CheckpointError(f"{path.name} cannot be read ({type(error).__name__}); expected {advice}.") from None
+    if pointer:
+        raise CheckpointError(f"{path.name} is a Git LFS pointer; expected the weights: run `git lfs pull`.")
+    for name in CONTAINERS:
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            content = content[name]
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise CheckpointError(f"{path.name} is no state dict; expected names and tensors: save model.state_dict().")
+    return {str(key): tensor for key, tensor in content.items()}
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        target = torch.device(device)
+    except (RuntimeError, TypeError):
+        target = torch.device("meta")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    available = {"cpu": True, "cuda": (target.index or 0) < count, "mps": torch.backends.mps.is_available()}
+    if not available.get(target.type, False):
+        names = ["auto", *(name for name, there in available.items() if there)]
+        raise CheckpointError(f"got device {str(device)!r}; expected one that is here ({', '.join(names)}): choose it.")
+    return target
+
+
+def _locate(source: Source) -> tuple[Path, Path | None]:
+    """The weights file and, where there is one, the card beside it."""
+    if str(source).startswith("hf:"):
+        return _from_hub(str(source))
+    path = Path(source).expanduser()
+    if path.is_dir():
+        names = sorted(file.name for file in path.glob("*.safetensors"))
+        chosen = [name for name in names if name == HUB_NAMES[0]] or names
+        if len(chosen) != 1:
+            raise CheckpointError(
+                f"the folder {path.name} has {some(names, 5) or 'no .safetensors file'}; expected one such file or "
+                f"{HUB_NAMES[0]}: name the file."
+            )
+        path = path / chosen[0]
+    if not path.exists():
+        expected = "expected a checkpoint, a folder or hf://owner/repo: check the path"
+        raise FileNotFoundError(f"there is no {str(source)!r}; {expected}.")
+    card = path.with_suffix(".json")
+    return path, card if card.is_file() else None
+
+
+def _from_hub(source: str) -> tuple[Path, Path | None]:
+    match = re.fullmatch(r"hf://(\w[\w.-]*/\w[\w.-]*)(?:@([^/@]+))?(?:/(.+))?", source)
+    if match is None:
+        raise CheckpointError(f"got {source!r}; expected hf://owner/repo, maybe with @revision and /file: correct it.")
+    repo, revision, name = match[1], match[2] and unquote(match[2]), match[3]
+    path = _fetch(repo, revision, (name,) if name else HUB_NAMES)
+    if NON_COMMERCIAL.fullmatch(repo):
+        log.warning("%s: MiT and SegFormer weights are for non-commercial use; see the model's page.", repo)
+    try:
+        return path, _fetch(repo, revision, (str(PurePosixPath(name or path.name).with_suffix(".json")),))
+    except FileNotFoundError:
+        return path, None
+
+
+def _fetch(repo: str, revision: str | None, names: tuple[str, ...]) -> Path:
+    """The first of some files that the cache or the hub has."""
+    fault = f"{repo} has no {' or '.join(names)}; expected weights there: name the file as hf://{repo}/file."
+    for name in names:
+        try:
+            return Path(huggingface_hub.hf_hub_download(repo, name, revision=revision))
+        except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled):
+            fault = (
+                f"{' or '.join(names)} of {repo} is not in the cache and the hub cannot be reached; expected one of "
+                "the two: connect (HF_HUB_OFFLINE must not be 1) or give a local file."
+            )
+        except hub.EntryNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            reason = next((text for kind, text in HUB_FAULTS.items() if isinstance(error, kind)), type(error).__name__)
+            shown = f"{repo}@{revision}" if revision else repo
+            raise CheckpointError(
+                f"{shown} {reason}; expected a model of the hub in reach: check the address."
+            ) from None
+    raise FileNotFoundError(fault)
+
+
+def _fresh(card: Card) -> AFA:
+    with torch.random.fork_rng(devices=[]):  # the weights are replaced at once: leave the caller's numbers alone
+        return build_afa(card.backbone, card.num_classes, card.pooling, topk=card.topk, logit_offset=card.logit_offset)
+
+
+def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool) -> None:
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"got {path.name}; expected a name that ends in .safetensors: rename it.")
+    tensors = {}
+    for key, tensor in state.items():
+        kept = tensor.detach().to("cpu", torch.float16 if half and tensor.is_floating_point() else tensor.dtype)
+        require_finite(key, kept)
+        tensors[key] = kept.contiguous().clone()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    waiting = [path.with_name(f".{name}.{os.getpid()}.tmp") for name in (path.name, path.with_suffix(".json").name)]
+    try:
+        safetensors.torch.save_file(tensors, waiting[0], metadata={"format": "pt"})
+        waiting[1].write_text(card.to_json(), encoding="utf-8")
+        waiting[0].chmod(waiting[1].stat().st_mode)  # safetensors makes files that only their owner can read
+        os.replace(waiting[0], path)
+        os.replace(waiting[1], path.with_suffix(".json"))
+    except SafetensorError as error:
+        raise OSError(f"{path.name} could not be written ({error}); expected room on the disk: make some.") from None
+    finally:
+        for file in waiting:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,500 @@
+"""Weights in and out: our files and cards, the hub's cache, the authors' files, and everything that must be refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import pickle
+import re
+import types
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import torch
+from golden_vectors import cases, check, recipe_weights
+from huggingface_hub import errors as hub
+from safetensors.torch import load_file, save_file
+
+import afa_viz
+from afa_viz import classes
+from afa_viz.model.afa import AFA, build_afa
+from afa_viz.model.card import PARTS, Card, CheckpointError, default_card
+from afa_viz.model.checkpoint import convert, load_any, load_model, save_model
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, torch.Tensor]:
+    return recipe_weights("mit_b0")
+
+
+@pytest.fixture(scope="module")
+def card() -> Card:
+    return dataclasses.replace(
+        default_card("mit_b0", 21),
+        pooling="topk",
+        topk=0.2,
+        logit_offset=1.5,
+        cam_relu=False,
+        input_size=320,
+        licence="CC0-1.0",
+        training={"config": "sandbox", "rng_seed": 3, "duration": 12.5},
+        scores={"miou": 0.5},
+    )
+
+
+@pytest.fixture(scope="module")
+def model(weights) -> AFA:
+    model = build_afa("mit_b0", 21, "topk", topk=0.2, logit_offset=1.5)
+    model.load_state_dict(weights)
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(model, card, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    save_model(model, path, card)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pth(weights, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("authors") / "wetr_iter_20000.pth"
+    torch.save({f"module.{key}": tensor for key, tensor in weights.items()}, path)
+    return path
+
+
+@pytest.fixture
+def copy_of(saved, tmp_path):
+    """Copies of the saved weights under other names, with the card unless `bare`."""
+
+    def copy(name: str = "copy.safetensors", bare: bool = False) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(saved.read_bytes())
+        if not bare:
+            path.with_suffix(".json").write_text(saved.with_suffix(".json").read_text())
+        return path
+
+    return copy
+
+
+def refused(source, *says: str, kind: type[Exception] = CheckpointError, **options) -> None:
+    """`load_model` refuses with one sentence that says all of this."""
+    with pytest.raises(kind) as caught:
+        load_model(source, **options)
+    message = str(caught.value)
+    assert message.endswith(".") and "\n" not in message and ". " not in message, message
+    for text in says:
+        assert text in message, message
+
+
+class TestOurFormat:
+    def test_round_trip_is_bit_exact(self, saved, weights, card):
+        state = torch.random.get_rng_state()
+        model = load_model(saved, device="cpu")
+        assert torch.equal(torch.random.get_rng_state(), state)
+        assert isinstance(model, AFA) and not model.training and model.card == card
+        assert (model.pooling, model.topk, model.logit_offset) == ("topk", 0.2, 1.5)
+        assert model.checkpoint_id == hashlib.sha256(saved.read_bytes()).hexdigest()[:12]
+        for key, tensor in model.state_dict().items():
+            assert tensor.dtype == weights[key].dtype and torch.equal(tensor, weights[key]), key
+
+    def test_half(self, model, weights, card, tmp_path, saved):
+        path = tmp_path / "half.safetensors"
+        save_model(model, path, card, half=True)
+        assert path.stat().st_size < 0.52 * saved.stat().st_size
+        stored = load_file(path)
+        assert stored["classifier.weight"].dtype == torch.float16
+        assert stored["decoder.linear_fuse.bn.num_batches_tracked"].dtype == torch.int64
+        for key, tensor in load_model(path).state_dict().items():
+            assert tensor.dtype == weights[key].dtype
+            torch.testing.assert_close(tensor, weights[key].to(tensor.device), rtol=2**-11, atol=2**-25)
+        for key, tensor in model.state_dict().items():
+            assert torch.equal(tensor, weights[key])
+
+    def test_half_refuses_what_overflows(self, card, tmp_path):
+        model = build_afa("mit_b0", 21, "topk", topk=0.2, logit_offset=1.5)
+        model.attn_proj.bias.data.fill_(1e5)
+        with pytest.raises(ValueError, match=r"attn_proj\.bias holds 1 NaN or infinite"):
+            save_model(model, tmp_path / "x.safetensors", card, half=True)
+        assert not list(tmp_path.iterdir())
+
+    def test_saving_leaves_nothing_behind_and_replaces(self, model, card, tmp_path):
+        path = tmp_path / "new" / "x.safetensors"
+        for score in (0.1, 0.2):
+            save_model(model, path, dataclasses.replace(card, scores={"miou": score}))
+        assert sorted(file.name for file in path.parent.iterdir()) == ["x.json", "x.safetensors"]
+        assert path.stat().st_mode == path.with_suffix(".json").stat().st_mode  # whoever may read one may read both
+        assert load_model(path).card.scores == {"miou": 0.2}
+
+    def test_broken_off_saving_keeps_the_old_file(self, model, card, copy_of, monkeypatch):
+        path = copy_of()
+        before = path.read_bytes()
+        monkeypatch.setattr(Card, "to_json", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            save_model(model, path, card)
+        assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 2
+
+    @pytest.mark.parametrize(
+        "change", [{"topk": 0.3}, {"pooling": "max"}, {"logit_offset": 0.0}, {"backbone": "mit_b1"}]
+    )
+    def test_card_must_agree_with_the_model(self, model, card, tmp_path, change):
+        with pytest.raises(CheckpointError, match=f"the card says {next(iter(change))} .*; expected the model's"):
+            save_model(model, tmp_path / "x.safetensors", dataclasses.replace(card, **change))
+
+    def test_name_must_end_in_safetensors(self, model, card, tmp_path):
+        with pytest.raises(CheckpointError, match=r"got x\.pth; expected a name that ends in \.safetensors"):
+            save_model(model, tmp_path / "x.pth", card)
+
+    def test_front_door(self, saved):
+        assert afa_viz.load_model is load_model
+        assert load_model(str(saved), device=torch.device("cpu")).card.licence == "CC0-1.0"
+
+    def test_without_card_published_settings_are_assumed(self, copy_of, caplog):
+        model = load_model(copy_of(bare=True))
+        assert (model.pooling, model.card) == ("max", default_card("mit_b0", 21))
+        assert model.card.class_names == classes.VOC_CLASSES and model.card.palette == classes.palette(21)
+        assert "has no card" in caplog.text
+
+    def test_folder(self, copy_of):
+        folder = copy_of("one.safetensors").parent
+        assert load_model(folder).card.input_size == 320
+        copy_of("two.safetensors")
+        refused(folder, "has one.safetensors, two.safetensors", "name the file")
+        copy_of("model.safetensors")
+        assert load_model(folder).card.input_size == 320
+
+    def test_folder_without_weights(self, tmp_path):
+        refused(tmp_path, "has no .safetensors file")
+
+
+class TestCard:
+    def test_round_trip(self, card):
+        assert Card.from_json(card.to_json()) == card
+        assert set(json.loads(card.to_json())) == {field.name for field in dataclasses.fields(Card)}
+
+    def test_numbers_of_any_kind_can_be_written(self, card):
+        scores = {
+            "a": float("nan"),
+            "b": torch.tensor(0.25),
+            "c": (1, torch.tensor([1.0, float("inf")])),
+            "d": Path("x"),
+        }
+        back = Card.from_json(dataclasses.replace(card, scores=scores).to_json())
+        assert back.scores == {"a": None, "b": 0.25, "c": [1, [1.0, None]], "d": "x"}
+
+    def test_unknown_and_missing_fields(self, card):
+        data = json.loads(card.to_json())
+        del data["palette"], data["mean"]
+        with pytest.raises(
+            CheckpointError, match="the card lacks palette, mean and has unknown colour; expected exactly"
+        ):
+            Card.from_json(json.dumps(data | {"colour": 1}))
+
+    @pytest.mark.parametrize("text", ["", "{", "[" * 100_000], ids=["empty", "cut", "deep"])
+    def test_no_json(self, text):
+        with pytest.raises(CheckpointError, match="no valid JSON"):
+            Card.from_json(text)
+
+    def test_other_json(self):
+        with pytest.raises(CheckpointError, match="holds a JSON list; expected an object"):
+            Card.from_json("[]")
+
+    def test_newer_format(self, card):
+        with pytest.raises(CheckpointError, match="has format 2; expected 1: a newer afa_viz wrote it"):
+            Card.from_json(json.dumps(json.loads(card.to_json()) | {"format": 2}))
+
+    @pytest.mark.parametrize(
+        "field,value",
+        [
+            ("num_classes", 20), ("num_classes", True), ("num_classes", "21"), ("class_names", "abc"),
+            ("class_names", [1] * 21), ("palette", [[0, 0, 256]] * 21), ("palette", [[0, 0]] * 21),
+            ("palette", [1] * 21), ("mean", [1, 2]), ("mean", None), ("std", [1, 0, 1]), ("std", [1, "x", 1]),
+            ("input_size", 0), ("topk", 0), ("topk", "x"), ("logit_offset", None), ("cam_relu", 1),
+            ("backbone", 3), ("licence", None),
+            ("training", []), ("parts", ["decoder"]), ("parts", ["encoder", "tail"]),
+        ],
+    )  # fmt: skip
+    def test_wrong_values(self, card, field, value):
+        with pytest.raises(CheckpointError, match=r"the card's \w+ is .*; expected .*: correct the card\.$"):
+            Card.from_json(json.dumps(json.loads(card.to_json()) | {field: value}))
+
+    def test_infinity_in_json(self, card):
+        text = card.to_json().replace('"logit_offset": 1.5', '"logit_offset": Infinity')
+        with pytest.raises(CheckpointError, match="logit_offset is inf"):
+            Card.from_json(text)
+
+    @pytest.mark.parametrize("change,said", [({"backbone": "resnet"}, "resnet"), ({"pooling": "soft"}, "soft")])
+    def test_unknown_names(self, copy_of, change, said):
+        path = copy_of()
+        card = path.with_suffix(".json")
+        card.write_text(json.dumps(json.loads(card.read_text()) | change))
+        refused(path, said, kind=ValueError)
+
+    def test_no_text(self, copy_of):
+        path = copy_of()
+        path.with_suffix(".json").write_bytes(b"\xff\xfe\x00")
+        refused(path, "is no text")
+
+    def test_other_numbers_of_classes_have_names(self):
+        assert default_card("mit_b0", 4).class_names == ("background", "class 1", "class 2", "class 3")
+        assert default_card("pvt_v2_b0", 81).class_names == classes.COCO_CLASSES
+
+
+class TestAuthorsFiles:
+    @pytest.mark.parametrize("name", ["b0_64x96", "b0_odd_75x101"])
+    def test_forward_equals_the_golden_one(self, pth, name):
+        _, _, inputs, outputs = next(case for case in cases("model_forward") if case[0] == name)
+        model = load_model(pth, device="cpu")
+        with torch.no_grad():
+            out = model.forward_look(inputs["image"])
+        check(out.class_logits, outputs["cls_logits"])
+        check(out.seg_logits, outputs["seg_logits"])
+        check(out.cam, outputs["cam"])
+        assert model.card.class_names == classes.VOC_CLASSES and "non-commercial" in model.card.licence
+
+    @pytest.mark.parametrize("wrap", [dict, lambda s: {"state_dict": s}, lambda s: {"model": s, "iteration": 3}])
+    @pytest.mark.parametrize("old", [False, True], ids=["zip", "old"])
+    def test_containers_and_old_files(self, weights, tmp_path, wrap, old):
+        torch.save(wrap(weights), tmp_path / "x.pt", _use_new_zipfile_serialization=not old)
+        assert load_model(tmp_path / "x.pt").card.backbone == "mit_b0"
+
+    def test_bigger_backbone_is_recognised(self, tmp_path):
+        torch.save(recipe_weights("mit_b1"), tmp_path / "x.bin")
+        assert load_model(tmp_path / "x.bin").card.backbone == "mit_b1"
+
+    @pytest.mark.parametrize("old", [False, True], ids=["zip", "old"])
+    def test_hostile_pickle_does_nothing(self, tmp_path, old):
+        mark = tmp_path / "mark"
+        path = tmp_path / "x.pth"
+        torch.save({"classifier.weight": Hostile(mark)}, path, _use_new_zipfile_serialization=not old)
+        refused(path, "x.pth cannot be read", "no code is run")
+        assert not mark.exists()
+
+    def test_hostile_plain_pickle_does_nothing(self, tmp_path):
+        mark = tmp_path / "mark"
+        (tmp_path / "x.bin").write_bytes(pickle.dumps(Hostile(mark)))
+        refused(tmp_path / "x.bin", "cannot be read")
+        assert not mark.exists()
+
+    @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+    def test_cut_file(self, pth, tmp_path, share):
+        content = pth.read_bytes()
+        (tmp_path / "x.pth").write_bytes(content[: int(share * len(content))])
+        refused(tmp_path / "x.pth", "x.pth cannot be read")
+
+    @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, torch.zeros(3)], ids=["list", "numbers", "tensor"])
+    def test_no_state_dict(self, tmp_path, content):
+        torch.save(content, tmp_path / "x.pth")
+        refused(tmp_path / "x.pth", "is no state dict")
+
+
+class Hostile:
+    """Its pickle makes a folder when it is opened carelessly."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+class TestWhatDoesNotFit:
+    def change(self, path: Path, **tensors: torch.Tensor | None) -> Path:
+        state = load_file(path) | {key.replace("__", "."): tensor for key, tensor in tensors.items()}
+        save_file({key: tensor for key, tensor in state.items() if tensor is not None}, path)
+        return path
+
+    def test_missing(self, copy_of):
+        path = self.change(copy_of(), encoder__norm1__bias=None, classifier__weight=None)
+        refused(path, "mit_b0 with 21 classes (missing: encoder.norm1.bias, classifier.weight)")
+
+    def test_many_missing_are_counted(self, copy_of):
+        path = copy_of()
+        state = {key: tensor for key, tensor in load_file(path).items() if not key.startswith("decoder.")}
+        save_file(state, path)
+        refused(path, "missing: decoder.linear_c4.proj.weight", "and 13 more)")
+
+    def test_extra(self, copy_of):
+        refused(self.change(copy_of(), aux__weight=torch.zeros(1)), "(extra: aux.weight)")
+
+    def test_wrong_shape(self, copy_of):
+        path = self.change(copy_of(), attn_proj__weight=torch.zeros(1, 8, 1, 1))
+        refused(path, "attn_proj.weight [1, 8, 1, 1] instead of [1, 16, 1, 1]")
+
+    def test_everything_at_once_is_one_sentence(self, copy_of):
+        path = self.change(copy_of(), encoder__norm1__bias=None, a=torch.zeros(1), attn_proj__bias=torch.zeros(2))
+        refused(path, "missing: encoder.norm1.bias; extra: a; of the wrong shape or type: attn_proj.bias [2]")
+
+    @pytest.mark.parametrize("value", [torch.nan, torch.inf])
+    def test_not_finite(self, copy_of, value):
+        refused(self.change(copy_of(), attn_proj__bias=torch.full((1,), value)), "attn_proj.bias of", kind=ValueError)
+
+    def test_wrong_number_of_classes_in_the_card(self, copy_of):
+        path = copy_of()
+        path.with_suffix(".json").write_text(default_card("mit_b0", 13).to_json())
+        refused(
+            path, "does not fit mit_b0 with 13 classes", "classifier.weight [20, 256, 1, 1] instead of [12, 256, 1, 1]"
+        )
+
+    def test_other_backbone_in_the_card(self, copy_of):
+        path = copy_of()
+        path.with_suffix(".json").write_text(default_card("pvt_v2_b0", 21).to_json())
+        refused(path, "does not fit pvt_v2_b0", "more")
+
+    def test_encoder_alone_without_card(self, copy_of):
+        path = copy_of(bare=True)
+        save_file({key: tensor for key, tensor in load_file(path).items() if key.startswith("encoder.")}, path)
+        refused(path, "holds encoder only", "load_any")
+
+    @pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.9999])
+    def test_cut_safetensors(self, copy_of, share):
+        path = copy_of()
+        content = path.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+        refused(path, "copy.safetensors cannot be read", "fetch it again")
+
+    def test_tampered_header(self, copy_of):
+        path = copy_of()
+        content = bytearray(path.read_bytes())
+        content[:8] = (2**60).to_bytes(8, "little")
+        path.write_bytes(content)
+        refused(path, "cannot be read")
+
+    def test_large_file_pointer(self, tmp_path):
+        (tmp_path / "x.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+        refused(tmp_path / "x.safetensors", "is a Git LFS pointer", "git lfs pull")
+
+    def test_nothing_there(self, tmp_path):
+        refused(tmp_path / "x.safetensors", "there is no", "check the path", kind=FileNotFoundError)
+
+    def test_other_kind_of_file(self, tmp_path):
+        (tmp_path / "x.txt").write_text("x")
+        refused(tmp_path / "x.txt", "x.txt is no checkpoint", ".safetensors, .pth, .pt, .bin")
+
+    @pytest.mark.parametrize("device", ["tpu", "cuda:99", "meta", "", None, "cpu:x"])
+    def test_device_that_is_not_there(self, saved, device):
+        refused(saved, "expected one that is here (auto, cpu", device=device)
+
+
+class TestHub:
+    """A cache folder as huggingface_hub lays it out, read by its own code with the network switched off."""
+
+    @pytest.fixture(autouse=True)
+    def cache(self, tmp_path, monkeypatch) -> Path:
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        return tmp_path / "hub"
+
+    @pytest.fixture
+    def publish(self, cache, saved):
+        def publish(repo: str, *names: str, branch: str = "main") -> None:
+            root = cache / f"models--{repo.replace('/', '--')}"
+            (root / "refs").mkdir(parents=True)
+            (root / "refs" / branch).write_text(COMMIT)
+            for name in names:
+                file = root / "snapshots" / COMMIT / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                if file.suffix == ".bin":
+                    torch.save(load_file(saved), file)
+                else:
+                    file.write_bytes(saved.with_suffix(file.suffix).read_bytes())
+
+        return publish
+
+    def test_weights_and_card(self, publish, card):
+        publish("lab/afa", "model.safetensors", "model.json")
+        for source in ("hf://lab/afa", f"hf://lab/afa@{COMMIT}", "hf://lab/afa@main/model.safetensors"):
+            assert load_model(source).card == card
+
+    def test_named_file_in_a_folder(self, publish, card):
+        publish("lab/afa", "runs/7/best.safetensors", "runs/7/best.json", branch="v1.0")
+        assert load_model("hf://lab/afa@v1.0/runs/7/best.safetensors").card == card
+
+    def test_pickle_where_there_is_no_safetensors(self, publish):
+        publish("lab/afa", "pytorch_model.bin")
+        assert load_model("hf://lab/afa").card == default_card("mit_b0", 21)
+
+    def test_licence_note(self, publish, caplog):
+        publish("nvidia/mit-b0", "model.safetensors")
+        publish("smp-hub/mit_b0.imagenet", "model.safetensors")
+        publish("lab/afa", "model.safetensors", "model.json")
+        with caplog.at_level(logging.WARNING, "afa_viz.model.checkpoint"):
+            load_model("hf://lab/afa")
+            assert not caplog.records
+            for repo in ("nvidia/mit-b0", "smp-hub/mit_b0.imagenet"):
+                caplog.clear()
+                load_any(build_afa("mit_b0", 21), f"hf://{repo}")
+                assert f"{repo}: MiT and SegFormer weights are for non-commercial use" in caplog.text
+
+    def test_offline(self):
+        refused(
+            "hf://lab/afa",
+            "model.safetensors or pytorch_model.bin of lab/afa is not in the cache and the hub cannot be reached",
+            kind=FileNotFoundError,
+        )
+
+    @pytest.mark.parametrize(
+        "source", ["hf://", "hf://afa", "hf:/lab/afa", "hf://lab/afa@", "hf://la b/afa", "hf://../.."]
+    )
+    def test_malformed_address(self, source):
+        refused(source, f"got {source!r}; expected hf://owner/repo")
+
+    def test_name_that_the_hub_forbids(self):
+        refused("hf://lab/afa--x", "lab/afa--x is no name of the hub")
+
+    @pytest.mark.parametrize(
+        "fault,kind,said",
+        [
+            (hub.RepositoryNotFoundError, CheckpointError, "lab/afa@v2 is not on the hub"),
+            (hub.RevisionNotFoundError, CheckpointError, "lab/afa@v2 is no revision on the hub"),
+            (hub.HfHubHTTPError, CheckpointError, "lab/afa@v2 HfHubHTTPError; expected a model of the hub in reach"),
+            (hub.RemoteEntryNotFoundError, FileNotFoundError, "has no model.safetensors or pytorch_model.bin"),
+        ],
+    )
+    def test_refusals_of_the_hub(self, monkeypatch, fault, kind, said):
+        def refuse(repo, name, revision):
+            assert (repo, revision) == ("lab/afa", "v2")
+            raise fault("no", response=types.SimpleNamespace(headers={}, request=None))
+
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+        refused("hf://lab/afa@v2", said, kind=kind)
+
+
+class TestConvert:
+    def test_authors_file(self, weights, tmp_path):
+        torch.save({f"module.{key}": tensor for key, tensor in weights.items()}, tmp_path / "x.pth")
+        card = convert(tmp_path / "x.pth", tmp_path / "y.safetensors", backbone="mit_b0", num_classes=21)
+        model = load_model(tmp_path / "y.safetensors")
+        assert model.card == card == default_card("mit_b0", 21)
+        assert all(torch.equal(tensor.cpu(), weights[key]) for key, tensor in model.state_dict().items())
+
+    def test_ours_keeps_its_card(self, saved, card, tmp_path):
+        assert convert(saved, tmp_path / "half.safetensors", half=True) == card
+        assert load_model(tmp_path / "half.safetensors").card == card
+
+    def test_encoder_alone(self, weights, tmp_path):
+        state = {k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")}
+        torch.save(state | {"head.weight": torch.zeros(1000, 256)}, tmp_path / "mit_b0.pth")
+        card = convert(tmp_path / "mit_b0.pth", tmp_path / "y.safetensors")
+        assert (card.backbone, card.num_classes, card.parts, card.class_names) == ("mit_b0", 0, ("encoder",), ())
+        assert Card.from_json((tmp_path / "y.json").read_text()) == card
+        refused(tmp_path / "y.safetensors", "holds encoder only", "load_any")
+        model = build_afa("mit_b0", 4)
+        assert load_any(model, tmp_path / "y.safetensors").untouched == PARTS[1:]
+        assert torch.equal(model.encoder.norm4.weight, weights["encoder.norm4.weight"])
+
+    @pytest.mark.parametrize("options", [{"backbone": "mit_b1"}, {"num_classes": 81}])
+    def test_other_than_asked_for(self, saved, tmp_path, options):
+        said = re.escape(
+            f"small.safetensors is a mit_b0 with 21 classes; expected {options.get('backbone', 'mit_b0')} with"
+        )
+        with pytest.raises(CheckpointError, match=said):
+            convert(saved, tmp_path / "y.safetensors", **options)
+        assert not list(tmp_path.iterdir())
