@@ -3,7 +3,7 @@
     model = afa_viz.load_model("checkpoints/sandbox")
     trace = afa_viz.explain(model, "photo.jpg")
 
-Names are loaded on first use: importing the package costs nothing.
+Names are loaded on first use: importing the package costs nothing. `afa_viz.explain` is a module that can be called.
 """
 
 from __future__ import annotations
@@ -36,4 +36,4 @@ def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'afa_viz' has no attribute {name!r}")
     module = import_module(_HOME[name])
-    return module if name == "ops" else getattr(module, name)
+    return module if name in ("ops", "explain") else getattr(module, name)

@@ -1,0 +1,93 @@
+"""The house: which room may import which, as data. Anything else fails."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# room -> floor; a room may import itself and rooms on lower floors
+FLOORS = {
+    "afa_viz.trace": 1,
+    "afa_viz.config": 1,
+    "afa_viz.classes": 1,
+    "afa_viz.settings": 1,
+    "afa_viz.ops": 2,
+    "afa_viz.model": 3,
+    "afa_viz.explain": 4,
+    "afa_viz.data": 5,
+    "afa_viz.training": 5,
+    "afa_viz.evaluation": 5,
+    "afa_viz.figures": 5,
+    "afa_viz.ui": 6,
+    "afa_viz.commands": 6,
+    "afa_viz.__main__": 6,
+    "app": 7,
+}
+# edges beside the floors, each with its reason
+EXTRA = {
+    ("afa_viz.trace", "afa_viz.config"),  # a trace carries its settings
+    ("afa_viz.settings", "afa_viz.config"),
+    ("afa_viz.trace", "afa_viz.figures"),  # Trace.report, inside the method: docs/decisions/002-trace-report.md
+    ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
+    ("afa_viz.training", "afa_viz.evaluation"),  # and shows the ladder while it trains
+    ("afa_viz.evaluation", "afa_viz.data"),
+    ("afa_viz.__main__", "afa_viz.commands"),
+}
+# third-party packages that belong to one room
+OWNED = {
+    "gradio": {"afa_viz.ui"},
+    "plotly": {"afa_viz.figures"},
+    "matplotlib": {"afa_viz.figures"},
+    "huggingface_hub": {"afa_viz.model"},
+    "timm": {"afa_viz.model"},
+}
+FILES = sorted([*(ROOT / "afa_viz").rglob("*.py"), ROOT / "app.py"])
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str | None:
+    found = [room for room in FLOORS if module == room or module.startswith(room + ".")]
+    return max(found, key=len) if found else None
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_down(path):
+    module = module_name(path)
+    if module == "afa_viz":
+        return  # the front door: names of every floor, loaded on first use
+    room = room_of(module)
+    assert room is not None, f"{module} is in no room of the table"
+    for name in imports_of(path):
+        target = room_of(name)
+        if target is not None and target != room:
+            allowed = FLOORS[target] < FLOORS[room] or (room, target) in EXTRA
+            assert allowed, f"{module} imports {name}"
+        top = name.split(".")[0]
+        if top in OWNED:
+            assert room in OWNED[top], f"{module} imports {top}"
+
+
+def test_ops_know_no_config_and_no_files():
+    for path in (ROOT / "afa_viz" / "ops").glob("*.py"):
+        names = {name.split(".")[0] for name in imports_of(path)}
+        assert not names & {"os", "pathlib", "json"}, path.name
+        assert not any(name.startswith("afa_viz.config") for name in imports_of(path)), path.name

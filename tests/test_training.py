@@ -1,0 +1,107 @@
+"""The training loop: the loss falls, a killed run resumes bit for bit, every phase runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from afa_viz.classes import SANDBOX_CLASSES
+from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig
+from afa_viz.data.sandbox import SandboxDataset
+from afa_viz.evaluation import Sample
+from afa_viz.model.checkpoint import load_model
+from afa_viz.training.batches import ImageSet, random_batch
+from afa_viz.training.loop import Run, locate
+from afa_viz.training.step import phase
+
+PARTS = (
+    CurriculumStage(4, 64, 64, 12, 2e-3, single_objects=True),
+    CurriculumStage(6, 64, 64, 4, 1e-3, topk_start=0.5, topk_end=0.2),
+)
+CONFIG = dataclasses.replace(
+    SANDBOX, curriculum=PARTS, max_iters=10, cam_iters=5, joint_after=7, crop_size=64, warmup_iters=2,
+    explain=ExplainConfig(scales=(1.0, 0.5), num_iters=2, long_side=64),
+)  # fmt: skip
+
+
+def image_set(single: bool, count: int = 24) -> ImageSet:
+    scenes = SandboxDataset("train", count, 64, only_single=single)
+    chosen = [scenes[i] for i in range(count)]
+    return ImageSet(np.stack([s.image for s in chosen]), np.stack([s.image_labels for s in chosen]))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return {(True, 64): image_set(True), (False, 64): image_set(False)}
+
+
+@pytest.fixture(scope="module")
+def samples():
+    scenes = SandboxDataset("val", 2, 64)
+    return [Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(2))]
+
+
+def test_resume_is_bit_for_bit(data, samples, tmp_path):
+    whole = Run(CONFIG, data, tmp_path / "a", SANDBOX_CLASSES, lambda: samples, eval_every=5, snapshots=(3,))
+    whole.run(progress=False)
+    first = Run(CONFIG, data, tmp_path / "b", SANDBOX_CLASSES)
+    first.run(until=6, progress=False)
+    second = Run(CONFIG, data, tmp_path / "b", SANDBOX_CLASSES, resume=True)
+    assert second.iteration == 6
+    second.run(progress=False)
+    for (name, a), b in zip(whole.model.state_dict().items(), second.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+    lines = [json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["iteration"] == 10
+    assert {"miou_cam", "miou_seg", "map", "f1"} <= set(lines[-1])
+    assert any("loss_aff" in line for line in lines)
+    whole.export(tmp_path / "model.safetensors", {"map": 1.0})
+    loaded = load_model(tmp_path / "model.safetensors", device="cpu")
+    assert loaded.card.training["iterations"] == 10
+    assert (tmp_path / "a" / "snapshots" / "iter_000003.safetensors").exists()
+
+
+def test_a_run_is_not_overwritten(data, tmp_path):
+    run = Run(CONFIG, data, tmp_path, SANDBOX_CLASSES)
+    run.run(until=1, progress=False)
+    with pytest.raises(ValueError, match="--resume"):
+        Run(CONFIG, data, tmp_path, SANDBOX_CLASSES)
+    with pytest.raises(ValueError, match="other settings"):
+        Run(dataclasses.replace(CONFIG, rng_seed=9), data, tmp_path, SANDBOX_CLASSES, resume=True)
+
+
+def test_loss_falls(data, tmp_path):
+    part = CurriculumStage(30, 64, 64, 12, 2e-3, single_objects=True, min_crop=1.0)
+    config = dataclasses.replace(CONFIG, curriculum=(part,), max_iters=30, cam_iters=30, joint_after=30)
+    run = Run(config, data, tmp_path, SANDBOX_CLASSES)
+    losses = [run.step()["loss"] for _ in range(30)]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_non_finite_loss_stops_the_run(data, tmp_path):
+    run = Run(CONFIG, data, tmp_path, SANDBOX_CLASSES)
+    with torch.no_grad():
+        run.model.classifier.weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match="learning rate"):
+        run.step()
+
+
+def test_batches_repeat_and_differ(data):
+    part = PARTS[0]
+    one, two, other = (random_batch(data[True, 64], part, 1, i) for i in (5, 5, 6))
+    assert torch.equal(one.image, two.image)
+    assert not torch.equal(one.image, other.image)
+    assert one.image.shape == (12, 3, 64, 64)
+
+
+def test_phases_and_parts():
+    assert [phase(i, CONFIG) for i in (0, 5, 6, 7, 8)] == ["classification"] * 2 + ["affinity"] * 2 + ["joint"]
+    assert locate(CONFIG, 3) == (PARTS[0], 3)
+    assert locate(CONFIG, 4) == (PARTS[1], 0)
+    with pytest.raises(ValueError, match="end of the run"):
+        locate(CONFIG, 10)
