@@ -14,7 +14,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -70,7 +70,8 @@ def multi_scale_cam(
     size = (image.shape[-2], image.shape[-1])
     ordered = [1.0, *(float(s) for s in scales if s != 1)]
     largest = max(ordered)
-    fused, affinity = [], None
+    fused: list[Tensor] = []
+    affinity: Tensor | None = None
     with torch.no_grad():
         for scale in ordered:
             scaled = image if scale == 1 else cams.resize(image, (int(scale * size[0]), int(scale * size[1])))
@@ -85,6 +86,7 @@ def multi_scale_cam(
                 affinity = pair
             maps = cams.resize(raw, size)
             fused.append(cams.fuse_flip(*maps.chunk(2)) if flip else maps)
+    assert affinity is not None
     return cams.normalize(cams.fuse_scales(fused, relu=relu)), affinity
 
 
@@ -103,8 +105,7 @@ def walk(
     """
     small = cams.resize(cam, grid)
     starts = [
-        random_walk.with_background(small, image_labels, beta)
-        for beta in (config.bkg_score_low, config.bkg_score_high)
+        random_walk.with_background(small, image_labels, beta) for beta in (config.bkg_score_low, config.bkg_score_high)
     ]
     if not config.use_walk:
         return starts[0], starts[1]
@@ -131,7 +132,11 @@ def refine(image: Tensor, cam: Tensor, walked: tuple[Tensor, Tensor], labels: Te
     Source: SPEC.md section 8, `refine_with_cls_label`; without the walk `refine_with_bkg`.
     """
     iterations = config.num_iters if config.use_par else 0
-    options = {"num_iters": iterations, "dilations": config.dilations, "downscale": config.par_downscale}
+    options: dict[str, Any] = {
+        "num_iters": iterations,
+        "dilations": config.dilations,
+        "downscale": config.par_downscale,
+    }
     if not config.use_walk:
         betas = (config.bkg_score_low, config.bkg_score_high)
         return pseudo_label.refine_cam(image, cam[labels[1:] - 1], betas, **options)
@@ -250,7 +255,9 @@ def _multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
     for label in labels:
         if isinstance(label, str):
             if label not in class_names[1:]:
-                raise ValueError(f"{label!r} is not a class of this model; expected some of {', '.join(class_names[1:])}.")
+                raise ValueError(
+                    f"{label!r} is not a class of this model; expected some of {', '.join(class_names[1:])}."
+                )
             number = class_names.index(label)
         else:
             number = int(label)
@@ -292,9 +299,11 @@ def explain(
             raise ValueError(
                 f"target has shape {tuple(target.shape)} but the image {array.shape[:2]}; expected the same size."
             )
-        target = torch.from_numpy(np.array(Image.fromarray(target.numpy()).resize((width, height), Image.Resampling.NEAREST)))
+        target = torch.from_numpy(
+            np.array(Image.fromarray(target.numpy()).resize((width, height), Image.Resampling.NEAREST))
+        )
     given = None if labels is None else _multi_hot(labels, class_names)
-    fields: dict = {
+    fields: dict[str, Any] = {
         "image": torch.from_numpy(np.array(resized)),
         "target": target,
         "class_names": class_names,
@@ -380,6 +389,8 @@ def _network(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     assert model is not None
     model.eval()
     look = model.forward_look(network_input(model, fields["image"]))
+    bias = model.attn_proj.bias
+    assert bias is not None
     seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).argmax(dim=1)
     return {
         "class_logits": look.class_logits[0].float().cpu(),
@@ -390,7 +401,7 @@ def _network(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
         "query_grids": tuple(block.query_grid for block in look.attention),
         "key_grids": tuple(block.key_grid for block in look.attention),
         "affinity_weight": model.attn_proj.weight.detach().flatten().float().cpu(),
-        "affinity_bias": model.attn_proj.bias.detach().float().cpu(),
+        "affinity_bias": bias.detach().float().cpu(),
     }
 
 
@@ -424,8 +435,8 @@ def _cam_par(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     labels = _kept(fields["image_labels"])
     size = tuple(fields["image"].shape[:2])
     image01 = fields["image"].permute(2, 0, 1).float() / 255
-    walked = tuple(cams.resize(fields[name][None], size)[0] for name in ("cam_rw", "cam_rw_high"))
-    scores = refine(image01, fields["cam"], walked, labels, config)
+    low, high = (cams.resize(fields[name][None], size)[0] for name in ("cam_rw", "cam_rw_high"))
+    scores = refine(image01, fields["cam"], (low, high), labels, config)
     full = torch.zeros(2, len(fields["image_labels"]) + 1, *size)
     full[:, labels] = scores
     return {"cam_par": full[0], "cam_par_high": full[1]}

@@ -8,6 +8,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -140,7 +141,7 @@ class Trace:
                 meta = json.loads(str(file["meta"]))
             if meta["format"] != FORMAT:
                 raise KeyError("format")
-            config = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
+            config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
             return Trace(
                 **{name: arrays[name] for name in _TENSORS},
                 target=arrays.get("target"),

@@ -70,11 +70,11 @@ def test_affinity_gradcheck():
     blocks = [torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True) for _ in range(2)]
     weight = torch.randn(4, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(1, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda *x: aff.affinity_from_logits(list(x[:2]), x[2], x[3]), (*blocks, weight, bias))
-    tokens = [torch.randn(1, 2, 3, 4, dtype=torch.float64, requires_grad=True) for _ in range(4)]
     assert torch.autograd.gradcheck(
-        lambda *x: aff.affinity_from_qk(x[:2], x[2:4], x[4], x[5]), (*tokens, weight, bias)
+        lambda *x: aff.affinity_from_logits(list(x[:2]), x[2], x[3]), (*blocks, weight, bias)
     )
+    tokens = [torch.randn(1, 2, 3, 4, dtype=torch.float64, requires_grad=True) for _ in range(4)]
+    assert torch.autograd.gradcheck(lambda *x: aff.affinity_from_qk(x[:2], x[2:4], x[4], x[5]), (*tokens, weight, bias))
 
 
 def test_unsymmetrised_form_is_asymmetric_but_of_equal_size():

@@ -60,7 +60,9 @@ def test_ladder_counts_every_stage():
     ]
     ladder = evaluate_samples(golden_model(), samples, ExplainConfig(scales=(1.0,)), multi_scale=True)
     summary = ladder.summary()
-    assert {"miou_cam", "miou_cam_rw", "miou_cam_par", "miou_pseudo_label", "miou_seg", "miou_seg_multi_scale"} < set(summary)
+    assert {"miou_cam", "miou_cam_rw", "miou_cam_par", "miou_pseudo_label", "miou_seg", "miou_seg_multi_scale"} < set(
+        summary
+    )
     assert all(0 <= value <= 100 for value in summary.values())
     known = sum(int((sample.target != 255).sum()) for sample in samples)
     assert int(ladder.matrices["seg"].matrix.sum()) == known

@@ -37,7 +37,7 @@ def test_largest_scale_gives_the_affinity_wherever_it_is_listed():
 @pytest.mark.parametrize("name,params,inputs,outputs", cases("cam_to_label"), ids=ids)
 def test_golden_cam_to_label(name, params, inputs, outputs):
     cam, present = inputs["cams"], inputs["cls_labels"]
-    box = inputs["img_box"] if "img_box" in inputs else None
+    box = inputs.get("img_box")
     if params["ignore_mid"]:
         got = labels.with_uncertain(
             cam, present, params["bkg_score"], params["low_thre"], params["high_thre"], box, params["ignore_index"]

@@ -131,7 +131,9 @@ def test_golden_learning_rates(name, params, inputs, outputs):
         assert group["multiplier"] == multiplier
     rates = []
     for step in inputs["steps"].tolist():
-        factor = rate_multiplier(step, params["max_iter"], params["warmup_iter"], params["warmup_ratio"], params["power"])
+        factor = rate_multiplier(
+            step, params["max_iter"], params["warmup_iter"], params["warmup_ratio"], params["power"]
+        )
         rates.append(set_learning_rate(optimizer, params["learning_rate"] * factor))
     check(torch.tensor(rates, dtype=torch.float64), outputs["lr"])
 
@@ -144,7 +146,9 @@ def test_golden_adamw(name, params, inputs, outputs):
     optimizer = build_optimizer(model, TrainConfig(weight_decay=params["weight_decay"], betas=tuple(params["betas"])))
     path = []
     for step in range(params["steps"]):
-        factor = rate_multiplier(step, params["max_iter"], params["warmup_iter"], params["warmup_ratio"], params["power"])
+        factor = rate_multiplier(
+            step, params["max_iter"], params["warmup_iter"], params["warmup_ratio"], params["power"]
+        )
         set_learning_rate(optimizer, params["learning_rate"] * factor)
         parameter.grad = inputs["grads"][step].clone()
         optimizer.step()

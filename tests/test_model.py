@@ -6,11 +6,12 @@ import pytest
 import torch
 from golden_vectors import cases, check, golden_model
 
-from afa_viz.model.afa import BACKBONES, build_afa, parameter_count
 from afa_viz.ops import affinity as aff
 
 
-@pytest.mark.parametrize("name,params,inputs,outputs", cases("model_forward"), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    "name,params,inputs,outputs", cases("model_forward"), ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_golden_forward(name, params, inputs, outputs):
     model = golden_model(params["backbone"], params["pooling"])
     with torch.no_grad():

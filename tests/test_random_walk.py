@@ -64,9 +64,7 @@ def test_against_loops(power, steps, dtype):
     cam, affinity = torch.rand(2, 3, 3, 5, dtype=dtype), torch.rand(2, 15, 15, dtype=dtype)
     labels = torch.tensor([[1.0, 0, 1], [0, 0, 0]])
     mask = radius_mask(3, 5, 2)
-    got = walk.propagate_with_background(
-        cam, affinity, labels, 0.35, mask, power=power, eps=0.1, num_steps=steps
-    )
+    got = walk.propagate_with_background(cam, affinity, labels, 0.35, mask, power=power, eps=0.1, num_steps=steps)
     for b in range(2):
         want = naive(cam[b], affinity[b], labels[b], 0.35, mask, power, 0.1, steps)
         torch.testing.assert_close(got[b].double(), want, rtol=0, atol=1e-6 if dtype == torch.float32 else 1e-12)

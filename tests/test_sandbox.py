@@ -101,9 +101,7 @@ def test_colour_knobs_keep_the_mask(knob, value):
 
 
 def test_shearing_a_sheep_keeps_its_head():
-    shorn, woolly = (
-        render_scene("val", 3, 96, Recipe(fleece=v, distractors=0.0), only="sheep") for v in (0.0, 1.0)
-    )
+    shorn, woolly = (render_scene("val", 3, 96, Recipe(fleece=v, distractors=0.0), only="sheep") for v in (0.0, 1.0))
     head = PART_NAMES.index("head")
     assert shorn.context == woolly.context and not np.array_equal(shorn.image, woolly.image)
     shares = [np.mean(scene.parts == head) / np.mean(scene.mask > 0) for scene in (shorn, woolly)]

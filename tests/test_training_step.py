@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import pytest
@@ -58,7 +57,10 @@ def test_golden_step(name, params, inputs, outputs):
     rates = set_learning_rate(optimizer, config.learning_rate * multiplier)
     result.loss.backward()
     parameters = dict(model.named_parameters())
-    norms = [parameters[key].grad.norm() if parameters[key].grad is not None else torch.zeros(()) for key in sorted(parameters)]
+    norms = [
+        parameters[key].grad.norm() if parameters[key].grad is not None else torch.zeros(())
+        for key in sorted(parameters)
+    ]
     grads = {key: p.grad.clone() for key, p in parameters.items() if p.grad is not None}
     optimizer.step()
 

@@ -68,4 +68,4 @@ def augment(
     image = rescale(image, rng.uniform(*scale_range))
     if rng.random() < 0.5:
         image = image[:, ::-1]
-    return pad_and_crop(image, size, draw_crop(*image.shape[:2], size, rng))
+    return pad_and_crop(image, size, draw_crop(image.shape[0], image.shape[1], size, rng))

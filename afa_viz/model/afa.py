@@ -111,7 +111,9 @@ class AFA(nn.Module):
         """Features of the four stages and the affinity (B, N, N)."""
         features, blocks = self.encoder.forward_query_key(image)
         queries, keys = [block.query for block in blocks], [block.key for block in blocks]
-        return features, affinity_from_qk(queries, keys, self.attn_proj.weight, self.attn_proj.bias)
+        bias = self.attn_proj.bias
+        assert bias is not None
+        return features, affinity_from_qk(queries, keys, self.attn_proj.weight, bias)
 
     def forward(self, image: Tensor) -> TrainOutput:
         """(B, 3, H, W) normalised -> what the three losses need. Gradients flow; no map of single heads is stored."""
@@ -152,7 +154,9 @@ def build_encoder(backbone: str, pretrained: bool = False, drop_path_rate: float
     if backbone in pvt_v2.VARIANTS:
         return pvt_v2.PvtV2(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
     if backbone in mix_transformer.VARIANTS:
-        return timm.create_model(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
+        encoder = timm.create_model(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
+        assert isinstance(encoder, PyramidEncoder)
+        return encoder
     raise ValueError(f"got backbone {backbone!r}; expected one of {', '.join(BACKBONES)}.")
 
 

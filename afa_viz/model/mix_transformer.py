@@ -6,6 +6,7 @@ Written from Xie et al. 2021 ("SegFormer") and SPEC.md section 3; the stages are
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -122,7 +123,7 @@ class MixTransformer(PyramidEncoder):
     def embed(self, i: int, maps: Tensor) -> tuple[Tensor, Grid]:
         return getattr(self, f"patch_embed{i + 1}")(maps)
 
-    def finish_block(self, block: nn.Module, tokens: Tensor, attended: Tensor, grid: Grid) -> Tensor:
+    def finish_block(self, block: Any, tokens: Tensor, attended: Tensor, grid: Grid) -> Tensor:
         tokens = tokens + block.drop_path(block.attn.proj(attended))
         return tokens + block.drop_path(block.mlp(block.norm2(tokens), grid))
 
@@ -134,7 +135,8 @@ def _init_weights(module: nn.Module) -> None:
     elif isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
         nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 WIDTHS_B0, WIDTHS = (32, 64, 160, 256), (64, 128, 320, 512)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import timm
 from torch import Tensor, nn
 
@@ -24,20 +26,24 @@ class PvtV2(PyramidEncoder):
         super().__init__()
         if name not in VARIANTS:
             raise ValueError(f"{name!r} is not a PVT v2 backbone; expected one of {', '.join(VARIANTS)}.")
-        net = timm.create_model(name, pretrained=pretrained, num_classes=0, drop_path_rate=drop_path_rate)
+        self.patch_embed: nn.Module
+        self.stages: nn.Sequential
+        net: Any = timm.create_model(name, pretrained=pretrained, num_classes=0, drop_path_rate=drop_path_rate)
         self.patch_embed, self.stages = net.patch_embed, net.stages
-        self.stages[3].downsample.proj.stride = (1, 1)
+        net.stages[3].downsample.proj.stride = (1, 1)
         self.widths = tuple(info["num_chs"] for info in net.feature_info)
-        self.depths = tuple(len(stage.blocks) for stage in self.stages)
-        self.last_heads = self.stages[3].blocks[0].attn.num_heads
+        self.depths = tuple(len(stage.blocks) for stage in net.stages)
+        self.last_heads = net.stages[3].blocks[0].attn.num_heads
 
     def stage(self, i: int) -> tuple[nn.ModuleList, nn.Module]:
-        return self.stages[i].blocks, self.stages[i].norm
+        stage: Any = self.stages[i]
+        return stage.blocks, stage.norm
 
     def embed(self, i: int, maps: Tensor) -> tuple[Tensor, Grid]:
-        cells = (self.patch_embed if i == 0 else self.stages[i].downsample)(maps)  # (B, h, w, D)
+        stage: Any = self.stages[i]
+        cells = (self.patch_embed if i == 0 else stage.downsample)(maps)  # (B, h, w, D)
         return cells.flatten(1, 2), (cells.shape[1], cells.shape[2])
 
-    def finish_block(self, block: nn.Module, tokens: Tensor, attended: Tensor, grid: Grid) -> Tensor:
+    def finish_block(self, block: Any, tokens: Tensor, attended: Tensor, grid: Grid) -> Tensor:
         tokens = tokens + block.drop_path1(block.attn.proj(attended))
         return tokens + block.drop_path2(block.mlp(block.norm2(tokens), grid))

@@ -9,10 +9,10 @@ d width of a head.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,7 +45,7 @@ class QueryKey:
     key: Tensor
 
 
-def query_key_value(attn: nn.Module, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Grid]:
+def query_key_value(attn: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Grid]:
     """Queries, keys and values of one attention layer and the grid of its keys.
 
     Args:
@@ -99,11 +99,11 @@ class PyramidEncoder(nn.Module):
         """Map of the stage before (or the image) -> tokens (B, N, D) of stage i and their grid."""
         raise TypeError(f"{type(self).__name__} must define embed()")
 
-    def finish_block(self, block: nn.Module, tokens: Tensor, attended: Tensor, grid: Grid) -> Tensor:
+    def finish_block(self, block: Any, tokens: Tensor, attended: Tensor, grid: Grid) -> Tensor:
         """Tokens after both residual branches, given the merged and not yet projected attention output."""
         raise TypeError(f"{type(self).__name__} must define finish_block()")
 
-    def _walk(self, image: Tensor, run_block) -> Iterator[Tensor]:
+    def _walk(self, image: Tensor, run_block: Callable[..., Tensor]) -> Iterator[Tensor]:
         maps = image
         for i in range(4):
             tokens, grid = self.embed(i, maps)
@@ -113,7 +113,7 @@ class PyramidEncoder(nn.Module):
             maps = norm(tokens).transpose(1, 2).unflatten(2, grid).contiguous()
             yield maps
 
-    def _fast(self, block: nn.Module, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
+    def _fast(self, block: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
         query, key, value, _ = query_key_value(block.attn, block.norm1(tokens), grid)
         attended = merge_heads(F.scaled_dot_product_attention(query, key, value))
         return self.finish_block(block, tokens, attended, grid), query, key
@@ -126,7 +126,7 @@ class PyramidEncoder(nn.Module):
         """The maps of `forward` and the attention of every block, first to last."""
         attention: list[BlockAttention] = []
 
-        def run_block(i: int, j: int, block: nn.Module, tokens: Tensor, grid: Grid) -> Tensor:
+        def run_block(i: int, j: int, block: Any, tokens: Tensor, grid: Grid) -> Tensor:
             query, key, value, key_grid = query_key_value(block.attn, block.norm1(tokens), grid)
             logits, scale = query @ key.transpose(-1, -2), query.shape[-1] ** -0.5
             reduce = getattr(block.attn, "sr", None)
@@ -141,7 +141,7 @@ class PyramidEncoder(nn.Module):
         """The maps of `forward` and the queries and keys of the last two blocks."""
         kept: list[QueryKey] = []
 
-        def run_block(i: int, j: int, block: nn.Module, tokens: Tensor, grid: Grid) -> Tensor:
+        def run_block(i: int, j: int, block: Any, tokens: Tensor, grid: Grid) -> Tensor:
             tokens, query, key = self._fast(block, tokens, grid)
             if i == 3 and j >= self.depths[3] - 2:
                 kept.append(QueryKey(query, key))

@@ -32,9 +32,7 @@ def symmetrize(logits: Tensor) -> Tensor:
     return logits + logits.transpose(-1, -2)
 
 
-def affinity_logits(
-    attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor, symmetric: bool = True
-) -> Tensor:
+def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor, symmetric: bool = True) -> Tensor:
     """The affinity before its sigmoid; see `affinity_from_logits`."""
     heads = weight.numel()
     blocks: list[Tensor] = []
@@ -136,9 +134,7 @@ def radius_mask(height: int, width: int, radius: int = 8, device: torch.device |
     return both.reshape(height * width, height * width)
 
 
-def affinity_labels(
-    label: Tensor, mask: Tensor | None = None, ignore_index: int = 255, stride: int = STRIDE
-) -> Tensor:
+def affinity_labels(label: Tensor, mask: Tensor | None = None, ignore_index: int = 255, stride: int = STRIDE) -> Tensor:
     """Supervision of the affinity from a label map: 1 same class, 0 different classes, 255 unknown.
 
     Args:

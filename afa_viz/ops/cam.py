@@ -89,8 +89,8 @@ def normalize(cam: Tensor) -> Tensor:
     return shifted / (shifted.amax(dim=(-2, -1), keepdim=True) + EPS)
 
 
-def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear resize, align_corners=False, no antialiasing: the meaning of "bilinear" everywhere but in PAR."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
-    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -21,7 +20,8 @@ def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
     """
     if logits.shape != image_labels.shape:
         raise ValueError(
-            f"logits have shape {tuple(logits.shape)} but image_labels {tuple(image_labels.shape)}; expected both (B, C)."
+            f"logits have shape {tuple(logits.shape)} but image_labels "
+            f"{tuple(image_labels.shape)}; expected both (B, C)."
         )
     require_finite("logits", logits)
     return F.binary_cross_entropy_with_logits(logits, image_labels.to(logits.dtype))
@@ -82,5 +82,3 @@ def affinity_loss(affinity: Tensor, target: Tensor) -> Tensor:
     negative = (target == 0).to(affinity.dtype)
     num_positive, num_negative = affinity_counts(target)
     return 0.5 * ((1 - affinity) * positive).sum() / num_positive + 0.5 * (affinity * negative).sum() / num_negative
-
-

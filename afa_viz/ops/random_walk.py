@@ -17,9 +17,7 @@ EPS = 0.1  # with background; the plain variant of the reference uses 1e-4
 NUM_STEPS = 1  # SPEC.md section 6, step 4: one product, no repeated squaring
 
 
-def transition_matrix(
-    affinity: Tensor, mask: Tensor | None = None, power: float = POWER, eps: float = EPS
-) -> Tensor:
+def transition_matrix(affinity: Tensor, mask: Tensor | None = None, power: float = POWER, eps: float = EPS) -> Tensor:
     """Transition probabilities from affinities: sharpen, keep near pairs, normalise the columns.
 
     Args:
@@ -79,10 +77,8 @@ def propagate(scores: Tensor, transition: Tensor, num_steps: int = NUM_STEPS) ->
     Raises: ValueError: if the shapes do not fit or a value is not finite.
     Source: SPEC.md section 6, step 4.
     """
-    result = scores
-    for result in walk_steps(scores, transition, num_steps):
-        pass
-    return result
+    *_, last = walk_steps(scores, transition, num_steps)
+    return last
 
 
 def with_background(cam: Tensor, image_labels: Tensor, bkg_score: float) -> Tensor:

@@ -104,7 +104,9 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         last = self.folder / "last.pt"
         if last.exists() and not resume:
-            raise ValueError(f"{self.folder} already holds a run; pass --resume to go on with it or choose another folder.")
+            raise ValueError(
+                f"{self.folder} already holds a run; pass --resume to go on with it or choose another folder."
+            )
         if last.exists():
             self._load(last)
 
@@ -176,7 +178,12 @@ class Run:
         else:
             result = training_losses(self.model, batch, config, self.iteration)
             loss = result.loss
-            named = {"loss": loss, "loss_cls": result.loss_cls, "loss_seg": result.loss_seg, "loss_aff": result.loss_aff}
+            named = {
+                "loss": loss,
+                "loss_cls": result.loss_cls,
+                "loss_seg": result.loss_seg,
+                "loss_aff": result.loss_aff,
+            }
             losses = {name: value for name, value in named.items() if value is not None}
         loss.backward()
         if config.clip_grad > 0:
@@ -218,7 +225,9 @@ class Run:
                     means = {name: round(value / counted, 5) for name, value in sums.items()}
                     bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
                     rate = self.optimizer.param_groups[0]["lr"]
-                    self.log(phase=phase(self.iteration - 1, self.config), lr=rate, seconds=round(self.seconds), **means)
+                    self.log(
+                        phase=phase(self.iteration - 1, self.config), lr=rate, seconds=round(self.seconds), **means
+                    )
                     sums, counted = {}, 0
                 if self.iteration in self.snapshots:
                     self.snapshot()

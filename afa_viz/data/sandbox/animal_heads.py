@@ -89,9 +89,7 @@ def cat_head(rng: np.random.Generator, build: Build, coat: Coat) -> list[Layer]:
         eye_x = x + side * r * 0.46 + r * 0.42 * profile
         if eye_x < x + r * 0.95:
             size = r * 0.15
-            layers += (
-                _cat_eye(eye_x, y + r * 0.12, size, iris) if slit_eyes else eye(eye_x, y + r * 0.12, size)
-            )
+            layers += _cat_eye(eye_x, y + r * 0.12, size, iris) if slit_eyes else eye(eye_x, y + r * 0.12, size)
     return layers
 
 
@@ -111,9 +109,7 @@ def dog_head(rng: np.random.Generator, build: Build, coat: Coat) -> list[Layer]:
             ]
             ears.append(layer(polygon(points, 0.03, ear_colour, HEAD, dome=0.07), shadow=0.3))
         else:
-            flap = ellipse(
-                base + side * r * 0.12, y - r * 0.05, r * 0.3, r * 0.68, ear_colour, HEAD, side * 0.28
-            )
+            flap = ellipse(base + side * r * 0.12, y - r * 0.05, r * 0.3, r * 0.68, ear_colour, HEAD, side * 0.28)
             ears.append(layer(flap, shadow=0.4))
     pale = lighter(coat.main) if rng.random() < 0.7 else coat.main
     patched, tongue, collared = rng.random(3) < (0.35, 0.4, 0.5)
@@ -155,9 +151,7 @@ def cow_head(rng: np.random.Generator, build: Build, coat: Coat) -> list[Layer]:
             HEAD,
             end_radius=r * 0.06,
         )
-        ear = ellipse(
-            x + side * r * 1.08, y + r * 0.38, r * 0.4, r * 0.2, darker(coat.main, 0.85), HEAD, side * 0.25
-        )
+        ear = ellipse(x + side * r * 1.08, y + r * 0.38, r * 0.4, r * 0.2, darker(coat.main, 0.85), HEAD, side * 0.25)
         layers += [layer(horn, shadow=0.2), layer(ear, shadow=0.3)]
     nose_x = x + r * 0.35 * profile
     skull = ellipse(x, y + r * 0.12, r * 0.78, r * 0.9, coat.main, HEAD)
@@ -165,9 +159,7 @@ def cow_head(rng: np.random.Generator, build: Build, coat: Coat) -> list[Layer]:
     layers.append(layer(skull, jaw, blend=0.06, texture=coat.texture, shadow=0.5))
     muzzle = ellipse(nose_x + r * 0.05 * profile, y - r * 0.58, r * 0.72, r * 0.42, c.PINK, HEAD)
     layers.append(layer(muzzle, shadow=0.35))
-    nostrils = [
-        ellipse(nose_x + s * r * 0.3, y - r * 0.52, r * 0.1, r * 0.13, c.rgb("9a4a50"), HEAD) for s in SIDES
-    ]
+    nostrils = [ellipse(nose_x + s * r * 0.3, y - r * 0.52, r * 0.1, r * 0.13, c.rgb("9a4a50"), HEAD) for s in SIDES]
     layers.append(layer(nostrils, blend=0, shadow=0, bump=0))
     for side in SIDES:
         layers += eye(x + side * r * 0.42 + r * 0.25 * profile, y + r * 0.25, r * 0.14, _is_dark(coat.main))
@@ -184,9 +176,7 @@ def sheep_head(rng: np.random.Generator, build: Build, coat: Coat) -> list[Layer
     dark_face = _is_dark(face)
     layers = []
     for side in SIDES:
-        ear = ellipse(
-            x + side * r * 0.95, y + r * 0.15, r * 0.42, r * 0.2, darker(face, 0.9), HEAD, -side * 0.45
-        )
+        ear = ellipse(x + side * r * 0.95, y + r * 0.15, r * 0.42, r * 0.2, darker(face, 0.9), HEAD, -side * 0.45)
         layers.append(layer(ear, shadow=0.3))
     nose_x = x + r * 0.4 * profile
     skull = ellipse(x, y, r * 0.75, r * 0.87, face, HEAD)

@@ -74,9 +74,7 @@ def draw_coat(rng: np.random.Generator, species: str, shared: bool) -> Coat:
     else:
         main, pattern = jitter(rng, choose(rng, OWN_FURS[species])), OWN_PATTERNS.get(species, "none")
     contrast = (
-        [c.FUR_DARK, c.FUR_BLACK, c.FUR_CHESTNUT]
-        if main.mean() > 0.55
-        else [c.FUR_CREAM, c.FUR_WHITE, c.FUR_SAND]
+        [c.FUR_DARK, c.FUR_BLACK, c.FUR_CHESTNUT] if main.mean() > 0.55 else [c.FUR_CREAM, c.FUR_WHITE, c.FUR_SAND]
     )
     second = jitter(rng, choose(rng, contrast))
     texture = None

@@ -76,9 +76,7 @@ class _Ground:
     def noise(self, tile: np.ndarray, across: float, along: float | None = None, offset=(0, 0)) -> np.ndarray:
         """Tile seen in perspective, faded near the horizon where it would alias."""
         along = across if along is None else along
-        values = sample(
-            tile, self.u * f32(across) + f32(300 + offset[0]), self.v * f32(along) + f32(offset[1])
-        )
+        values = sample(tile, self.u * f32(across) + f32(300 + offset[0]), self.v * f32(along) + f32(offset[1]))
         return values * np.clip(self.depth * 3, 0, 1)
 
 
@@ -116,9 +114,7 @@ def _room(rng, size: int) -> Background:
         plank = np.floor(ground.v * f32(2.2))
         tint = (plank * f32(37.7)) % 7 / 7 - f32(0.5)
         grain = sample(bank()["wave"], ground.u * 60 + plank * 97, ground.v * 160)
-        floor = (1 + f32(0.22) * tint + f32(0.10) * grain) * np.where(
-            ground.v * f32(2.2) % 1 > 0.94, f32(0.75), f32(1)
-        )
+        floor = (1 + f32(0.22) * tint + f32(0.10) * grain) * np.where(ground.v * f32(2.2) % 1 > 0.94, f32(0.75), f32(1))
     elif kind == 1:  # carpet
         blobs = sample(bank()["blob"], ground.u * 50, ground.v * 50)
         floor = 1 + f32(0.1) * sample(bank()["fine"], ground.u * 90, ground.v * 90) + f32(0.05) * blobs
@@ -165,9 +161,7 @@ def _sky(mood: Mood, horizon: float, rng, size: int) -> np.ndarray:
     veil = patch("cloud", rng, size)
     if clouded:
         veil = (
-            np.clip((veil - f32(threshold)) * f32(0.9), 0, 1)
-            * np.clip(1.2 - height, 0.1, 1)[:, None]
-            * f32(strength)
+            np.clip((veil - f32(threshold)) * f32(0.9), 0, 1) * np.clip(1.2 - height, 0.1, 1)[:, None] * f32(strength)
         )
         image = image * (1 - veil) + _plane(0.35 * haze + 0.65) * veil
     return image
@@ -181,8 +175,7 @@ def _hills(image, context: str, horizon: float, haze, steps, rng) -> None:
     for i in range(count):
         height, phase = uniform(rng, 0.02, 0.07) * (1.3 - 0.3 * i), rng.uniform(0, 6, 2)
         waves = (
-            np.sin(steps * uniform(rng, 3, 7) + phase[0]) * 0.6
-            + np.sin(steps * uniform(rng, 9, 16) + phase[1]) * 0.25
+            np.sin(steps * uniform(rng, 3, 7) + phase[0]) * 0.6 + np.sin(steps * uniform(rng, 9, 16) + phase[1]) * 0.25
         )
         ridge = horizon - 0.01 - height * (1 + waves) * (1 - 0.25 * i)
         near = f32(0.25 + 0.55 * (i + 1) / count)
@@ -207,19 +200,13 @@ def _surface(context: str, ground: _Ground, haze, rng) -> np.ndarray:
         return surface * (1 - mirror) + _plane(haze) * mirror
     if context == "sand":
         colour = linear(jitter(rng, c.rgb("e6c98f"), 0.02))
-        grain = f32(0.1) * ground.noise(noise["fine"], 120) + f32(0.1) * ground.noise(
-            noise["cloud"], 60, 90, offset
-        )
+        grain = f32(0.1) * ground.noise(noise["fine"], 120) + f32(0.1) * ground.noise(noise["cloud"], 60, 90, offset)
     elif context == "snow":
         colour = linear(jitter(rng, c.rgb("eef3f8"), 0.01, 0.2, 0.03))
-        grain = f32(0.03) * ground.noise(noise["fine"], 120) + f32(0.06) * ground.noise(
-            noise["blob"], 50, 60, offset
-        )
+        grain = f32(0.03) * ground.noise(noise["fine"], 120) + f32(0.06) * ground.noise(noise["blob"], 50, 60, offset)
     else:
         colour = linear(jitter(rng, choose(rng, GRASSES), 0.03))
-        grain = f32(0.22) * ground.noise(photo("grass"), 150) + f32(0.14) * ground.noise(
-            noise["blob"], 60, 60, offset
-        )
+        grain = f32(0.22) * ground.noise(photo("grass"), 150) + f32(0.14) * ground.noise(noise["blob"], 60, 60, offset)
     return _plane(colour) * np.clip(1 + grain, 0.25, 2)
 
 

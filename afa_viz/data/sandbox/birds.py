@@ -49,9 +49,7 @@ def bird(rng: np.random.Generator, airborne: bool, afloat: bool) -> list[Layer]:
         points = [(0.14, y + 0.04), (-0.1, y + 0.62 * raised), (-0.42, y + 0.66 * raised), (-0.22, y + 0.02)]
         layers.append(layer(polygon(points, 0.05, second, WING, dome=0.07), texture=feathers(8), shadow=0.4))
     else:
-        shoulder = ellipse(
-            -length * 0.22, y + 0.02, length * 0.62, girth * 0.62, second, WING, tilt * 0.6 + 0.12
-        )
+        shoulder = ellipse(-length * 0.22, y + 0.02, length * 0.62, girth * 0.62, second, WING, tilt * 0.6 + 0.12)
         wing_tip = ellipse(-length * 0.7, y, length * 0.4, girth * 0.3, second, WING, tilt * 0.6)
         layers.append(layer(shoulder, wing_tip, blend=0.05, texture=feathers(11), shadow=0.5))
     long, wide = uniform(rng, 0.1, 0.24), uniform(rng, 0.045, 0.075)

@@ -79,9 +79,7 @@ def _cabin(rng, half: float, deck: float, trim, liner: bool) -> list[Layer]:
         x, top = -0.2 + 0.28 * i, deck + 0.56
         layers.append(layer(capsule((x, deck + 0.3), (x, top), 0.075, trim, FRONT), **PAINT))
         layers.append(
-            layer(
-                capsule((x - 0.04, top - 0.02), (x + 0.04, top - 0.02), 0.06, c.BEAD, FRONT), bump=0, shadow=0
-            )
+            layer(capsule((x - 0.04, top - 0.02), (x + 0.04, top - 0.02), 0.06, c.BEAD, FRONT), bump=0, shadow=0)
         )
     house = box(centre, deck + 0.1 + half_y, half_x, half_y, 0.04, OFF_WHITE, BODY, dome=0.1)
     reach = half_x * 0.87
@@ -160,8 +158,6 @@ def aeroplane(rng: np.random.Generator) -> list[Layer]:
         layers.append(layer(ellipse(x, y, 0.06, 0.06, c.RED, FRONT), shadow=0.2, specular=0.5))
     else:
         engine_y = y - span * 0.52
-        layers.append(
-            layer(capsule((-0.12, engine_y), (0.08, engine_y), 0.06, c.STEEL, FRONT), shadow=0.35, **PAINT)
-        )
+        layers.append(layer(capsule((-0.12, engine_y), (0.08, engine_y), 0.06, c.STEEL, FRONT), shadow=0.35, **PAINT))
         layers.append(layer(ellipse(0.125, engine_y, 0.022, 0.05, c.BEAD, FRONT), shadow=0, bump=0))
     return layers

@@ -223,9 +223,7 @@ def write_voc_layout(
         counts: number of scenes a split; by default the lengths of `SandboxDataset`.
     """
     out = Path(out_dir)
-    folders = {
-        name: out / name for name in ("JPEGImages", "SegmentationClass", "parts", "ImageSets/Segmentation")
-    }
+    folders = {name: out / name for name in ("JPEGImages", "SegmentationClass", "parts", "ImageSets/Segmentation")}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     colour_map = voc_palette().ravel().tolist()

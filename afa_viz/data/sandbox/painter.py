@@ -84,9 +84,7 @@ class Pose:
 
     def grid(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
         """Local x and y of the pixels of a window; (1, w) and (h, 1) when upright, else (h, w)."""
-        x = (np.arange(columns.start, columns.stop, dtype=f32) + f32(0.5 - self.x)) * f32(
-            self.side / self.scale
-        )
+        x = (np.arange(columns.start, columns.stop, dtype=f32) + f32(0.5 - self.x)) * f32(self.side / self.scale)
         y = (f32(self.y - 0.5) - np.arange(rows.start, rows.stop, dtype=f32)) * f32(1 / self.scale)
         x, y = x[None], y[:, None]
         if not self.tilt:

@@ -54,9 +54,7 @@ def _head(rng, y: float, r: float, turn: float, skin, hair) -> list[Layer]:
     blush = c.rgb("f09a8c") if skin.mean() > 0.5 else darker(skin, 0.85)
     for side in SIDES:
         layers += eye(side * r * 0.34 + r * 0.3 * turn, y - r * 0.08, r * 0.13)
-    cheeks = [
-        ellipse(s * r * 0.52 + r * 0.22 * turn, y - r * 0.38, r * 0.16, r * 0.11, blush, HEAD) for s in SIDES
-    ]
+    cheeks = [ellipse(s * r * 0.52 + r * 0.22 * turn, y - r * 0.38, r * 0.16, r * 0.11, blush, HEAD) for s in SIDES]
     layers.append(layer(cheeks, blend=0, shadow=0, bump=0, relief=0.2, specular=0))
     x = r * 0.3 * turn
     smile = [(x - r * 0.2, y - r * 0.42), (x - r * 0.09, y - r * 0.5), (x + r * 0.09, y - r * 0.5)]

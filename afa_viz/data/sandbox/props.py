@@ -17,9 +17,7 @@ def tree(rng: np.random.Generator) -> list[Layer]:
         layers = [layer(capsule((0, 0), (0, 0.4), 0.07, bark), shadow=0)]
         for i in range(3):
             y, width = 0.32 + i * 0.32, 0.42 - 0.11 * i
-            tier = polygon(
-                [(-width, y), (0, y + 0.5), (width, y)], 0.05, darker(leaf, 0.8 + 0.1 * i), dome=0.2
-            )
+            tier = polygon([(-width, y), (0, y + 0.5), (width, y)], 0.05, darker(leaf, 0.8 + 0.1 * i), dome=0.2)
             layers.append(layer(tier, shadow=0.4, bump=1.0))
         return layers
     crown = [

@@ -57,9 +57,7 @@ class Scene:
     objects: tuple[str, ...]
 
 
-def render_scene(
-    split: str, index: int, size: int = 160, recipe: Recipe = DEFAULT, only: str | None = None
-) -> Scene:
+def render_scene(split: str, index: int, size: int = 160, recipe: Recipe = DEFAULT, only: str | None = None) -> Scene:
     """Scene number `index` of a split: a pure function of its arguments.
 
     Args:
@@ -188,9 +186,7 @@ def _paint_spot(canvas: Canvas, light: Light, spot: Spot, instance: int, context
         pixel = side / 320
         steps = np.arange(side) / pixel
         surface = (
-            pose.y
-            - sinks * pose.scale
-            + pixel * (1.2 * np.sin(steps * 0.13 + phase) + 0.8 * np.sin(steps * 0.29))
+            pose.y - sinks * pose.scale + pixel * (1.2 * np.sin(steps * 0.13 + phase) + 0.8 * np.sin(steps * 0.29))
         )
     elif not spot.airborne:
         cast_shadow(canvas, light, spot.layers, pose)

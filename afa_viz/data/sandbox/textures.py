@@ -25,9 +25,7 @@ def spots(colour, frequency: float, threshold: float, offset) -> Texture:
     other = _planes(colour)
 
     def texture(x, y, base):
-        noise = sample(
-            bank()["blob"], x * f32(frequency) + f32(offset[0]), y * f32(frequency) + f32(offset[1])
-        )
+        noise = sample(bank()["blob"], x * f32(frequency) + f32(offset[0]), y * f32(frequency) + f32(offset[1]))
         share = np.clip((noise - f32(threshold)) * 6, 0, 1)
         return _mix(base, other, share), share * f32(0.006)
 

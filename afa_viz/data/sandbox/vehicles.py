@@ -34,9 +34,7 @@ CAR_ROOFS = {
 def wheel(x: float, radius: float, hub) -> list[Layer]:
     """Tyre, hub and axle of a wheel that stands on y = 0."""
     return [
-        layer(
-            ellipse(x, radius, radius, radius, c.RUBBER, WHEEL, dome=radius * 0.5), bump=0.4, specular=0.15
-        ),
+        layer(ellipse(x, radius, radius, radius, c.RUBBER, WHEEL, dome=radius * 0.5), bump=0.4, specular=0.15),
         layer(
             ellipse(x, radius, radius * 0.56, radius * 0.56, hub, WHEEL, dome=radius * 0.25),
             bump=0.2,
@@ -60,16 +58,13 @@ def _chassis(half_length: float, y: float, thickness: float) -> Layer:
 def _windows(left: float, right: float, count: int, y: float, half_y: float) -> Layer:
     step = (right - left) / count
     panes = [
-        box(left + step * (i + 0.5), y, step * 0.5 - 0.022, half_y, 0.03, c.GLASS, WINDOW, 0.03)
-        for i in range(count)
+        box(left + step * (i + 0.5), y, step * 0.5 - 0.022, half_y, 0.03, c.GLASS, WINDOW, 0.03) for i in range(count)
     ]
     return layer(panes, blend=0, shadow=-0.35, **PANE)
 
 
 def _headlight(x: float, y: float, radius_x: float, radius_y: float) -> Layer:
-    return layer(
-        ellipse(x, y, radius_x, radius_y, c.LAMPLIGHT, FRONT), shadow=0.2, bump=0, specular=0.6, glow=0.3
-    )
+    return layer(ellipse(x, y, radius_x, radius_y, c.LAMPLIGHT, FRONT), shadow=0.2, bump=0, specular=0.6, glow=0.3)
 
 
 def _car_windows(rear: tuple[Point, Point], front: tuple[Point, Point], pillar: float) -> Layer:
@@ -137,9 +132,7 @@ def car(rng: np.random.Generator) -> list[Layer]:
         line = box(0, y - half_height * 0.1, half * 0.98, 0.025, 0.02, lighter(paint, 0.8), BODY)
         layers.append(layer(line, shadow=0.1, bump=0))
     bumpers = [
-        capsule(
-            (side * half * 0.75, radius * 0.95), (side * half * 1.02, radius * 0.95), 0.04, c.STEEL, FRONT
-        )
+        capsule((side * half * 0.75, radius * 0.95), (side * half * 1.02, radius * 0.95), 0.04, c.STEEL, FRONT)
         for side in (-1, 1)
     ]
     handle = capsule((pillar + 0.05, y + 0.03), (pillar + 0.1, y + 0.03), 0.014, c.STEEL, BODY)
@@ -177,9 +170,7 @@ def bus(rng: np.random.Generator) -> list[Layer]:
     ]
     if double:
         layers.append(_windows(-half * 0.93, half * 0.93, count, y + h * 1.52, window_h))
-    windscreen = box(
-        half * 0.875, window_y - 0.02, half * 0.095, window_h + 0.02, 0.03, c.GLASS, WINDOW, 0.03
-    )
+    windscreen = box(half * 0.875, window_y - 0.02, half * 0.095, window_h + 0.02, 0.03, c.GLASS, WINDOW, 0.03)
     door = box(half * 0.6, door_y, half * 0.07, door_h, 0.02, darker(c.GLASS, 0.75), WINDOW, 0.03)
     stripe_y, stripe_half = (y + h * 1.15, half * 0.98) if double else (y + h * 0.62, half * 0.6)
     stripe = box(0 if double else -half * 0.12, stripe_y, stripe_half, 0.035, 0.03, trim, BODY)
