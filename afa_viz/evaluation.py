@@ -5,6 +5,9 @@ Symbols: B batch, C foreground classes, K = C + 1, H W pixels.
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,7 +17,7 @@ import torch
 from torch import Tensor
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import explain, multi_scale_cam, stage_labels
+from afa_viz.explain import explain, multi_scale_cam, network_input, stage_labels
 from afa_viz.model.afa import AFA
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import pseudo_label, random_walk
@@ -105,8 +108,6 @@ def evaluate_samples(
 
 def multi_scale_label(model: AFA, image: np.ndarray) -> Tensor:
     """(H, W, 3) uint8 -> (H, W) int64 label of the decoder over scales and flips."""
-    from afa_viz.explain import network_input
-
     pixels = network_input(model, torch.from_numpy(image))
     return resize(multi_scale_seg(model, pixels), image.shape[:2]).argmax(dim=1)[0].cpu()
 
@@ -167,3 +168,67 @@ def validation_labels(
         "cam": pseudo_label.from_cam(cam, image_labels, config.bkg_score),
         "cam_rw": resize(walked, size).argmax(dim=1),
     }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `python -m afa_viz evaluate`."""
+    parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
+    parser.add_argument("--data", default="sandbox", choices=["sandbox"], help="data set (default: sandbox)")
+    parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="(default: test)")
+    parser.add_argument("--limit", type=int, default=400, help="images at most (default: 400)")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="see explain")
+    parser.add_argument("--multi-scale", action="store_true", help="also the decoder over three scales and flips")
+    parser.add_argument("--json", default=None, help="write all scores to this file")
+    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score every stage on a data set and print the ladder; returns the exit code."""
+    from tqdm import tqdm
+
+    from afa_viz.data.sandbox import SandboxDataset
+    from afa_viz.model.checkpoint import load_model
+    from afa_viz.settings import apply_settings
+
+    if args.limit < 1:
+        raise ValueError(f"--limit is {args.limit}; expected at least 1 image.")
+    model = load_model(args.checkpoint, device=args.device)
+    size = model.card.input_size if model.card is not None else 256
+    scenes = SandboxDataset(args.split, args.limit, size=size, cache_dir=args.cache)
+    if model.num_fg_classes != len(scenes[0].image_labels):
+        raise ValueError(
+            f"the checkpoint knows {model.num_fg_classes} classes but the sandbox has {len(scenes[0].image_labels)}; "
+            "evaluate a checkpoint that was trained on the sandbox."
+        )
+    bar = tqdm(range(len(scenes)), desc="explain", unit="image")
+    samples = (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in bar))
+    config = apply_settings(ExplainConfig(), args.settings)
+    ladder = evaluate_samples(model, samples, config, multi_scale=args.multi_scale)
+    summary = ladder.summary()
+    print(f"IoU in percent, sandbox {args.split}, {len(scenes)} images; stages before seg know the image labels")
+    print(ladder.table())
+    print(f"mAP {summary['map']:.1f}   F1 {summary['f1']:.1f}")
+    if args.json:
+        write_scores(ladder, args.json)
+    return 0
+
+
+def write_scores(ladder: Ladder, path: str) -> None:
+    """All scores as JSON, whole or not at all."""
+    scores = ladder.scores()
+    data = {
+        "summary": ladder.summary(),
+        "iou": {
+            stage: {name: _percent(value) for name, value in zip(ladder.class_names, s.iou.tolist(), strict=True)}
+            for stage, s in scores.items()
+        },
+    }
+    partial = f"{path}.partial"
+    with open(partial, "w", encoding="utf-8") as file:
+        json.dump(data, file, indent=2)
+    os.replace(partial, path)
+
+
+def _percent(value: float) -> float | None:
+    return None if value != value else round(100 * value, 2)
