@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import timm
 import torch
 from golden_vectors import cases, check, golden_model
 
+from afa_viz.model.afa import POOLINGS, build_afa, parameter_count
 from afa_viz.ops import affinity as aff
 
 
@@ -38,3 +40,90 @@ def test_golden_forward(name, params, inputs, outputs):
     for i, maps in enumerate(features):
         if f"feat_{i + 1}" in outputs:
             check(maps, outputs[f"feat_{i + 1}"])
+
+
+PARAMETERS = {  # K = 21, SPEC.md section 3
+    "mit_b0": 3_724_678,
+    "mit_b1": 13_692_902,
+    "mit_b2": 24_737_766,
+    "mit_b3": 44_613_606,
+    "mit_b4": 61_384_166,
+    "mit_b5": 81_984_486,
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_counts(name):
+    with torch.device("meta"):
+        model = build_afa(name)
+    assert parameter_count(model) == PARAMETERS[name]
+
+
+def test_registered_with_timm():
+    assert {"mit_b0", "mit_b5"} <= set(timm.list_models("mit_b*"))
+    with pytest.raises(ValueError, match="load_any"):
+        timm.create_model("mit_b0", pretrained=True)
+
+
+@pytest.mark.parametrize("name", ["mit_b0", "pvt_v2_b0"])
+@pytest.mark.parametrize("size", [(64, 96), (75, 50), (17, 130)])
+def test_both_families_keep_one_interface(name, size):
+    model = build_afa(name, num_classes=5).eval()
+    image = torch.randn(2, 3, *size)
+    with torch.no_grad():
+        features = model.encoder(image)
+        features_look, attention = model.encoder.forward_attention(image)
+        features_fast, blocks = model.encoder.forward_query_key(image)
+        out = model(image)
+    rows, cols = aff.token_grid(*size)
+    for strided, maps in zip((4, 8, 16, 16), features, strict=True):
+        assert maps.shape[-2:] == aff.token_grid(*size, stride=strided)
+    for one, two, three in zip(features, features_look, features_fast, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(one, three)
+    assert len(attention) == sum(model.encoder.depths)
+    assert attention[-1].query_grid == attention[-1].key_grid == (rows, cols)
+    assert out.affinity.shape == (2, rows * cols, rows * cols)
+    for block, kept in zip(attention[-2:], blocks, strict=True):
+        torch.testing.assert_close(block.logits, kept.query @ kept.key.transpose(-1, -2), rtol=1e-4, atol=1e-4)
+
+
+def test_reduced_keys_have_their_own_grid():
+    model = build_afa("mit_b0", num_classes=5).eval()
+    with torch.no_grad():
+        _, attention = model.encoder.forward_attention(torch.randn(1, 3, 128, 192))
+    grids = [(block.query_grid, block.key_grid) for block in attention[::2]]
+    assert grids == [((32, 48), (4, 6)), ((16, 24), (4, 6)), ((8, 12), (4, 6)), ((8, 12), (8, 12))]
+
+
+def test_training_stores_no_map_of_single_heads():
+    """The largest tensor kept for the backward pass stays below one (heads, N, N) stack of the last stage."""
+    model = build_afa("mit_b0", num_classes=5)
+    image = torch.randn(1, 3, 320, 320)
+    cells = 20 * 20
+    kept: list[torch.Size] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t.shape), t)[1], lambda t: t):
+        model(image)
+    assert all(shape[-2:] != (cells, cells) or shape[:-2].numel() < 8 for shape in kept if len(shape) >= 2)
+
+
+def test_poolings():
+    torch.manual_seed(0)
+    features = torch.randn(2, 256, 4, 5)
+    models = {pooling: build_afa("mit_b0", 5, pooling, topk=0.1, logit_offset=0.5).eval() for pooling in POOLINGS}
+    for pooling, model in models.items():
+        model.load_state_dict(models["max"].state_dict())
+        cam = model.classifier(features)
+        got = model.classify(features)
+        if POOLINGS[pooling] == "avg":
+            torch.testing.assert_close(got, cam.mean(dim=(2, 3)) - 0.5, rtol=1e-4, atol=1e-5)
+        elif pooling == "topk":
+            torch.testing.assert_close(got, cam.flatten(2).topk(2).values.mean(dim=2) - 0.5)
+        else:
+            torch.testing.assert_close(got, model.classifier(features.amax(dim=(2, 3), keepdim=True))[..., 0, 0] - 0.5)
+    with pytest.raises(ValueError, match="max, avg or topk"):
+        build_afa("mit_b0", 5, "median")
+    with pytest.raises(ValueError, match="resnet"):
+        build_afa("resnet50")
+    with pytest.raises(ValueError, match="num_classes"):
+        build_afa("mit_b0", 1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, trunc_normal_
 from timm.models import register_model
@@ -104,7 +103,7 @@ class MixTransformer(PyramidEncoder):
         super().__init__()
         self.widths, self.depths = tuple(widths), tuple(depths)
         self.last_heads = num_heads[-1]
-        rates = torch.linspace(0, drop_path_rate, sum(depths)).tolist()
+        rates = [drop_path_rate * i / max(1, sum(depths) - 1) for i in range(sum(depths))]
         channels = (3, *widths)
         for i in range(4):
             embed = OverlapPatchEmbed(channels[i], widths[i], kernel=7 if i == 0 else 3, stride=strides[i])
