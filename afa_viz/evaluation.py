@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import explain, multi_scale_cam, network_input, stage_labels
+from afa_viz.explain import explain, multi_scale_cam, network_input
 from afa_viz.model.afa import AFA
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import pseudo_label, random_walk
 from afa_viz.ops.cam import resize
 from afa_viz.ops.metrics import ConfusionMatrix, Scores, average_precision, f1_per_image
+from afa_viz.steps import stage_labels
 
 STAGES = ("cam", "cam_rw", "cam_par", "pseudo_label", "seg", "seg_multi_scale")
 SEG_SCALES = (1.0, 0.5, 0.75)  # SPEC.md section 13, `msc_flip_test`
@@ -176,7 +177,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="sandbox", choices=["sandbox"], help="data set (default: sandbox)")
     parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="(default: test)")
     parser.add_argument("--limit", type=int, default=400, help="images at most (default: 400)")
-    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="see explain")
+    parser.add_argument(
+        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="see explain"
+    )
     parser.add_argument("--multi-scale", action="store_true", help="also the decoder over three scales and flips")
     parser.add_argument("--json", default=None, help="write all scores to this file")
     parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")

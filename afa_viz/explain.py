@@ -9,31 +9,29 @@ Symbols: B batch, C foreground classes, K = C + 1, P present classes with backgr
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from afa_viz import classes
 from afa_viz.config import ExplainConfig
+from afa_viz.inputs import ImageLike, Labels, fit_size, multi_hot, read_image
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
-from afa_viz.ops import par, pseudo_label, random_walk
+from afa_viz.ops import pseudo_label, random_walk
 from afa_viz.ops.image import denormalize_image, normalize_image
 from afa_viz.trace import Trace
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
 
-ImageLike = Image.Image | np.ndarray | str | os.PathLike[str]
-Labels = Sequence[str] | Sequence[int] | np.ndarray | Tensor
 Progress = Callable[[str], None]
 
 # The stages in order, each with the settings that it reads. A changed setting recomputes its stage and all below.
@@ -115,7 +113,7 @@ def walk(
     return low, high
 
 
-def _kept(image_labels: Tensor) -> Tensor:
+def kept_channels(image_labels: Tensor) -> Tensor:
     """(C,) multi-hot -> labels of the channels in use: 0 and the present classes."""
     return torch.cat([image_labels.new_zeros(1), image_labels.nonzero().flatten() + 1]).long()
 
@@ -193,7 +191,7 @@ def make_pseudo_labels(
             low_grid, high_grid = walk(cam, affinity, image_labels, grid, config)
             walked = cams.resize(low_grid, size), cams.resize(high_grid, size)
         for i, (top, bottom, left, right) in enumerate(box.tolist()):
-            labels = _kept(image_labels[i])
+            labels = kept_channels(image_labels[i])
             inside = (slice(top, min(bottom, size[0])), slice(left, min(right, size[1])))
             scores = refine(image01[i], cam[i], (cam[i], cam[i]), labels, from_cam)  # sees the padding, SPEC.md 8
             for target, score in zip((low_cam, high_cam), scores, strict=True):
@@ -211,60 +209,6 @@ def make_pseudo_labels(
 
 
 # --- one image -------------------------------------------------------------------------------------------------------
-
-
-def read_image(image: ImageLike) -> np.ndarray:
-    """PIL image, array or path -> (H, W, 3) uint8 RGB, upright.
-
-    Raises: FileNotFoundError: for a missing file. ValueError: for anything that is not a colour or grey image.
-    """
-    if isinstance(image, (str, os.PathLike)):
-        path = os.fspath(image)
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
-        try:
-            with Image.open(path) as opened:
-                return read_image(ImageOps.exif_transpose(opened).convert("RGB"))
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ValueError(
-                f"{os.path.basename(path)} can not be read as an image ({error}); expected a PNG, JPEG or WebP file."
-            ) from error
-    if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB"))
-    array = np.asarray(image)
-    if array.ndim == 2:
-        array = np.repeat(array[..., None], 3, axis=2)
-    if array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape or array.dtype != np.uint8:
-        raise ValueError(
-            f"got an array of shape {array.shape} and type {array.dtype}; expected (H, W, 3) uint8 RGB in 0..255."
-        )
-    return np.ascontiguousarray(array[..., :3])
-
-
-def _fit(array: np.ndarray, long_side: int | None) -> tuple[int, int]:
-    """Size (height, width) with the longer side at `long_side`; no side under 16 pixels (one cell)."""
-    height, width = array.shape[:2]
-    factor = 1.0 if long_side is None else long_side / max(height, width)
-    return max(16, round(height * factor)), max(16, round(width * factor))
-
-
-def _multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
-    hot = torch.zeros(len(class_names) - 1)
-    if isinstance(labels, (np.ndarray, Tensor)) and len(labels) == len(hot):
-        return (torch.as_tensor(labels).float() > 0).float()
-    for label in labels:
-        if isinstance(label, str):
-            if label not in class_names[1:]:
-                raise ValueError(
-                    f"{label!r} is not a class of this model; expected some of {', '.join(class_names[1:])}."
-                )
-            number = class_names.index(label)
-        else:
-            number = int(label)
-        if not 1 <= number < len(class_names):
-            raise ValueError(f"label {number} is not a class of this model; expected 1 to {len(class_names) - 1}.")
-        hot[number - 1] = 1
-    return hot
 
 
 def explain(
@@ -291,7 +235,7 @@ def explain(
     config = config or ExplainConfig()
     class_names, palette = _names(model)
     array = read_image(image)
-    height, width = _fit(array, config.long_side or getattr(model.card, "input_size", None))
+    height, width = fit_size(array, config.long_side or getattr(model.card, "input_size", None))
     resized = Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR)
     if target is not None:
         target = torch.as_tensor(np.asarray(target)).to(torch.uint8)
@@ -302,7 +246,7 @@ def explain(
         target = torch.from_numpy(
             np.array(Image.fromarray(target.numpy()).resize((width, height), Image.Resampling.NEAREST))
         )
-    given = None if labels is None else _multi_hot(labels, class_names)
+    given = None if labels is None else multi_hot(labels, class_names)
     fields: dict[str, Any] = {
         "image": torch.from_numpy(np.array(resized)),
         "target": target,
@@ -337,7 +281,7 @@ def recompute(
     first = next((stage for stage, reads in STAGES.items() if changed.intersection(reads)), None)
     fields = {f.name: getattr(trace, f.name) for f in dataclasses.fields(trace)}
     if labels is not None:
-        fields["image_labels"], fields["labels_given"] = _multi_hot(labels, trace.class_names), True
+        fields["image_labels"], fields["labels_given"] = multi_hot(labels, trace.class_names), True
         first = first if first in ("network", "cam", "affinity") else "cam_rw"
     if first == "network":
         raise ValueError("long_side changed, which needs the original image; call explain with it again.")
@@ -432,7 +376,7 @@ def _cam_rw(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
 
 
 def _cam_par(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
-    labels = _kept(fields["image_labels"])
+    labels = kept_channels(fields["image_labels"])
     size = tuple(fields["image"].shape[:2])
     image01 = fields["image"].permute(2, 0, 1).float() / 255
     low, high = (cams.resize(fields[name][None], size)[0] for name in ("cam_rw", "cam_rw_high"))
@@ -443,7 +387,7 @@ def _cam_par(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
 
 
 def _pseudo_label(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
-    labels = _kept(fields["image_labels"])
+    labels = kept_channels(fields["image_labels"])
     low, high = (pseudo_label.label_of(fields[name][labels], labels)[None] for name in ("cam_par", "cam_par_high"))
     merged = pseudo_label.merge_low_high(low, high)[0]
     return {"pseudo_label": merged.to(torch.uint8), "regions": pseudo_label.regions(merged)}
@@ -457,74 +401,6 @@ _STAGE_FUNCTIONS = {
     "cam_par": _cam_par,
     "pseudo_label": _pseudo_label,
 }
-
-
-# --- looking into a trace --------------------------------------------------------------------------------------------
-
-
-def stage_labels(trace: Trace) -> dict[str, Tensor]:
-    """(H, W) uint8 label that every stage would give, in order.
-
-    cam: cut at `bkg_score`. cam_rw: resized to the image, then the strongest score, low background score. cam_par:
-    the strongest score, likewise. pseudo_label and seg as they are.
-    """
-    used = _kept(trace.image_labels)
-    cut = pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], trace.config.bkg_score)[0]
-    walked = cams.resize(trace.cam_rw[used][None], (trace.image.shape[0], trace.image.shape[1]))[0]
-    labels = {
-        "cam": cut,
-        "cam_rw": pseudo_label.label_of(walked, used),
-        "cam_par": pseudo_label.label_of(trace.cam_par[used], used),
-        "pseudo_label": trace.pseudo_label,
-        "seg": trace.seg,
-    }
-    return {stage: label.to(torch.uint8) for stage, label in labels.items()}
-
-
-def walk_steps(trace: Trace, num_steps: int, bkg_score: float | None = None) -> Iterator[Tensor]:
-    """Yield (K, h, w) scores before the walk of a trace and after each of `num_steps` steps.
-
-    Args:
-        bkg_score: background score at the start; None: the low one of the trace.
-    """
-    config = trace.config
-    beta = config.bkg_score_low if bkg_score is None else bkg_score
-    small = cams.resize(trace.cam[None], trace.grid)
-    start = random_walk.with_background(small, trace.image_labels[None], beta)
-    for scores in random_walk.walk_steps(start, walk_transition(trace), num_steps):
-        yield scores[0]
-
-
-def walk_transition(trace: Trace) -> Tensor:
-    """(1, N, N) transition matrix of a trace under its settings."""
-    mask = aff.radius_mask(*trace.grid, radius=trace.config.radius)
-    return random_walk.transition_matrix(trace.affinity[None], mask=mask, power=trace.config.power)
-
-
-def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
-    """Yield (P, h', w') scores of the present classes, background first, before PAR and after each iteration.
-
-    They are on the grid that PAR runs on: the image divided by `par_downscale`.
-    """
-    config = trace.config
-    labels = _kept(trace.image_labels)
-    image01 = trace.image.permute(2, 0, 1).float()[None] / 255
-    size = tuple(max(1, side // config.par_downscale) for side in trace.image.shape[:2])
-    small = cams.resize(image01, size)
-    start = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))
-    start = torch.nn.functional.interpolate(start, size=size, mode="bilinear", align_corners=True)
-    kernel = par.pixel_affinity(small, dilations=config.dilations)
-    for scores in par.refine_steps(start, kernel, dilations=config.dilations, num_iters=num_iters):
-        yield scores[0]
-
-
-def target_affinity(trace: Trace) -> Tensor:
-    """(N, N) uint8 affinity labels of a trace's pseudo label: 1 same class, 0 different, 255 not trained on."""
-    rows, cols = trace.grid
-    padded = torch.full((1, rows * aff.STRIDE, cols * aff.STRIDE), pseudo_label.IGNORE, dtype=torch.int64)
-    padded[0, : trace.image.shape[0], : trace.image.shape[1]] = trace.pseudo_label.long()
-    mask = aff.radius_mask(rows, cols, radius=trace.config.radius)
-    return aff.affinity_labels(padded, mask=mask)[0].to(torch.uint8)
 
 
 class _CallableModule(types.ModuleType):

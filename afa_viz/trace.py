@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,14 +117,12 @@ class Trace:
         }
         arrays["meta"] = np.array(json.dumps(meta))
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".npz")
+        partial = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}.npz")
         try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)
+            np.savez_compressed(partial, **arrays)
             os.replace(partial, path)
-        except BaseException:
-            os.unlink(partial)
-            raise
+        finally:
+            partial.unlink(missing_ok=True)
         return path
 
     @staticmethod

@@ -13,8 +13,9 @@ from PIL import Image
 import afa_viz
 from afa_viz import ExplainConfig, Trace
 from afa_viz import explain as explain_module
-from afa_viz.explain import _STAGE_FUNCTIONS, STAGES, par_steps, recompute, stage_labels, target_affinity, walk_steps
+from afa_viz.explain import _STAGE_FUNCTIONS, STAGES, recompute
 from afa_viz.model.afa import build_afa
+from afa_viz.steps import par_steps, stage_labels, target_affinity, walk_steps
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,11 @@ FLOORS = {
     "afa_viz.config": 1,
     "afa_viz.classes": 1,
     "afa_viz.settings": 1,
+    "afa_viz.inputs": 1,
     "afa_viz.ops": 2,
     "afa_viz.model": 3,
     "afa_viz.explain": 4,
+    "afa_viz.steps": 4,
     "afa_viz.data": 5,
     "afa_viz.training": 5,
     "afa_viz.evaluation": 5,
@@ -31,6 +33,7 @@ FLOORS = {
 EXTRA = {
     ("afa_viz.trace", "afa_viz.config"),  # a trace carries its settings
     ("afa_viz.settings", "afa_viz.config"),
+    ("afa_viz.steps", "afa_viz.explain"),  # the same stages, step by step
     ("afa_viz.trace", "afa_viz.figures"),  # Trace.report, inside the method: docs/decisions/002-trace-report.md
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
     ("afa_viz.training", "afa_viz.evaluation"),  # and shows the ladder while it trains

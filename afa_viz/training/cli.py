@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", default="sandbox", help="name of a preset: sandbox (default)")
     parser.add_argument("--out", default="runs/sandbox", help="folder of the run (default: runs/sandbox)")
     parser.add_argument(
-        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="change a setting"
+        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="change a setting"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")

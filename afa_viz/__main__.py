@@ -1,0 +1,94 @@
+"""The command line: `python -m afa_viz COMMAND …`. A command's module is imported only when the command is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from afa_viz import __version__
+from afa_viz.settings import nearest
+
+PROGRAM = "python -m afa_viz"
+FAULT = 2  # exit code of everything that the user can put right
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command: its name, one line of help, and the module with `add_arguments(parser)` and `run(args)`.
+
+    `run` returns an exit code or None for success.
+    """
+
+    name: str
+    help: str
+    module: str
+
+
+COMMANDS = (
+    Command("train", "train a network on image labels", "afa_viz.training.cli"),
+    Command("evaluate", "score every stage on a data set", "afa_viz.evaluation"),
+    Command("explain", "explain images: pictures, numbers and a report each", "afa_viz.commands.explain"),
+    Command("convert", "write weights of another layout as a checkpoint of ours", "afa_viz.commands.convert"),
+    Command("data", "write a data set to disk", "afa_viz.commands.data"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Faults of the user are one sentence on stderr."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    commands = {command.name: command for command in COMMANDS}
+    if not arguments or arguments[0] not in commands:
+        return _without_command(arguments, list(commands))
+    command = commands[arguments[0]]
+    try:
+        module = import_module(command.module)
+        parser = argparse.ArgumentParser(prog=f"{PROGRAM} {command.name}", description=f"{command.help.capitalize()}.")
+        module.add_arguments(parser)
+        args = parser.parse_args(arguments[1:])
+        return int(module.run(args) or 0)
+    except SystemExit as stop:  # argparse has said what is wrong, or has helped
+        return stop.code if isinstance(stop.code, int) else FAULT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        return _fault(str(error) or type(error).__name__)
+    except ModuleNotFoundError as error:
+        if error.name != command.module:
+            raise
+        return _fault(f"{command.name} is not part of this installation.")
+
+
+def _without_command(arguments: Sequence[str], names: Sequence[str]) -> int:
+    width = max(len(name) for name in names)
+    listed = "\n".join(f"  {command.name:<{width}}  {command.help}" for command in COMMANDS)
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [-h] [--version] COMMAND …",
+        description="See how image-level labels become masks: AFA, step by step.",
+        epilog=f"commands:\n{listed}\n\n{PROGRAM} COMMAND --help tells the arguments of one.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"afa_viz {__version__}")
+    if arguments and not arguments[0].startswith("-"):
+        close = nearest(arguments[0], names)
+        tail = f"the nearest is {close!r}" if close else f"expected one of {', '.join(names)}"
+        return _fault(f"there is no command {arguments[0]!r}; {tail}.")
+    try:
+        parser.parse_args(list(arguments))
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else FAULT
+    parser.print_help(sys.stderr)
+    return FAULT
+
+
+def _fault(message: str) -> int:
+    print(f"afa_viz: {' '.join(message.split())}", file=sys.stderr)
+    return FAULT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

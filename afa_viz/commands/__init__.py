@@ -1,0 +1,1 @@
+"""Commands of the command line, one a module: `add_arguments(parser)` and `run(args)`; heavy imports only in `run`."""

@@ -1,0 +1,23 @@
+"""`convert SRC DST`: weights of any known layout become a checkpoint of ours."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("source", metavar="SRC", help="a .pth, .safetensors or .bin file, a folder, or hf://owner/repo")
+    parser.add_argument("destination", metavar="DST", help="ends in .safetensors; its card is written beside it")
+    parser.add_argument("--backbone", help="what the source must be, like mit_b1 (default: what it is)")
+    parser.add_argument("--num-classes", type=int, metavar="K", help="what the source must have, background included")
+    parser.add_argument("--half", action="store_true", help="store float16: half the size")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert and say what was written."""
+    from afa_viz.model.checkpoint import convert
+
+    card = convert(args.source, args.destination, args.backbone, args.num_classes, args.half)
+    print(f"{args.destination}: {card.backbone}, {card.num_classes} classes, {', '.join(card.parts)}")
+    print(f"licence of the weights: {card.licence}")

@@ -1,0 +1,1 @@
+"""Pictures of a trace: pure functions from `Trace` to arrays, and the self-contained report."""

@@ -1,0 +1,222 @@
+"""Parts of a self-contained page: pictures as data URIs, figures with captions, tables, charts, frame players.
+
+Every function returns HTML text; what comes from outside is escaped here.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from afa_viz.figures import colour
+from afa_viz.figures.colour import Picture
+from afa_viz.figures.lettering import number, percent
+from afa_viz.figures.maps import Limits
+from afa_viz.figures.strip import Panel
+
+LONG_SIDE = 384  # pixels of a picture in the page; larger ones are scaled down
+SMALL_SIDE = 220  # of a picture in the pipeline and in the grids of heads
+
+
+def _uri(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _shrunk(picture: Image.Image, side: int, how: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
+    factor = side / max(picture.size)
+    if factor >= 1:
+        return picture
+    return picture.resize((max(1, round(picture.width * factor)), max(1, round(picture.height * factor))), how)
+
+
+def picture_uri(picture: Picture, side: int = LONG_SIDE, full: bool = False) -> str:
+    """A picture as a data URI: PNG with the 256 colours that fit it best, or with all of them (`full`)."""
+    small = _shrunk(Image.fromarray(picture), side)
+    return _uri(small if full else small.quantize(256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE))
+
+
+def grey_uri(values: Any, side: int = LONG_SIDE) -> str:
+    """(h, w) uint8 as a data URI: grey PNG, every value kept unless it is scaled down."""
+    return _uri(_shrunk(Image.fromarray(np.asarray(values, dtype=np.uint8)), side))
+
+
+def heat_uri(values: Any, limits: Limits, side: int = 192) -> str:
+    """(h, w) numbers as a see-through PNG to lie over the photograph; colours and opacity as in `colour.heat`."""
+    steps = colour.heat(np.linspace(0, 1, 256))
+    share = (np.asarray(values, dtype=np.float32) - limits[0]) / max(limits[1] - limits[0], 1e-12)
+    small = _shrunk(Image.fromarray(np.clip(share, 0, 1)), side, Image.Resampling.BILINEAR)
+    indexed = Image.fromarray(np.rint(np.asarray(small) * 255).astype(np.uint8)).convert("P")
+    indexed.putpalette(steps[:, :3].ravel().tolist())
+    indexed.info["transparency"] = steps[:, 3].tobytes()
+    return _uri(indexed)
+
+
+def text(*sentences: str) -> str:
+    """Paragraphs; the sentences are HTML already."""
+    return "".join(f"<p>{sentence}</p>" for sentence in sentences)
+
+
+def equation(content: str) -> str:
+    """One line of formula, in HTML."""
+    return f'<div class="equation">{content}</div>'
+
+
+def ramp(limits: Limits) -> str:
+    """The colour scale with its numbers."""
+    low, high = (number(value) for value in limits)
+    label = escape(f"colours from {low} (dark) to {high} (bright)")
+    return f'<div class="ramp" role="img" aria-label="{label}"><span>{low}</span><i></i><span>{high}</span></div>'
+
+
+def ramp_css() -> str:
+    """The colours of magnitudes as a CSS gradient."""
+    stops = colour.table(colour.MAGNITUDE)[np.linspace(0, 255, 17).astype(int)]
+    return "linear-gradient(90deg," + ",".join("#{:02x}{:02x}{:02x}".format(*stop) for stop in stops) + ")"
+
+
+def figure(
+    picture: Picture, alt: str, caption: str, limits: Limits | None = None, side: int = LONG_SIDE, full: bool = False
+) -> str:
+    """A picture with its caption and, where colours are numbers, their scale; see `picture_uri`."""
+    scale = ramp(limits) if limits else ""
+    return (
+        f'<figure><img src="{picture_uri(picture, side, full)}" alt="{escape(alt)}">{scale}'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def grid(figures: Sequence[str], small: bool = False) -> str:
+    """Figures side by side, as many as fit."""
+    return f'<div class="grid{" small" if small else ""}">{"".join(figures)}</div>'
+
+
+def pipeline(panels: Sequence[Panel]) -> str:
+    """The strip as a list of stages, with the change that each arrow brings as text."""
+    items = []
+    for i, panel in enumerate(panels):
+        after = panels[i + 1] if i + 1 < len(panels) and panels[i + 1].stage != "target" else None
+        arrow = ""
+        if after is not None:
+            change = after.change
+            kind = "" if change is None or change == 0 else " better" if change > 0 else " worse"
+            text = "" if change is None else percent(change, signed=True)
+            arrow = f'<span class="arrow{kind}">{text}<i aria-hidden="true"></i></span>'
+        notes = "".join(
+            f"<strong>{escape(note)}</strong>" if k == 0 and panel.scored else f"<span>{escape(note)}</span>"
+            for k, note in enumerate(panel.notes)
+        )
+        alt = escape(f"{panel.title} over the photograph" if panel.limits else panel.title)
+        items.append(
+            f'<li><h3>{escape(panel.title)}</h3><div class="shot"><img src="{picture_uri(panel.picture, SMALL_SIDE)}" '
+            f'alt="{alt}">{arrow}</div>{ramp(panel.limits) if panel.limits else ""}<p>{notes}</p></li>'
+        )
+    return f'<ol class="strip">{"".join(items)}</ol>'
+
+
+def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first cell of a row is its heading."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
+        for row in rows
+    )
+    return (
+        f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def player(title: str, frames: Sequence[Any], names: Sequence[str], limits: Limits, cells: bool, shown: int) -> str:
+    """Maps of one sequence over the photograph, with a slider; all frames share one scale.
+
+    Args:
+        names: of the frames, for their text and the slider.
+        cells: enlarge the pixels sharply.
+        shown: the frame to begin with.
+    """
+    images = "".join(
+        f'<img src="{heat_uri(frame, limits)}" alt="{escape(f"{title}: {name}")}"{"" if i == shown else " hidden"}>'
+        for i, (frame, name) in enumerate(zip(frames, names, strict=True))
+    )
+    last = len(names) - 1
+    return (
+        f'<figure class="player" data-names="{escape("|".join(names))}"><div class="stack{" cells" if cells else ""}">'
+        f'{images}</div>{ramp(limits)}<figcaption>{escape(title)}</figcaption><div class="controls">'
+        f'<button type="button" aria-label="Play {escape(title)}">Play</button>'
+        f'<input type="range" min="0" max="{last}" value="{shown}" aria-label="{escape(title)}">'
+        f"<output>{escape(names[shown])}</output></div></figure>"
+    )
+
+
+def bars(title: str, groups: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """Signed numbers as bars around a zero line, in named groups, with the number at each bar."""
+    values = [value for _, group in groups for value in group]
+    limit = max([abs(value) for value in values] + [1e-12])
+    width, half, step, gap = 26, 70, 42, 24
+    parts, x = [], 46
+    middle = half + 22
+    below = max([-value for value in values if value < 0] + [0]) / limit * half + 28
+    for name, group in groups:
+        start = x
+        for i, value in enumerate(group):
+            height = abs(value) / limit * half
+            top = middle - height if value >= 0 else middle
+            text_y = top - 4 if value >= 0 else top + height + 12
+            parts.append(
+                f'<rect class="{"plus" if value >= 0 else "minus"}" x="{x}" y="{top:.1f}" width="{width}" '
+                f'height="{max(height, 0.5):.1f}"><title>{escape(name)}, head {i + 1}: {number(value)}</title></rect>'
+                f'<text x="{x + width / 2}" y="{text_y:.1f}">{value:.2g}</text>'.replace(">-", ">−")
+                + f'<text class="quiet" x="{x + width / 2}" y="{middle + below:.0f}">{i + 1}</text>'
+            )
+            x += step
+        parts.append(
+            f'<text x="{(start + x - step + width) / 2}" y="{middle + below + 18:.0f}">{escape(name)}, head</text>'
+        )
+        x += gap
+    total, tall = x - gap + 10, round(middle + below + 26)
+    listed = "; ".join(f"{name}: {', '.join(number(value) for value in group)}" for name, group in groups)
+    axis = f'<line x1="40" x2="{total - 4}" y1="{middle}" y2="{middle}"/><text x="30" y="{middle + 4}">0</text>'
+    return (
+        f'<figure class="wide"><svg role="img" viewBox="0 0 {total} {tall}" style="max-width:{total}px" '
+        f'aria-label="{escape(f"{title}. {listed}")}">{axis}{"".join(parts)}</svg>'
+        f"<figcaption>{escape(title)}</figcaption></figure>"
+    )
+
+
+def histogram(title: str, shares: Sequence[float], low: float, high: float) -> str:
+    """Shares of pixels by score from 0 to 1, square-root height, with two cut lines that a script may move."""
+    left, right, base, tall = 14, 286, 150, 118
+    peak = max([*shares, 1e-12]) ** 0.5
+    width = (right - left) / len(shares)
+    boxes = "".join(
+        f'<rect class="bin" x="{left + i * width:.1f}" y="{base - share**0.5 / peak * tall:.1f}" '
+        f'width="{width - 1:.1f}" height="{share**0.5 / peak * tall:.1f}"/>'
+        for i, share in enumerate(shares)
+    )
+    ticks = "".join(
+        f'<text x="{left + tick * (right - left):.0f}" y="{base + 16}">{tick:g}</text>'
+        for tick in (0, 0.25, 0.5, 0.75, 1)
+    )
+    cuts = "".join(
+        f'<g class="cut {name}" data-left="{left}" data-span="{right - left}" '
+        f'transform="translate({left + value * (right - left):.1f} 0)"><line y1="22" y2="{base}"/>'
+        f'<text y="14">{symbol}</text></g>'
+        for name, value, symbol in (
+            ("low", low, "β<tspan dy='3'>l</tspan>"),
+            ("high", high, "β<tspan dy='3'>h</tspan>"),
+        )
+    )
+    label = f"{title}; lower cut at {number(low)}, upper cut at {number(high)}"
+    return (
+        f'<figure><svg role="img" viewBox="0 0 300 172" aria-label="{escape(label)}">{boxes}'
+        f'<line x1="{left}" x2="{right}" y1="{base}" y2="{base}"/>{ticks}{cuts}</svg>'
+        f"<figcaption>{escape(title)}</figcaption></figure>"
+    )

@@ -1,0 +1,189 @@
+"""The report's sections from the walk to the prediction, and the settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from html import escape
+
+import numpy as np
+import torch
+
+from afa_viz.config import ExplainConfig
+from afa_viz.figures import colour, html, maps, scores, stages
+from afa_viz.figures.lettering import percent
+from afa_viz.steps import par_steps, stage_labels, walk_steps
+from afa_viz.trace import Trace
+
+WALK_FRAMES = 6  # steps that the slider shows at least; the published walk has one
+PAR_FRAMES = 20  # iterations that the slider shows at most
+
+
+def _score_figures(trace: Trace, stage: str) -> list[str]:
+    of, picture = (trace.cam_rw, stages.cam_rw) if stage == "cam_rw" else (trace.cam_par, stages.cam_par)
+    limits = maps.shared_limits(trace, of)
+    word = "the random walk" if stage == "cam_rw" else "PAR"
+    names = [(i, trace.class_names[i]) for i in maps.channels(trace)]
+    return [html.figure(picture(trace, i), f"Scores of {name} after {word}.", name, limits) for i, name in names]
+
+
+def walk(trace: Trace, label: int) -> str:
+    """Scores after the random walk, and step by step for one class."""
+    config = trace.config
+    label = label if label in trace.present else 0
+    frames = [step[label] for step in walk_steps(trace, max(config.num_steps, WALK_FRAMES))]
+    limits = (float(min(f.min() for f in frames)), float(max(f.max() for f in frames)))
+    names = [f"{i} step{'s' * (i != 1)}" for i in range(len(frames))]
+    title = f"{trace.class_names[label]}, step by step"
+    shown = config.num_steps if config.use_walk else 0
+    used = "" if config.use_walk else " In this trace the walk is switched off: the maps show where it would start."
+    return (
+        html.text(
+            "Scores now flow along strong affinities. A constant background score joins the classes, a softmax makes "
+            f"them shares, and each step moves them to cells within {config.radius} rows and columns that the affinity "
+            f"calls alike. The published walk takes one step.{used} Further steps on the slider show where scores "
+            "would leak.",
+        )
+        + html.equation(
+            f"T<sub>ij</sub> = A<sub>ij</sub><sup>{config.power:g}</sup> / "
+            f"( Σ<sub>i</sub> A<sub>ij</sub><sup>{config.power:g}</sup> + 0.1 ), &emsp; "
+            "m′<sub>c</sub>(j) = Σ<sub>i</sub> m<sub>c</sub>(i) T<sub>ij</sub>"
+        )
+        + html.grid([*_score_figures(trace, "cam_rw"), html.player(title, frames, names, limits, True, shown)])
+    )
+
+
+def par(trace: Trace, label: int) -> str:
+    """Scores after PAR, and iteration by iteration for one class."""
+    config = trace.config
+    label = label if label in trace.present else 0
+    channel = maps.channels(trace).index(label)
+    iterations = min(max(config.num_iters, 1), PAR_FRAMES)
+    frames = [step[channel] for step in par_steps(trace, iterations)]
+    limits = (float(min(f.min() for f in frames)), float(max(f.max() for f in frames)))
+    names = [f"{i} iteration{'s' * (i != 1)}" for i in range(len(frames))]
+    title = f"{trace.class_names[label]}, iteration by iteration"
+    shown = min(config.num_iters, iterations) if config.use_par else 0
+    used = "" if config.use_par else " In this trace PAR is switched off: the maps are the walk's at image size."
+    return (
+        html.text(
+            "Cells are coarse; edges in the photograph are not. In every iteration each pixel takes the weighted mean "
+            "of its neighbours at several distances, with more weight on those of a similar colour, so that scores "
+            f"settle into the object's outline.{used}",
+        )
+        + html.equation("κ<sub>ij</sub> = softmax<sub>j</sub>(colour) + 0.01 softmax<sub>j</sub>(distance), &emsp; "
+                    "m′(i) = Σ<sub>j</sub> κ<sub>ij</sub> m(j)")
+        + html.grid([*_score_figures(trace, "cam_par"), html.player(title, frames, names, limits, False, shown)])
+    )  # fmt: skip
+
+
+def regions(trace: Trace) -> str:
+    """Foreground, background and uncertain; the CAM's histogram; thresholds to try."""
+    config = trace.config
+    low, high = config.bkg_score_low, config.bkg_score_high
+    shares, precision = scores.region_shares(trace), scores.certain_precision(trace)
+    rows = [[name, percent(share)] for name, share in shares.items()]
+    header = ["region", "area"]
+    if precision is not None:
+        header.append("of it correct")
+        rows = [[*row, percent(precision.get(row[0]))] for row in rows]
+    strongest = (
+        trace.cam[[i - 1 for i in trace.present]].amax(dim=0) if trace.present else torch.zeros(trace.cam.shape[1:])
+    )
+    grey = html.grey_uri(np.rint(np.asarray(strongest) * 255), side=256)
+    sliders = "".join(
+        f'<div class="controls"><label for="cut-{name}">β {name}</label><input class="{name}" id="cut-{name}" '
+        f'type="range" min="0" max="1" step="0.01" value="{value}"></div>'
+        for name, value in (("low", low), ("high", high))
+    )
+    cutter = (
+        f'<figure class="cutter"><div class="stack"><img src="{grey}" alt="" hidden>'
+        '<canvas role="img" aria-label="The CAM cut by the two thresholds"></canvas></div>'
+        f'{sliders}<output class="quiet">Needs JavaScript.</output>'
+        "<figcaption>Try it: the CAM alone, before walk and PAR, cut by two thresholds.</figcaption></figure>"
+    )
+    alt = "Regions: " + ", ".join(f"{name} {percent(share)}" for name, share in shares.items()) + "."
+    caption = '<p><span class="key fg"></span>foreground<span class="key bg"></span>background'
+    caption += '<span class="key un"></span>uncertain</p>'
+    return (
+        html.text(
+            f"The walk and PAR run twice, with a low background score β<sub>l</sub>&nbsp;=&nbsp;{low:g} and a high one "
+            f"β<sub>h</sub>&nbsp;=&nbsp;{high:g}. What is foreground even against the high one is reliable foreground, "
+            "what is background even against the low one is reliable background, and the rest is uncertain.",
+        )
+        + caption
+        + html.grid(
+            [
+                html.figure(stages.regions(trace), alt, "The three regions."),
+                cutter,
+                html.histogram(
+                    "Share of the pixels by the CAM score of their strongest class (square-root height)",
+                    scores.cam_histogram(trace).tolist(), low, high,
+                ),
+                html.table("Areas", header, rows),
+            ]
+        )
+    )  # fmt: skip
+
+
+def pseudo(trace: Trace) -> str:
+    """The label that training takes."""
+    found = sorted({int(v) for v in trace.pseudo_label.unique()} - {0, colour.IGNORE})
+    names = ", ".join(trace.class_names[i] for i in found) or "background only"
+    return html.text(
+        "The reliable regions with their classes are the label that trains the affinity and the decoder; uncertain "
+        "pixels train nothing. No human drew it.",
+    ) + html.grid(
+        [
+            html.figure(
+                stages.pseudo_label(trace), f"Pseudo label: {names}.", f"Pseudo label: {names}; hatched: uncertain."
+            )
+        ]
+    )
+
+
+def seg(trace: Trace) -> str:
+    """The decoder's prediction, with the truth where it is known."""
+    found = sorted({int(v) for v in trace.seg.unique()} - {0})
+    names = ", ".join(trace.class_names[i] for i in found) or "background only"
+    figures = [html.figure(stages.seg(trace), f"Prediction: {names}.", f"Prediction of the decoder: {names}.")]
+    key = ""
+    if trace.target is not None:
+        before = stage_labels(trace)["cam_par"]
+        count = scores.changes(before, trace.seg, trace.target)
+        caption = f"Prediction against PAR: {count['gained']:,} pixels gained, {count['lost']:,} lost."
+        figures.append(html.figure(stages.target(trace), "Ground truth.", "Ground truth; hatched: does not count."))
+        figures.append(html.figure(stages.label_change(trace, before, trace.seg), caption, caption))
+        key = (
+            '<p><span class="key gained"></span>gained (right only now)<span class="key lost"></span>lost (right only '
+            'before)<span class="key changed"></span>wrong both times</p>'
+        )
+    return (
+        html.text(
+            "The decoder, trained on pseudo labels of many images, reads the features of all four stages. It needs no "
+            "image labels, and it can be better than the labels it learned from, because errors differ between images.",
+        )
+        + html.grid(figures)
+        + key
+    )
+
+
+def settings(trace: Trace) -> str:
+    """Every setting, and the code that makes this trace."""
+    plain = ExplainConfig()
+    rows, changed = [], []
+    for field in dataclasses.fields(trace.config):
+        value, default = getattr(trace.config, field.name), getattr(plain, field.name)
+        rows.append([field.name, str(value), "" if value == default else str(default)])
+        if value != default:
+            changed.append(f"{field.name}={value!r}")
+    labels = [trace.class_names[i] for i in trace.present] if trace.labels_given else None
+    code = (
+        "import afa_viz\n\n"
+        f'model = afa_viz.load_model("…")  # checkpoint {trace.checkpoint_id}\n'
+        f"config = afa_viz.ExplainConfig({', '.join(changed)})\n"
+        f'trace = afa_viz.explain(model, "image.png", labels={labels!r}, config=config)\n'
+        'trace.report("report.html")'
+    )
+    return html.table("Settings of this trace", ["setting", "value", "default, where it differs"], rows) + (
+        f"<p>The same in Python:</p><pre><code>{escape(code)}</code></pre>"
+    )

@@ -1,0 +1,170 @@
+"""The numbers behind the pictures: one map out of a trace, at its own resolution, and the query cell's geometry.
+
+A cell is (row, column) on the stride-16 grid of the trace, everywhere. A label is 0 for background, 1..C for classes.
+Symbols: H W pixels, h w cells, C foreground classes, K = C + 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from afa_viz.ops.affinity import symmetrize
+from afa_viz.trace import Trace
+
+Cell = tuple[int, int]
+Limits = tuple[float, float]
+
+AFFINITY_BLOCKS = 2  # the last two blocks; SPEC.md section 4
+
+
+def cell_box(size: tuple[int, int], grid: tuple[int, int], cell: Cell) -> tuple[int, int, int, int]:
+    """Pixels (top, bottom, left, right) of a cell; ends are exclusive. Inverse of `cell_at`."""
+    (top, bottom), (left, right) = (
+        (-(-index * pixels // cells), -(-(index + 1) * pixels // cells))
+        for index, pixels, cells in zip(cell, size, grid, strict=True)
+    )
+    return top, bottom, left, right
+
+
+def cell_at(size: tuple[int, int], grid: tuple[int, int], row: int, col: int) -> Cell:
+    """The cell that holds a pixel; pixels outside count as the nearest inside."""
+    y, x = (
+        min(max(pixel, 0), pixels - 1) * cells // pixels
+        for pixel, pixels, cells in zip((row, col), size, grid, strict=True)
+    )
+    return y, x
+
+
+def check_label(trace: Trace, label: int, background: bool = False) -> int:
+    """The label itself. Raises: ValueError: if the trace has no such label."""
+    first, last = (0 if background else 1), len(trace.class_names) - 1
+    if not first <= label <= last:
+        raise ValueError(f"got label {label}; expected {first} to {last}: {', '.join(trace.class_names[first:])}.")
+    return int(label)
+
+
+def check_cell(trace: Trace, cell: Cell) -> Cell:
+    """The cell itself. Raises: ValueError: if it lies outside the grid."""
+    rows, cols = trace.grid
+    if not (0 <= cell[0] < rows and 0 <= cell[1] < cols):
+        raise ValueError(f"got cell {tuple(cell)}; expected a row from 0 to {rows - 1} and a column to {cols - 1}.")
+    return int(cell[0]), int(cell[1])
+
+
+def check_block(trace: Trace, block: int) -> int:
+    """The block's number from 0; negative ones count from the end. Raises: ValueError: for a missing block."""
+    blocks = len(trace.attn_logits)
+    if not -blocks <= block < blocks:
+        raise ValueError(f"got block {block}; expected 0 to {blocks - 1}: this network has {blocks} blocks.")
+    return block % blocks
+
+
+def main_label(trace: Trace) -> int:
+    """The class (1..C) with the highest logit among the image labels, or among all where there is none."""
+    labels = trace.present or tuple(range(1, len(trace.class_names)))
+    return max(labels, key=lambda label: float(trace.class_logits[label - 1]))
+
+
+def strongest_cell(trace: Trace, label: int | None = None) -> Cell:
+    """The cell where the CAM of a class (None: the main one), averaged over the cell, is strongest."""
+    label = main_label(trace) if label is None else check_label(trace, label)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(trace.cam[label - 1][None], trace.grid)[0]
+    row, col = divmod(int(pooled.argmax()), trace.grid[1])
+    return row, col
+
+
+def _index(trace: Trace, cell: Cell) -> int:
+    row, col = check_cell(trace, cell)
+    return row * trace.grid[1] + col
+
+
+def queries_in(trace: Trace, block: int, cell: Cell) -> list[int]:
+    """Query tokens of a block that lie in a cell: one in the last two stages, 2 x 2 or 4 x 4 in the finer ones."""
+    row, col = check_cell(trace, cell)
+    block = check_block(trace, block)
+    height, width = trace.query_grids[block]
+    rows, cols = (
+        [i for i in range(n) if i * m // n == at]
+        for n, m, at in zip((height, width), trace.grid, (row, col), strict=True)
+    )
+    return [i * width + j for i in rows for j in cols]
+
+
+def attention(trace: Trace, block: int, head: int | None, cell: Cell) -> Tensor:
+    """Softmaxed attention of one query cell: (key rows, key columns), sums to 1.
+
+    Args:
+        block: from 0, or from the end with negative numbers.
+        head: from 0; None for the mean of the heads. Fine stages: the mean over the queries in the cell.
+    Raises: ValueError: for a block, head or cell that the trace does not have.
+    """
+    block = check_block(trace, block)
+    heads = trace.attn_logits[block].shape[0]
+    if head is not None and not 0 <= head < heads:
+        raise ValueError(f"got head {head}; expected 0 to {heads - 1}: block {block} has {heads} heads.")
+    chosen = slice(None) if head is None else slice(head, head + 1)
+    logits = trace.attn_logits[block][chosen][:, queries_in(trace, block, cell)]
+    probs = (logits * trace.attn_scales[block]).softmax(dim=-1)
+    return probs.mean(dim=(0, 1)).reshape(trace.key_grids[block])
+
+
+def on_query_grid(trace: Trace, block: int, keys: Tensor) -> Tensor:
+    """A map over the keys of a block on the grid of its queries: each key repeated over the cells that it summarises.
+
+    Rows and columns that do not fill a whole key have none: NaN. (R keys a side: reduction 8, 4, 2, 1 by stage.)
+    """
+    block = check_block(trace, block)
+    grid, small = trace.query_grids[block], trace.key_grids[block]
+    ratio = next((r for r in (1, 2, 4, 8) if (grid[0] // r, grid[1] // r) == small), max(1, grid[0] // small[0]))
+    full = torch.full(grid, float("nan"))
+    repeated = keys.repeat_interleave(ratio, dim=0).repeat_interleave(ratio, dim=1)
+    full[: repeated.shape[0], : repeated.shape[1]] = repeated
+    return full
+
+
+def affinity(trace: Trace, cell: Cell) -> Tensor:
+    """Learned affinity of one cell to all: (h, w) in (0, 1)."""
+    return trace.affinity[_index(trace, cell)].reshape(trace.grid)
+
+
+def raw_affinity(trace: Trace, cell: Cell, symmetric: bool = False) -> Tensor:
+    """What the affinity is learned from, unweighted: mean logit of the last two blocks' heads, (h, w), unbounded.
+
+    Args:
+        symmetric: of (S + S^T) / 2 in place of S.
+    """
+    mean = torch.cat(trace.attn_logits[-AFFINITY_BLOCKS:]).mean(dim=0)
+    row = (symmetrize(mean) / 2 if symmetric else mean)[_index(trace, cell)]
+    return row.reshape(trace.grid)
+
+
+def head_weights(trace: Trace) -> tuple[Tensor, ...]:
+    """The learned weight of each head in the affinity, one (heads,) tensor for each of the last two blocks."""
+    return tuple(trace.affinity_weight.split([len(b) for b in trace.attn_logits[-AFFINITY_BLOCKS:]]))
+
+
+def cam(trace: Trace, label: int) -> Tensor:
+    """CAM of a class (1..C): (H, W) in [0, 1)."""
+    return trace.cam[check_label(trace, label) - 1]
+
+
+def cam_rw(trace: Trace, label: int, high: bool = False) -> Tensor:
+    """Scores of a label after the walk: (h, w); `high` takes the one with the high background score."""
+    return (trace.cam_rw_high if high else trace.cam_rw)[check_label(trace, label, background=True)]
+
+
+def cam_par(trace: Trace, label: int, high: bool = False) -> Tensor:
+    """Scores of a label after PAR: (H, W); `high` as in `cam_rw`."""
+    return (trace.cam_par_high if high else trace.cam_par)[check_label(trace, label, background=True)]
+
+
+def channels(trace: Trace) -> list[int]:
+    """Labels with scores after the walk: background and the image labels."""
+    return [0, *trace.present]
+
+
+def shared_limits(trace: Trace, scores: Tensor) -> Limits:
+    """Smallest and largest of (K, ., .) scores over background and image labels: one scale for all of them."""
+    used = scores[channels(trace)]
+    return float(used.min()), float(used.max())

@@ -1,0 +1,61 @@
+"""One self-contained HTML page of a trace: every stage with its equation, pictures, numbers and sliders."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+import afa_viz
+from afa_viz.figures import colour, html
+from afa_viz.figures.sections import sections
+from afa_viz.trace import Trace
+
+TEMPLATE = "report.html"
+
+
+def write_report(trace: Trace, path: str | os.PathLike[str]) -> Path:
+    """Write the page, whole or not at all; it opens without a network. Returns its path."""
+    path = Path(path)
+    text = page(trace)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    waiting = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        waiting.write_text(text, encoding="utf-8")
+        os.replace(waiting, path)
+    finally:
+        waiting.unlink(missing_ok=True)
+    return path
+
+
+@cache
+def _template() -> Template:
+    return Template(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
+
+
+def page(trace: Trace) -> str:
+    """The page as text."""
+    parts = sections(trace)
+    names = [trace.class_names[i] for i in trace.present]
+    height, width = trace.image.shape[:2]
+    source = "given with the image" if trace.labels_given else "predicted by the classifier"
+    return _template().substitute(
+        title=escape(f"How an image label became a mask: {', '.join(names) or 'no class'}"),
+        lead=escape(
+            f"{width} × {height} pixels, a grid of {trace.grid[0]} × {trace.grid[1]} cells. Image labels {source}. "
+            f"Checkpoint {trace.checkpoint_id or 'without a name'}."
+        ),
+        photo=html.picture_uri(colour.grey(trace.image)),
+        width=width,
+        height=height,
+        ramp=html.ramp_css(),
+        contents="".join(f'<li><a href="#{key}">{title}</a></li>' for key, title, _ in parts),
+        sections="\n".join(
+            f'<section id="{key}"><h2><b>{i}</b>{title}</h2>{body}</section>'
+            for i, (key, title, body) in enumerate(parts)
+        ),
+        version=afa_viz.__version__,
+    )

@@ -1,0 +1,164 @@
+"""The report's sections in order; here those from the pipeline to the affinity.
+
+Each has two or three sentences, the equation, pictures and numbers of one stage.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+import torch
+
+from afa_viz.figures import colour, html, label_sections, maps, scores, stages, strip
+from afa_viz.figures.lettering import number, percent
+from afa_viz.figures.maps import Cell
+from afa_viz.ops.affinity import asymmetry
+from afa_viz.trace import Trace
+
+LOGITS_SHOWN = 5
+STAGE_NAMES = {
+    "cam": "CAM, cut at the background score",
+    "cam_rw": "after the random walk",
+    "cam_par": "after PAR",
+    "pseudo_label": "pseudo label, its certain pixels",
+    "seg": "prediction",
+}
+
+
+def sections(trace: Trace) -> list[tuple[str, str, str]]:
+    """(id, title, HTML) of every section in pipeline order, for the main class and its strongest cell."""
+    label = maps.main_label(trace)
+    cell = maps.strongest_cell(trace, label)
+    return [
+        ("strip", "The pipeline", _strip(trace, label, cell)),
+        ("image", "Image and image labels", _image(trace)),
+        ("cam", "Class activation maps", _cam(trace)),
+        ("attention", "Attention", _attention(trace, cell)),
+        ("affinity", "Learned affinity", _affinity(trace, cell)),
+        ("cam_rw", "Random walk", label_sections.walk(trace, label)),
+        ("cam_par", "Pixel-adaptive refinement", label_sections.par(trace, label)),
+        ("regions", "Regions", label_sections.regions(trace)),
+        ("pseudo_label", "Pseudo label", label_sections.pseudo(trace)),
+        ("seg", "Prediction", label_sections.seg(trace)),
+        ("settings", "Settings and code", label_sections.settings(trace)),
+    ]
+
+
+def _strip(trace: Trace, label: int, cell: Cell) -> str:
+    name = trace.class_names[label]
+    ladder = scores.stage_scores(trace)
+    caption = f"Every stage for {escape(name)} and one query cell (framed). Bright is more; hatched is uncertain."
+    arrows = "" if ladder is None else f" {strip.LEGEND}"
+    body = html.text(caption + arrows) + html.pipeline(strip.panels(trace, label, cell))
+    if ladder is None:
+        return body + html.text("The truth of this image is not known, so no stage is scored.")
+    present = sorted({int(v) for v in trace.target.unique()} - {colour.IGNORE}) if trace.target is not None else []
+    rows = [
+        [STAGE_NAMES[stage], percent(score["miou"])]
+        + [percent(score["iou"].get(i)) for i in present]
+        + [percent(score["pixel_accuracy"]), percent(score["coverage"])]
+        for stage, score in ladder.items()
+    ]
+    header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixels right", "pixels decided"]
+    return body + html.table("IoU with the truth, over the classes of this image", header, rows)
+
+
+def _image(trace: Trace) -> str:
+    order = trace.class_logits.argsort(descending=True).tolist()
+    shown = [c for i, c in enumerate(order) if i < LOGITS_SHOWN or c + 1 in trace.present]
+    rows = [
+        [trace.class_names[c + 1], number(float(trace.class_logits[c])), "yes" if c + 1 in trace.present else "no"]
+        for c in shown
+    ]
+    return html.text(
+        "All that training knows about an image is which classes it shows. The transformer turns the image into a "
+        "grid of feature vectors, one for every 16 × 16 pixels; pooled over the grid they give one score a class.",
+    ) + html.grid(
+        [
+            html.figure(stages.image(trace), "The explained image.", "The image as the network saw it.", full=True),
+            html.table("Highest class scores (logits)", ["class", "score", "image label"], rows),
+        ]
+    )
+
+
+def _cam(trace: Trace) -> str:
+    cut = trace.config.bkg_score
+    figures = []
+    for label in trace.present:
+        name, share = trace.class_names[label], float((trace.cam[label - 1] > cut).float().mean())
+        row, col = maps.strongest_cell(trace, label)
+        alt = f"CAM of {name}, strongest near row {row + 1}, column {col + 1} of the grid."
+        caption = f"{name}: {percent(share)} of the image above {cut:g}."
+        figures.append(html.figure(stages.cam(trace, label), alt, caption, (0.0, 1.0)))
+    return (
+        html.text(
+            "The classifier's weights applied to every cell show where a class gets its score from. Maps of several "
+            "image scales and of the mirrored image are fused, then stretched to 0…1 for each class. They find the "
+            "most telling parts of an object rather than all of it.",
+        )
+        + html.equation("M<sub>c</sub>(i) = Σ<sub>d</sub> w<sub>cd</sub> f<sub>d</sub>(i)")
+        + html.grid(figures)
+    )
+
+
+def _attention(trace: Trace, cell: Cell) -> str:
+    blocks = len(trace.attn_logits)
+    where = f"row {cell[0] + 1}, column {cell[1] + 1}"
+    sheets = []
+    for block in range(max(0, blocks - maps.AFFINITY_BLOCKS), blocks):
+        captions = stages.head_captions(trace, block, cell)
+        figures = [
+            html.figure(
+                stages.attention(trace, block, head, cell),
+                f"Block {block + 1}, {caption}.",
+                caption,
+                side=html.SMALL_SIDE,
+            )
+            for head, caption in enumerate(captions)
+        ]
+        sheets.append(f"<h3>Block {block + 1} of {blocks}</h3>" + html.grid(figures, small=True))
+    return (
+        html.text(
+            "In every block each cell asks all others a question: its query is compared with their keys, and a softmax "
+            "turns the scores into shares that sum to 1. Heads ask different questions. The query is the framed cell "
+            f"in {where}, where the CAM is strongest. Each head is scaled from 0 to its own maximum; w is its weight "
+            "in the affinity.",
+        )
+        + html.equation("P = softmax(q k<sup>⊤</sup> / √d)")
+        + "".join(sheets)
+    )
+
+
+def _affinity(trace: Trace, cell: Cell) -> str:
+    raw, symmetric = (maps.raw_affinity(trace, cell, flag) for flag in (False, True))
+    one = (float(torch.minimum(raw, symmetric).min()), float(torch.maximum(raw, symmetric).max()))
+    uneven = float(asymmetry(torch.cat(trace.attn_logits[-maps.AFFINITY_BLOCKS :]).mean(dim=0)))
+    where = f"for the cell in row {cell[0] + 1}, column {cell[1] + 1}"
+    figures = [
+        html.figure(
+            stages.raw_affinity(trace, cell, False, one), f"Mean logits {where}.", "Raw: mean of all logits.", one
+        ),
+        html.figure(
+            stages.raw_affinity(trace, cell, True, one),
+            f"Symmetrised mean logits {where}.",
+            f"Symmetrised, on the same scale. Asymmetry of the mean map: {number(uneven)} (0: none).",
+            one,
+        ),
+        html.figure(stages.affinity(trace, cell), f"Learned affinity {where}.", "Learned affinity A.", (0.0, 1.0)),
+    ]
+    blocks = len(trace.attn_logits)
+    weights = [
+        (f"block {blocks - maps.AFFINITY_BLOCKS + 1 + i}", group.tolist())
+        for i, group in enumerate(maps.head_weights(trace))
+    ]
+    bias = number(float(trace.affinity_bias))
+    return (
+        html.text(
+            "Two cells of one object should know each other. The logits S of the last two blocks, before their "
+            "softmax, are added to their transpose, so that the answer does not depend on which cell asks; one learned "
+            "weight a head and a sigmoid turn them into the chance that both cells show the same class.",
+        )
+        + html.equation("A = σ( Σ<sub>k</sub> w<sub>k</sub> (S<sub>k</sub> + S<sub>k</sub><sup>⊤</sup>) + b )")
+        + html.grid(figures)
+        + html.bars(f"Learned weight of each head in the affinity; bias {bias}", weights)
+    )

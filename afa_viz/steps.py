@@ -1,0 +1,79 @@
+"""Looking into a trace: the label of every stage, and the steps inside the walk and PAR, recomputed on request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from afa_viz.explain import kept_channels
+from afa_viz.ops import affinity as aff
+from afa_viz.ops import cam as cams
+from afa_viz.ops import par, pseudo_label, random_walk
+from afa_viz.trace import Trace
+
+
+def stage_labels(trace: Trace) -> dict[str, Tensor]:
+    """(H, W) uint8 label that every stage would give, in order.
+
+    cam: cut at `bkg_score`. cam_rw: resized to the image, then the strongest score, low background score. cam_par:
+    the strongest score, likewise. pseudo_label and seg as they are.
+    """
+    used = kept_channels(trace.image_labels)
+    cut = pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], trace.config.bkg_score)[0]
+    walked = cams.resize(trace.cam_rw[used][None], (trace.image.shape[0], trace.image.shape[1]))[0]
+    labels = {
+        "cam": cut,
+        "cam_rw": pseudo_label.label_of(walked, used),
+        "cam_par": pseudo_label.label_of(trace.cam_par[used], used),
+        "pseudo_label": trace.pseudo_label,
+        "seg": trace.seg,
+    }
+    return {stage: label.to(torch.uint8) for stage, label in labels.items()}
+
+
+def walk_steps(trace: Trace, num_steps: int, bkg_score: float | None = None) -> Iterator[Tensor]:
+    """Yield (K, h, w) scores before the walk of a trace and after each of `num_steps` steps.
+
+    Args:
+        bkg_score: background score at the start; None: the low one of the trace.
+    """
+    config = trace.config
+    beta = config.bkg_score_low if bkg_score is None else bkg_score
+    small = cams.resize(trace.cam[None], trace.grid)
+    start = random_walk.with_background(small, trace.image_labels[None], beta)
+    for scores in random_walk.walk_steps(start, walk_transition(trace), num_steps):
+        yield scores[0]
+
+
+def walk_transition(trace: Trace) -> Tensor:
+    """(1, N, N) transition matrix of a trace under its settings."""
+    mask = aff.radius_mask(*trace.grid, radius=trace.config.radius)
+    return random_walk.transition_matrix(trace.affinity[None], mask=mask, power=trace.config.power)
+
+
+def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
+    """Yield (P, h', w') scores of the present classes, background first, before PAR and after each iteration.
+
+    They are on the grid that PAR runs on: the image divided by `par_downscale`.
+    """
+    config = trace.config
+    labels = kept_channels(trace.image_labels)
+    image01 = trace.image.permute(2, 0, 1).float()[None] / 255
+    size = tuple(max(1, side // config.par_downscale) for side in trace.image.shape[:2])
+    small = cams.resize(image01, size)
+    start = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))
+    start = torch.nn.functional.interpolate(start, size=size, mode="bilinear", align_corners=True)
+    kernel = par.pixel_affinity(small, dilations=config.dilations)
+    for scores in par.refine_steps(start, kernel, dilations=config.dilations, num_iters=num_iters):
+        yield scores[0]
+
+
+def target_affinity(trace: Trace) -> Tensor:
+    """(N, N) uint8 affinity labels of a trace's pseudo label: 1 same class, 0 different, 255 not trained on."""
+    rows, cols = trace.grid
+    padded = torch.full((1, rows * aff.STRIDE, cols * aff.STRIDE), pseudo_label.IGNORE, dtype=torch.int64)
+    padded[0, : trace.image.shape[0], : trace.image.shape[1]] = trace.pseudo_label.long()
+    mask = aff.radius_mask(rows, cols, radius=trace.config.radius)
+    return aff.affinity_labels(padded, mask=mask)[0].to(torch.uint8)
