@@ -168,8 +168,8 @@ class TrainConfig:
 SANDBOX_CURRICULUM = (
     CurriculumStage(600, 112, 96, 64, 1e-3, single_objects=True),
     CurriculumStage(1200, 224, 128, 40, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.1),
-    CurriculumStage(400, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.1, topk_end=0.06),
-    CurriculumStage(600, 224, 224, 6, 2e-4, min_crop=0.85, topk_start=0.06, topk_end=0.06),
+    CurriculumStage(200, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.1, topk_end=0.06),
+    CurriculumStage(800, 224, 224, 6, 2e-4, min_crop=0.85, topk_start=0.06, topk_end=0.06),
 )
 
 # The bundled model. What training from scratch needs beyond the paper: an offset on the pooled logit, annealed top-k
@@ -182,8 +182,8 @@ SANDBOX = TrainConfig(
     logit_offset=2.0,
     crop_size=224,
     max_iters=sum(stage.iterations for stage in SANDBOX_CURRICULUM),
-    cam_iters=2200,
-    joint_after=2400,
+    cam_iters=2000,
+    joint_after=2250,
     weight_seg=0.3,
     weight_aff=0.3,
     weight_decay=0.03,

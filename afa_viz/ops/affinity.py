@@ -129,9 +129,10 @@ def radius_mask(height: int, width: int, radius: int = 8, device: torch.device |
         index = torch.arange(size, device=device)
         return (index[:, None] - index[None, :]).abs() <= radius
 
-    near_rows, near_cols = near(height), near(width)
-    both = near_rows[:, None, :, None] & near_cols[None, :, None, :]
-    return both.reshape(height * width, height * width)
+    # Whole rows of N values at a time: far faster than blocks of `width` values.
+    rows = near(height).repeat_interleave(width, dim=1)  # (height, N)
+    cols = near(width).repeat(1, height)  # (width, N)
+    return (rows[:, None] & cols[None, :]).reshape(height * width, height * width)
 
 
 def affinity_labels(label: Tensor, mask: Tensor | None = None, ignore_index: int = 255, stride: int = STRIDE) -> Tensor:

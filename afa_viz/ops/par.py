@@ -15,7 +15,9 @@ to 1 + w2, so the maps grow by that factor in every iteration.
 Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilations) neighbours.
 
 No neighbour copies are kept: one padded copy of the maps is read through n shifted views. The work goes by
-blocks of rows, so small that a block's sums stay in a CPU core's cache while all n neighbours are added.
+blocks of rows, so small that a block's sums stay in a CPU core's cache while all n neighbours are added, and
+that torch runs each addition on the calling thread: over thousands of short steps, threads that wait for each
+other at every step are slower than one thread as soon as the machine has other work.
 
 No gradient flows through any function here: PAR makes labels and pictures, not losses.
 
@@ -37,7 +39,7 @@ NUM_ITERS = 10  # VOC; 15 for COCO
 W1 = 0.3  # width of both Gaussians, in standard deviations
 W2 = 0.01  # share of the position term
 EPS = 1e-8  # keeps a flat region (sigma = 0) finite
-BLOCK_VALUES = 2**16  # of a block's sums, 256 KiB of float32; timed for 1 to 21 maps on 1 and 2 threads
+BLOCK_VALUES = 2**15 - 1  # of a block's sums: 128 KiB of float32, below the 2**15 that torch shares out
 
 
 def pixel_affinity(
@@ -157,7 +159,7 @@ def _affinity(image: Tensor, offsets: list[tuple[int, int]], w1: float, w2: floa
     n, reach = len(offsets), _reach(offsets)
     padded = image.new_empty(batch, channels, height + 2 * reach, width + 2 * reach)
     _fill_padded(padded, image)
-    position = w2 * _position_term(offsets, w1).to(image).view(n, 1, 1)
+    position = w2 * _position_term(offsets, w1).to(image).view(n, 1)
     kernel = image.new_empty(batch, n, height, width)
     blocks = _row_blocks(height, batch * channels * width, image.device)
     scratch = image.new_empty(batch, n, blocks[0][1], width)
@@ -185,7 +187,8 @@ def _affinity(image: Tensor, offsets: list[tuple[int, int]], w1: float, w2: floa
             for square, scale in zip(squared[1:], others, strict=True):
                 exponent.addcmul_(square, scale)
         # softmax first takes the largest exponent off: a pixel unlike all its neighbours has only huge ones.
-        torch.add(block.softmax(dim=1), position, out=kernel[:, :, top:bottom])
+        for source, target in zip(block.unbind(2), kernel[:, :, top:bottom].unbind(2), strict=True):
+            torch.add(source.softmax(dim=1), position, out=target)
     return kernel
 
 
@@ -250,13 +253,13 @@ def _shifted_views(padded: Tensor, offsets: list[tuple[int, int]], top: int, bot
 def _fill_padded(padded: Tensor, maps: Tensor) -> None:
     """Writes `maps` into the middle of `padded` and repeats the edge pixels outwards."""
     height, width = maps.shape[-2:]
-    reach = (padded.shape[-1] - width) // 2
-    rows, left, right = slice(reach, reach + height), reach, reach + width
-    padded[..., rows, left:right] = maps
-    padded[..., rows, :left] = maps[..., :1]
-    padded[..., rows, right:] = maps[..., -1:]
-    padded[..., :reach, :] = padded[..., reach : reach + 1, :]
-    padded[..., reach + height :, :] = padded[..., reach + height - 1 : reach + height, :]
+    left = (padded.shape[-1] - width) // 2
+    rows = torch.arange(-left, height + left, device=maps.device).clamp(0, height - 1)
+    for top, bottom in _row_blocks(len(rows), padded[:, :, 0].numel(), maps.device):
+        block = padded[:, :, top:bottom]
+        block[..., left : left + width] = maps[:, :, rows[top:bottom]]
+        block[..., :left] = block[..., left : left + 1]
+        block[..., left + width :] = block[..., left + width - 1 : left + width]
 
 
 def _working_dtype(tensor: Tensor) -> torch.dtype:

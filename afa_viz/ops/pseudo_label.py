@@ -195,4 +195,4 @@ def _par(image: Tensor, scores: Tensor, num_iters: int, dilations: Sequence[int]
 
 def label_of(scores: Tensor, classes: Tensor) -> Tensor:
     """(…, P, H, W) scores of some channels -> (…, H, W) label of the strongest; `classes` (P,) are their labels."""
-    return classes.to(scores.device)[scores.argmax(dim=-3)]
+    return classes.to(scores.device)[scores.max(dim=-3).indices]  # max is far faster than argmax here

@@ -1,0 +1,217 @@
+"""Build the page and serve it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing is sent anywhere
+
+import gradio as gr
+import torch
+
+from afa_viz.ui.callbacks import Callbacks, polite
+from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
+from afa_viz.ui.explorer import Payloads, component, style
+from afa_viz.ui.pictures import MAX_BYTES, Refusal
+from afa_viz.ui.registry import Registry, discover, named
+from afa_viz.ui.session import Session
+from afa_viz.ui.settings import SLIDERS
+
+PACKAGE = Path(__file__).parents[1]
+TITLE = "AFA Viz: from image labels to masks"
+HEAD = """<div id="afa-head"><h1>AFA Viz</h1>
+<p>How a network that was only told <em>what</em> is in a picture finds <em>where</em> it is.</p></div>"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the page is started with.
+
+    Attributes:
+        checkpoints: sources for `load_model`; none: everything in `checkpoint_folder`.
+        examples: folder with `examples.json`.
+        device: of the models. warm: explain all examples ahead, in the background.
+    """
+
+    checkpoints: tuple[str, ...] = ()
+    checkpoint_folder: Path = PACKAGE.parent / "checkpoints"
+    examples: Path = PACKAGE / "examples"
+    device: str = "auto"
+    warm: bool = True
+
+
+@dataclass(frozen=True)
+class Page:
+    """What `serve` needs: the page, and the folder of files to download."""
+
+    demo: gr.Blocks
+    exports: Path
+
+
+def build(options: Options | None = None) -> Page:
+    """The page, with the first example already explained.
+
+    Raises: Refusal: if there is no model or no example.
+    """
+    options = options or Options()
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # two explanations run at a time
+    registry = Registry(named(options.checkpoints) or discover(options.checkpoint_folder), options.device)
+    session = Session(registry, options.examples)
+    payloads = Payloads(session)
+    callbacks = Callbacks(session, payloads)
+    model = registry.names[0]
+    if not session.examples:
+        raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or empty.")
+    first = session.request(f"example:{session.examples[0].name}", model)
+    payloads.warm(first)
+    value = payloads.stages(first)
+    present = [session.trace(first).class_names[label] for label in session.trace(first).present]
+
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200), fill_width=True) as demo:
+        picture = gr.State(first.picture)
+        with gr.Column(elem_id="afa-page"):
+            with gr.Column(elem_id="afa-pick"):
+                gr.HTML(HEAD)
+                picker = build_picker(session.examples)
+            with gr.Column(elem_id="afa-main"):
+                explorer = component(payloads, value)
+            with gr.Column(elem_id="afa-settings"):
+                controls = build_controls(registry, present)
+        _bind(callbacks, picture, picker, controls, explorer)
+        _bind_api(callbacks)
+    demo.queue(max_size=128, default_concurrency_limit=2)
+    if options.warm:
+        threading.Thread(target=_warm, args=(session, payloads, model), daemon=True).start()
+    return Page(demo, payloads.exports)
+
+
+def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
+    """Events of the page; whatever may run the network shares one limit."""
+    options: dict = {"concurrency_id": "model", "concurrency_limit": 2, "api_visibility": "private"}
+    settings = [controls.left_out, *controls.sliders.values()]
+    opened = [explorer, controls.labels, picture]
+    now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
+
+    def open_example(event: gr.SelectData, *args):
+        return polite(3)(callbacks.open_example)(event.index, *args)
+
+    picker.gallery.select(
+        open_example, [controls.model, *settings], opened, show_progress="minimal", show_progress_on=explorer, **options
+    )
+    picker.upload.upload(
+        polite(3)(callbacks.open_upload), [picker.upload, controls.model, *settings], opened,
+        show_progress="minimal", show_progress_on=explorer, **options,
+    )  # fmt: skip
+    controls.model.input(
+        polite(3)(callbacks.change_model), [picture, controls.model, *settings],
+        [explorer, controls.labels, controls.model_line], show_progress="minimal", show_progress_on=explorer, **options,
+    )  # fmt: skip
+    controls.labels.input(
+        polite(2)(callbacks.change_labels), [picture, *controls.inputs], [explorer, controls.labels], **now
+    )
+    scores = [controls.sliders["bkg_score_low"], controls.sliders["bkg_score_high"]]
+    movable: dict[str, Any] = {"left_out": controls.left_out, **controls.sliders}
+    for name, item in movable.items():
+        change = partial(callbacks.change_settings, name)
+        change.__name__ = f"change_{name}"  # type: ignore[attr-defined]
+        item.input(polite(3)(change), [picture, *controls.inputs], [explorer, *scores], **now)
+    def reset(*args):
+        return callbacks.change_settings("all", *args)
+
+    controls.reset.click(
+        lambda: [[], *(slider.default for slider in SLIDERS)], None, settings, queue=False, api_visibility="private"
+    ).then(polite(3)(reset), [picture, *controls.inputs], [explorer, *scores], **now)
+
+
+def _bind_api(callbacks: Callbacks) -> None:
+    """`/explain`, the one public endpoint: picture, labels, settings, model -> numbers, arrays, report."""
+
+    def explain(path, labels, settings, model):
+        try:
+            return callbacks.explain(path, labels, settings, model)
+        except Refusal as refusal:
+            raise gr.Error(str(refusal), print_exception=False) from None
+
+    inputs = [
+        gr.File(label="picture", type="filepath", visible=False),
+        gr.JSON(label="labels", visible=False),
+        gr.JSON(label="settings", visible=False),
+        gr.Textbox(label="model", visible=False),
+    ]
+    outputs = [
+        gr.JSON(label="summary", visible=False),
+        gr.File(label="arrays", visible=False),
+        gr.File(label="report", visible=False),
+    ]
+    gr.Button(visible=False).click(
+        explain, inputs, outputs, api_name="explain", concurrency_id="model", concurrency_limit=2
+    )
+
+
+def _warm(session: Session, payloads: Payloads, model: str) -> None:
+    """Explain the other examples, so that each opens at once."""
+    for example in session.examples:
+        payloads.warm(session.request(f"example:{example.name}", model))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `app.py`."""
+    result = argparse.ArgumentParser(description=TITLE)
+    result.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        metavar="C",
+        help="a folder, file or hf://owner/repo; may be repeated; default: everything in checkpoints/",
+    )
+    result.add_argument("--examples", type=Path, default=Options.examples, help="folder with examples.json")
+    result.add_argument("--host", default="127.0.0.1", help="0.0.0.0 serves the whole network")
+    result.add_argument("--port", type=int, default=None, help="default: the first free one from 7860")
+    result.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    result.add_argument("--share", action="store_true", help="a public address through gradio's servers")
+    return result
+
+
+def theme() -> gr.themes.Base:
+    """The default look in blue, with the font weights that gradio ships whole; asks no other host for anything."""
+    font = gr.themes.utils.fonts.LocalFont("Source Sans Pro", weights=(400, 700))
+    look = gr.themes.Default(primary_hue="blue", font=[font, "ui-sans-serif", "system-ui", "sans-serif"])
+    return look.set(  # grey text at a contrast of 7 : 1 to its ground
+        body_text_color_subdued="#52525b", body_text_color_subdued_dark="#b4b4bd",
+        block_info_text_color="#52525b", block_info_text_color_dark="#b4b4bd",
+    )  # fmt: skip
+
+
+def serve(page: Page, **options) -> tuple:
+    """`demo.launch` with what this page needs."""
+    return page.demo.launch(
+        theme=theme(),
+        head=f"<style>{style()}</style>",  # `css=` would lose the container queries
+        allowed_paths=[str(page.exports)],
+        max_file_size=MAX_BYTES,
+        show_error=False,
+        strict_cors=True,
+        enable_monitoring=False,
+        run_history=False,
+        footer_links=["api"],
+        **options,
+    )
+
+
+def launch(arguments: Sequence[str] | None = None) -> None:
+    """Build the page from command-line arguments and serve it until it is stopped."""
+    options = parser().parse_args(arguments)
+    try:
+        page = build(Options(tuple(options.checkpoint), examples=options.examples, device=options.device))
+    except (Refusal, OSError) as error:
+        raise SystemExit(f"app.py: {error}") from None
+    on_spaces = "SPACE_ID" in os.environ
+    host = "0.0.0.0" if on_spaces else options.host
+    serve(page, server_name=host, server_port=options.port, share=options.share)

@@ -1,0 +1,138 @@
+"""What happens when somebody does something: validate, one call, what to show."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from afa_viz.figures import scores
+from afa_viz.trace import Trace
+from afa_viz.ui.explorer import Payloads
+from afa_viz.ui.pictures import Refusal, read_upload
+from afa_viz.ui.session import Session
+from afa_viz.ui.settings import SLIDERS, config_from
+
+log = logging.getLogger(__name__)
+
+
+def summary(trace: Trace) -> dict[str, Any]:
+    """The numbers of one explanation, for `/explain`."""
+    return {
+        "image_labels": [trace.class_names[label] for label in trace.present],
+        "labels_given": trace.labels_given,
+        "size": list(trace.image.shape[:2]),
+        "grid": list(trace.grid),
+        "regions": scores.region_shares(trace),
+        "pseudo_label": _areas(trace, trace.pseudo_label),
+        "prediction": _areas(trace, trace.seg),
+        "checkpoint_id": trace.checkpoint_id,
+    }
+
+
+def _areas(trace: Trace, label) -> dict[str, float]:
+    names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
+    return {names[int(found)]: float((label == found).float().mean()) for found in label.unique()}
+
+
+def polite(count: int) -> Callable:
+    """A callback with `count` outputs whose refusals are shown as one sentence and change nothing."""
+
+    def wrap(call: Callable) -> Callable:
+        @functools.wraps(call)
+        def safe(*args):
+            try:
+                return call(*args)
+            except Refusal as refusal:
+                gr.Warning(str(refusal), title="Not possible")
+            except Exception:
+                log.exception("%s failed", call.__name__)
+                gr.Warning("Something went wrong on the server; nothing was changed.", title="Not possible")
+            return gr.skip() if count == 1 else tuple(gr.skip() for _ in range(count))
+
+        return safe
+
+    return wrap
+
+
+class Callbacks:
+    """Bound to the events in `app.py`. `settings` is what is left out, then every slider of `SLIDERS`."""
+
+    def __init__(self, session: Session, payloads: Payloads) -> None:
+        self.session = session
+        self.payloads = payloads
+
+    def _open(self, picture: str, model: str, settings: tuple) -> tuple:
+        """A newly chosen picture with its own labels: value of the explorer, labels, name of the picture."""
+        request = self.session.request(picture, model, None, self._config(settings))
+        value = self.payloads.stages(request)
+        return value, self._present(request), picture
+
+    def _present(self, request) -> list[str]:
+        trace = self.session.trace(request)
+        return [trace.class_names[label] for label in trace.present]
+
+    @staticmethod
+    def _config(settings: tuple):
+        left_out, *values = settings
+        return config_from(dict(zip([s.field for s in SLIDERS], values, strict=True)), left_out or [])
+
+    def open_example(self, index: int, model: str, *settings) -> tuple:
+        """An example of the gallery by its place."""
+        if not 0 <= index < len(self.session.examples):
+            raise Refusal("There is no such example; choose one of the gallery.")
+        return self._open(f"example:{self.session.examples[index].name}", model, settings)
+
+    def open_upload(self, path: str, model: str, *settings) -> tuple:
+        """A photograph that somebody brings."""
+        return self._open(self.session.keep(read_upload(path)), model, settings)
+
+    def change_model(self, picture: str, model: str, *settings) -> tuple:
+        """Another model: value, labels to choose from, the line about it."""
+        value, present, _ = self._open(picture, model, settings)
+        choices = list(self.session.registry.class_names(model)[1:])
+        return value, gr.update(choices=choices, value=present), self.session.registry.describe(model)
+
+    def change_labels(self, picture: str, model: str, labels: list[str], *settings) -> tuple:
+        """Other image labels; none: predicted ones, which are then shown."""
+        request = self.session.request(picture, model, labels, self._config(settings))
+        return self.payloads.stages(request), gr.skip() if labels else self._present(request)
+
+    def change_settings(self, moved: str, picture: str, model: str, labels: list[str], *settings) -> tuple:
+        """A setting: value, and both background scores, as one pushes the other.
+
+        Args:
+            moved: the setting's field.
+        """
+        values = dict(zip(["left_out", *(s.field for s in SLIDERS)], settings, strict=True))
+        low, high = values["bkg_score_low"], values["bkg_score_high"]
+        if low > high:
+            other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
+            values[other] = values.get(moved, high)
+        request = self.session.request(picture, model, labels, self._config(tuple(values.values())))
+        pushed = [
+            values[name] if values[name] != old else gr.skip()
+            for name, old in (("bkg_score_low", low), ("bkg_score_high", high))
+        ]
+        return self.payloads.stages(request), *pushed
+
+    def explain(self, path: str, labels: list[str] | None, settings: dict | None, model: str | None) -> tuple:
+        """`/explain`: numbers of one picture, its arrays and its report as files."""
+        settings = dict(settings or {})
+        left_out = settings.pop("leave_out", [])
+        unknown = set(settings) - {slider.field for slider in SLIDERS}
+        if unknown:
+            raise Refusal(
+                f"There is no setting {sorted(unknown)[0][:40]!r}; expected leave_out or some of "
+                f"{', '.join(slider.field for slider in SLIDERS)}."
+            )
+        if not path:
+            raise Refusal("There is no picture; send a PNG, JPEG or WebP file.")
+        picture = self.session.keep(read_upload(path))
+        name = model or self.session.registry.names[0]
+        request = self.session.request(picture, name, labels or [], config_from(settings, left_out))
+        trace = self.session.trace(request)
+        return summary(trace), self.payloads.write(request, trace, "npz"), self.payloads.write(request, trace, "html")

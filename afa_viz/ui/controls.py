@@ -1,0 +1,107 @@
+"""The left side of the page: picture, model, labels and settings as gradio components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from afa_viz.ui.pictures import Example
+from afa_viz.ui.registry import Registry
+from afa_viz.ui.settings import ABLATIONS, SLIDERS, Slider
+
+GROUPS = (
+    ("Reliable regions", SLIDERS[:2], True),
+    ("Random walk", SLIDERS[2:5], False),
+    ("Pixel refinement", SLIDERS[5:], False),
+)
+
+
+@dataclass(frozen=True)
+class Picker:
+    """How a picture is chosen."""
+
+    gallery: gr.Gallery
+    upload: gr.UploadButton
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What is set; `inputs` in the order that callbacks take them."""
+
+    model: gr.Dropdown
+    model_line: gr.Markdown
+    labels: gr.Dropdown
+    left_out: gr.CheckboxGroup
+    sliders: dict[str, gr.Slider]
+    reset: gr.Button
+
+    @property
+    def inputs(self) -> list:
+        """Model, labels, what is left out, then every slider of `SLIDERS`."""
+        return [self.model, self.labels, self.left_out, *self.sliders.values()]
+
+
+def build_picker(examples: list[Example]) -> Picker:
+    """Gallery of the bundled pictures, and an upload."""
+    gallery = gr.Gallery(
+        [(str(example.path), example.caption) for example in examples],
+        label="Choose a picture",
+        show_label=False,
+        container=False,
+        columns=4,
+        height="auto",
+        object_fit="cover",
+        allow_preview=False,
+        selected_index=0,
+        buttons=[],
+        interactive=False,
+        elem_id="afa-gallery",
+        visible=bool(examples),
+    )
+    upload = gr.UploadButton(
+        "Upload a photograph",
+        file_types=[".png", ".jpg", ".jpeg", ".webp"],
+        type="filepath",
+        size="sm",
+        elem_id="afa-upload",
+    )
+    return Picker(gallery, upload)
+
+
+def _slider(slider: Slider) -> gr.Slider:
+    return gr.Slider(
+        slider.low,
+        slider.high,
+        value=slider.default,
+        step=slider.step,
+        label=slider.label,
+        info=slider.info,
+        buttons=[],
+        elem_id=f"afa-{slider.field}",
+    )
+
+
+def build_controls(registry: Registry, labels: list[str]) -> Controls:
+    """Everything that changes what is computed."""
+    first = registry.names[0]
+    several = len(registry.names) > 1
+    model = gr.Dropdown(registry.names, value=first, label="Model", visible=several, elem_id="afa-model")
+    chosen = gr.Dropdown(
+        list(registry.class_names(first)[1:]),
+        value=labels,
+        multiselect=True,
+        label="Image labels",
+        info="the only thing the method is told; empty: predicted",
+        elem_id="afa-labels",
+    )
+    sliders: dict[str, gr.Slider] = {}
+    for title, group, opened in GROUPS:
+        with gr.Accordion(title, open=opened):
+            for slider in group:
+                sliders[slider.field] = _slider(slider)
+    with gr.Accordion("Leave out", open=True):
+        left_out = gr.CheckboxGroup(list(ABLATIONS), show_label=False, container=False, elem_id="afa-left-out")
+    reset = gr.Button("Published settings", size="sm", elem_id="afa-reset")
+    line = gr.Markdown(registry.describe(first), elem_id="afa-model-line")
+    return Controls(model, line, chosen, left_out, sliders, reset)

@@ -1,0 +1,191 @@
+// Drawing: deflated uint8 maps -> canvases. No state of the page here.
+
+/** Base64 of deflated bytes -> Uint8Array. */
+async function inflate(text) {
+  const letters = atob(text);
+  const packed = new Uint8Array(letters.length);
+  for (let i = 0; i < packed.length; i++) packed[i] = letters.charCodeAt(i);
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** A packed map with its bytes: {bytes, shape, low, high}. */
+async function unpack(packed) {
+  return packed && { ...packed, data: undefined, bytes: await inflate(packed.data) };
+}
+
+/** One (rows, columns) layer of a packed map, with the numbers that 0 and 255 stand for. */
+function layer(packed, ...index) {
+  const [rows, cols] = packed.shape.slice(-2);
+  let number = 0;
+  index.forEach((i, axis) => { number = number * packed.shape[axis] + i; });
+  const size = rows * cols;
+  return { bytes: packed.bytes.subarray(number * size, (number + 1) * size), rows, cols, low: packed.low, high: packed.high };
+}
+
+function sheet(width, height) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  return canvas;
+}
+
+/** The photograph in soft grey, so that colour on it stands out (as figures.colour.grey). */
+function greyOf(image) {
+  const canvas = sheet(image.width, image.height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+  const d = pixels.data;
+  for (let i = 0; i < d.length; i += 4) {
+    const soft = 128 + (0.299 * d[i] + 0.587 * d[i + 1] + 0.114 * d[i + 2] - 128) * 0.8;
+    d[i] = d[i + 1] = d[i + 2] = soft;
+  }
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+/** RGBA colours of the 256 values of a map: weak values let the photograph through (as figures.colour.heat). */
+function heatTable(lut, alpha = 0.85) {
+  const table = new Uint8ClampedArray(1024);
+  for (let i = 0; i < 256; i++) {
+    table.set(lut.subarray(3 * i, 3 * i + 3), 4 * i);
+    table[4 * i + 3] = 255 * alpha * Math.min(1, 0.12 + (1.5 * i) / 255);
+  }
+  return table;
+}
+
+/** A map as a small coloured canvas; `gain` stretches its bytes. */
+function heatSheet(map, table, gain = 1) {
+  const canvas = sheet(map.cols, map.rows);
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(map.cols, map.rows);
+  const out = new Uint32Array(pixels.data.buffer);
+  const colours = new Uint32Array(table.buffer);
+  for (let i = 0; i < out.length; i++) out[i] = colours[Math.min(255, Math.round(map.bytes[i] * gain))];
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+/** Fill a canvas: a ground, over it a map as squares or smooth. */
+function paintHeat(canvas, ground, map, table, smooth, gain = 1) {
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = true;
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(ground, 0, 0, canvas.width, canvas.height);
+  context.imageSmoothingEnabled = smooth;
+  context.drawImage(heatSheet(map, table, gain), 0, 0, canvas.width, canvas.height);
+}
+
+/** Fill a canvas with labels over the photograph at its own resolution: colours, hatched 255, outlines, names. */
+function paintLabels(canvas, ground, map, colourOf, nameOf, alpha = 0.6) {
+  const context = canvas.getContext("2d");
+  const { width, height } = canvas;
+  context.imageSmoothingEnabled = true;
+  context.drawImage(ground, 0, 0, width, height);
+  const pixels = context.getImageData(0, 0, width, height);
+  const d = pixels.data;
+  const period = Math.max(6, Math.round(width / 34));
+  const thin = Math.max(1, Math.round(width / 260));
+  const cols = new Uint32Array(width);
+  for (let x = 0; x < width; x++) cols[x] = Math.floor((x * map.cols) / width);
+  const at = (x, y) => map.bytes[Math.floor((y * map.rows) / height) * map.cols + cols[x]];
+  const sums = new Map();
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const i = 4 * (y * width + x);
+      const label = at(x, y);
+      const right = x + thin < width && at(x + thin, y) !== label;
+      const below = y + thin < height && at(x, y + thin) !== label;
+      if (right || below) {
+        d[i] = d[i + 1] = d[i + 2] = 255;
+        continue;
+      }
+      if ((x >= thin && at(x - thin, y) !== label) || (y >= thin && at(x, y - thin) !== label)) {
+        d[i] = d[i + 1] = d[i + 2] = 0;
+        continue;
+      }
+      let colour = colourOf(label);
+      let opacity = alpha;
+      if (label === 255) {
+        colour = (x + y) % period < period / 2 ? [90, 90, 90] : [200, 200, 200];
+      } else if (!colour) {
+        continue;
+      }
+      for (let c = 0; c < 3; c++) d[i + c] = d[i + c] * (1 - opacity) + colour[c] * opacity;
+      if (label && label !== 255) {
+        const sum = sums.get(label) || [0, 0, 0];
+        sum[0] += x; sum[1] += y; sum[2]++;
+        sums.set(label, sum);
+      }
+    }
+  }
+  context.putImageData(pixels, 0, 0);
+  const size = Math.max(11, Math.round(width / 17));
+  context.font = `700 ${size}px system-ui, sans-serif`;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  const written = []; // largest first; a name that would cover another one is left out
+  for (const [label, [sx, sy, count]] of [...sums].sort((a, b) => b[1][2] - a[1][2])) {
+    const name = nameOf(label);
+    if (!name || count < 0.012 * width * height) continue;
+    const half = context.measureText(name).width / 2 + 4;
+    const x = Math.min(Math.max(sx / count, half), width - half);
+    const y = Math.min(Math.max(sy / count, size), height - size);
+    if (written.some((w) => Math.abs(w.x - x) < w.half + half && Math.abs(w.y - y) < size)) continue;
+    written.push({ x, y, half });
+    context.lineWidth = size / 4;
+    context.strokeStyle = "#000";
+    context.lineJoin = "round";
+    context.strokeText(name, x, y);
+    context.fillStyle = "#fff";
+    context.fillText(name, x, y);
+  }
+}
+
+/** White-in-black frame around a cell; with a dot while it is pinned. */
+function markCell(canvas, [rows, cols], [row, col], pinned) {
+  const context = canvas.getContext("2d");
+  const w = canvas.width / cols;
+  const h = canvas.height / rows;
+  const line = Math.max(1, canvas.width / 190);
+  context.save();
+  for (const [width, colour] of [[3 * line, "#000"], [1.4 * line, "#fff"]]) {
+    context.lineWidth = width;
+    context.strokeStyle = context.fillStyle = colour;
+    context.strokeRect(col * w, row * h, w, h);
+    if (!pinned) continue;
+    context.beginPath();
+    context.arc((col + 0.5) * w, (row + 0.5) * h, 1.1 * width, 0, 7);
+    context.fill();
+  }
+  context.restore();
+}
+
+/** Dashed frame of the cells within a radius of a cell. */
+function markWindow(canvas, [rows, cols], [row, col], radius) {
+  const context = canvas.getContext("2d");
+  const w = canvas.width / cols;
+  const h = canvas.height / rows;
+  const top = Math.max(0, row - radius);
+  const left = Math.max(0, col - radius);
+  const bottom = Math.min(rows, row + radius + 1);
+  const right = Math.min(cols, col + radius + 1);
+  const inset = Math.max(1, canvas.width / 200);
+  context.save();
+  context.setLineDash([4 * inset, 3 * inset]);
+  for (const [width, colour] of [[2.2 * inset, "rgba(0,0,0,.8)"], [inset, "#fff"]]) {
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.strokeRect(left * w + inset, top * h + inset, (right - left) * w - 2 * inset, (bottom - top) * h - 2 * inset);
+  }
+  context.restore();
+}
+
+/** The colours of a map from 0 to 255, on a canvas of 256 by 1. */
+function paintRamp(canvas, lut) {
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(256, 1);
+  for (let i = 0; i < 256; i++) pixels.data.set([...lut.subarray(3 * i, 3 * i + 3), 255], 4 * i);
+  context.putImageData(pixels, 0, 0);
+}

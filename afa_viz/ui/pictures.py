@@ -1,0 +1,152 @@
+"""Photographs that people bring, and the bundled examples: validated, decoded, named by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+MAX_BYTES = 8 * 2**20
+MAX_PIXELS = 40_000_000  # 40 megapixels: more than phones take
+MAX_RATIO = 8
+MIN_SIDE = 16  # pixels: one cell
+LONG_SIDE = 1024  # kept of an upload; networks see less
+
+
+class Refusal(ValueError):
+    """What was asked can not be done; the message is one sentence for the person at the page."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image to explain.
+
+    Attributes:
+        sha: of pixels and truth; names the picture in every cache.
+        image: (H, W, 3) uint8 RGB, read-only. mask: (H, W) uint8 truth with 255 for "do not count", or None.
+        labels: class names that came with it, or None.
+        title, story: for people. domain: "sandbox" or "photograph".
+    """
+
+    sha: str
+    image: np.ndarray
+    mask: np.ndarray | None = None
+    labels: tuple[str, ...] | None = None
+    title: str = "Your photograph"
+    story: str = "An upload: its classes are predicted, and no truth is known."
+    domain: str = "photograph"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array = np.ascontiguousarray(array)
+    array.setflags(write=False)
+    return array
+
+
+def _sha(image: np.ndarray, mask: np.ndarray | None) -> str:
+    digest = hashlib.sha256(f"{image.shape}{mask is not None}".encode())
+    digest.update(image.tobytes())
+    if mask is not None:
+        digest.update(mask.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def read_upload(path: str | os.PathLike[str]) -> Picture:
+    """A photograph from an untrusted file: first frame, upright, RGB, long side at most `LONG_SIDE`.
+
+    Size and format are read before any pixel is decoded.
+
+    Raises: Refusal: if it is no PNG, JPEG or WebP, or too large, too small, too narrow or damaged.
+    """
+    size = os.path.getsize(path)
+    if size > MAX_BYTES:
+        raise Refusal(f"This file has {size / 2**20:.0f} MB; please choose one of at most {MAX_BYTES >> 20} MB.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(path, formats=FORMATS)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise Refusal("This file is not a PNG, JPEG or WebP picture; please choose one of these.") from None
+    with opened:
+        width, height = opened.size
+        if width * height > MAX_PIXELS:
+            raise Refusal(
+                f"This picture has {width} × {height} pixels; please choose one of at most {MAX_PIXELS // 10**6} "
+                "megapixels."
+            )
+        size_words = f"This picture has {width} × {height} pixels"
+        if min(width, height) < MIN_SIDE:
+            raise Refusal(f"{size_words}; please choose one of at least {MIN_SIDE} a side.")
+        if max(width, height) > MAX_RATIO * min(width, height):
+            raise Refusal(f"{size_words}; its sides may differ at most {MAX_RATIO} times.")
+        try:
+            opened.draft("RGB", (LONG_SIDE, LONG_SIDE))  # JPEG: decode at a fraction of the size
+            upright = ImageOps.exif_transpose(opened)
+            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+                layer = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+            picture = upright.convert("RGB")
+        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+            raise Refusal("This picture is damaged and can not be read; please choose another file.") from None
+    picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
+    image = _frozen(np.asarray(picture))
+    return Picture(_sha(image, None), image)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One bundled picture: its entry in `examples.json`, read when it is opened."""
+
+    name: str
+    path: Path
+    mask_path: Path | None
+    labels: tuple[str, ...] | None
+    title: str
+    story: str
+    domain: str
+
+    @property
+    def caption(self) -> str:
+        """For the gallery; says so where the picture is none of the training world."""
+        return f"{self.title} (photograph, outside the training world)" if self.domain == "photograph" else self.title
+
+    def read(self) -> Picture:
+        """The picture with its truth."""
+        with Image.open(self.path) as opened:
+            image = _frozen(np.asarray(opened.convert("RGB")))
+        mask = None
+        if self.mask_path is not None:
+            with Image.open(self.mask_path) as opened:
+                mask = _frozen(np.asarray(opened))
+        return Picture(_sha(image, mask), image, mask, self.labels, self.title, self.story, self.domain)
+
+
+def read_examples(folder: Path) -> list[Example]:
+    """The entries of a folder's `examples.json`, in order; none where there is no such file."""
+    index = folder / "examples.json"
+    if not index.is_file():
+        return []
+    return [
+        Example(
+            name=entry["name"],
+            path=folder / entry["image"],
+            mask_path=folder / entry["mask"] if entry.get("mask") else None,
+            labels=tuple(entry["labels"]) if entry.get("labels") else None,
+            title=entry.get("title") or entry["name"],
+            story=entry.get("story") or "",
+            domain=entry.get("domain") or "sandbox",
+        )
+        for entry in json.loads(index.read_text(encoding="utf-8"))
+    ]

@@ -1,0 +1,177 @@
+"""What the page computes: picture, model, labels and settings -> `Trace`, each once, from the nearest one held."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from afa_viz.config import ExplainConfig
+from afa_viz.explain import STAGES, explain, recompute
+from afa_viz.trace import Trace
+from afa_viz.ui.cache import SingleFlightCache
+from afa_viz.ui.pictures import Example, Picture, Refusal, read_examples
+from afa_viz.ui.registry import Registry
+
+TRACE_BYTES = 512 * 2**20
+PICTURE_BYTES = 96 * 2**20
+REMEMBERED = 20_000  # requests, a few hundred bytes each
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be explained.
+
+    Attributes:
+        picture: "example:NAME" or "upload:SHA".
+        model: its name in the registry.
+        labels: class names that the pseudo label may use; None: predicted.
+        config: settings.
+    """
+
+    picture: str
+    model: str
+    labels: tuple[str, ...] | None = None
+    config: ExplainConfig = ExplainConfig()
+
+    @property
+    def key(self) -> str:
+        """Short name of everything in it; equal requests have equal keys."""
+        text = repr((self.picture, self.model, self.labels, dataclasses.astuple(self.config)))
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def trace_bytes(traces: Sequence[Trace]) -> int:
+    """Bytes that traces hold together; stages that they share count once."""
+    storages = {}
+    for trace in traces:
+        for field in dataclasses.fields(trace):
+            value = getattr(trace, field.name)
+            for tensor in value if isinstance(value, tuple) else (value,):
+                if isinstance(tensor, torch.Tensor):
+                    storage = tensor.untyped_storage()
+                    storages[storage.data_ptr()] = storage.nbytes()
+    return sum(storages.values())
+
+
+def first_stage(old: ExplainConfig, new: ExplainConfig) -> int:
+    """Number of the first stage that a change of settings runs again; `len(STAGES)` for no change."""
+    fields = [f.name for f in dataclasses.fields(new) if getattr(old, f.name) != getattr(new, f.name)]
+    stages = [number for number, reads in enumerate(STAGES.values()) if set(reads) & set(fields)]
+    return min(stages, default=len(STAGES))
+
+
+class Session:
+    """Everything that pages share. Safe for threads.
+
+    Args:
+        registry: the models.
+        examples: folder with `examples.json`.
+    """
+
+    def __init__(self, registry: Registry, examples: Path, trace_bytes_max: int = TRACE_BYTES) -> None:
+        self.registry = registry
+        self.examples: list[Example] = read_examples(examples)
+        self._traces: SingleFlightCache[Request, Trace] = SingleFlightCache(trace_bytes_max, trace_bytes)
+        self._pictures: SingleFlightCache[str, Picture] = SingleFlightCache(
+            PICTURE_BYTES, lambda pictures: sum(p.nbytes for p in pictures)
+        )
+        self._lock = threading.Lock()
+        self._requests: OrderedDict[str, Request] = OrderedDict()
+
+    def keep(self, picture: Picture) -> str:
+        """Hold an uploaded picture in memory; returns its name for a `Request`."""
+        name = f"upload:{picture.sha}"
+        self._pictures.get(name, lambda: picture)
+        return name
+
+    def picture(self, name: str) -> Picture:
+        """A picture by the name that requests use. Raises: Refusal: if it is not there (any more)."""
+        kind, _, rest = str(name).partition(":")
+        if kind == "example":
+            for example in self.examples:
+                if example.name == rest:
+                    return self._pictures.get(name, example.read)
+            raise Refusal("There is no such example; choose one of the gallery.")
+        held = self._pictures.peek(name)
+        if held is None:
+            raise Refusal("The server no longer holds this photograph; please upload it again.")
+        return held
+
+    def request(
+        self, picture: str, model: str, labels: Sequence[str] | None = None, config: ExplainConfig | None = None
+    ) -> Request:
+        """A checked request.
+
+        Args:
+            labels: None takes those that came with the picture, where the model knows them; an empty sequence asks
+                for predicted ones.
+        Raises: Refusal: for an unknown picture, model or class.
+        """
+        known = self.registry.class_names(model)[1:]
+        if labels is None:
+            labels = [label for label in self.picture(picture).labels or () if label in known]
+        unknown = [label for label in labels if label not in known]
+        if unknown:
+            raise Refusal(f"{unknown[0]!r} is not a class of this model; choose from {', '.join(known)}.")
+        chosen = tuple(sorted(set(labels), key=known.index)) or None
+        return Request(picture, model, chosen, config or ExplainConfig())
+
+    def trace(self, request: Request) -> Trace:
+        """The trace of a request: from the cache, or recomputed from the nearest one held, or explained."""
+        trace = self._traces.get(request, lambda: self._make(request))
+        with self._lock:
+            self._requests[request.key] = request
+            self._requests.move_to_end(request.key)
+            while len(self._requests) > REMEMBERED:
+                self._requests.popitem(last=False)
+        return trace
+
+    def by_key(self, key: str) -> tuple[Request, Trace] | None:
+        """Request and trace of a `Request.key` that was explained here; None for any other text."""
+        with self._lock:
+            request = self._requests.get(key) if isinstance(key, str) else None
+        return None if request is None else (request, self.trace(request))
+
+    def _make(self, request: Request) -> Trace:
+        model = self.registry.get(request.model)
+        nearest = self._nearest(request)
+        if nearest is not None:
+            base, trace = nearest
+            labels = None if base.labels == request.labels else request.labels
+            return recompute(trace, request.config, labels=labels, model=model)
+        picture = self.picture(request.picture)
+        mask = self._mask_for(picture, request.model)
+        return explain(model, picture.image, request.labels, request.config, target=mask)
+
+    def _mask_for(self, picture: Picture, model: str) -> np.ndarray | None:
+        """The truth, where the model's class list has the numbers that it uses."""
+        if picture.mask is None or picture.labels is None:
+            return None
+        names = self.registry.class_names(model)
+        numbers = sorted(set(picture.mask.ravel().tolist()) - {0, 255})
+        fits = all(number < len(names) and names[number] in picture.labels for number in numbers)
+        return picture.mask.copy() if fits else None  # torch wants writable arrays
+
+    def _nearest(self, request: Request) -> tuple[Request, Trace] | None:
+        """The held trace of the same picture and model from which the fewest stages must run again."""
+        best, best_stage = None, 0
+        labels_read_at = list(STAGES).index("cam_rw")
+        for other, trace in self._traces.items():
+            if (other.picture, other.model) != (request.picture, request.model):
+                continue
+            stage = first_stage(other.config, request.config)
+            if other.labels != request.labels:
+                if request.labels is None:
+                    continue  # predicted labels can not be had from a trace with given ones
+                stage = min(stage, labels_read_at)
+            if stage > best_stage:
+                best, best_stage = (other, trace), stage
+        return best

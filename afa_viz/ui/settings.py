@@ -1,0 +1,70 @@
+"""The settings of the page and the API: names, ranges, words, and how they become an `ExplainConfig`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from afa_viz.config import ExplainConfig
+from afa_viz.ui.pictures import Refusal
+
+DEFAULTS = ExplainConfig()
+
+
+@dataclass(frozen=True)
+class Slider:
+    """One number of `ExplainConfig` on the page."""
+
+    field: str
+    label: str
+    info: str
+    low: float
+    high: float
+    step: float
+
+    @property
+    def default(self) -> float:
+        """The published value."""
+        return getattr(DEFAULTS, self.field)
+
+
+SLIDERS = (
+    Slider("bkg_score_low", "Low background score β_l", "higher: more sure background", 0, 1, 0.01),
+    Slider("bkg_score_high", "High background score β_h", "higher: less sure foreground", 0, 1, 0.01),
+    Slider("radius", "Radius of the window", "in cells; how far one step may reach", 1, 32, 1),
+    Slider("power", "Power α", "higher keeps only strong affinities", 0.5, 8, 0.5),
+    Slider("num_steps", "Steps", "published: one", 1, 16, 1),
+    Slider("num_iters", "PAR iterations", "published: 10", 1, 30, 1),
+)
+
+# What can be left out, and what the settings become then.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "random walk": {"use_walk": False},
+    "PAR": {"use_par": False},
+    "symmetry of the affinity": {"symmetric": False},
+    "other scales of the CAM": {"scales": (1.0,)},
+}
+
+
+def config_from(values: dict[str, float], left_out: list[str]) -> ExplainConfig:
+    """Settings from slider values and the names of what is left out.
+
+    Raises: Refusal: with one sentence, for a value out of range or an unknown name.
+    """
+    changes: dict[str, Any] = {}
+    for slider in SLIDERS:
+        value = values.get(slider.field, slider.default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not slider.low <= value <= slider.high:
+            raise Refusal(
+                f"{slider.label} is {str(value)[:20]!r}; expected a number from {slider.low} to {slider.high}."
+            )
+        changes[slider.field] = int(value) if isinstance(slider.default, int) else float(value)
+    for name in left_out:
+        if name not in ABLATIONS:
+            raise Refusal(f"{str(name)[:40]!r} can not be left out; expected some of {', '.join(ABLATIONS)}.")
+        changes |= ABLATIONS[name]
+    try:
+        return dataclasses.replace(DEFAULTS, **changes)
+    except ValueError as error:
+        raise Refusal(str(error)) from error

@@ -1,0 +1,6 @@
+"""Build the page and serve it; `python app.py --help` lists the options."""
+
+from afa_viz.ui.app import launch
+
+if __name__ == "__main__":
+    launch()

@@ -1,0 +1,357 @@
+"""The page without a browser: uploads, the cache, sessions, payloads, callbacks and the public endpoint."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import struct
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from app_fixtures import SIDE, launched, prepare, scene
+from PIL import Image
+
+from afa_viz.config import ExplainConfig
+from afa_viz.figures import maps
+from afa_viz.trace import Trace
+from afa_viz.ui import payload
+from afa_viz.ui import session as session_module
+from afa_viz.ui.cache import SingleFlightCache
+from afa_viz.ui.callbacks import Callbacks
+from afa_viz.ui.explorer import Payloads
+from afa_viz.ui.panels import PANELS, explorer_html
+from afa_viz.ui.pictures import MAX_BYTES, Refusal, read_upload
+from afa_viz.ui.registry import Registry, discover, named
+from afa_viz.ui.session import Session
+from afa_viz.ui.settings import ABLATIONS, SLIDERS, config_from
+
+DEFAULTS = tuple(slider.default for slider in SLIDERS)
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    return prepare(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture
+def session(options):
+    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+
+
+@pytest.fixture
+def callbacks(session, tmp_path):
+    return Callbacks(session, Payloads(session, tmp_path))
+
+
+# --- uploads ---------------------------------------------------------------------------------------------------------
+
+
+def save(path: Path, image: Image.Image, **how) -> Path:
+    image.save(path, **how)
+    return path
+
+
+def test_an_upload_is_upright_rgb_and_capped(tmp_path):
+    image = Image.new("L", (3000, 1500), 90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by 90 degrees
+    picture = read_upload(save(tmp_path / "turned.jpg", image, exif=exif))
+    assert picture.image.shape == (1024, 512, 3) and picture.image.dtype == np.uint8
+    assert not picture.image.flags.writeable and picture.mask is None and picture.labels is None
+
+
+def test_transparency_becomes_white_and_equal_pixels_equal_names(tmp_path):
+    clear = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
+    one, two = (read_upload(save(tmp_path / name, clear)) for name in ("a.png", "b.webp"))
+    assert (one.image == 255).all()
+    assert one.sha == read_upload(save(tmp_path / "c.png", Image.new("RGB", (40, 40), "white"))).sha
+    assert two.image.shape == (40, 40, 3)
+
+
+def huge_png(path: Path) -> Path:
+    """A few hundred bytes that claim 13000 x 13000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 13000, 13000, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")))
+    return path
+
+
+def test_refusals_are_one_sentence_each(tmp_path):
+    text = tmp_path / "a.png"
+    text.write_text("<svg onload=alert(1)>")
+    cut = save(tmp_path / "cut.png", scene(0)[0])
+    cut.write_bytes(cut.read_bytes()[:2000])
+    heavy = tmp_path / "heavy.png"
+    heavy.write_bytes(b"\0" * (MAX_BYTES + 1))
+    for path, words in {
+        text: "not a PNG, JPEG or WebP",
+        save(tmp_path / "animation.gif", Image.new("L", (64, 64))): "not a PNG, JPEG or WebP",
+        huge_png(tmp_path / "bomb.png"): "13000 × 13000",
+        save(tmp_path / "tiny.png", Image.new("RGB", (64, 9))): "at least 16",
+        save(tmp_path / "long.png", Image.new("RGB", (1024, 32))): "at most 8 times",
+        cut: "damaged",
+        heavy: "at most 8 MB",
+    }.items():
+        with pytest.raises(Refusal, match=words) as refused:
+            read_upload(path)
+        assert str(refused.value).count(".") == 1 and str(tmp_path) not in str(refused.value)
+
+
+# --- cache -----------------------------------------------------------------------------------------------------------
+
+
+def test_many_readers_make_a_value_once():
+    cache: SingleFlightCache[str, int] = SingleFlightCache(100, len)
+    made = []
+
+    def slow() -> int:
+        made.append(1)
+        time.sleep(0.05)
+        return 7
+
+    results: list[int] = []
+    threads = [threading.Thread(target=lambda: results.append(cache.get("a", slow))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [7] * 8 and made == [1]
+
+
+def test_an_error_reaches_the_reader_and_is_not_kept():
+    cache: SingleFlightCache[str, int] = SingleFlightCache(100, len)
+    with pytest.raises(ZeroDivisionError):
+        cache.get("a", lambda: 1 // 0)
+    assert cache.get("a", lambda: 3) == 3
+
+
+def test_the_oldest_goes_first_and_bytes_are_bounded():
+    cache: SingleFlightCache[str, str] = SingleFlightCache(6, lambda texts: sum(map(len, texts)))
+    for key in "abc":
+        cache.get(key, lambda: "xx")
+    cache.get("a", lambda: "never made")
+    cache.get("d", lambda: "xx")
+    assert [key for key, _ in cache.items()] == ["d", "a", "c"]
+    cache.get("e", lambda: "x" * 50)  # larger than all: kept alone, as somebody is looking at it
+    assert [key for key, _ in cache.items()] == ["e"]
+
+
+# --- session ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Stages that ran, one list a trace."""
+    runs: list[list[str]] = []
+
+    def count(name, function):
+        def call(*args, **kwargs):
+            stages: list[str] = []
+            runs.append(stages)
+            return function(*args, progress=stages.append, **kwargs)
+
+        monkeypatch.setattr(session_module, name, call)
+
+    count("explain", session_module.explain)
+    count("recompute", session_module.recompute)
+    return runs
+
+
+def test_a_changed_setting_runs_only_what_lies_below(session, counted):
+    first = session.request("example:scene0", "tiny")
+    trace = session.trace(first)
+    for changes, stages in (
+        ({"num_iters": 3}, ["cam_par", "pseudo_label"]),
+        ({"bkg_score_low": 0.2}, ["cam_rw", "cam_par", "pseudo_label"]),
+        ({"symmetric": False}, ["affinity", "cam_rw", "cam_par", "pseudo_label"]),
+        ({"scales": (1.0,)}, ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label"]),
+        ({"scales": (1.0,), "num_iters": 3}, ["cam_par", "pseudo_label"]),  # from the one before, not from the first
+    ):
+        again = session.trace(dataclasses.replace(first, config=dataclasses.replace(first.config, **changes)))
+        assert counted[-1] == stages
+        assert again.attn_logits[-1].data_ptr() == trace.attn_logits[-1].data_ptr()
+    assert counted[0][0] == "network" and len(counted) == 6
+    assert session.trace(first) is trace and len(counted) == 6
+
+
+def test_what_is_recomputed_equals_what_is_explained(session, options):
+    config = ExplainConfig(bkg_score_low=0.2, bkg_score_high=0.7, use_par=False)
+    session.trace(session.request("example:scene0", "tiny"))
+    near = session.trace(session.request("example:scene0", "tiny", ["person"], config))
+    fresh = Session(session.registry, options.examples).trace(
+        session.request("example:scene0", "tiny", ["person"], config)
+    )
+    for name in ("cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "image_labels"):
+        assert torch.equal(getattr(near, name), getattr(fresh, name)), name
+
+
+def test_labels_come_with_the_picture_or_are_predicted(session):
+    given = session.trace(session.request("example:scene0", "tiny"))
+    assert given.labels_given and [given.class_names[i] for i in given.present] == ["bird", "cat"]
+    assert given.target is not None
+    predicted = session.trace(session.request("example:scene0", "tiny", []))
+    assert not predicted.labels_given and predicted.present
+    photo = session.trace(session.request("example:photo", "tiny"))
+    assert not photo.labels_given and photo.target is None
+
+
+def test_traces_that_share_stages_weigh_less(session):
+    first = session.request("example:scene0", "tiny")
+    other = dataclasses.replace(first, config=ExplainConfig(num_iters=2))
+    one, two = session.trace(first), session.trace(other)
+    assert session_module.trace_bytes([one, two]) < 1.6 * session_module.trace_bytes([one])
+
+
+def test_unknown_things_are_refused(session, options):
+    for ask, words in (
+        (lambda: session.request("example:scene0", "other"), "no model 'other'"),
+        (lambda: session.request("example:scene0", "tiny", ["unicorn"]), "'unicorn' is not a class"),
+        (lambda: session.picture("example:../../etc/passwd"), "no such example"),
+        (lambda: session.picture("upload:0000"), "no longer holds"),
+        (lambda: Registry({}), "put one into checkpoints/"),
+        (lambda: config_from({"radius": 1e9}, []), "Radius"),
+        (lambda: config_from({"power": True}, []), "Power"),
+        (lambda: config_from({}, ["everything"]), "can not be left out"),
+    ):
+        with pytest.raises(Refusal, match=words):
+            ask()
+    assert named(("a/model.pth", "b/model.pth", "hf://me/it")) == {
+        "model": "a/model.pth", "model (2)": "b/model.pth", "me/it": "hf://me/it",
+    }  # fmt: skip
+    assert discover(options.examples / "nothing") == {}
+
+
+# --- payloads --------------------------------------------------------------------------------------------------------
+
+
+def unpacked(packed: dict, dtype=np.uint8) -> np.ndarray:
+    raw = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), dtype)
+    return raw.reshape(packed["shape"])
+
+
+def test_the_browser_gets_the_numbers_of_the_trace(session, tmp_path):
+    payloads = Payloads(session, tmp_path)
+    request = session.request("example:scene0", "tiny")
+    trace = session.trace(request)
+    data = json.loads(payloads.stages(request))
+    asked = {"key": data["key"]}
+    cam = unpacked(data["cam"]) / 255
+    assert np.abs(cam - trace.cam[[label - 1 for label in trace.present]].numpy()).max() <= 0.5 / 255 + 1e-6
+    assert np.abs(unpacked(data["affinity"]) / 255 - trace.affinity.numpy()).max() <= 0.5 / 255 + 1e-6
+    walked = data["cam_rw"]
+    scale = (walked["high"] - walked["low"]) / 255
+    shown = walked["low"] + unpacked(walked) * scale
+    assert np.abs(shown - trace.cam_rw[maps.channels(trace)].numpy()).max() <= 0.51 * scale
+    assert (unpacked(data["pseudo_label"]) == trace.pseudo_label.numpy()).all()
+    steps = json.loads(payloads.par(asked))
+    assert steps["shape"] == [11, 1 + len(trace.present), SIDE // 2, SIDE // 2]
+    picture = json.loads(payloads.scene(asked))
+    assert (unpacked(picture["target"]) == trace.target.numpy()).all()
+    assert [block["heads"] for block in picture["blocks"]] == [1, 1, 2, 2, 5, 5, 8, 8]
+    assert picture["blocks"][0]["name"] == "Stage 1, block 1" and picture["blocks"][5]["weights"] is None
+    assert len(picture["blocks"][7]["weights"]) == 8
+
+
+@pytest.mark.parametrize("block", [0, 3, 7])
+def test_attention_in_the_browser_is_that_of_the_figures(session, tmp_path, block):
+    request = session.request("example:scene0", "tiny")
+    trace = session.trace(request)
+    packed = payload.attention(trace, block)
+    peaks = np.frombuffer(zlib.decompress(base64.b64decode(packed["peaks"])), "<f4").reshape(packed["shape"][:2])
+    head, cell = 0, (2, 3)
+    row = unpacked(packed)[head, cell[0] * 6 + cell[1]] / 255 * peaks[head, cell[0] * 6 + cell[1]]
+    wanted = maps.attention(trace, block, head, cell).flatten().numpy()
+    assert np.abs(row - wanted).max() <= 0.51 / 255 * wanted.max()
+
+
+def test_what_the_browser_asks_for_is_checked(session, tmp_path):
+    payloads = Payloads(session, tmp_path)
+    key = json.loads(payloads.stages(session.request("example:scene0", "tiny")))["key"]
+    for ask in (
+        lambda: payloads.scene({"key": "nothing"}),
+        lambda: payloads.scene({"key": ["a", "list"]}),
+        lambda: payloads.attention({"key": key, "block": 8}),
+        lambda: payloads.attention({"key": key, "block": "1"}),
+        lambda: payloads.export_file({"key": key, "kind": "../x"}),
+    ):
+        with pytest.raises(KeyError):
+            ask()
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_to_download(session, tmp_path):
+    payloads = Payloads(session, tmp_path)
+    key = json.loads(payloads.stages(session.request("example:scene0", "tiny")))["key"]
+    arrays = json.loads(payloads.export_file({"key": key, "kind": "npz"}))
+    assert arrays["name"] == "afa-viz.npz" and Trace.load(arrays["path"]).present == (2, 6)
+    page = Path(json.loads(payloads.export_file({"key": key, "kind": "html"}))["path"]).read_text(encoding="utf-8")
+    assert page.lstrip().lower().startswith("<!doctype html>")
+
+
+def test_the_static_part_has_every_view_once_and_survives_the_template():
+    text = explorer_html()
+    for panel in PANELS:
+        assert text.count(f'data-panel="{panel.key}"') == 1
+    assert not {"`", "${", "{{", "\\"} & {part for part in ("`", "${", "{{", "\\") if part in text}
+
+
+# --- callbacks -------------------------------------------------------------------------------------------------------
+
+
+def test_an_example_opens_with_its_own_labels(callbacks):
+    value, labels, picture = callbacks.open_example(1, "tiny", [], *DEFAULTS)
+    assert labels == ["cow"] and picture == "example:scene1"
+    assert json.loads(value)["title"] == "Scene 1"
+    with pytest.raises(Refusal):
+        callbacks.open_example(9, "tiny", [], *DEFAULTS)
+
+
+def test_an_upload_is_explained_with_predicted_labels(callbacks, tmp_path):
+    value, labels, picture = callbacks.open_upload(save(tmp_path / "a.png", scene(1)[0]), "tiny", [], *DEFAULTS)
+    data = json.loads(value)
+    assert picture.startswith("upload:") and labels and not data["labels_given"] and data["scores"] is None
+    again, kept = callbacks.change_labels(picture, "tiny", ["bus"], [], *DEFAULTS)
+    assert [c["label"] for c in json.loads(again)["classes"]] == [4] and isinstance(kept, dict)
+
+
+def test_one_threshold_pushes_the_other(callbacks):
+    moved = (0.8, *DEFAULTS[1:])
+    value, low, high = callbacks.change_settings("bkg_score_low", "example:scene0", "tiny", ["cat"], [], *moved)
+    assert high == 0.8 and isinstance(low, dict)
+    assert (json.loads(value)["low"], json.loads(value)["high"]) == (0.8, 0.8)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_part_can_be_left_out(callbacks, name):
+    value, *_ = callbacks.change_settings("left_out", "example:scene0", "tiny", ["cat"], [name], *DEFAULTS)
+    assert json.loads(value)["classes"]
+
+
+# --- the endpoint ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")  # an option that gradio sets in pandas
+def test_explain_over_the_network(options, tmp_path):
+    client_module = pytest.importorskip("gradio_client")
+    picture = client_module.handle_file(str(save(tmp_path / "a.png", scene(0)[0])))
+    with launched(options) as address:
+        client = client_module.Client(address, verbose=False, download_files=str(tmp_path))
+        assert list(client.view_api(print_info=False, return_format="dict")["named_endpoints"]) == ["/explain"]
+        summary, arrays, report = client.predict(
+            picture, ["cat"], {"num_iters": 2, "leave_out": ["random walk"]}, "tiny", api_name="/explain"
+        )
+        assert summary["image_labels"] == ["cat"] and sum(summary["regions"].values()) == pytest.approx(1)
+        assert Trace.load(arrays).config.num_iters == 2 and not Trace.load(arrays).config.use_walk
+        assert "html" in Path(report).read_text(encoding="utf-8")[:200]
+        with pytest.raises(Exception, match="no setting 'radiu'"):
+            client.predict(picture, None, {"radiu": 2}, None, api_name="/explain")
+        client.close()
