@@ -113,6 +113,7 @@ class TrainConfig:
         explain: thresholds, walk and PAR of the pseudo labels.
         curriculum: parts of the run, in order; empty: one part with the settings above.
         train_images: images of the training split that are used (sandbox).
+        input_size: long side in pixels that the card of the trained model names for explaining.
         official_parity: run the CAM passes in training mode with the decoder, as the reference does.
         rng_seed: of every random number.
     """
@@ -145,6 +146,7 @@ class TrainConfig:
     explain: ExplainConfig = ExplainConfig()
     curriculum: tuple[CurriculumStage, ...] = ()
     train_images: int = 8000
+    input_size: int = 512
     official_parity: bool = False
     rng_seed: int = 1
 
@@ -195,6 +197,7 @@ SANDBOX = TrainConfig(
     explain=ExplainConfig(scales=(1.0, 0.5)),
     curriculum=SANDBOX_CURRICULUM,
     train_images=5000,
+    input_size=256,
 )
 PRESETS = {
     "voc": TrainConfig(),

@@ -1,6 +1,6 @@
 """Write the bundled examples: scenes of the sandbox test split with their ground truth, and two photographs.
 
-    python docs/make_examples.py
+python docs/make_examples.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Draw the pictures of README.md from the bundled model: the strip of one example, and the running app.
 
-    python docs/make_pictures.py [--chromium /usr/bin/chromium]
+python docs/make_pictures.py [--chromium /usr/bin/chromium]
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class Run:
             topk=self.model.topk,
             logit_offset=config.logit_offset,
             cam_relu=config.cam_relu,
-            input_size=256 if config.curriculum else 512,
+            input_size=config.input_size,
             licence="Apache-2.0",
             training={
                 "config": dataclasses.asdict(config),
