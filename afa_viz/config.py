@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -51,6 +52,15 @@ class ExplainConfig:
             if not good:
                 raise ValueError(f"{field} is {getattr(self, field)!r}; expected {expected}.")
 
+        for field in ("scales", "dilations"):  # a list, as JSON has it, is meant as the same setting
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        for field in ("long_side", "num_steps", "num_iters", "par_downscale"):
+            value = getattr(self, field)
+            require(value is None or value % 1 == 0, field, "a whole number")
+            object.__setattr__(self, field, value if value is None else int(value))
+        require(all(d % 1 == 0 for d in self.dilations), "dilations", "whole numbers of pixels")
+        object.__setattr__(self, "dilations", tuple(int(d) for d in self.dilations))
+        require(not math.isnan(self.label_threshold), "label_threshold", "a number")
         require(self.long_side is None or 32 <= self.long_side <= 2048, "long_side", "None or 32 to 2048 pixels")
         require(len(self.scales) > 0 and all(0.25 <= s <= 4 for s in self.scales), "scales", "scales from 0.25 to 4")
         for field in ("bkg_score", "bkg_score_low", "bkg_score_high"):
@@ -185,7 +195,7 @@ SANDBOX = TrainConfig(
     crop_size=224,
     max_iters=sum(stage.iterations for stage in SANDBOX_CURRICULUM),
     cam_iters=2000,
-    joint_after=2250,
+    joint_after=2800,
     weight_seg=0.3,
     weight_aff=0.3,
     weight_decay=0.03,

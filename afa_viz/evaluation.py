@@ -109,8 +109,8 @@ def evaluate_samples(
 
 def multi_scale_label(model: AFA, image: np.ndarray) -> Tensor:
     """(H, W, 3) uint8 -> (H, W) int64 label of the decoder over scales and flips."""
-    pixels = network_input(model, torch.from_numpy(image))
-    return resize(multi_scale_seg(model, pixels), image.shape[:2]).argmax(dim=1)[0].cpu()
+    pixels = network_input(model, torch.tensor(image))
+    return resize(multi_scale_seg(model, pixels), image.shape[:2]).max(dim=1).indices[0].cpu()
 
 
 @torch.no_grad()
@@ -221,7 +221,7 @@ def write_scores(ladder: Ladder, path: str) -> None:
     """All scores as JSON, whole or not at all."""
     scores = ladder.scores()
     data = {
-        "summary": ladder.summary(),
+        "summary": {name: None if value != value else value for name, value in ladder.summary().items()},
         "iou": {
             stage: {name: _percent(value) for name, value in zip(ladder.class_names, s.iou.tolist(), strict=True)}
             for stage, s in scores.items()

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from afa_viz import classes
 from afa_viz.config import ExplainConfig
-from afa_viz.inputs import ImageLike, Labels, fit_size, multi_hot, read_image
+from afa_viz.inputs import ImageLike, Labels, fit_size, multi_hot, read_image, read_target
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label, random_walk
@@ -62,7 +62,8 @@ def multi_scale_cam(
         flip: also run the mirrored image.
         relu: see `ops.cam.fuse_scales`.
         as_published: also run the decoder, whose batch-norm statistics then count these passes in training mode.
-    Returns: cam (B, C, H, W) in [0, 1); affinity (B or 2B, N, N), the first B of the images as they are.
+    Returns: cam (B, C, H, W) in [0, 1], at least float32; affinity (B or 2B, N, N), the first B of the images as they
+        are.
     Source: SPEC.md section 5.
     """
     size = (image.shape[-2], image.shape[-1])
@@ -82,7 +83,7 @@ def multi_scale_cam(
                 raw, pair = model.forward_cam(batch), None
             if scale == largest:
                 affinity = pair
-            maps = cams.resize(raw, size)
+            maps = cams.resize(raw.to(torch.promote_types(raw.dtype, torch.float32)), size)
             fused.append(cams.fuse_flip(*maps.chunk(2)) if flip else maps)
     assert affinity is not None
     return cams.normalize(cams.fuse_scales(fused, relu=relu)), affinity
@@ -187,7 +188,7 @@ def make_pseudo_labels(
         walked: tuple[Tensor, Tensor] | None = None
         if with_walk:
             side = max(1.0, *config.scales)
-            grid = (int(size[0] * side) // aff.STRIDE, int(size[1] * side) // aff.STRIDE)
+            grid = aff.token_grid(int(size[0] * side), int(size[1] * side))
             low_grid, high_grid = walk(cam, affinity, image_labels, grid, config)
             walked = cams.resize(low_grid, size), cams.resize(high_grid, size)
         for i, (top, bottom, left, right) in enumerate(box.tolist()):
@@ -224,10 +225,11 @@ def explain(
 
     Args:
         model: from `afa_viz.load_model`; put into evaluation mode.
-        image: PIL image, (H, W, 3) uint8 RGB array, or path.
-        labels: the image labels: class names, numbers 1..C, or a multi-hot vector of length C. None: predicted.
+        image: PIL image, (H, W, 3) uint8 RGB array, or path; see `inputs.read_image`.
+        labels: the image labels: class names, numbers 1..C, or a multi-hot vector of length C; an empty list for no
+            class. None: predicted.
         config: settings; None for the defaults.
-        target: (H, W) ground truth of the image, 255 for "do not count"; resized like the image.
+        target: (H, W) ground truth of the image, integers, 255 for "do not count"; resized like the image.
         progress: called with the name of each stage as it begins.
     Returns: the `Trace`; the same input gives the same trace.
     Raises: ValueError, FileNotFoundError: for an image, labels or target that can not be used.
@@ -235,21 +237,15 @@ def explain(
     config = config or ExplainConfig()
     class_names, palette = _names(model)
     array = read_image(image)
+    truth = None if target is None else read_target(target, array.shape[:2])
     height, width = fit_size(array, config.long_side or getattr(model.card, "input_size", None))
     resized = Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR)
-    if target is not None:
-        target = torch.as_tensor(np.asarray(target)).to(torch.uint8)
-        if tuple(target.shape) != array.shape[:2]:
-            raise ValueError(
-                f"target has shape {tuple(target.shape)} but the image {array.shape[:2]}; expected the same size."
-            )
-        target = torch.from_numpy(
-            np.array(Image.fromarray(target.numpy()).resize((width, height), Image.Resampling.NEAREST))
-        )
+    if truth is not None:
+        truth = np.array(Image.fromarray(truth).resize((width, height), Image.Resampling.NEAREST))
     given = None if labels is None else multi_hot(labels, class_names)
     fields: dict[str, Any] = {
         "image": torch.from_numpy(np.array(resized)),
-        "target": target,
+        "target": None if truth is None else torch.from_numpy(truth),
         "class_names": class_names,
         "palette": palette,
         "checkpoint_id": getattr(model, "checkpoint_id", ""),
@@ -285,11 +281,16 @@ def recompute(
         first = first if first in ("network", "cam", "affinity") else "cam_rw"
     if first == "network":
         raise ValueError("long_side changed, which needs the original image; call explain with it again.")
-    if first == "cam" and (model is None or getattr(model, "checkpoint_id", "") != trace.checkpoint_id):
+    if first == "cam" and (model is None or not _made(model, trace)):
         raise ValueError(
             "scales or flip changed, which runs the network again; pass the model that made this trace as model=."
         )
     return _run(fields, config, first, model, progress)
+
+
+def _made(model: AFA, trace: Trace) -> bool:
+    weight = model.attn_proj.weight.detach().flatten().float().cpu()  # tells models that came from no file apart
+    return getattr(model, "checkpoint_id", "") == trace.checkpoint_id and torch.equal(weight, trace.affinity_weight)
 
 
 @torch.inference_mode()
@@ -323,10 +324,12 @@ def _names(model: AFA) -> tuple[tuple[str, ...], tuple[classes.Colour, ...]]:
 
 
 def network_input(model: AFA, image: Tensor) -> Tensor:
-    """(H, W, 3) uint8 -> (1, 3, H, W) normalised as the model's card says, on its device."""
-    pixels = image.permute(2, 0, 1)[None].to(next(model.parameters()).device)
+    """(H, W, 3) uint8 -> (1, 3, H, W) normalised as the model's card says, of its weights' device and type."""
+    weight = next(model.parameters())
+    pixels = image.permute(2, 0, 1)[None].to(weight.device)
     card = getattr(model, "card", None)
-    return normalize_image(pixels, card.mean, card.std) if card is not None else normalize_image(pixels)
+    normalised = normalize_image(pixels, card.mean, card.std) if card is not None else normalize_image(pixels)
+    return normalised.to(weight.dtype)
 
 
 def _network(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
@@ -335,7 +338,7 @@ def _network(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     look = model.forward_look(network_input(model, fields["image"]))
     bias = model.attn_proj.bias
     assert bias is not None
-    seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).argmax(dim=1)
+    seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
     return {
         "class_logits": look.class_logits[0].float().cpu(),
         "seg_logits": look.seg_logits[0].float().cpu(),
@@ -344,8 +347,8 @@ def _network(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
         "attn_scales": tuple(block.scale for block in look.attention),
         "query_grids": tuple(block.query_grid for block in look.attention),
         "key_grids": tuple(block.key_grid for block in look.attention),
-        "affinity_weight": model.attn_proj.weight.detach().flatten().float().cpu(),
-        "affinity_bias": bias.detach().float().cpu(),
+        "affinity_weight": model.attn_proj.weight.detach().flatten().float().cpu().clone(),
+        "affinity_bias": bias.detach().float().cpu().clone(),  # not the model's own memory
     }
 
 

@@ -11,11 +11,16 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 ImageLike = Image.Image | np.ndarray | str | os.PathLike[str]
-Labels = Sequence[str] | Sequence[int] | np.ndarray | Tensor
+Labels = str | int | Sequence[str] | Sequence[int] | np.ndarray | Tensor
+
+MAX_16_BIT = 65535
 
 
 def read_image(image: ImageLike) -> np.ndarray:
-    """PIL image, array or path -> (H, W, 3) uint8 RGB, upright.
+    """PIL image, array or path -> (H, W, 3) uint8 RGB, upright as its EXIF note says.
+
+    Transparent pixels are shown on white. Grey levels of 16 bits become 8 bits (divided by 257). Of an animation, the
+    frame that is open: the first one of a file.
 
     Raises: FileNotFoundError: for a missing file. ValueError: for anything that is not a colour or grey image.
     """
@@ -25,13 +30,14 @@ def read_image(image: ImageLike) -> np.ndarray:
             raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
         try:
             with Image.open(path) as opened:
-                return read_image(ImageOps.exif_transpose(opened).convert("RGB"))
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+                return _rgb(opened)
+        except Exception as error:  # a broken or hostile file may raise anything
+            name, reason = os.path.basename(path), str(error).rstrip(".")
             raise ValueError(
-                f"{os.path.basename(path)} can not be read as an image ({error}); expected a PNG, JPEG or WebP file."
+                f"{name} can not be read as an image ({reason}); expected a PNG, JPEG or WebP file."
             ) from error
     if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB"))
+        return _rgb(image)
     array = np.asarray(image)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
@@ -39,7 +45,40 @@ def read_image(image: ImageLike) -> np.ndarray:
         raise ValueError(
             f"got an array of shape {array.shape} and type {array.dtype}; expected (H, W, 3) uint8 RGB in 0..255."
         )
-    return np.ascontiguousarray(array[..., :3])
+    return _rgb(Image.fromarray(np.ascontiguousarray(array)))
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        levels = np.asarray(image)
+        if levels.min() < 0 or levels.max() > MAX_16_BIT:
+            raise ValueError(f"the image has grey levels {levels.min()} to {levels.max()}; expected 0 to {MAX_16_BIT}.")
+        image = Image.fromarray(((levels.astype(np.int64) + 128) // 257).astype(np.uint8))
+    elif image.mode == "F":
+        raise ValueError("the image has grey levels that are not whole numbers; expected 8 or 16 bits: convert it.")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB"))
+
+
+def read_target(target: np.ndarray | Tensor | Image.Image, size: tuple[int, ...]) -> np.ndarray:
+    """Ground truth -> (H, W) uint8.
+
+    Args:
+        size: (H, W) of the image that it belongs to.
+    Raises: ValueError: for another shape, or values that are no labels 0 to 255.
+    """
+    array = target.detach().cpu().numpy() if isinstance(target, Tensor) else np.asarray(target)
+    if array.shape != tuple(size):
+        raise ValueError(f"target has shape {array.shape} but the image {tuple(size)}; expected the same size.")
+    if array.dtype.kind not in "biu" or array.min() < 0 or array.max() > 255:
+        raise ValueError(
+            f"target has type {array.dtype} and values {array.min()} to {array.max()}; expected integers from 0 to "
+            '255, where 255 means "do not count".'
+        )
+    return array.astype(np.uint8)
 
 
 def fit_size(array: np.ndarray, long_side: int | None) -> tuple[int, int]:
@@ -50,19 +89,41 @@ def fit_size(array: np.ndarray, long_side: int | None) -> tuple[int, int]:
 
 
 def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
-    hot = torch.zeros(len(class_names) - 1)
-    if isinstance(labels, (np.ndarray, Tensor)) and len(labels) == len(hot):
-        return (torch.as_tensor(labels).float() > 0).float()
-    for label in labels:
-        if isinstance(label, str):
-            if label not in class_names[1:]:
-                raise ValueError(
-                    f"{label!r} is not a class of this model; expected some of {', '.join(class_names[1:])}."
-                )
-            number = class_names.index(label)
-        else:
-            number = int(label)
-        if not 1 <= number < len(class_names):
-            raise ValueError(f"label {number} is not a class of this model; expected 1 to {len(class_names) - 1}.")
-        hot[number - 1] = 1
+    """Image labels in any form -> (C,) float32 of 0 and 1.
+
+    Args:
+        labels: class names or numbers 1..C, one alone or several, in any order; or one value a class, above 0 where
+            the class is present: an array or tensor of length C, or a list of that length of zeros and ones.
+        class_names: K names, background first.
+    Raises: ValueError: for a name or number that is no class, or another form.
+    """
+    if isinstance(labels, (Tensor, np.ndarray)):
+        values = labels.detach().cpu().tolist() if isinstance(labels, Tensor) else labels.tolist()
+    else:
+        values = [labels] if isinstance(labels, (str, int)) else list(labels)
+    values = values if isinstance(values, list) else [values]
+    count = len(class_names) - 1
+    numeric = all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in values)
+    vector = isinstance(labels, (Tensor, np.ndarray)) or all(value in (0, 1) for value in values)
+    if numeric and vector and len(values) == count:
+        if not np.isfinite(values).all():
+            raise ValueError("labels hold NaN or infinite values; expected 0 and 1, one for each class.")
+        return torch.tensor([float(value > 0) for value in values])
+    hot = torch.zeros(count)
+    for value in values:
+        hot[_class_number(value, class_names) - 1] = 1
     return hot
+
+
+def _class_number(label: object, class_names: Sequence[str]) -> int:
+    if isinstance(label, str):
+        if label not in class_names[1:]:
+            raise ValueError(f"{label!r} is not a class of this model; expected some of {', '.join(class_names[1:])}.")
+        return class_names.index(label, 1)
+    number = float(label) if isinstance(label, (int, float, np.number)) else 0.0
+    if not number.is_integer() or not 1 <= number < len(class_names):
+        raise ValueError(
+            f"label {label} is not a class of this model; expected 1 to {len(class_names) - 1}, names, or one value "
+            "for each class."
+        )
+    return int(number)

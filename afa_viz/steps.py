@@ -56,15 +56,19 @@ def walk_transition(trace: Trace) -> Tensor:
 def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
     """Yield (P, h', w') scores of the present classes, background first, before PAR and after each iteration.
 
-    They are on the grid that PAR runs on: the image divided by `par_downscale`.
+    They are on the grid that PAR runs on, the image divided by `par_downscale`, and belong to the low background
+    score, as `cam_par` does. Without the walk they start from the CAM.
     """
     config = trace.config
     labels = kept_channels(trace.image_labels)
     image01 = trace.image.permute(2, 0, 1).float()[None] / 255
     size = tuple(max(1, side // config.par_downscale) for side in trace.image.shape[:2])
     small = cams.resize(image01, size)
-    start = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))
-    start = torch.nn.functional.interpolate(start, size=size, mode="bilinear", align_corners=True)
+    if config.use_walk:
+        start = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))
+        start = torch.nn.functional.interpolate(start, size=size, mode="bilinear", align_corners=True)
+    else:
+        start = pseudo_label.start_of_cam(trace.cam[labels[1:] - 1], (config.bkg_score_low,), size)
     kernel = par.pixel_affinity(small, dilations=config.dilations)
     for scores in par.refine_steps(start, kernel, dilations=config.dilations, num_iters=num_iters):
         yield scores[0]

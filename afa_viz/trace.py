@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import threading
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,14 @@ from torch import Tensor
 from afa_viz.config import ExplainConfig
 
 FORMAT = 1
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
 _TENSORS = (
     "image", "image_labels", "class_logits", "cam", "affinity_weight", "affinity_bias", "affinity", "cam_rw",
     "cam_rw_high", "cam_par", "cam_par_high", "regions", "pseudo_label", "seg_logits", "seg",
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal only to itself: tensors have no single truth value
 class Trace:
     """All stages of one image, in the order `image, cam, attention, affinity, cam_rw, cam_par, regions,
     pseudo_label, seg`.
@@ -134,7 +137,7 @@ class Trace:
         if not Path(path).is_file():
             raise FileNotFoundError(f"there is no file {path}; expected a trace written by Trace.save.")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "meta"}
                 meta = json.loads(str(file["meta"]))
             if meta["format"] != FORMAT:
@@ -153,7 +156,7 @@ class Trace:
                 config=ExplainConfig(**config),
                 checkpoint_id=meta["checkpoint_id"],
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except _UNREADABLE as error:
             raise ValueError(
                 f"{Path(path).name} is not a trace of this version ({error}); expected a file written by Trace.save."
             ) from error

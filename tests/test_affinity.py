@@ -155,3 +155,30 @@ def test_refusals():
         aff.affinity_labels(torch.zeros(1, 32, 32, dtype=torch.long), torch.ones(9, 9))
     with pytest.raises(ValueError, match="radius"):
         aff.radius_mask(4, 4, -1)
+
+
+def test_mixed_types_and_bias_of_any_shape():
+    logits, weight = [torch.randn(1, 8, 6, 6) for _ in range(2)], torch.randn(16)
+    want = aff.affinity_from_logits(logits, weight, torch.tensor([0.3]))
+    assert torch.equal(aff.affinity_from_logits(logits, weight, torch.tensor(0.3).view(1, 1, 1, 1)), want)
+    half = aff.affinity_from_logits([x.bfloat16() for x in logits], weight, torch.tensor([0.3]))
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, want, rtol=0, atol=0.05)
+
+
+def test_queries_of_a_grid_smaller_than_a_key():
+    logits = torch.randn(1, 2, 4 * 5, 1, dtype=torch.float64)
+    pooled = aff.pool_queries(logits, (4, 5), 8)
+    torch.testing.assert_close(pooled, logits.mean(dim=2, keepdim=True))
+
+
+def test_refused_combinations():
+    maps, weight, bias = [torch.randn(1, 8, 4, 4) for _ in range(2)], torch.randn(16), torch.zeros(1)
+    for call, words in (
+        (lambda: aff.affinity_from_logits(maps, weight * math.nan, bias), "weight holds 16 NaN"),
+        (lambda: aff.affinity_from_logits(maps, weight, bias + math.inf), "bias holds 1 NaN"),
+        (lambda: aff.affinity_from_logits(maps, weight, torch.zeros(4)), "one value"),
+        (lambda: aff.affinity_from_logits([torch.randn(1, 8, 9, 9), maps[0]], weight, bias), "one grid"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()

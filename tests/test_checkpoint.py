@@ -133,6 +133,11 @@ class TestOurFormat:
         assert path.stat().st_mode == path.with_suffix(".json").stat().st_mode  # whoever may read one may read both
         assert load_model(path).card.scores == {"miou": 0.2}
 
+    def test_other_weights_are_no_longer_those_of_the_file(self, saved):
+        model = load_model(saved)
+        load_any(model, model.state_dict())
+        assert model.checkpoint_id == ""
+
     def test_broken_off_saving_keeps_the_old_file(self, model, card, copy_of, monkeypatch):
         path = copy_of()
         before = path.read_bytes()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from golden_vectors import cases, check, golden_model
 
 from afa_viz.config import ExplainConfig
-from afa_viz.evaluation import Sample, evaluate_samples, multi_scale_seg, validation_labels
+from afa_viz.evaluation import Sample, evaluate_samples, multi_scale_seg, validation_labels, write_scores
 from afa_viz.ops.cam import resize
 from afa_viz.ops.metrics import ConfusionMatrix, f1_per_image
 
@@ -69,3 +71,16 @@ def test_ladder_counts_every_stage():
     assert "mIoU" in ladder.table()
     with pytest.raises(ValueError, match="no sample"):
         evaluate_samples(golden_model(), [])
+
+
+def test_scores_file_is_strict_json_where_nothing_was_counted(tmp_path):
+    nothing = Sample(np.zeros((32, 32, 3), np.uint8), np.zeros(20, np.float32), np.full((32, 32), 255, np.uint8))
+    ladder = evaluate_samples(golden_model(), [nothing], ExplainConfig(scales=(1.0,)))
+    write_scores(ladder, str(tmp_path / "scores.json"))
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    scores = json.loads((tmp_path / "scores.json").read_text(), parse_constant=refuse)
+    assert scores["summary"]["miou_seg"] is None
+    assert scores["summary"]["map"] is None

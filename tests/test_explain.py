@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import afa_viz
 from afa_viz import ExplainConfig, Trace
 from afa_viz import explain as explain_module
 from afa_viz.explain import _STAGE_FUNCTIONS, STAGES, recompute
+from afa_viz.inputs import read_image
 from afa_viz.model.afa import build_afa
 from afa_viz.steps import par_steps, stage_labels, target_affinity, walk_steps
 
@@ -188,8 +191,168 @@ def test_refusals(model, picture, trace, tmp_path):
         (lambda: afa_viz.explain(model, picture, target=np.zeros((3, 3))), ValueError, "same size"),
         (lambda: recompute(trace, ExplainConfig(long_side=64)), ValueError, "explain"),
         (lambda: recompute(trace, ExplainConfig(flip=False)), ValueError, "model="),
+        (lambda: recompute(trace, ExplainConfig(flip=False), model=build_afa("mit_b0")), ValueError, "model="),
         (lambda: ExplainConfig(bkg_score_low=0.8), ValueError, "bkg_score_low"),
         (lambda: ExplainConfig(power=0), ValueError, "power"),
     ):
         with pytest.raises(error, match=words):
             call()
+
+
+SETTINGS = {
+    "label_threshold": -1.0, "scales": (0.75, 2.0), "flip": False, "symmetric": False, "bkg_score": 0.6,
+    "bkg_score_low": 0.1, "bkg_score_high": 0.9, "use_walk": False, "radius": 1, "power": 3.5, "num_steps": 4,
+    "use_par": False, "num_iters": 2, "dilations": (1, 3), "par_downscale": 1,
+}  # fmt: skip
+
+
+def test_every_setting_recomputes_to_what_explain_gives(model):
+    assert {"long_side", *SETTINGS} == {field.name for field in dataclasses.fields(ExplainConfig)}
+    small = np.random.default_rng(5).integers(0, 256, (64, 50, 3), dtype=np.uint8)
+    before = afa_viz.explain(model, small)
+    for name, value in SETTINGS.items():
+        config = dataclasses.replace(before.config, **{name: value})
+        assert_same(recompute(before, config, model=model), afa_viz.explain(model, small, config=config))
+
+
+QUICK = ExplainConfig(scales=(1,), num_iters=0)
+
+
+@pytest.mark.parametrize(
+    "labels,present",
+    [
+        ("dog", (12,)),
+        (3, (3,)),
+        (np.array(["dog", "cat"]), (8, 12)),
+        (np.array(["dog"] * 20), (12,)),
+        ([0, 1, *[0] * 18], (2,)),
+        ([False] * 19 + [True], (20,)),
+        (torch.arange(20) == 3, (4,)),
+        (torch.tensor([3], dtype=torch.int16), (3,)),
+        ([], ()),
+    ],
+)
+def test_labels_in_any_form(model, labels, present):
+    trace = afa_viz.explain(model, np.full((32, 32, 3), 9, np.uint8), labels, QUICK)
+    assert trace.present == present
+    assert trace.labels_given
+
+
+@pytest.mark.parametrize(
+    "labels,words",
+    [
+        ([2.5], "label 2.5"),
+        (np.zeros((1, 20)), "one value for each class"),
+        (torch.full((20,), torch.nan), "NaN"),
+        ([None], "label None"),
+        (["background"], "background"),
+        (np.eye(13)[2], "1 to 20"),
+    ],
+    ids=["fraction", "table", "nan", "none", "background", "length"],
+)
+def test_labels_that_are_refused(model, labels, words):
+    with pytest.raises(ValueError, match=words):
+        afa_viz.explain(model, np.full((32, 32, 3), 9, np.uint8), labels, QUICK)
+
+
+def test_targets(model):
+    image, truth = np.full((32, 32, 3), 9, np.uint8), np.full((32, 32), 3, np.uint8)
+    truth.flags.writeable = False
+    for target in (truth, torch.from_numpy(truth.astype(np.int64)), Image.fromarray(truth)):
+        assert afa_viz.explain(model, image, [1], QUICK, target=target).target.unique().tolist() == [3]
+    for target in (np.full((32, 32), 300), np.full((32, 32), -1), np.full((32, 32), 0.5)):
+        with pytest.raises(ValueError, match="do not count"):
+            afa_viz.explain(model, image, [1], QUICK, target=target)
+
+
+def test_trace_without_labels_survives_file_pickle_and_copy(model, tmp_path):
+    config = ExplainConfig(scales=[1, 0.5], dilations=[1, 2], num_iters=np.int64(2))
+    trace = afa_viz.explain(model, np.full((40, 33, 3), 9, np.uint8), [], config)
+    assert trace.pseudo_label.max() == 0
+    for other in (Trace.load(trace.save(tmp_path / "a.npz")), pickle.loads(pickle.dumps(trace)), copy.deepcopy(trace)):
+        assert_same(trace, other)
+        assert trace != other  # and no complaint about tensors without a truth value
+
+
+def test_load_refuses_broken_files(trace, tmp_path):
+    whole = trace.save(tmp_path / "a.npz").read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes(255 - value for value in whole[middle : middle + 4]) + whole[middle + 4 :]
+    for content in (b"", whole[:middle], flipped):
+        (tmp_path / "b.npz").write_bytes(content)
+        with pytest.raises(ValueError, match="b.npz is not a trace"):
+            Trace.load(tmp_path / "b.npz")
+
+
+def test_trace_does_not_share_memory_with_the_model(picture):
+    network = build_afa("mit_b0", num_classes=21).eval()
+    trace = afa_viz.explain(network, picture, [1], QUICK)
+    weight, bias = trace.affinity_weight.clone(), trace.affinity_bias.clone()
+    with torch.no_grad():
+        network.attn_proj.weight.add_(1)
+        network.attn_proj.bias.add_(1)
+    assert torch.equal(trace.affinity_weight, weight)
+    assert torch.equal(trace.affinity_bias, bias)
+
+
+@pytest.mark.parametrize("dtype,atol", [(torch.float16, 0.02), (torch.bfloat16, 0.1), (torch.float64, 1e-4)])
+def test_weights_of_other_types(model, picture, trace, dtype, atol):
+    other = afa_viz.explain(copy.deepcopy(model).to(dtype), picture, ["bird", "cat"])
+    assert other.cam.dtype == torch.float32
+    torch.testing.assert_close(other.cam, trace.cam, rtol=0, atol=atol)
+
+
+def test_par_steps_without_the_walk_start_from_the_cam(model, picture):
+    trace = afa_viz.explain(model, picture, ["bird"], ExplainConfig(use_walk=False, num_iters=3))
+    *_, last = par_steps(trace, 3)
+    full = torch.nn.functional.interpolate(last[None], size=(75, 101), mode="bilinear")[0]
+    torch.testing.assert_close(full, trace.cam_par[[0, 3]])
+
+
+def test_pictures_of_all_sorts(tmp_path):
+    levels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    assert np.array_equal(read_image(tmp_path / "deep.png")[..., 0], np.round(levels / 257))
+
+    red = np.zeros((40, 30, 4), np.uint8)
+    red[..., 0], red[:20, :, 3] = 200, 255
+    Image.fromarray(red).save(tmp_path / "clear.png")
+    for picture in (tmp_path / "clear.png", Image.fromarray(red), red):
+        shown = read_image(picture)
+        assert (shown[:20] == (200, 0, 0)).all()
+        assert (shown[20:] == 255).all()
+    Image.new("P", (40, 30), 0).save(tmp_path / "palette.png", transparency=0)
+    assert (read_image(tmp_path / "palette.png") == 255).all()
+
+    Image.new("CMYK", (40, 30), (255, 0, 0, 0)).save(tmp_path / "print.jpg")
+    assert read_image(tmp_path / "print.jpg").mean(axis=(0, 1)).round().tolist() == [0, 255, 255]
+
+    turned = Image.fromarray(red[..., :3])
+    note = turned.getexif()
+    note[0x0112] = 6  # a quarter turn clockwise
+    turned.save(tmp_path / "turned.png", exif=note)
+    with Image.open(tmp_path / "turned.png") as opened:
+        for picture in (tmp_path / "turned.png", opened):
+            assert read_image(picture).shape == (30, 40, 3)
+
+    frames = [Image.new("RGB", (40, 30), (value, value, value)) for value in (10, 120, 240)]
+    for name in ("moving.gif", "moving.webp"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
+        assert (read_image(tmp_path / name) == 10).all()
+
+    for picture in (Image.new("F", (8, 8), 0.5), Image.fromarray(np.full((8, 8), 70000, np.int32))):
+        with pytest.raises(ValueError, match="grey levels"):
+            read_image(picture)
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1)])
+def test_very_long_pictures(model, size):
+    trace = afa_viz.explain(model, np.full((*size, 3), 99, np.uint8), [1], ExplainConfig(long_side=256))
+    assert sorted(trace.seg.shape) == [16, 256]
+
+
+@pytest.mark.parametrize("field", ["num_steps", "num_iters", "par_downscale", "long_side"])
+@pytest.mark.parametrize("value", [40.5, float("nan"), float("inf")])
+def test_settings_that_must_be_whole(field, value):
+    with pytest.raises(ValueError, match=f"{field} is .* whole number"):
+        ExplainConfig(**{field: value})

@@ -177,3 +177,34 @@ def test_refusals():
     ):
         with pytest.raises(ValueError, match=words):
             call()
+
+
+def test_scores_exactly_on_a_threshold_and_ties():
+    levels = torch.tensor([0.0, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6])
+    cam, present = levels[torch.randint(0, 7, (2, 3, 12, 12))], torch.tensor([[1, 1, 1], [0, 1, 1]], dtype=torch.uint8)
+    got = labels.with_uncertain(cam, present, 0.45, 0.35, 0.55, [[1, 99, 0, 7], [0, 12, 2, 99]])
+    for b, (top, bottom, left, right) in enumerate([(1, 99, 0, 7), (0, 12, 2, 99)]):
+        for r in range(12):
+            for c in range(12):
+                scores = [float(cam[b, k, r, c]) * int(present[b, k]) for k in range(3)]
+                thresholds = [float(torch.tensor(t)) for t in (0.45, 0.35, 0.55)]  # compared in float32
+                want = naive_label(scores, *thresholds) if top <= r < bottom and left <= c < right else 255
+                assert int(got[b, r, c]) == want
+
+
+def test_refined_cam_of_an_image_without_classes_is_background():
+    scores = labels.refine_cam(torch.rand(3, 9, 8), torch.zeros(0, 9, 8), (0.35, 0.55), num_iters=2)
+    assert scores.shape == (2, 1, 9, 8)
+    assert labels.label_of(scores[0], torch.zeros(1, dtype=torch.int64)).max() == 0
+
+
+def test_numbers_that_are_none_are_refused():
+    cam, present = torch.rand(1, 2, 4, 4), torch.ones(1, 2)
+    for call, words in (
+        (lambda: labels.from_cam(cam, present, math.nan), "got bkg_score nan"),
+        (lambda: labels.from_cam(cam, present * math.nan, 0.4), "image_labels holds 2 NaN"),
+        (lambda: labels.with_uncertain(cam, present, 0.4, math.nan, 0.5), "got low nan"),
+        (lambda: labels.refine_cam(torch.rand(3, 4, 4), cam[0] / 0, (0.4,), num_iters=0), "cam holds"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()

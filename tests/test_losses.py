@@ -195,3 +195,28 @@ def test_refusals():
     ):
         with pytest.raises(ValueError, match=words):
             call()
+
+
+def test_sums_in_half_precision_do_not_overflow():
+    affinity, target = torch.full((1, 400, 400), 0.75), torch.ones(1, 400, 400, dtype=torch.uint8)
+    target[:, :100] = 0
+    torch.testing.assert_close(losses.affinity_loss(affinity.half(), target), losses.affinity_loss(affinity, target))
+    logits, label = torch.randn(1, 3, 300, 300).mul(3).half(), torch.randint(0, 3, (1, 300, 300))
+    got, want = losses.segmentation_loss(logits, label), losses.segmentation_loss(logits.float(), label)
+    torch.testing.assert_close(got, want, rtol=1e-3, atol=0)
+
+
+def test_labels_without_meaning_are_refused():
+    logits = torch.zeros(1, 3, 2, 2)
+    for call, words in (
+        (lambda: losses.segmentation_loss(logits, torch.full((1, 2, 2), 7)), "classes 7 to 7"),
+        (lambda: losses.segmentation_loss(logits, torch.full((1, 2, 2), -1)), "class lists"),
+        (lambda: losses.classification_loss(torch.zeros(2, 3), torch.full((2, 3), math.nan)), "image_labels holds 6"),
+        (lambda: metrics.ConfusionMatrix(5).update(torch.tensor([-1, 2]), torch.tensor([1, 2])), "class -1"),
+        (lambda: metrics.f1_per_image(torch.full((1, 2), math.nan), torch.ones(1, 2)), "logits holds 2"),
+        (lambda: metrics.average_precision(torch.full((1, 2), math.nan), torch.ones(1, 2)), "logits holds 2"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()
+    every = torch.full((1, 2, 2), 255, dtype=torch.uint8)
+    assert losses.segmentation_loss(logits, every) == 0

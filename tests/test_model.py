@@ -127,3 +127,9 @@ def test_poolings():
         build_afa("resnet50")
     with pytest.raises(ValueError, match="num_classes"):
         build_afa("mit_b0", 1)
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
+def test_impossible_shares_are_refused(share):
+    with pytest.raises(ValueError, match="share of the cells"):
+        build_afa("mit_b0", pooling="topk", topk=share)

@@ -111,3 +111,31 @@ def test_refusals():
     ):
         with pytest.raises(ValueError, match=words):
             call()
+
+
+def test_types_that_sensible_callers_mix():
+    cam, affinity, labels = torch.rand(2, 3, 2, 3), torch.rand(4, 6, 6), torch.tensor([[1, 0, 1], [0, 0, 0]])
+    want = walk.propagate_with_background(cam, affinity, labels, 0.4)
+    for dtype in (torch.bool, torch.uint8, torch.int16, torch.float64, torch.bfloat16):
+        assert torch.equal(walk.propagate_with_background(cam, affinity, labels.to(dtype), 0.4), want)
+    hard = (cam > 0.5).to(torch.uint8)  # whole numbers: the background score must not be cut to 0
+    got = walk.propagate_with_background(hard, affinity, labels, 0.4)
+    assert torch.equal(got, walk.propagate_with_background(hard.float(), affinity, labels, 0.4))
+    links = torch.eye(6, dtype=torch.bool)[None]
+    assert torch.equal(walk.transition_matrix(links), walk.transition_matrix(links.float()))
+    transition = walk.transition_matrix(affinity[:2])
+    for scores in (cam.double(), hard):
+        got = walk.propagate(scores, transition)
+        torch.testing.assert_close(got.float(), walk.propagate(scores.float(), transition))
+
+
+def test_more_refusals():
+    cam, affinity, labels = torch.rand(1, 2, 2, 2), torch.rand(1, 4, 4), torch.ones(1, 2)
+    for call, words in (
+        (lambda: walk.propagate_with_background(cam, affinity, labels, math.nan), "got bkg_score nan"),
+        (lambda: walk.propagate_with_background(cam, affinity, labels * math.nan, 0.4), "image_labels holds 2 NaN"),
+        (lambda: walk.transition_matrix(affinity, power=math.inf), "got power inf"),
+        (lambda: walk.transition_matrix(-affinity, power=1.5), "apply the sigmoid"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()

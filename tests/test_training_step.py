@@ -9,6 +9,7 @@ import torch
 from golden_vectors import ROOT, cases, check, golden_model
 
 from afa_viz.config import ExplainConfig, TrainConfig
+from afa_viz.explain import make_pseudo_labels
 from afa_viz.ops.losses import affinity_counts
 from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
 from afa_viz.training.step import Batch, training_losses
@@ -104,3 +105,17 @@ def test_golden_step(name, params, inputs, outputs):
     unseen = set(outputs) - set(got)
     assert all(key.startswith(("affinity_infer", "aff_cam", "refined_aff_cam")) for key in unseen), unseen
     assert compared >= 25
+
+
+def test_pseudo_labels_of_crops_that_no_grid_divides():
+    model = golden_model()
+    image, box = torch.randn(2, 3, 48, 80), torch.tensor([[0, 48, 0, 80], [3, 99, 5, 60]], dtype=torch.int16)
+    image_labels = torch.zeros(2, 20, dtype=torch.uint8)
+    image_labels[0, 4] = 1
+    labels = make_pseudo_labels(model, image, image_labels, box, ExplainConfig(num_iters=2), with_walk=True)
+    for label in (labels.from_cam, labels.refined_cam, labels.refined_walk):
+        assert label.shape == (2, 48, 80)
+        assert set(label[0].unique().tolist()) <= {0, 5, 255}
+        assert (label[1, 3:, 5:60] == 0).all()
+        assert (label[1, :3] == 255).all()
+        assert (label[1, :, 60:] == 255).all()

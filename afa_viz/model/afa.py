@@ -77,6 +77,8 @@ class AFA(nn.Module):
             raise ValueError(f"got num_classes {num_classes}; expected at least 2: background and one class.")
         if pooling not in POOLINGS:
             raise ValueError(f"got pooling {pooling!r}; expected max, avg or topk.")
+        if not 0 < topk <= 1:
+            raise ValueError(f"got topk {topk}; expected a share of the cells, above 0 and up to 1.")
         self.encoder = encoder
         self.pooling = POOLINGS[pooling]
         self.topk = topk

@@ -139,6 +139,7 @@ def load_any(
     expected = {k: v for k, v in layouts.select(model.state_dict(), loaded).items() if not k.startswith(kept)}
     layouts.require_fit(name, expected, found, f"the {', '.join(loaded)} of {own}")
     model.load_state_dict(found, strict=False)
+    model.checkpoint_id = ""  # no longer the weights of that file
     untouched = tuple(part for part in PARTS if part not in loaded)
     return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found))
 

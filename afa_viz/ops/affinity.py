@@ -40,6 +40,11 @@ def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor,
         if sum(b.shape[1] for b in blocks) >= heads:
             break
         require_dims("attn_logits", logits, 4, "(B, heads, N, N)")
+        if blocks and (logits.shape[0], *logits.shape[2:]) != (blocks[0].shape[0], *blocks[0].shape[2:]):
+            raise ValueError(
+                f"attn_logits of the last blocks have shapes {tuple(logits.shape)} and {tuple(blocks[0].shape)}; "
+                "expected one batch and one grid: take blocks of the last stage."
+            )
         blocks.insert(0, logits)
     stacked = torch.cat(blocks, dim=1) if blocks else torch.zeros(0, 0, 0, 0)
     if stacked.shape[1] != heads:
@@ -47,12 +52,17 @@ def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor,
             f"weight has {heads} entries but the last blocks give {stacked.shape[1]} heads; "
             "expected one weight for each head of the last blocks (16 = 2 blocks of 8)."
         )
-    require_finite("attn_logits", stacked)
+    bias = torch.as_tensor(bias)
+    if bias.numel() != 1:
+        raise ValueError(f"bias has shape {tuple(bias.shape)}; expected one value.")
+    for name, tensor in (("attn_logits", stacked), ("weight", weight), ("bias", bias)):
+        require_finite(name, tensor)
+    dtype = torch.promote_types(stacked.dtype, weight.dtype)
     # Symmetrising after the combination is the same sum with 16 times fewer additions.
-    combined = torch.einsum("k,bknm->bnm", weight.reshape(-1), stacked)
+    combined = torch.einsum("k,bknm->bnm", weight.reshape(-1).to(dtype), stacked.to(dtype))
     if symmetric:
-        return symmetrize(combined) + bias
-    return 2 * combined + bias  # the same magnitude without the transposed half
+        return symmetrize(combined) + bias.reshape(())
+    return 2 * combined + bias.reshape(())  # the same magnitude without the transposed half
 
 
 def affinity_from_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
@@ -62,9 +72,9 @@ def affinity_from_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Te
         attn_logits: list of (B, heads, N, N), block order. Unscaled q k^T, before softmax. As many of the last
             blocks are used as the weight has heads (two blocks of 8 for 16 weights).
         weight: 16 values in any shape, e.g. (1, 16, 1, 1).
-        bias: one value.
+        bias: one value in any shape.
     Returns: (B, N, N), symmetric, in (0, 1).
-    Raises: ValueError: if the head counts do not fit, a map is not square or a value is not finite.
+    Raises: ValueError: if the head counts or shapes do not fit, a map is not square or a value is not finite.
     Source: Ru et al. 2022, section 3.2, equation 3; SPEC.md section 4.
     """
     return torch.sigmoid(affinity_logits(attn_logits, weight, bias))
@@ -100,7 +110,8 @@ def pool_queries(logits: Tensor, query_grid: tuple[int, int], reduction: int) ->
     Args:
         logits: (B, heads, Nq, Nk) of a stage with reduced keys.
         query_grid: (rows, columns) of the queries.
-        reduction: cells a key spans along each side; trailing rows and columns are dropped, as for the keys.
+        reduction: cells a key spans along each side; trailing rows and columns are dropped, as for the keys. On a
+            grid smaller than that, one key spans the whole side.
     Returns: (B, heads, Nk, Nk).
     Source: SPEC.md section 3, "attention returned for each block".
     """
@@ -108,7 +119,7 @@ def pool_queries(logits: Tensor, query_grid: tuple[int, int], reduction: int) ->
         return logits
     batch, heads, _, num_keys = logits.shape
     maps = logits.transpose(2, 3).reshape(batch * heads, num_keys, *query_grid)
-    pooled = F.avg_pool2d(maps, reduction, reduction).flatten(2)
+    pooled = F.avg_pool2d(maps, (min(reduction, query_grid[0]), min(reduction, query_grid[1]))).flatten(2)
     return pooled.transpose(1, 2).reshape(batch, heads, -1, num_keys)
 
 
@@ -162,7 +173,7 @@ def affinity_labels(label: Tensor, mask: Tensor | None = None, ignore_index: int
                 f"mask has shape {tuple(mask.shape)} but the label gives a {height} x {width} grid; "
                 "expected (N, N): use image sides that are multiples of 16 and the mask of that grid."
             )
-        valid = valid & mask.bool()
+        valid = valid & mask.to(valid.device).bool()
     same = (cells[:, :, None] == cells[:, None, :]).long()
     return torch.where(valid, same, torch.full_like(same, ignore_index))
 

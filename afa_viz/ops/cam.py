@@ -75,11 +75,11 @@ def fuse_scales(cams: Sequence[Tensor], relu: bool = True) -> Tensor:
 
 
 def normalize(cam: Tensor) -> Tensor:
-    """Stretch every map of every image to [0, 1): subtract its minimum, divide by the new maximum + 1e-5.
+    """Stretch every map of every image to [0, 1]: subtract its minimum, divide by the new maximum + 1e-5.
 
     Args:
         cam: (B, C, H, W).
-    Returns: (B, C, H, W) in [0, 1). A constant map becomes 0.
+    Returns: (B, C, H, W) in [0, 1]; 1 only where rounding hides the 1e-5. A constant map becomes 0.
     Raises: ValueError: if it has another shape or a value is not finite.
     Source: SPEC.md section 5, step 2.
     """
@@ -90,7 +90,10 @@ def normalize(cam: Tensor) -> Tensor:
 
 
 def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear resize, align_corners=False, no antialiasing: the meaning of "bilinear" everywhere but in PAR."""
+    """Bilinear resize, align_corners=False, no antialiasing: the meaning of "bilinear" everywhere but in PAR.
+
+    Maps that already have the size are returned as they are, not copied.
+    """
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
     return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)

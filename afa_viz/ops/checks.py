@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,11 +14,28 @@ def require_finite(name: str, tensor: Tensor) -> None:
         return
     # One pass, no temporary of the tensor's size: the sum is non-finite if any element is. It may also
     # overflow for huge finite values, so only then look at every element.
-    if not torch.isfinite(tensor.detach().sum(dtype=torch.float64)) and not torch.isfinite(tensor).all():
+    dtype = torch.float32 if tensor.device.type == "mps" else torch.float64  # MPS has no float64
+    if not torch.isfinite(tensor.detach().sum(dtype=dtype)) and not torch.isfinite(tensor).all():
         bad = int((~torch.isfinite(tensor)).sum())
         raise ValueError(
             f"{name} holds {bad} NaN or infinite values; expected finite numbers: check the step that made it."
         )
+
+
+def require_labels(image_labels: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless image labels are finite and have the shape (B, C)."""
+    if image_labels.shape != shape:
+        raise ValueError(
+            f"image_labels have shape {tuple(image_labels.shape)}; expected {tuple(shape)}, one value an image and "
+            "foreground class: take the labels of these images."
+        )
+    require_finite("image_labels", image_labels)
+
+
+def require_number(name: str, value: float) -> None:
+    """Raise ValueError if a setting is NaN or infinite."""
+    if not math.isfinite(value):
+        raise ValueError(f"got {name} {value}; expected a finite number: correct the setting.")
 
 
 def require_dims(name: str, tensor: Tensor, dims: int, layout: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,7 +25,8 @@ def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
             f"{tuple(image_labels.shape)}; expected both (B, C)."
         )
     require_finite("logits", logits)
-    return F.binary_cross_entropy_with_logits(logits, image_labels.to(logits.dtype))
+    require_finite("image_labels", image_labels)
+    return F.binary_cross_entropy_with_logits(logits, image_labels.to(logits))
 
 
 def segmentation_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Tensor:
@@ -33,8 +35,9 @@ def segmentation_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -
     Args:
         logits: (B, K, H, W).
         target: (B, H, W) integers: 0 background, 1..C classes, `ignore_index` left out.
-    Returns: scalar >= 0. A half without any pixel counts 0 (the reference gives NaN there; gradients agree).
-    Raises: ValueError: if the shapes do not fit or a value is not finite.
+    Returns: scalar >= 0, at least float32. A half without any pixel counts 0 (the reference gives NaN there;
+        gradients agree).
+    Raises: ValueError: if the shapes do not fit, a value is not finite or a class is outside 0..K-1.
     Source: SPEC.md section 9, `seg_loss`.
     """
     require_dims("logits", logits, 4, "(B, K, H, W)")
@@ -45,12 +48,17 @@ def segmentation_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -
         )
     require_finite("logits", logits)
     target = target.long()
+    if ((target < 0) | (target >= logits.shape[1])).logical_and(target != ignore_index).any():
+        raise ValueError(
+            f"target holds classes {int(target.min())} to {int(target.max())}; expected 0..{logits.shape[1] - 1} or "
+            f"{ignore_index}: the model and the labels have different class lists."
+        )
     loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")
     background = target == 0
     foreground = (target != 0) & (target != ignore_index)
 
     def mean_over(pixels: Tensor) -> Tensor:
-        return (loss * pixels).sum() / pixels.sum().clamp_min(1)
+        return (loss * pixels).sum(dtype=_wide(loss)) / pixels.sum().clamp_min(1)
 
     return 0.5 * (mean_over(background) + mean_over(foreground))
 
@@ -68,7 +76,7 @@ def affinity_loss(affinity: Tensor, target: Tensor) -> Tensor:
     Args:
         affinity: (B, N, N) in (0, 1).
         target: (B, N, N) integers 1, 0 or anything else for "ignore", from `affinity.affinity_labels`.
-    Returns: scalar in [0, 1).
+    Returns: scalar in [0, 1), at least float32.
     Raises: ValueError: if the shapes differ or a value is not finite.
     Source: Ru et al. 2022, equation 4; SPEC.md section 9.
     """
@@ -81,4 +89,11 @@ def affinity_loss(affinity: Tensor, target: Tensor) -> Tensor:
     positive = (target == 1).to(affinity.dtype)
     negative = (target == 0).to(affinity.dtype)
     num_positive, num_negative = affinity_counts(target)
-    return 0.5 * ((1 - affinity) * positive).sum() / num_positive + 0.5 * (affinity * negative).sum() / num_negative
+    pull = ((1 - affinity) * positive).sum(dtype=_wide(affinity)) / num_positive
+    push = (affinity * negative).sum(dtype=_wide(affinity)) / num_negative
+    return 0.5 * pull + 0.5 * push
+
+
+def _wide(tensor: Tensor) -> torch.dtype:
+    """The type to sum in: a sum over an image or over pairs leaves the range of float16."""
+    return torch.promote_types(tensor.dtype, torch.float32)

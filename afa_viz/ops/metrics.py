@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from afa_viz.ops.checks import require_finite
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -61,9 +63,10 @@ class ConfusionMatrix:
         keep = (true != self.ignore_index) & (guess != self.ignore_index)
         true, guess = true[keep], guess[keep]
         for name, labels in (("target", true), ("prediction", guess)):
-            if labels.numel() and (int(labels.min()) < 0 or int(labels.max()) >= self.num_classes):
+            foreign = labels[(labels < 0) | (labels >= self.num_classes)]
+            if foreign.numel():
                 raise ValueError(
-                    f"{name} holds class {int(labels.max())}; expected 0..{self.num_classes - 1} or "
+                    f"{name} holds class {int(foreign[0])}; expected 0..{self.num_classes - 1} or "
                     f"{self.ignore_index}: the model and the data have different class lists."
                 )
         counts = torch.bincount(true * self.num_classes + guess, minlength=self.num_classes**2)
@@ -93,8 +96,10 @@ def f1_per_image(logits: Tensor, image_labels: Tensor, threshold: float = 0.0) -
     Args:
         logits, image_labels: (B, C).
     Returns: (B,) float64.
+    Raises: ValueError: if a value is not finite.
     Source: SPEC.md section 13, `cls_f1`.
     """
+    require_finite("logits", logits)
     predicted, actual = logits > threshold, image_labels > 0
     hits = (predicted & actual).sum(dim=1).double()
     total = predicted.sum(dim=1).double() + actual.sum(dim=1).double()
@@ -107,7 +112,9 @@ def average_precision(logits: Tensor, image_labels: Tensor) -> Tensor:
     Args:
         logits, image_labels: (num_images, C).
     Returns: (C,) float64 in [0, 1]: mean over the positives of the precision at their rank.
+    Raises: ValueError: if a value is not finite.
     """
+    require_finite("logits", logits)
     order = logits.argsort(dim=0, descending=True, stable=True)
     ranked = image_labels.gather(0, order).double()
     ranks = torch.arange(1, len(ranked) + 1, device=ranked.device)[:, None]

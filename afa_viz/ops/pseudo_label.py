@@ -15,7 +15,7 @@ from torch import Tensor
 
 from afa_viz.ops import par
 from afa_viz.ops.cam import resize
-from afa_viz.ops.checks import require_dims, require_finite
+from afa_viz.ops.checks import require_dims, require_finite, require_labels, require_number
 
 IGNORE = 255
 DOWNSCALE = 2  # PAR runs at half resolution; SPEC.md section 8
@@ -23,10 +23,7 @@ DOWNSCALE = 2  # PAR runs at half resolution; SPEC.md section 8
 
 def _check_cam(cam: Tensor, image_labels: Tensor) -> None:
     require_dims("cam", cam, 4, "(B, C, H, W)")
-    if image_labels.shape != cam.shape[:2]:
-        raise ValueError(
-            f"image_labels have shape {tuple(image_labels.shape)} but cam {tuple(cam.shape)}; expected (B, C) of it."
-        )
+    require_labels(image_labels, cam.shape[:2])
     require_finite("cam", cam)
 
 
@@ -47,6 +44,7 @@ def from_cam(cam: Tensor, image_labels: Tensor, bkg_score: float) -> Tensor:
     Raises: ValueError: if the shapes do not fit or a value is not finite.
     Source: SPEC.md section 8, `cam_to_label`.
     """
+    require_number("bkg_score", bkg_score)
     score, best = present_cam(cam, image_labels).max(dim=1)
     return torch.where(score <= bkg_score, torch.zeros_like(best), best + 1)
 
@@ -75,6 +73,8 @@ def with_uncertain(
     Raises: ValueError: if the shapes do not fit, a value is not finite, or low > high.
     Source: SPEC.md section 8, `cam_to_label` with `ignore_mid`.
     """
+    for name, value in (("bkg_score", bkg_score), ("low", low), ("high", high)):
+        require_number(name, value)
     if low > high:
         raise ValueError(f"got low {low} and high {high}; expected low <= high: swap the two thresholds.")
     score, best = present_cam(cam, image_labels).max(dim=1)
@@ -132,6 +132,14 @@ def _half(image: Tensor, downscale: int) -> Tensor:
     return resize(image[None], (max(1, height // downscale), max(1, width // downscale)))
 
 
+def start_of_cam(cam: Tensor, bkg_scores: Sequence[float], size: Sequence[int]) -> Tensor:
+    """Where `refine_cam` starts: (P, H, W) CAM and T constant backgrounds -> (T, P + 1, *size), softmax over P + 1."""
+    require_finite("cam", cam)
+    background = cam.new_empty(1, *cam.shape[-2:])
+    starts = [resize(torch.cat([background.fill_(score), cam])[None], size)[0] for score in bkg_scores]
+    return torch.stack(starts).softmax(dim=1)
+
+
 def refine_cam(
     image: Tensor,
     cam: Tensor,
@@ -154,11 +162,7 @@ def refine_cam(
     """
     size = tuple(cam.shape[-2:])
     small = _half(image, downscale)
-    starts = [
-        resize(torch.cat([torch.full_like(cam[:1] if len(cam) else image[:1], score), cam])[None], small.shape[-2:])
-        for score in bkg_scores
-    ]
-    scores = torch.stack([start[0].softmax(dim=0) for start in starts])
+    scores = start_of_cam(cam, bkg_scores, small.shape[-2:])
     return resize(_par(small, scores, num_iters, dilations), size)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite, require_square
+from afa_viz.ops.checks import require_dims, require_finite, require_labels, require_number, require_square
 
 POWER = 2.0  # SPEC.md section 6, step 3: element-wise square
 EPS = 0.1  # with background; the plain variant of the reference uses 1e-4
@@ -26,14 +26,19 @@ def transition_matrix(affinity: Tensor, mask: Tensor | None = None, power: float
         power: sharpness, > 0. Larger keeps only strong links.
         eps: > 0, added to the column sums: cells without strong links lose score.
     Returns: (B, N, N); column j sums to s / (s + eps) with s its sum of sharpened affinities.
-    Raises: ValueError: if the affinity is not square or not finite, power or eps is not positive, or the mask
-        does not fit.
+    Raises: ValueError: if the affinity is not square or not finite, power or eps is not positive, the mask does
+        not fit, or a negative affinity is raised to a power other than 2.
     Source: Ru et al. 2022, section 3.3; SPEC.md section 6.
     """
     require_square("affinity", affinity)
     require_finite("affinity", affinity)
     if not power > 0 or not eps > 0:
         raise ValueError(f"got power {power} and eps {eps}; expected both > 0 (published: 2 and 0.1).")
+    require_number("power", power)
+    require_number("eps", eps)
+    affinity = affinity if affinity.is_floating_point() else affinity.float()
+    if power != 2 and (affinity < 0).any():
+        raise ValueError(f"affinity holds {float(affinity.min())}; expected values in [0, 1]: apply the sigmoid first.")
     sharp = affinity.square() if power == 2 else affinity.pow(power)
     if mask is not None:
         if mask.shape != affinity.shape[-2:]:
@@ -41,7 +46,7 @@ def transition_matrix(affinity: Tensor, mask: Tensor | None = None, power: float
                 f"mask has shape {tuple(mask.shape)} but affinity {tuple(affinity.shape)}; "
                 "expected the radius mask of the same grid."
             )
-        sharp = sharp * mask.to(sharp.dtype)
+        sharp = sharp * mask.to(sharp)
     return sharp / (sharp.sum(dim=1, keepdim=True) + eps)
 
 
@@ -61,6 +66,8 @@ def walk_steps(scores: Tensor, transition: Tensor, num_steps: int = NUM_STEPS) -
             "expected the same batch and grid: resize the scores to the token grid."
         )
     yield scores.clone()
+    dtype = torch.promote_types(scores.dtype, transition.dtype)
+    flat, transition = flat.to(dtype), transition.to(dtype)
     for _ in range(num_steps):
         flat = flat @ transition
         yield flat.reshape(scores.shape)
@@ -73,7 +80,7 @@ def propagate(scores: Tensor, transition: Tensor, num_steps: int = NUM_STEPS) ->
         scores: (B, C, h, w) or (B, C, N), any values.
         transition: (B, N, N), from `transition_matrix`.
         num_steps: >= 0; 0 returns a copy.
-    Returns: shaped like `scores`.
+    Returns: shaped like `scores`; after a step, of the wider of the two types.
     Raises: ValueError: if the shapes do not fit or a value is not finite.
     Source: SPEC.md section 6, step 4.
     """
@@ -93,11 +100,11 @@ def with_background(cam: Tensor, image_labels: Tensor, bkg_score: float) -> Tens
     Source: SPEC.md section 6, steps 1 and 2.
     """
     require_dims("cam", cam, 4, "(B, C, h, w)")
-    if image_labels.shape != cam.shape[:2]:
-        raise ValueError(
-            f"image_labels have shape {tuple(image_labels.shape)} but cam {tuple(cam.shape)}; expected (B, C) of it."
-        )
+    require_labels(image_labels, cam.shape[:2])
     require_finite("cam", cam)
+    require_number("bkg_score", bkg_score)
+    cam = cam if cam.is_floating_point() else cam.float()
+    image_labels = image_labels.to(cam.device)
     background = torch.full_like(cam[:, :1], bkg_score)
     scores = torch.cat([background, cam], dim=1)
     present = torch.cat([torch.ones_like(image_labels[:, :1]), image_labels], dim=1) > 0
@@ -127,6 +134,6 @@ def propagate_with_background(
     Raises: ValueError: as `with_background`, `transition_matrix` and `propagate`.
     Source: Ru et al. 2022, section 3.3; SPEC.md section 6.
     """
-    start = with_background(cam, image_labels.to(cam.device), bkg_score)
+    start = with_background(cam, image_labels, bkg_score)
     transition = transition_matrix(affinity[: cam.shape[0]], mask=mask, power=power, eps=eps)
     return propagate(start, transition.to(start.dtype), num_steps=num_steps)

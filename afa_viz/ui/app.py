@@ -122,6 +122,7 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
         change = partial(callbacks.change_settings, name)
         change.__name__ = f"change_{name}"  # type: ignore[attr-defined]
         item.input(polite(3)(change), [picture, *controls.inputs], [explorer, *scores], **now)
+
     def reset(*args):
         return callbacks.change_settings("all", *args)
 

@@ -140,9 +140,7 @@ def component(payloads: Payloads, value: str = "") -> gr.HTML:
         value,
         html_template=explorer_html(),
         js_on_load=script,
-        server_functions=[
-            guarded(f) for f in (payloads.scene, payloads.attention, payloads.par, payloads.export_file)
-        ],
+        server_functions=[guarded(f) for f in (payloads.scene, payloads.attention, payloads.par, payloads.export_file)],
         apply_default_css=False,
         elem_id="afa-explorer",
         tables=tables(),

@@ -141,7 +141,7 @@ def panel_html(panel: Panel, number: int) -> str:
     return (
         f'<section class="afa-panel" data-panel="{panel.key}">{arrow}'
         f'<h3><span class="afa-number">{number}</span><span data-fill="title">{escape(panel.title)}</span>'
-        f'</h3>{body}{below}{controls}{score}'
+        f"</h3>{body}{below}{controls}{score}"
         f'<p class="afa-sentence">{panel.sentence}</p>{equation}</section>'
     )
 
