@@ -26,6 +26,7 @@ Source: Ru et al. 2022 (arXiv 2203.02664), section 3.4; SPEC.md section 7.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -39,12 +40,11 @@ NUM_ITERS = 10  # VOC; 15 for COCO
 W1 = 0.3  # width of both Gaussians, in standard deviations
 W2 = 0.01  # share of the position term
 EPS = 1e-8  # keeps a flat region (sigma = 0) finite
+LOG2_E = math.log2(math.e)
 BLOCK_VALUES = 2**15 - 1  # of a block's sums: 128 KiB of float32, below the 2**15 that torch shares out
 
 
-def pixel_affinity(
-    image: Tensor, dilations: Sequence[int] = DILATIONS, w1: float = W1, w2: float = W2
-) -> Tensor:
+def pixel_affinity(image: Tensor, dilations: Sequence[int] = DILATIONS, w1: float = W1, w2: float = W2) -> Tensor:
     """How much each pixel takes from each of its n neighbours: colour term + w2 * position term.
 
     Args:
@@ -65,9 +65,7 @@ def pixel_affinity(
         return _affinity(image.to(_working_dtype(image)), offsets, w1, w2)
 
 
-def refine(
-    scores: Tensor, kernel: Tensor, dilations: Sequence[int] = DILATIONS, num_iters: int = NUM_ITERS
-) -> Tensor:
+def refine(scores: Tensor, kernel: Tensor, dilations: Sequence[int] = DILATIONS, num_iters: int = NUM_ITERS) -> Tensor:
     """The maps after `num_iters` iterations of scores <- sum_n kernel_n scores_n.
 
     Args:
@@ -154,42 +152,62 @@ def neighbour_weights(
 
 
 def _affinity(image: Tensor, offsets: list[tuple[int, int]], w1: float, w2: float) -> Tensor:
-    """The kernel, block by block: mean, variance, exponents, each in one walk over the neighbours."""
+    """The kernel: variance of the whole image, then exponents and softmax block by block."""
     batch, channels, height, width = image.shape
-    n, reach = len(offsets), _reach(offsets)
-    padded = image.new_empty(batch, channels, height + 2 * reach, width + 2 * reach)
+    n = len(offsets)
+    padded = _new_padded(image, offsets)
     _fill_padded(padded, image)
+
+    # mean_ch -(|I_n - I| / (sigma + eps) / w1)^2  =  sum_ch scale (I_n - I)^2
+    sigma = _neighbour_variance(padded, offsets).sqrt_()
+    scale = sigma.add_(EPS).mul_(w1).square_().mul_(-channels).reciprocal_()
+    scale.mul_(LOG2_E)  # exp2 below
+
     position = w2 * _position_term(offsets, w1).to(image).view(n, 1)
     kernel = image.new_empty(batch, n, height, width)
     blocks = _row_blocks(height, batch * channels * width, image.device)
     scratch = image.new_empty(batch, n, blocks[0][1], width)
     for top, bottom in blocks:
         centre, *neighbours = _shifted_views(padded, [(0, 0), *offsets], top, bottom)
+        difference = torch.empty_like(centre)
+        squares = list(zip(difference.unbind(1), scale[:, :, top:bottom].unbind(1), strict=True))
+        exponents = scratch[:, :, : bottom - top]
+        for neighbour, exponent in zip(neighbours, exponents.unbind(1), strict=True):
+            torch.sub(neighbour, centre, out=difference).square_()
+            torch.mul(*squares[0], out=exponent)
+            for square, factor in squares[1:]:
+                exponent.addcmul_(square, factor)
 
-        mean = torch.zeros_like(centre)
+        # Softmax, some pixels at a time; torch's own, and exp, share out even the smallest work.
+        # The largest exponent goes off first: a pixel unlike all its neighbours has only huge ones.
+        some = max(1, BLOCK_VALUES // (batch * n))
+        targets = kernel[:, :, top:bottom].flatten(2).split(some, dim=2)
+        for part, target in zip(exponents.flatten(2).split(some, dim=2), targets, strict=True):
+            part.sub_(part.amax(dim=1, keepdim=True)).exp2_()
+            part.div_(part.sum(dim=1, keepdim=True))
+            torch.add(part, position, out=target)
+    return kernel
+
+
+def _neighbour_variance(padded: Tensor, offsets: list[tuple[int, int]]) -> Tensor:
+    """(B, channels, H, W): unbiased variance of the neighbours' values.
+
+    Around their mean, in a second walk: sum of squares less square of sum loses weak contrast to rounding.
+    """
+    reach = _reach(offsets)
+    batch, channels, height, width = padded[..., 2 * reach :, 2 * reach :].shape
+    variance = padded.new_zeros(batch, channels, height, width)
+    for top, bottom in _row_blocks(height, batch * channels * width, padded.device):
+        neighbours = _shifted_views(padded, offsets, top, bottom)
+        mean = torch.zeros_like(neighbours[0])
         for neighbour in neighbours:
             mean.add_(neighbour)
-        mean.div_(n)
-        # From the mean, not as sum of squares minus square of sum, which loses weak contrast to rounding.
-        variance, diff = torch.zeros_like(centre), torch.empty_like(centre)
+        mean.div_(len(offsets))
+        block, difference = variance[:, :, top:bottom], torch.empty_like(mean)
         for neighbour in neighbours:
-            torch.sub(neighbour, mean, out=diff)
-            variance.addcmul_(diff, diff)
-        sigma = variance.div_(n - 1).sqrt_()
-
-        # mean_ch -(|I_n - I| / (sigma + eps) / w1)^2  =  sum_ch scale (I_n - I)^2
-        first, *others = sigma.add_(EPS).mul_(w1).square_().mul_(-channels).reciprocal_().unbind(1)
-        squared = diff.unbind(1)
-        block = scratch[:, :, : bottom - top]
-        for neighbour, exponent in zip(neighbours, block.unbind(1), strict=True):
-            torch.sub(neighbour, centre, out=diff).square_()
-            torch.mul(squared[0], first, out=exponent)
-            for square, scale in zip(squared[1:], others, strict=True):
-                exponent.addcmul_(square, scale)
-        # softmax first takes the largest exponent off: a pixel unlike all its neighbours has only huge ones.
-        for source, target in zip(block.unbind(2), kernel[:, :, top:bottom].unbind(2), strict=True):
-            torch.add(source.softmax(dim=1), position, out=target)
-    return kernel
+            torch.sub(neighbour, mean, out=difference)
+            block.addcmul_(difference, difference)
+    return variance.div_(len(offsets) - 1)
 
 
 def _position_term(offsets: list[tuple[int, int]], w1: float) -> Tensor:
@@ -204,9 +222,8 @@ def _iterate(scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_iters
     dtype = torch.promote_types(_working_dtype(scores), kernel.dtype)
     offsets = _offset_pairs(dilations)
     batch, channels, height, width = scores.shape
-    reach = _reach(offsets)
     maps = scores.to(dtype, copy=True, memory_format=torch.contiguous_format)
-    padded = maps.new_empty(batch, channels, height + 2 * reach, width + 2 * reach)
+    padded = _new_padded(maps, offsets)
     weights = kernel.to(dtype).unsqueeze(2)
     blocks = []  # all views: every iteration reads `padded` and writes `maps` through them
     for top, bottom in _row_blocks(height, batch * channels * width, maps.device):
@@ -245,21 +262,28 @@ def _shifted_views(padded: Tensor, offsets: list[tuple[int, int]], top: int, bot
     reach = _reach(offsets)
     width = padded.shape[-1] - 2 * reach
     return [
-        padded[..., reach + top + row : reach + bottom + row, reach + col : reach + col + width]
-        for row, col in offsets
+        padded[..., reach + top + row : reach + bottom + row, reach + col : reach + col + width] for row, col in offsets
     ]
+
+
+def _new_padded(maps: Tensor, offsets: list[tuple[int, int]]) -> Tensor:
+    batch, channels, height, width = maps.shape
+    reach = _reach(offsets)
+    return maps.new_empty(batch, channels, height + 2 * reach, width + 2 * reach)
 
 
 def _fill_padded(padded: Tensor, maps: Tensor) -> None:
     """Writes `maps` into the middle of `padded` and repeats the edge pixels outwards."""
     height, width = maps.shape[-2:]
-    left = (padded.shape[-1] - width) // 2
-    rows = torch.arange(-left, height + left, device=maps.device).clamp(0, height - 1)
-    for top, bottom in _row_blocks(len(rows), padded[:, :, 0].numel(), maps.device):
-        block = padded[:, :, top:bottom]
-        block[..., left : left + width] = maps[:, :, rows[top:bottom]]
-        block[..., :left] = block[..., left : left + 1]
-        block[..., left + width :] = block[..., left + width - 1 : left + width]
+    reach = (padded.shape[-1] - width) // 2
+    for top, bottom in _row_blocks(height, padded[:, :, 0].numel(), maps.device):
+        rows = padded[:, :, reach + top : reach + bottom]
+        rows[..., reach : reach + width] = maps[:, :, top:bottom]
+        rows[..., :reach] = rows[..., reach : reach + 1]
+        rows[..., reach + width :] = rows[..., reach + width - 1 : reach + width]
+    for row in range(reach):
+        padded[:, :, row] = padded[:, :, reach]
+        padded[:, :, reach + height + row] = padded[:, :, reach + height - 1]
 
 
 def _working_dtype(tensor: Tensor) -> torch.dtype:

@@ -1,0 +1,160 @@
+"""PAR against its textbook form: time, peak memory and difference. Contract: benchmarks/README.md.
+
+Run: python -m benchmarks.par [--json FILE] [--size 512] [--classes 3 21] [--threads N] [--repeats 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from afa_viz.ops import par
+from benchmarks import textbook_par
+
+FORMS: dict[str, Callable[..., Tensor]] = {
+    "textbook": textbook_par.pixel_adaptive_refinement,
+    "afa_viz": par.pixel_adaptive_refinement,
+}
+MIB = 2**20
+
+
+def scene(size: int, num_classes: int) -> tuple[Tensor, Tensor]:
+    """An 8-bit image of smooth colours under noise, with flat patches, and smooth scores that sum to 1."""
+    torch.manual_seed(0)
+    coarse = F.interpolate(torch.rand(1, 3, 17, 17), size=(size, size), mode="bilinear")
+    image = (coarse + 0.05 * torch.randn(1, 3, size, size)).clamp(0, 1)
+    image[..., : size // 4, : size // 4] = 0.5
+    logits = F.interpolate(4 * torch.randn(1, num_classes, 9, 9), size=(size, size), mode="bilinear")
+    return (image * 255).floor() / 255, logits.softmax(dim=1)
+
+
+def compare(size: int, num_classes: int, repeats: int) -> dict:
+    """Times both forms in turn, so that a busy moment of the machine meets both."""
+    image, scores = scene(size, num_classes)
+    samples: dict[str, list[float]] = {form: [] for form in FORMS}
+    results = {}
+    for run in FORMS.values():
+        run(image, scores, num_iters=1)
+    for _ in range(repeats):
+        for form, run in FORMS.items():
+            start = time.perf_counter()
+            results[form] = run(image, scores)
+            samples[form].append(time.perf_counter() - start)
+    row: dict = {"num_classes": num_classes, "size": size, "num_iters": par.NUM_ITERS}
+    for form in FORMS:
+        low, median, high = statistics.quantiles(samples[form], n=4, method="inclusive")
+        row[form] = {"samples_s": samples[form], "median_s": median, "iqr_s": high - low}
+        row[form]["peak_extra_mib"] = measured_apart(form, size, num_classes)
+    row["speedup"] = row["textbook"]["median_s"] / row["afa_viz"]["median_s"]
+    row["max_abs_difference"] = (results["textbook"] - results["afa_viz"]).abs().max().item()
+    return row
+
+
+def measured_apart(form: str, size: int, num_classes: int) -> float | None:
+    """`peak_extra_mib` in a process of its own, whose memory nothing else has touched."""
+    if not Path("/proc/self/status").exists():
+        return None
+    command = [sys.executable, "-m", "benchmarks.par", "--peak", form, "--size", str(size)]
+    command += ["--classes", str(num_classes), "--threads", str(torch.get_num_threads())]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def peak_extra_mib(form: str, size: int, num_classes: int) -> float:
+    """Highest resident memory during one run, less that before it: affinity, temporaries and result."""
+    FORMS[form](*scene(64, num_classes), num_iters=1)  # loads code and starts threads
+    inputs = scene(size, num_classes)
+    before = resident_bytes("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
+    FORMS[form](*inputs, num_iters=2)  # a third iteration allocates nothing new
+    return (resident_bytes("VmHWM") - before) / MIB
+
+
+def resident_bytes(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def provenance() -> dict:
+    """Commit and hardware, without which a number means nothing."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+    return {
+        "commit": commit.stdout.strip() if commit.returncode == 0 else "none",
+        "uncommitted_changes": bool(changed.stdout.strip()),
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_name(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def cpu_name() -> str:
+    cpu_info = Path("/proc/cpuinfo")
+    lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
+
+
+def table(report: dict) -> str:
+    machine = report["machine"]
+    lines = [
+        f"commit {machine['commit'][:12]}{' + changes' if machine['uncommitted_changes'] else ''}, "
+        f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['cores']} cores, "
+        f"torch {machine['torch']}",
+        "",
+        "| classes | form | median s | IQR s | speedup | peak extra MiB | max abs difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in report["rows"]:
+        for form in FORMS:
+            own = row[form]
+            peak = "not measured" if own["peak_extra_mib"] is None else f"{own['peak_extra_mib']:.0f}"
+            last = f"{row['speedup']:.1f}" if form == "afa_viz" else "1"
+            difference = f"{row['max_abs_difference']:.1e}" if form == "afa_viz" else "0"
+            lines.append(
+                f"| {row['num_classes']} | {form} | {own['median_s']:.3f} | {own['iqr_s']:.3f} | {last} "
+                f"| {peak} | {difference} |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write samples, medians and provenance here")
+    parser.add_argument("--size", type=int, default=512, help="height and width in pixels")
+    parser.add_argument("--classes", type=int, nargs="+", default=[3, 21], help="maps to refine")
+    parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice without")
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each form, in turn")
+    parser.add_argument("--peak", choices=FORMS, help="only print the peak extra MiB of this form")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if args.peak:
+        print(peak_extra_mib(args.peak, args.size, args.classes[0]))
+        return
+    report: dict = {"benchmark": "par", "machine": provenance(), "rows": []}
+    for num_classes in args.classes:
+        report["rows"].append(compare(args.size, num_classes, args.repeats))
+    print(table(report))
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
