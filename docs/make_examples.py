@@ -18,6 +18,7 @@ from afa_viz.data.sandbox import CLASSES, PRESETS, render_scene
 OUT = Path(__file__).parents[1] / "afa_viz" / "examples"
 SIZE = 256  # pixels
 SCENES = [  # preset, index in the test split, title, what to look for
+    ("camouflaged", 60, "Two cows", "The CAM lights the heads. Watch the affinity carry it over the bodies."),
     ("default", 13, "Cats and a person", "Two classes side by side: does each map stay on its own object?"),
     ("default", 7, "A horse on a meadow", "One object where it is at home. Which part does the CAM prefer?"),
     ("default", 5, "Bird, train and person", "Three classes that touch: watch the walk at their borders."),
@@ -27,7 +28,6 @@ SCENES = [  # preset, index in the test split, title, what to look for
     ("biased", 45, "Bird, aeroplane and train", "Three classes with clear outlines: PAR has easy work."),
     ("default", 11, "Small horses and a person", "Objects of a few cells: the stride-16 grid is the limit."),
     ("crowded", 55, "A crowd", "Occlusion and distractors: where does the pseudo label stay uncertain?"),
-    ("camouflaged", 60, "Cows in the colour of the land", "Weak colour edges: PAR has little to hold on to."),
     ("cluttered", 76, "A horse in clutter", "Edges everywhere: PAR may follow the wrong ones."),
 ]
 PHOTOGRAPHS = [  # name in skimage.data, labels, title, licence

@@ -17,7 +17,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "pictures"
-EXAMPLE = "default_013"
+EXAMPLE, LABELS = "camouflaged_060", ["cow"]
 SIZES = {"app": (1440, "light"), "app_dark": (1440, "dark"), "app_phone": (390, "light")}
 START = 120  # seconds that the app may take
 
@@ -32,7 +32,7 @@ def draw_strip() -> None:
     folder = ROOT / "afa_viz" / "examples"
     model = afa_viz.load_model(ROOT / "checkpoints" / "sandbox", device="cpu")
     target = np.asarray(Image.open(folder / f"{EXAMPLE}_mask.png"))
-    trace = afa_viz.explain(model, folder / f"{EXAMPLE}.png", labels=["cat", "person"], target=target)
+    trace = afa_viz.explain(model, folder / f"{EXAMPLE}.png", labels=LABELS, target=target)
     Image.fromarray(strip(trace, columns=5)).save(OUT / "strip.png", optimize=True)
 
 

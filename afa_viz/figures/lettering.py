@@ -24,8 +24,8 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def number(value: float) -> str:
-    """Three digits, no needless zeros, a real minus sign."""
-    return f"{value:.3g}".replace("-", "−")
+    """Three digits, no needless zeros, a real minus sign; what is next to nothing is 0."""
+    return "0" if abs(value) < 1e-6 else f"{value:.3g}".replace("-", "−")
 
 
 def percent(share: float | None, signed: bool = False) -> str:

@@ -34,7 +34,7 @@ const className = (label) => data.names[label] ?? "";
 const channel = () => 1 + data.classes.findIndex((c) => c.label === view.label); // of walk and PAR; background is 0
 const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(1)} %`);
 const signed = (number, digits = 1) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
-const three = (number) => Number(number.toPrecision(3)).toString();
+const three = (number) => (Math.abs(number) < 1e-6 ? "0" : Number(number.toPrecision(3)).toString());
 
 // --- receiving -------------------------------------------------------------------------------------------------------
 
