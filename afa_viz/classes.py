@@ -38,6 +38,18 @@ def palette(num_classes: int) -> tuple[Colour, ...]:
     return tuple(colours)
 
 
+# Apart from each other and from grey, on which labels are drawn.
+SANDBOX_PALETTE: tuple[Colour, ...] = (
+    (0, 0, 0), (230, 75, 60), (250, 190, 50), (60, 130, 220), (240, 130, 50), (150, 90, 210), (230, 100, 170),
+    (176, 112, 56), (70, 190, 190), (200, 40, 110), (90, 190, 80), (150, 195, 245), (40, 90, 150),
+)  # fmt: skip
+
+
+def colours_for(num_classes: int) -> tuple[Colour, ...]:
+    """Colours that go with `names_for`: the sandbox has its own, everything else the VOC colour map."""
+    return SANDBOX_PALETTE if num_classes == len(SANDBOX_CLASSES) else palette(num_classes)
+
+
 def names_for(num_classes: int) -> tuple[str, ...]:
     """Names for a number of classes: VOC for 21, COCO for 81, sandbox for 13, else "class 1", "class 2", …"""
     for names in (VOC_CLASSES, COCO_CLASSES, SANDBOX_CLASSES):

@@ -320,7 +320,7 @@ def _names(model: AFA) -> tuple[tuple[str, ...], tuple[classes.Colour, ...]]:
     card = getattr(model, "card", None)
     if card is not None:
         return tuple(card.class_names), tuple(tuple(c) for c in card.palette)
-    return classes.names_for(model.num_classes), classes.palette(model.num_classes)
+    return classes.names_for(model.num_classes), classes.colours_for(model.num_classes)
 
 
 def network_input(model: AFA, image: Tensor) -> Tensor:

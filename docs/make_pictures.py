@@ -18,7 +18,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "pictures"
 EXAMPLE, LABELS = "camouflaged_060", ["cow"]
-SIZES = {"app": (1440, "light"), "app_dark": (1440, "dark"), "app_phone": (390, "light")}
+WIDTH = 1440  # pixels of the window
 START = 120  # seconds that the app may take
 
 
@@ -37,7 +37,7 @@ def draw_strip() -> None:
 
 
 def shoot_app(chromium: str) -> None:
-    """docs/pictures/app*.png: the first sight of the app, light, dark, and on a phone."""
+    """docs/pictures/app.png: the first sight of the app."""
     from playwright.sync_api import sync_playwright
 
     with socket.socket() as probe:
@@ -57,12 +57,11 @@ def shoot_app(chromium: str) -> None:
                 time.sleep(0.5)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-            for name, (width, scheme) in SIZES.items():
-                page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                page.goto(address)
-                page.locator('[data-panel="seg"] > canvas').wait_for()
-                page.wait_for_timeout(1500)
-                page.screenshot(path=OUT / f"{name}.png", full_page=True)
+            page = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
+            page.goto(address)
+            page.locator('[data-panel="seg"] > canvas').wait_for()
+            page.wait_for_timeout(1500)
+            page.screenshot(path=OUT / "app.png", full_page=True)
             browser.close()
     finally:
         app.terminate()

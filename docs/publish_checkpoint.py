@@ -46,7 +46,7 @@ mAP {map:.1f}   F1 {f1:.1f}
 ```
 {remark}
 Thresholds are the published ones; none was chosen on masks.
-"""
+{note}"""
 
 
 def describe(config) -> str:
@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("run", help="folder of the run")
     parser.add_argument("--limit", type=int, default=400, help="test scenes (default: 400)")
     parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--note", default="", help="a paragraph on what else is to be known of this run")
     args = parser.parse_args()
     torch.set_num_threads(1)
     run = Run(SANDBOX, {}, args.run, SANDBOX_CLASSES, resume=True)
@@ -104,6 +105,7 @@ def main() -> None:
         size=card.input_size,
         table=ladder.table(),
         remark=remark(ladder),
+        note=f"\n{args.note}\n" if args.note else "",
         **{key: summary[key] for key in ("map", "f1")},
     )
     partial = OUT / "README.md.partial"

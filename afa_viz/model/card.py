@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_viz import __version__
-from afa_viz.classes import names_for, palette
+from afa_viz.classes import colours_for, names_for
 from afa_viz.ops.image import MEAN, STD
 
 CARD_FORMAT = 1
@@ -149,7 +149,7 @@ def default_card(backbone: str, num_classes: int, parts: tuple[str, ...] = PARTS
     )
     names = names_for(num_classes) if num_classes else ()
     licence = f"not stated; {owner}"
-    return Card(backbone, num_classes, names, palette(num_classes), licence=licence, parts=parts)
+    return Card(backbone, num_classes, names, colours_for(num_classes), licence=licence, parts=parts)
 
 
 def some(names: list[str], most: int = 3) -> str:

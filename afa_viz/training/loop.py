@@ -138,7 +138,7 @@ class Run:
             backbone=config.backbone,
             num_classes=config.num_classes,
             class_names=self.class_names,
-            palette=classes.palette(config.num_classes),
+            palette=classes.colours_for(config.num_classes),
             pooling=config.pooling,
             topk=self.model.topk,
             logit_offset=config.logit_offset,

@@ -1,0 +1,85 @@
+"""The bundled checkpoint and examples: complete, really trained, and used as README says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import afa_viz
+from afa_viz.evaluation import Sample, evaluate_samples
+from afa_viz.ops.affinity import radius_mask
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "afa_viz" / "examples"
+EXAMPLES = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return afa_viz.load_model(ROOT / "checkpoints" / "sandbox", device="cpu")
+
+
+def test_card_tells_what_the_model_is(model):
+    card = model.card
+    assert card.backbone == "mit_b0"
+    assert len(card.class_names) == 13
+    assert card.training["iterations"] > 0
+    assert {"miou_cam", "miou_cam_rw", "miou_cam_par", "miou_seg", "map", "f1"} <= set(card.scores)
+    assert (ROOT / "checkpoints" / "sandbox" / "model.safetensors").stat().st_size < 16e6
+
+
+def test_examples_are_complete():
+    for example in EXAMPLES:
+        with Image.open(FOLDER / example["image"]) as image:
+            assert image.mode == "RGB"
+        assert example["title"]
+        assert example["story"]
+        assert example["licence"]
+        assert (example["mask"] is None) == (example["domain"] == "photograph")
+
+
+def test_model_finds_objects_it_was_never_shown_masks_of(model):
+    """Better than a constant answer by far: a network that was not trained scores below 10."""
+    samples = []
+    for example in EXAMPLES:
+        if example["mask"]:
+            target = np.array(Image.open(FOLDER / example["mask"]))
+            labels = np.zeros(12, np.float32)
+            labels[[model.card.class_names.index(name) - 1 for name in example["labels"]]] = 1
+            samples.append(Sample(np.array(Image.open(FOLDER / example["image"])), labels, target))
+    scores = evaluate_samples(model, samples).summary()
+    assert scores["miou_cam"] > 35
+    assert scores["miou_seg"] > 35
+
+
+def test_affinity_prefers_cells_of_the_same_class(model):
+    """Over near pairs of all scenes the learned affinity is at least twice as high within a class as across."""
+    within, across = [], []
+    for example in EXAMPLES:
+        if example["mask"]:
+            target = np.array(Image.open(FOLDER / example["mask"]))
+            trace = afa_viz.explain(model, FOLDER / example["image"], example["labels"], target=target)
+            cells = trace.target[8::16, 8::16].flatten()
+            same = cells[:, None] == cells[None, :]
+            near = radius_mask(*trace.grid, radius=trace.config.radius)
+            within.append(trace.affinity[same & near].mean())
+            across.append(trace.affinity[~same & near].mean())
+    assert torch.stack(within).mean() > 2 * torch.stack(across).mean()
+
+
+def test_python_of_readme_runs(tmp_path, monkeypatch):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S).group(1)
+    monkeypatch.chdir(tmp_path)
+    for name in ("checkpoints", "afa_viz"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert torch.equal(names["again"].affinity, names["trace"].affinity)
+    assert (tmp_path / "trace.npz").exists()
+    assert (tmp_path / "trace.html").exists()
