@@ -10,7 +10,6 @@ from afa_viz.data.sandbox.dataset import (
     SandboxDataset,
     load_split,
     render_split,
-    voc_palette,
     write_voc_layout,
 )
 from afa_viz.data.sandbox.recipe import CLASSES, PRESETS, Recipe
@@ -29,6 +28,5 @@ __all__ = [
     "load_split",
     "render_scene",
     "render_split",
-    "voc_palette",
     "write_voc_layout",
 ]

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from afa_viz.classes import palette
 from afa_viz.data.sandbox.recipe import CLASSES, DEFAULT, Recipe
 from afa_viz.data.sandbox.scene import Scene, render_scene
 
@@ -196,16 +197,6 @@ def load_split(path: str | os.PathLike) -> dict[str, np.ndarray]:
     return {name: np.load(Path(path) / f"{name}.npy", mmap_mode="r") for name in names}
 
 
-def voc_palette(count: int = 256) -> np.ndarray:
-    """(count, 3) uint8 colour map of PASCAL VOC: the bits of the id, spread over the channels."""
-    ids = np.arange(count)
-    colours = np.zeros((count, 3), np.uint8)
-    for shift in range(8):
-        for channel in range(3):
-            colours[:, channel] |= (((ids >> (3 * shift + channel)) & 1) << (7 - shift)).astype(np.uint8)
-    return colours
-
-
 def write_voc_layout(
     out_dir: str | os.PathLike,
     counts: dict[str, int] | None = None,
@@ -226,7 +217,7 @@ def write_voc_layout(
     folders = {name: out / name for name in ("JPEGImages", "SegmentationClass", "parts", "ImageSets/Segmentation")}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
-    colour_map = voc_palette().ravel().tolist()
+    colour_map = [value for colour in palette(256) for value in colour]
     rows = []
     for split, count in (LENGTHS if counts is None else counts).items():
         names = [f"{split}_{i:06d}" for i in range(count)]

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-CLASSES = (
-    "aeroplane", "bird", "boat", "bus", "car", "cat", "cow", "dog", "horse", "person", "sheep", "train",
-)  # fmt: skip
+from afa_viz.classes import SANDBOX_CLASSES
+
+CLASSES = SANDBOX_CLASSES[1:]  # mask ids 1 to 12
 # contexts in which a class is at home
 HOMES = {
     "aeroplane": ("sky",),
