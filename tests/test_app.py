@@ -341,7 +341,8 @@ def test_every_part_can_be_left_out(callbacks, name):
 
 @pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")  # an option that gradio sets in pandas
 def test_explain_over_the_network(options, tmp_path):
-    client_module = pytest.importorskip("gradio_client")
+    import gradio_client as client_module
+
     picture = client_module.handle_file(str(save(tmp_path / "a.png", scene(0)[0])))
     with launched(options) as address:
         client = client_module.Client(address, verbose=False, download_files=str(tmp_path))
