@@ -114,6 +114,8 @@ class TrainConfig:
         cam_iters: after this many steps the affinity and segmentation losses join.
         joint_after: after this many steps the segmentation target is the walked pseudo label.
         affinity_target: "cam" (VOC) takes it from the refined CAM always; "seg" (COCO) from the segmentation target.
+        balance_affinity: pairs of foreground cells weigh as much as pairs of background; see `ops.losses.affinity_loss`.
+        affinity_at_centre: affinity labels from the middle of each cell; see `ops.affinity.cell_labels`.
         weight_seg, weight_aff: of the losses beside the classification loss.
         learning_rate, weight_decay, betas: of AdamW; the heads train at `head_multiplier` times the rate.
         warmup_iters, warmup_ratio, lr_power: of the schedule.
@@ -140,6 +142,8 @@ class TrainConfig:
     cam_iters: int = 2000
     joint_after: int = 6000
     affinity_target: str = "cam"
+    balance_affinity: bool = False
+    affinity_at_centre: bool = False
     weight_seg: float = 0.1
     weight_aff: float = 0.1
     learning_rate: float = 6e-5
@@ -179,32 +183,35 @@ class TrainConfig:
 
 SANDBOX_CURRICULUM = (
     CurriculumStage(600, 112, 96, 64, 1e-3, single_objects=True),
-    CurriculumStage(1200, 224, 128, 40, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.1),
-    CurriculumStage(200, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.1, topk_end=0.06),
-    CurriculumStage(800, 224, 224, 6, 2e-4, min_crop=0.85, topk_start=0.06, topk_end=0.06),
+    CurriculumStage(1200, 224, 128, 40, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.15),
+    CurriculumStage(200, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),
+    CurriculumStage(2400, 224, 224, 6, 3e-4, min_crop=0.85, topk_start=0.15, topk_end=0.15),
 )
 
 # The bundled model. What training from scratch needs beyond the paper: an offset on the pooled logit, annealed top-k
-# pooling, trained norms, a short warm-up, gradient clipping, heavier auxiliary losses.
+# pooling, affinity labels from the middle of each cell with balanced pairs, trained norms, a short warm-up, gradient
+# clipping, heavier auxiliary losses (docs/decisions/005).
 SANDBOX = TrainConfig(
     backbone="mit_b0",
     num_classes=13,
     pooling="topk",
-    topk=0.06,
+    topk=0.15,
     logit_offset=2.0,
     crop_size=224,
     max_iters=sum(stage.iterations for stage in SANDBOX_CURRICULUM),
     cam_iters=2000,
-    joint_after=2800,
-    weight_seg=0.3,
-    weight_aff=0.3,
+    joint_after=3900,
+    balance_affinity=True,
+    affinity_at_centre=True,
+    weight_seg=0.5,
+    weight_aff=1.0,
     weight_decay=0.03,
     head_multiplier=2.0,
     warmup_iters=100,
     freeze_norms=False,
     clip_grad=1.0,
     drop_path_rate=0.05,
-    explain=ExplainConfig(scales=(1.0, 0.5)),
+    explain=ExplainConfig(scales=(1.0, 0.5), flip=False),
     curriculum=SANDBOX_CURRICULUM,
     train_images=5000,
     input_size=256,

@@ -144,6 +144,22 @@ def test_affinity_labels_against_loops():
                 assert int(got[b, i, j]) == want
 
 
+def test_labels_are_read_at_the_corner_or_the_middle_of_a_cell():
+    rows, cols = torch.arange(48)[:, None], torch.arange(40)[None, :]
+    label = rows * 40 + cols  # every pixel has a number of its own
+    corner = [(i * 48 // 3) * 40 + j * 40 // 2 for i in range(3) for j in range(2)]
+    middle = [((2 * i + 1) * 48 // 6) * 40 + (2 * j + 1) * 40 // 4 for i in range(3) for j in range(2)]
+    assert aff.cell_labels(label[None])[0].tolist() == corner
+    assert aff.cell_labels(label[None], at_centre=True)[0].tolist() == middle
+    assert middle[0] == 8 * 40 + 10  # cells are 16 x 20 pixels here
+
+    half = torch.zeros(1, 32, 32, dtype=torch.long)
+    half[:, :, 8:] = 3  # the left cells' corners are background, their middles are not
+    assert not aff.foreground_cells(half)[0, 0] and aff.foreground_cells(half, at_centre=True)[0, 0]
+    assert aff.affinity_labels(half)[0, 0, 1] == 0
+    assert aff.affinity_labels(half, at_centre=True)[0, 0, 1] == 1
+
+
 def test_refusals():
     with pytest.raises(ValueError, match="heads"):
         aff.affinity_from_logits([torch.randn(1, 8, 4, 4)], torch.ones(16), torch.zeros(1))

@@ -72,6 +72,26 @@ def test_losses_against_loops():
     assert math.isclose(float(losses.segmentation_loss(logits, label)), want)
 
 
+def test_balanced_affinity_loss_against_loops():
+    affinity, target = torch.rand(2, 5, 5, dtype=torch.float64), torch.randint(0, 2, (2, 5, 5))
+    target[0, 0, 0] = 255
+    objects = torch.tensor([[True, True, False, False, True], [False, True, True, False, False]])
+    groups: dict[str, list[float]] = {"inside": [], "outside": [], "different": []}
+    for b in range(2):
+        for i in range(5):
+            for j in range(5):
+                value, truth = float(affinity[b, i, j]), int(target[b, i, j])
+                if truth == 0:
+                    groups["different"].append(value)
+                elif truth == 1:
+                    groups["inside" if objects[b, i] and objects[b, j] else "outside"].append(1 - value)
+    weights = {"inside": 0.25, "outside": 0.25, "different": 0.5}
+    want = sum(weights[name] * sum(values) / (len(values) + 1) for name, values in groups.items())
+    assert math.isclose(float(losses.affinity_loss(affinity, target, objects)), want)
+    with pytest.raises(ValueError, match="one value for each cell"):
+        losses.affinity_loss(affinity, target, objects[:, :4])
+
+
 def test_gradcheck():
     affinity = torch.rand(1, 3, 3, dtype=torch.float64, requires_grad=True)
     pairs = torch.randint(0, 2, (1, 3, 3))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 from golden_vectors import cases, check, golden_model
 
 from afa_viz.model.afa import POOLINGS, build_afa, parameter_count
+from afa_viz.model.segformer_head import SegFormerHead
 from afa_viz.ops import affinity as aff
 
 
@@ -86,6 +88,32 @@ def test_both_families_keep_one_interface(name, size):
     assert out.affinity.shape == (2, rows * cols, rows * cols)
     for block, kept in zip(attention[-2:], blocks, strict=True):
         torch.testing.assert_close(block.logits, kept.query @ kept.key.transpose(-1, -2), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_decoder_equals_fusing_at_stride_4(mode):
+    torch.manual_seed(3)
+    head = SegFormerHead((32, 64, 160, 256), 5, width=24, dropout=0.0).train(mode == "train")
+    head.linear_fuse.bn.running_mean.normal_()
+    maps = [torch.randn(2, d, *grid) for d, grid in zip((32, 64, 160, 256), ((12, 20), (6, 10), (3, 5), (3, 5)))]
+
+    def textbook() -> torch.Tensor:
+        layers = (head.linear_c4, head.linear_c3, head.linear_c2, head.linear_c1)
+        embedded = []
+        for layer, feature in zip(layers, reversed(maps)):
+            cells = layer.proj(feature.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            embedded.append(F.interpolate(cells, size=(12, 20), mode="bilinear", align_corners=False))
+        fused = head.linear_fuse.conv(torch.cat(embedded, dim=1))
+        return head.linear_pred(F.relu(head.linear_fuse.bn(fused)))
+
+    state = {name: value.clone() for name, value in head.state_dict().items()}
+    want = textbook()
+    want_grad = torch.autograd.grad(want.square().sum(), list(head.parameters()))
+    head.load_state_dict(state)
+    found = head(maps)
+    torch.testing.assert_close(found, want, atol=2e-5, rtol=1e-4)
+    for found_part, part in zip(torch.autograd.grad(found.square().sum(), list(head.parameters())), want_grad):
+        torch.testing.assert_close(found_part, part, atol=2e-3, rtol=1e-3)
 
 
 def test_reduced_keys_have_their_own_grid():

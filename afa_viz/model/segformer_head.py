@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -12,27 +11,21 @@ from afa_viz.ops.cam import resize
 
 
 class LinearEmbedding(nn.Module):
-    """(B, D, h, w) -> (B, width, h, w), one linear layer a cell."""
+    """One linear layer a cell, D -> width. Holds the weights; `SegFormerHead.forward` applies them."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
         self.proj = nn.Linear(in_channels, width)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        return F.conv2d(maps, self.proj.weight[:, :, None, None], self.proj.bias)
-
 
 class Fuse(nn.Module):
-    """1 x 1 convolution without bias, batch norm, ReLU."""
+    """Weights of the 1 x 1 convolution without bias and of the batch norm behind it."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, width, kernel_size=1, bias=False)
         self.bn = nn.BatchNorm2d(width, eps=1e-5, momentum=0.1)
         nn.init.kaiming_normal_(self.conv.weight)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return F.relu(self.bn(self.conv(maps)))
 
 
 class SegFormerHead(nn.Module):
@@ -58,13 +51,22 @@ class SegFormerHead(nn.Module):
         self.linear_pred = nn.Conv2d(width, num_classes, kernel_size=1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Four maps (B, D, h, w) -> segmentation logits (B, K, h1, w1) at the size of the first (stride 4)."""
-        f1, f2, f3, f4 = features
-        size = (f1.shape[-2], f1.shape[-1])
-        embedded = [
-            resize(self.linear_c4(f4), size),
-            resize(self.linear_c3(f3), size),
-            resize(self.linear_c2(f2), size),
-            self.linear_c1(f1),
-        ]
-        return self.linear_pred(self.dropout(self.linear_fuse(torch.cat(embedded, dim=1))))
+        """Four maps (B, D, h, w) -> segmentation logits (B, K, h1, w1) at the size of the first (stride 4).
+
+        Between the linear layer of a stage and the fusion lies only bilinear upsampling, which commutes with both. So
+        the two are multiplied into one D -> width layer that runs on the stage's own grid: the same sums, about a
+        tenth of the work of fusing at stride 4.
+        """
+        size = (features[0].shape[-2], features[0].shape[-1])
+        layers = (self.linear_c4, self.linear_c3, self.linear_c2, self.linear_c1)
+        slices = self.linear_fuse.conv.weight.flatten(1).chunk(4, dim=1)
+        by_grid: dict[tuple[int, int], Tensor] = {}  # stages 3 and 4 share a grid and are enlarged once
+        bias = slices[0].new_zeros(())
+        for layer, fuse, feature in zip(layers, slices, reversed(features), strict=True):
+            bias = bias + fuse @ layer.proj.bias
+            fused = F.conv2d(feature, (fuse @ layer.proj.weight)[:, :, None, None])
+            grid = (feature.shape[-2], feature.shape[-1])
+            by_grid[grid] = by_grid[grid] + fused if grid in by_grid else fused
+        maps = sum((resize(fused, size) for fused in by_grid.values()), start=bias[:, None, None])
+        maps = F.relu(self.linear_fuse.bn(maps))
+        return self.linear_pred(self.dropout(maps))

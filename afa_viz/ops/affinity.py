@@ -146,25 +146,57 @@ def radius_mask(height: int, width: int, radius: int = 8, device: torch.device |
     return (rows[:, None] & cols[None, :]).reshape(height * width, height * width)
 
 
-def affinity_labels(label: Tensor, mask: Tensor | None = None, ignore_index: int = 255, stride: int = STRIDE) -> Tensor:
+def cell_labels(label: Tensor, stride: int = STRIDE, at_centre: bool = False) -> Tensor:
+    """(B, H, W) label map -> (B, N) int64: the label of one pixel of every cell.
+
+    Args:
+        at_centre: read the pixel in the middle of the cell. False reads its top left pixel, as published (nearest
+            neighbour with the floor rule), which moves the labels by half a cell against the features.
+    Raises: ValueError: if the map is smaller than one cell.
+    Source: SPEC.md section 8; docs/decisions/005.
+    """
+    require_dims("label", label, 3, "(B, H, W)")
+    height, width = label.shape[-2] // stride, label.shape[-1] // stride
+    if height < 1 or width < 1:
+        raise ValueError(f"label is {tuple(label.shape[-2:])} pixels; expected sides of at least {stride}.")
+
+    def pixels(count: int, length: int) -> Tensor:
+        doubled = 2 * torch.arange(count, device=label.device) + at_centre
+        return torch.div(doubled * length, 2 * count, rounding_mode="floor")
+
+    rows, cols = pixels(height, label.shape[-2]), pixels(width, label.shape[-1])
+    return label[:, rows][:, :, cols].flatten(1).long()
+
+
+def foreground_cells(
+    label: Tensor, ignore_index: int = 255, stride: int = STRIDE, at_centre: bool = False
+) -> Tensor:
+    """(B, H, W) label map -> (B, N) bool: cells that carry a class; arguments as `affinity_labels`."""
+    cells = cell_labels(label, stride, at_centre)
+    return (cells != 0) & (cells != ignore_index)
+
+
+def affinity_labels(
+    label: Tensor,
+    mask: Tensor | None = None,
+    ignore_index: int = 255,
+    stride: int = STRIDE,
+    at_centre: bool = False,
+) -> Tensor:
     """Supervision of the affinity from a label map: 1 same class, 0 different classes, 255 unknown.
 
     Args:
         label: (B, H, W) integers at pixel resolution; background pairs and the diagonal count as equal.
         mask: (N, N) bool or 0/1, from `radius_mask` of the grid (H // stride, W // stride); None: all pairs.
         ignore_index: label of uncertain pixels.
-        stride: pixels a cell; the label map is read by nearest neighbour (floor rule).
+        stride: pixels a cell.
+        at_centre: see `cell_labels`; False is published.
     Returns: (B, N, N) int64 with values 0, 1 and `ignore_index`.
     Raises: ValueError: if the mask does not fit the grid; use image sides that are multiples of the stride.
     Source: Ru et al. 2022, section 3.3; SPEC.md section 8.
     """
-    require_dims("label", label, 3, "(B, H, W)")
+    cells = cell_labels(label, stride, at_centre)
     height, width = label.shape[-2] // stride, label.shape[-1] // stride
-    if height < 1 or width < 1:
-        raise ValueError(f"label is {tuple(label.shape[-2:])} pixels; expected sides of at least {stride}.")
-    rows = torch.div(torch.arange(height, device=label.device) * label.shape[-2], height, rounding_mode="floor")
-    cols = torch.div(torch.arange(width, device=label.device) * label.shape[-1], width, rounding_mode="floor")
-    cells = label[:, rows][:, :, cols].flatten(1).long()
     known = cells != ignore_index
     valid = known[:, :, None] & known[:, None, :]
     if mask is not None:

@@ -68,7 +68,7 @@ def affinity_counts(target: Tensor) -> tuple[Tensor, Tensor]:
     return (target == 1).sum() + 1, (target == 0).sum() + 1
 
 
-def affinity_loss(affinity: Tensor, target: Tensor) -> Tensor:
+def affinity_loss(affinity: Tensor, target: Tensor, foreground: Tensor | None = None) -> Tensor:
     """Push same-class pairs to 1 and different-class pairs to 0, each group with equal weight.
 
     loss = (1/2) sum_{target=1} (1 - A) / P + (1/2) sum_{target=0} A / N, P and N from `affinity_counts`.
@@ -76,6 +76,9 @@ def affinity_loss(affinity: Tensor, target: Tensor) -> Tensor:
     Args:
         affinity: (B, N, N) in (0, 1).
         target: (B, N, N) integers 1, 0 or anything else for "ignore", from `affinity.affinity_labels`.
+        foreground: (B, N) bool, cells of a class. Where given, the first half is the mean of two: over same-class
+            pairs of foreground and over pairs of background, which are many times as many and easier (Ahn and Kwak
+            2018, equation 8). None: all same-class pairs count alike, as published for AFA.
     Returns: scalar in [0, 1), at least float32.
     Raises: ValueError: if the shapes differ or a value is not finite.
     Source: Ru et al. 2022, equation 4; SPEC.md section 9.
@@ -85,13 +88,26 @@ def affinity_loss(affinity: Tensor, target: Tensor) -> Tensor:
             f"affinity has shape {tuple(affinity.shape)} but target {tuple(target.shape)}; "
             "expected equal shapes: take the labels of the same grid."
         )
+    if foreground is not None and foreground.shape != affinity.shape[:2]:
+        raise ValueError(
+            f"foreground has shape {tuple(foreground.shape)} but affinity {tuple(affinity.shape)}; "
+            "expected (B, N): one value for each cell."
+        )
     require_finite("affinity", affinity)
-    positive = (target == 1).to(affinity.dtype)
-    negative = (target == 0).to(affinity.dtype)
-    num_positive, num_negative = affinity_counts(target)
-    pull = ((1 - affinity) * positive).sum(dtype=_wide(affinity)) / num_positive
-    push = (affinity * negative).sum(dtype=_wide(affinity)) / num_negative
-    return 0.5 * pull + 0.5 * push
+
+    def total(values: Tensor, pairs: Tensor) -> Tensor:
+        return (values * pairs.to(values)).sum(dtype=_wide(values))
+
+    same = target == 1
+    num_same, num_different = affinity_counts(target)
+    push = total(affinity, target == 0) / num_different
+    if foreground is None:
+        return 0.5 * total(1 - affinity, same) / num_same + 0.5 * push
+    inside = same & foreground[:, :, None] & foreground[:, None, :]
+    num_inside = inside.sum() + 1
+    pull_inside = total(1 - affinity, inside) / num_inside
+    pull_outside = total(1 - affinity, same & ~inside) / (num_same - num_inside + 1)
+    return 0.25 * pull_inside + 0.25 * pull_outside + 0.5 * push
 
 
 def _wide(tensor: Tensor) -> torch.dtype:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
 
 SINGLE_IMAGES = 6000  # rendered for the single-object part of the sandbox curriculum
-VALIDATION_IMAGES = 100  # of the val split, looked at while training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
     parser.add_argument("--until", type=int, default=None, help="stop after this iteration, to go on later")
     parser.add_argument("--eval-every", type=int, default=500, help="iterations between two ladders (default: 500)")
+    parser.add_argument("--eval-images", type=int, default=50, help="scenes of the val split in a ladder (default: 50)")
     parser.add_argument("--snapshots", default="", help="iterations at which weights are kept, like 100,400,900")
 
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         count = min(SINGLE_IMAGES, 2 * config.train_images) if single else config.train_images
         arrays = load_split(render_split("train", count, size, single=single, cache_dir=args.cache))
         data[single, size] = ImageSet(arrays["images"], arrays["labels"])
-    scenes = SandboxDataset("val", VALIDATION_IMAGES, size=256, cache_dir=args.cache)
+    scenes = SandboxDataset("val", args.eval_images, size=256, cache_dir=args.cache)
 
     def samples():
         return (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(len(scenes))))
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         config, data, args.out, SANDBOX_CLASSES, samples, resume=args.resume, device=device,
         eval_every=args.eval_every, snapshots=tuple(int(n) for n in args.snapshots.split(",") if n),
     )  # fmt: skip
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: the run saves itself first
     training.run(until=args.until)
     scores = training.evaluate()
     training.export(training.folder / "model.safetensors", scores)

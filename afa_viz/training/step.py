@@ -87,10 +87,12 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     grid = batch.image.shape[-2] // aff.STRIDE, batch.image.shape[-1] // aff.STRIDE
     mask = aff.radius_mask(*grid, radius=config.explain.radius, device=batch.image.device)
     affinity_source = labels.refined_cam if config.affinity_target == "cam" else seg_target
-    affinity_target = aff.affinity_labels(affinity_source, mask=mask)
+    centre = config.affinity_at_centre
+    affinity_target = aff.affinity_labels(affinity_source, mask=mask, at_centre=centre)
     seg_logits = resize(output.seg_logits, (batch.image.shape[-2], batch.image.shape[-1]))
     loss_seg = losses.segmentation_loss(seg_logits, seg_target)
-    loss_aff = losses.affinity_loss(output.affinity, affinity_target)
+    objects = aff.foreground_cells(affinity_source, at_centre=centre) if config.balance_affinity else None
+    loss_aff = losses.affinity_loss(output.affinity, affinity_target, objects)
     used = 0.0 if now == "classification" else 1.0
     loss = loss_cls + used * (config.weight_seg * loss_seg + config.weight_aff * loss_aff)
     return StepResult(loss, loss_cls, loss_seg, loss_aff, output, labels, seg_target, affinity_target)
