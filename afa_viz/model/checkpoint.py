@@ -21,7 +21,7 @@ from huggingface_hub import errors as hub
 from safetensors import SafetensorError
 from torch import Tensor
 
-from afa_viz.model import layouts
+from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, some
 from afa_viz.ops.checks import require_finite
@@ -81,7 +81,7 @@ def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
     return model.to(target).eval()
 
 
-def save_model(model: AFA, path: Source, card: Card, half: bool = False) -> None:
+def save_model(model: AFA, path: Source, card: Card, half: bool = False, packed: bool = False) -> None:
     """Write `NAME.safetensors` and the card `NAME.json`; each replaces an older file only once it is whole.
 
     Args:
@@ -89,6 +89,7 @@ def save_model(model: AFA, path: Source, card: Card, half: bool = False) -> None
         path: ends in .safetensors; its folder is made if needed.
         card: must agree with the model; its `parts` must name all.
         half: store float16, half the size; loading gives float32 again.
+        packed: a quarter of the size, see `packing`; for snapshots that are only looked at.
     Raises: CheckpointError: if card and model differ or a weight is not finite.
     """
     state = model.state_dict()
@@ -102,7 +103,7 @@ def save_model(model: AFA, path: Source, card: Card, half: bool = False) -> None
     ):
         if of_model != of_card:
             raise CheckpointError(f"the card says {name} {of_card!r}; expected the model's {of_model!r}: correct it.")
-    _write(state, Path(path), card, half)
+    _write(state, Path(path), card, half, packed)
 
 
 def load_any(
@@ -184,6 +185,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             pointer = file.read(40).startswith(b"version https://git-lfs")
         if not pointer:
             content = safetensors.torch.load_file(path) if ours else torch.load(path, "cpu", weights_only=True)
+            content = packing.unpack(content) if ours else content
     except Exception as error:  # a broken or hostile file may raise anything
         advice = (
             "a whole file: fetch it again" if ours else "whole, plain weights (no code is run): ask for safetensors"
@@ -276,7 +278,7 @@ def _fresh(card: Card) -> AFA:
         return build_afa(card.backbone, card.num_classes, card.pooling, topk=card.topk, logit_offset=card.logit_offset)
 
 
-def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool) -> None:
+def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool, packed: bool = False) -> None:
     if path.suffix != ".safetensors":
         raise CheckpointError(f"got {path.name}; expected a name that ends in .safetensors: rename it.")
     tensors = {}
@@ -284,6 +286,7 @@ def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool) -> N
         kept = tensor.detach().to("cpu", torch.float16 if half and tensor.is_floating_point() else tensor.dtype)
         require_finite(key, kept)
         tensors[key] = kept.contiguous().clone()
+    tensors = packing.pack(tensors) if packed else tensors
     path.parent.mkdir(parents=True, exist_ok=True)
     waiting = [path.with_name(f".{name}.{os.getpid()}.tmp") for name in (path.name, path.with_suffix(".json").name)]
     try:

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="change a setting"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--init", metavar="C", help="checkpoint whose weights a new run begins with")
     parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     training = Run(
         config, data, args.out, SANDBOX_CLASSES, samples, resume=args.resume, device=device,
         eval_every=args.eval_every, snapshots=tuple(int(n) for n in args.snapshots.split(",") if n),
+        init=args.init,
     )  # fmt: skip
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: the run saves itself first
     training.run(until=args.until)

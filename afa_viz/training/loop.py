@@ -19,7 +19,7 @@ from afa_viz.config import CurriculumStage, TrainConfig
 from afa_viz.evaluation import evaluate_samples
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import Card
-from afa_viz.model.checkpoint import save_model
+from afa_viz.model.checkpoint import load_any, save_model
 from afa_viz.training.batches import ImageSet, random_batch
 from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
 from afa_viz.training.step import Batch, phase, training_losses
@@ -79,6 +79,7 @@ class Run:
         class_names: K names, background first.
         samples: returns evaluation samples, see `afa_viz.evaluation`.
         snapshots: iterations at which half-precision weights are kept.
+        init: checkpoint whose weights a new run begins with, with a fresh optimiser; see `checkpoint.load_any`.
     Raises: ValueError: if the folder holds a run that is not to be resumed, or one with another configuration.
     """
 
@@ -94,6 +95,7 @@ class Run:
         device: str = "cpu",
         eval_every: int = 500,
         snapshots: tuple[int, ...] = (),
+        init: str | os.PathLike[str] | None = None,
     ) -> None:
         self.config, self.data, self.folder = config, data, Path(folder)
         self.class_names, self.samples, self.device = class_names, samples, device
@@ -109,6 +111,8 @@ class Run:
             )
         if last.exists():
             self._load(last)
+        elif init is not None:
+            load_any(self.model, init)
 
     def _load(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)
