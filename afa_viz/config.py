@@ -87,6 +87,8 @@ class CurriculumStage:
         single_objects: images with one large object each; their loss is softmax cross-entropy.
         min_crop: the crop's side is at least this share of the image's.
         topk_start, topk_end: share of the cells that top-k pooling averages, moved linearly through the stage.
+        half_size: probability that a batch is shown at half the crop size, with twice the images, so that the small
+            scale of multi-scale tests is known to the network.
     """
 
     iterations: int
@@ -98,6 +100,7 @@ class CurriculumStage:
     min_crop: float = 0.7
     topk_start: float = 1.0
     topk_end: float = 1.0
+    half_size: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,7 @@ SANDBOX_CURRICULUM = (
     CurriculumStage(600, 112, 96, 64, 1e-3, single_objects=True),
     CurriculumStage(1200, 224, 128, 40, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.15),
     CurriculumStage(200, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),
-    CurriculumStage(2400, 224, 224, 6, 3e-4, min_crop=0.85, topk_start=0.15, topk_end=0.15),
+    CurriculumStage(2400, 224, 224, 6, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15, half_size=0.25),
 )
 
 # The bundled model. What training from scratch needs beyond the paper: an offset on the pooled logit, annealed top-k

@@ -74,10 +74,14 @@ def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
         yield scores[0]
 
 
-def target_affinity(trace: Trace) -> Tensor:
-    """(N, N) uint8 affinity labels of a trace's pseudo label: 1 same class, 0 different, 255 not trained on."""
+def target_affinity(trace: Trace, at_centre: bool = False) -> Tensor:
+    """(N, N) uint8 affinity labels of a trace's pseudo label: 1 same class, 0 different, 255 not trained on.
+
+    Args:
+        at_centre: as the model was trained, see `ops.affinity.cell_labels`; `Card.affinity_at_centre` says it.
+    """
     rows, cols = trace.grid
     padded = torch.full((1, rows * aff.STRIDE, cols * aff.STRIDE), pseudo_label.IGNORE, dtype=torch.int64)
     padded[0, : trace.image.shape[0], : trace.image.shape[1]] = trace.pseudo_label.long()
     mask = aff.radius_mask(rows, cols, radius=trace.config.radius)
-    return aff.affinity_labels(padded, mask=mask)[0].to(torch.uint8)
+    return aff.affinity_labels(padded, mask=mask, at_centre=at_centre)[0].to(torch.uint8)

@@ -99,6 +99,25 @@ def test_batches_repeat_and_differ(data):
     assert one.image.shape == (12, 3, 64, 64)
 
 
+def test_some_batches_are_shown_at_half_size(data):
+    part = dataclasses.replace(PARTS[1], half_size=0.5)
+    shapes = [tuple(random_batch(data[False, 64], part, 1, i).image.shape) for i in range(40)]
+    assert set(shapes) == {(4, 3, 64, 64), (8, 3, 32, 32)}
+    assert 10 <= shapes.count((8, 3, 32, 32)) <= 30
+    small = random_batch(data[False, 64], dataclasses.replace(part, half_size=1.0), 1, 0)
+    assert small.box.tolist() == [[0, 32, 0, 32]] * 8 and len(small.image_labels) == 8
+
+
+def test_weights_to_begin_with(data, tmp_path):
+    first = Run(CONFIG, data, tmp_path / "a", SANDBOX_CLASSES)
+    first.run(until=2, progress=False)
+    first.export(tmp_path / "c.safetensors")
+    second = Run(CONFIG, data, tmp_path / "b", SANDBOX_CLASSES, init=tmp_path / "c.safetensors")
+    assert second.iteration == 0
+    for name, tensor in first.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], tensor)
+
+
 def test_phases_and_parts():
     assert [phase(i, CONFIG) for i in (0, 5, 6, 7, 8)] == ["classification"] * 2 + ["affinity"] * 2 + ["joint"]
     assert locate(CONFIG, 3) == (PARTS[0], 3)

@@ -33,6 +33,7 @@ class Card:
         class_names: K names, background first. palette: K colours, RGB 0 to 255.
         pooling, topk, logit_offset: see `afa_viz.model.afa.AFA`.
         cam_relu: the fusion of CAMs over scales drops negative values.
+        affinity_at_centre: affinity labels were read in the middle of each cell; see `ops.affinity.cell_labels`.
         mean, std: of the normalisation, RGB, 0 to 255.
         input_size: long side in pixels that the model is meant for.
         licence: of the weights.
@@ -50,6 +51,7 @@ class Card:
     topk: float = 0.05
     logit_offset: float = 0.0
     cam_relu: bool = True
+    affinity_at_centre: bool = False
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
     input_size: int = INPUT_SIZE
@@ -93,7 +95,8 @@ class Card:
         require(good, "palette", "colours of three whole numbers from 0 to 255")
         require(is_number(self.topk) and 0 < self.topk <= 1, "topk", "a number above 0 and up to 1")
         require(is_number(self.logit_offset), "logit_offset", "a number")
-        require(isinstance(self.cam_relu, bool), "cam_relu", "true or false")
+        for name in ("cam_relu", "affinity_at_centre"):
+            require(isinstance(getattr(self, name), bool), name, "true or false")
         require(len(self.mean) == 3 and all(map(is_number, self.mean)), "mean", "three numbers")
         require(len(self.std) == 3 and all(is_number(v) and v > 0 for v in self.std), "std", "three numbers above 0")
         require(is_int(self.input_size) and self.input_size >= 32, "input_size", "a whole number of pixels from 32")

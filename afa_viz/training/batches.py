@@ -28,23 +28,28 @@ class ImageSet:
 
 
 def random_batch(data: ImageSet, stage: CurriculumStage, rng_seed: int, iteration: int) -> Batch:
-    """The batch of one iteration: crops of at least `stage.min_crop` of the side, resized to `stage.crop_size`."""
+    """The batch of one iteration: crops of at least `stage.min_crop` of the side, resized to `stage.crop_size`.
+
+    With probability `stage.half_size`: resized to half of that, with twice the images.
+    """
     rng = np.random.default_rng([rng_seed, iteration])
-    chosen = rng.choice(len(data.images), stage.batch_size, replace=len(data.images) < stage.batch_size)
+    count, length = stage.batch_size, stage.crop_size
+    if stage.half_size and rng.random() < stage.half_size:
+        count, length = 2 * count, length // 2
+    chosen = rng.choice(len(data.images), count, replace=len(data.images) < count)
     whole = data.images.shape[1]
     side = int(round(whole * rng.uniform(stage.min_crop, 1.0)))
-    crops = np.empty((stage.batch_size, side, side, 3), np.uint8)
+    crops = np.empty((count, side, side, 3), np.uint8)
     for k, index in enumerate(chosen):
         top, left = rng.integers(0, whole - side + 1, size=2)
         crop = data.images[index, top : top + side, left : left + side]
         crops[k] = crop[:, ::-1] if rng.random() < 0.5 else crop
     pixels = torch.from_numpy(crops).permute(0, 3, 1, 2).float()
-    if side != stage.crop_size:
-        size = (stage.crop_size, stage.crop_size)
-        pixels = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False, antialias=side > size[0])
-    pixels = (pixels * _light(stage.batch_size, rng)).clamp(0, 255)
+    if side != length:
+        pixels = F.interpolate(pixels, (length, length), mode="bilinear", align_corners=False, antialias=side > length)
+    pixels = (pixels * _light(count, rng)).clamp(0, 255)
     labels = torch.from_numpy(np.ascontiguousarray(data.image_labels[chosen]))
-    box = torch.tensor([0, stage.crop_size, 0, stage.crop_size]).expand(stage.batch_size, 4)
+    box = torch.tensor([0, length, 0, length]).expand(count, 4)
     return Batch(normalize_image(pixels), labels, box)
 
 

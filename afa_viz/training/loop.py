@@ -147,6 +147,7 @@ class Run:
             topk=self.model.topk,
             logit_offset=config.logit_offset,
             cam_relu=config.cam_relu,
+            affinity_at_centre=config.affinity_at_centre,
             input_size=config.input_size,
             licence="Apache-2.0",
             training={
