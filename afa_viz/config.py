@@ -188,7 +188,7 @@ SANDBOX_CURRICULUM = (
     CurriculumStage(600, 112, 96, 64, 1e-3, single_objects=True),
     CurriculumStage(1200, 224, 128, 40, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.15),
     CurriculumStage(200, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),
-    CurriculumStage(2400, 224, 224, 6, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15, half_size=0.25),
+    CurriculumStage(3200, 224, 224, 6, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15, half_size=0.25),
 )
 
 # The bundled model. What training from scratch needs beyond the paper: an offset on the pooled logit, annealed top-k
@@ -203,7 +203,7 @@ SANDBOX = TrainConfig(
     crop_size=224,
     max_iters=sum(stage.iterations for stage in SANDBOX_CURRICULUM),
     cam_iters=2000,
-    joint_after=3900,
+    joint_after=4500,
     balance_affinity=True,
     affinity_at_centre=True,
     weight_seg=0.5,
