@@ -1,4 +1,4 @@
-"""Class names, background first, and their colours."""
+"""Class names, background first, their colours, and the names of the sandbox's parts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ COCO_CLASSES = (
 SANDBOX_CLASSES = (
     "background", "aeroplane", "bird", "boat", "bus", "car", "cat", "cow", "dog", "horse", "person", "sheep", "train",
 )  # fmt: skip
+
+# Ids of part masks; the first is "no part of an object".
+SANDBOX_PARTS = (
+    "background", "head", "body", "leg", "tail", "wing", "arm", "wheel", "window", "front", "sail",
+)  # fmt: skip
+SANDBOX_QUADRUPEDS = ("cat", "cow", "dog", "horse", "sheep")  # one body for all; the head tells the class
 
 Colour = tuple[int, int, int]
 

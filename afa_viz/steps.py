@@ -10,7 +10,7 @@ from torch import Tensor
 from afa_viz.explain import kept_channels
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
-from afa_viz.ops import par, pseudo_label, random_walk
+from afa_viz.ops import dense_crf, par, pseudo_label, random_walk
 from afa_viz.trace import Trace
 
 
@@ -74,14 +74,46 @@ def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
         yield scores[0]
 
 
-def target_affinity(trace: Trace, at_centre: bool = False) -> Tensor:
-    """(N, N) uint8 affinity labels of a trace's pseudo label: 1 same class, 0 different, 255 not trained on.
+def par_label(trace: Trace) -> Tensor:
+    """(H, W) uint8 label after PAR, low background score, computed from the walk on: the rival of `crf_label`."""
+    labels = kept_channels(trace.image_labels)
+    *_, last = par_steps(trace, trace.config.num_iters)
+    scores = cams.resize(last[None], tuple(trace.image.shape[:2]))[0]
+    return pseudo_label.label_of(scores, labels).to(torch.uint8)
+
+
+def crf_label(trace: Trace) -> Tensor:
+    """(H, W) uint8 label that a dense CRF makes of the walked scores in PAR's place, low background score.
+
+    Raises: ModuleNotFoundError: where pydensecrf2 is not installed; its text says how to.
+    """
+    labels = kept_channels(trace.image_labels)
+    walked = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))[0]
+    return pseudo_label.label_of(dense_crf.dense_crf(trace.image, walked), labels).to(torch.uint8)
+
+
+def target_cells(trace: Trace, at_centre: bool = False) -> Tensor:
+    """(h, w) uint8 pseudo label of every cell, from which its affinity labels are made; 255 uncertain.
 
     Args:
         at_centre: as the model was trained, see `ops.affinity.cell_labels`; `Card.affinity_at_centre` says it.
     """
+    return aff.cell_labels(_padded_label(trace), at_centre=at_centre)[0].reshape(trace.grid).to(torch.uint8)
+
+
+def target_affinity(trace: Trace, at_centre: bool = False) -> Tensor:
+    """(N, N) uint8 affinity labels of a trace's pseudo label: 1 same class, 0 different, 255 not trained on.
+
+    Args:
+        at_centre: see `target_cells`.
+    """
+    mask = aff.radius_mask(*trace.grid, radius=trace.config.radius)
+    return aff.affinity_labels(_padded_label(trace), mask=mask, at_centre=at_centre)[0].to(torch.uint8)
+
+
+def _padded_label(trace: Trace) -> Tensor:
+    """(1, 16 h, 16 w) pseudo label, uncertain where the last cells reach beyond the image."""
     rows, cols = trace.grid
     padded = torch.full((1, rows * aff.STRIDE, cols * aff.STRIDE), pseudo_label.IGNORE, dtype=torch.int64)
     padded[0, : trace.image.shape[0], : trace.image.shape[1]] = trace.pseudo_label.long()
-    mask = aff.radius_mask(rows, cols, radius=trace.config.radius)
-    return aff.affinity_labels(padded, mask=mask, at_centre=at_centre)[0].to(torch.uint8)
+    return padded

@@ -1,6 +1,10 @@
-"""Turn a finished sandbox run into the bundled checkpoint: score it on the test split, write weights, card and page.
+"""Turn a finished sandbox run into the bundled checkpoint: weights, card, scores on the test split, charts and page.
 
-python docs/publish_checkpoint.py runs/sandbox [--limit 400]
+    python docs/publish_checkpoint.py runs/sandbox [--limit 400]
+    python docs/measure_pathologies.py --scenes 200
+    python docs/publish_checkpoint.py --page
+
+The last command writes checkpoints/README.md anew from checkpoints/sandbox/scores.json and docs/pathologies.json.
 """
 
 from __future__ import annotations
@@ -11,42 +15,77 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
+from pathology_page import heads_and_bodies, in_words
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import SANDBOX
 from afa_viz.data.sandbox import SandboxDataset
-from afa_viz.evaluation import Ladder, Sample, evaluate_samples
-from afa_viz.model.checkpoint import save_model
+from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
+from afa_viz.evaluation.ladder import text_table
+from afa_viz.figures.ladder import write_plots
+from afa_viz.figures.training import write_training_plot
+from afa_viz.model.card import Card
+from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.training.loop import Run
+from afa_viz.training.records import read_metrics
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "checkpoints"
+FOLDER = OUT / "sandbox"
+PICTURES = ROOT / "docs" / "pictures"
+PATHOLOGIES = ROOT / "docs" / "pathologies.json"
 COMMAND = "python -m afa_viz train --config sandbox --threads 1 --out runs/sandbox"
 
 PAGE = """# The bundled model
 
 `sandbox/model.safetensors` (half precision) and its card `sandbox/model.json`: {backbone}, {parameters:.1f} M
-parameters, trained from scratch on image labels of the sandbox, no mask seen.
+parameters, trained from scratch on image labels of the sandbox, no mask seen. Checkpoint `{checkpoint_id}`.
 
 - Recipe: `{command}` (`SANDBOX` in `afa_viz/config.py`), {iterations} iterations, seed {rng_seed}.
 - Time: {minutes} minutes of training on one thread of a CPU, shared with other work.
 - Curriculum: {curriculum}.
-- This page and the scores in the card: `python docs/publish_checkpoint.py runs/sandbox`.
+- This page, the scores in the card, `sandbox/scores.json` and the charts:
+  `python docs/publish_checkpoint.py runs/sandbox`.
 
+![Losses, learning rate and ladder over training](../docs/pictures/training.png)
+{snapshots}
 ## Scores on the test split
 
 IoU in percent over {count} scenes of {size} pixels. CAM, walk, PAR and pseudo label know the image labels, the two
-decoder columns do not. The pseudo label leaves uncertain pixels out.
+decoder columns do not. The pseudo label leaves {uncertain:.1f} % of the pixels out as uncertain; they do not count in
+its column.
 
 ```
 {table}
 mAP {map:.1f}   F1 {f1:.1f}
 ```
 {remark}
-Thresholds are the published ones; none was chosen on masks.
-{note}"""
+![Stage ladder](../docs/pictures/ladder.png)
+
+Thresholds are the published ones; none was chosen on masks. What other thresholds would give is drawn in
+[sweep.png](../docs/pictures/sweep.png), and choosing one there would be no weak supervision any more.
+
+## By part
+
+Which share of the pixels of each part has the right class, in percent; "uncertain": left out by the pseudo label.
+
+```
+{parts}
+```
+
+## By context
+
+mIoU over the scenes of each background, in percent; in brackets their number.
+
+```
+{contexts}
+```
+
+## Pathologies
+{pathologies}{note}"""
 
 
 def describe(config) -> str:
@@ -60,58 +99,149 @@ def describe(config) -> str:
     )
 
 
-def remark(ladder: Ladder) -> str:
+def remark(iou: dict[str, float | None]) -> str:
     """Which classes the decoder finds worst, in a sentence."""
-    iou = ladder.scores()["seg"].iou
-    worst = sorted(range(1, len(iou)), key=lambda i: float(iou[i]))[:3]
+    scored = [(value, name) for name, value in iou.items() if name != "background" and value is not None]
     return (
         "Weakest classes of the decoder: "
-        + ", ".join(f"{ladder.class_names[i]} {100 * iou[i]:.0f}" for i in worst)
+        + ", ".join(f"{name} {value:.0f}" for value, name in sorted(scored)[:3])
         + ".\n"
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", help="folder of the run")
-    parser.add_argument("--limit", type=int, default=400, help="test scenes (default: 400)")
-    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
-    parser.add_argument("--note", default="", help="a paragraph on what else is to be known of this run")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    run = Run(SANDBOX, {}, args.run, SANDBOX_CLASSES, resume=True)
-    run.model.card = run.card()
-    scenes = SandboxDataset("test", args.limit, size=run.model.card.input_size, cache_dir=args.cache)
-    start = time.monotonic()
-    samples = (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(len(scenes))))
-    ladder = evaluate_samples(run.model, samples, multi_scale=True)
-    summary = ladder.summary()
-    card = dataclasses.replace(
-        run.card({"split": "test", "scenes": len(scenes), **summary}),
-        training={**run.card().training, "command": COMMAND, "data": "sandbox", "rng_seed": SANDBOX.rng_seed},
+def by_rows(columns: dict[str, dict[str, float | None]]) -> str:
+    """Percentages by column and row as text; rows that no column has a number for are left out."""
+    names = [name for name in next(iter(columns.values())) if any(c.get(name) is not None for c in columns.values())]
+
+    def fraction(value: float | None) -> float:
+        return float("nan") if value is None else value / 100
+
+    return text_table({name: [fraction(c.get(name)) for c in columns.values()] for name in names}, list(columns))
+
+
+def ladder_table(data: dict[str, Any]) -> str:
+    summary = data["summary"]
+    return by_rows({stage: {**iou, "mIoU": summary[f"miou_{stage}"]} for stage, iou in data["iou"].items()})
+
+
+def part_table(data: dict[str, Any]) -> str:
+    compared = data["parts_of_quadrupeds"]
+    columns = {
+        stage: {**parts, **{f"quadruped {part}": compared[stage][part] for part in ("head", "body")}}
+        for stage, parts in data["parts"].items()
+    }
+    return by_rows({**columns, "uncertain": data["uncertain_parts"]})
+
+
+def context_table(data: dict[str, Any]) -> str:
+    contexts = data["contexts"]
+    return by_rows(
+        {stage: {f"{name} ({c['images']})": c["miou"][stage] for name, c in contexts.items()} for stage in data["iou"]}
     )
-    folder = OUT / "sandbox"
-    folder.mkdir(parents=True, exist_ok=True)
-    save_model(run.model, folder / "model.safetensors", card, half=True)
+
+
+def pathologies(checkpoint_id: str) -> str:
+    """The summary of docs/pathologies.json, if it was measured with these weights."""
+    data = json.loads(PATHOLOGIES.read_text(encoding="utf-8")) if PATHOLOGIES.exists() else {}
+    if data.get("checkpoint_id") != checkpoint_id:
+        return "\nNot measured with these weights yet: `python docs/measure_pathologies.py`.\n"
+    return f"""
+The same {data["scenes"]} test scenes with one knob of the world turned; all numbers, and how they were measured, are in
+[pathologies.md](../docs/pathologies.md).
+
+{in_words(data["settings"])}
+
+Heads and bodies of the quadrupeds, share with the right class in percent:
+
+{heads_and_bodies(data["settings"])}
+"""
+
+
+def snapshots() -> str:
+    """A section on the snapshots of the training, where there are any."""
+    return ""
+
+
+def write_page() -> None:
+    """checkpoints/README.md from the card, the scores and the pathologies on disk."""
+    data = json.loads((FOLDER / "scores.json").read_text(encoding="utf-8"))
+    card = Card.read(FOLDER / "model.json")
+    training, summary = card.training, data["summary"]
     page = PAGE.format(
         backbone="MiT-B0",
-        parameters=sum(p.numel() for p in run.model.parameters()) / 1e6,
-        command=COMMAND,
-        iterations=run.iteration,
-        rng_seed=SANDBOX.rng_seed,
-        minutes=round(run.seconds / 60),
-        curriculum=describe(SANDBOX),
-        count=len(scenes),
+        parameters=data["parameters"] / 1e6,
+        checkpoint_id=data["checkpoint_id"],
+        command=training["command"],
+        iterations=training["iterations"],
+        rng_seed=training["rng_seed"],
+        minutes=round(training["seconds"] / 60),
+        curriculum=data["curriculum"],
+        snapshots=snapshots(),
+        count=data["images"],
         size=card.input_size,
-        table=ladder.table(),
-        remark=remark(ladder),
-        note=f"\n{args.note}\n" if args.note else "",
-        **{key: summary[key] for key in ("map", "f1")},
+        table=ladder_table(data),
+        remark=remark(data["iou"]["seg"]),
+        parts=part_table(data),
+        contexts=context_table(data),
+        pathologies=pathologies(data["checkpoint_id"]),
+        note=f"\n{data['note']}\n" if data["note"] else "",
+        **{key: summary[key] for key in ("map", "f1", "uncertain")},
     )
     partial = OUT / "README.md.partial"
     partial.write_text(page, encoding="utf-8")
     os.replace(partial, OUT / "README.md")
-    print(json.dumps({**summary, "seconds": round(time.monotonic() - start)}, indent=2))
+
+
+def publish(args: argparse.Namespace) -> None:
+    """Score the run's network, write weights, card, scores and charts."""
+    run = Run(SANDBOX, {}, args.run, SANDBOX_CLASSES, resume=True)
+    model = run.shown.eval()
+    model.card = run.card()
+    scenes = SandboxDataset("test", args.limit, size=model.card.input_size, cache_dir=args.cache)
+    start = time.monotonic()
+    samples = (
+        Sample(s.image, s.image_labels, s.mask, s.parts, s.context) for s in (scenes[i] for i in range(len(scenes)))
+    )
+    sweep = ThresholdSweep(model.num_classes)
+    ladder = evaluate_samples(model, samples, multi_scale=True, watch=sweep.update)
+    data = ladder.data()
+    shares = {key: data[key] for key in ("parts", "parts_of_quadrupeds", "uncertain_parts")}
+    card = dataclasses.replace(
+        run.card({"split": "test", "scenes": len(scenes), **data["summary"], **shares}),
+        training={**run.card().training, "command": COMMAND, "data": "sandbox", "rng_seed": SANDBOX.rng_seed},
+    )
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    save_model(model, FOLDER / "model.safetensors", card, half=True)
+    facts = {
+        "checkpoint_id": load_model(FOLDER, device="cpu").checkpoint_id,
+        "split": "test",
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "curriculum": describe(SANDBOX),
+        "note": args.note,
+        "sweep": sweep.data(),
+    }
+    write_scores(ladder, FOLDER / "scores.json", facts)
+    write_plots({**facts, **data}, PICTURES)
+    lines = read_metrics(Path(args.run))
+    if lines:
+        write_training_plot(lines, PICTURES / "training.png")
+    print(json.dumps({**data["summary"], "seconds": round(time.monotonic() - start)}, indent=2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", help="folder of the run")
+    parser.add_argument("--page", action="store_true", help="only write checkpoints/README.md anew")
+    parser.add_argument("--limit", type=int, default=400, help="test scenes (default: 400)")
+    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--note", default="", help="a paragraph on what else is to be known of this run")
+    args = parser.parse_args()
+    if bool(args.run) == args.page:
+        parser.error("expected the folder of a run, or --page")
+    torch.set_num_threads(1)
+    if args.run:
+        publish(args)
+    write_page()
 
 
 if __name__ == "__main__":

@@ -109,15 +109,20 @@ def attention(trace: Trace, block: int, head: int | None, cell: Cell) -> Tensor:
     return probs.mean(dim=(0, 1)).reshape(trace.key_grids[block])
 
 
+def key_ratio(trace: Trace, block: int) -> int:
+    """Queries a side that one key of a block summarises: 8, 4, 2, 1 by stage."""
+    grid, small = trace.query_grids[block], trace.key_grids[block]
+    return next((r for r in (1, 2, 4, 8) if (grid[0] // r, grid[1] // r) == small), max(1, grid[0] // small[0]))
+
+
 def on_query_grid(trace: Trace, block: int, keys: Tensor) -> Tensor:
     """A map over the keys of a block on the grid of its queries: each key repeated over the cells that it summarises.
 
     Rows and columns that do not fill a whole key have none: NaN. (R keys a side: reduction 8, 4, 2, 1 by stage.)
     """
     block = check_block(trace, block)
-    grid, small = trace.query_grids[block], trace.key_grids[block]
-    ratio = next((r for r in (1, 2, 4, 8) if (grid[0] // r, grid[1] // r) == small), max(1, grid[0] // small[0]))
-    full = torch.full(grid, float("nan"))
+    ratio = key_ratio(trace, block)
+    full = torch.full(trace.query_grids[block], float("nan"))
     repeated = keys.repeat_interleave(ratio, dim=0).repeat_interleave(ratio, dim=1)
     full[: repeated.shape[0], : repeated.shape[1]] = repeated
     return full

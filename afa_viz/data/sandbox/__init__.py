@@ -12,12 +12,14 @@ from afa_viz.data.sandbox.dataset import (
     render_split,
     write_voc_layout,
 )
-from afa_viz.data.sandbox.recipe import CLASSES, PRESETS, Recipe
+from afa_viz.data.sandbox.recipe import CLASSES, HOMES, KNOB_RANGES, PRESETS, Recipe, read_recipe
 from afa_viz.data.sandbox.scene import Scene, render_scene
 from afa_viz.data.sandbox.shapes import PART_NAMES
 
 __all__ = [
     "CLASSES",
+    "HOMES",
+    "KNOB_RANGES",
     "LENGTHS",
     "PART_NAMES",
     "PRESETS",
@@ -26,6 +28,7 @@ __all__ = [
     "SandboxDataset",
     "Scene",
     "load_split",
+    "read_recipe",
     "render_scene",
     "render_split",
     "write_voc_layout",

@@ -1,8 +1,10 @@
 """Classes of the clay world and the knobs that decide how hard it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from afa_viz.classes import SANDBOX_CLASSES
+from afa_viz.settings import apply_settings, nearest
 
 CLASSES = SANDBOX_CLASSES[1:]  # mask ids 1 to 12
 # contexts in which a class is at home
@@ -27,8 +29,9 @@ class Recipe:
     """Knobs of the world. A knob edits the same scenes: what it does not touch stays where it is.
 
     Attributes:
-        cooc: probability that a scene plays where its first class is at home; else any context. High values
-            let a classifier read the class off the background.
+        cooc: probability that a scene plays where its first class is at home, else in any context; and that a
+            further object is one that is at home there. High values let a classifier read the class off the
+            background.
         shared_body: probability that a quadruped's coat comes from the distribution all five species share,
             so that only its head tells the class.
         fleece: probability that a sheep wears its wool.
@@ -57,11 +60,30 @@ class Recipe:
     pinned: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
+        for name, (low, high) in KNOB_RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}, expected a number from {low:g} to {high:g}")
         if self.max_objects not in (1, 2, 3):
             raise ValueError(f"max_objects is {self.max_objects}, expected 1, 2 or 3")
         for name, context in self.pinned:
             if name not in CLASSES or not any(context in homes for homes in HOMES.values()):
                 raise ValueError(f"pinned holds {(name, context)}, expected pairs of a class and a context")
+
+
+# smallest and largest value of every knob that is a number
+KNOB_RANGES: dict[str, tuple[float, float]] = {
+    "cooc": (0, 1),
+    "shared_body": (0, 1),
+    "fleece": (0, 1),
+    "occlusion": (0, 1),
+    "small": (0, 1),
+    "distractors": (0, 20),
+    "same_class": (0, 1),
+    "camouflage": (0, 1),
+    "clutter": (0, 1),
+    "missing_labels": (0, 1),
+}
 
 
 DEFAULT = Recipe()
@@ -88,3 +110,23 @@ PRESETS: dict[str, Recipe] = {
     "cluttered": Recipe(clutter=1.0),
     "missing_labels": Recipe(missing_labels=0.2),
 }
+
+
+def read_recipe(words: Sequence[str]) -> Recipe:
+    """A recipe from text: the name of a preset, knobs as `key=value`, or a preset and then knobs that change it.
+
+    Raises: ValueError: for an unknown preset or knob (with the nearest right one), a value of another type or out of
+        its range.
+    """
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise ValueError(f"got the presets {', '.join(names)}; expected one at most, and knobs like cooc=0.9.")
+    name = names[0] if names else "default"
+    if name not in PRESETS:
+        close = nearest(name, list(PRESETS))
+        tail = f"the nearest is {close!r}" if close else f"expected one of {', '.join(PRESETS)}"
+        raise ValueError(f"there is no recipe {name!r}; {tail}, or a knob like cooc=0.9.")
+    knobs = [word for word in words if "=" in word]
+    if any(knob.partition("=")[0].strip() == "pinned" for knob in knobs):
+        raise ValueError("pinned can not be set from text; use the preset boats_on_water or Recipe(pinned=…).")
+    return apply_settings(PRESETS[name], knobs)

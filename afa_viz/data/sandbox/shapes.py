@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from afa_viz.classes import SANDBOX_PARTS
+
 f32 = np.float32
-PART_NAMES = (
-    "background", "head", "body", "leg", "tail", "wing", "arm", "wheel", "window", "front", "sail",
-)  # fmt: skip
+PART_NAMES = SANDBOX_PARTS
 NO_PART, HEAD, BODY, LEG, TAIL, WING, ARM, WHEEL, WINDOW, FRONT, SAIL = range(11)
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top

@@ -1,0 +1,83 @@
+"""What all charts share: a figure without a window, quiet axes, colours for colour-blind readers, whole files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from afa_viz.figures.colour import BACKGROUND, FOREGROUND, MAGNITUDE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 120
+BLUE, ORANGE = (f"#{red:02X}{green:02X}{blue:02X}" for red, green, blue in (BACKGROUND, FOREGROUND))
+GREEN, PURPLE, SKY, RED = "#009E73", "#CC79A7", "#56B4E9", "#D55E00"  # the rest of Okabe and Ito's colours
+INK, FAINT = "#222222", "#d8d8d8"
+STAGE_TITLES = {
+    "cam": "CAM",
+    "cam_rw": "+ walk",
+    "cam_par": "+ PAR",
+    "pseudo_label": "pseudo label",
+    "seg": "prediction",
+    "seg_multi_scale": "multi-scale",
+    "uncertain": "uncertain",
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure in inches that belongs to no window and no global state."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+
+
+def quiet(axes: Axes, title: str = "", x: str = "", y: str = "", grid: bool = True) -> Axes:
+    """Titles, and only the lines that carry numbers."""
+    axes.set_title(title, loc="left", fontsize=11, color=INK)
+    axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=INK, labelsize=9)
+    if grid:
+        axes.grid(axis="y", color=FAINT, linewidth=0.7)
+        axes.set_axisbelow(True)
+    return axes
+
+
+def number_map(
+    axes: Axes, rows: Sequence[str], columns: Sequence[str], values: Any, low: float = 0.0, high: float = 100.0
+) -> Any:
+    """Numbers as coloured cells with the numbers in them; NaN stays white. Returns the image for a colour bar."""
+    numbers = np.asarray(values, dtype=float)
+    image = axes.imshow(np.ma.masked_invalid(numbers), cmap=MAGNITUDE, vmin=low, vmax=high, aspect="auto")
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0, labelsize=9, colors=INK)
+    axes.spines[:].set_visible(False)
+    for (i, j), value in np.ndenumerate(numbers):
+        if not np.isnan(value):
+            light = (value - low) / (high - low) > 0.6
+            axes.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=8.5, color="black" if light else "white")
+    return image
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
+    """Write a PNG, whole or not at all; returns its path."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    partial = path.with_name(path.name + ".partial")
+    picture.quantize(256, dither=Image.Dither.NONE).save(partial, format="PNG", optimize=True)  # a third of the bytes
+    os.replace(partial, path)
+    return path

@@ -1,0 +1,94 @@
+"""Chart of a training run: losses, learning rate and the ladder over iterations, phases shaded and named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afa_viz.figures.charts import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, STAGE_TITLES, new_figure, quiet, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Lines = Sequence[Mapping[str, Any]]
+LOSSES = {
+    "loss_cls": ("classification", BLUE, "-"),
+    "loss_seg": ("segmentation", ORANGE, "-"),
+    "loss_aff": ("affinity", GREEN, "-"),
+}
+STAGES = {
+    "miou_cam": (STAGE_TITLES["cam"], BLUE, "-"),
+    "miou_cam_rw": (STAGE_TITLES["cam_rw"], SKY, "--"),
+    "miou_cam_par": (STAGE_TITLES["cam_par"], GREEN, "-."),
+    "miou_pseudo_label": (STAGE_TITLES["pseudo_label"], PURPLE, ":"),
+    "miou_seg": (STAGE_TITLES["seg"], ORANGE, "-"),
+}
+IMAGE_LABELS = {"map": ("mAP", INK, "-"), "f1": ("F1", RED, "--")}
+SHADES = ("#ffffff", "#f0f0f0")
+
+
+def write_training_plot(lines: Lines, path: str | os.PathLike[str]) -> Path:
+    """Draw the lines of a run's `metrics.jsonl` as a PNG, whole or not at all; returns its path."""
+    return save(training_chart(lines), path)
+
+
+def training_chart(lines: Lines) -> Figure:
+    """Losses, learning rate, mIoU of the stages, and scores of the image labels, below each other.
+
+    Args:
+        lines: of `metrics.jsonl`: losses with "iteration", "phase" and "lr"; evaluations with "miou_<stage>" and "map".
+    Raises: ValueError: if no line has an iteration.
+    """
+    if not any("iteration" in line for line in lines):
+        raise ValueError("the run has no numbers yet; expected lines of metrics.jsonl with iterations: train first.")
+    figure = new_figure(9.5, 9.5)
+    rows = figure.subplots(4, 1, sharex=True, height_ratios=(3, 1.4, 3, 2))
+    losses, rate, ladder, labels = rows
+    _draw(losses, lines, LOSSES, "Losses (mean of the steps between two lines)")
+    if any(line.get("loss_cls", 0) > 0 for line in lines):
+        losses.set_yscale("log")
+    _draw(rate, lines, {"lr": ("", INK, "-")}, "Learning rate")
+    rate.set_ylim(bottom=0)
+    rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    _draw(ladder, lines, STAGES, "Ladder: mIoU (%) on validation images")
+    _draw(labels, lines, IMAGE_LABELS, "Image labels (%) on validation images")
+    for axes in (ladder, labels):
+        axes.set_ylim(0, 100)
+    last = max(line["iteration"] for line in lines if "iteration" in line)
+    for number, (name, begin, end) in enumerate(_phases(lines)):
+        for axes in rows:
+            axes.axvspan(begin, end, color=SHADES[number % 2], zorder=0, linewidth=0)
+        middle = (begin + end) / 2
+        losses.annotate(name, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, -4), ha="center", va="top",
+                        textcoords="offset points", fontsize=9, color="#666666")  # fmt: skip
+    labels.set_xlim(0, last)
+    labels.set_xlabel("iteration", color=INK)
+    return figure
+
+
+def _draw(axes: Axes, lines: Lines, series: Mapping[str, tuple[str, str, str]], title: str) -> None:
+    """Every series that the lines have; few points are marked."""
+    for key, (name, colour, style) in series.items():
+        points = [(line["iteration"], line[key]) for line in lines if line.get(key) is not None]
+        if points:
+            marker = "o" if len(points) <= 60 and key != "lr" else None
+            x, y = zip(*points, strict=True)
+            axes.plot(x, y, style, color=colour, label=name, linewidth=1.5, marker=marker, markersize=3.5)
+    quiet(axes, title)
+    if len(series) > 1 and axes.lines:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
+
+
+def _phases(lines: Lines) -> list[tuple[str, int, int]]:
+    """(name, first iteration, last iteration) of each phase, without gaps between them."""
+    named = [(line["phase"], line["iteration"]) for line in lines if "phase" in line and "iteration" in line]
+    spans, begin = [], 0
+    for name, group in groupby(named, key=lambda item: item[0]):
+        end = max(iteration for _, iteration in group)
+        spans.append((name, begin, end))
+        begin = end
+    return spans
