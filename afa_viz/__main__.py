@@ -29,8 +29,8 @@ class Command:
 
 
 COMMANDS = (
-    Command("train", "train a network on image labels", "afa_viz.training.cli"),
-    Command("evaluate", "score every stage on a data set", "afa_viz.evaluation"),
+    Command("train", "train a network on image labels", "afa_viz.commands.train"),
+    Command("evaluate", "score every stage on a data set", "afa_viz.commands.evaluate"),
     Command("explain", "explain images: pictures, numbers and a report each", "afa_viz.commands.explain"),
     Command("convert", "write weights of another layout as a checkpoint of ours", "afa_viz.commands.convert"),
     Command("data", "write a data set to disk", "afa_viz.commands.data"),

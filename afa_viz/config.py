@@ -117,7 +117,7 @@ class TrainConfig:
         cam_iters: after this many steps the affinity and segmentation losses join.
         joint_after: after this many steps the segmentation target is the walked pseudo label.
         affinity_target: "cam" (VOC) takes it from the refined CAM always; "seg" (COCO) from the segmentation target.
-        balance_affinity: pairs of foreground cells weigh as much as pairs of background; see `ops.losses.affinity_loss`.
+        balance_affinity: pairs of foreground cells weigh as much as background; see `ops.losses.affinity_loss`.
         affinity_at_centre: affinity labels from the middle of each cell; see `ops.affinity.cell_labels`.
         weight_seg, weight_aff: of the losses beside the classification loss.
         learning_rate, weight_decay, betas: of AdamW; the heads train at `head_multiplier` times the rate.
@@ -129,6 +129,10 @@ class TrainConfig:
         curriculum: parts of the run, in order; empty: one part with the settings above.
         train_images: images of the training split that are used (sandbox).
         input_size: long side in pixels that the card of the trained model names for explaining.
+        amp: "off", "bf16" or "fp16": the type that the network's passes compute in; weights stay float32.
+        accumulate: batches whose gradients are averaged before each step of the optimiser: on one device, as many as
+            the published run had devices reproduce its batch.
+        ema: decay of a running mean of the weights that is evaluated and exported in their place; 0 switches it off.
         official_parity: run the CAM passes in training mode with the decoder, as the reference does.
         rng_seed: of every random number.
     """
@@ -164,12 +168,21 @@ class TrainConfig:
     curriculum: tuple[CurriculumStage, ...] = ()
     train_images: int = 8000
     input_size: int = 512
+    amp: str = "off"
+    accumulate: int = 1
+    ema: float = 0.0
     official_parity: bool = False
     rng_seed: int = 1
 
     def __post_init__(self) -> None:
         if self.affinity_target not in ("cam", "seg"):
             raise ValueError(f"affinity_target is {self.affinity_target!r}; expected 'cam' (VOC) or 'seg' (COCO).")
+        if self.amp not in ("off", "bf16", "fp16"):
+            raise ValueError(f"amp is {self.amp!r}; expected 'off', 'bf16' or 'fp16'.")
+        if self.accumulate < 1:
+            raise ValueError(f"accumulate is {self.accumulate}; expected 1 or more batches a step.")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is {self.ema}; expected 0 (off) or a decay below 1, like 0.999.")
         if self.crop_size % 32:
             raise ValueError(f"crop_size is {self.crop_size}; expected a multiple of 32, so that every grid fits.")
         if not 0 <= self.cam_iters <= self.joint_after <= self.max_iters:

@@ -95,12 +95,15 @@ def test_decoder_equals_fusing_at_stride_4(mode):
     torch.manual_seed(3)
     head = SegFormerHead((32, 64, 160, 256), 5, width=24, dropout=0.0).train(mode == "train")
     head.linear_fuse.bn.running_mean.normal_()
-    maps = [torch.randn(2, d, *grid) for d, grid in zip((32, 64, 160, 256), ((12, 20), (6, 10), (3, 5), (3, 5)))]
+    maps = [
+        torch.randn(2, d, *grid)
+        for d, grid in zip((32, 64, 160, 256), ((12, 20), (6, 10), (3, 5), (3, 5)), strict=True)
+    ]
 
     def textbook() -> torch.Tensor:
         layers = (head.linear_c4, head.linear_c3, head.linear_c2, head.linear_c1)
         embedded = []
-        for layer, feature in zip(layers, reversed(maps)):
+        for layer, feature in zip(layers, reversed(maps), strict=True):
             cells = layer.proj(feature.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
             embedded.append(F.interpolate(cells, size=(12, 20), mode="bilinear", align_corners=False))
         fused = head.linear_fuse.conv(torch.cat(embedded, dim=1))
@@ -112,7 +115,9 @@ def test_decoder_equals_fusing_at_stride_4(mode):
     head.load_state_dict(state)
     found = head(maps)
     torch.testing.assert_close(found, want, atol=2e-5, rtol=1e-4)
-    for found_part, part in zip(torch.autograd.grad(found.square().sum(), list(head.parameters())), want_grad):
+    for found_part, part in zip(
+        torch.autograd.grad(found.square().sum(), list(head.parameters())), want_grad, strict=True
+    ):
         torch.testing.assert_close(found_part, part, atol=2e-3, rtol=1e-3)
 
 

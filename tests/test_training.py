@@ -14,7 +14,7 @@ from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample
 from afa_viz.model.checkpoint import load_model
-from afa_viz.training.batches import ImageSet, random_batch
+from afa_viz.training.batches import ImageSet, SandboxBatches, random_batch
 from afa_viz.training.loop import Run, locate
 from afa_viz.training.step import phase
 
@@ -40,17 +40,22 @@ def data():
 
 
 @pytest.fixture(scope="module")
+def batches(data):
+    return SandboxBatches(data, CONFIG.rng_seed)
+
+
+@pytest.fixture(scope="module")
 def samples():
     scenes = SandboxDataset("val", 2, 64)
     return [Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(2))]
 
 
-def test_resume_is_bit_for_bit(data, samples, tmp_path):
-    whole = Run(CONFIG, data, tmp_path / "a", SANDBOX_CLASSES, lambda: samples, eval_every=5, snapshots=(3,))
+def test_resume_is_bit_for_bit(batches, samples, tmp_path):
+    whole = Run(CONFIG, batches, tmp_path / "a", SANDBOX_CLASSES, lambda: samples, eval_every=5, snapshots=(3,))
     whole.run(progress=False)
-    first = Run(CONFIG, data, tmp_path / "b", SANDBOX_CLASSES)
+    first = Run(CONFIG, batches, tmp_path / "b", SANDBOX_CLASSES)
     first.run(until=6, progress=False)
-    second = Run(CONFIG, data, tmp_path / "b", SANDBOX_CLASSES, resume=True)
+    second = Run(CONFIG, batches, tmp_path / "b", SANDBOX_CLASSES, resume=True)
     assert second.iteration == 6
     second.run(progress=False)
     for (name, a), b in zip(whole.model.state_dict().items(), second.model.state_dict().values(), strict=True):
@@ -66,25 +71,25 @@ def test_resume_is_bit_for_bit(data, samples, tmp_path):
     assert (tmp_path / "a" / "snapshots" / "iter_000003.safetensors").exists()
 
 
-def test_a_run_is_not_overwritten(data, tmp_path):
-    run = Run(CONFIG, data, tmp_path, SANDBOX_CLASSES)
+def test_a_run_is_not_overwritten(batches, tmp_path):
+    run = Run(CONFIG, batches, tmp_path, SANDBOX_CLASSES)
     run.run(until=1, progress=False)
     with pytest.raises(ValueError, match="--resume"):
-        Run(CONFIG, data, tmp_path, SANDBOX_CLASSES)
+        Run(CONFIG, batches, tmp_path, SANDBOX_CLASSES)
     with pytest.raises(ValueError, match="other settings"):
-        Run(dataclasses.replace(CONFIG, rng_seed=9), data, tmp_path, SANDBOX_CLASSES, resume=True)
+        Run(dataclasses.replace(CONFIG, rng_seed=9), batches, tmp_path, SANDBOX_CLASSES, resume=True)
 
 
-def test_loss_falls(data, tmp_path):
+def test_loss_falls(batches, tmp_path):
     part = CurriculumStage(30, 64, 64, 12, 2e-3, single_objects=True, min_crop=1.0)
     config = dataclasses.replace(CONFIG, curriculum=(part,), max_iters=30, cam_iters=30, joint_after=30)
-    run = Run(config, data, tmp_path, SANDBOX_CLASSES)
+    run = Run(config, batches, tmp_path, SANDBOX_CLASSES)
     losses = [run.step()["loss"] for _ in range(30)]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
 
-def test_non_finite_loss_stops_the_run(data, tmp_path):
-    run = Run(CONFIG, data, tmp_path, SANDBOX_CLASSES)
+def test_non_finite_loss_stops_the_run(batches, tmp_path):
+    run = Run(CONFIG, batches, tmp_path, SANDBOX_CLASSES)
     with torch.no_grad():
         run.model.classifier.weight.fill_(float("nan"))
     with pytest.raises(ValueError, match="learning rate"):
@@ -108,11 +113,11 @@ def test_some_batches_are_shown_at_half_size(data):
     assert small.box.tolist() == [[0, 32, 0, 32]] * 8 and len(small.image_labels) == 8
 
 
-def test_weights_to_begin_with(data, tmp_path):
-    first = Run(CONFIG, data, tmp_path / "a", SANDBOX_CLASSES)
+def test_weights_to_begin_with(batches, tmp_path):
+    first = Run(CONFIG, batches, tmp_path / "a", SANDBOX_CLASSES)
     first.run(until=2, progress=False)
     first.export(tmp_path / "c.safetensors")
-    second = Run(CONFIG, data, tmp_path / "b", SANDBOX_CLASSES, init=tmp_path / "c.safetensors")
+    second = Run(CONFIG, batches, tmp_path / "b", SANDBOX_CLASSES, init=tmp_path / "c.safetensors")
     assert second.iteration == 0
     for name, tensor in first.model.state_dict().items():
         assert torch.equal(second.model.state_dict()[name], tensor)

@@ -13,6 +13,7 @@ from afa_viz.classes import colours_for, names_for
 from afa_viz.ops.image import MEAN, STD
 
 CARD_FORMAT = 1
+ADDED = ("affinity_at_centre",)  # fields that older cards of this format lack; their defaults are meant
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
 INPUT_SIZE = 512  # pixels, long side; SPEC.md section 13
 
@@ -126,7 +127,8 @@ class Card:
                 f"the card has format {data['format']!r}; expected {CARD_FORMAT}: a newer afa_viz wrote it, update."
             )
         names = [f.name for f in fields(cls)]
-        missing, unknown = [n for n in names if n not in data], [n for n in data if n not in names]
+        missing = [name for name in names if name not in data and name not in ADDED]
+        unknown = [name for name in data if name not in names]
         if missing or unknown:
             parts = [f"{word} {some(keys)}" for word, keys in (("lacks", missing), ("has unknown", unknown)) if keys]
             raise CheckpointError(f"the card {' and '.join(parts)}; expected exactly the fields of Card: correct it.")

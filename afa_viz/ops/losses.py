@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -29,12 +31,21 @@ def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, image_labels.to(logits))
 
 
-def segmentation_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Tensor:
+def segmentation_counts(target: Tensor, ignore_index: int = 255) -> tuple[Tensor, ...]:
+    """Number of background and of foreground pixels, as the segmentation loss divides by them."""
+    return (target == 0).sum(), ((target != 0) & (target != ignore_index)).sum()
+
+
+def segmentation_loss(
+    logits: Tensor, target: Tensor, ignore_index: int = 255, counts: Sequence[Tensor] | None = None
+) -> Tensor:
     """Half the cross-entropy over background pixels plus half that over foreground pixels, each a mean.
 
     Args:
         logits: (B, K, H, W).
         target: (B, H, W) integers: 0 background, 1..C classes, `ignore_index` left out.
+        counts: what the two sums are divided by; None: `segmentation_counts` of the target. Processes that share a
+            batch pass the mean of theirs.
     Returns: scalar >= 0, at least float32. A half without any pixel counts 0 (the reference gives NaN there;
         gradients agree).
     Raises: ValueError: if the shapes do not fit, a value is not finite or a class is outside 0..K-1.
@@ -56,19 +67,34 @@ def segmentation_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -
     loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")
     background = target == 0
     foreground = (target != 0) & (target != ignore_index)
+    divisors = segmentation_counts(target, ignore_index) if counts is None else counts
 
-    def mean_over(pixels: Tensor) -> Tensor:
-        return (loss * pixels).sum(dtype=_wide(loss)) / pixels.sum().clamp_min(1)
+    def mean_over(pixels: Tensor, count: Tensor) -> Tensor:
+        return (loss * pixels).sum(dtype=_wide(loss)) / torch.where(count > 0, count, 1)
 
-    return 0.5 * (mean_over(background) + mean_over(foreground))
-
-
-def affinity_counts(target: Tensor) -> tuple[Tensor, Tensor]:
-    """Number of positive and of negative pairs, each plus one, as the affinity loss divides by them."""
-    return (target == 1).sum() + 1, (target == 0).sum() + 1
+    return 0.5 * (mean_over(background, divisors[0]) + mean_over(foreground, divisors[1]))
 
 
-def affinity_loss(affinity: Tensor, target: Tensor, foreground: Tensor | None = None) -> Tensor:
+def affinity_counts(target: Tensor, foreground: Tensor | None = None) -> tuple[Tensor, ...]:
+    """Number of pairs in each group of the affinity loss, each plus one, as the loss divides by them.
+
+    Returns: same-class and different-class pairs; with `foreground` same-class pairs of foreground cells, other
+        same-class pairs, different-class pairs.
+    """
+    return tuple(pairs.sum() + 1 for pairs in _pair_groups(target, foreground))
+
+
+def _pair_groups(target: Tensor, foreground: Tensor | None) -> tuple[Tensor, ...]:
+    same, different = target == 1, target == 0
+    if foreground is None:
+        return same, different
+    inside = same & foreground[:, :, None] & foreground[:, None, :]
+    return inside, same & ~inside, different
+
+
+def affinity_loss(
+    affinity: Tensor, target: Tensor, foreground: Tensor | None = None, counts: Sequence[Tensor] | None = None
+) -> Tensor:
     """Push same-class pairs to 1 and different-class pairs to 0, each group with equal weight.
 
     loss = (1/2) sum_{target=1} (1 - A) / P + (1/2) sum_{target=0} A / N, P and N from `affinity_counts`.
@@ -79,6 +105,8 @@ def affinity_loss(affinity: Tensor, target: Tensor, foreground: Tensor | None = 
         foreground: (B, N) bool, cells of a class. Where given, the first half is the mean of two: over same-class
             pairs of foreground and over pairs of background, which are many times as many and easier (Ahn and Kwak
             2018, equation 8). None: all same-class pairs count alike, as published for AFA.
+        counts: what the sums are divided by; None: `affinity_counts` of the target. Processes that share a batch
+            pass the mean of theirs.
     Returns: scalar in [0, 1), at least float32.
     Raises: ValueError: if the shapes differ or a value is not finite.
     Source: Ru et al. 2022, equation 4; SPEC.md section 9.
@@ -94,20 +122,13 @@ def affinity_loss(affinity: Tensor, target: Tensor, foreground: Tensor | None = 
             "expected (B, N): one value for each cell."
         )
     require_finite("affinity", affinity)
-
-    def total(values: Tensor, pairs: Tensor) -> Tensor:
-        return (values * pairs.to(values)).sum(dtype=_wide(values))
-
-    same = target == 1
-    num_same, num_different = affinity_counts(target)
-    push = total(affinity, target == 0) / num_different
-    if foreground is None:
-        return 0.5 * total(1 - affinity, same) / num_same + 0.5 * push
-    inside = same & foreground[:, :, None] & foreground[:, None, :]
-    num_inside = inside.sum() + 1
-    pull_inside = total(1 - affinity, inside) / num_inside
-    pull_outside = total(1 - affinity, same & ~inside) / (num_same - num_inside + 1)
-    return 0.25 * pull_inside + 0.25 * pull_outside + 0.5 * push
+    groups = _pair_groups(target, foreground)
+    divisors = [pairs.sum() + 1 for pairs in groups] if counts is None else counts
+    *pulls, push = (
+        ((affinity if pairs is groups[-1] else 1 - affinity) * pairs.to(affinity)).sum(dtype=_wide(affinity)) / count
+        for pairs, count in zip(groups, divisors, strict=True)
+    )
+    return 0.5 * sum(pulls) / len(pulls) + 0.5 * push
 
 
 def _wide(tensor: Tensor) -> torch.dtype:

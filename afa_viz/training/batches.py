@@ -6,6 +6,7 @@ Every draw comes from a generator made of (rng_seed, iteration), so a resumed ru
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,29 +28,57 @@ class ImageSet:
     image_labels: np.ndarray
 
 
-def random_batch(data: ImageSet, stage: CurriculumStage, rng_seed: int, iteration: int) -> Batch:
+class Batches(Protocol):
+    """Where a run takes its batches from."""
+
+    def __call__(self, part: CurriculumStage, number: int, shard: tuple[int, int]) -> Batch:
+        """Batch `number` of the run under a part's settings: the share of process shard = (rank, world).
+
+        The same numbers give the same batch, whatever was asked for before. Of the `part.batch_size * world` images
+        a process gets those with number % world == rank.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SandboxBatches:
+    """Batches of rendered scenes; `sets` by (single_objects, image_size)."""
+
+    sets: dict[tuple[bool, int], ImageSet]
+    rng_seed: int
+
+    def __call__(self, part: CurriculumStage, number: int, shard: tuple[int, int] = (0, 1)) -> Batch:
+        return random_batch(self.sets[part.single_objects, part.image_size], part, self.rng_seed, number, shard)
+
+
+def random_batch(
+    data: ImageSet, stage: CurriculumStage, rng_seed: int, iteration: int, shard: tuple[int, int] = (0, 1)
+) -> Batch:
     """The batch of one iteration: crops of at least `stage.min_crop` of the side, resized to `stage.crop_size`.
 
-    With probability `stage.half_size`: resized to half of that, with twice the images.
+    With probability `stage.half_size`: resized to half of that, with twice the images. `shard`: see `Batches`.
     """
+    rank, world = shard
     rng = np.random.default_rng([rng_seed, iteration])
-    count, length = stage.batch_size, stage.crop_size
+    count, length = stage.batch_size * world, stage.crop_size
     if stage.half_size and rng.random() < stage.half_size:
         count, length = 2 * count, length // 2
     chosen = rng.choice(len(data.images), count, replace=len(data.images) < count)
     whole = data.images.shape[1]
     side = int(round(whole * rng.uniform(stage.min_crop, 1.0)))
-    crops = np.empty((count, side, side, 3), np.uint8)
+    crops = np.empty((count // world, side, side, 3), np.uint8)
     for k, index in enumerate(chosen):
         top, left = rng.integers(0, whole - side + 1, size=2)
-        crop = data.images[index, top : top + side, left : left + side]
-        crops[k] = crop[:, ::-1] if rng.random() < 0.5 else crop
+        mirrored = rng.random() < 0.5
+        if k % world == rank:
+            crop = data.images[index, top : top + side, left : left + side]
+            crops[k // world] = crop[:, ::-1] if mirrored else crop
     pixels = torch.from_numpy(crops).permute(0, 3, 1, 2).float()
     if side != length:
         pixels = F.interpolate(pixels, (length, length), mode="bilinear", align_corners=False, antialias=side > length)
-    pixels = (pixels * _light(count, rng)).clamp(0, 255)
-    labels = torch.from_numpy(np.ascontiguousarray(data.image_labels[chosen]))
-    box = torch.tensor([0, length, 0, length]).expand(count, 4)
+    pixels = (pixels * _light(count, rng)[rank::world]).clamp(0, 255)
+    labels = torch.from_numpy(np.ascontiguousarray(data.image_labels[chosen[rank::world]]))
+    box = torch.tensor([0, length, 0, length]).expand(count // world, 4)
     return Batch(normalize_image(pixels), labels, box)
 
 

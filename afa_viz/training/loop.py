@@ -1,17 +1,21 @@
-"""The loop: curriculum, optimiser, logs, evaluation, checkpoints, resume."""
+"""The loop: curriculum, optimiser, logs, evaluation, checkpoints, resume; on one process or many."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import json
+import hashlib
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from afa_viz import classes
@@ -20,12 +24,15 @@ from afa_viz.evaluation import evaluate_samples
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_any, save_model
-from afa_viz.training.batches import ImageSet, random_batch
+from afa_viz.training import records
+from afa_viz.training.batches import Batches
+from afa_viz.training.distributed import Processes, mean_of, share_batch_norms
 from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
 from afa_viz.training.step import Batch, phase, training_losses
 
 LOG_EVERY = 20  # iterations
 SAVE_EVERY = 100  # iterations; a killed run loses at most these
+TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 Samples = Callable[[], list]
 
@@ -53,7 +60,31 @@ def locate(config: TrainConfig, iteration: int) -> tuple[CurriculumStage, int]:
 
 def single_object_loss(model: AFA, batch: Batch) -> Tensor:
     """Softmax cross-entropy for images that show exactly one class."""
-    return F.cross_entropy(model.forward_classify(batch.image), batch.image_labels.argmax(dim=1))
+    return F.cross_entropy(model.forward_classify(batch.image).float(), batch.image_labels.argmax(dim=1))
+
+
+class Losses(nn.Module):
+    """The model and its losses as one forward pass, which is what DistributedDataParallel can wrap."""
+
+    def __init__(self, model: AFA, config: TrainConfig, processes: Processes) -> None:
+        super().__init__()
+        self.model, self.config, self.processes = model, config, processes
+
+    def forward(self, batch: Batch, iteration: int, single_objects: bool) -> dict[str, Tensor]:
+        """The losses that this iteration computes, by name; "loss" is their weighted sum."""
+        kind, dtype = self.processes.device.split(":")[0], TYPES.get(self.config.amp)
+        with torch.autocast(kind, dtype, enabled=dtype is not None):
+            if single_objects:
+                loss = single_object_loss(self.model, batch)
+                return {"loss": loss, "loss_cls": loss}
+            result = training_losses(self.model, batch, self.config, iteration, self.processes.world)
+        named = {
+            "loss": result.loss,
+            "loss_cls": result.loss_cls,
+            "loss_seg": result.loss_seg,
+            "loss_aff": result.loss_aff,
+        }
+        return {name: value for name, value in named.items() if value is not None}
 
 
 def build_model(config: TrainConfig) -> AFA:
@@ -74,66 +105,86 @@ class Run:
 
     Args:
         config: of the run.
-        data: image set by (single_objects, image_size).
+        batches: where the images come from.
         folder: of the run; resumed if it holds `last.pt` and `resume` is set.
         class_names: K names, background first.
         samples: returns evaluation samples, see `afa_viz.evaluation`.
+        resume: go on with the run in the folder; on the CPU bit for bit.
+        processes: this process and its fellows; only the first one writes.
+        eval_every: iterations between two ladders.
         snapshots: iterations at which half-precision weights are kept.
         init: checkpoint whose weights a new run begins with, with a fresh optimiser; see `checkpoint.load_any`.
+        evaluated: called with the run after each ladder, on the first process: plots, panels.
     Raises: ValueError: if the folder holds a run that is not to be resumed, or one with another configuration.
     """
 
     def __init__(
         self,
         config: TrainConfig,
-        data: dict[tuple[bool, int], ImageSet],
+        batches: Batches,
         folder: str | os.PathLike[str],
         class_names: tuple[str, ...],
         samples: Samples | None = None,
         *,
         resume: bool = False,
-        device: str = "cpu",
+        processes: Processes | None = None,
         eval_every: int = 500,
         snapshots: tuple[int, ...] = (),
         init: str | os.PathLike[str] | None = None,
+        evaluated: Callable[[Run], None] | None = None,
     ) -> None:
-        self.config, self.data, self.folder = config, data, Path(folder)
-        self.class_names, self.samples, self.device = class_names, samples, device
-        self.eval_every, self.snapshots = eval_every, snapshots
-        self.model = build_model(config).to(device)
-        self.optimizer = build_optimizer(self.model, config)
+        self.config, self.batches, self.folder = config, batches, Path(folder)
+        self.class_names, self.samples, self.processes = class_names, samples, processes or Processes()
+        self.eval_every, self.snapshots, self.evaluated = eval_every, snapshots, evaluated
+        device = self.processes.device
+        self.model = build_model(config)
         self.iteration, self.seconds = 0, 0.0
         self.folder.mkdir(parents=True, exist_ok=True)
-        last = self.folder / "last.pt"
-        if last.exists() and not resume:
+        begun = (self.folder / records.LAST).exists()
+        if begun and not resume:
             raise ValueError(
                 f"{self.folder} already holds a run; pass --resume to go on with it or choose another folder."
             )
-        if last.exists():
-            self._load(last)
-        elif init is not None:
+        if init is not None and not begun:
             load_any(self.model, init)
+        self.model = share_batch_norms(self.model, self.processes).to(device)  # type: ignore[assignment]
+        self.optimizer = build_optimizer(self.model, config)
+        self.scaler = torch.amp.GradScaler(device.split(":")[0], enabled=config.amp == "fp16" and device != "cpu")
+        mean = get_ema_multi_avg_fn(config.ema)
+        self.ema = AveragedModel(self.model, multi_avg_fn=mean, use_buffers=True) if config.ema else None
+        self.losses: nn.Module = Losses(self.model, config, self.processes)
+        if begun:
+            self._load()
+        if self.processes.world > 1:
+            self.losses = DistributedDataParallel(self.losses, find_unused_parameters=True, broadcast_buffers=False)
 
-    def _load(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.device, weights_only=True)
+    def _load(self) -> None:
+        state = records.load_state(self.folder, self.processes.device)
         if state["config"] != repr(self.config):
-            raise ValueError(f"{path.parent} was trained with other settings; resume with the same ones.")
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+            raise ValueError(f"{self.folder} was trained with other settings; resume with the same ones.")
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
         self.iteration, self.seconds = state["iteration"], state["seconds"]
+        if self.processes.first:
+            records.drop_after(self.folder, self.iteration)
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {"model": self.model, "optimizer": self.optimizer, "scaler": self.scaler}
+        return parts if self.ema is None else parts | {"ema": self.ema}
 
     def save(self) -> None:
         """Write `last.pt`, whole or not at all."""
-        state = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "iteration": self.iteration,
-            "seconds": self.seconds,
-            "config": repr(self.config),
-        }
-        partial = self.folder / "last.pt.partial"
-        torch.save(state, partial)
-        os.replace(partial, self.folder / "last.pt")
+        if self.processes.first:
+            state = {name: part.state_dict() for name, part in self._parts().items()}
+            numbers = {"iteration": self.iteration, "seconds": self.seconds, "config": repr(self.config)}
+            records.save_state(self.folder, state | numbers)
+
+    @property
+    def shown(self) -> AFA:
+        """The network that is evaluated and exported: the running mean of the weights where there is one."""
+        model = self.model if self.ema is None else self.ema.module
+        model.topk = self.model.topk
+        return model
 
     def card(self, scores: dict | None = None) -> Card:
         """The card of the present weights."""
@@ -152,50 +203,51 @@ class Run:
             licence="Apache-2.0",
             training={
                 "config": dataclasses.asdict(config),
+                "config_sha256": hashlib.sha256(repr(config).encode()).hexdigest()[:16],
+                "rng_seed": config.rng_seed,
                 "iterations": self.iteration,
                 "seconds": round(self.seconds),
-                "device": self.device,
+                "device": self.processes.device,
+                "processes": self.processes.world,
             },
             scores=scores or {},
         )
 
-    def log(self, **values) -> None:
+    def log(self, **values: Any) -> None:
         """Append one line to `metrics.jsonl`."""
-        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({"iteration": self.iteration, **values}) + "\n")
+        if self.processes.first:
+            records.append(self.folder, {"iteration": self.iteration, **values})
 
     def step(self) -> dict[str, float]:
-        """One iteration: batch, losses, update. Returns the losses that were computed."""
-        config = self.config
+        """One iteration: batches, losses, update. Returns the losses that were computed, means over processes."""
+        config, processes = self.config, self.processes
         part, within = locate(config, self.iteration)
-        torch.manual_seed(config.rng_seed * 1_000_003 + self.iteration)  # stochastic depth, resumable
-        self.model.train()
+        # Stochastic depth, resumable; processes differ.
+        torch.manual_seed((config.rng_seed * 1_000_003 + self.iteration) * processes.world + processes.rank)
+        self.losses.train()
         self.model.topk = part.topk_start + (part.topk_end - part.topk_start) * within / max(1, part.iterations - 1)
-        batch = random_batch(self.data[part.single_objects, part.image_size], part, config.rng_seed, self.iteration)
-        batch = batch.to(self.device)
         warmup = min(config.warmup_iters, part.iterations // 4) if config.curriculum else config.warmup_iters
         multiplier = rate_multiplier(within, part.iterations, warmup, config.warmup_ratio, config.lr_power)
         set_learning_rate(self.optimizer, part.learning_rate * multiplier)
         self.optimizer.zero_grad(set_to_none=True)
-        if part.single_objects:
-            loss = single_object_loss(self.model, batch)
-            losses = {"loss": loss, "loss_cls": loss}
-        else:
-            result = training_losses(self.model, batch, config, self.iteration)
-            loss = result.loss
-            named = {
-                "loss": loss,
-                "loss_cls": result.loss_cls,
-                "loss_seg": result.loss_seg,
-                "loss_aff": result.loss_aff,
-            }
-            losses = {name: value for name, value in named.items() if value is not None}
-        loss.backward()
+        sums: dict[str, float] = {}
+        for k in range(config.accumulate):
+            batch = self.batches(part, self.iteration * config.accumulate + k, processes.shard).to(processes.device)
+            waits = k + 1 < config.accumulate and isinstance(self.losses, DistributedDataParallel)
+            with self.losses.no_sync() if waits else contextlib.nullcontext():  # type: ignore[operator, union-attr]
+                losses = self.losses(batch, self.iteration, part.single_objects)
+                self.scaler.scale(losses["loss"] / config.accumulate).backward()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach()) / config.accumulate
+        self.scaler.unscale_(self.optimizer)
         if config.clip_grad > 0:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_grad)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.ema is not None:
+            self.ema.update_parameters(self.model)
         self.iteration += 1
-        values = {name: float(value.detach()) for name, value in losses.items()}
+        values = mean_of(sums, processes.world)
         if not all(abs(value) < float("inf") for value in values.values()):
             raise ValueError(
                 f"the loss is {values} at iteration {self.iteration}; expected finite numbers: lower the learning rate "
@@ -207,9 +259,10 @@ class Run:
         """The stage ladder on the run's samples: mIoU a stage, mAP and F1."""
         if self.samples is None:
             return {}
-        self.model.eval()
-        self.model.card = self.card()
-        return evaluate_samples(self.model, self.samples(), self.config.explain).summary()
+        model = self.shown
+        model.eval()
+        model.card = self.card()
+        return evaluate_samples(model, self.samples(), self.config.explain).summary()
 
     def run(self, until: int | None = None, progress: bool = True) -> None:
         """Train to the end of the run or to iteration `until`; saves at the end and whenever it is interrupted."""
@@ -217,7 +270,8 @@ class Run:
         sums: dict[str, float] = {}
         counted = 0
         clock = time.monotonic()
-        bar = tqdm(total=end, initial=self.iteration, desc="train", unit="step", disable=not progress)
+        shown = progress and self.processes.first
+        bar = tqdm(total=end, initial=self.iteration, desc="train", unit="step", disable=not shown)
         try:
             while self.iteration < end:
                 losses = self.step()
@@ -234,23 +288,30 @@ class Run:
                         phase=phase(self.iteration - 1, self.config), lr=rate, seconds=round(self.seconds), **means
                     )
                     sums, counted = {}, 0
-                if self.iteration in self.snapshots:
-                    self.snapshot()
-                if self.iteration % self.eval_every == 0 or self.iteration == end:
-                    self.log(**self.evaluate())
-                if self.iteration % SAVE_EVERY == 0:
-                    self.save()
-                clock = time.monotonic() if self.iteration % self.eval_every == 0 else clock
+                if self.processes.first:
+                    self._look(self.iteration == end)
+                clock = time.monotonic()
         finally:
             bar.close()
+            self.save()
+
+    def _look(self, last: bool) -> None:
+        """What the first process does between two steps: snapshots, ladders, checkpoints."""
+        if self.iteration in self.snapshots:
+            self.snapshot()
+        if self.iteration % self.eval_every == 0 or last:
+            self.log(**self.evaluate())
+            if self.evaluated is not None:
+                self.evaluated(self)
+        if self.iteration % SAVE_EVERY == 0:
             self.save()
 
     def snapshot(self) -> None:
         """Keep half-precision weights of this moment."""
         path = self.folder / "snapshots" / f"iter_{self.iteration:06d}.safetensors"
         path.parent.mkdir(exist_ok=True)
-        save_model(self.model, path, self.card(), half=True)
+        save_model(self.shown, path, self.card(), half=True)
 
     def export(self, path: str | os.PathLike[str], scores: dict | None = None, half: bool = False) -> None:
         """Write the model and its card."""
-        save_model(self.model, path, self.card(scores), half=half)
+        save_model(self.shown, path, self.card(scores), half=half)

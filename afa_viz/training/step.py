@@ -13,6 +13,7 @@ from afa_viz.model.afa import AFA, TrainOutput
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import losses
 from afa_viz.ops.cam import resize
+from afa_viz.training.distributed import mean_counts
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,13 @@ def phase(iteration: int, config: TrainConfig) -> str:
     return "affinity" if iteration <= config.joint_after else "joint"
 
 
-def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: int) -> StepResult:
+def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: int, world: int = 1) -> StepResult:
     """All losses of one step, ready for `loss.backward()`.
+
+    Args:
+        world: processes that share the batch. Their losses are divided by the counts of the whole batch, so that the
+            mean over processes, which DistributedDataParallel takes, is the loss of one process with all of it. With
+            `config.official_parity` each divides by its own counts, as the reference does.
 
     In the classification phase only the image labels are used and no pseudo label is made. With
     `config.official_parity` they are made all the same, by passes in the model's present mode, decoder included,
@@ -70,17 +76,19 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     was_training = model.training
     if not config.official_parity:
         model.eval()
-    labels = make_pseudo_labels(
-        model,
-        batch.image,
-        batch.image_labels,
-        batch.box,
-        config.explain,
-        with_walk=now == "joint" or config.official_parity,
-        relu=config.cam_relu,
-        as_published=config.official_parity,
-    )
-    model.train(was_training)
+    try:
+        labels = make_pseudo_labels(
+            model,
+            batch.image,
+            batch.image_labels,
+            batch.box,
+            config.explain,
+            with_walk=now == "joint" or config.official_parity,
+            relu=config.cam_relu,
+            as_published=config.official_parity,
+        )
+    finally:
+        model.train(was_training)
 
     seg_target = labels.refined_walk if now == "joint" else labels.refined_cam
     assert seg_target is not None
@@ -89,10 +97,13 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     affinity_source = labels.refined_cam if config.affinity_target == "cam" else seg_target
     centre = config.affinity_at_centre
     affinity_target = aff.affinity_labels(affinity_source, mask=mask, at_centre=centre)
-    seg_logits = resize(output.seg_logits, (batch.image.shape[-2], batch.image.shape[-1]))
-    loss_seg = losses.segmentation_loss(seg_logits, seg_target)
+    seg_logits = resize(output.seg_logits.float(), (batch.image.shape[-2], batch.image.shape[-1]))
     objects = aff.foreground_cells(affinity_source, at_centre=centre) if config.balance_affinity else None
-    loss_aff = losses.affinity_loss(output.affinity, affinity_target, objects)
+    seg_counts, aff_counts = losses.segmentation_counts(seg_target), losses.affinity_counts(affinity_target, objects)
+    if world > 1 and not config.official_parity:
+        seg_counts, aff_counts = mean_counts(seg_counts, world), mean_counts(aff_counts, world, extra=1)
+    loss_seg = losses.segmentation_loss(seg_logits, seg_target, counts=seg_counts)
+    loss_aff = losses.affinity_loss(output.affinity.float(), affinity_target, objects, aff_counts)
     used = 0.0 if now == "classification" else 1.0
     loss = loss_cls + used * (config.weight_seg * loss_seg + config.weight_aff * loss_aff)
     return StepResult(loss, loss_cls, loss_seg, loss_aff, output, labels, seg_target, affinity_target)

@@ -36,35 +36,48 @@ def run(args: argparse.Namespace) -> int:
     from afa_viz.config import PRESETS
     from afa_viz.data.sandbox import SandboxDataset, load_split, render_split
     from afa_viz.evaluation import Sample
+    from afa_viz.figures.training import write_training_plot
     from afa_viz.settings import apply_settings
-    from afa_viz.training.batches import ImageSet
+    from afa_viz.training import distributed
+    from afa_viz.training.batches import ImageSet, SandboxBatches
     from afa_viz.training.loop import Run, parts_of
+    from afa_viz.training.records import read_metrics
 
     if args.config != "sandbox":
         raise ValueError(f"--config is {args.config!r}; expected sandbox: the other presets need their data sets.")
     config = apply_settings(PRESETS[args.config], args.settings)
     if args.threads:
         torch.set_num_threads(args.threads)
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
-    data = {}
-    for single, size in sorted({(part.single_objects, part.image_size) for part in parts_of(config)}, reverse=True):
-        count = min(SINGLE_IMAGES, 2 * config.train_images) if single else config.train_images
-        arrays = load_split(render_split("train", count, size, single=single, cache_dir=args.cache))
-        data[single, size] = ImageSet(arrays["images"], arrays["labels"])
-    scenes = SandboxDataset("val", args.eval_images, size=256, cache_dir=args.cache)
+    processes = distributed.start(args.device)
+    try:
+        with distributed.first_goes_ahead(processes):  # renders what the others then read
+            data = {}
+            for single, size in sorted({(p.single_objects, p.image_size) for p in parts_of(config)}, reverse=True):
+                count = min(SINGLE_IMAGES, 2 * config.train_images) if single else config.train_images
+                arrays = load_split(render_split("train", count, size, single=single, cache_dir=args.cache))
+                data[single, size] = ImageSet(arrays["images"], arrays["labels"])
+            scenes = SandboxDataset("val", args.eval_images, size=config.input_size, cache_dir=args.cache)
 
-    def samples():
-        return (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(len(scenes))))
+        def samples():
+            return (Sample(s.image, s.image_labels, s.mask, s.parts) for s in (scenes[i] for i in range(len(scenes))))
 
-    training = Run(
-        config, data, args.out, SANDBOX_CLASSES, samples, resume=args.resume, device=device,
-        eval_every=args.eval_every, snapshots=tuple(int(n) for n in args.snapshots.split(",") if n),
-        init=args.init,
-    )  # fmt: skip
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: the run saves itself first
-    training.run(until=args.until)
-    scores = training.evaluate()
-    training.export(training.folder / "model.safetensors", scores)
-    print(json.dumps({"iterations": training.iteration, "seconds": round(training.seconds), **scores}, indent=2))
-    (training.folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2), encoding="utf-8")
+        def draw(training: Run) -> None:
+            write_training_plot(read_metrics(training.folder), training.folder / "training.png")
+
+        training = Run(
+            config, SandboxBatches(data, config.rng_seed), args.out, SANDBOX_CLASSES, samples, resume=args.resume,
+            processes=processes, eval_every=args.eval_every, init=args.init, evaluated=draw,
+            snapshots=tuple(int(n) for n in args.snapshots.split(",") if n),
+        )  # fmt: skip
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: the run saves itself first
+        training.run(until=args.until)
+        if processes.first:
+            scores = training.evaluate()
+            training.export(training.folder / "model.safetensors", scores)
+            text = json.dumps(dataclasses.asdict(config), indent=2)
+            (training.folder / "config.json").write_text(text, encoding="utf-8")
+            done = {"iterations": training.iteration, "seconds": round(training.seconds), **scores}
+            print(json.dumps(done, indent=2))
+    finally:
+        distributed.stop()
     return 0
