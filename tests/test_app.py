@@ -1,10 +1,11 @@
-"""The page without a browser: uploads, the cache, sessions, payloads, callbacks and the public endpoint."""
+"""The page without a browser: uploads, the cache, sessions, answers, callbacks and the public endpoint."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import json
+import re
 import struct
 import threading
 import time
@@ -20,12 +21,11 @@ from PIL import Image
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.trace import Trace
-from afa_viz.ui import payload
+from afa_viz.ui import page, payload
 from afa_viz.ui import session as session_module
+from afa_viz.ui.answers import Answers
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.callbacks import Callbacks
-from afa_viz.ui.explorer import Payloads
-from afa_viz.ui.panels import PANELS, explorer_html
 from afa_viz.ui.pictures import MAX_BYTES, Refusal, read_upload
 from afa_viz.ui.registry import Registry, discover, named
 from afa_viz.ui.session import Session
@@ -46,7 +46,7 @@ def session(options):
 
 @pytest.fixture
 def callbacks(session, tmp_path):
-    return Callbacks(session, Payloads(session, tmp_path))
+    return Callbacks(session, Answers(session, tmp_path))
 
 
 # --- uploads ---------------------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_unknown_things_are_refused(session, options):
     assert discover(options.examples / "nothing") == {}
 
 
-# --- payloads --------------------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------------------------
 
 
 def unpacked(packed: dict, dtype=np.uint8) -> np.ndarray:
@@ -239,10 +239,10 @@ def unpacked(packed: dict, dtype=np.uint8) -> np.ndarray:
 
 
 def test_the_browser_gets_the_numbers_of_the_trace(session, tmp_path):
-    payloads = Payloads(session, tmp_path)
+    answers = Answers(session, tmp_path)
     request = session.request("example:scene0", "tiny")
     trace = session.trace(request)
-    data = json.loads(payloads.stages(request))
+    data = json.loads(answers.stages(request))
     asked = {"key": data["key"]}
     cam = unpacked(data["cam"]) / 255
     assert np.abs(cam - trace.cam[[label - 1 for label in trace.present]].numpy()).max() <= 0.5 / 255 + 1e-6
@@ -252,12 +252,14 @@ def test_the_browser_gets_the_numbers_of_the_trace(session, tmp_path):
     shown = walked["low"] + unpacked(walked) * scale
     assert np.abs(shown - trace.cam_rw[maps.channels(trace)].numpy()).max() <= 0.51 * scale
     assert (unpacked(data["pseudo_label"]) == trace.pseudo_label.numpy()).all()
-    steps = json.loads(payloads.par(asked))
+    steps = json.loads(answers.par(asked))
     assert steps["shape"] == [11, 1 + len(trace.present), SIDE // 2, SIDE // 2]
-    picture = json.loads(payloads.scene(asked))
+    picture = json.loads(answers.scene(asked))
     assert (unpacked(picture["target"]) == trace.target.numpy()).all()
     assert [block["heads"] for block in picture["blocks"]] == [1, 1, 2, 2, 5, 5, 8, 8]
-    assert picture["blocks"][0]["name"] == "Stage 1, block 1" and picture["blocks"][5]["weights"] is None
+    assert (picture["blocks"][0]["stage"], picture["blocks"][7]["place"]) == (1, 2) and picture["blocks"][5][
+        "weights"
+    ] is None
     assert len(picture["blocks"][7]["weights"]) == 8
 
 
@@ -274,14 +276,16 @@ def test_attention_in_the_browser_is_that_of_the_figures(session, tmp_path, bloc
 
 
 def test_what_the_browser_asks_for_is_checked(session, tmp_path):
-    payloads = Payloads(session, tmp_path)
-    key = json.loads(payloads.stages(session.request("example:scene0", "tiny")))["key"]
+    answers = Answers(session, tmp_path)
+    key = json.loads(answers.stages(session.request("example:scene0", "tiny")))["key"]
     for ask in (
-        lambda: payloads.scene({"key": "nothing"}),
-        lambda: payloads.scene({"key": ["a", "list"]}),
-        lambda: payloads.attention({"key": key, "block": 8}),
-        lambda: payloads.attention({"key": key, "block": "1"}),
-        lambda: payloads.export_file({"key": key, "kind": "../x"}),
+        lambda: answers.scene({"key": "nothing"}),
+        lambda: answers.scene({"key": ["a", "list"]}),
+        lambda: answers.attention({"key": key, "block": 8, "logits": False}),
+        lambda: answers.attention({"key": key, "block": "1", "logits": False}),
+        lambda: answers.attention({"key": key, "block": 1, "logits": "yes"}),
+        lambda: answers.attention({"key": key, "block": 1}),
+        lambda: answers.export_file({"key": key, "kind": "../x"}),
     ):
         with pytest.raises(KeyError):
             ask()
@@ -289,19 +293,29 @@ def test_what_the_browser_asks_for_is_checked(session, tmp_path):
 
 
 def test_files_to_download(session, tmp_path):
-    payloads = Payloads(session, tmp_path)
-    key = json.loads(payloads.stages(session.request("example:scene0", "tiny")))["key"]
-    arrays = json.loads(payloads.export_file({"key": key, "kind": "npz"}))
+    answers = Answers(session, tmp_path)
+    key = json.loads(answers.stages(session.request("example:scene0", "tiny")))["key"]
+    arrays = json.loads(answers.export_file({"key": key, "kind": "npz"}))
     assert arrays["name"] == "afa-viz.npz" and Trace.load(arrays["path"]).present == (2, 6)
-    page = Path(json.loads(payloads.export_file({"key": key, "kind": "html"}))["path"]).read_text(encoding="utf-8")
+    page = Path(json.loads(answers.export_file({"key": key, "kind": "html"}))["path"]).read_text(encoding="utf-8")
     assert page.lstrip().lower().startswith("<!doctype html>")
 
 
-def test_the_static_part_has_every_view_once_and_survives_the_template():
-    text = explorer_html()
-    for panel in PANELS:
-        assert text.count(f'data-panel="{panel.key}"') == 1
-    assert not {"`", "${", "{{", "\\"} & {part for part in ("`", "${", "{{", "\\") if part in text}
+def test_the_static_part_has_every_tab_once_and_survives_the_template():
+    text = page.explorer_html()
+    for tab in page.TABS:
+        assert text.count(f'role="tabpanel" id="afa-panel-{tab}"') == 1
+    assert not [part for part in ("`", "${", "{{", "\\", "<!--") if part in text]
+
+
+def test_every_text_that_a_script_or_fragment_asks_for_is_there():
+    scripts = page.script()
+    asked = set(re.findall(r"""\btext\((?:[\w.]+ \? )?"([\w.]+)"(?: : "([\w.]+)")?""", scripts))
+    names = {name for pair in asked for name in pair if name}
+    assert len(names) > 40 and names <= set(page.texts())
+    with pytest.raises(KeyError, match="nothing.here is not in en.json"):
+        page.fill_in("{{nothing.here}}")
+    assert page.fill_in("{{why}}") == "Why?"
 
 
 # --- callbacks -------------------------------------------------------------------------------------------------------

@@ -37,7 +37,6 @@ EXTRA = {
     ("afa_viz.trace", "afa_viz.figures"),  # Trace.report, inside the method: docs/decisions/002-trace-report.md
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
     ("afa_viz.training", "afa_viz.evaluation"),  # and shows the ladder while it trains
-    ("afa_viz.evaluation", "afa_viz.data"),
     ("afa_viz.__main__", "afa_viz.commands"),
 }
 # third-party packages that belong to one room
@@ -47,6 +46,7 @@ OWNED = {
     "matplotlib": {"afa_viz.figures"},
     "huggingface_hub": {"afa_viz.model"},
     "timm": {"afa_viz.model"},
+    "pydensecrf": {"afa_viz.ops"},
 }
 FILES = sorted([*(ROOT / "afa_viz").rglob("*.py"), ROOT / "app.py"])
 

@@ -16,9 +16,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 import gradio as gr
 import torch
 
+from afa_viz.ui.answers import Answers
 from afa_viz.ui.callbacks import Callbacks, polite
 from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
-from afa_viz.ui.explorer import Payloads, component, style
+from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
 from afa_viz.ui.registry import Registry, discover, named
 from afa_viz.ui.session import Session
@@ -64,14 +65,14 @@ def build(options: Options | None = None) -> Page:
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # two explanations run at a time
     registry = Registry(named(options.checkpoints) or discover(options.checkpoint_folder), options.device)
     session = Session(registry, options.examples)
-    payloads = Payloads(session)
-    callbacks = Callbacks(session, payloads)
+    answers = Answers(session)
+    callbacks = Callbacks(session, answers)
     model = registry.names[0]
     if not session.examples:
         raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or empty.")
     first = session.request(f"example:{session.examples[0].name}", model)
-    payloads.warm(first)
-    value = payloads.stages(first)
+    answers.warm(first)
+    value = answers.stages(first)
     present = [session.trace(first).class_names[label] for label in session.trace(first).present]
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200), fill_width=True) as demo:
@@ -81,15 +82,16 @@ def build(options: Options | None = None) -> Page:
                 gr.HTML(HEAD)
                 picker = build_picker(session.examples)
             with gr.Column(elem_id="afa-main"):
-                explorer = component(payloads, value)
+                explorer = component(answers, value)
             with gr.Column(elem_id="afa-settings"):
                 controls = build_controls(registry, present)
         _bind(callbacks, picture, picker, controls, explorer)
+        _bind_link(demo, callbacks, picture, picker, controls, explorer)
         _bind_api(callbacks)
     demo.queue(max_size=128, default_concurrency_limit=2)
     if options.warm:
-        threading.Thread(target=_warm, args=(session, payloads, model), daemon=True).start()
-    return Page(demo, payloads.exports)
+        threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
+    return Page(demo, answers.exports)
 
 
 def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
@@ -131,6 +133,22 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
     ).then(polite(3)(reset), [picture, *controls.inputs], [explorer, *scores], **now)
 
 
+def _bind_link(
+    demo: gr.Blocks, callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML
+) -> None:
+    """Restore what the address of the page names."""
+    outputs = [explorer, picture, picker.gallery, controls.model, controls.model_line, controls.labels]
+    outputs += [controls.left_out, *controls.sliders.values()]
+
+    def restore(request: gr.Request):
+        return polite(len(outputs))(callbacks.open_link)(dict(request.query_params))
+
+    demo.load(
+        restore, None, outputs, concurrency_id="model", concurrency_limit=2, api_visibility="private",
+        show_progress="hidden",
+    )  # fmt: skip
+
+
 def _bind_api(callbacks: Callbacks) -> None:
     """`/explain`, the one public endpoint: picture, labels, settings, model -> numbers, arrays, report."""
 
@@ -156,10 +174,10 @@ def _bind_api(callbacks: Callbacks) -> None:
     )
 
 
-def _warm(session: Session, payloads: Payloads, model: str) -> None:
+def _warm(session: Session, answers: Answers, model: str) -> None:
     """Explain the other examples, so that each opens at once."""
     for example in session.examples:
-        payloads.warm(session.request(f"example:{example.name}", model))
+        answers.warm(session.request(f"example:{example.name}", model))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,7 +11,8 @@ import gradio as gr
 
 from afa_viz.figures import scores
 from afa_viz.trace import Trace
-from afa_viz.ui.explorer import Payloads
+from afa_viz.ui import link
+from afa_viz.ui.answers import Answers
 from afa_viz.ui.pictures import Refusal, read_upload
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS, config_from
@@ -61,14 +62,14 @@ def polite(count: int) -> Callable:
 class Callbacks:
     """Bound to the events in `app.py`. `settings` is what is left out, then every slider of `SLIDERS`."""
 
-    def __init__(self, session: Session, payloads: Payloads) -> None:
+    def __init__(self, session: Session, answers: Answers) -> None:
         self.session = session
-        self.payloads = payloads
+        self.answers = answers
 
     def _open(self, picture: str, model: str, settings: tuple) -> tuple:
         """A newly chosen picture with its own labels: value of the explorer, labels, name of the picture."""
         request = self.session.request(picture, model, None, self._config(settings))
-        value = self.payloads.stages(request)
+        value = self.answers.stages(request)
         return value, self._present(request), picture
 
     def _present(self, request) -> list[str]:
@@ -79,6 +80,21 @@ class Callbacks:
     def _config(settings: tuple):
         left_out, *values = settings
         return config_from(dict(zip([s.field for s in SLIDERS], values, strict=True)), left_out or [])
+
+    def open_link(self, asked: dict[str, str]) -> tuple:
+        """What an address names: value, picture, place in the gallery, model, its line, labels, settings."""
+        found = link.restore(asked, self.session)
+        if found is None:
+            return tuple(gr.skip() for _ in range(7 + len(SLIDERS)))
+        if found.complaint:
+            gr.Warning(found.complaint, title="About this link")
+        request, registry = found.request, self.session.registry
+        value, choices = self.answers.stages(request), list(registry.class_names(request.model)[1:])
+        return (
+            value, request.picture, gr.update(selected_index=found.place), request.model,
+            registry.describe(request.model), gr.update(choices=choices, value=self._present(request)),
+            *found.settings,
+        )  # fmt: skip
 
     def open_example(self, index: int, model: str, *settings) -> tuple:
         """An example of the gallery by its place."""
@@ -99,7 +115,7 @@ class Callbacks:
     def change_labels(self, picture: str, model: str, labels: list[str], *settings) -> tuple:
         """Other image labels; none: predicted ones, which are then shown."""
         request = self.session.request(picture, model, labels, self._config(settings))
-        return self.payloads.stages(request), gr.skip() if labels else self._present(request)
+        return self.answers.stages(request), gr.skip() if labels else self._present(request)
 
     def change_settings(self, moved: str, picture: str, model: str, labels: list[str], *settings) -> tuple:
         """A setting: value, and both background scores, as one pushes the other.
@@ -117,7 +133,7 @@ class Callbacks:
             values[name] if values[name] != old else gr.skip()
             for name, old in (("bkg_score_low", low), ("bkg_score_high", high))
         ]
-        return self.payloads.stages(request), *pushed
+        return self.answers.stages(request), *pushed
 
     def explain(self, path: str, labels: list[str] | None, settings: dict | None, model: str | None) -> tuple:
         """`/explain`: numbers of one picture, its arrays and its report as files."""
@@ -135,4 +151,4 @@ class Callbacks:
         name = model or self.session.registry.names[0]
         request = self.session.request(picture, name, labels or [], config_from(settings, left_out))
         trace = self.session.trace(request)
-        return summary(trace), self.payloads.write(request, trace, "npz"), self.payloads.write(request, trace, "html")
+        return summary(trace), self.answers.write(request, trace, "npz"), self.answers.write(request, trace, "html")

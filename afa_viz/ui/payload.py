@@ -13,6 +13,7 @@ import io
 import itertools
 import json
 import math
+import time
 import zlib
 from typing import Any
 
@@ -22,10 +23,13 @@ from PIL import Image
 from torch import Tensor
 
 from afa_viz.figures import maps, scores
-from afa_viz.steps import par_steps
+from afa_viz.ops import dense_crf, random_walk
+from afa_viz.ops import par as par_op
+from afa_viz.steps import crf_label, par_label, par_steps, stage_labels
 from afa_viz.trace import Trace
 
 Packed = dict[str, Any]
+LABELLED = ("cam", "cam_rw", "cam_par")  # stages whose label the page needs beside their scores
 
 
 def _bytes(array: np.ndarray) -> str:
@@ -89,14 +93,30 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "symmetric": trace.config.symmetric,
         "low": trace.config.bkg_score_low,
         "high": trace.config.bkg_score_high,
+        "chain": chain_settings(trace),
         "cam": pack_scores(trace.cam[[label - 1 for label in trace.present]], 0.0, 1.0),
         "affinity": pack_scores(trace.affinity, 0.0, 1.0),
         "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
         "cam_par": pack_scores(trace.cam_par[channels], low, high),
         "pseudo_label": pack_labels(trace.pseudo_label),
+        "labels": {stage: pack_labels(label) for stage, label in stage_labels(trace).items() if stage in LABELLED},
         "scores": _finite(scores.stage_scores(trace)),
         "shares": _finite(scores.region_shares(trace)),
         "precision": _finite(scores.certain_precision(trace)),
+    }
+
+
+def chain_settings(trace: Trace) -> dict[str, Any]:
+    """What walk and PAR need beside the numbers above to be computed in the browser."""
+    config = trace.config
+    return {
+        "bkg_score": config.bkg_score,
+        "power": config.power,
+        "eps": random_walk.EPS,
+        "dilations": list(config.dilations),
+        "par_downscale": config.par_downscale,
+        "w1": par_op.W1,
+        "w2": par_op.W2,
     }
 
 
@@ -115,7 +135,8 @@ def blocks(trace: Trace) -> list[dict[str, Any]]:
             weight = weights[block - first_weighted].tolist() if block >= first_weighted else None
             result.append(
                 {
-                    "name": f"Stage {stage}, block {place}",
+                    "stage": stage,
+                    "place": place,
                     "heads": heads,
                     "queries": list(queries),
                     "keys": list(keys),
@@ -138,30 +159,38 @@ def scene(trace: Trace, scene_key: str) -> dict[str, Any]:
     }
 
 
-def cell_attention(trace: Trace, block: int) -> Tensor:
-    """Softmaxed attention of every cell in every head: (heads, N, keys). Fine stages: mean of the queries in a cell."""
-    probs = trace.attn_probs(block)
+def cell_maps(trace: Trace, block: int, logits: bool = False) -> Tensor:
+    """Attention or its logits of every cell in every head: (heads, N, keys). Fine stages: mean of a cell's queries."""
+    maps_of = trace.attn_logits[block] if logits else trace.attn_probs(block)
     rows, cols = trace.grid
     height, width = trace.query_grids[block]
     if (height, width) == (rows, cols):
-        return probs
+        return maps_of
     row = torch.arange(height) * rows // height
     col = torch.arange(width) * cols // width
     cell = (row[:, None] * cols + col[None, :]).flatten()
     count = torch.bincount(cell, minlength=rows * cols).clamp_min(1)
-    total = probs.new_zeros(probs.shape[0], rows * cols, probs.shape[2]).index_add_(1, cell, probs)
+    total = maps_of.new_zeros(maps_of.shape[0], rows * cols, maps_of.shape[2]).index_add_(1, cell, maps_of)
     return total / count[None, :, None]
 
 
-def attention(trace: Trace, block: int) -> dict[str, Any]:
-    """All heads of one block: uint8 shares of the largest attention of each (head, cell), and those peaks."""
-    probs = cell_attention(trace, maps.check_block(trace, block))
-    peaks = probs.amax(dim=2)
-    quantised = (probs / peaks[:, :, None] * 255).round().to(torch.uint8)
+def attention(trace: Trace, block: int, logits: bool = False) -> dict[str, Any]:
+    """All heads of one block in uint8: of each (head, cell) 0 stands for `lows` and 255 for `peaks`.
+
+    Args:
+        logits: q k^T before scale and softmax in place of the attention, whose lows are 0.
+    """
+    values = cell_maps(trace, maps.check_block(trace, block), logits)
+    peaks = values.amax(dim=2)
+    lows = values.amin(dim=2) if logits else torch.zeros_like(peaks)
+    span = (peaks - lows).clamp_min(torch.finfo(torch.float32).tiny)
+    quantised = ((values - lows[:, :, None]) / span[:, :, None] * 255).round().to(torch.uint8)
     return {
         "block": block,
+        "logits": logits,
         "data": _bytes(quantised.numpy()),
         "shape": list(quantised.shape),
+        "lows": _bytes(lows.numpy().astype("<f4")),
         "peaks": _bytes(peaks.numpy().astype("<f4")),
     }
 
@@ -171,6 +200,24 @@ def par(trace: Trace, key: str) -> dict[str, Any]:
     iterations = trace.config.num_iters if trace.config.use_par else 0
     low, high = score_limits(trace)
     return {"key": key, **pack_scores(torch.stack(list(par_steps(trace, iterations))), low, high)}
+
+
+def crf(trace: Trace) -> dict[str, Any]:
+    """The label of a dense CRF in PAR's place beside PAR's own, with the seconds and the IoU of each.
+
+    Without the package only `missing`: a sentence that says how to install it.
+    """
+    if not dense_crf.available():
+        return {"missing": dense_crf.HOW_TO_INSTALL}
+    result: dict[str, Any] = {"iterations": dense_crf.NUM_ITERS, "par_iterations": trace.config.num_iters}
+    for prefix, make in (("par_", par_label), ("", crf_label)):
+        began = time.perf_counter()
+        label = make(trace)
+        result[f"{prefix}seconds"] = _finite(time.perf_counter() - began)
+        result[f"{prefix}label"] = pack_labels(label)
+        if trace.target is not None:
+            result[f"{prefix}iou"] = _finite(scores.label_score(trace.target, label, len(trace.class_names))["iou"])
+    return result
 
 
 def to_json(data: dict[str, Any]) -> str:

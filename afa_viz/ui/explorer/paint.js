@@ -77,47 +77,75 @@ function paintHeat(canvas, ground, map, table, smooth, gain = 1) {
   context.drawImage(heatSheet(map, table, gain), 0, 0, canvas.width, canvas.height);
 }
 
+const grounds = new WeakMap(); // picture -> its pixels at the few sizes it is drawn at
+
+/** A copy of a picture's pixels at a size; read from the canvas only once, since that is slow. */
+function groundPixels(ground, width, height) {
+  const sizes = grounds.get(ground) ?? new Map();
+  grounds.set(ground, sizes);
+  const name = `${width} ${height}`;
+  if (!sizes.has(name)) {
+    if (sizes.size > 3) sizes.delete(sizes.keys().next().value);
+    const context = sheet(width, height).getContext("2d", { willReadFrequently: true });
+    context.drawImage(ground, 0, 0, width, height);
+    sizes.set(name, context.getImageData(0, 0, width, height).data);
+  }
+  return new ImageData(new Uint8ClampedArray(sizes.get(name)), width, height);
+}
+
+/** A label map at another size, nearest pixel. */
+function scaledLabels(map, width, height) {
+  const out = new Uint8Array(width * height);
+  const cols = Int32Array.from({ length: width }, (_, x) => Math.floor((x * map.cols) / width));
+  let before = -1;
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor((y * map.rows) / height);
+    const at = y * width;
+    if (row === before) out.copyWithin(at, at - width, at);
+    else for (let x = 0; x < width; x++) out[at + x] = map.bytes[row * map.cols + cols[x]];
+    before = row;
+  }
+  return out;
+}
+
 /** Fill a canvas with labels over the photograph at its own resolution: colours, hatched 255, outlines, names. */
 function paintLabels(canvas, ground, map, colourOf, nameOf, alpha = 0.6) {
   const context = canvas.getContext("2d");
   const { width, height } = canvas;
-  context.imageSmoothingEnabled = true;
-  context.drawImage(ground, 0, 0, width, height);
-  const pixels = context.getImageData(0, 0, width, height);
+  const pixels = groundPixels(ground, width, height);
   const d = pixels.data;
+  const labels = scaledLabels(map, width, height);
   const period = Math.max(6, Math.round(width / 34));
   const thin = Math.max(1, Math.round(width / 260));
-  const cols = new Uint32Array(width);
-  for (let x = 0; x < width; x++) cols[x] = Math.floor((x * map.cols) / width);
-  const at = (x, y) => map.bytes[Math.floor((y * map.rows) / height) * map.cols + cols[x]];
+  const colours = Array.from({ length: 256 }, (_, label) => (label === 255 ? null : undefined));
   const sums = new Map();
   for (let y = 0; y < height; y++) {
+    const [above, below] = [y >= thin ? -thin * width : 0, y + thin < height ? thin * width : 0];
     for (let x = 0; x < width; x++) {
-      const i = 4 * (y * width + x);
-      const label = at(x, y);
-      const right = x + thin < width && at(x + thin, y) !== label;
-      const below = y + thin < height && at(x, y + thin) !== label;
-      if (right || below) {
+      const at = y * width + x;
+      const label = labels[at];
+      const i = 4 * at;
+      if (labels[at + below] !== label || (x + thin < width && labels[at + thin] !== label)) {
         d[i] = d[i + 1] = d[i + 2] = 255;
         continue;
       }
-      if ((x >= thin && at(x - thin, y) !== label) || (y >= thin && at(x, y - thin) !== label)) {
+      if (labels[at + above] !== label || (x >= thin && labels[at - thin] !== label)) {
         d[i] = d[i + 1] = d[i + 2] = 0;
         continue;
       }
-      let colour = colourOf(label);
-      let opacity = alpha;
-      if (label === 255) {
-        colour = (x + y) % period < period / 2 ? [90, 90, 90] : [200, 200, 200];
-      } else if (!colour) {
-        continue;
+      if (colours[label] === undefined) {
+        colours[label] = colourOf(label) ?? false;
+        sums.set(label, [0, 0, 0]);
       }
-      for (let c = 0; c < 3; c++) d[i + c] = d[i + c] * (1 - opacity) + colour[c] * opacity;
-      if (label && label !== 255) {
-        const sum = sums.get(label) || [0, 0, 0];
-        sum[0] += x; sum[1] += y; sum[2]++;
-        sums.set(label, sum);
-      }
+      let colour = colours[label];
+      if (colour === null) colour = (x + y) % period < period / 2 ? DARK_STRIPE : LIGHT_STRIPE;
+      if (!colour) continue;
+      d[i] += (colour[0] - d[i]) * alpha;
+      d[i + 1] += (colour[1] - d[i + 1]) * alpha;
+      d[i + 2] += (colour[2] - d[i + 2]) * alpha;
+      if (label === 255 || !label) continue;
+      const sum = sums.get(label);
+      sum[0] += x; sum[1] += y; sum[2]++;
     }
   }
   context.putImageData(pixels, 0, 0);
@@ -127,7 +155,7 @@ function paintLabels(canvas, ground, map, colourOf, nameOf, alpha = 0.6) {
   context.textBaseline = "middle";
   const written = []; // largest first; a name that would cover another one is left out
   for (const [label, [sx, sy, count]] of [...sums].sort((a, b) => b[1][2] - a[1][2])) {
-    const name = nameOf(label);
+    const name = count ? nameOf(label) : "";
     if (!name || count < 0.012 * width * height) continue;
     const half = context.measureText(name).width / 2 + 4;
     const x = Math.min(Math.max(sx / count, half), width - half);
@@ -142,6 +170,9 @@ function paintLabels(canvas, ground, map, colourOf, nameOf, alpha = 0.6) {
     context.fillText(name, x, y);
   }
 }
+
+const DARK_STRIPE = [90, 90, 90];
+const LIGHT_STRIPE = [200, 200, 200];
 
 /** White-in-black frame around a cell; with a dot while it is pinned. */
 function markCell(canvas, [rows, cols], [row, col], pinned) {

@@ -1,0 +1,268 @@
+// What all tabs share: the explanation that is shown, what is chosen in it, and who draws when. Gradio gives element,
+// props, server and watch. Everything that follows the pointer is drawn from what is already here.
+
+const root = element.querySelector(".afa");
+const views = root.querySelector(".afa-views");
+const $ = (selector, from = root) => from.querySelector(selector);
+const $$ = (selector, from = root) => [...from.querySelectorAll(selector)];
+const fill = (name, words, from = root) => { for (const e of $$(`[data-fill="${name}"]`, from)) e.textContent = words; };
+const control = (name) => $(`.afa-bar [data-do="${name}"]`);
+
+const tables = JSON.parse(props.tables);
+const bytesOfText = (letters) => Uint8Array.from(atob(letters), (c) => c.charCodeAt(0));
+const lut = bytesOfText(tables.lut);
+const heat = heatTable(lut);
+const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+const MEAN = -1; // the head that stands for the mean of all
+
+const view = { label: 0, block: -1, head: 0, rest: [0, 0], pin: null, hover: null, iteration: null, shared: false,
+  logits: false, tab: "" };
+let data = null; // stages of the present settings
+let scene = null; // picture, prediction, truth, blocks
+let attention = null; // all heads of the chosen block; null until they are here
+let par = null; // all PAR iterations where the browser does not make them itself; null until asked for
+let turn = 0; // of the newest payload: what arrives late is dropped
+const KEPT = 12; // pictures, and blocks of attention, that the page keeps
+const scenes = new Map();
+const attentions = new Map();
+
+const cell = () => view.pin ?? view.hover ?? view.rest;
+const same = (a, b) => a && b && a[0] === b[0] && a[1] === b[1];
+const className = (label) => data.names[label] ?? "";
+const place = () => data.classes.findIndex((c) => c.label === view.label); // of the class among the CAMs
+const channel = () => 1 + place(); // of walk and PAR; background is 0
+const strongest = () => data.classes.find((c) => c.label === view.label)?.cell ?? [0, 0];
+
+// --- words -----------------------------------------------------------------------------------------------------------
+
+const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(1)} %`);
+const signed = (number, digits = 1) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
+const three = (number) => (Math.abs(number) < 1e-6 ? "0" : Number(number.toPrecision(3)).toString().replace("-", "−"));
+
+/** A text of texts/en.json, its {names} filled in. */
+const text = (key, values = {}) => (tables.texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+
+let speaking = 0;
+/** Say it in the status line, and aloud once the hand rests (or `now`). */
+function say(words, now = false) {
+  fill("status", words);
+  clearTimeout(speaking);
+  speaking = setTimeout(() => { $(".afa-aloud").textContent = words; }, now ? 0 : 500);
+}
+
+function gone(error) {
+  say(text("gone"), true);
+  console.warn(error);
+}
+
+// --- tabs: who draws when --------------------------------------------------------------------------------------------
+
+const CELL = 1; // the query cell moved
+const SELECTION = 2; // class, block, head, colours, or the size of the page
+const DATA = 3; // another explanation
+const HOOKS = [null, "cell", "selection", "data"];
+const tabs = new Map(); // name -> {hooks, section, stale}
+const always = []; // hooks of what is always in sight: strip, status line
+
+/** A tab and what it does; `data` draws everything, `selection` what class, block and head change, `cell` the rest. */
+function registerTab(name, hooks) {
+  const section = $(`[role=tabpanel][data-tab="${name}"]`);
+  tabs.set(name, { hooks, section, stale: DATA });
+  hooks.build?.(section);
+}
+
+/** Hooks that are called for every change, whatever tab is open. */
+const registerAlways = (hooks) => { always.push(hooks); };
+
+/** The strongest hook that there is for a change: what redraws more also redraws less. */
+function call(hooks, level) {
+  for (let i = level; i <= DATA; i++) if (hooks[HOOKS[i]]) return hooks[HOOKS[i]]();
+  for (let i = level - 1; i > 0; i--) if (hooks[HOOKS[i]]) return hooks[HOOKS[i]]();
+  return undefined;
+}
+
+let frame = 0;
+let coming = 0; // the largest change that is not drawn yet
+/** Draw in the next frame; changes add up. */
+function scheduleDraw(level = SELECTION) {
+  coming = Math.max(coming, level);
+  for (const tab of tabs.values()) tab.stale = Math.max(tab.stale, level);
+  if (!frame) frame = requestAnimationFrame(drawNow);
+}
+
+function drawNow() {
+  cancelAnimationFrame(frame);
+  const level = coming;
+  [frame, coming] = [0, 0];
+  if (!data || !level) return;
+  for (const hooks of always) call(hooks, level);
+  drawTab();
+}
+
+function drawTab() {
+  const tab = tabs.get(view.tab);
+  if (!tab?.stale || !data) return;
+  const level = tab.stale;
+  tab.stale = 0;
+  call(tab.hooks, level);
+}
+
+function showTab(name) {
+  if (!tabs.has(name)) return;
+  view.tab = name;
+  for (const [other, { section }] of tabs) section.hidden = other !== name;
+  for (const button of $$("[role=tab]")) {
+    const chosen = button.dataset.tab === name;
+    button.setAttribute("aria-selected", chosen);
+    button.tabIndex = chosen ? 0 : -1;
+    if (chosen) button.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+  for (const button of $$("[data-open]")) button.classList.toggle("afa-here", button.dataset.open === name);
+  if (data) {
+    tabs.get(name).hooks.show?.();
+    drawTab();
+  }
+}
+
+/** Change what is chosen: {label, block, head, pin, rest, hover, shared, logits, tab, …}; everything follows. */
+function setView(patch) {
+  const { tab, block, ...rest } = patch;
+  Object.assign(view, rest);
+  const moved = ["pin", "hover", "rest"];
+  const level = Object.keys(rest).every((key) => moved.includes(key)) ? CELL : SELECTION;
+  if (Object.keys(rest).length) scheduleDraw(level);
+  if (block != null) chooseBlock(block);
+  if (tab != null) showTab(tab);
+  linkLater();
+}
+
+/** Put maps made in the browser in the place of the server's: {cam_rw, cam_par, pseudo_label, labels, …}. */
+function applyLocal(patch) {
+  data = { ...data, ...patch };
+  scheduleDraw(DATA);
+}
+
+const linked = new WeakMap(); // canvas -> () => (rows, columns) of what it shows
+/** Let a canvas follow and define the query cell: pointer moves, click and tap pin. `grid` may be a function. */
+function linkCell(canvas, grid = () => data.grid, cols = 0) {
+  linked.set(canvas, typeof grid === "function" ? grid : () => [grid, cols]);
+}
+
+// --- receiving -------------------------------------------------------------------------------------------------------
+
+/** What a loader gave, from a few kept ones; a failed load is forgotten. */
+function kept(store, name, load) {
+  if (!store.has(name)) {
+    if (store.size >= KEPT) store.delete(store.keys().next().value);
+    store.set(name, load());
+    store.get(name).catch(() => store.delete(name));
+  }
+  return store.get(name);
+}
+
+function loadScene(name, key) {
+  return kept(scenes, name, async () => {
+    const raw = JSON.parse(await server.scene({ key }));
+    const image = new Image();
+    image.src = raw.image;
+    await image.decode();
+    const [seg, target, raw_affinity] = await Promise.all([raw.seg, raw.target, raw.raw_affinity].map(unpack));
+    return { ...raw, image, grey: greyOf(image), seg, target, raw_affinity };
+  });
+}
+
+function loadAttention(of, key, block, logits) {
+  return kept(attentions, `${of} ${block} ${logits}`, async () => {
+    const raw = JSON.parse(await server.attention({ key, block, logits }));
+    const [maps, lows, peaks] = await Promise.all([unpack(raw), inflate(raw.lows), inflate(raw.peaks)]);
+    return { ...maps, logits, lows: new Float32Array(lows.buffer), peaks: new Float32Array(peaks.buffer) };
+  });
+}
+
+const MAPS = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label"];
+const LABELS = ["cam", "cam_rw", "cam_par"]; // stages whose label is not one of the maps
+
+async function receive() {
+  if (!props.value) return;
+  const mine = ++turn;
+  try {
+    const raw = JSON.parse(props.value);
+    const labels = Object.entries(raw.labels);
+    const [nextScene, ...maps] = await Promise.all([loadScene(raw.scene, raw.key),
+      ...MAPS.map((name) => unpack(raw[name])), ...labels.map(([, packed]) => unpack(packed))]);
+    if (mine !== turn) return;
+    const next = { ...raw, labels: {} };
+    MAPS.forEach((name, i) => { next[name] = maps[i]; });
+    labels.forEach(([name], i) => { next.labels[name] = maps[MAPS.length + i]; });
+    next.affinity = wholeMatrix(next.affinity, next.grid);
+    const otherPicture = scene !== nextScene;
+    const otherBlock = otherPicture || view.block < 0 || view.block >= raw.num_blocks;
+    [data, scene, par] = [next, nextScene, null];
+    view.iteration = null;
+    if (otherBlock) attention = null;
+    view.block = view.block >= 0 && view.block < raw.num_blocks ? view.block : raw.num_blocks - 1;
+    if (!data.classes.some((c) => c.label === view.label)) view.label = data.main;
+    if (otherPicture) Object.assign(view, { pin: null, hover: null, rest: strongest() });
+    const complaint = restoreLink();
+    rebuild();
+    for (const tab of tabs.values()) tab.stale = DATA;
+    coming = DATA;
+    if (!view.tab) showTab([...tabs.keys()][0]);
+    drawNow();
+    if (complaint) say(complaint, true);
+    linkLater();
+    root.dataset.state = "ready";
+    root.dataset.key = data.key;
+    await chooseBlock(view.block);
+    if (mine === turn) root.dataset.settled = data.key;
+  } catch (error) {
+    if (mine === turn) gone(error);
+  }
+}
+
+/** Another block (or its logits): shown once its maps are here. */
+async function chooseBlock(block) {
+  const [mine, { logits }] = [turn, view];
+  try {
+    const next = await loadAttention(data.scene, data.key, block, logits);
+    if (mine !== turn || logits !== view.logits) return;
+    view.block = block;
+    view.head = Math.min(view.head, scene.blocks[block].heads - 1);
+    attention = next;
+    rebuildHeads();
+    scheduleDraw(SELECTION);
+    linkLater();
+  } catch (error) {
+    gone(error);
+  }
+}
+
+/** All PAR iterations of the server, for grids that the browser does not refine itself. */
+async function loadPar() {
+  const mine = turn;
+  try {
+    const steps = await unpack(JSON.parse(await server.par({ key: data.key })));
+    if (mine !== turn) return;
+    par = steps;
+    scheduleDraw(DATA);
+  } catch (error) {
+    gone(error);
+  }
+}
+
+/** A band of an affinity matrix (cells within a window) as the whole matrix, 0 outside; a whole one as it is. */
+function wholeMatrix(packed, [rows, cols]) {
+  if (!packed.band) return packed;
+  const [cells, reach] = [rows * cols, packed.band];
+  const side = 2 * reach + 1;
+  const bytes = new Uint8Array(cells * cells);
+  for (let i = 0; i < cells; i++) {
+    const [row, col] = [Math.floor(i / cols), i % cols];
+    const [left, right] = [Math.max(0, col - reach), Math.min(cols - 1, col + reach)];
+    for (let y = Math.max(0, row - reach); y <= Math.min(rows - 1, row + reach); y++) {
+      const from = (i * side + y - row + reach) * side + left - col + reach;
+      bytes.set(packed.bytes.subarray(from, from + right - left + 1), i * cells + y * cols + left);
+    }
+  }
+  return { ...packed, bytes, shape: [cells, cells] };
+}

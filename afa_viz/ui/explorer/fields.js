@@ -1,0 +1,186 @@
+// Pictures of float maps for the tabs that compute in the browser: heat, signed differences, labels, outlines.
+
+const SIGNED = signedTable(Uint8Array.from(atob(tables.difference), (c) => c.charCodeAt(0)));
+
+/** RGBA colours of 256 signed values: 0 and 255 are the extremes, the middle is 0 and lets the photograph through. */
+function signedTable(colours) {
+  const table = new Uint8ClampedArray(1024);
+  for (let i = 0; i < 256; i++) {
+    table.set(colours.subarray(3 * i, 3 * i + 3), 4 * i);
+    table[4 * i + 3] = 255 * (0.25 + 0.65 * Math.min(1, Math.abs(i - 127.5) / 64));
+  }
+  return table;
+}
+
+/** Packed map or layer -> numbers. */
+function fieldOf({ bytes, low, high }) {
+  const out = new Float32Array(bytes.length); // a loop: `from` with a function takes ten times as long
+  for (let i = 0; i < out.length; i++) out[i] = low + ((high - low) * bytes[i]) / 255;
+  return out;
+}
+
+/** Float map -> bytes, 0 for `low` and less, 255 for `high` and more. */
+function bytesOf(values, low, high) {
+  const gain = high > low ? 255 / (high - low) : 0;
+  const out = new Uint8ClampedArray(values.length);
+  for (let i = 0; i < out.length; i++) out[i] = (values[i] - low) * gain;
+  return out;
+}
+
+function limitsOf(...lists) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const list of lists) {
+    for (let i = 0; i < list.length; i++) {
+      if (list[i] < low) low = list[i];
+      if (list[i] > high) high = list[i];
+    }
+  }
+  return [low, high];
+}
+
+/** One channel of planes. */
+const plane = (maps, index, size) => maps.subarray(index * size, (index + 1) * size);
+
+/** Draw a float map over the grey photograph, and its colour bar with numbers below it. */
+function paintField(figure, values, [rows, cols], [low, high], { table = heat, smooth = false } = {}) {
+  const canvas = figure.querySelector("canvas[role=img]");
+  fitFigure(canvas);
+  paintHeat(canvas, scene.grey, { rows, cols, bytes: bytesOf(values, low, high) }, table, smooth);
+  fieldBar(figure, low, high, table);
+  return canvas;
+}
+
+function fieldBar(figure, low, high, table) {
+  let bar = figure.querySelector(".afa-scale");
+  if (!bar) {
+    bar = document.createElement("div");
+    bar.className = "afa-scale";
+    const ramp = sheet(256, 1);
+    ramp.setAttribute("aria-hidden", "true");
+    bar.append(document.createElement("span"), ramp, document.createElement("span"));
+    figure.querySelector("canvas").after(bar);
+  }
+  const context = bar.children[1].getContext("2d");
+  const pixels = context.createImageData(256, 1);
+  for (let i = 0; i < 256; i++) pixels.data.set([table[4 * i], table[4 * i + 1], table[4 * i + 2], 255], 4 * i);
+  context.putImageData(pixels, 0, 0);
+  bar.firstChild.textContent = table === SIGNED ? signed(low, 2) : three(low);
+  bar.lastChild.textContent = table === SIGNED ? signed(high, 2) : three(high);
+}
+
+/** Draw labels over the grey photograph. */
+function paintLabelField(figure, bytes, [rows, cols], colourOf, nameOf) {
+  const canvas = figure.querySelector("canvas[role=img]");
+  fitFigure(canvas);
+  paintLabels(canvas, scene.grey, { rows, cols, bytes }, colourOf, nameOf);
+  return canvas;
+}
+
+/** Give a canvas as many pixels as it covers on the screen. */
+function fitFigure(canvas) {
+  canvas.style.aspectRatio = `${data.size[1]} / ${data.size[0]}`;
+  const width = Math.round(canvas.clientWidth * Math.min(2, window.devicePixelRatio || 1));
+  const height = Math.round((width * data.size[0]) / data.size[1]);
+  if (width && (canvas.width !== width || canvas.height !== height)) [canvas.width, canvas.height] = [width, height];
+}
+
+/** Outline, white in black, of where `inside(index)` holds on a grid. */
+function markRegion(canvas, [rows, cols], inside) {
+  const context = canvas.getContext("2d");
+  const [w, h] = [canvas.width / cols, canvas.height / rows];
+  context.beginPath();
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < cols; x++) {
+      const here = inside(y * cols + x);
+      if (x + 1 < cols && here !== inside(y * cols + x + 1)) {
+        context.moveTo((x + 1) * w, y * h);
+        context.lineTo((x + 1) * w, (y + 1) * h);
+      }
+      if (y + 1 < rows && here !== inside((y + 1) * cols + x)) {
+        context.moveTo(x * w, (y + 1) * h);
+        context.lineTo((x + 1) * w, (y + 1) * h);
+      }
+    }
+  }
+  const line = Math.max(1, canvas.width / 230);
+  for (const [width, colour] of [[2.6 * line, "rgba(0,0,0,.75)"], [line, "#fff"]]) {
+    [context.lineWidth, context.strokeStyle] = [width, colour];
+    context.stroke();
+  }
+}
+
+/** A button that plays a slider from its first to its last place; returns how to stop it. */
+function playSlider(button, slider) {
+  let timer = 0;
+  const stop = () => {
+    clearInterval(timer);
+    timer = 0;
+    button.textContent = "▶";
+  };
+  const go = (value) => {
+    slider.value = value;
+    slider.dispatchEvent(new Event("input"));
+  };
+  const play = () => {
+    if (timer) return stop();
+    if (slider.disabled) return undefined;
+    if (Number(slider.value) >= Number(slider.max)) go(slider.min);
+    button.textContent = "⏸";
+    timer = setInterval(() => {
+      if (Number(slider.value) >= Number(slider.max)) stop();
+      else go(Number(slider.value) + 1);
+    }, calm ? 900 : 350);
+    return undefined;
+  };
+  button.addEventListener("click", play);
+  slider.addEventListener("pointerdown", stop);
+  return { play, stop };
+}
+
+/** Canvases with a mark that moves: `keep` them once they are drawn; `each` puts the picture back and marks it anew. */
+function marked(mark) {
+  const kept = new Map(); // canvas -> its picture without the mark
+  return {
+    keep(canvases) {
+      for (const canvas of canvases) {
+        if (!canvas.width || !canvas.clientWidth) {
+          kept.delete(canvas);
+          continue;
+        }
+        const old = kept.get(canvas);
+        const fits = old?.width === canvas.width && old.height === canvas.height;
+        const copy = fits ? old : sheet(canvas.width, canvas.height);
+        copy.getContext("2d").drawImage(canvas, 0, 0);
+        kept.set(canvas, copy);
+      }
+      this.each();
+    },
+    each() {
+      for (const [canvas, copy] of kept) {
+        canvas.getContext("2d").drawImage(copy, 0, 0);
+        mark(canvas);
+      }
+    },
+  };
+}
+
+/** Labels of a map with their colour, name and share, largest first, without the background. */
+function areasOf(label, nameOfUnknown) {
+  const counts = new Map();
+  for (const l of label) counts.set(l, (counts.get(l) ?? 0) + 1);
+  return [...counts].filter(([l]) => l).sort((a, b) => b[1] - a[1]).map(([l, count]) => [l === 255 ? "hatch"
+    : `rgb(${data.palette[l]})`, l === 255 ? nameOfUnknown : className(l), count / label.length]);
+}
+
+/** Fill a legend with [colour or "hatch", words, share or null]. */
+function fillLegend(list, rows) {
+  list.replaceChildren(...rows.map(([colour, words, share]) => {
+    const item = document.createElement("span");
+    const swatch = document.createElement("i");
+    if (colour === "hatch") swatch.className = "afa-hatch";
+    else swatch.style.background = colour;
+    item.append(swatch, share == null ? words : `${words} ${percent(share)}`);
+    return item;
+  }));
+  if (!rows.length) list.textContent = text("regions.nothing");
+}

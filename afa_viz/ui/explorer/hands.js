@@ -1,0 +1,118 @@
+// Pointer, keys and controls that all tabs share.
+
+// --- the query cell under the pointer --------------------------------------------------------------------------------
+
+/** The cell of the stride-16 grid under a pointer event; null beside every linked canvas. */
+function cellAt(event) {
+  const canvas = event.target.closest?.("canvas");
+  if (!data || !linked.has(canvas)) return null;
+  const box = canvas.getBoundingClientRect();
+  const index = (at, size, count) => Math.min(count - 1, Math.max(0, Math.floor((at / size) * count)));
+  return [index(event.clientY - box.top, box.height, data.grid[0]), index(event.clientX - box.left, box.width, data.grid[1])];
+}
+
+function hover(next) {
+  if (view.pin || same(view.hover, next) || (!view.hover && !next)) return;
+  view.hover = next;
+  scheduleDraw(CELL);
+}
+
+views.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") hover(cellAt(event)); });
+views.addEventListener("pointerleave", () => hover(null));
+views.addEventListener("click", (event) => {
+  if (event.target.closest("button")) return;
+  const at = cellAt(event);
+  if (at) setView({ pin: same(view.pin, at) ? null : at, rest: at });
+});
+
+// --- keys, only while the views are focused --------------------------------------------------------------------------
+
+function move(rows, cols) {
+  const clamp = (value, count) => Math.min(count - 1, Math.max(0, value));
+  const next = [clamp(cell()[0] + rows, data.grid[0]), clamp(cell()[1] + cols, data.grid[1])];
+  setView({ ...(view.pin ? { pin: next } : {}), rest: next, hover: null });
+}
+
+function stepHead(by) {
+  const { heads } = scene.blocks[view.block];
+  setView({ head: ((view.head - MEAN + by + heads + 1) % (heads + 1)) + MEAN });
+}
+
+const KEYS = {
+  ArrowUp: () => move(-1, 0),
+  ArrowDown: () => move(1, 0),
+  ArrowLeft: () => move(0, -1),
+  ArrowRight: () => move(0, 1),
+  Enter: () => setView({ pin: view.pin ? null : cell(), rest: cell() }),
+  Escape: () => {
+    if ($(".afa-keys").open) $(".afa-keys").open = false;
+    else setView({ pin: null, hover: null, rest: strongest() });
+  },
+  "[": () => stepHead(-1),
+  "]": () => stepHead(1),
+  "?": () => { $(".afa-keys").open = !$(".afa-keys").open; },
+};
+
+views.addEventListener("keydown", (event) => {
+  const here = event.target === views || event.target.matches("canvas");
+  const act = tabs.get(view.tab)?.hooks.keys?.[event.key] ?? KEYS[event.key];
+  if (!here || !data || !act || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  act(event);
+});
+
+// --- tabs ------------------------------------------------------------------------------------------------------------
+
+for (const button of $$("[role=tab]")) button.addEventListener("click", () => setView({ tab: button.dataset.tab }));
+$("[role=tablist]").addEventListener("keydown", (event) => {
+  const buttons = $$("[role=tab]");
+  const at = buttons.indexOf(event.target);
+  const last = buttons.length - 1;
+  const next = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at ? at - 1 : last, Home: 0, End: last }[event.key];
+  if (next == null || at < 0) return;
+  event.preventDefault();
+  setView({ tab: buttons[next].dataset.tab });
+  buttons[next].focus();
+});
+
+// --- controls of the bar ---------------------------------------------------------------------------------------------
+
+control("block").addEventListener("change", (event) => setView({ block: Number(event.target.value) }));
+control("head").addEventListener("change", (event) => setView({ head: Number(event.target.value) }));
+control("shared").addEventListener("click", () => setView({ shared: !view.shared }));
+for (const [name, axis] of [["row", 0], ["col", 1]]) {
+  control(name).addEventListener("change", (event) => {
+    const next = [...cell()];
+    next[axis] = Math.min(data.grid[axis], Math.max(1, Math.round(Number(event.target.value)) || 1)) - 1;
+    setView({ pin: next, rest: next, hover: null });
+  });
+}
+
+for (const button of $$("[data-export]")) {
+  button.addEventListener("click", async () => {
+    if (!data || button.disabled) return;
+    button.disabled = true;
+    try {
+      const { path, name } = JSON.parse(await server.export_file({ key: data.key, kind: button.dataset.export }));
+      const link = document.createElement("a");
+      link.href = `${window.gradio_config?.root ?? ""}/gradio_api/file=${path}`;
+      link.download = name;
+      link.click();
+    } catch (error) {
+      gone(error);
+    }
+    button.disabled = false;
+  });
+}
+
+// --- settings of the sidebar -----------------------------------------------------------------------------------------
+
+const settingListeners = [];
+/** Hear of a setting of the sidebar while it moves, before the server answers: (field, value). */
+const onSetting = (listener) => { settingListeners.push(listener); };
+document.querySelector("#afa-settings")?.addEventListener("input", (event) => {
+  const box = event.target.closest("[id^=afa-]");
+  const value = Number(event.target.value);
+  if (!box || !event.target.matches("input[type=range], input[type=number]") || !Number.isFinite(value)) return;
+  for (const listener of settingListeners) listener(box.id.slice(4), value);
+}, true);

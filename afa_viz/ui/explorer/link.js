@@ -1,0 +1,76 @@
+// The address of what is shown. The server restores example, model, labels and settings from it, the page the rest.
+
+const OWN = ["tab", "class", "cell", "block", "head", "scale"]; // of the page
+const THEIRS = ["example", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters", "bkg_score_low",
+  "bkg_score_high"]; // of the server
+
+let restored = false;
+
+/** Take over what the address says, once; what does not fit is left out, and a sentence says so. */
+function restoreLink() {
+  if (restored) return "";
+  restored = true;
+  const asked = new URLSearchParams(window.location.search);
+  const wrong = [];
+  const read = (name, fits, take) => {
+    const value = asked.get(name);
+    if (value == null) return;
+    if (fits(value)) take(value);
+    else wrong.push(name);
+  };
+  const whole = (value) => (/^\d{1,4}$/.test(value) ? Number(value) : -1);
+  read("tab", (value) => tabs.has(value), (value) => showTab(value));
+  const labelOf = (value) => data.classes.find((c) => className(c.label) === value)?.label;
+  read("class", labelOf, (value) => Object.assign(view, { label: labelOf(value) }));
+  view.rest = strongest();
+  const cellOf = (value) => value.split(",").map((n) => whole(n) - 1);
+  read("cell", (value) => {
+    const [row, col, ...more] = cellOf(value);
+    return !more.length && row >= 0 && col >= 0 && row < data.grid[0] && col < data.grid[1];
+  }, (value) => Object.assign(view, { pin: cellOf(value), rest: cellOf(value) }));
+  read("block", (value) => whole(value) >= 1 && whole(value) <= scene.blocks.length, (value) => { view.block = whole(value) - 1; });
+  const { heads } = scene.blocks[view.block];
+  read("head", (value) => value === "mean" || (whole(value) >= 1 && whole(value) <= heads),
+    (value) => { view.head = value === "mean" ? MEAN : whole(value) - 1; });
+  read("scale", (value) => value === "shared", () => { view.shared = true; });
+  return wrong.length ? text("link.wrong", { names: wrong.join(", ") }) : "";
+}
+
+/** The query string of what is shown; what others have put there stays. */
+function linkText() {
+  const query = new URLSearchParams(window.location.search);
+  for (const name of [...OWN, ...THEIRS]) query.delete(name);
+  for (const [name, value] of Object.entries(data.link ?? {})) query.set(name, value);
+  query.set("tab", view.tab);
+  query.set("class", className(view.label));
+  if (view.pin) query.set("cell", view.pin.map((n) => n + 1).join(","));
+  if (view.block !== scene.blocks.length - 1) query.set("block", view.block + 1);
+  if (view.head) query.set("head", view.head === MEAN ? "mean" : view.head + 1);
+  if (view.shared) query.set("scale", "shared");
+  return query.toString().replaceAll("%2C", ",");
+}
+
+let linking = 0;
+/** Write the address a moment after the last change: browsers allow only so many in a while. */
+function linkLater() {
+  clearTimeout(linking);
+  linking = setTimeout(() => {
+    if (data) window.history.replaceState(window.history.state, "", `?${linkText()}${window.location.hash}`);
+  }, 250);
+}
+
+$('[data-do="link"]').addEventListener("click", async (event) => {
+  if (!data) return;
+  if (!data.link?.example) {
+    say(text("link.upload"), true);
+    return;
+  }
+  const address = `${window.location.origin}${window.location.pathname}?${linkText()}`;
+  try {
+    await navigator.clipboard.writeText(address);
+    say(text("link.copied"), true);
+  } catch {
+    window.prompt(text("link.copy_by_hand"), address); // no clipboard without https
+  }
+  event.target.focus();
+});

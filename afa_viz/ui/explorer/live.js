@@ -1,0 +1,142 @@
+// The chain in the browser for the picture that is shown: what the tabs draw while a setting moves. When it is let go
+// the sidebar is set, the server explains the same settings, and its maps take the place of these.
+
+const LARGEST = 1024; // cells; larger grids are left to the server
+
+// setting here -> slider of the sidebar (#afa-…)
+const SIDEBAR = { low: "bkg_score_low", high: "bkg_score_high", radius: "radius", power: "power",
+  num_steps: "num_steps", num_iters: "num_iters" };
+
+const live = (() => {
+  let maker = null; // stages.open of this picture, these labels and this model
+  let source = null; // what it was made from
+  let settings = null;
+  let maps = null;
+  let moved = false; // away from what the server explained
+  let held = {}; // moved, and not yet answered by the server
+  let pause = 0;
+  let quiet = false; // while the sidebar is set from here
+  const listeners = [];
+
+  const equal = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
+
+  /** The photograph as the network saw it: (3, H, W) in [0, 1]. */
+  function pixelsOf(image, [height, width]) {
+    const canvas = sheet(width, height);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(image, 0, 0);
+    const bytes = context.getImageData(0, 0, width, height).data;
+    const size = height * width;
+    const out = new Float32Array(3 * size);
+    for (let c = 0; c < 3; c++) for (let i = 0; i < size; i++) out[c * size + i] = bytes[4 * i + c] / 255;
+    return out;
+  }
+
+  /** Take over what the server sent; what is under the hand stays. False where the grid is too large for that. */
+  function open() {
+    [maps, moved] = [null, Object.keys(held).length > 0];
+    if (!data || data.grid[0] * data.grid[1] > LARGEST) {
+      [maker, source, settings] = [null, null, null];
+      return false;
+    }
+    const labels = [0, ...data.classes.map((c) => c.label)];
+    const next = { scene, labels, cam: data.cam.bytes, affinity: data.affinity.bytes };
+    if (!source || source.scene !== scene || !["labels", "cam", "affinity"].every((k) => equal(source[k], next[k]))) {
+      maker = stages.open({ size: data.size, grid: data.grid, labels, cam: fieldOf(data.cam),
+        affinity: fieldOf(data.affinity), image: pixelsOf(scene.image, data.size) });
+      source = next;
+    }
+    const { low, high, radius, num_steps, num_iters, use_walk, use_par } = data;
+    const cut = settings?.bkg_score ?? data.chain.bkg_score; // lives in the browser alone
+    settings = { ...data.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...held, bkg_score: cut };
+    prepare();
+    return true;
+  }
+
+  /** Get ready for dragging, a short piece in every pause. */
+  function prepare(wait = 200) {
+    clearTimeout(pause);
+    pause = setTimeout(() => { if (maker?.prepare(settings)) prepare(12); }, wait);
+  }
+
+  /** The pseudo label under the present settings: the server's own, or where a setting moved, made here. */
+  function label() {
+    if (!maker || !moved) return data.pseudo_label.bytes;
+    maps ??= maker.run(settings);
+    return maps.pseudo_label;
+  }
+
+  /** A setting moves. `final`: it was let go, so the server is asked. */
+  function set(name, value, final = false) {
+    if (!settings) { // too large a grid: only the server draws
+      if (final && SIDEBAR[name]) setSidebar(SIDEBAR[name], value);
+      return;
+    }
+    const patch = { [name]: value };
+    if (name === "low" && value > settings.high) patch.high = value;
+    if (name === "high" && value < settings.low) patch.low = value;
+    settings = { ...settings, ...patch };
+    maps = null;
+    if (SIDEBAR[name]) [held, moved] = [{ ...held, ...patch }, true];
+    for (const listener of listeners) listener(name);
+    if (!final) return;
+    const changed = Object.entries(held).filter(([key, v]) => data[key] !== v && data.chain[key] !== v);
+    held = {};
+    for (const [key, v] of changed) setSidebar(SIDEBAR[key], v);
+    prepare();
+  }
+
+  /** Set a slider of the sidebar as a hand would; closed groups are opened first, since gradio builds them then. */
+  async function setSidebar(field, value) {
+    const find = () => document.querySelector(`#afa-${field} input[type=range]`);
+    const closed = find() ? [] : document.querySelectorAll("#afa-settings button.label-wrap:not(.open)");
+    for (const button of closed) button.click();
+    for (let i = 0; i < 100 && !find(); i++) await new Promise((done) => { setTimeout(done, 30); });
+    const slider = find();
+    if (!slider) return;
+    slider.value = value;
+    quiet = true;
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    quiet = false;
+  }
+
+  // A slider of the sidebar under the pointer: its own number follows, the page draws from here, and gradio hears of it
+  // when it is let go.
+  let dragged = null;
+  const sidebar = document.querySelector("#afa-settings");
+  const settingOf = (slider) => Object.keys(SIDEBAR).find((key) => slider.closest(`#afa-${SIDEBAR[key]}`));
+  sidebar?.addEventListener("pointerdown", (event) => {
+    dragged = event.target.matches("input[type=range]") && maker ? event.target : null;
+  });
+  sidebar?.addEventListener("input", (event) => {
+    if (quiet || event.target !== dragged || !settingOf(dragged)) return;
+    event.stopPropagation();
+    set(settingOf(dragged), Number(dragged.value));
+  });
+  window.addEventListener("pointerup", () => {
+    const [slider, name] = [dragged, dragged && settingOf(dragged)];
+    dragged = null;
+    if (!slider || !name || held[name] == null) return;
+    held = {};
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    prepare();
+  });
+
+  return { open, label, set, changed: (listener) => { listeners.push(listener); }, get maker() { return maker; },
+    get settings() { return settings; } };
+})();
+
+/** Buttons, sliders and numbers of one setting inside a tab, linked with the sidebar. */
+function linkSetting(box, name, digits) {
+  const slider = box.querySelector("input");
+  const output = box.querySelector("output");
+  const show = () => {
+    const value = live.settings?.[name] ?? data?.[name] ?? data?.chain[name] ?? 0;
+    slider.value = value;
+    output.textContent = Number(value).toFixed(digits);
+  };
+  slider.addEventListener("input", () => live.set(name, Number(slider.value)));
+  slider.addEventListener("change", () => live.set(name, Number(slider.value), true)); // let go, or a key
+  live.changed(show);
+  return show;
+}

@@ -1,0 +1,241 @@
+// Two thresholds, live: what is certain, what is not, and where the cuts lie among the scores.
+
+{
+  const LINES = ["low", "bkg_score", "high"];
+  const NAMES = { low: "β_l", high: "β_h", bkg_score: "bkg" };
+  const BINS = 50;
+  const [LEFT, RIGHT] = [54, 14]; // pixels beside the bars
+  let section = null;
+  let shows = [];
+  let dragged = null;
+
+  const find = (selector) => section.querySelector(selector);
+  const figure = (name) => find(`[data-view="${name}"]`);
+
+  function draw() {
+    if (!data) return;
+    const began = performance.now();
+    const label = live.label();
+    const cut = live.maker?.cut(live.settings);
+    const kind = (l) => (l ? tables.foreground : tables.background);
+    paintLabelField(figure("regions"), label, data.size, kind, () => "");
+    paintLabelField(figure("label"), label, data.size, colourOf, className);
+    const shares = chain.shares(label);
+    legend("shares", [[`rgb(${tables.foreground})`, text("regions.foreground"), shares.foreground],
+      [`rgb(${tables.background})`, text("regions.background"), shares.background],
+      ["hatch", text("regions.uncertain"), shares.uncertain]]);
+    legend("label", areas(label));
+    figure("cut").hidden = !cut;
+    if (cut) {
+      paintLabelField(figure("cut"), cut, data.size, colourOf, className);
+      legend("cut", areas(cut));
+      figure("cut").querySelector("figcaption").textContent = text("regions.cut",
+        { value: live.settings.bkg_score.toFixed(2) });
+    }
+    for (const name of ["regions", "label", "cut"]) {
+      const box = figure(name);
+      box.querySelector("canvas").setAttribute("aria-label",
+        `${box.querySelector("figcaption").textContent}: ${box.querySelector(".afa-legend").textContent}`);
+    }
+    marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
+    histogram(label);
+    numbers(label, cut);
+    section.dataset.drawn = (performance.now() - began).toFixed(1);
+  }
+
+  const colourOf = (label) => (label ? data.palette[label] : null);
+
+  const legend = (name, rows) => fillLegend(find(`[data-list="${name}"]`), rows);
+  const areas = (label) => areasOf(label, text("regions.uncertain"));
+  const marks = marked((canvas) => markCell(canvas, data.grid, cell(), Boolean(view.pin)));
+
+  // --- the histogram -------------------------------------------------------------------------------------------------
+
+  /** Pixels by CAM score of the chosen class, split by what becomes of them: class, other, uncertain, background. */
+  function counts(label) {
+    const size = data.size[0] * data.size[1];
+    const place = data.classes.findIndex((c) => c.label === view.label);
+    const scores = data.cam.bytes.subarray(place * size, (place + 1) * size);
+    const bins = Array.from({ length: BINS }, () => [0, 0, 0, 0]);
+    for (let i = 0; i < size; i++) {
+      const kind = label[i] === view.label ? 0 : label[i] === 255 ? 2 : label[i] ? 1 : 3;
+      bins[Math.min(BINS - 1, Math.floor((scores[i] * BINS) / 256))][kind]++;
+    }
+    return bins;
+  }
+
+  function histogram(label) {
+    const canvas = find(".afa-histogram");
+    const name = className(view.label);
+    find('[data-fill="histogram"]').textContent = text("regions.histogram", { name });
+    const bins = counts(label);
+    const total = label.length;
+    const several = data.classes.length > 1;
+    const colours = [`rgb(${tables.foreground})`, "rgb(204 121 167)", "hatch", `rgb(${tables.background})`];
+    const rows = [[colours[0], text("regions.becomes", { name })], [colours[1], text("regions.becomes_other")],
+      [colours[2], text("regions.becomes_uncertain")], [colours[3], text("regions.becomes_background")]];
+    legend("bars", rows.filter((_, i) => i !== 1 || several).map(([c, w]) => [c, w, null]));
+    const sum = (list) => list.reduce((a, b) => a + b, 0);
+    const above = (cut) => sum(bins.map((bin, i) => (i / BINS >= cut ? sum(bin) : 0))) / total;
+    const s = live.settings;
+    if (s) {
+      canvas.setAttribute("aria-label", text("regions.histogram_aria", { name, low: percent(above(s.low)),
+        high: percent(above(s.high)) }));
+    }
+    const plot = plotOf(canvas, { left: LEFT, right: RIGHT, top: 46, bottom: 34 });
+    if (!plot) return;
+    const { context, x, y } = plot;
+    const top = Math.max(...bins.map((bin) => Math.sqrt(bin.reduce((a, b) => a + b))));
+    const stripes = hatching(context);
+    bins.forEach((bin, i) => {
+      const all = bin.reduce((a, b) => a + b);
+      if (!all) return;
+      const tall = Math.sqrt(all) / top;
+      let from = 0;
+      for (const kind of [3, 2, 1, 0]) {
+        const part = (tall * bin[kind]) / all;
+        context.fillStyle = kind === 2 ? stripes : colours[kind];
+        context.fillRect(x(i / BINS) + 0.5, y(from + part), x(1 / BINS) - x(0) - 1, y(from) - y(from + part));
+        from += part;
+      }
+    });
+    axis(plot, top, total);
+    if (s) for (const [row, line] of LINES.entries()) cutLine(plot, line, s[line], row);
+  }
+
+  let stripes = null;
+  function hatching(context) {
+    if (!stripes) {
+      stripes = sheet(6, 6);
+      const c = stripes.getContext("2d");
+      c.fillStyle = "#c8c8c8";
+      c.fillRect(0, 0, 6, 6);
+      c.strokeStyle = "#5a5a5a";
+      c.lineWidth = 2;
+      for (const d of [-6, 0, 6]) {
+        c.beginPath();
+        c.moveTo(d, 6);
+        c.lineTo(d + 6, 0);
+        c.stroke();
+      }
+    }
+    return context.createPattern(stripes, "repeat");
+  }
+
+  function axis({ context, x, y, muted, ink }, top, total) {
+    context.fillStyle = muted;
+    context.strokeStyle = ink;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.moveTo(x(0), y(0));
+    context.lineTo(x(1), y(0));
+    context.stroke();
+    context.textAlign = "center";
+    context.textBaseline = "top";
+    for (const share of [0, 0.25, 0.5, 0.75, 1]) context.fillText(String(share), x(share), y(0) + 5);
+    context.textAlign = "right";
+    context.fillText(text("regions.score_axis"), x(1), y(0) + 19);
+    context.textBaseline = "middle";
+    for (const share of [0.25, 1]) {
+      context.fillText(`${three((100 * (top * share) ** 2) / total)} %`, x(0) - 5, y(share));
+    }
+  }
+
+  function cutLine({ context, x, y, ink }, name, value, row) {
+    const at = x(value);
+    const colour = { low: `rgb(${tables.background})`, high: `rgb(${tables.foreground})`, bkg_score: ink }[name];
+    context.lineWidth = dragged === name ? 4 : 2.5;
+    context.strokeStyle = colour;
+    context.setLineDash(name === "bkg_score" ? [5, 4] : []);
+    context.beginPath();
+    context.moveTo(at, y(0));
+    context.lineTo(at, row === 1 ? 38 : 20);
+    context.stroke();
+    context.setLineDash([]);
+    context.textBaseline = "middle";
+    context.textAlign = { low: "right", bkg_score: "center", high: "left" }[name];
+    const shift = { low: 22, bkg_score: 0, high: -22 }[name];
+    context.font = "700 12px system-ui, sans-serif";
+    context.fillStyle = ink;
+    const place = Math.min(Math.max(at + shift, LEFT), x(1));
+    context.fillText(`${NAMES[name]} ${value.toFixed(2)}`, place, row === 1 ? 28 : 10);
+    context.font = "12px system-ui, sans-serif";
+  }
+
+  // --- numbers -------------------------------------------------------------------------------------------------------
+
+  function numbers(label, cut) {
+    find(".afa-truth").hidden = !scene.target;
+    if (!scene.target) return;
+    const shown = find('[data-do="truth"]').checked;
+    find('[data-for="truth"]').hidden = !shown;
+    if (!shown) return;
+    const shares = chain.shares(label);
+    const found = chain.certain(label, scene.target.bytes);
+    const rows = [["foreground", shares.foreground], ["background", shares.background], ["all", 1 - shares.uncertain]];
+    find('[data-list="numbers"]').replaceChildren(...rows.map(([name, area]) => {
+      const row = document.createElement("tr");
+      const head = document.createElement("th");
+      head.textContent = text(`regions.certain_${name}`);
+      row.append(head, ...[area, found[name].precision, found[name].recall].map((share) => {
+        const box = document.createElement("td");
+        box.textContent = percent(share);
+        return box;
+      }));
+      return row;
+    }));
+    const iou = (map) => percent(chain.scores(map, scene.target.bytes).iou[view.label]);
+    find('[data-fill="iou"]').textContent = cut ? text("regions.iou", { name: className(view.label), label: iou(label),
+      cut: iou(cut) }) : "";
+  }
+
+  // --- hands ---------------------------------------------------------------------------------------------------------
+
+  let waiting = 0;
+  const redraw = () => {
+    if (!waiting) waiting = requestAnimationFrame(() => { waiting = 0; draw(); });
+  };
+
+  function build(element) {
+    section = element;
+    shows = LINES.map((name) => linkSetting(find(`[data-setting="${name}"]`), name, 2));
+    const canvas = find(".afa-histogram");
+    const scoreAt = (event) => {
+      const box = canvas.getBoundingClientRect();
+      const share = (event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT);
+      return Math.min(1, Math.max(0, Math.round(share * 100) / 100));
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      if (!live.settings || event.button) return;
+      const at = scoreAt(event);
+      dragged = LINES.reduce((a, b) => (Math.abs(live.settings[b] - at) < Math.abs(live.settings[a] - at) ? b : a));
+      canvas.setPointerCapture(event.pointerId);
+      live.set(dragged, at);
+    });
+    canvas.addEventListener("pointermove", (event) => { if (dragged) live.set(dragged, scoreAt(event)); });
+    const end = () => {
+      if (!dragged) return;
+      const name = dragged;
+      dragged = null;
+      live.set(name, live.settings[name], true);
+    };
+    canvas.addEventListener("pointerup", end);
+    canvas.addEventListener("pointercancel", end);
+    find('[data-do="truth"]').addEventListener("change", draw);
+    for (const view of section.querySelectorAll(".afa-figs canvas")) linkCell(view, () => data.grid);
+    live.changed(() => { if (view.tab === "regions") redraw(); });
+  }
+
+  registerTab("regions", {
+    build,
+    data() {
+      const known = live.open();
+      section.classList.toggle("afa-served", !known);
+      if (!known) say(text("live.too_large"));
+      shows.forEach((show) => show());
+      draw();
+    },
+    selection: draw,
+    cell() { if (data) marks.each(); },
+  });
+}

@@ -1,0 +1,125 @@
+// The decoder's output against the truth: where it is wrong and how, and every stage's score for this picture.
+
+{
+  const KINDS = ["right", "confused", "missed", "invented"];
+  const COLOURS = { confused: [204, 121, 167], missed: [0, 114, 178], invented: [213, 94, 0] };
+  const RUNGS = ["cam", "cam_rw", "cam_par", "pseudo_label", "seg"];
+  let section = null;
+
+  const find = (selector) => section.querySelector(selector);
+  const figure = (name) => find(`[data-view="${name}"]`);
+  const colourOf = (label) => (label ? data.palette[label] : null);
+
+  /** 0 right, 1 wrong class, 2 missed, 3 invented, 255 not counted. */
+  function errorMap(label, target) {
+    return label.map((l, i) => {
+      const real = target[i];
+      if (real === 255) return 255;
+      if (l === real) return 0;
+      if (!l) return 2;
+      return real ? 1 : 3;
+    });
+  }
+
+  function draw() {
+    if (!data) return;
+    const known = Boolean(scene.target);
+    const [label, target] = [scene.seg.bytes, scene.target?.bytes];
+    for (const name of ["target", "errors"]) figure(name).hidden = !known;
+    find('[data-for="unknown"]').hidden = known;
+    find(".afa-scored").hidden = !known;
+    paintLabelField(figure("seg"), label, data.size, colourOf, className);
+    fillLegend(find('[data-list="seg"]'), areasOf(label, text("seg.not_counted")));
+    if (known) {
+      paintLabelField(figure("target"), target, data.size, colourOf, className);
+      fillLegend(find('[data-list="target"]'), areasOf(target, text("seg.not_counted")));
+      const errors = errorMap(label, target);
+      paintLabelField(figure("errors"), errors, data.size, (kind) => COLOURS[KINDS[kind]] ?? null, () => "");
+      const counted = errors.reduce((sum, kind) => sum + (kind !== 255), 0) || 1;
+      const rows = KINDS.map((name, kind) => [name === "right" ? "none" : `rgb(${COLOURS[name]})`, text(`seg.${name}`),
+        errors.reduce((sum, k) => sum + (k === kind), 0) / counted]);
+      fillLegend(find('[data-list="errors"]'), rows);
+      figure("errors").querySelector("canvas").setAttribute("aria-label",
+        `${text("seg.errors")}: ${rows.map(([, words, share]) => `${words} ${percent(share)}`).join(", ")}`);
+      ladder();
+      confusion(label, target);
+    }
+    marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
+  }
+
+  const marks = marked((canvas) => markCell(canvas, data.grid, cell(), Boolean(view.pin)));
+
+  function ladder() {
+    find('[data-fill="ladder"]').textContent = text("seg.ladder", { name: className(view.label) });
+    find('[data-list="ladder"]').replaceChildren(...RUNGS.map((key, i) => {
+      const { iou, miou, coverage } = data.scores[key];
+      const before = i ? data.scores[RUNGS[i - 1]].iou[view.label] ?? 0 : null;
+      const share = iou[view.label] ?? 0;
+      const row = document.createElement("div");
+      const [name, track, number] = ["span", "div", "span"].map((tag) => document.createElement(tag));
+      const [bar, tick] = ["div", "b"].map((tag) => document.createElement(tag));
+      name.textContent = text(`seg.rung_${key}`);
+      track.className = "afa-bar-track";
+      bar.style.width = `${100 * share}%`;
+      tick.style.left = `${100 * (miou ?? 0)}%`;
+      track.append(bar, tick);
+      number.textContent = percent(share);
+      if (before != null && Math.abs(share - before) >= 0.0005) {
+        const change = document.createElement("small");
+        change.className = share < before ? "afa-less" : "afa-more";
+        change.textContent = ` ${share < before ? "▼" : "▲"} ${Math.abs(100 * (share - before)).toFixed(1)}`;
+        number.append(change);
+      }
+      if (key === "pseudo_label") name.textContent += ` (${text("seg.of", { share: percent(coverage) })})`;
+      row.title = text("seg.rung_title", { iou: percent(share), miou: percent(miou) });
+      row.append(name, track, number);
+      return row;
+    }));
+  }
+
+  /** Rows: true labels; columns: predicted; each cell the share of the true label's pixels. */
+  function confusion(label, target) {
+    const counts = chain.confusion(label, target);
+    const total = new Map();
+    const called = new Map();
+    for (const [pair, count] of counts) {
+      total.set(pair >> 8, (total.get(pair >> 8) ?? 0) + count);
+      called.set(pair & 255, (called.get(pair & 255) ?? 0) + count);
+    }
+    const rows = [...total.keys()].sort((a, b) => a - b);
+    const shown = (l) => total.has(l) || called.get(l) > 0.002 * label.length;
+    const columns = [...called.keys()].filter(shown).sort((a, b) => a - b);
+    const cellOf = (tag, words, shade) => {
+      const box = document.createElement(tag);
+      box.textContent = words;
+      if (shade != null) {
+        box.style.setProperty("--share", shade);
+        box.className = "afa-shade";
+      }
+      return box;
+    };
+    const head = document.createElement("tr");
+    head.append(cellOf("th", text("seg.corner")), ...columns.map((l) => cellOf("th", className(l))));
+    find('[data-list="confusion"]').replaceChildren(head, ...rows.map((real) => {
+      const row = document.createElement("tr");
+      row.classList.toggle("afa-chosen", real === view.label);
+      row.append(cellOf("th", className(real)), ...columns.map((l) => {
+        const share = (counts.get(256 * real + l) ?? 0) / total.get(real);
+        const box = cellOf("td", percent(share), share.toFixed(3));
+        box.classList.toggle("afa-diagonal", l === real);
+        return box;
+      }));
+      return row;
+    }));
+  }
+
+  registerTab("seg", {
+    build(element) {
+      section = element;
+      for (const canvas of section.querySelectorAll(".afa-figs canvas")) linkCell(canvas, () => data.grid);
+    },
+    data: draw,
+    selection: draw,
+    cell() { if (data) marks.each(); },
+  });
+}

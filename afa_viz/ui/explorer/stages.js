@@ -1,0 +1,121 @@
+// The stages of one picture in the browser, in the order of explain.py, each kept with the settings it was made with.
+// Symbols as in chain.js.
+
+const stages = (() => {
+  const { resize, withBackground, transition, walkSteps, kernel, parStep, strongest, cutCam, merge } = chain;
+
+  // --- every background score at once --------------------------------------------------------------------------------
+
+  // Walk and PAR are linear, and where they start is as smooth in the background score as a logistic curve: the maps of
+  // six scores, at Chebyshev's places in [0, 1], give those of any other to 1e-6. So a threshold can be dragged however
+  // large the picture and however many the iterations.
+  const NODES = 6;
+  const nodes = Array.from({ length: NODES }, (_, k) => 0.5 - 0.5 * Math.cos((Math.PI * (2 * k + 1)) / (2 * NODES)));
+
+  /** The maps of a background score out of those of the six `nodes`: the polynomial through them. */
+  function between(maps, beta) {
+    const out = new Float32Array(maps[0].length);
+    maps.forEach((map, k) => {
+      const others = nodes.filter((_, m) => m !== k);
+      const weight = others.reduce((product, node) => (product * (beta - node)) / (nodes[k] - node), 1);
+      for (let i = 0; i < out.length; i++) out[i] += weight * map[i];
+    });
+    return out;
+  }
+
+  // --- the stages of one picture -------------------------------------------------------------------------------------
+
+  /**
+   * The chain of one picture. Every stage is kept with the settings it was made with, so that a moved setting runs only
+   * what lies below it, and a moved background score only its own half.
+   *
+   * picture: { size, grid, labels (P), cam (P - 1, H, W) in [0, 1], affinity (N, N), image (3, H, W) in [0, 1] }.
+   * The settings are ExplainConfig's, with PAR's w1, w2 and the walk's eps: low, high, bkg_score, radius, power, eps,
+   * num_steps, num_iters, use_walk, use_par, dilations, par_downscale, w1, w2.
+   */
+  function open(picture) {
+    const { size, grid, labels, cam, affinity, image } = picture;
+    const cells = grid[0] * grid[1];
+    const memory = new Map();
+    const keep = (stage, settings, make) => {
+      const name = JSON.stringify(settings);
+      if (memory.get(stage)?.name !== name) memory.set(stage, { name, value: make() });
+      return memory.get(stage).value;
+    };
+    const small = resize(cam, size, grid);
+    const half = (s) => size.map((side) => Math.max(1, Math.floor(side / s.par_downscale)));
+    const walkOf = (s) => (s.use_walk ? [s.radius, s.power, s.num_steps] : []);
+    const parOf = (s) => [s.use_par ? s.num_iters : 0, s.dilations, s.par_downscale];
+
+    const matrix = (s) => keep("transition", [s.radius, s.power], () => transition(affinity, grid, s));
+    const parKernel = (s) => keep("kernel", [s.dilations, s.par_downscale],
+      () => kernel(resize(image, size, half(s)), half(s), s));
+    /** The walk with a background score: before it and after each of `count` steps. */
+    const steps = (s, beta, count, which = "steps") => keep(which, [beta, s.radius, s.power, count],
+      () => walkSteps(withBackground(small, cells, beta), matrix(s), count));
+    const walked = (s, beta, which) => steps(s, beta, s.use_walk ? s.num_steps : 0, `${which} steps`).at(-1);
+    /** Where PAR starts. */
+    const parStart = (s, beta, which) => keep(`${which} start`, [beta, walkOf(s), s.use_walk, s.par_downscale], () => {
+      if (s.use_walk) return enlarged(walked(s, beta, which), s);
+      return withBackground(resize(cam, size, half(s)), half(s)[0] * half(s)[1], beta);
+    });
+    const enlarged = (scores, s) => resize(resize(scores, grid, size), size, half(s), true);
+    /** The maps before PAR and after each of `count` iterations; grown on demand. */
+    const parSteps = (s, beta, count, which = "low") => {
+      const maps = keep(`${which} PAR`, [beta, walkOf(s), s.use_walk, s.dilations, s.par_downscale],
+        () => [parStart(s, beta, which)]);
+      while (maps.length <= count) maps.push(parStep(maps.at(-1), parKernel(s)));
+      return maps;
+    };
+    const iterations = (s) => (s.use_par ? s.num_iters : 0);
+    const table = (s) => keep("table", [walkOf(s), s.use_walk, parOf(s)], () => []);
+    const refined = (s, beta, which) => keep(`${which} refined`, [beta, walkOf(s), s.use_walk, parOf(s)], () => {
+      const known = table(s);
+      const ready = known.length === NODES;
+      const maps = ready ? between(known, beta) : parSteps(s, beta, iterations(s), which)[iterations(s)];
+      return resize(maps, half(s), size);
+    });
+    const decided = (s, beta, which) => keep(`${which} label`, [beta, walkOf(s), s.use_walk, parOf(s)],
+      () => strongest(refined(s, beta, which), labels));
+
+    return {
+      ...picture,
+      small,
+      matrix,
+      kernel: parKernel,
+      half,
+      steps,
+      parSteps,
+      enlarged,
+      /** The label of a single cut through the CAM. */
+      cut: (s) => keep("cut", [s.bkg_score], () => cutCam(cam, labels.slice(1), s.bkg_score)),
+      /** Prepare for dragging the background scores, one iteration of PAR a call; whether there is more to do. */
+      prepare(s) {
+        const known = table(s);
+        if (known.length === NODES) return false;
+        known.next ??= { maps: parStart(s, nodes[known.length], "table"), left: iterations(s) };
+        if (known.next.left) known.next = { maps: parStep(known.next.maps, parKernel(s)), left: known.next.left - 1 };
+        if (!known.next.left) {
+          known.push(known.next.maps);
+          known.next = null;
+        }
+        return known.length < NODES;
+      },
+      /** Everything under these settings: maps (P, …) and labels (H, W), named as in a Trace. */
+      run(s) {
+        return {
+          cam_rw: walked(s, s.low, "low"),
+          cam_rw_high: walked(s, s.high, "high"),
+          cam_par: refined(s, s.low, "low"),
+          cam_par_high: refined(s, s.high, "high"),
+          low: decided(s, s.low, "low"),
+          high: decided(s, s.high, "high"),
+          pseudo_label: keep("merged", [s.low, s.high, walkOf(s), s.use_walk, parOf(s)],
+            () => merge(decided(s, s.low, "low"), decided(s, s.high, "high"))),
+        };
+      },
+    };
+  }
+
+  return { open, between, nodes };
+})();

@@ -1,0 +1,219 @@
+// The strip: every stage as a small picture, and between scored stages what the step changed. Always in sight.
+
+const STAGES = [ // picture, the tab it opens, the stage whose label it is compared with ("" for none)
+  { key: "image", tab: "cam" },
+  { key: "cam", tab: "cam", bar: true },
+  { key: "affinity", tab: "affinity", bar: true },
+  { key: "cam_rw", tab: "walk", bar: true, before: "cam" },
+  { key: "cam_par", tab: "par", bar: true, before: "cam_rw" },
+  { key: "regions", tab: "regions" },
+  { key: "pseudo_label", tab: "regions", before: "cam_par" },
+  { key: "seg", tab: "seg", before: "pseudo_label" },
+  { key: "target", tab: "seg" },
+];
+const colourOf = (label) => (label ? data.palette[label] : null);
+const KIND = { none: 0, gained: 1, lost: 2, gainedWrong: 3, lostWrong: 4 }; // of a pixel of a difference map
+
+const strip = (() => {
+  const list = $(".afa-strip");
+  const box = $(".afa-change");
+  const items = new Map(); // stage -> its elements
+  const bases = new Map(); // stage -> finished picture without the mark
+  let shown = ""; // the stage whose difference map is open
+
+  const named = (tag, name, ...children) => {
+    const made = document.createElement(tag);
+    if (name) made.className = name;
+    made.append(...children);
+    return made;
+  };
+
+  for (const stage of STAGES) {
+    const item = named("li", "afa-stage");
+    item.dataset.stage = stage.key;
+    const canvas = document.createElement("canvas");
+    const [caption, score] = [named("span", "afa-caption"), named("span", "afa-score")];
+    const button = named("button", "", caption, canvas, score);
+    button.type = "button";
+    button.dataset.open = stage.tab;
+    button.addEventListener("click", () => setView({ tab: stage.tab }));
+    linkCell(canvas);
+    const parts = { ...stage, item, canvas, caption, score, button };
+    if (stage !== STAGES[0]) parts.arrow = arrowOf(stage);
+    if (parts.arrow) item.append(parts.arrow.box);
+    item.append(button);
+    list.append(item);
+    items.set(stage.key, parts);
+  }
+
+  /** What leads to a stage: an arrow, and for scored stages the change in numbers and a tiny map, which opens a large one. */
+  function arrowOf({ key, before }) {
+    if (!before) return { box: named("span", "afa-arrow", "→") };
+    const [iou, pixels, canvas] = [named("b"), named("span"), document.createElement("canvas")];
+    const box = named("button", "afa-arrow", named("span", "", "→"), iou, canvas, pixels);
+    box.type = "button";
+    box.setAttribute("aria-describedby", "afa-change-words");
+    for (const event of ["pointerenter", "focus"]) box.addEventListener(event, () => open(key));
+    for (const event of ["pointerleave", "blur"]) box.addEventListener(event, close);
+    box.addEventListener("click", () => (shown === key ? undefined : open(key)));
+    box.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
+    return { box, iou, pixels, canvas };
+  }
+
+  // --- what a step changed -------------------------------------------------------------------------------------------
+
+  /** Label map of a scored stage. */
+  function labelOf(key) {
+    if (key === "pseudo_label") return data.pseudo_label.bytes;
+    return key === "seg" ? scene.seg.bytes : data.labels[key].bytes;
+  }
+
+  /** Pixels of the chosen class gained and lost by a step; with a known truth each right or wrong. */
+  function changeOf({ key, before }) {
+    const [old, now, truth] = [labelOf(before), labelOf(key), scene.target?.bytes];
+    const kinds = new Uint8Array(now.length);
+    const counts = [0, 0, 0, 0, 0];
+    for (let i = 0; i < now.length; i++) {
+      const [is, was] = [now[i] === view.label, old[i] === view.label];
+      if (is === was) continue;
+      const good = !truth || truth[i] === 255 || (truth[i] === view.label) === is;
+      kinds[i] = is ? (good ? KIND.gained : KIND.gainedWrong) : (good ? KIND.lost : KIND.lostWrong);
+      counts[kinds[i]]++;
+    }
+    const [, gained, lost, gainedWrong, lostWrong] = counts;
+    const score = (stage) => data.scores?.[stage]?.iou[view.label] ?? null;
+    const [a, b] = [score(before), score(key)];
+    return { kinds, gained: gained + gainedWrong, lost: lost + lostWrong, gainedWrong, lostWrong,
+      iou: a == null || b == null ? null : b - a };
+  }
+
+  function paintChange(canvas, kinds) {
+    const [rows, cols] = data.size;
+    const context = canvas.getContext("2d");
+    const pixels = groundPixels(scene.grey, canvas.width, canvas.height);
+    const large = scaledLabels({ rows, cols, bytes: kinds }, canvas.width, canvas.height);
+    const period = Math.max(4, Math.round(canvas.width / 40));
+    for (let i = 0; i < large.length; i++) {
+      if (!large[i]) continue;
+      const wrong = large[i] > KIND.lost;
+      const dark = wrong && ((i % canvas.width) + Math.floor(i / canvas.width)) % period < period / 2;
+      const colour = dark ? [25, 25, 25] : tables[large[i] % 2 ? "gained" : "lost"];
+      for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = colour[c];
+    }
+    context.putImageData(pixels, 0, 0);
+  }
+
+  function drawArrow(stage) {
+    const { arrow } = stage;
+    const change = changeOf(stage);
+    arrow.change = change;
+    arrow.iou.textContent = change.iou == null ? "" : `${change.iou < -0.0005 ? "▼" : change.iou > 0.0005 ? "▲" : "="} `
+      + `${Math.abs(100 * change.iou).toFixed(1)}`;
+    arrow.iou.className = change.iou < 0 ? "afa-less" : "afa-more";
+    arrow.pixels.replaceChildren(named("span", "", `+${short(change.gained)}`), named("span", "", `−${short(change.lost)}`));
+    fitFigure(arrow.canvas);
+    if (arrow.canvas.width) paintChange(arrow.canvas, change.kinds);
+    arrow.box.setAttribute("aria-label", wordsOf(stage));
+  }
+
+  const short = (count) => (count < 1000 ? String(count) : `${(count / 1000).toFixed(count < 9950 ? 1 : 0)}k`);
+
+  function wordsOf({ key, before, arrow: { change } }) {
+    const numbers = { step: text(`strip.step_${key}`), name: className(view.label), gained: change.gained.toLocaleString(),
+      lost: change.lost.toLocaleString(), from: text(`strip.${before}`), to: text(`strip.${key}`) };
+    let words = text("strip.change", numbers);
+    if (scene.target) {
+      words += ` ${text("strip.change_wrong", { gained: change.gainedWrong.toLocaleString(), lost: change.lostWrong.toLocaleString() })}`;
+    }
+    if (change.iou != null) words += ` ${text("strip.change_iou", { iou: signed(100 * change.iou) })}`;
+    return words;
+  }
+
+  function open(key) {
+    if (!data) return;
+    shown = key;
+    const stage = items.get(key);
+    const canvas = document.createElement("canvas");
+    const title = named("strong", "", text("strip.change_title", { from: text(`strip.${stage.before}`), to: text(`strip.${key}`) }));
+    const words = named("span", "", wordsOf(stage));
+    words.id = "afa-change-words";
+    const legend = named("span", "afa-legend");
+    const kinds = scene.target ? ["gained", "gained_wrong", "lost", "lost_wrong"] : ["gained", "lost"];
+    for (const kind of kinds) {
+      const swatch = named("i", kind.endsWith("wrong") ? "afa-wrong" : "");
+      swatch.style.setProperty("--colour", `rgb(${tables[kind.split("_")[0]]})`);
+      legend.append(named("span", "", swatch, text(`strip.${kind}`)));
+    }
+    box.replaceChildren(title, canvas, legend, words);
+    box.hidden = false;
+    fitFigure(canvas);
+    paintChange(canvas, stage.arrow.change.kinds);
+    const from = stage.arrow.box.getBoundingClientRect();
+    const frame = views.getBoundingClientRect();
+    const left = from.left + from.width / 2 - frame.left - box.offsetWidth / 2;
+    box.style.left = `${Math.max(0, Math.min(frame.width - box.offsetWidth, left))}px`;
+    box.style.top = `${from.bottom - frame.top + 4}px`;
+  }
+
+  function close() {
+    shown = "";
+    box.hidden = true;
+  }
+
+  // --- pictures ------------------------------------------------------------------------------------------------------
+
+  /** A map between the numbers of its colours: its own, or 0 to 1 for all. */
+  function paintMap(canvas, map, smooth) {
+    let [low, high] = [0, 1];
+    if (!view.shared) [low, high] = limitsOf(fieldOf(map));
+    paintHeat(canvas, scene.grey, { ...map, bytes: bytesOf(fieldOf(map), low, high) }, heat, smooth);
+  }
+
+  const PAINT = {
+    image: (canvas) => canvas.getContext("2d").drawImage(scene.image, 0, 0, canvas.width, canvas.height),
+    cam: (canvas) => paintMap(canvas, layer(data.cam, place()), true),
+    affinity: (canvas) => paintMap(canvas, affinityMap(), false),
+    cam_rw: (canvas) => paintMap(canvas, layer(data.cam_rw, channel()), false),
+    cam_par: (canvas) => paintMap(canvas, layer(data.cam_par, channel()), true),
+    regions: (canvas) => paintLabels(canvas, scene.grey, layer(data.pseudo_label),
+      (label) => (label ? tables.foreground : tables.background), () => ""),
+    pseudo_label: (canvas) => paintLabels(canvas, scene.grey, layer(data.pseudo_label), colourOf, () => ""),
+    seg: (canvas) => paintLabels(canvas, scene.grey, layer(scene.seg), colourOf, () => ""),
+    target: (canvas) => paintLabels(canvas, scene.grey, layer(scene.target), colourOf, () => ""),
+  };
+
+  function drawMark({ key, canvas }) {
+    if (!canvas.width || (key === "target" && !scene.target)) return;
+    if (key === "affinity") PAINT.affinity(canvas);
+    else canvas.getContext("2d").drawImage(bases.get(key), 0, 0);
+    markCell(canvas, data.grid, cell(), Boolean(view.pin));
+  }
+
+  function draw() {
+    items.get("target").item.hidden = !scene.target;
+    for (const stage of items.values()) {
+      if (stage.item.hidden) continue;
+      const { key, canvas, caption, score, button } = stage;
+      fitFigure(canvas);
+      caption.textContent = text(`strip.${key}`);
+      const iou = data.scores?.[key]?.iou[view.label];
+      score.textContent = iou == null ? "" : text("strip.iou", { iou: percent(iou) });
+      button.setAttribute("aria-label", text("strip.open", { name: text(`strip.${key}`), iou: score.textContent }));
+      if (!canvas.width) continue;
+      if (stage.before) drawArrow(stage);
+      if (key !== "affinity") {
+        const base = sheet(canvas.width, canvas.height);
+        PAINT[key](base);
+        bases.set(key, base);
+      }
+      drawMark(stage);
+    }
+    if (shown) open(shown);
+  }
+
+  return {
+    selection: draw,
+    cell() { for (const stage of items.values()) drawMark(stage); },
+  };
+})();
+registerAlways(strip);

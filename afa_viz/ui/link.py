@@ -1,0 +1,103 @@
+"""The page's address: what it says of picture, model, labels and settings, both ways. What comes in is untrusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from afa_viz.ui.pictures import Refusal
+from afa_viz.ui.session import Request, Session
+from afa_viz.ui.settings import ABLATIONS, SLIDERS, config_from
+
+NAMES = ("example", "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a link asks for, every part of it valid.
+
+    Attributes:
+        request: to be explained. place: of the example in the gallery.
+        settings: what is left out, then every slider of `SLIDERS`.
+        complaint: one sentence about what did not fit and was replaced by the default; "" where all of it fitted.
+    """
+
+    request: Request
+    place: int
+    settings: list[Any] = field(default_factory=list)
+    complaint: str = ""
+
+
+def words(request: Request, session: Session) -> dict[str, str]:
+    """What an address must say to lead back to a request; nothing that is as the page opens. Uploads: no `example`."""
+    kind, _, name = request.picture.partition(":")
+    result: dict[str, str] = {}
+    if kind == "example":
+        result["example"] = name
+        if request.labels != session.request(request.picture, request.model).labels:
+            result["labels"] = ",".join(request.labels or ())
+    if request.model != session.registry.names[0]:
+        result["model"] = request.model
+    for slider in SLIDERS:
+        value = getattr(request.config, slider.field)
+        if value != slider.default:
+            result[slider.field] = f"{value:g}"
+    left_out = [name for name, changes in ABLATIONS.items() if _holds(request, changes)]
+    if left_out:
+        result["left_out"] = ",".join(left_out)
+    return result
+
+
+def _holds(request: Request, changes: Mapping[str, Any]) -> bool:
+    return all(getattr(request.config, name) == value for name, value in changes.items())
+
+
+def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
+    """The request of an address; None where it names nothing of ours."""
+    if not any(name in asked for name in NAMES):
+        return None
+    wrong: list[str] = []
+    places = {example.name: place for place, example in enumerate(session.examples)}
+    place = places.get(asked.get("example", session.examples[0].name))
+    if place is None:
+        wrong.append("example")
+        place = 0
+    model = asked.get("model", session.registry.names[0])
+    if model not in session.registry.names:
+        wrong.append("model")
+        model = session.registry.names[0]
+    picture = f"example:{session.examples[place].name}"
+    sliders = {slider.field: _number(asked, slider, wrong) for slider in SLIDERS}
+    left_out = [name for name in asked.get("left_out", "").split(",") if name]
+    if not set(left_out) <= set(ABLATIONS):
+        wrong.append("left_out")
+        left_out = []
+    try:
+        config = config_from(sliders, left_out)
+    except Refusal:
+        wrong.append("settings")
+        sliders, left_out = {slider.field: slider.default for slider in SLIDERS}, []
+        config = config_from(sliders, left_out)
+    labels = [name for name in asked["labels"].split(",") if name] if "labels" in asked else None
+    try:
+        request = session.request(picture, model, labels, config)
+    except Refusal:
+        wrong.append("labels")
+        request = session.request(picture, model, None, config)
+    complaint = f"Some of this link does not fit this page and was left out: {', '.join(wrong)}." if wrong else ""
+    return Restored(request, place, [left_out, *sliders.values()], complaint)
+
+
+def _number(asked: Mapping[str, str], slider, wrong: list[str]) -> float:
+    """The value of a slider in an address, or its default."""
+    if slider.field not in asked:
+        return slider.default
+    try:
+        value = float(asked[slider.field])
+        if slider.low <= value <= slider.high:
+            return type(slider.default)(value)
+    except ValueError:
+        pass
+    wrong.append(slider.field)
+    return slider.default

@@ -1,0 +1,126 @@
+"""The explorer as one gradio component: the fragments, texts, scripts and styles of `explorer/`, put together."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+from collections.abc import Callable
+from functools import cache
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from afa_viz.figures import colour
+from afa_viz.ui.answers import Answers
+
+HERE = Path(__file__).parent
+EXPLORER = HERE / "explorer"
+TEXTS = HERE / "texts" / "en.json"
+TABS = ("cam", "walk", "par", "regions", "seg")  # in pipeline order: <tab>.html and <tab>.js
+SCRIPTS = (  # one function scope, in this order
+    "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "live", "strip", *TABS, "start",
+)  # fmt: skip
+STYLES = ("page", "style", "strip", "tabs")
+GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
+PLACE = re.compile(r"\{\{([\w.]+)\}\}")
+
+log = logging.getLogger(__name__)
+
+
+@cache
+def texts() -> dict[str, str]:
+    """Every sentence of the page by its key."""
+    return json.loads(TEXTS.read_text(encoding="utf-8"))
+
+
+def fill_in(html: str) -> str:
+    """A fragment with its `{{key}}` replaced by texts; keys that end in `_html` or `equation` are HTML already.
+
+    Raises: KeyError: for a key without a text; its message names the key.
+    """
+
+    def text(found: re.Match) -> str:
+        key = found[1]
+        if key not in texts():
+            raise KeyError(f"{key} is not in {TEXTS.name}; add the text there.")
+        return texts()[key] if key.endswith(("_html", "equation")) else escape(texts()[key])
+
+    return PLACE.sub(text, html)
+
+
+def _fragment(name: str) -> str:
+    return (EXPLORER / f"{name}.html").read_text(encoding="utf-8")
+
+
+def _tab(name: str) -> str:
+    """The panel of a tab: what it shows in words, its equation, why, and the body that its script draws into."""
+    head = (
+        f'<p class="afa-intro">{{{{{name}.intro}}}}</p><p class="afa-equation">{{{{{name}.equation}}}}</p>'
+        f'<details class="afa-why"><summary>{{{{why}}}}</summary>{{{{{name}.why_html}}}}</details>'
+    )
+    return (
+        f'<section class="afa-tab" role="tabpanel" id="afa-panel-{name}" aria-labelledby="afa-tab-{name}" '
+        f'data-tab="{name}" hidden>{head}{_fragment(name)}</section>'
+    )
+
+
+def explorer_html() -> str:
+    """The whole explorer before anything is drawn."""
+    buttons = "".join(
+        f'<button type="button" role="tab" id="afa-tab-{name}" aria-controls="afa-panel-{name}" data-tab="{name}" '
+        f'aria-selected="false" tabindex="-1">{{{{tabs.{name}}}}}</button>'
+        for name in TABS
+    )
+    frame = _fragment("frame").replace("<!--tabs-->", buttons)
+    return fill_in(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
+
+
+def script() -> str:
+    """Every script, as the body of one function."""
+    parts = [(EXPLORER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    return "\n".join(['"use strict";', *parts])
+
+
+def style() -> str:
+    """The style sheet of the page."""
+    files = [EXPLORER / f"{name}.css" for name in (*STYLES, *TABS)]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+
+
+@cache
+def tables() -> str:
+    """What the scripts need once, as JSON: colours, and the texts that they say."""
+    lut, difference = (
+        base64.b64encode(colour.table(name).tobytes()).decode("ascii") for name in (colour.MAGNITUDE, colour.DIFFERENCE)
+    )
+    flat = {"foreground": colour.FOREGROUND, "background": colour.BACKGROUND, "gained": GAINED, "lost": LOST}
+    said = {key: text for key, text in texts().items() if not key.endswith((".intro", "_html", "equation"))}
+    return json.dumps({"lut": lut, "difference": difference, **flat, "texts": said}, ensure_ascii=False)
+
+
+def component(answers: Answers, value: str = "") -> gr.HTML:
+    """The component; its value is `Answers.stages`. What the browser asks for is checked: it may be anybody's."""
+
+    def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
+        def ask(asked: dict) -> str:
+            try:
+                return answer(asked)
+            except (KeyError, TypeError, ValueError) as error:
+                log.info("the page asked for %s and got nothing: %r", answer.__name__, error)
+                return "null"
+
+        ask.__name__ = answer.__name__
+        return ask
+
+    return gr.HTML(
+        value,
+        html_template=explorer_html(),
+        js_on_load=script(),
+        server_functions=[guarded(answer) for answer in answers.public()],
+        apply_default_css=False,
+        elem_id="afa-explorer",
+        tables=tables(),
+    )

@@ -1,0 +1,266 @@
+"""The tabs that compute in the browser: walk, PAR, regions, prediction. Nothing is asked while a hand moves."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from browser import (  # noqa: F401  (fixtures)
+    SCREENSHOTS,
+    address,
+    browser,
+    changes,
+    key,
+    pixels,
+    pytestmark,
+    recomputed,
+    requests,
+    visit,
+)
+
+from afa_viz.ops import dense_crf
+
+try:
+    from playwright.sync_api import Page, expect
+except ImportError:  # the tests are skipped
+    Page = expect = None
+
+FRAME = 150  # milliseconds; the target is 50, a test machine may be busy
+TABS = ("walk", "par", "regions", "seg")
+
+
+def tab(page: Page, name: str) -> str:
+    """Open a tab; its selector."""
+    page.locator(f'[role=tab][data-tab="{name}"]').click()
+    return f'[role=tabpanel][data-tab="{name}"]'
+
+
+def grip(page: Page, selector: str, start: float, end: float) -> None:
+    """Press at a share of an element's width and drag to another; the button stays down."""
+    element = page.locator(selector)
+    element.scroll_into_view_if_needed()
+    box = element.bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * start, y)
+    page.mouse.down()
+    for step in range(1, 9):
+        page.mouse.move(box["x"] + box["width"] * (start + (end - start) * step / 8), y)
+
+
+def shares(page: Page, panel: str) -> list[float]:
+    """Percentages in the legend of the regions."""
+    text = page.locator(f'{panel} [data-list="shares"]').inner_text()
+    return [float(found) for found in re.findall(r"([\d.]+) %", text)]
+
+
+def median_frame(page: Page, selector: str) -> float:
+    """Median milliseconds from an input event of a slider to the next frame, over 20 places."""
+    return page.evaluate(
+        """async (selector) => {
+             const slider = document.querySelector(selector);
+             const times = [];
+             for (let i = 0; i < 20; i++) {
+               slider.value = Number(slider.min) + ((i % 10) + 1) * (slider.max - slider.min) / 12;
+               const start = performance.now();
+               slider.dispatchEvent(new Event("input"));
+               await new Promise(requestAnimationFrame);
+               await new Promise((done) => { setTimeout(done); });
+               times.push(performance.now() - start);
+             }
+             return times.sort((a, b) => a - b)[10];
+           }""",
+        selector,
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width, height", [(1440, 900), (390, 844)])
+def test_every_tab_is_drawn_and_fits(visit, width, height, theme):  # noqa: F811
+    page = visit(width, height, theme)
+    for name in TABS:
+        panel = tab(page, name)
+        for canvas in page.locator(f"{panel} .afa-figs canvas[role=img]:visible").all():
+            canvas.scroll_into_view_if_needed()
+            colours = canvas.evaluate(
+                """(canvas) => {
+                     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                     return new Set(new Uint32Array(pixels.data.buffer)).size;
+                   }"""
+            )
+            assert colours > 20, name
+            assert canvas.get_attribute("aria-label"), name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        small = page.locator(panel).evaluate(
+            """(panel) => [...panel.querySelectorAll("button, select, input, summary")].filter((e) => {
+                 const box = (e.closest("label") ?? e).getBoundingClientRect();
+                 return box.width && (box.width < 24 || box.height < 24);
+               }).map((e) => e.outerHTML)"""
+        )
+        assert not small
+        assert "{" not in page.locator(panel).inner_text()  # every text was found and filled
+        SCREENSHOTS.mkdir(exist_ok=True)
+        page.locator(panel).screenshot(path=SCREENSHOTS / f"{name}_{width}_{theme}.png")
+
+
+def test_dragging_a_cut_line_asks_for_nothing(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "regions")
+    picture = f'{panel} [data-view="label"] canvas'
+    seen, before, old, first = requests(page), pixels(page, picture), key(page), shares(page, panel)
+    grip(page, f"{panel} .afa-histogram", 0.38, 0.54)
+    expect(page.locator(f'{panel} [data-setting="low"] output')).to_have_text(re.compile(r"0\.5"))
+    changes(page, picture, before)
+    assert seen == []
+    dragged = shares(page, panel)
+    assert sum(dragged) == pytest.approx(100, abs=0.2)
+    assert dragged != first
+    page.mouse.up()
+    recomputed(page, old)  # the server made the same maps
+    value = page.locator(f'{panel} [data-setting="low"] output').inner_text()
+    expect(page.locator("#afa-bkg_score_low input[type=number]")).to_have_value(str(float(value)))
+    assert shares(page, panel) == pytest.approx(dragged, abs=0.5)
+
+
+def test_a_slider_of_the_sidebar_draws_at_once_too(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "regions")
+    seen, old = requests(page), key(page)
+    grip(page, "#afa-bkg_score_high input[type=range]", 0.55, 0.9)
+    expect(page.locator(f'{panel} [data-setting="high"] output')).to_have_text(re.compile("0.[89]"))
+    assert seen == []
+    page.mouse.up()
+    recomputed(page, old)
+
+
+def test_one_score_pushes_the_other(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "regions")
+    old = key(page)
+    page.locator(f'{panel} [data-setting="low"] input').fill("0.8")
+    expect(page.locator(f'{panel} [data-setting="high"] output')).to_have_text("0.80")
+    recomputed(page, old)
+    expect(page.locator("#afa-bkg_score_high input[type=number]")).to_have_value("0.8")
+
+
+@pytest.mark.parametrize(
+    "name, slider",
+    [
+        ("regions", '[data-setting="low"] input'),
+        ("regions", '[data-setting="bkg_score"] input'),
+        ("walk", '[data-setting="power"] input'),
+        ("walk", "[data-step]"),
+        ("par", '[data-do="iteration"]'),
+    ],
+)
+def test_dragging_is_fast(visit, name, slider):  # noqa: F811
+    page = visit()
+    assert median_frame(page, f"{tab(page, name)} {slider}") < FRAME
+
+
+def test_the_truth_comes_with_a_warning(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "regions")
+    expect(page.locator(f"{panel} .afa-warning")).to_contain_text("not weak supervision")
+    expect(page.locator(f"{panel} .afa-numbers tbody tr")).to_have_count(3)
+    page.locator(f'{panel} [data-do="truth"]').uncheck()
+    expect(page.locator(f"{panel} .afa-numbers")).to_be_hidden()
+
+
+def test_the_walk_step_by_step(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "walk")
+    after, seen = f'{panel} [data-view="after"] canvas', requests(page)
+    expect(page.locator(f'{panel} [data-fill="step"]')).to_have_text("1 of 10, as the method does")
+    before = pixels(page, after)
+    page.locator(f"{panel} [data-step]").fill("0")
+    changes(page, after, before)
+    page.locator(f"{panel} [data-play]").click()
+    expect(page.locator(f'{panel} [data-fill="step"]')).to_have_text("10 of 10", timeout=10_000)
+    expect(page.locator(f'{panel} [data-fill="leak"]')).to_contain_text("At step 10,")
+    assert seen == []
+
+
+def test_seeds_are_dropped_painted_and_taken_away(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "walk")
+    after, paper, seen = f'{panel} [data-view="after"] canvas', f'{panel} [data-view="before"] canvas', requests(page)
+    leak = page.locator(f'{panel} [data-fill="leak"]')
+    page.locator(f'{panel} [data-mode="seeds"]').click()
+    expect(leak).to_contain_text("Nothing is painted yet")
+    before = pixels(page, after)
+    page.locator(f'{panel} [data-do="drop"]').click()
+    changes(page, after, before)
+    expect(leak).to_contain_text("outside")
+    before = pixels(page, paper)
+    page.get_by_role("button", name="background", exact=True).click()
+    grip(page, paper, 0.05, 0.3)
+    page.mouse.up()
+    changes(page, paper, before)
+    expect(page.locator(f'{panel} [data-view="refined"] figcaption')).to_contain_text("Who wins")
+    page.locator(f"{panel} [data-play]").click()
+    expect(page.locator(f'{panel} [data-fill="step"]')).to_have_text("10 of 10", timeout=10_000)
+    page.locator(f'{panel} [data-brush="erase"]').click()
+    painted = pixels(page, paper)
+    grip(page, paper, 0.05, 0.3)
+    page.mouse.up()
+    changes(page, paper, painted)
+    expect(page.locator(f'{panel} [data-view="refined"] figcaption')).not_to_contain_text("Who wins")
+    page.locator(f'{panel} [data-do="clear"]').click()
+    expect(leak).to_contain_text("Nothing is painted yet")
+    assert seen == []
+
+
+def test_par_plays_and_shows_its_neighbours(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "par")
+    after, seen = f'{panel} [data-view="after"] canvas', requests(page)
+    before = pixels(page, after)
+    page.locator(f"{panel} [data-play]").click()
+    changes(page, after, before)
+    expect(page.locator(f'{panel} [data-fill="iteration"]')).to_have_text("10 of 10", timeout=10_000)
+    expect(page.locator(f"{panel} .afa-ring")).to_have_count(6)
+    rings = page.locator(f"{panel} .afa-ring span").all_inner_texts()
+    assert sum(float(ring.split(": ")[1].rstrip(" %")) for ring in rings) == pytest.approx(101, abs=0.4)
+    words = page.locator(f'{panel} [data-fill="weights"]')
+    old = words.inner_text()
+    page.locator(f'{panel} [data-view="pixel"] canvas').focus()
+    page.keyboard.press("ArrowDown")
+    expect(words).not_to_have_text(old)
+    assert seen == []
+
+
+def test_the_dense_crf_beside_par(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "par")
+    page.locator(f'{panel} [data-do="crf"]').click()
+    words = page.locator(f'{panel} [data-fill="crf"]')
+    if dense_crf.available():
+        expect(words).to_contain_text(re.compile(r"PAR [\d.]+ m?s, dense CRF [\d.]+ m?s"), timeout=15_000)
+        expect(page.locator(f'{panel} [data-view="crf_label"] canvas')).to_be_visible()
+    else:
+        expect(words).to_have_text(dense_crf.HOW_TO_INSTALL, timeout=15_000)
+
+
+def test_the_prediction_against_the_truth(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "seg")
+    expect(page.locator(f"{panel} .afa-ladder > div")).to_have_count(5)
+    for row in page.locator(f"{panel} .afa-confusion tr").all()[1:]:
+        numbers = [float(text.rstrip(" %")) for text in row.locator("td").all_inner_texts()]
+        assert 0 < sum(numbers) < 100.3  # rare wrong classes have no column
+    errors = page.locator(f'{panel} [data-list="errors"]').inner_text()
+    assert sum(float(found) for found in re.findall(r"([\d.]+) %", errors)) == pytest.approx(100, abs=0.3)
+
+
+def test_without_a_mask_nothing_is_scored(visit):  # noqa: F811
+    page = visit()
+    page.get_by_role("button", name="Thumbnail 3").click()
+    expect(page.get_by_role("heading", name="A photograph")).to_be_visible()
+    panel = tab(page, "seg")
+    expect(page.locator(f"{panel}")).to_contain_text("nothing to score")
+    expect(page.locator(f"{panel} .afa-ladder")).to_be_hidden()
+    panel = tab(page, "regions")
+    expect(page.locator(f"{panel} .afa-truth")).to_be_hidden()
+    panel = tab(page, "walk")
+    expect(page.locator(f'{panel} [data-fill="leak"]')).to_contain_text("pseudo label")
