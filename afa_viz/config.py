@@ -198,9 +198,9 @@ class TrainConfig:
 
 
 SANDBOX_CURRICULUM = (
-    CurriculumStage(600, 112, 96, 64, 1e-3, single_objects=True),
-    CurriculumStage(1200, 224, 128, 40, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.15),
-    CurriculumStage(200, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),
+    CurriculumStage(1000, 112, 96, 64, 1e-3, single_objects=True),
+    CurriculumStage(3000, 224, 128, 48, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.15),
+    CurriculumStage(600, 224, 192, 24, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),
     CurriculumStage(3200, 224, 224, 6, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15, half_size=0.25),
 )
 
@@ -215,8 +215,8 @@ SANDBOX = TrainConfig(
     logit_offset=2.0,
     crop_size=224,
     max_iters=sum(stage.iterations for stage in SANDBOX_CURRICULUM),
-    cam_iters=2000,
-    joint_after=4500,
+    cam_iters=4600,
+    joint_after=7000,
     balance_affinity=True,
     affinity_at_centre=True,
     weight_seg=0.5,
@@ -229,8 +229,9 @@ SANDBOX = TrainConfig(
     drop_path_rate=0.05,
     explain=ExplainConfig(scales=(1.0, 0.5), flip=False),
     curriculum=SANDBOX_CURRICULUM,
-    train_images=5000,
+    train_images=8000,
     input_size=256,
+    amp="bf16",
 )
 PRESETS = {
     "voc": TrainConfig(),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -74,6 +75,17 @@ def query_key_value(attn: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tens
     return split(attn.q(tokens)), split(key), split(value), key_grid
 
 
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v without keeping the maps.
+
+    Under autocast on a CPU in float32 all the same: the half-precision kernel's backward pass is four times slower.
+    """
+    if query.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):
+            return F.scaled_dot_product_attention(query.float(), key.float(), value.float())
+    return F.scaled_dot_product_attention(query, key, value)
+
+
 def merge_heads(heads: Tensor) -> Tensor:
     """(B, heads, N, d) -> (B, N, D)."""
     return heads.transpose(1, 2).flatten(2)
@@ -115,7 +127,7 @@ class PyramidEncoder(nn.Module):
 
     def _fast(self, block: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
         query, key, value, _ = query_key_value(block.attn, block.norm1(tokens), grid)
-        attended = merge_heads(F.scaled_dot_product_attention(query, key, value))
+        attended = merge_heads(_attend(query, key, value))
         return self.finish_block(block, tokens, attended, grid), query, key
 
     def forward(self, image: Tensor) -> list[Tensor]:
