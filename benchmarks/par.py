@@ -1,15 +1,11 @@
 """PAR against its textbook form: time, peak memory and difference. Contract: benchmarks/README.md.
 
-Run: python -m benchmarks.par [--json FILE] [--size 512] [--classes 3 21] [--threads N] [--repeats 5]
+Run: python -m afa_viz bench par [--json FILE] [--size 512] [--classes 3 21] [--threads N] [--repeats 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import time
@@ -21,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from afa_viz.ops import par
-from benchmarks import textbook_par
+from benchmarks import machine, textbook_par
 
 FORMS: dict[str, Callable[..., Tensor]] = {
     "textbook": textbook_par.pixel_adaptive_refinement,
@@ -54,8 +50,8 @@ def compare(size: int, num_classes: int, repeats: int) -> dict:
             samples[form].append(time.perf_counter() - start)
     row: dict = {"num_classes": num_classes, "size": size, "num_iters": par.NUM_ITERS}
     for form in FORMS:
-        low, median, high = statistics.quantiles(samples[form], n=4, method="inclusive")
-        row[form] = {"samples_s": samples[form], "median_s": median, "iqr_s": high - low}
+        median, iqr = machine.spread(samples[form])
+        row[form] = {"samples_s": samples[form], "median_s": median, "iqr_s": iqr}
         row[form]["peak_extra_mib"] = measured_apart(form, size, num_classes)
     row["speedup"] = row["textbook"]["median_s"] / row["afa_viz"]["median_s"]
     row["max_abs_difference"] = (results["textbook"] - results["afa_viz"]).abs().max().item()
@@ -86,37 +82,9 @@ def resident_bytes(field: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
-def provenance() -> dict:
-    """Commit and hardware, without which a number means nothing."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
-    return {
-        "commit": commit.stdout.strip() if commit.returncode == 0 else "none",
-        "uncommitted_changes": bool(changed.stdout.strip()),
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": cpu_name(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-
-
-def cpu_name() -> str:
-    cpu_info = Path("/proc/cpuinfo")
-    lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
-
-
 def table(report: dict) -> str:
-    machine = report["machine"]
     lines = [
-        f"commit {machine['commit'][:12]}{' + changes' if machine['uncommitted_changes'] else ''}, "
-        f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['cores']} cores, "
-        f"torch {machine['torch']}",
+        machine.heading(report["machine"]),
         "",
         "| classes | form | median s | IQR s | speedup | peak extra MiB | max abs difference |",
         "|---|---|---|---|---|---|---|",
@@ -134,26 +102,33 @@ def table(report: dict) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="write samples, medians and provenance here")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument("--size", type=int, default=512, help="height and width in pixels")
     parser.add_argument("--classes", type=int, nargs="+", default=[3, 21], help="maps to refine")
     parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice without")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each form, in turn")
-    parser.add_argument("--peak", choices=FORMS, help="only print the peak extra MiB of this form")
+
+
+def run(args: argparse.Namespace) -> dict:
+    """Measure both forms for every number of classes."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    report: dict = {"benchmark": "par", "machine": machine.provenance(), "rows": []}
+    for num_classes in args.classes:
+        report["rows"].append(compare(args.size, num_classes, args.repeats))
+    return report
+
+
+def main() -> None:
+    """Print the peak memory of one form, in a process that did nothing else."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    add_arguments(parser)
+    parser.add_argument("--peak", choices=FORMS, required=True, help="the form")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    if args.peak:
-        print(peak_extra_mib(args.peak, args.size, args.classes[0]))
-        return
-    report: dict = {"benchmark": "par", "machine": provenance(), "rows": []}
-    for num_classes in args.classes:
-        report["rows"].append(compare(args.size, num_classes, args.repeats))
-    print(table(report))
-    if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + "\n")
+    print(peak_extra_mib(args.peak, args.size, args.classes[0]))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def test_help_is_quick():
 def test_help_of_the_commands_imports_nothing_heavy():
     code = (
         "import sys; from afa_viz.__main__ import main\n"
-        "for name in ('explain', 'convert', 'data', 'train'): assert main([name, '--help']) == 0, name\n"
+        "for name in ('explain', 'convert', 'data', 'train', 'bench'): assert main([name, '--help']) == 0, name\n"
         "heavy = {'torch', 'timm', 'matplotlib', 'PIL', 'numpy'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)

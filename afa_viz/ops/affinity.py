@@ -168,9 +168,7 @@ def cell_labels(label: Tensor, stride: int = STRIDE, at_centre: bool = False) ->
     return label[:, rows][:, :, cols].flatten(1).long()
 
 
-def foreground_cells(
-    label: Tensor, ignore_index: int = 255, stride: int = STRIDE, at_centre: bool = False
-) -> Tensor:
+def foreground_cells(label: Tensor, ignore_index: int = 255, stride: int = STRIDE, at_centre: bool = False) -> Tensor:
     """(B, H, W) label map -> (B, N) bool: cells that carry a class; arguments as `affinity_labels`."""
     cells = cell_labels(label, stride, at_centre)
     return (cells != 0) & (cells != ignore_index)

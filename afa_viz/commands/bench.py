@@ -1,0 +1,86 @@
+"""`bench [GROUP]`: the benchmarks of `benchmarks/`, a table each; without a group all of them, one after the other.
+
+A group is a module with `add_arguments(parser)`, `run(args) -> dict` (its report: `benchmark`, `machine`, `rows`) and
+`table(report) -> str`. It is imported only when it is chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Group:
+    """Benchmarks that are run together: their name, one line of help, and the module."""
+
+    name: str
+    help: str
+    module: str
+
+
+GROUPS = (Group("par", "PAR against its textbook form", "benchmarks.par"),)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    width = max(len(group.name) for group in GROUPS)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "groups:\n" + "\n".join(f"  {group.name:<{width}}  {group.help}" for group in GROUPS)
+    parser.add_argument(
+        "group", nargs="?", choices=[group.name for group in GROUPS], metavar="GROUP", help="default: all, in turn"
+    )
+    parser.add_argument("--json", type=Path, metavar="F", help="write every sample, and on what machine, to this file")
+    parser.add_argument("options", nargs=argparse.REMAINDER, metavar="…", help="of the group: bench GROUP --help")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; returns the exit code. A group that can not run says why, and the others run all the same."""
+    chosen = [group for group in GROUPS if args.group in (None, group.name)]
+    reports, code = {}, 0
+    for group in chosen:
+        module = _load(group)
+        own = argparse.ArgumentParser(prog=f"python -m afa_viz bench {group.name}", description=group.help)
+        module.add_arguments(own)
+        own.add_argument("--json", type=Path, default=args.json, metavar="F", help="write the report to this file")
+        options = own.parse_args(args.options if args.group else [])
+        try:
+            report = module.run(options)
+        except (ValueError, OSError) as error:
+            if args.group:
+                raise
+            print(f"bench {group.name}: {error}", file=sys.stderr)
+            code = 1
+            continue
+        reports[group.name] = report
+        print(f"{group.name}: {group.help}\n\n{module.table(report)}\n", flush=True)
+        if options.json:  # after every group: what is measured is not lost by what follows
+            _write(options.json, reports)
+    return code
+
+
+def _load(group: Group) -> ModuleType:
+    try:
+        return import_module(group.module)
+    except ModuleNotFoundError as error:
+        if error.name not in ("benchmarks", group.module):
+            raise
+        raise ValueError(
+            "the benchmarks are no part of the installed package; run this in the folder of the source code."
+        ) from error
+
+
+def _write(path: Path, reports: dict) -> None:
+    """The reports by group, whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        partial.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

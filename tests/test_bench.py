@@ -1,0 +1,76 @@
+"""`bench`: groups of benchmarks, their reports, and one sentence where one can not run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+
+import pytest
+
+from afa_viz.__main__ import main
+from afa_viz.commands import bench
+
+
+def group(monkeypatch, name: str, measure) -> bench.Group:
+    """A group whose module is made up."""
+    module = types.ModuleType(f"made_up_{name}")
+    module.add_arguments = lambda parser: parser.add_argument("--size", type=int, default=3)
+    module.run = lambda args: {"benchmark": name, "machine": {}, "rows": [measure(args.size)]}
+    module.table = lambda report: f"| {name} | {report['rows'][0]} |"
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return bench.Group(name, f"all about {name}", module.__name__)
+
+
+def no_device(size: int) -> int:
+    raise OSError("there is no such device.")
+
+
+@pytest.fixture
+def groups(monkeypatch):
+    found = (
+        group(monkeypatch, "one", lambda size: size),
+        group(monkeypatch, "two", no_device),
+        group(monkeypatch, "three", lambda size: 10 * size),
+    )
+    monkeypatch.setattr(bench, "GROUPS", found)
+
+
+def test_one_group_takes_its_own_options(groups, capsys, tmp_path):
+    path = tmp_path / "report.json"
+    assert main(["bench", "one", "--size", "5", "--json", str(path)]) == 0
+    assert "| one | 5 |" in capsys.readouterr().out
+    assert json.loads(path.read_text())["one"]["rows"] == [5]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_all_groups_run_and_one_that_can_not_says_why(groups, capsys, tmp_path):
+    path = tmp_path / "report.json"
+    assert main(["bench", "--json", str(path)]) == 1
+    shown = capsys.readouterr()
+    assert "| one | 3 |" in shown.out and "| three | 30 |" in shown.out
+    assert shown.err == "bench two: there is no such device.\n"
+    assert list(json.loads(path.read_text())) == ["one", "three"]
+
+
+def test_a_group_alone_that_can_not_run_is_a_fault(groups, capsys):
+    assert main(["bench", "two"]) == 2
+    assert capsys.readouterr().err == "afa_viz: there is no such device.\n"
+    assert main(["bench", "four"]) == 2
+    assert "choose from" in capsys.readouterr().err and main(["bench", "one", "--size", "x"]) == 2
+
+
+def test_without_the_source_code_there_is_nothing_to_measure(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "benchmarks", None)
+    monkeypatch.delitem(sys.modules, "benchmarks.par", raising=False)
+    assert main(["bench", "par"]) == 2
+    assert "run this in the folder of the source code" in capsys.readouterr().err
+
+
+def test_par_is_measured(capsys, tmp_path):
+    path = tmp_path / "par.json"
+    assert main(["bench", "par", "--size", "64", "--classes", "2", "--repeats", "2", "--json", str(path)]) == 0
+    report = json.loads(path.read_text())["par"]
+    (row,) = report["rows"]
+    assert row["max_abs_difference"] < 1e-4 and len(row["afa_viz"]["samples_s"]) == 2
+    assert report["machine"]["commit"][:12] in capsys.readouterr().out
