@@ -23,7 +23,7 @@ from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig, TrainConfig
 from afa_viz.data.sandbox import SandboxDataset, load_split, render_split
 from afa_viz.evaluation import Sample, evaluate_samples
-from afa_viz.training.batches import ImageSet
+from afa_viz.training.batches import ImageSet, SandboxBatches
 from afa_viz.training.loop import Run
 
 SCENES = CurriculumStage(250, 224, 128, 24, 5e-4, min_crop=0.7, topk_start=0.25, topk_end=0.15)
@@ -74,7 +74,7 @@ def main() -> None:
     for name, changes in rows.items():
         with tempfile.TemporaryDirectory() as folder:
             config = configure(part, changes, labels)
-            run = Run(config, data, folder, SANDBOX_CLASSES, eval_every=10**9, init=args.init)
+            run = Run(config, SandboxBatches(data, config.rng_seed), folder, SANDBOX_CLASSES, eval_every=10**9, init=args.init)
             run.run(progress=False)
             run.model.eval()
             run.model.card = run.card()
