@@ -16,8 +16,8 @@ Labels = str | int | Sequence[str] | Sequence[int] | np.ndarray | Tensor
 MAX_16_BIT = 65535
 
 
-def read_image(image: ImageLike) -> np.ndarray:
-    """PIL image, array or path -> (H, W, 3) uint8 RGB, upright as its EXIF note says.
+def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
+    """PIL image, array or path -> (H, W, 3) uint8 RGB, upright as its EXIF note says or else as stored.
 
     Transparent pixels are shown on white. Grey levels of 16 bits become 8 bits (divided by 257). Of an animation, the
     frame that is open: the first one of a file.
@@ -30,14 +30,14 @@ def read_image(image: ImageLike) -> np.ndarray:
             raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
         try:
             with Image.open(path) as opened:
-                return _rgb(opened)
+                return _rgb(opened, upright)
         except Exception as error:  # a broken or hostile file may raise anything
             name, reason = os.path.basename(path), str(error).rstrip(".")
             raise ValueError(
                 f"{name} can not be read as an image ({reason}); expected a PNG, JPEG or WebP file."
             ) from error
     if isinstance(image, Image.Image):
-        return _rgb(image)
+        return _rgb(image, upright)
     array = np.asarray(image)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
@@ -48,8 +48,8 @@ def read_image(image: ImageLike) -> np.ndarray:
     return _rgb(Image.fromarray(np.ascontiguousarray(array)))
 
 
-def _rgb(image: Image.Image) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
+def _rgb(image: Image.Image, upright: bool = True) -> np.ndarray:
+    image = ImageOps.exif_transpose(image) if upright else image
     if image.mode == "I" or image.mode.startswith("I;16"):
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > MAX_16_BIT:
