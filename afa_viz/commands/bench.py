@@ -25,7 +25,10 @@ class Group:
     module: str
 
 
-GROUPS = (Group("par", "PAR against its textbook form", "benchmarks.par"),)
+GROUPS = (
+    Group("par", "PAR against its textbook form", "benchmarks.par"),
+    Group("sandbox", "rendering scenes, and training on them", "benchmarks.sandbox"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
