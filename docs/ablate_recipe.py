@@ -74,7 +74,8 @@ def main() -> None:
     for name, changes in rows.items():
         with tempfile.TemporaryDirectory() as folder:
             config = configure(part, changes, labels)
-            run = Run(config, SandboxBatches(data, config.rng_seed), folder, SANDBOX_CLASSES, eval_every=10**9, init=args.init)
+            batches = SandboxBatches(data, config.rng_seed)
+            run = Run(config, batches, folder, SANDBOX_CLASSES, eval_every=10**9, init=args.init)
             run.run(progress=False)
             run.model.eval()
             run.model.card = run.card()

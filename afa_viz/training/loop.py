@@ -147,10 +147,9 @@ class Run:
             )
         if init is not None and not begun:
             load_any(self.model, init)
+        self.model = share_batch_norms(self.model, self.processes).to(device)  # type: ignore[assignment]
         # Tokens lie with their channels last: kernels that do too spare copies (a quarter of a step at 128 pixels).
-        self.model = share_batch_norms(self.model, self.processes).to(  # type: ignore[assignment, call-overload]
-            device, memory_format=torch.channels_last
-        )
+        self.model.to(memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(device.split(":")[0], enabled=config.amp == "fp16" and device != "cpu")
         mean = get_ema_multi_avg_fn(config.ema)
@@ -185,7 +184,7 @@ class Run:
     @property
     def shown(self) -> AFA:
         """The network that is evaluated and exported: the running mean of the weights where there is one."""
-        model = self.model if self.ema is None else self.ema.module
+        model: Any = self.model if self.ema is None else self.ema.module
         model.topk = self.model.topk
         return model
 
@@ -237,7 +236,7 @@ class Run:
         for k in range(config.accumulate):
             batch = self.batches(part, self.iteration * config.accumulate + k, processes.shard).to(processes.device)
             waits = k + 1 < config.accumulate and isinstance(self.losses, DistributedDataParallel)
-            with self.losses.no_sync() if waits else contextlib.nullcontext():  # type: ignore[operator, union-attr]
+            with self.losses.no_sync() if waits else contextlib.nullcontext():  # type: ignore[operator]
                 losses = self.losses(batch, self.iteration, part.single_objects)
                 self.scaler.scale(losses["loss"] / config.accumulate).backward()
             for name, value in losses.items():
