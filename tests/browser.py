@@ -26,6 +26,7 @@ if missing and "CI" in os.environ:
 pytestmark = [
     pytest.mark.skipif(bool(missing), reason=missing),
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),  # of pandas, in gradio's counts of requests
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # event loops that the server leaves to the collector
 ]
 

@@ -1,130 +1,51 @@
-"""The page in a real browser. Console errors, failed requests and requests to other hosts fail every test."""
+"""The page in a real browser: first sight, hands, settings, files. What fails behind it fails every test."""
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
-from app_fixtures import launched, prepare, scene
-
-from afa_viz.ui.panels import PANELS
-
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
-HOW = "install it with `pip install playwright` and `apt-get install chromium` (or name a Chromium in $CHROMIUM)"
+from app_fixtures import scene
+from browser import (  # noqa: F401  (fixtures)
+    SCREENSHOTS,
+    address,
+    browser,
+    changes,
+    key,
+    pixels,
+    pytestmark,
+    recomputed,
+    requests,
+    visit,
+)
 
 try:
-    from playwright.sync_api import Page, expect, sync_playwright
+    from playwright.sync_api import expect
+except ImportError:  # the tests are skipped
+    expect = None
 
-    missing = "" if CHROMIUM.exists() else f"there is no Chromium at {CHROMIUM}; {HOW}"
-except ImportError:
-    missing = f"playwright is missing; {HOW}"
-if missing and "CI" in os.environ:
-    raise RuntimeError(missing)
-pytestmark = [
-    pytest.mark.skipif(bool(missing), reason=missing),
-    pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # event loops that the server leaves to the collector
-]
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-AFFINITY = '[data-panel="affinity"] > canvas'
+STRIP = ("image", "cam", "affinity", "cam_rw", "cam_par", "regions", "pseudo_label", "seg", "target")
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    if missing:
-        pytest.skip(missing)
-    with launched(prepare(tmp_path_factory.mktemp("page"))) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def browser(address):
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Open the page; at the end nothing may have gone wrong behind it."""
-    troubles: list[str] = []
-    contexts = []
-
-    def go(width: int = 1440, height: int = 900, theme: str = "light") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: troubles.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: troubles.append(f"page: {error}"))
-        page.on("requestfailed", lambda r: troubles.append(f"failed: {r.url} {r.failure}"))
-        page.on("response", lambda r: troubles.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(f"foreign: {r.url}"),
-        )
-        page.goto(f"{address}?__theme={theme}")
-        ready(page)
-        return page
-
-    yield go
-    # An event stream is cut when its page closes; whatever failed before counts.
-    found = [text for text in troubles if "ERR_ABORTED" not in text]
-    for context in contexts:
-        context.close()
-    assert not found
-
-
-def ready(page: Page) -> None:
-    expect(page.locator(".afa")).to_have_attribute("data-state", "ready", timeout=20_000)
-
-
-def key(page: Page) -> str:
-    return page.locator(".afa").get_attribute("data-key") or ""
-
-
-def pixels(page: Page, canvas: str) -> str:
-    """A fingerprint of what a canvas shows."""
-    return page.locator(canvas).first.evaluate("canvas => canvas.toDataURL()")
-
-
-def changes(page: Page, canvas: str, before: str) -> None:
-    """Wait until a canvas shows something else."""
-    page.wait_for_function(
-        "([selector, before]) => document.querySelector(selector).toDataURL() !== before", arg=[canvas, before]
-    )
-
-
-def recomputed(page: Page, before: str) -> None:
-    """Wait until the page shows another explanation."""
-    expect(page.locator(".afa")).not_to_have_attribute("data-key", before, timeout=15_000)
-
-
-def requests(page: Page) -> list[str]:
-    """Everything that the page asks for from now on."""
-    seen: list[str] = []
-    page.on("request", lambda request: seen.append(request.url))
-    return seen
+def stage(name: str) -> str:
+    """The selector of a stage's picture in the strip."""
+    return f'[data-stage="{name}"] [data-open] canvas'
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width, height", [(1440, 900), (390, 844)])
-def test_opens_with_an_example_explained(visit, width, height, theme):
+def test_opens_with_an_example_explained(visit, width, height, theme):  # noqa: F811
     page = visit(width, height, theme)
     expect(page.get_by_role("heading", name="Scene 0")).to_be_visible()
     expect(page.locator(".afa-status")).to_contain_text("affinity above ½ with")
-    for name in (panel.key for panel in PANELS if panel.kind != "wide"):
-        canvas = page.locator(f'[data-panel="{name}"] > canvas')
+    for name in STRIP:
+        canvas = page.locator(stage(name))
         expect(canvas).to_be_visible()
         colours = canvas.evaluate(
             "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
         )
         assert colours > 20, name
-    expect(page.locator(".afa-heads button")).to_have_count(9)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     small = page.evaluate(
         """[...document.querySelectorAll(".afa button, .afa select, .afa input, .afa summary")].filter((e) => {
@@ -142,39 +63,39 @@ def test_opens_with_an_example_explained(visit, width, height, theme):
         page.screenshot(path=SCREENSHOTS / f"page_1024_{theme}.png", full_page=True)
 
 
-def test_the_pointer_asks_the_server_for_nothing(visit):
+def test_the_pointer_asks_the_server_for_nothing(visit):  # noqa: F811
     page = visit()
-    expect(page.locator('[data-do="play"]')).to_be_enabled()
-    canvas = page.locator('[data-panel="cam"] > canvas')
+    canvas = page.locator(stage("cam"))
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
-    before, seen = pixels(page, AFFINITY), requests(page)
-    heads = pixels(page, ".afa-heads canvas")
+    before, seen = pixels(page, stage("affinity")), requests(page)
     page.mouse.move(box["x"] + 5, box["y"] + 5)
-    changes(page, AFFINITY, before)
-    assert pixels(page, ".afa-heads canvas") != heads
-    expect(page.locator(".afa-status")).to_contain_text("row 1, column 1:")
-    before = pixels(page, AFFINITY)
+    changes(page, stage("affinity"), before)
+    expect(page.locator(".afa-status")).to_contain_text("Row 1, column 1:")
+    before = pixels(page, stage("affinity"))
     for step in range(6):
         page.mouse.move(box["x"] + box["width"] * (step + 0.5) / 6, box["y"] + box["height"] - 5)
-    expect(page.locator(".afa-status")).to_contain_text("row 6, column 6:")
-    changes(page, AFFINITY, before)
+    expect(page.locator(".afa-status")).to_contain_text("Row 6, column 6:")
+    changes(page, stage("affinity"), before)
+    large = page.locator('[data-tab="cam"] figure canvas[role=img]')
+    large.scroll_into_view_if_needed()
+    box = large.bounding_box()
     page.mouse.click(box["x"] + 5, box["y"] + 5)
     page.mouse.move(5, 5)
-    expect(page.locator(".afa-status")).to_contain_text("row 1, column 1, pinned")
+    expect(page.locator(".afa-status")).to_contain_text("Row 1, column 1, pinned")
     assert seen == []
 
 
-def test_redrawing_a_cell_is_fast(visit):
+def test_redrawing_a_cell_is_fast(visit):  # noqa: F811
     page = visit()
-    page.locator(".afa-panels").focus()
+    page.locator(".afa-views").focus()
     longest = page.evaluate(
         """async () => {
-             const panels = document.querySelector(".afa-panels");
+             const views = document.querySelector(".afa-views");
              const frame = () => new Promise(requestAnimationFrame);
              const times = [];
              for (let i = 0; i < 20; i++) {
-               panels.dispatchEvent(new KeyboardEvent("keydown", {key: i % 2 ? "ArrowLeft" : "ArrowRight"}));
+               views.dispatchEvent(new KeyboardEvent("keydown", {key: i % 2 ? "ArrowLeft" : "ArrowRight"}));
                const start = performance.now();
                await frame();
                await 0;
@@ -186,52 +107,59 @@ def test_redrawing_a_cell_is_fast(visit):
     assert longest < 100  # the target is one frame; a test machine may be busy
 
 
-def test_the_keyboard_reaches_everything(visit):
+def test_the_keyboard_reaches_everything(visit):  # noqa: F811
     page = visit()
     status = page.locator(".afa-status")
-    page.locator(".afa-panels").focus()
+    page.locator(".afa-views").focus()
     page.keyboard.press("Escape")
     for _ in range(6):
         page.keyboard.press("ArrowUp")
         page.keyboard.press("ArrowLeft")
-    expect(status).to_contain_text("row 1, column 1:")
+    expect(status).to_contain_text("Row 1, column 1:")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(status).to_contain_text("row 2, column 1, pinned")
+    expect(status).to_contain_text("Row 2, column 1, pinned")
     page.keyboard.press("]")
     expect(status).to_contain_text("head 2")
-    expect(page.locator('.afa-heads button[aria-pressed="true"]')).to_have_text(re.compile(r"^2"))
+    expect(page.locator('[data-do="head"]')).to_have_value("1")
     page.keyboard.press("[")
     page.keyboard.press("[")
-    expect(status).to_contain_text("mean attention")
+    expect(status).to_contain_text("mean of the heads")
     page.keyboard.press("?")
     expect(page.locator(".afa-keys table")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.locator(".afa-keys table")).to_be_hidden()
+    page.keyboard.press("Escape")
     expect(status).not_to_contain_text("pinned")
-    expect(page.locator(".afa-aloud")).to_contain_text("Cell in row")
+    expect(page.locator(".afa-aloud")).to_contain_text("Row")
 
 
-def test_class_block_head_and_iteration(visit):
+def test_the_keyboard_opens_every_tab(visit):  # noqa: F811
     page = visit()
-    expect(page.locator('[data-do="play"]')).to_be_enabled()
-    before = pixels(page, '[data-panel="cam"] > canvas')
+    tabs = page.get_by_role("tab")
+    tabs.first.focus()
+    for number in range(1, tabs.count()):
+        page.keyboard.press("ArrowRight")
+        expect(tabs.nth(number)).to_be_focused()
+        expect(page.get_by_role("tabpanel")).to_have_attribute("data-tab", tabs.nth(number).get_attribute("data-tab"))
+    page.keyboard.press("ArrowRight")
+    expect(tabs.first).to_have_attribute("aria-selected", "true")
+
+
+def test_class_block_and_head(visit):  # noqa: F811
+    page = visit()
+    before = pixels(page, stage("cam"))
     page.get_by_role("button", name="bird", exact=True).click()
-    changes(page, '[data-panel="cam"] > canvas', before)
+    changes(page, stage("cam"), before)
     expect(page.get_by_role("button", name="bird", exact=True)).to_have_attribute("aria-pressed", "true")
-    before = pixels(page, '[data-panel="attention"] > canvas')
-    page.locator(".afa-heads button").nth(5).click()
-    changes(page, '[data-panel="attention"] > canvas', before)
+    page.locator('[data-do="head"]').select_option("5")
+    expect(page.locator(".afa-status")).to_contain_text("head 6")
     page.locator('[data-do="block"]').select_option("0")
-    expect(page.locator(".afa-heads button")).to_have_count(2)
-    before = pixels(page, '[data-panel="cam_par"] > canvas')
-    page.locator('[data-do="iteration"]').fill("0")
-    expect(page.locator('[data-fill="iteration"]')).to_have_text("0 of 10")
-    changes(page, '[data-panel="cam_par"] > canvas', before)
-    page.locator('[data-do="play"]').click()
-    expect(page.locator('[data-fill="iteration"]')).to_have_text("10 of 10")
+    expect(page.locator('[data-do="head"] option')).to_have_count(2)
+    expect(page.locator(".afa-status")).to_contain_text("head 1")
 
 
-def test_settings_change_what_lies_below(visit):
+def test_settings_change_what_lies_below(visit):  # noqa: F811
     page = visit()
     for change in (
         lambda: page.locator("#afa-bkg_score_low input[type=number]").fill("0.1"),
@@ -242,36 +170,49 @@ def test_settings_change_what_lies_below(visit):
         before = key(page)
         change()
         recomputed(page, before)
-    expect(page.locator('[data-panel="cam_rw"] h3')).to_contain_text("No walk")
-    expect(page.locator('[data-panel="affinity"] h3')).to_contain_text("Unsymmetric")
     before = key(page)
     page.get_by_role("button", name="Published settings").click()
     recomputed(page, before)
-    expect(page.locator('[data-panel="cam_rw"] h3')).to_contain_text("Random walk")
     expect(page.locator("#afa-bkg_score_low input[type=number]")).to_have_value("0.35")
+    expect(page.get_by_role("checkbox", name="random walk")).not_to_be_checked()
 
 
-def test_another_example_and_a_photograph_of_ones_own(visit, tmp_path):
+def test_another_example_and_a_photograph_of_ones_own(visit, tmp_path):  # noqa: F811
     page = visit()
     page.get_by_role("button", name="Thumbnail 3").click()
     expect(page.get_by_role("heading", name="A photograph")).to_be_visible()
     expect(page.locator(".afa-domain")).to_have_text("photograph, outside the training world")
-    expect(page.locator('[data-panel="target"]')).to_be_hidden()
-    expect(page.locator('[data-panel="ladder"]')).to_contain_text("nothing to score")
+    expect(page.locator('[data-stage="target"]')).to_be_hidden()
     scene(1)[0].resize((200, 120)).save(tmp_path / "mine.jpg")
     page.locator("#afa-pick input[type=file]").set_input_files(tmp_path / "mine.jpg")
     expect(page.get_by_role("heading", name="Your photograph")).to_be_visible(timeout=15_000)
-    expect(page.locator('[data-panel="image"]')).to_contain_text("96 × 58 pixels, 6 × 4 cells")
+    expect(page.locator('[data-fill="grid"]')).to_have_text(re.compile("96 × 58 pixels, 6 × 4 cells"))
     (tmp_path / "fake.png").write_text("no picture")
     page.locator("#afa-pick input[type=file]").set_input_files(tmp_path / "fake.png")
     expect(page.get_by_text("not a PNG, JPEG or WebP picture")).to_be_visible()
     expect(page.get_by_role("heading", name="Your photograph")).to_be_visible()
 
 
-def test_files_can_be_downloaded(visit):
+def test_files_can_be_downloaded(visit):  # noqa: F811
     page = visit()
     for name, suffix in (("↓ Report", ".html"), ("↓ Data", ".npz")):
         with page.expect_download() as download:
             page.get_by_role("button", name=name).click()
         assert download.value.suggested_filename == f"afa-viz{suffix}"
         assert Path(download.value.path()).stat().st_size > 10_000
+
+
+def test_a_link_leads_back(visit):  # noqa: F811
+    page = visit()
+    page.get_by_role("tab", name="Regions").click()
+    page.get_by_role("button", name="bird", exact=True).click()
+    page.locator('[data-do="row"]').fill("2")
+    page.locator('[data-do="row"]').press("Enter")
+    page.wait_for_function("location.search.includes('cell=2') && location.search.includes('tab=regions')")
+    query = page.evaluate("location.search.slice(1)")
+    again = visit(query=query)
+    expect(again.get_by_role("tabpanel")).to_have_attribute("data-tab", "regions")
+    expect(again.get_by_role("button", name="bird", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(again.locator(".afa-status")).to_contain_text("Row 2,")
+    wrong = visit(query="tab=regions&class=unicorn&cell=99,1")
+    expect(wrong.locator(".afa-status")).to_contain_text("left out: class, cell")

@@ -209,12 +209,14 @@ async function receive() {
     coming = DATA;
     if (!view.tab) showTab([...tabs.keys()][0]);
     drawNow();
-    if (complaint) say(complaint, true);
     linkLater();
     root.dataset.state = "ready";
     root.dataset.key = data.key;
     await chooseBlock(view.block);
-    if (mine === turn) root.dataset.settled = data.key;
+    if (mine !== turn) return;
+    drawNow();
+    if (complaint) say(complaint, true); // after all that says something else
+    root.dataset.settled = data.key;
   } catch (error) {
     if (mine === turn) gone(error);
   }
