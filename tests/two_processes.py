@@ -29,7 +29,7 @@ def main() -> None:
     )
     config = dataclasses.replace(
         SANDBOX, curriculum=parts, max_iters=7, cam_iters=2, joint_after=4, crop_size=64, warmup_iters=1,
-        drop_path_rate=0.0, explain=ExplainConfig(scales=(1.0, 0.5), num_iters=2),
+        drop_path_rate=0.0, amp="off", explain=ExplainConfig(scales=(1.0, 0.5), num_iters=2),
     )  # fmt: skip
     rng = np.random.default_rng(5)
     images = rng.integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)

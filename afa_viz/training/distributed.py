@@ -114,8 +114,9 @@ class SharedBatchNorm(nn.BatchNorm2d):
     def forward(self, maps: Tensor) -> Tensor:
         if not self.training or not dist.is_initialized():
             return super().forward(maps)
-        count = maps.numel() // maps.shape[1]
-        sums = torch.cat([maps.sum((0, 2, 3)), maps.square().sum((0, 2, 3)), maps.new_tensor([count])])
+        wide = maps.float()
+        count = wide.numel() // wide.shape[1]
+        sums = torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), wide.new_tensor([count])])
         total = differentiable.all_reduce(sums)
         number = total[-1]
         mean, square = total[:-1].chunk(2)
@@ -128,7 +129,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * number / (number - 1), self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return maps * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        return (wide * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(maps.dtype)
 
 
 def share_batch_norms(model: nn.Module, processes: Processes) -> nn.Module:
