@@ -57,7 +57,9 @@ def prepare(folder: Path) -> Options:
         "domain": "photograph",
     })  # fmt: skip
     (examples / "examples.json").write_text(json.dumps(entries))
-    return Options(checkpoint_folder=folder / "checkpoints", examples=examples, device="cpu", warm=False)
+    return Options(
+        checkpoint_folder=folder / "checkpoints", examples=examples, device="cpu", warm=False, cache=folder / "cache"
+    )
 
 
 @contextmanager

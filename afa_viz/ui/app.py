@@ -19,6 +19,10 @@ import torch
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.callbacks import Callbacks, polite
 from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
+from afa_viz.ui.dataset.answers import DataSetAnswers
+from afa_viz.ui.dataset.images import DataSet
+from afa_viz.ui.dataset.scoring import Scorer
+from afa_viz.ui.dataset.sources import cache_folder, open_source
 from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
 from afa_viz.ui.registry import Registry, discover, named
@@ -39,6 +43,8 @@ class Options:
         checkpoints: sources for `load_model`; none: everything in `checkpoint_folder`.
         examples: folder with `examples.json`.
         device: of the models. warm: explain all examples ahead, in the background.
+        data: images of the Data set tab, see `dataset.sources.open_source`. split: of them.
+        cache: folder for rendered scenes and scores; None: `dataset.sources.cache_folder`.
     """
 
     checkpoints: tuple[str, ...] = ()
@@ -46,6 +52,9 @@ class Options:
     examples: Path = PACKAGE / "examples"
     device: str = "auto"
     warm: bool = True
+    data: str = "sandbox"
+    split: str | None = None
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +73,12 @@ def build(options: Options | None = None) -> Page:
     options = options or Options()
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # two explanations run at a time
     registry = Registry(named(options.checkpoints) or discover(options.checkpoint_folder), options.device)
-    session = Session(registry, options.examples)
+    model = registry.names[0]
+    dataset = _dataset(options, registry)
+    session = Session(registry, options.examples, dataset=dataset)
     answers = Answers(session)
     callbacks = Callbacks(session, answers)
-    model = registry.names[0]
+    browser = DataSetAnswers(session, dataset, Scorer(session, dataset))
     if not session.examples:
         raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or empty.")
     first = session.request(f"example:{session.examples[0].name}", model)
@@ -82,7 +93,7 @@ def build(options: Options | None = None) -> Page:
                 gr.HTML(HEAD)
                 picker = build_picker(session.examples)
             with gr.Column(elem_id="afa-main"):
-                explorer = component(answers, value)
+                explorer = component([*answers.public(), *browser.public()], value)
             with gr.Column(elem_id="afa-settings"):
                 controls = build_controls(registry, present)
         _bind(callbacks, picture, picker, controls, explorer)
@@ -92,6 +103,14 @@ def build(options: Options | None = None) -> Page:
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
     return Page(demo, answers.exports)
+
+
+def _dataset(options: Options, registry: Registry) -> DataSet:
+    """What the Data set tab shows; scenes of the sandbox at the size that the first model sees."""
+    cache = cache_folder(options.cache)
+    card = registry.get(registry.names[0]).card
+    size = min(512, max(64, card.input_size // 2 * 2)) if card is not None else 256
+    return DataSet(open_source(options.data, cache, size, options.split), cache)
 
 
 def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
@@ -107,6 +126,14 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
     picker.gallery.select(
         open_example, [controls.model, *settings], opened, show_progress="minimal", show_progress_on=explorer, **options
     )
+
+    def open_data(event: gr.EventData, *args):
+        return (*polite(3)(callbacks.open_data)(event._data.get("data"), *args), gr.update(selected_index=None))
+
+    explorer.select(
+        open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
+        show_progress_on=explorer, **options,
+    )  # fmt: skip
     picker.upload.upload(
         polite(3)(callbacks.open_upload), [picker.upload, controls.model, *settings], opened,
         show_progress="minimal", show_progress_on=explorer, **options,
@@ -191,6 +218,12 @@ def parser() -> argparse.ArgumentParser:
         help="a folder, file or hf://owner/repo; may be repeated; default: everything in checkpoints/",
     )
     result.add_argument("--examples", type=Path, default=Options.examples, help="folder with examples.json")
+    result.add_argument(
+        "--data", default=Options.data, metavar="SET",
+        help="images of the tab Data set: sandbox, folder:PATH, voc:PATH or coco:PATH (default: sandbox)",
+    )  # fmt: skip
+    result.add_argument("--split", help="of the data set (default: val; all of a folder)")
+    result.add_argument("--cache", type=Path, help="folder for rendered scenes and scores (default: the user's cache)")
     result.add_argument("--host", default="127.0.0.1", help="0.0.0.0 serves the whole network")
     result.add_argument("--port", type=int, default=None, help="default: the first free one from 7860")
     result.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
@@ -228,7 +261,12 @@ def launch(arguments: Sequence[str] | None = None) -> None:
     """Build the page from command-line arguments and serve it until it is stopped."""
     options = parser().parse_args(arguments)
     try:
-        page = build(Options(tuple(options.checkpoint), examples=options.examples, device=options.device))
+        page = build(
+            Options(
+                tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
+                split=options.split, cache=options.cache,
+            )
+        )  # fmt: skip
     except (Refusal, OSError) as error:
         raise SystemExit(f"app.py: {error}") from None
     on_spaces = "SPACE_ID" in os.environ

@@ -102,6 +102,10 @@ class Callbacks:
             raise Refusal("There is no such example; choose one of the gallery.")
         return self._open(f"example:{self.session.examples[index].name}", model, settings)
 
+    def open_data(self, name: object, model: str, *settings) -> tuple:
+        """An image of the data set by its id."""
+        return self._open(f"data:{name}", model, settings)
+
     def open_upload(self, path: str, model: str, *settings) -> tuple:
         """A photograph that somebody brings."""
         return self._open(self.session.keep(read_upload(path)), model, settings)

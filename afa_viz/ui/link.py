@@ -10,7 +10,7 @@ from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import ABLATIONS, SLIDERS, config_from
 
-NAMES = ("example", "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
+NAMES = ("example", "data", "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
 
 
 @dataclass(frozen=True)
@@ -18,23 +18,26 @@ class Restored:
     """What a link asks for, every part of it valid.
 
     Attributes:
-        request: to be explained. place: of the example in the gallery.
+        request: to be explained. place: of the example in the gallery; None for an image of the data set.
         settings: what is left out, then every slider of `SLIDERS`.
         complaint: one sentence about what did not fit and was replaced by the default; "" where all of it fitted.
     """
 
     request: Request
-    place: int
+    place: int | None
     settings: list[Any] = field(default_factory=list)
     complaint: str = ""
 
 
 def words(request: Request, session: Session) -> dict[str, str]:
-    """What an address must say to lead back to a request; nothing that is as the page opens. Uploads: no `example`."""
+    """What an address must say to lead back to a request; nothing that is as the page opens.
+
+    The picture is `example` or `data`; an upload has neither, since no address can lead to it.
+    """
     kind, _, name = request.picture.partition(":")
     result: dict[str, str] = {}
-    if kind == "example":
-        result["example"] = name
+    if kind in ("example", "data"):
+        result[kind] = name
         if request.labels != session.request(request.picture, request.model).labels:
             result["labels"] = ",".join(request.labels or ())
     if request.model != session.registry.names[0]:
@@ -58,16 +61,11 @@ def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
     if not any(name in asked for name in NAMES):
         return None
     wrong: list[str] = []
-    places = {example.name: place for place, example in enumerate(session.examples)}
-    place = places.get(asked.get("example", session.examples[0].name))
-    if place is None:
-        wrong.append("example")
-        place = 0
+    picture, place = _picture(asked, session, wrong)
     model = asked.get("model", session.registry.names[0])
     if model not in session.registry.names:
         wrong.append("model")
         model = session.registry.names[0]
-    picture = f"example:{session.examples[place].name}"
     sliders = {slider.field: _number(asked, slider, wrong) for slider in SLIDERS}
     left_out = [name for name in asked.get("left_out", "").split(",") if name]
     if not set(left_out) <= set(ABLATIONS):
@@ -87,6 +85,23 @@ def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
         request = session.request(picture, model, None, config)
     complaint = f"Some of this link does not fit this page and was left out: {', '.join(wrong)}." if wrong else ""
     return Restored(request, place, [left_out, *sliders.values()], complaint)
+
+
+def _picture(asked: Mapping[str, str], session: Session, wrong: list[str]) -> tuple[str, int | None]:
+    """The name of the picture in an address, and its place in the gallery if it has one; else the first example."""
+    if "data" in asked:
+        picture = f"data:{asked['data']}"
+        try:
+            session.picture(picture)
+            return picture, None
+        except Refusal:
+            wrong.append("data")
+    places = {example.name: place for place, example in enumerate(session.examples)}
+    name = asked.get("example", session.examples[0].name)
+    if name not in places:
+        wrong.append("example")
+    place = places.get(name, 0)
+    return f"example:{session.examples[place].name}", place
 
 
 def _number(asked: Mapping[str, str], slider, wrong: list[str]) -> float:

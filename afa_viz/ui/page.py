@@ -6,7 +6,7 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -14,12 +14,11 @@ from pathlib import Path
 import gradio as gr
 
 from afa_viz.figures import colour
-from afa_viz.ui.answers import Answers
 
 HERE = Path(__file__).parent
 EXPLORER = HERE / "explorer"
 TEXTS = HERE / "texts" / "en.json"
-TABS = ("cam", "walk", "par", "regions", "seg")  # in pipeline order: <tab>.html and <tab>.js
+TABS = ("cam", "walk", "par", "regions", "seg", "data")  # in pipeline order: <tab>.html and <tab>.js
 SCRIPTS = (  # one function scope, in this order
     "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "live", "strip", *TABS, "start",
 )  # fmt: skip
@@ -101,8 +100,13 @@ def tables() -> str:
     return json.dumps({"lut": lut, "difference": difference, **flat, "texts": said}, ensure_ascii=False)
 
 
-def component(answers: Answers, value: str = "") -> gr.HTML:
-    """The component; its value is `Answers.stages`. What the browser asks for is checked: it may be anybody's."""
+def component(answers: Sequence[Callable[[dict], str]], value: str = "") -> gr.HTML:
+    """The component. What the browser asks for is checked: it may be anybody's.
+
+    Args:
+        answers: what the browser may ask for, each by its name.
+        value: of `Answers.stages`.
+    """
 
     def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
         def ask(asked: dict) -> str:
@@ -119,7 +123,7 @@ def component(answers: Answers, value: str = "") -> gr.HTML:
         value,
         html_template=explorer_html(),
         js_on_load=script(),
-        server_functions=[guarded(answer) for answer in answers.public()],
+        server_functions=[guarded(answer) for answer in answers],
         apply_default_css=False,
         elem_id="afa-explorer",
         tables=tables(),

@@ -8,6 +8,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -32,7 +33,8 @@ class Picture:
         sha: of pixels and truth; names the picture in every cache.
         image: (H, W, 3) uint8 RGB, read-only. mask: (H, W) uint8 truth with 255 for "do not count", or None.
         labels: class names that came with it, or None.
-        title, story: for people. domain: "sandbox" or "photograph".
+        title, story: for people. domain: "sandbox", "photograph" or "data set".
+        class_names: what the numbers of the mask mean, background first; None: what they mean to the model.
     """
 
     sha: str
@@ -42,6 +44,7 @@ class Picture:
     title: str = "Your photograph"
     story: str = "An upload: its classes are predicted, and no truth is known."
     domain: str = "photograph"
+    class_names: tuple[str, ...] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -61,6 +64,12 @@ def _sha(image: np.ndarray, mask: np.ndarray | None) -> str:
     if mask is not None:
         digest.update(mask.tobytes())
     return digest.hexdigest()[:16]
+
+
+def new_picture(image: np.ndarray, mask: np.ndarray | None = None, **facts: Any) -> Picture:
+    """A picture of arrays, which become read-only; `facts` are its other fields."""
+    image, mask = _frozen(image), None if mask is None else _frozen(mask)
+    return Picture(_sha(image, mask), image, mask, **facts)
 
 
 def read_upload(path: str | os.PathLike[str]) -> Picture:
@@ -101,8 +110,7 @@ def read_upload(path: str | os.PathLike[str]) -> Picture:
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
             raise Refusal("This picture is damaged and can not be read; please choose another file.") from None
     picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
-    image = _frozen(np.asarray(picture))
-    return Picture(_sha(image, None), image)
+    return new_picture(np.asarray(picture))
 
 
 @dataclass(frozen=True)
@@ -125,12 +133,12 @@ class Example:
     def read(self) -> Picture:
         """The picture with its truth."""
         with Image.open(self.path) as opened:
-            image = _frozen(np.asarray(opened.convert("RGB")))
+            image = np.asarray(opened.convert("RGB"))
         mask = None
         if self.mask_path is not None:
             with Image.open(self.mask_path) as opened:
-                mask = _frozen(np.asarray(opened))
-        return Picture(_sha(image, mask), image, mask, self.labels, self.title, self.story, self.domain)
+                mask = np.asarray(opened)
+        return new_picture(image, mask, labels=self.labels, title=self.title, story=self.story, domain=self.domain)
 
 
 def read_examples(folder: Path) -> list[Example]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -30,7 +33,7 @@ class Request:
     """What is to be explained.
 
     Attributes:
-        picture: "example:NAME" or "upload:SHA".
+        picture: "example:NAME", "data:ID" or "upload:SHA".
         model: its name in the registry.
         labels: class names that the pseudo label may use; None: predicted.
         config: settings.
@@ -68,15 +71,30 @@ def first_stage(old: ExplainConfig, new: ExplainConfig) -> int:
     return min(stages, default=len(STAGES))
 
 
+class Pictures(Protocol):
+    """More pictures than the examples, each by an id; a `dataset.images.DataSet` is one."""
+
+    def picture(self, name: object) -> Picture:
+        """Raises: Refusal: for an unknown id."""
+
+
 class Session:
     """Everything that pages share. Safe for threads.
 
     Args:
         registry: the models.
         examples: folder with `examples.json`.
+        dataset: what "data:ID" means; None: nothing.
     """
 
-    def __init__(self, registry: Registry, examples: Path, trace_bytes_max: int = TRACE_BYTES) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        examples: Path,
+        trace_bytes_max: int = TRACE_BYTES,
+        dataset: Pictures | None = None,
+    ) -> None:
+        self._dataset = dataset
         self.registry = registry
         self.examples: list[Example] = read_examples(examples)
         self._traces: SingleFlightCache[Request, Trace] = SingleFlightCache(trace_bytes_max, trace_bytes)
@@ -85,6 +103,13 @@ class Session:
         )
         self._lock = threading.Lock()
         self._requests: OrderedDict[str, Request] = OrderedDict()
+        self._explaining = 0
+        self._explained = -math.inf  # when the last explanation ended, by time.monotonic
+
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether nothing was explained in the last so many seconds."""
+        with self._lock:
+            return not self._explaining and time.monotonic() - self._explained >= seconds
 
     def keep(self, picture: Picture) -> str:
         """Hold an uploaded picture in memory; returns its name for a `Request`."""
@@ -100,6 +125,9 @@ class Session:
                 if example.name == rest:
                     return self._pictures.get(name, example.read)
             raise Refusal("There is no such example; choose one of the gallery.")
+        if kind == "data" and self._dataset is not None:
+            dataset = self._dataset
+            return self._pictures.get(name, lambda: dataset.picture(rest))
         held = self._pictures.peek(name)
         if held is None:
             raise Refusal("The server no longer holds this photograph; please upload it again.")
@@ -134,13 +162,27 @@ class Session:
                 self._requests.popitem(last=False)
         return trace
 
-    def by_key(self, key: str) -> tuple[Request, Trace] | None:
-        """Request and trace of a `Request.key` that was explained here; None for any other text."""
+    def request_of(self, key: object) -> Request | None:
+        """The request of a `Request.key` that was explained here; None for any other thing."""
         with self._lock:
-            request = self._requests.get(key) if isinstance(key, str) else None
+            return self._requests.get(key) if isinstance(key, str) else None
+
+    def by_key(self, key: object) -> tuple[Request, Trace] | None:
+        """Request and trace of a `Request.key` that was explained here; None for any other thing."""
+        request = self.request_of(key)
         return None if request is None else (request, self.trace(request))
 
     def _make(self, request: Request) -> Trace:
+        with self._lock:
+            self._explaining += 1
+        try:
+            return self._explain(request)
+        finally:
+            with self._lock:
+                self._explaining -= 1
+                self._explained = time.monotonic()
+
+    def _explain(self, request: Request) -> Trace:
         model = self.registry.get(request.model)
         nearest = self._nearest(request)
         if nearest is not None:
@@ -148,15 +190,24 @@ class Session:
             labels = None if base.labels == request.labels else request.labels
             return recompute(trace, request.config, labels=labels, model=model)
         picture = self.picture(request.picture)
-        mask = self._mask_for(picture, request.model)
+        mask = self.truth(picture, request.model)
         return explain(model, picture.image, request.labels, request.config, target=mask)
 
-    def _mask_for(self, picture: Picture, model: str) -> np.ndarray | None:
-        """The truth, where the model's class list has the numbers that it uses."""
+    def truth(self, picture: Picture, model: str) -> np.ndarray | None:
+        """The mask of a picture in the numbers of a model; None where the model does not know a class in it."""
         if picture.mask is None or picture.labels is None:
             return None
         names = self.registry.class_names(model)
-        numbers = sorted(set(picture.mask.ravel().tolist()) - {0, 255})
+        numbers = np.flatnonzero(np.bincount(picture.mask.ravel(), minlength=256)).tolist()
+        numbers = [number for number in numbers if number not in (0, 255)]
+        if picture.class_names is not None:
+            theirs = [picture.class_names[n] if n < len(picture.class_names) else "" for n in numbers]
+            if not set(theirs) <= set(names[1:]):
+                return None
+            table = np.zeros(256, np.uint8)
+            table[255] = 255
+            table[numbers] = [names.index(name) for name in theirs]
+            return table[picture.mask]
         fits = all(number < len(names) and names[number] in picture.labels for number in numbers)
         return picture.mask.copy() if fits else None  # torch wants writable arrays
 

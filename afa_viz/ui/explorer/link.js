@@ -1,7 +1,7 @@
 // The address of what is shown. The server restores example, model, labels and settings from it, the page the rest.
 
 const OWN = ["tab", "class", "cell", "block", "head", "scale"]; // of the page
-const THEIRS = ["example", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters", "bkg_score_low",
+const THEIRS = ["example", "data", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters", "bkg_score_low",
   "bkg_score_high"]; // of the server
 
 let restored = false;
@@ -61,7 +61,7 @@ function linkLater() {
 
 $('[data-do="link"]').addEventListener("click", async (event) => {
   if (!data) return;
-  if (!data.link?.example) {
+  if (!data.link?.example && !data.link?.data) {
     say(text("link.upload"), true);
     return;
   }
