@@ -128,7 +128,7 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
     )
 
     def open_data(event: gr.EventData, *args):
-        return (*polite(3)(callbacks.open_data)(event._data.get("data"), *args), gr.update(selected_index=None))
+        return polite(4)(callbacks.open_data)(event._data, *args)
 
     explorer.select(
         open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",

@@ -13,6 +13,7 @@ from afa_viz.figures import scores
 from afa_viz.trace import Trace
 from afa_viz.ui import link
 from afa_viz.ui.answers import Answers
+from afa_viz.ui.controls import NONE_SELECTED
 from afa_viz.ui.pictures import Refusal, read_upload
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS, config_from
@@ -90,8 +91,9 @@ class Callbacks:
             gr.Warning(found.complaint, title="About this link")
         request, registry = found.request, self.session.registry
         value, choices = self.answers.stages(request), list(registry.class_names(request.model)[1:])
+        place = NONE_SELECTED if found.place is None else found.place
         return (
-            value, request.picture, gr.update(selected_index=found.place), request.model,
+            value, request.picture, gr.update(selected_index=place), request.model,
             registry.describe(request.model), gr.update(choices=choices, value=self._present(request)),
             *found.settings,
         )  # fmt: skip
@@ -102,9 +104,10 @@ class Callbacks:
             raise Refusal("There is no such example; choose one of the gallery.")
         return self._open(f"example:{self.session.examples[index].name}", model, settings)
 
-    def open_data(self, name: object, model: str, *settings) -> tuple:
-        """An image of the data set by its id."""
-        return self._open(f"data:{name}", model, settings)
+    def open_data(self, asked: object, model: str, *settings) -> tuple:
+        """An image of the data set, `{"data": id}`: as an example, and no place in the gallery."""
+        name = asked.get("data") if isinstance(asked, dict) else None
+        return *self._open(f"data:{name}", model, settings), gr.update(selected_index=NONE_SELECTED)
 
     def open_upload(self, path: str, model: str, *settings) -> tuple:
         """A photograph that somebody brings."""

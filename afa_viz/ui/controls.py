@@ -16,6 +16,8 @@ GROUPS = (
     ("Pixel refinement", SLIDERS[5:], False),
 )
 
+NONE_SELECTED = -1  # place in the gallery; gradio drops None from an update
+
 
 @dataclass(frozen=True)
 class Picker:

@@ -10,25 +10,20 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from afa_viz.classes import SANDBOX_CLASSES
+from afa_viz.data.catalogue import open_images
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.pictures import Refusal
 
 SCENE_BYTES = 8 * 2**20  # rendered scenes in memory; all are kept on the disk
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)  # not there, or damaged
-# kind -> module, function and split of the sets on the disk
-ON_DISK = {
-    "folder": ("afa_viz.data.folder", "open_folder", "all"),
-    "voc": ("afa_viz.data.voc", "open_voc", "val"),
-    "coco": ("afa_viz.data.coco", "open_coco", "val"),
-}
+USUAL_SPLIT = {"folder": "all", "voc": "val", "coco": "val"}  # of the sets on the disk, by kind
 
 log = logging.getLogger(__name__)
 
@@ -152,17 +147,14 @@ def open_source(text: str, cache: Path, size: int = 256, split: str | None = Non
         split: of a set on the disk; None: val, and all of a folder.
     Raises: Refusal: for an unknown kind, or a set that can not be read.
     """
-    kind, colon, path = text.partition(":")
+    kind, _, path = text.partition(":")
     if text == "sandbox":
         return SandboxScenes(cache, size)
-    if kind not in ON_DISK or not colon or not path:
-        kinds = ", ".join(f"{kind}:PATH" for kind in ON_DISK)
+    if kind not in USUAL_SPLIT or not path:
+        kinds = ", ".join(f"{kind}:PATH" for kind in USUAL_SPLIT)
         raise Refusal(f"--data is {text!r}; expected sandbox or one of {kinds}.")
-    module, function, usual = ON_DISK[kind]
     try:
-        return getattr(import_module(module), function)(path, split or usual)
-    except ModuleNotFoundError as error:
-        raise Refusal(f"data sets of the kind {kind} need {error.name}, which is not installed.") from error
+        return open_images(kind, path, split or USUAL_SPLIT[kind])
     except (ValueError, OSError) as error:
         raise Refusal(f"--data {text}: {error}") from error
 

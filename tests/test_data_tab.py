@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 from app_fixtures import SIDE, prepare, scene
+from data_trees import make_folder
 from PIL import Image
 
 from afa_viz.classes import SANDBOX_CLASSES
@@ -119,12 +120,31 @@ def test_a_cache_that_can_not_be_written_is_no_error(tmp_path):
 def test_other_sets_are_named_at_the_launch(tmp_path):
     for text, words in {
         "imagenet:x": "sandbox or one of folder:PATH", "folder": "expected sandbox", "voc:": "expected sandbox",
-        f"voc:{tmp_path}/no": "voc",
+        f"voc:{tmp_path}": "no JPEGImages", f"coco:{tmp_path}": "--data coco", f"folder:{tmp_path}/no": "no folder",
     }.items():  # fmt: skip
         with pytest.raises(Refusal, match=words):
             open_source(text, tmp_path)
     assert isinstance(open_source("sandbox", tmp_path, 96), SandboxScenes)
     assert cache_folder(tmp_path) == tmp_path
+
+
+def test_an_own_folder_is_browsed_and_scored(tmp_path, options, monkeypatch):
+    rows = make_folder(tmp_path / "photos", 4)
+    dataset = DataSet(open_source(f"folder:{tmp_path / 'photos'}", tmp_path), tmp_path / "cache")
+    assert dataset.source.title == "photos all" and len(dataset) == 4
+    assert {name: dataset.labels(i) for i, name in enumerate(dataset.source.names)} == {
+        name: tuple(sorted(labels)) for name, labels in rows.items()
+    }
+    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset)
+    cats = [i for i, labels in enumerate(rows.values()) if labels == ["cat"]]
+    place = list(dataset.source.names).index(list(rows)[cats[0]])
+    picture = session.picture(f"data:{dataset.ids[place]}")
+    assert (session.truth(picture, "tiny") == np.where(picture.mask == 1, 6, picture.mask)).all()  # cat is 6 there
+    old = dataset.fingerprint
+    assert DataSet(open_source(f"folder:{tmp_path / 'photos'}", tmp_path), tmp_path).fingerprint == old
+    (path,) = [path for path in dataset.source.mask_paths if path is not None][:1]
+    path.write_bytes(path.read_bytes() + b" ")
+    assert DataSet(open_source(f"folder:{tmp_path / 'photos'}", tmp_path), tmp_path).fingerprint != old
 
 
 def test_on_spaces_only_temporary_files_are_written(monkeypatch, tmp_path):
@@ -347,7 +367,8 @@ def test_a_second_run_is_refused_in_words(session, dataset, scorer):
 
 def test_an_image_of_the_set_opens_and_its_address_leads_back(session, tmp_path):
     callbacks = Callbacks(session, Answers(session, tmp_path))
-    value, labels, picture = callbacks.open_data("disc_1", "tiny", [], *DEFAULTS)
+    value, labels, picture, gallery = callbacks.open_data({"data": "disc_1"}, "tiny", [], *DEFAULTS)
+    assert gallery["selected_index"] == -1
     data = json.loads(value)
     assert picture == "data:disc_1" and labels == ["cow"] and data["title"] == "disc_1" and data["scores"]
     assert data["link"] == {"data": "disc_1"}
@@ -355,9 +376,9 @@ def test_an_image_of_the_set_opens_and_its_address_leads_back(session, tmp_path)
     assert found.request == session.request("data:disc_1", "tiny") and found.place is None and not found.complaint
     strange = link.restore({"data": "../../etc/passwd", "model": "tiny"}, session)
     assert strange.request.picture == "example:scene0" and "data" in strange.complaint
-    for name in ("nothing", None, {"a": 1}, 10**30):
+    for asked in ({"data": "nothing"}, {}, None, {"data": {"a": 1}}, {"data": 10**30}, "disc_1", [1]):
         with pytest.raises(Refusal, match="no such image"):
-            callbacks.open_data(name, "tiny", [], *DEFAULTS)
+            callbacks.open_data(asked, "tiny", [], *DEFAULTS)
 
 
 def test_many_readers_of_one_scene_render_it_once(tmp_path, monkeypatch):
