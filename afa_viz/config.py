@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,72 @@ SANDBOX = TrainConfig(
     input_size=256,
     amp="bf16",
 )
+
+# Runs to watch in a lesson, on a laptop without GPU (docs/presets.md has what each reaches), in float32, since few
+# laptops compute in bfloat16. "_on" goes on from trained weights (--init) with the published pooling, so that the CAM
+# changes before one's eyes. "few_seconds" shows nothing but that everything runs.
+TWO_MINUTES = replace(
+    SANDBOX,
+    curriculum=(
+        CurriculumStage(360, 128, 96, 16, 1e-3, topk_start=0.4, topk_end=0.15),
+        CurriculumStage(90, 128, 128, 6, 3e-4, topk_start=0.15, topk_end=0.15),
+    ),
+    max_iters=450,
+    cam_iters=360,
+    joint_after=410,
+    crop_size=128,
+    input_size=128,
+    train_images=300,
+    amp="off",
+)
+TEN_MINUTES = replace(
+    TWO_MINUTES,
+    curriculum=(
+        CurriculumStage(1500, 160, 96, 16, 1e-3, topk_start=0.4, topk_end=0.15),
+        CurriculumStage(300, 160, 160, 6, 3e-4, topk_start=0.15, topk_end=0.15),
+    ),
+    max_iters=1800,
+    cam_iters=1500,
+    joint_after=1700,
+    crop_size=160,
+    input_size=160,
+    train_images=1200,
+)
+TWO_MINUTES_ON = replace(
+    TWO_MINUTES,
+    curriculum=(CurriculumStage(100, 192, 192, 6, 2e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),),
+    max_iters=100,
+    cam_iters=0,
+    joint_after=60,
+    pooling="max",
+    crop_size=192,
+    input_size=192,
+    train_images=150,
+)
+TEN_MINUTES_ON = replace(
+    TWO_MINUTES_ON,
+    curriculum=(CurriculumStage(600, 192, 192, 6, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),),
+    max_iters=600,
+    joint_after=400,
+    train_images=600,
+)
+FEW_SECONDS = replace(
+    TWO_MINUTES,
+    curriculum=(CurriculumStage(40, 64, 64, 8, 1e-3, topk_start=0.4, topk_end=0.15),),
+    max_iters=40,
+    cam_iters=20,
+    joint_after=30,
+    crop_size=64,
+    input_size=64,
+    train_images=24,
+)
+QUICK = {
+    "two_minutes": TWO_MINUTES,
+    "ten_minutes": TEN_MINUTES,
+    "two_minutes_on": TWO_MINUTES_ON,
+    "ten_minutes_on": TEN_MINUTES_ON,
+    "few_seconds": FEW_SECONDS,
+}
 PRESETS = {
     "voc": TrainConfig(),
     "coco": TrainConfig(
@@ -244,4 +311,27 @@ PRESETS = {
         explain=ExplainConfig(num_iters=15),
     ),
     "sandbox": SANDBOX,
+    **QUICK,
 }
+
+
+def at_length(config: TrainConfig, iterations: int) -> TrainConfig:
+    """The same recipe in another number of iterations: parts of the curriculum and phases in proportion.
+
+    Raises: ValueError: for less than one iteration.
+    """
+    if iterations < 1:
+        raise ValueError(f"iterations is {iterations}; expected 1 or more.")
+
+    def scaled(number: int) -> int:
+        return round(number * iterations / config.max_iters)
+
+    ends = [0, *(scaled(end) for end in accumulate(part.iterations for part in config.curriculum))]
+    lengths = [end - begin for begin, end in pairwise(ends)]
+    curriculum = tuple(
+        replace(part, iterations=length) for part, length in zip(config.curriculum, lengths, strict=True) if length
+    )
+    return replace(
+        config, curriculum=curriculum, max_iters=iterations, cam_iters=scaled(config.cam_iters),
+        joint_after=scaled(config.joint_after),
+    )  # fmt: skip

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,11 @@ from afa_viz.training.distributed import Processes, mean_of, share_batch_norms
 from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
 from afa_viz.training.step import Batch, phase, training_losses
 
-LOG_EVERY = 20  # iterations
+LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 SAVE_EVERY = 100  # iterations; a killed run loses at most these
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-Samples = Callable[[], list]
+Samples = Callable[[], Iterable[Any]]
 
 
 def parts_of(config: TrainConfig) -> tuple[CurriculumStage, ...]:
@@ -136,6 +136,8 @@ class Run:
         self.config, self.batches, self.folder = config, batches, Path(folder)
         self.class_names, self.samples, self.processes = class_names, samples, processes or Processes()
         self.eval_every, self.snapshots, self.evaluated = eval_every, snapshots, evaluated
+        self.log_every = min(LOG_EVERY, max(1, config.max_iters // 100))
+        self._scores: tuple[int, dict[str, float]] = (-1, {})
         device = self.processes.device
         self.model = build_model(config)
         self.iteration, self.seconds = 0, 0.0
@@ -157,6 +159,8 @@ class Run:
         self.losses: nn.Module = Losses(self.model, config, self.processes)
         if begun:
             self._load()
+        elif self.processes.first:
+            records.drop_after(self.folder, -1)  # of a run that was killed before its first save
         if self.processes.world > 1:
             self.losses = DistributedDataParallel(self.losses, find_unused_parameters=True, broadcast_buffers=False)
 
@@ -258,13 +262,24 @@ class Run:
         return values
 
     def evaluate(self) -> dict[str, float]:
-        """The stage ladder on the run's samples: mIoU a stage, mAP and F1."""
+        """The stage ladder on the run's samples: mIoU a stage, mAP and F1. Made once an iteration."""
         if self.samples is None:
             return {}
-        model = self.shown
-        model.eval()
-        model.card = self.card()
-        return evaluate_samples(model, self.samples(), self.config.explain).summary()
+        if self._scores[0] != self.iteration:
+            model = self.shown
+            model.eval()
+            model.card = self.card()
+            summary = evaluate_samples(model, self.samples(), self.config.explain).summary()
+            self._scores = (self.iteration, summary)
+        return self._scores[1]
+
+    def ladder(self) -> None:
+        """Score the present weights, log that, and show them to whoever wants to see."""
+        began = time.monotonic()
+        scores = self.evaluate()
+        self.log(**scores, ladder_seconds=round(time.monotonic() - began, 2))
+        if self.evaluated is not None:
+            self.evaluated(self)
 
     def run(self, until: int | None = None, progress: bool = True) -> None:
         """Train to the end of the run or to iteration `until`; saves at the end and whenever it is interrupted."""
@@ -282,12 +297,12 @@ class Run:
                 counted += 1
                 sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
                 bar.update()
-                if self.iteration % LOG_EVERY == 0 or self.iteration == end:
+                if self.iteration % self.log_every == 0 or self.iteration == end:
                     means = {name: round(value / counted, 5) for name, value in sums.items()}
                     bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
                     rate = self.optimizer.param_groups[0]["lr"]
                     self.log(
-                        phase=phase(self.iteration - 1, self.config), lr=rate, seconds=round(self.seconds), **means
+                        phase=phase(self.iteration - 1, self.config), lr=rate, seconds=round(self.seconds, 2), **means
                     )
                     sums, counted = {}, 0
                 if self.processes.first:
@@ -302,9 +317,7 @@ class Run:
         if self.iteration in self.snapshots:
             self.snapshot()
         if self.iteration % self.eval_every == 0 or last:
-            self.log(**self.evaluate())
-            if self.evaluated is not None:
-                self.evaluated(self)
+            self.ladder()
         if self.iteration % SAVE_EVERY == 0:
             self.save()
 

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -121,6 +121,7 @@ def render_split(
     cache_dir: str | os.PathLike = "cache",
     workers: int = 1,
     progress: bool = True,
+    watch: Callable[[int], None] | None = None,
 ) -> Path:
     """Folder with the rendered split; rendered now unless it is there already.
 
@@ -131,6 +132,7 @@ def render_split(
     Args:
         single: scene i shows one large object of class i % 12.
         workers: processes that render.
+        watch: is told now and then how many scenes are there.
     """
     final = Path(cache_dir) / split_key(split, count, size, recipe, single)
     if final.exists():
@@ -148,6 +150,8 @@ def render_split(
         if (i + 1) % CHUNK == 0:
             _flush(arrays)
             _write_atomically(marker, str(i + 1))
+            if watch is not None:
+                watch(i + 1)
     _flush(arrays)
     del arrays
     facts = {"split": split, "count": count, "size": size, "single": single, "version": RENDER_VERSION}

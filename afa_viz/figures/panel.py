@@ -1,0 +1,72 @@
+"""A training run at one moment: a few fixed images, every stage of each, as one small picture."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from afa_viz.figures import maps, stages
+from afa_viz.figures.colour import Picture
+from afa_viz.figures.lettering import fit
+from afa_viz.trace import Trace
+
+STAGES = ("image", "cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg", "target")
+SIDE = 128  # pixels of a tile
+QUALITY = 88  # of the JPEG
+
+
+def panel(traces: Sequence[Trace], side: int = SIDE) -> Picture:
+    """(rows * side, len(STAGES) * side, 3): a row a trace, a column a stage; affinity of the CAM's strongest cell.
+
+    Raises: ValueError: if there is no trace, or one without truth.
+    """
+    if not traces:
+        raise ValueError("there is no trace to show; expected at least one.")
+    return np.concatenate([_row(trace, side) for trace in traces])
+
+
+def _row(trace: Trace, side: int) -> Picture:
+    label = maps.main_label(trace)
+    cell = maps.strongest_cell(trace, label)
+    pictures = (
+        stages.image(trace),
+        stages.cam(trace, label),
+        stages.affinity(trace, cell),
+        stages.cam_rw(trace, label),
+        stages.cam_par(trace, label),
+        stages.pseudo_label(trace, names=False),
+        stages.seg(trace, names=False),
+        stages.target(trace, names=False),
+    )
+    tiles = np.full((side, len(pictures) * side, 3), 255, np.uint8)
+    for i, picture in enumerate(pictures):
+        tile = np.asarray(fit(picture, side, side))
+        tiles[: tile.shape[0], i * side : i * side + tile.shape[1]] = tile
+    return tiles
+
+
+def write_panel(traces: Sequence[Trace], path: str | os.PathLike[str], side: int = SIDE) -> Path:
+    """Write the panel as a JPEG that also says what is in it, whole or not at all; returns its path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "side": side,
+        "stages": STAGES,
+        "classes": [trace.class_names[maps.main_label(trace)] for trace in traces],
+    }
+    partial = path.with_name(f"{path.name}.partial")
+    Image.fromarray(panel(traces, side)).save(partial, "JPEG", quality=QUALITY, comment=json.dumps(facts).encode())
+    os.replace(partial, path)
+    return path
+
+
+def panel_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `write_panel` has put into a file: "side" of a tile, "stages" by column, "classes" by row."""
+    with Image.open(path) as opened:
+        return json.loads(opened.info["comment"])
