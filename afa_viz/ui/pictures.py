@@ -115,7 +115,10 @@ def read_upload(path: str | os.PathLike[str]) -> Picture:
 
 @dataclass(frozen=True)
 class Example:
-    """One bundled picture: its entry in `examples.json`, read when it is opened."""
+    """One bundled picture: its entry in `examples.json`, read when it is opened.
+
+    pathology: the failure that it shows, one of `afa_viz.lab.FAILURES`, or "".
+    """
 
     name: str
     path: Path
@@ -124,6 +127,7 @@ class Example:
     title: str
     story: str
     domain: str
+    pathology: str = ""
 
     @property
     def caption(self) -> str:
@@ -155,6 +159,7 @@ def read_examples(folder: Path) -> list[Example]:
             title=entry.get("title") or entry["name"],
             story=entry.get("story") or "",
             domain=entry.get("domain") or "sandbox",
+            pathology=entry.get("pathology") or "",
         )
         for entry in json.loads(index.read_text(encoding="utf-8"))
     ]

@@ -1,0 +1,80 @@
+"""How weak supervision fails: the numbers of one picture that show it, and where its wrong pixels went wrong.
+
+Symbols: H W pixels; a cell is one of the stride-16 grid.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from afa_viz.ops.pseudo_label import IGNORE
+from afa_viz.steps import stage_labels
+from afa_viz.trace import Trace
+
+FAILURES = ("context", "part", "leak", "confused", "small", "crowd")  # the gallery; `pathology` of an example
+CAUSES = ("missed", "invented", "confused", "walk", "par")  # of a wrong pixel, see `blame`
+
+
+def truth_of(trace: Trace) -> Tensor:
+    """(H, W) truth. Raises: ValueError: where it is not known."""
+    if trace.target is None:
+        raise ValueError("no mask of this picture is known; choose one of the examples of the training world.")
+    return trace.target
+
+
+def blame(trace: Trace) -> dict[str, float]:
+    """Of the pixels that are wrong after PAR: which share went wrong where, and stayed so. Sums to 1.
+
+    missed, invented, confused: wrong in the cut CAM already, which says background, a class on the background, or
+    another class. walk: right in the CAM, wrong since the walk. par: right after the walk, wrong since PAR.
+    Raises: ValueError: where the truth is not known or no pixel is wrong.
+    """
+    target = truth_of(trace)
+    labels = stage_labels(trace)
+    cam, walk, par = (labels[name] for name in ("cam", "cam_rw", "cam_par"))
+    wrong = (par != target) & (target != IGNORE)
+    by_walk = wrong & (walk != target)
+    since_cam = by_walk & (cam != target)
+    places = {
+        "missed": since_cam & (cam == 0),
+        "invented": since_cam & (target == 0),
+        "confused": since_cam & (cam != 0) & (target != 0),
+        "walk": by_walk & (cam == target),
+        "par": wrong & (walk == target),
+    }
+    if not wrong.any():
+        raise ValueError("no pixel of this picture is wrong after PAR; choose another one.")
+    return {cause: float(places[cause].sum() / wrong.sum()) for cause in CAUSES}
+
+
+def measure(trace: Trace) -> dict[str, float]:
+    """Numbers in which the failures of `FAILURES` show, over all classes of the picture together.
+
+    on_ground: share of the cut CAM that lies on the background. reached: share of the objects that the cut CAM calls
+    by any class. leaked, leaked_before: share of the foreground after and before the walk that lies on the background.
+    confused: share of the objects that has another class after PAR. cells: area of the objects in cells. classes:
+    how many. undecided: share of the objects that the pseudo label leaves out. 0 where there is nothing to divide by.
+    Raises: ValueError: where the truth is not known.
+    """
+    target = truth_of(trace)
+    labels = stage_labels(trace)
+    known = target != IGNORE
+    objects = known & (target != 0)
+    ground = known & (target == 0)
+    cam, walk, par = (labels[name] for name in ("cam", "cam_rw", "cam_par"))
+    rows, cols = trace.grid
+
+    def share(part: Tensor, whole: Tensor) -> float:
+        return float((part & whole).sum() / whole.sum().clamp_min(1))
+
+    return {
+        "on_ground": share(ground, known & (cam != 0)),
+        "reached": share(cam != 0, objects),
+        "leaked_before": share(ground, known & (cam != 0)),
+        "leaked": share(ground, known & (walk != 0)),
+        "confused": share((par != target) & (par != 0), objects),
+        "cells": float(objects.sum()) * rows * cols / target.numel(),
+        "classes": float(len(torch.unique(target[objects]))),
+        "undecided": share(trace.pseudo_label == IGNORE, objects),
+    }

@@ -1,0 +1,309 @@
+"""The steps of the guided lab: a question about one picture and one class each, answered by the trace.
+
+Symbols: C foreground classes, N cells, H W pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from afa_viz.explain import recompute
+from afa_viz.figures import maps, scores
+from afa_viz.lab import failures
+from afa_viz.ops import affinity as aff
+from afa_viz.ops import cam as cams
+from afa_viz.ops import par as par_op
+from afa_viz.ops import pseudo_label
+from afa_viz.steps import stage_labels
+from afa_viz.trace import Trace
+
+CUTS = tuple(i / 100 for i in range(5, 100, 5))  # thresholds among which the best one is looked for
+NEAR = 0.02  # IoU, or a share: as good as the best
+CLEAR = 0.01  # IoU: a smaller change is none
+BRIGHT = 0.75  # CAM of a cell that counts as its peak
+MUTUAL = 1e-3  # relative asymmetry below which a table counts as symmetric
+RAISED = 0.15  # by how much the step "regions" raises the high background score
+
+
+@dataclass(frozen=True)
+class Step:
+    """One question.
+
+    Attributes:
+        name: of its texts. kind: of the answer: "number", "cell" (row, column), "share" (0 to 1) or "choice".
+        tab: where to look. hides: the first stage that stays covered until the answer is given, or "".
+        needs_truth: can only be answered where a mask of the picture is known.
+        pathology: of the example on which it is best asked; "" for the first one.
+    """
+
+    name: str
+    kind: str
+    tab: str
+    hides: str = ""
+    needs_truth: bool = True
+    pathology: str = ""
+
+
+STEPS = (
+    Step("labels", "number", "cam", hides="cam", needs_truth=False),
+    Step("cam", "cell", "cam", hides="cam", needs_truth=False),
+    Step("cut", "share", "cam", hides="cam_rw"),
+    Step("heads", "choice", "attention"),
+    Step("affinity", "choice", "affinity", needs_truth=False),
+    Step("walk", "choice", "walk", hides="cam_rw", pathology="leak"),
+    Step("par", "choice", "par", needs_truth=False, pathology="leak"),
+    Step("regions", "choice", "regions", pathology="crowd"),
+    Step("seg", "choice", "seg", hides="seg", pathology="confused"),
+    Step("blame", "choice", "seg", hides="target", pathology="context"),
+)
+CHANGES = ("rises", "same", "falls")
+MUTUALS = ("attention", "affinity", "both", "neither")
+RAISES = ("grows", "purer", "no_purer", "same")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer is right, the code of the best option ("" without options), and numbers as text."""
+
+    right: bool
+    truth: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def percent(share: float) -> str:
+    """A share for people; "–" where it is not a number."""
+    return "–" if math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def step_named(name: str) -> Step:
+    """A step. Raises: ValueError: for an unknown name."""
+    for step in STEPS:
+        if step.name == name:
+            return step
+    raise ValueError(f"there is no step {str(name)[:40]!r}; expected one of {', '.join(s.name for s in STEPS)}.")
+
+
+def options(trace: Trace, step: Step) -> tuple[str, ...]:
+    """Codes of what can be chosen; empty for other kinds of answers."""
+    return {
+        "heads": tuple(str(head + 1) for head in range(trace.attn_logits[-1].shape[0])),
+        "affinity": MUTUALS,
+        "walk": CHANGES,
+        "par": tuple(str(distance) for distance in trace.config.dilations),
+        "regions": RAISES,
+        "seg": CHANGES,
+        "blame": failures.CAUSES,
+    }.get(step.name, ())
+
+
+def is_ready(trace: Trace, step: Step) -> bool:
+    """Whether the picture can answer the step for its classes."""
+    return bool(trace.present) and (not step.needs_truth or trace.target is not None)
+
+
+def check(trace: Trace, name: str, answer: Any, label: int) -> Verdict:
+    """Compare an answer with what the trace says about the class `label`.
+
+    Args:
+        answer: a whole number, [row, column], a number from 0 to 1 or the code of an option, as the step's kind says.
+    Raises: ValueError: for an unknown step, a class that is not in the picture, an answer of another kind, or a
+        picture that can not answer it.
+    """
+    step = step_named(name)
+    if label not in trace.present:
+        raise ValueError(f"class {label!r} is not in this picture; expected one of {list(trace.present)}.")
+    if not is_ready(trace, step):
+        raise ValueError(f"{name} needs a mask, and none of this picture is known; choose an example that has one.")
+    return ANSWERS[name](trace, label, _valid(trace, step, answer))
+
+
+def _valid(trace: Trace, step: Step, answer: Any) -> Any:
+    numbers = {"number": (int,), "share": (int, float)}.get(step.kind)
+    if step.kind == "choice":
+        good = answer in options(trace, step) if isinstance(answer, str) else False
+    elif step.kind == "cell":
+        good = isinstance(answer, (list, tuple)) and len(answer) == 2
+        good = good and all(type(i) is int and 0 <= i < n for i, n in zip(answer, trace.grid, strict=True))
+    else:
+        good = type(answer) in (numbers or ()) and math.isfinite(answer)
+    if not good:
+        raise ValueError(f"the answer {str(answer)[:40]!r} does not fit {step.name}; expected a {step.kind}.")
+    return answer
+
+
+# --- one function a step ---------------------------------------------------------------------------------------------
+
+
+def _labels(trace: Trace, label: int, answer: int) -> Verdict:
+    count = len(trace.image_labels)
+    height, width = trace.image.shape[:2]
+    facts = {
+        "count": str(count), "pixels": str(height * width), "times": str(round(height * width / count)),
+        "names": ", ".join(trace.class_names[i] for i in trace.present),
+    }  # fmt: skip
+    return Verdict(answer == count, facts=facts)
+
+
+def cell_cam(trace: Trace, label: int) -> Tensor:
+    """(h, w) CAM of a class, averaged over each cell, its largest value 1."""
+    pooled = torch.nn.functional.adaptive_avg_pool2d(trace.cam[label - 1][None], trace.grid)[0]
+    return pooled / pooled.max().clamp_min(1e-6)
+
+
+def _cam(trace: Trace, label: int, answer: list[int]) -> Verdict:
+    found = cell_cam(trace, label)
+    row, col = maps.strongest_cell(trace, label)
+    value = float(found[answer[0], answer[1]])
+    facts = {
+        "value": percent(value), "row": str(row + 1), "col": str(col + 1), "name": trace.class_names[label],
+        "above": percent(float((trace.cam[label - 1] > 0.5).float().mean())),
+    }  # fmt: skip
+    return Verdict(value >= BRIGHT, facts=facts)
+
+
+def iou_of(label: Tensor, target: Tensor, number: int) -> float:
+    """IoU of one class, pixels without truth left out; 0 where neither has it."""
+    known = target != pseudo_label.IGNORE
+    here, there = known & (label == number), known & (target == number)
+    return float((here & there).sum() / (here | there).sum().clamp_min(1))
+
+
+def _cut(trace: Trace, label: int, answer: float) -> Verdict:
+    target = failures.truth_of(trace)
+
+    def cut(value: float) -> Tensor:
+        return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
+
+    values = {value: iou_of(cut(value), target, label) for value in CUTS}
+    best = max(values, key=values.__getitem__)
+    mine = iou_of(cut(float(answer)), target, label)
+    drawn, there = cut(best) == label, target == label
+    facts = {
+        "iou": percent(mine), "best": f"{best:.2f}", "best_iou": percent(values[best]),
+        "name": trace.class_names[label],
+        "missing": percent(float((there & ~drawn).sum() / there.sum().clamp_min(1))),
+        "extra": percent(float((drawn & ~there).sum() / drawn.sum().clamp_min(1))),
+    }  # fmt: skip
+    return Verdict(mine >= values[best] - NEAR, facts=facts)
+
+
+def _inside(trace: Trace, label: int) -> Tensor:
+    """(N,) share of every cell that belongs to a class."""
+    there = (failures.truth_of(trace) == label).float()
+    return torch.nn.functional.adaptive_avg_pool2d(there[None], trace.grid)[0].flatten()
+
+
+def _heads(trace: Trace, label: int, answer: str) -> Verdict:
+    row, col = maps.strongest_cell(trace, label)
+    inside = _inside(trace, label)
+    shares = trace.attn_probs(-1)[:, row * trace.grid[1] + col] @ inside
+    best = int(shares.argmax())
+    facts = {
+        "share": percent(float(shares[int(answer) - 1])), "best_share": percent(float(shares[best])),
+        "worst_share": percent(float(shares.min())), "area": percent(float(inside.mean())),
+        "name": trace.class_names[label],
+    }  # fmt: skip
+    return Verdict(float(shares[int(answer) - 1]) >= float(shares[best]) - NEAR, str(best + 1), facts)
+
+
+def _affinity(trace: Trace, label: int, answer: str) -> Verdict:
+    probs = trace.attn_probs(-1).mean(dim=0)
+    uneven = {"attention": float(aff.asymmetry(probs)), "affinity": float(aff.asymmetry(trace.affinity))}
+    mutual = [name for name, value in uneven.items() if value < MUTUAL]
+    truth = "both" if len(mutual) == 2 else mutual[0] if mutual else "neither"
+    row, col = maps.strongest_cell(trace, label)
+    here = row * trace.grid[1] + col
+    there = int((probs[here] - probs[:, here]).abs().argmax())
+    facts = {
+        "attention": f"{uneven['attention']:.2f}", "affinity": f"{uneven['affinity']:.2f}",
+        "row": str(row + 1), "col": str(col + 1),
+        "other_row": str(there // trace.grid[1] + 1), "other_col": str(there % trace.grid[1] + 1),
+        "out": percent(float(probs[here, there])), "back": percent(float(probs[there, here])),
+        "tie": f"{float(trace.affinity[here, there]):.2f}", "tie_back": f"{float(trace.affinity[there, here]):.2f}",
+    }  # fmt: skip
+    return Verdict(answer == truth, truth, facts)
+
+
+def change_of(before: float, after: float) -> str:
+    """One of `CHANGES`."""
+    return "rises" if after > before + CLEAR else "falls" if after < before - CLEAR else "same"
+
+
+def _walk(trace: Trace, label: int, answer: str) -> Verdict:
+    target, labels = failures.truth_of(trace), stage_labels(trace)
+    before, after = (iou_of(labels[name], target, label) for name in ("cam", "cam_rw"))
+    changed = scores.changes(labels["cam"] == label, labels["cam_rw"] == label, target == label)
+    facts = {
+        "before": percent(before), "after": percent(after), "gained": str(changed["gained"]),
+        "lost": str(changed["lost"]), "name": trace.class_names[label],
+    }  # fmt: skip
+    truth = change_of(before, after)
+    return Verdict(answer == truth, truth, facts)
+
+
+def ring_weights(trace: Trace, label: int) -> dict[str, float]:
+    """Weight of PAR's neighbours by distance, for the pixel in the middle of the class's strongest cell; sums to 1."""
+    size = tuple(max(1, side // trace.config.par_downscale) for side in trace.image.shape[:2])
+    image01 = cams.resize(trace.image.permute(2, 0, 1).float()[None] / 255, size)
+    kernel = par_op.pixel_affinity(image01, dilations=trace.config.dilations)
+    cell = maps.strongest_cell(trace, label)
+    row, col = (min(s - 1, (2 * i + 1) * s // (2 * n)) for i, n, s in zip(cell, trace.grid, size, strict=True))
+    weights = kernel[0, :, row, col].reshape(len(trace.config.dilations), 8).sum(dim=1)
+    shares = (weights / weights.sum()).tolist()
+    return dict(zip(map(str, trace.config.dilations), shares, strict=True))
+
+
+def _par(trace: Trace, label: int, answer: str) -> Verdict:
+    weights = ring_weights(trace, label)
+    best = max(weights, key=weights.__getitem__)
+    facts = {"share": percent(weights[answer]), "best_share": percent(weights[best]), "given": answer}
+    return Verdict(weights[answer] >= weights[best] - NEAR, best, facts)
+
+
+def _regions(trace: Trace, label: int, answer: str) -> Verdict:
+    failures.truth_of(trace)
+    high = min(1.0, trace.config.bkg_score_high + RAISED)
+    raised = recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
+    areas = [scores.region_shares(t)["foreground"] for t in (trace, raised)]
+    precisions = [(scores.certain_precision(t) or {})["foreground"] for t in (trace, raised)]
+    if abs(areas[1] - areas[0]) < 0.001:
+        truth = "same"
+    elif areas[1] > areas[0]:
+        truth = "grows"
+    else:
+        truth = "purer" if precisions[1] > precisions[0] + 0.001 else "no_purer"
+    facts = {
+        "high": f"{high:.2f}", "now": f"{trace.config.bkg_score_high:.2f}",
+        "area": percent(areas[0]), "area_after": percent(areas[1]),
+        "precision": percent(precisions[0]), "precision_after": percent(precisions[1]),
+    }  # fmt: skip
+    return Verdict(answer == truth, truth, facts)
+
+
+def _seg(trace: Trace, label: int, answer: str) -> Verdict:
+    target, labels = failures.truth_of(trace), stage_labels(trace)
+    taught, learnt = (
+        scores.label_score(target, labels[name], len(trace.class_names))["miou"] for name in ("cam_par", "seg")
+    )
+    truth = change_of(taught, learnt)
+    return Verdict(answer == truth, truth, {"taught": percent(taught), "learnt": percent(learnt)})
+
+
+def _blame(trace: Trace, label: int, answer: str) -> Verdict:
+    shares = failures.blame(trace)
+    worst = max(shares, key=shares.__getitem__)
+    facts = {cause: percent(share) for cause, share in shares.items()}
+    return Verdict(shares[answer] >= shares[worst] - NEAR, worst, facts | {"share": percent(shares[worst])})
+
+
+ANSWERS: dict[str, Callable[[Trace, int, Any], Verdict]] = {
+    "labels": _labels, "cam": _cam, "cut": _cut, "heads": _heads, "affinity": _affinity, "walk": _walk, "par": _par,
+    "regions": _regions, "seg": _seg, "blame": _blame,
+}  # fmt: skip
