@@ -49,7 +49,7 @@ def prepare(folder: Path) -> Options:
         entries.append({
             "name": f"scene{number}", "image": f"scene{number}.png", "mask": f"scene{number}_mask.png",
             "labels": [SANDBOX_CLASSES[6 + number]] + ["bird"] * (number == 0), "title": f"Scene {number}",
-            "story": "A disc.", "domain": "sandbox",
+            "story": "A disc.", "domain": "sandbox", "pathology": "part" if number else "",
         })  # fmt: skip
     scene(0)[0].save(examples / "photo.png")
     entries.append({

@@ -43,7 +43,8 @@ def test_a_notebook_runs_from_clean(path, monkeypatch, tmp_path):
     monkeypatch.setenv("AFA_LABS", "fast")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     notebook = nbformat.read(path, as_version=4)
-    nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": LABS}}).execute()
+    place = {"metadata": {"path": str(LABS)}}
+    nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3", resources=place).execute()
     said = "".join(
         output.text
         for cell in notebook.cells

@@ -24,6 +24,7 @@ FLOORS = {
     "afa_viz.training": 5,
     "afa_viz.evaluation": 5,
     "afa_viz.figures": 5,
+    "afa_viz.lab": 5,
     "afa_viz.ui": 6,
     "afa_viz.commands": 6,
     "afa_viz.__main__": 6,
@@ -35,6 +36,7 @@ EXTRA = {
     ("afa_viz.settings", "afa_viz.config"),
     ("afa_viz.steps", "afa_viz.explain"),  # the same stages, step by step
     ("afa_viz.trace", "afa_viz.figures"),  # Trace.report, inside the method: docs/decisions/002-trace-report.md
+    ("afa_viz.lab", "afa_viz.figures"),  # the lab asks about the numbers that the figures show
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
     ("afa_viz.training", "afa_viz.evaluation"),  # and shows the ladder while it trains
     ("afa_viz.__main__", "afa_viz.commands"),

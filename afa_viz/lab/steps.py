@@ -29,7 +29,7 @@ NEAR = 0.02  # IoU, or a share: as good as the best
 CLEAR = 0.01  # IoU: a smaller change is none
 BRIGHT = 0.75  # CAM of a cell that counts as its peak
 MUTUAL = 1e-3  # relative asymmetry below which a table counts as symmetric
-RAISED = 0.15  # by how much the step "regions" raises the high background score
+RAISED = 0.05  # by how much the step "regions" raises the high background score
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from afa_viz.trace import Trace
-from afa_viz.ui import link, payload
+from afa_viz.ui import lab, link, payload
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.session import Request, Session
 
@@ -46,7 +46,7 @@ class Answers:
 
     def public(self) -> tuple[Callable[[dict], str], ...]:
         """What a browser may ask for, each by its name."""
-        return self.scene, self.attention, self.par, self.crf, self.export_file
+        return self.scene, self.attention, self.par, self.crf, self.export_file, self.lab, self.lab_check
 
     def warm(self, request: Request) -> None:
         """Make everything that the page asks for first, so that it opens at once."""
@@ -80,6 +80,19 @@ class Answers:
         """The labels of a dense CRF and of PAR, with their times."""
         request, trace = self._found(asked)
         return self._texts.get(("crf", request.key), lambda: payload.to_json(payload.crf(trace)))
+
+    def lab(self, asked: dict) -> str:
+        """The steps of the guided lab for an explanation, and the gallery of failures."""
+        _, trace = self._found(asked)
+        return payload.to_json(lab.contents(trace, self._session.examples))
+
+    def lab_check(self, asked: dict) -> str:
+        """The verdict on `asked["answer"]` to `asked["step"]` about the class `asked["label"]`."""
+        request, trace = self._found(asked)
+        kind, _, name = request.picture.partition(":")
+        shown = [e.pathology for e in self._session.examples if kind == "example" and e.name == name]
+        pathology = shown[0] if shown else ""
+        return payload.to_json(lab.verdict(trace, asked["step"], asked["answer"], asked["label"], pathology))
 
     def export_file(self, asked: dict) -> str:
         """Write the report ("html") or the arrays ("npz"); path on the server and a name for the file."""

@@ -54,7 +54,8 @@ def verdict(trace: Trace, step: object, answer: object, label: object, pathology
         raise ValueError("a step is asked for by its name and a class by its number.")
     found = lab.check(trace, step, answer, label)
     numbers = lab.measure(trace) if pathology and step == "blame" else {}
-    facts = {name: f"{value:.0f}" if name in ("cells", "classes") else percent(value) for name, value in numbers.items()}
+    counts = ("cells", "classes")
+    facts = {name: f"{value:.0f}" if name in counts else percent(value) for name, value in numbers.items()}
     return {
         "right": found.right,
         "truth": found.truth,

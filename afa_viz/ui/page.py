@@ -18,7 +18,7 @@ from afa_viz.figures import colour
 HERE = Path(__file__).parent
 EXPLORER = HERE / "explorer"
 TEXTS = HERE / "texts" / "en.json"
-TABS = ("cam", "walk", "par", "regions", "seg", "data")  # in pipeline order: <tab>.html and <tab>.js
+TABS = ("cam", "walk", "par", "regions", "seg", "data", "lab")  # in pipeline order: <tab>.html and <tab>.js
 SCRIPTS = (  # one function scope, in this order
     "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "live", "strip", *TABS, "start",
 )  # fmt: skip
@@ -55,11 +55,14 @@ def _fragment(name: str) -> str:
 
 
 def _tab(name: str) -> str:
-    """The panel of a tab: what it shows in words, its equation, why, and the body that its script draws into."""
-    head = (
-        f'<p class="afa-intro">{{{{{name}.intro}}}}</p><p class="afa-equation">{{{{{name}.equation}}}}</p>'
-        f'<details class="afa-why"><summary>{{{{why}}}}</summary>{{{{{name}.why_html}}}}</details>'
-    )
+    """The panel of a tab: what it shows in words, its equation and why, and the body that its script draws into.
+
+    The lab is no step of the method: it has no equation.
+    """
+    head = f'<p class="afa-intro">{{{{{name}.intro}}}}</p>'
+    if name != "lab":
+        head += f'<p class="afa-equation">{{{{{name}.equation}}}}</p>'
+        head += f'<details class="afa-why"><summary>{{{{why}}}}</summary>{{{{{name}.why_html}}}}</details>'
     return (
         f'<section class="afa-tab" role="tabpanel" id="afa-panel-{name}" aria-labelledby="afa-tab-{name}" '
         f'data-tab="{name}" hidden>{head}{_fragment(name)}</section>'

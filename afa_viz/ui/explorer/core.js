@@ -16,7 +16,7 @@ const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const MEAN = -1; // the head that stands for the mean of all
 
 const view = { label: 0, block: -1, head: 0, rest: [0, 0], pin: null, hover: null, iteration: null, shared: false,
-  logits: false, tab: "" };
+  logits: false, tab: "", step: "" };
 let data = null; // stages of the present settings
 let scene = null; // picture, prediction, truth, blocks
 let attention = null; // all heads of the chosen block; null until they are here

@@ -67,6 +67,7 @@
     find('[data-fill="lab-missing"]').hidden = now.ready;
     say_("missing", text("lab.missing"));
     find("form").hidden = !now.ready;
+    find('[data-do="look"]').hidden = Boolean(now.hides) && !verdict(); // it would tell
     find('[data-do="look"]').textContent = text("lab.look", { tab: text(`tabs.${now.tab}`) });
     find('[data-do="next"]').hidden = at + 1 === contents.steps.length;
     const open = find('[data-do="open"]');

@@ -1,6 +1,6 @@
 // The address of what is shown. The server restores example, model, labels and settings from it, the page the rest.
 
-const OWN = ["tab", "class", "cell", "block", "head", "scale"]; // of the page
+const OWN = ["tab", "step", "class", "cell", "block", "head", "scale"]; // of the page
 const THEIRS = ["example", "data", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters", "bkg_score_low",
   "bkg_score_high"]; // of the server
 
@@ -19,6 +19,7 @@ function restoreLink() {
     else wrong.push(name);
   };
   const whole = (value) => (/^\d{1,4}$/.test(value) ? Number(value) : -1);
+  read("step", (value) => tables.texts[`lab.${value}.task`], (value) => { view.step = value; });
   read("tab", (value) => tabs.has(value), (value) => showTab(value));
   const labelOf = (value) => data.classes.find((c) => className(c.label) === value)?.label;
   read("class", labelOf, (value) => Object.assign(view, { label: labelOf(value) }));
@@ -42,6 +43,7 @@ function linkText() {
   for (const name of [...OWN, ...THEIRS]) query.delete(name);
   for (const [name, value] of Object.entries(data.link ?? {})) query.set(name, value);
   query.set("tab", view.tab);
+  if (view.tab === "lab" && view.step) query.set("step", view.step);
   query.set("class", className(view.label));
   if (view.pin) query.set("cell", view.pin.map((n) => n + 1).join(","));
   if (view.block !== scene.blocks.length - 1) query.set("block", view.block + 1);
