@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from app_fixtures import SIDE, launched, prepare, scene
+from app_fixtures import SIDE, prepare, scene
 from PIL import Image
 
 from afa_viz.config import ExplainConfig
@@ -348,25 +348,3 @@ def test_one_threshold_pushes_the_other(callbacks):
 def test_every_part_can_be_left_out(callbacks, name):
     value, *_ = callbacks.change_settings("left_out", "example:scene0", "tiny", ["cat"], [name], *DEFAULTS)
     assert json.loads(value)["classes"]
-
-
-# --- the endpoint ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")  # an option that gradio sets in pandas
-def test_explain_over_the_network(options, tmp_path):
-    import gradio_client as client_module
-
-    picture = client_module.handle_file(str(save(tmp_path / "a.png", scene(0)[0])))
-    with launched(options) as address:
-        client = client_module.Client(address, verbose=False, download_files=str(tmp_path))
-        assert list(client.view_api(print_info=False, return_format="dict")["named_endpoints"]) == ["/explain"]
-        summary, arrays, report = client.predict(
-            picture, ["cat"], {"num_iters": 2, "leave_out": ["random walk"]}, "tiny", api_name="/explain"
-        )
-        assert summary["image_labels"] == ["cat"] and sum(summary["regions"].values()) == pytest.approx(1)
-        assert Trace.load(arrays).config.num_iters == 2 and not Trace.load(arrays).config.use_walk
-        assert "html" in Path(report).read_text(encoding="utf-8")[:200]
-        with pytest.raises(Exception, match="no setting 'radiu'"):
-            client.predict(picture, None, {"radiu": 2}, None, api_name="/explain")
-        client.close()

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
+from afa_viz.figures.maps import Cell
+from afa_viz.figures.poster import poster
 from afa_viz.trace import Trace
 from afa_viz.ui import lab, link, payload
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.session import Request, Session
+from afa_viz.ui.snippet import Look, snippet
 
 PAYLOAD_BYTES = 128 * 2**20
 EXPORTS_KEPT = 40
+KINDS = ("png", "npz", "html")  # of files to download
 
 
 def _length(texts: list[str]) -> int:
@@ -38,7 +46,13 @@ class Answers:
         """The component's value for a request; explains it if need be."""
         trace = self._session.trace(request)
         picture = self._session.picture(request.picture)
-        words = {"title": picture.title, "story": picture.story, "domain": picture.domain, "link": self.link(request)}
+        words = {
+            "title": picture.title,
+            "story": picture.story,
+            "domain": picture.domain,
+            "link": self.link(request),
+            "model": request.model,
+        }
         return self._texts.get(
             ("stages", request.key),
             lambda: payload.to_json(payload.stages(trace, request.key, scene_key(request)) | words),
@@ -46,7 +60,8 @@ class Answers:
 
     def public(self) -> tuple[Callable[[dict], str], ...]:
         """What a browser may ask for, each by its name."""
-        return self.scene, self.attention, self.par, self.crf, self.export_file, self.lab, self.lab_check
+        files = (self.export_file, self.python_code)
+        return self.scene, self.attention, self.par, self.crf, *files, self.lab, self.lab_check
 
     def warm(self, request: Request) -> None:
         """Make everything that the page asks for first, so that it opens at once."""
@@ -95,20 +110,64 @@ class Answers:
         return payload.to_json(lab.verdict(trace, asked["step"], asked["answer"], asked["label"], pathology))
 
     def export_file(self, asked: dict) -> str:
-        """Write the report ("html") or the arrays ("npz"); path on the server and a name for the file."""
-        request, trace = self._found(asked)
-        return json.dumps({"path": self.write(request, trace, asked["kind"]), "name": f"afa-viz.{asked['kind']}"})
+        """Write a file of one of the `KINDS`; path on the server and a name for the file."""
+        (request, trace), kind = self._found(asked), asked["kind"]
+        label, cell = self._view(asked, trace) if kind == "png" else (None, None)
+        return json.dumps({"path": self.write(request, trace, kind, label, cell), "name": f"afa-viz.{kind}"})
 
-    def write(self, request: Request, trace: Trace, kind: str) -> str:
-        """Path of the report ("html") or the arrays ("npz") of a trace, written if it is not there."""
-        writers: dict[str, Callable] = {"html": trace.report, "npz": trace.save}
+    def python_code(self, asked: dict) -> str:
+        """The program that makes the present view: key, tab, label, cell, block, and head, -1 for the mean of all."""
+        request, trace = self._found(asked)
+        label, cell = self._view(asked, trace)
+        block, head = asked["block"], asked["head"]
+        if not _whole(block, len(trace.attn_logits)):
+            raise KeyError("block")
+        if head != -1 and not _whole(head, trace.attn_logits[block].shape[0]):
+            raise KeyError("head")
+        if not isinstance(asked["tab"], str):
+            raise KeyError("tab")
+        look = Look(asked["tab"], label, cell, block, None if head == -1 else head)
+        return json.dumps({"code": snippet(request, trace, self._session, look)})
+
+    def _view(self, asked: dict, trace: Trace) -> tuple[int, Cell]:
+        """Label and cell of a question."""
+        label, cell = asked["label"], asked["cell"]
+        if not _whole(label, len(trace.class_names)) or label == 0:
+            raise KeyError("label")
+        if not isinstance(cell, list) or len(cell) != 2 or not all(map(_whole, cell, trace.grid)):
+            raise KeyError("cell")
+        return label, (cell[0], cell[1])
+
+    def write(
+        self, request: Request, trace: Trace, kind: str, label: int | None = None, cell: Cell | None = None
+    ) -> str:
+        """Path of a file, written if it is not there.
+
+        Args:
+            kind: of `KINDS`: "html" the report, "npz" all arrays, "png" the chain as one picture.
+            label, cell: of the picture; None: the main class and its strongest cell.
+        Raises: KeyError: for another kind.
+        """
+        writers: dict[str, Callable] = {
+            "html": trace.report,
+            "npz": trace.save,
+            "png": lambda path: self._write_picture(request, trace, path, label, cell),
+        }
         write = writers[kind]
-        path = self.exports / request.key / f"afa-viz.{kind}"
+        view = "" if label is None and cell is None else f"-{label}-{'-'.join(map(str, cell or ()))}"
+        path = self.exports / f"{request.key}{view}" / f"afa-viz.{kind}"
         if not path.exists():
             write(path)
             for old in sorted(self.exports.iterdir(), key=lambda p: p.stat().st_mtime)[:-EXPORTS_KEPT]:
                 shutil.rmtree(old, ignore_errors=True)
         return str(path)
+
+    def _write_picture(self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None) -> None:
+        picture = Image.fromarray(poster(trace, label, cell, self._session.picture(request.picture).title))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{threading.get_ident()}.tmp")
+        picture.save(partial, format="PNG", compress_level=1)
+        os.replace(partial, path)
 
     def link(self, request: Request) -> dict[str, str]:
         """The part of the page's address that leads back to a request; without `example` for uploads."""
@@ -119,6 +178,10 @@ class Answers:
         if found is None:
             raise KeyError("key")
         return found
+
+
+def _whole(value: object, count: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count
 
 
 def scene_key(request: Request) -> str:

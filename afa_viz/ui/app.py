@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import gradio as gr
 import torch
 
 from afa_viz.ui.answers import Answers
+from afa_viz.ui.api import Api
 from afa_viz.ui.callbacks import Callbacks, polite
 from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
 from afa_viz.ui.dataset.answers import DataSetAnswers
@@ -98,7 +100,7 @@ def build(options: Options | None = None) -> Page:
                 controls = build_controls(registry, present)
         _bind(callbacks, picture, picker, controls, explorer)
         _bind_link(demo, callbacks, picture, picker, controls, explorer)
-        _bind_api(callbacks)
+        _bind_api(Api(session, answers))
     demo.queue(max_size=128, default_concurrency_limit=2)
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
@@ -176,29 +178,29 @@ def _bind_link(
     )  # fmt: skip
 
 
-def _bind_api(callbacks: Callbacks) -> None:
-    """`/explain`, the one public endpoint: picture, labels, settings, model -> numbers, arrays, report."""
+def _bind_api(api: Api) -> None:
+    """The public endpoints, docs/api.md; every other listener of the page is private."""
 
-    def explain(path, labels, settings, model):
-        try:
-            return callbacks.explain(path, labels, settings, model)
-        except Refusal as refusal:
-            raise gr.Error(str(refusal), print_exception=False) from None
+    def endpoint(call: Callable, inputs: list, output: gr.components.Component) -> None:
+        @functools.wraps(call)
+        def answer(*args, **kwargs):
+            try:
+                return call(*args, **kwargs)
+            except Refusal as refusal:
+                raise gr.Error(str(refusal), print_exception=False) from None
 
-    inputs = [
-        gr.File(label="picture", type="filepath", visible=False),
-        gr.JSON(label="labels", visible=False),
-        gr.JSON(label="settings", visible=False),
-        gr.Textbox(label="model", visible=False),
-    ]
-    outputs = [
-        gr.JSON(label="summary", visible=False),
-        gr.File(label="arrays", visible=False),
-        gr.File(label="report", visible=False),
-    ]
-    gr.Button(visible=False).click(
-        explain, inputs, outputs, api_name="explain", concurrency_id="model", concurrency_limit=2
-    )
+        gr.Button(visible=False).click(
+            answer, inputs, output, api_name=call.__name__, concurrency_id="model", concurrency_limit=2
+        )
+
+    def anything(name: str) -> gr.JSON:
+        return gr.JSON(label=name, visible=False)
+
+    picture = gr.File(label="picture", type="filepath", visible=False)
+    endpoint(api.explain, [picture, *map(anything, ("image", "labels", "settings", "model"))], anything("numbers"))
+    endpoint(api.query, list(map(anything, ("key", "row", "column", "block"))), anything("numbers"))
+    file = gr.File(label="file", visible=False)
+    endpoint(api.export, list(map(anything, ("key", "kind", "label", "row", "column"))), file)
 
 
 def _warm(session: Session, answers: Answers, model: str) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import gradio as gr
 
-from afa_viz.figures import scores
-from afa_viz.trace import Trace
 from afa_viz.ui import link
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.controls import NONE_SELECTED
@@ -19,25 +16,6 @@ from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS, config_from
 
 log = logging.getLogger(__name__)
-
-
-def summary(trace: Trace) -> dict[str, Any]:
-    """The numbers of one explanation, for `/explain`."""
-    return {
-        "image_labels": [trace.class_names[label] for label in trace.present],
-        "labels_given": trace.labels_given,
-        "size": list(trace.image.shape[:2]),
-        "grid": list(trace.grid),
-        "regions": scores.region_shares(trace),
-        "pseudo_label": _areas(trace, trace.pseudo_label),
-        "prediction": _areas(trace, trace.seg),
-        "checkpoint_id": trace.checkpoint_id,
-    }
-
-
-def _areas(trace: Trace, label) -> dict[str, float]:
-    names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
-    return {names[int(found)]: float((label == found).float().mean()) for found in label.unique()}
 
 
 def polite(count: int) -> Callable:
@@ -141,21 +119,3 @@ class Callbacks:
             for name, old in (("bkg_score_low", low), ("bkg_score_high", high))
         ]
         return self.answers.stages(request), *pushed
-
-    def explain(self, path: str, labels: list[str] | None, settings: dict | None, model: str | None) -> tuple:
-        """`/explain`: numbers of one picture, its arrays and its report as files."""
-        settings = dict(settings or {})
-        left_out = settings.pop("leave_out", [])
-        unknown = set(settings) - {slider.field for slider in SLIDERS}
-        if unknown:
-            raise Refusal(
-                f"There is no setting {sorted(unknown)[0][:40]!r}; expected leave_out or some of "
-                f"{', '.join(slider.field for slider in SLIDERS)}."
-            )
-        if not path:
-            raise Refusal("There is no picture; send a PNG, JPEG or WebP file.")
-        picture = self.session.keep(read_upload(path))
-        name = model or self.session.registry.names[0]
-        request = self.session.request(picture, name, labels or [], config_from(settings, left_out))
-        trace = self.session.trace(request)
-        return summary(trace), self.answers.write(request, trace, "npz"), self.answers.write(request, trace, "html")

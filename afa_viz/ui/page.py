@@ -20,7 +20,8 @@ EXPLORER = HERE / "explorer"
 TEXTS = HERE / "texts" / "en.json"
 TABS = ("cam", "walk", "par", "regions", "seg", "data", "lab")  # in pipeline order: <tab>.html and <tab>.js
 SCRIPTS = (  # one function scope, in this order
-    "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "live", "strip", *TABS, "start",
+    "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "live", "strip", "share",
+    *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye

@@ -52,6 +52,18 @@ class Picture:
         return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)
 
 
+@dataclass(frozen=True)
+class Source:
+    """How a program gets a picture: imports, lines that define `image`, and an expression for its truth or ""."""
+
+    lines: tuple[str, ...]
+    target: str = ""
+    imports: tuple[str, ...] = ()
+
+
+UPLOADED = Source(('image = "photograph.jpg"  # the photograph that was uploaded',))
+
+
 def _frozen(array: np.ndarray) -> np.ndarray:
     array = np.ascontiguousarray(array)
     array.setflags(write=False)
@@ -133,6 +145,15 @@ class Example:
     def caption(self) -> str:
         """For the gallery; says so where the picture is none of the training world."""
         return f"{self.title} (photograph, outside the training world)" if self.domain == "photograph" else self.title
+
+    def source(self) -> Source:
+        """Of a program that is run in the folder of the source code."""
+        bundled = Path(__file__).parents[1] / "examples"
+        folder = "afa_viz/examples" if self.path.parent.resolve() == bundled.resolve() else self.path.parent.name
+        lines = (f'image = "{folder}/{self.path.name}"',)
+        if self.mask_path is None:
+            return Source(lines)
+        return Source(lines, f'np.asarray(Image.open("{folder}/{self.mask_path.name}"))', ("import numpy as np",))
 
     def read(self) -> Picture:
         """The picture with its truth."""

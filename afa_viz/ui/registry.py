@@ -62,11 +62,15 @@ class Registry:
         """Of all models, the first one is shown first."""
         return list(self._sources)
 
+    def source(self, name: str) -> str:
+        """What a model is loaded from."""
+        return self._sources[name]
+
     def get(self, name: str) -> AFA:
         """A loaded model in evaluation mode. Raises: Refusal: for an unknown name or weights that do not load."""
         from afa_viz.model.checkpoint import load_model
 
-        if name not in self._sources:
+        if not isinstance(name, str) or name not in self._sources:
             raise Refusal(f"There is no model {str(name)[:60]!r} here; choose one of {', '.join(self.names)}.")
         with self._lock:
             if name not in self._models:

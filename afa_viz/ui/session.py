@@ -20,7 +20,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.explain import STAGES, explain, recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.cache import SingleFlightCache
-from afa_viz.ui.pictures import Example, Picture, Refusal, read_examples
+from afa_viz.ui.pictures import UPLOADED, Example, Picture, Refusal, Source, read_examples
 from afa_viz.ui.registry import Registry
 
 TRACE_BYTES = 512 * 2**20
@@ -77,6 +77,9 @@ class Pictures(Protocol):
     def picture(self, name: object) -> Picture:
         """Raises: Refusal: for an unknown id."""
 
+    def code(self, name: object) -> Source:
+        """How a program gets it. Raises: Refusal: for an unknown id."""
+
 
 class Session:
     """Everything that pages share. Safe for threads.
@@ -132,6 +135,16 @@ class Session:
         if held is None:
             raise Refusal("The server no longer holds this photograph; please upload it again.")
         return held
+
+    def code(self, name: str) -> Source:
+        """How a program gets a picture, for the page's copy of its view. Raises: Refusal: as `picture`."""
+        kind, _, rest = name.partition(":")
+        if kind == "data" and self._dataset is not None:
+            return self._dataset.code(rest)
+        for example in self.examples if kind == "example" else []:
+            if example.name == rest:
+                return example.source()
+        return UPLOADED
 
     def request(
         self, picture: str, model: str, labels: Sequence[str] | None = None, config: ExplainConfig | None = None

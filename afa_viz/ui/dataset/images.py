@@ -14,7 +14,7 @@ from PIL import Image
 
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.dataset.sources import ImageSource, SandboxScenes, fingerprint
-from afa_viz.ui.pictures import LONG_SIDE, Picture, Refusal, new_picture
+from afa_viz.ui.pictures import LONG_SIDE, Picture, Refusal, Source, new_picture
 
 THUMBNAIL = 144  # pixels, long side
 THUMBNAIL_BYTES = 24 * 2**20
@@ -90,6 +90,17 @@ class DataSet:
             domain="sandbox" if sandbox else "data set",
             class_names=self.source.class_names,
         )
+
+    def code(self, name: object) -> Source:
+        """How a program gets an image: a scene is rendered, a file is named without its folder."""
+        place = self.place(name)
+        if isinstance(self.source, SandboxScenes):
+            scene = f'scene = render_scene("val", {place}, {self.source.size})'
+            imports = ("from afa_viz.data.sandbox import render_scene",)
+            return Source((scene, "image = scene.image"), "scene.mask", imports)
+        paths = getattr(self.source, "image_paths", None)
+        file = paths[place].name if paths else self.title(place)
+        return Source((f"image = {file!r}  # of the data set: {self.source.title}",))
 
     def thumbnail(self, place: int) -> str:
         """A small JPEG as a data address; "" for an image that can not be read."""

@@ -88,23 +88,6 @@ for (const [name, axis] of [["row", 0], ["col", 1]]) {
   });
 }
 
-for (const button of $$("[data-export]")) {
-  button.addEventListener("click", async () => {
-    if (!data || button.disabled) return;
-    button.disabled = true;
-    try {
-      const { path, name } = JSON.parse(await server.export_file({ key: data.key, kind: button.dataset.export }));
-      const link = document.createElement("a");
-      link.href = `${window.gradio_config?.root ?? ""}/gradio_api/file=${path}`;
-      link.download = name;
-      link.click();
-    } catch (error) {
-      gone(error);
-    }
-    button.disabled = false;
-  });
-}
-
 // --- settings of the sidebar -----------------------------------------------------------------------------------------
 
 const settingListeners = [];

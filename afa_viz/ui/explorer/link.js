@@ -61,7 +61,7 @@ function linkLater() {
   }, 250);
 }
 
-$('[data-do="link"]').addEventListener("click", async (event) => {
+$('[data-do="link"]').addEventListener("click", async () => {
   if (!data) return;
   if (!data.link?.example && !data.link?.data) {
     say(text("link.upload"), true);
@@ -74,5 +74,6 @@ $('[data-do="link"]').addEventListener("click", async (event) => {
   } catch {
     window.prompt(text("link.copy_by_hand"), address); // no clipboard without https
   }
-  event.target.focus();
+  $(".afa-share").open = false;
+  $(".afa-share summary").focus();
 });
