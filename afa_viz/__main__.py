@@ -35,6 +35,7 @@ COMMANDS = (
     Command("convert", "write weights of another layout as a checkpoint of ours", "afa_viz.commands.convert"),
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),
     Command("bench", "measure how fast it is, beside the targets", "afa_viz.commands.bench"),
+    Command("space", "put the app on the Hugging Face hub as a Space", "afa_viz.commands.space"),
 )
 
 

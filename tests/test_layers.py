@@ -46,7 +46,7 @@ OWNED = {
     "gradio": {"afa_viz.ui"},
     "plotly": {"afa_viz.figures"},
     "matplotlib": {"afa_viz.figures"},
-    "huggingface_hub": {"afa_viz.model"},
+    "huggingface_hub": {"afa_viz.model", "afa_viz.commands"},
     "timm": {"afa_viz.model"},
     "pydensecrf": {"afa_viz.ops"},
 }

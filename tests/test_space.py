@@ -1,0 +1,236 @@
+"""What hosting needs: the Space's settings, one command that uploads, the Dockerfile, and a server that writes nowhere
+but into temporary folders, with and without rendering on the server's side."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from huggingface_hub import constants
+from huggingface_hub.utils import _http as hub_http
+
+from afa_viz.__main__ import main
+from afa_viz.commands.space import files_of
+
+ROOT = Path(__file__).parents[1]
+HUB = "https://huggingface.co"
+httpx = importlib.import_module(type(hub_http.default_client_factory()).__module__.split(".")[0])  # httpx or httpx2
+
+
+def front_matter() -> dict[str, str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, settings, _ = text.split("---\n", 2)
+    return {key: value.strip('"') for key, value in re.findall(r"^(\w+): (.+)$", settings, re.M)}
+
+
+def test_the_settings_of_the_space_are_what_the_repository_is():
+    import gradio
+
+    found = front_matter()
+    assert (found["sdk"], found["python_version"], found["suggested_hardware"]) == ("gradio", "3.12", "cpu-basic")
+    assert (ROOT / found["app_file"]).is_file()
+    least = re.search(r"^gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text(), re.M)
+    assert least and least[1].split(".")[:2] == found["sdk_version"].split(".")[:2]
+    assert gradio.__version__.split(".")[0] == found["sdk_version"].split(".")[0]
+    assert len(found["short_description"]) <= 60  # the hub's limit
+
+
+# --- the upload ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A small clone: what a Space needs, and what must stay at home."""
+    files = {
+        "app.py": "1", "README.md": "---\nsdk: gradio\n---\n", "requirements.txt": "gradio", "LICENSE": "free",
+        "afa_viz/__init__.py": "", "afa_viz/ui/texts/en.json": "{}", "checkpoints/a/model.safetensors": "weights",
+        "docs/pictures/app.png": "picture", "docs/world.md": "home", "tests/test_a.py": "home", "runs/last.pt": "home",
+        "afa_viz/__pycache__/x.pyc": "home", ".env": "home", "afa_viz/.cache": "home", ".git/config": "home",
+    }  # fmt: skip
+    for name, text in files.items():
+        path = tmp_path / "clone" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "clone"
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """The hub as far as an upload asks it; what was asked, and what it should answer first."""
+    asked: list = []
+    refusals: list = []
+
+    def answer(request):
+        asked.append(request)
+        path = request.url.path
+        if refusals:
+            return refusals[0]
+        if path == "/api/repos/create":
+            return httpx.Response(200, json={"url": f"{HUB}/spaces/jane/afa-viz", "id": "1", "name": "jane/afa-viz"})
+        if "/preupload/" in path:
+            names = [file["path"] for file in json.loads(request.content)["files"]]
+            plain = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
+            return httpx.Response(200, json={"files": [{"path": name, **plain} for name in names]})
+        if "/commit/" in path:
+            done = {
+                "success": True,
+                "commitUrl": f"{HUB}/spaces/jane/afa-viz/commit/1",
+                "commitOid": "1",
+                "hookOutput": "",
+            }
+            return httpx.Response(200, json=done)
+        if "/tree/" in path:
+            old = {"type": "file", "oid": "1", "size": 1, "path": "old.txt"}
+            return httpx.Response(200, json=[old])
+        return httpx.Response(200, json={"id": "jane/afa-viz", "sha": "1", "siblings": [{"rfilename": "old.txt"}]})
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_TOKEN", "hf_of_a_test")
+    huggingface_hub.set_client_factory(lambda: httpx.Client(transport=httpx.MockTransport(answer)))
+    yield asked, refusals
+    huggingface_hub.set_client_factory(hub_http.default_client_factory)
+
+
+def committed(asked) -> tuple[dict[str, bytes], list[str]]:
+    """Files that the commit adds, with their contents, and files that it deletes."""
+    commit = next(request for request in asked if "/commit/" in request.url.path)
+    lines = [json.loads(line) for line in commit.content.splitlines()]
+    added = {x["value"]["path"]: base64.b64decode(x["value"]["content"]) for x in lines if x["key"] == "file"}
+    return added, [x["value"]["path"] for x in lines if x["key"] == "deletedFile"]
+
+
+def test_one_command_uploads_what_a_space_needs(clone, hub, capsys):
+    asked, _ = hub
+    assert main(["space", "jane/afa-viz", "--folder", str(clone)]) == 0
+    create = json.loads(asked[0].content)
+    assert (create["type"], create["sdk"]) == ("space", "gradio")
+    assert asked[0].headers["authorization"] == "Bearer hf_of_a_test"
+    added, deleted = committed(asked)
+    assert sorted(added) == [
+        "LICENSE", "README.md", "afa_viz/__init__.py", "afa_viz/ui/texts/en.json", "app.py",
+        "checkpoints/a/model.safetensors", "docs/pictures/app.png", "requirements.txt",
+    ]  # fmt: skip
+    assert added["checkpoints/a/model.safetensors"] == b"weights"
+    assert deleted == ["old.txt"]
+    assert "sent 8 files" in capsys.readouterr().out
+
+
+def test_a_refusal_of_the_hub_is_one_sentence(clone, hub, capsys):
+    _, refusals = hub
+    refused = httpx.Response(403, json={"error": "You don't own jane"}, request=httpx.Request("POST", HUB))
+    refusals.append(refused)
+    assert main(["space", "jane/afa-viz", "--folder", str(clone)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("afa_viz: the hub refused jane/afa-viz") and "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["afa-viz", "a/b/c", "/x", "x/"])
+def test_a_space_has_an_owner_and_a_name(name, clone, capsys):
+    assert main(["space", name, "--folder", str(clone)]) == 2
+    assert "expected OWNER/NAME" in capsys.readouterr().err
+
+
+def test_without_a_checkpoint_or_settings_nothing_is_sent(clone, capsys):
+    (clone / "README.md").write_text("# no settings")
+    assert main(["space", "jane/afa-viz", "--folder", str(clone)]) == 2
+    assert "does not begin with the settings" in capsys.readouterr().err
+    shutil.rmtree(clone / "checkpoints")
+    assert main(["space", "jane/afa-viz", "--folder", str(clone)]) == 2
+    assert "has no checkpoints" in capsys.readouterr().err
+
+
+def test_a_dry_run_lists_the_real_repository(capsys):
+    assert main(["space", "jane/afa-viz", "--dry-run"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert {"app.py", "README.md", "requirements.txt"} <= set(listed) and "MB" in listed[-1]
+    assert any(name.startswith("checkpoints/") and name.endswith(".safetensors") for name in listed)
+    assert listed[:-1] == files_of(ROOT)
+
+
+def test_the_image_takes_what_the_app_needs():
+    docker = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    copied = {name.rstrip("/") for line in re.findall(r"^COPY (.+)$", docker, re.M) for name in line.split()[:-1]}
+    assert {"app.py", "afa_viz", "checkpoints", "requirements.txt"} <= copied
+    assert all((ROOT / name).exists() for name in copied)
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert copied <= allowed
+    assert docker.index("USER ") < docker.index('CMD ["python", "app.py"')  # not as root
+
+
+# --- the server ------------------------------------------------------------------------------------------------------
+
+
+def tree(*folders: Path) -> dict[str, int]:
+    """Every file with its time of change, without compiled Python."""
+    return {
+        str(path): path.stat().st_mtime_ns
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def node() -> str | None:
+    """A Node.js for rendering on the server's side: the system's, or the one that playwright brings."""
+    try:
+        import playwright
+    except ImportError:
+        return shutil.which("node")
+    bundled = Path(playwright.__file__).parent / "driver" / "node"
+    return shutil.which("node") or (str(bundled) if bundled.exists() else None)
+
+
+@pytest.mark.parametrize("ssr", ["false", "true"])
+def test_as_on_spaces_it_serves_and_writes_into_temporary_folders_only(ssr, tmp_path):
+    if ssr == "true" and node() is None:
+        pytest.skip("there is no Node.js; install it, or playwright, which brings one")
+    home, temp, clone = tmp_path / "home", tmp_path / "temp", tmp_path / "clone"
+    for folder in (home, temp, clone):
+        folder.mkdir()
+    for name in ("app.py", "README.md"):
+        shutil.copy(ROOT / name, clone)
+    for name in ("afa_viz", "checkpoints"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    before = tree(home, clone)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(temp), "SPACE_ID": "jane/afa-viz",
+        "GRADIO_SERVER_PORT": str(port), "GRADIO_SSR_MODE": ssr, "GRADIO_NODE_PATH": node() or "",
+        "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+    }  # fmt: skip
+    log = tmp_path / "log.txt"
+    with open(log, "w") as file:
+        app = subprocess.Popen([sys.executable, "app.py"], cwd=clone, env=environment, stdout=file, stderr=file)
+    try:
+        page, deadline = "", time.monotonic() + 120
+        while not page:
+            assert time.monotonic() < deadline and app.poll() is None, log.read_text()
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as response:
+                    page = response.read().decode()
+            except OSError:
+                time.sleep(0.3)
+        assert "AFA Viz" in page
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/gradio_api/info", timeout=10) as response:
+            assert "/explain" in json.load(response)["named_endpoints"]
+        assert ("__sveltekit" in page) == (ssr == "true")
+    finally:
+        app.terminate()
+        app.wait(20)
+    assert tree(home, clone) == before, log.read_text()
+    assert "Traceback" not in log.read_text()
