@@ -28,6 +28,7 @@ class Group:
 GROUPS = (
     Group("par", "PAR against its textbook form", "benchmarks.par"),
     Group("sandbox", "rendering scenes, and training on them", "benchmarks.sandbox"),
+    Group("load", "a classroom of simulated students", "benchmarks.load"),
 )
 
 
