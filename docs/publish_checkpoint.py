@@ -171,14 +171,16 @@ plays them in its tab Training.
 """
 
 
-def publish_snapshots(run: Path, scenes: SandboxDataset) -> None:
+def publish_snapshots(run: Path, scenes: SandboxDataset, chosen: set[int]) -> None:
     """The snapshots of a run, packed, each with the ladder of its moment; and all ladders of the run.
 
     Args:
+        chosen: iterations; empty for all.
         scenes: of the val split that the run's ladders were made on, for moments without one.
     """
     ladders = {entry["iteration"]: entry for entry in ladder_history(read_metrics(run))}
     paths = sorted((run / SNAPSHOTS).glob("iter_*.safetensors"))
+    paths = [path for path in paths if not chosen or int(path.stem.removeprefix("iter_")) in chosen]
     for path in paths:
         model = load_model(path, device="cpu")
         entry = ladders.get(model.card.training["iterations"], {})
@@ -253,7 +255,7 @@ def publish(args: argparse.Namespace) -> None:
     }
     write_scores(ladder, FOLDER / "scores.json", facts)
     seen = SandboxDataset("val", args.val_scenes, size=model.card.input_size, cache_dir=args.cache)
-    publish_snapshots(Path(args.run), seen)
+    publish_snapshots(Path(args.run), seen, {int(n) for n in args.snapshots.split(",") if n})
     write_plots({**facts, **data}, PICTURES)
     lines = read_metrics(Path(args.run))
     if lines:
@@ -266,6 +268,7 @@ def main() -> None:
     parser.add_argument("run", nargs="?", help="folder of the run")
     parser.add_argument("--page", action="store_true", help="only write checkpoints/README.md anew")
     parser.add_argument("--limit", type=int, default=400, help="test scenes (default: 400)")
+    parser.add_argument("--snapshots", default="", help="iterations of those to publish, like 50,450; default: all")
     parser.add_argument("--val-scenes", type=int, default=50, help="of the run's ladders (default: 50)")
     parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
     parser.add_argument("--note", default="", help="a paragraph on what else is to be known of this run")

@@ -110,9 +110,14 @@ def renumbered(trace: Trace, like: Trace) -> Trace:
     numbers = torch.arange(256, dtype=torch.uint8)
     numbers[: len(to)] = to.to(torch.uint8)
 
-    def spread(values: torch.Tensor, rows: torch.Tensor, count: int) -> torch.Tensor:
+    def spread(name: str, rows: torch.Tensor, count: int) -> torch.Tensor:
+        values = getattr(trace, name)
         return values.new_zeros(count, *values.shape[1:]).index_copy_(0, rows, values)
 
+    of_classes = ("image_labels", "cam", "class_logits")
+    with_background = ("cam_rw", "cam_rw_high", "cam_par", "cam_par_high", "seg_logits")
+    arrays: dict[str, Any] = {name: spread(name, to[1:] - 1, len(names) - 1) for name in of_classes}
+    arrays |= {name: spread(name, to, len(names)) for name in with_background}
     return dataclasses.replace(
         trace,
         class_names=names,
@@ -120,10 +125,8 @@ def renumbered(trace: Trace, like: Trace) -> Trace:
         target=like.target,
         pseudo_label=numbers[trace.pseudo_label.long()],
         seg=numbers[trace.seg.long()],
-        **{name: spread(getattr(trace, name), to[1:] - 1, len(names) - 1) for name in ("image_labels", "cam", "class_logits")},
-        **{name: spread(getattr(trace, name), to, len(names)) for name in
-           ("cam_rw", "cam_rw_high", "cam_par", "cam_par_high", "seg_logits")},
-    )  # fmt: skip
+        **arrays,
+    )
 
 
 def timed_crf(trace: Trace) -> tuple[Trace, dict[str, float]]:

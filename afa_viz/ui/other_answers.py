@@ -6,6 +6,7 @@ import dataclasses
 import json
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from afa_viz.trace import Trace
 from afa_viz.ui import payload
@@ -51,7 +52,8 @@ class OtherAnswers:
             return _refused(refusal)
 
     def _compared(self, request: Request, crf: bool, like: Trace) -> str:
-        trace, times = self._session.trace(request), {}
+        trace = self._session.trace(request)
+        times: dict[str, float] = {}
         if crf:
             trace, times = timed_crf(trace)
         found = payload.compared(renumbered(trace, like))
@@ -66,12 +68,13 @@ class OtherAnswers:
         registry = self._session.registry
         card = registry.get(request.model).card
         training = card.training if card else {}
-        found = [
+        snapshots = registry.snapshots(request.model)
+        found: list[dict[str, Any]] = [
             {"model": f"{request.model}{SNAPSHOT_MARK}{s.iteration}", "iteration": s.iteration, "scores": s.scores}
-            for s in registry.snapshots(request.model)
+            for s in snapshots
         ]
         last = training.get("iterations")
-        if found and isinstance(last, int) and last > max(int(s["iteration"]) for s in found):
+        if snapshots and isinstance(last, int) and last > snapshots[-1].iteration:
             found.append({"model": request.model, "iteration": last, "scores": {}})
         history = read_history(registry.snapshot_folder(request.model))
         facts = {"model": request.model, "models": registry.names, "series": _above_the_walk(request).key}

@@ -15,6 +15,7 @@ function trainingRun(key) {
   const FRAMES = 60; // kept; a quarter of a megabyte each
   const PACE = 800; // milliseconds for each snapshot that is played
   const AGAIN = 500; // milliseconds until a busy server is asked again
+  const LARGEST_AREAS = 4; // named below the prediction: early ones have a patch of every class
   const STAGES_SHOWN = ["cam", "affinity", "cam_rw", "seg"];
 
   let section = null;
@@ -77,7 +78,10 @@ function trainingRun(key) {
       while (run && view.tab === "training") {
         const next = missing();
         progress();
-        if (next < 0) break;
+        if (next < 0) {
+          draw(); // the walk's colours now mean the same in all of them
+          break;
+        }
         const name = nameOf(next);
         const raw = JSON.parse(await server.snapshot({ key: data.key, model: run.snapshots[next].model }));
         if (!raw) throw new Error("no such snapshot");
@@ -176,7 +180,7 @@ function trainingRun(key) {
       drawAffinity(frame);
     }
     paintLabelField(figure("seg"), frame.seg.bytes, data.size, colourOf, className);
-    fillLegend(figure("seg").querySelector(".afa-legend"), areasOf(frame.seg.bytes, text("uncertain")));
+    fillLegend(figure("seg").querySelector(".afa-legend"), areasOf(frame.seg.bytes, text("uncertain")).slice(0, LARGEST_AREAS));
     marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
   }
 
