@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 
 
@@ -49,23 +49,23 @@ class ExplainConfig:
     par_downscale: int = 2
 
     def __post_init__(self) -> None:
-        def require(good: bool, field: str, expected: str) -> None:
+        def require(good: bool, name: str, expected: str) -> None:
             if not good:
-                raise ValueError(f"{field} is {getattr(self, field)!r}; expected {expected}.")
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}.")
 
-        for field in ("scales", "dilations"):  # a list, as JSON has it, is meant as the same setting
-            object.__setattr__(self, field, tuple(getattr(self, field)))
-        for field in ("long_side", "num_steps", "num_iters", "par_downscale"):
-            value = getattr(self, field)
-            require(value is None or value % 1 == 0, field, "a whole number")
-            object.__setattr__(self, field, value if value is None else int(value))
+        for name in ("scales", "dilations"):  # a list, as JSON has it, is meant as the same setting
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("long_side", "num_steps", "num_iters", "par_downscale"):
+            value = getattr(self, name)
+            require(value is None or value % 1 == 0, name, "a whole number")
+            object.__setattr__(self, name, value if value is None else int(value))
         require(all(d % 1 == 0 for d in self.dilations), "dilations", "whole numbers of pixels")
         object.__setattr__(self, "dilations", tuple(int(d) for d in self.dilations))
         require(not math.isnan(self.label_threshold), "label_threshold", "a number")
         require(self.long_side is None or 32 <= self.long_side <= 2048, "long_side", "None or 32 to 2048 pixels")
         require(len(self.scales) > 0 and all(0.25 <= s <= 4 for s in self.scales), "scales", "scales from 0.25 to 4")
-        for field in ("bkg_score", "bkg_score_low", "bkg_score_high"):
-            require(0 <= getattr(self, field) <= 1, field, "a number from 0 to 1")
+        for name in ("bkg_score", "bkg_score_low", "bkg_score_high"):
+            require(0 <= getattr(self, name) <= 1, name, "a number from 0 to 1")
         require(self.bkg_score_low <= self.bkg_score_high, "bkg_score_low", "at most bkg_score_high")
         require(0 <= self.radius <= 128, "radius", "0 to 128 cells")
         require(0 < self.power <= 32, "power", "a number above 0 and up to 32")
@@ -110,7 +110,9 @@ class TrainConfig:
 
     Attributes:
         backbone: see `afa_viz.model.afa.BACKBONES`.
-        num_classes: K, background included.
+        pretrained: the encoder begins with ImageNet weights: timm's for PVT v2 (Apache-2.0), those of the hub for MiT
+            (non-commercial).
+        num_classes: K, background included; of photographs it is that of the data set.
         pooling, logit_offset, cam_relu: how class logits and CAMs are formed; the defaults are published.
         crop_size: pixels, a multiple of 32.
         batch_size: images a step of each process.
@@ -139,6 +141,7 @@ class TrainConfig:
     """
 
     backbone: str = "mit_b1"
+    pretrained: bool = field(default=False, repr=False)  # only matters at the start: no reason not to resume
     num_classes: int = 21
     pooling: str = "max"
     topk: float = 0.05
@@ -300,9 +303,13 @@ QUICK = {
     "ten_minutes_on": TEN_MINUTES_ON,
     "few_seconds": FEW_SECONDS,
 }
+# New runs on photographs begin with freely licensed ImageNet weights; `backbone=mit_b1` is the published encoder.
+VOC = TrainConfig(backbone="pvt_v2_b1", pretrained=True)
 PRESETS = {
-    "voc": TrainConfig(),
-    "coco": TrainConfig(
+    "sandbox": SANDBOX,
+    "voc": VOC,
+    "coco": replace(
+        VOC,
         num_classes=81,
         max_iters=80000,
         cam_iters=5000,
@@ -310,7 +317,7 @@ PRESETS = {
         affinity_target="seg",
         explain=ExplainConfig(num_iters=15),
     ),
-    "sandbox": SANDBOX,
+    "folder": VOC,
     **QUICK,
 }
 

@@ -1,12 +1,14 @@
-"""Settings from text: `key=value` pairs into frozen config dataclasses, by the type of each field."""
+"""Settings from text and files: `key=value` pairs, TOML and JSON into frozen config dataclasses, by type of field."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 Config = TypeVar("Config")
@@ -35,6 +37,83 @@ def apply_settings(config: Config, settings: Sequence[str]) -> Config:
             raise ValueError(f"there is no setting {key!r}; {_nearest(key, list(kinds))}.")
         changes[key] = _parse(key, kinds[key], text.strip())
     return _replaced(config, changes)
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """What a TOML or JSON file of settings holds.
+
+    Raises: FileNotFoundError, ValueError: if it is not there or holds anything else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file of settings {path}; expected TOML or JSON with key = value.")
+    try:
+        held = json.loads(path.read_text(encoding="utf-8")) if path.suffix.lower() == ".json" else _read_toml(path)
+    except ValueError as error:  # of both parsers, and of text that is none
+        raise ValueError(f"{path} can not be read ({error}); expected TOML or JSON with key = value.") from error
+    if not isinstance(held, dict):
+        raise ValueError(f"{path} holds a {type(held).__name__}; expected names and values of settings.")
+    return held
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ModuleNotFoundError:
+        raise ValueError("TOML needs Python 3.11 or newer: write the same as JSON") from None
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def apply_mapping(config: Config, values: Mapping[str, Any], within: str = "") -> Config:
+    """The config with the values of a file applied, nested ones as nested tables.
+
+    Args:
+        config: a frozen dataclass instance.
+        values: by field; lists are meant as tuples, whole numbers as numbers.
+        within: where the values stand in the file, for messages.
+    Returns: a new config.
+    Raises: ValueError: as `apply_settings`.
+    """
+    hints = typing.get_type_hints(type(config))
+    names = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in names:
+            raise ValueError(f"there is no setting {within + name!r}; {_nearest(name, names)}.")
+        changes[name] = _typed(within + name, hints[name], value, getattr(config, name))
+    return dataclasses.replace(config, **changes)  # type: ignore[type-var]
+
+
+def _typed(key: str, kind: Any, value: Any, present: Any = None) -> Any:
+    """A value of a file as a value of a type; `present` is what the field holds now."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        return _typed(key, next(a for a in arguments if a is not type(None)), value)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
+        if len(kinds) == len(value):
+            return tuple(_typed(f"{key}[{i}]", k, v) for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return apply_mapping(present if present is not None else _blank(key, kind, value), value, f"{key}.")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind in (bool, int, float, str) and type(value) is kind:
+        return value
+    expected = kind.__name__ if isinstance(kind, type) and origin is None else str(kind)
+    raise ValueError(f"got {key} = {value!r}; expected {WORDS.get(expected, expected)}.")
+
+
+WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
+
+
+def _blank(key: str, kind: Any, value: Mapping[str, Any]) -> Any:
+    """A new dataclass of a list in a file; its fields without default come from the file."""
+    required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
+    missing = [name for name in required if name not in value]
+    if missing:
+        raise ValueError(f"{key} has no {missing[0]!r}; expected all of {', '.join(required)}.")
+    return kind(**{name: value[name] for name in required})
 
 
 def field_types(config: Any, prefix: str = "") -> dict[str, Any]:

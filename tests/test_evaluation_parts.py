@@ -302,7 +302,7 @@ def test_evaluate_prints_writes_and_draws(folder, capsys):
         (["--recipe", "harf"], "there is no recipe 'harf'; the nearest is 'hard'"),
         (["--recipe", "cooc=2"], "cooc is 2.0, expected a number from 0 to 1"),
         (["--set", "radios=3"], "the nearest is 'radius'"),
-        (["--checkpoint", "VOC"], "the checkpoint knows 20 classes but the sandbox has 12"),
+        (["--checkpoint", "VOC"], "the checkpoint knows 20 classes but sandbox val has 12"),
         (["--checkpoint", "nowhere.safetensors"], "there is no 'nowhere.safetensors'"),
     ],
 )

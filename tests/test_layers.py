@@ -39,6 +39,7 @@ EXTRA = {
     ("afa_viz.lab", "afa_viz.figures"),  # the lab asks about the numbers that the figures show
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
     ("afa_viz.training", "afa_viz.evaluation"),  # and shows the ladder while it trains
+    ("afa_viz.evaluation", "afa_viz.data"),  # samples of data sets
     ("afa_viz.__main__", "afa_viz.commands"),
 }
 # third-party packages that belong to one room

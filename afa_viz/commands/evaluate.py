@@ -1,16 +1,37 @@
-"""`evaluate`: scores every stage on a data set, by class, part and context; thresholds and plots on request."""
+"""`evaluate`: scores every stage on a data set, by class, part and context; thresholds and plots on request.
+
+Under torchrun every process scores its share of the images, and the counts are summed.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from afa_viz.evaluation import Sample
+    from afa_viz.training.distributed import Processes
+
+SCENES = 400  # of the sandbox, unless --limit says otherwise
+PROTOCOLS = {"sandbox": "ladder", "folder": "ladder", "voc": "both", "coco": "both"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
-    parser.add_argument("--data", default="sandbox", choices=["sandbox"], help="data set (default: sandbox)")
-    parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="(default: test)")
-    parser.add_argument("--limit", type=int, default=400, help="images at most (default: 400)")
+    parser.add_argument("--data", default="sandbox", choices=list(PROTOCOLS), help="data set (default: sandbox)")
+    parser.add_argument("--root", metavar="DIR", help="folder of the data set; `data check` tells what must lie there")
+    parser.add_argument("--split", help="(default: test of the sandbox, else val)")
+    parser.add_argument("--labels", default="auto", help="where image labels come from (default: the best there is)")
+    parser.add_argument("--limit", type=int, help=f"images at most (default: {SCENES} of the sandbox, else all)")
+    parser.add_argument(
+        "--protocol", choices=["ladder", "published", "both"],
+        help="stages at the size that is explained, the passes behind published numbers, or both (default: both; "
+        "ladder for sandbox and folder)",
+    )  # fmt: skip
+    parser.add_argument("--crf", action="store_true", help="also dense CRF after the published test (pydensecrf2)")
     parser.add_argument(
         "--recipe", nargs="+", action="extend", default=[], metavar="WORD",
         help="of the sandbox: a preset like hard, knobs like cooc=0.9, or both",
@@ -25,59 +46,185 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plots", default=None, metavar="DIR", help="write plots of all scores to this folder")
     parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
+
+
+@dataclass(frozen=True)
+class Data:
+    """The samples of this process, behind a progress bar; of how many in all; broken: images that were left out."""
+
+    title: str
+    class_names: tuple[str, ...]
+    samples: Iterable[Sample]
+    count: int
+    broken: list[str]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score every stage on a data set and print the ladder; returns the exit code."""
-    if args.limit < 1:
+    """Score a model on a data set and print the tables; returns the exit code."""
+    if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}; expected at least 1 image.")
-    from tqdm import tqdm
+    if args.crf:
+        from afa_viz.ops import dense_crf
+
+        if not dense_crf.available():
+            raise ValueError(dense_crf.HOW_TO_INSTALL)
+    from afa_viz.training import distributed
+
+    if args.threads:
+        import torch
+
+        torch.set_num_threads(args.threads)
+    processes = distributed.start(args.device)
+    try:
+        with distributed.together(processes):
+            _evaluate(args, processes)
+    finally:
+        distributed.stop()
+    return 0
+
+
+def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
+    from functools import partial
 
     from afa_viz.config import ExplainConfig
-    from afa_viz.data.sandbox import SandboxDataset, read_recipe
-    from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
+    from afa_viz.evaluation import ThresholdSweep, score_shards, write_scores
+    from afa_viz.evaluation.published import REFERENCES, PublishedScores
     from afa_viz.evaluation.sweep import WARNING
     from afa_viz.model.checkpoint import load_model
     from afa_viz.settings import apply_settings
+    from afa_viz.training.distributed import gather
 
-    recipe, config = read_recipe(args.recipe), apply_settings(ExplainConfig(), args.settings)
-    model = load_model(args.checkpoint, device=args.device)
+    config = apply_settings(ExplainConfig(), args.settings)
+    model = load_model(args.checkpoint, device=processes.device)
+    split = args.split or ("test" if args.data == "sandbox" else "val")
     size = model.card.input_size if model.card is not None else 256
-    scenes = SandboxDataset(args.split, args.limit, size=size, recipe=recipe, cache_dir=args.cache)
-    if model.num_fg_classes != len(scenes[0].image_labels):
-        raise ValueError(
-            f"the checkpoint knows {model.num_fg_classes} classes but the sandbox has {len(scenes[0].image_labels)}; "
-            "evaluate a checkpoint that was trained on the sandbox."
-        )
-    bar = tqdm(range(len(scenes)), desc="explain", unit="image")
-    samples = (Sample(s.image, s.image_labels, s.mask, s.parts, s.context) for s in (scenes[i] for i in bar))
-    sweep = ThresholdSweep(model.num_classes) if args.sweep else None
-    ladder = evaluate_samples(model, samples, config, args.multi_scale, watch=sweep.update if sweep else None)
-    summary = ladder.summary()
-    print(f"IoU in percent, sandbox {args.split}, {len(scenes)} images; stages before seg know the image labels")
-    print(ladder.table())
-    print(f"mAP {summary['map']:.1f}   F1 {summary['f1']:.1f}   uncertain {summary['uncertain']:.1f}")
-    if ladder.has_parts():
-        print("\nShare in percent of the pixels of each part that has the right class")
-        print(ladder.part_table())
-    if args.by == "context":
-        print("\nmIoU by context, and the share of its heads that has the right class, in percent; (number of scenes)")
-        print(ladder.context_table())
-    if sweep is not None:
-        print(f"\n{sweep.table()}\n\n{WARNING}")
-    facts = {
+    data = _scenes(args, split, size, processes) if args.data == "sandbox" else _photographs(args, split, processes)
+    _require_classes(model.card.class_names if model.card is not None else (), model.num_classes, data)
+    protocol = args.protocol or PROTOCOLS[args.data]
+    references = REFERENCES.get((args.data, split), {})
+    facts: dict[str, Any] = {
         "checkpoint_id": model.checkpoint_id,
         "data": args.data,
-        "split": args.split,
+        "split": split,
         "recipe": " ".join(args.recipe) or "default",
         "settings": list(args.settings),
-        **({"sweep": sweep.data()} if sweep is not None else {}),
     }
+    published = PublishedScores(data.class_names, args.crf)
+    sweep = ThresholdSweep(model.num_classes) if args.sweep else None
+
+    def counted() -> Iterator[Sample]:
+        for sample in data.samples:
+            if protocol != "ladder":
+                published.update(model, sample, config)
+            yield sample
+
+    if protocol == "published":
+        ladder = None
+        for _ in counted():
+            pass
+    else:
+        ladder = score_shards(
+            model, counted(), partial(gather, world=processes.world), config, args.multi_scale,
+            watch=sweep.update if sweep else None,
+        )  # fmt: skip
+    others = gather((published, sweep, data.broken), processes.world)
+    if not processes.first:
+        return
+    broken = [name for _, _, names in others for name in names]
+    for other_published, other_sweep, _ in others[1:]:
+        published.add(other_published)
+        if sweep is not None and other_sweep is not None:
+            sweep.add(other_sweep)
+    facts["skipped"] = broken
+    if protocol != "ladder":
+        facts["published"] = published.data(references)
+        print(f"IoU in percent, {data.title}, {published.images} images, by the published protocols")
+        print(f"{published.table(references)}\n")
+    if ladder is not None:
+        summary = ladder.summary()
+        print(
+            f"IoU in percent, {data.title}, {len(ladder.logits)} images, ladder: at the size that is explained "
+            f"({config.long_side or size} pixels); stages before seg know the image labels"
+        )
+        print(ladder.table())
+        print(f"mAP {summary['map']:.1f}   F1 {summary['f1']:.1f}   uncertain {summary['uncertain']:.1f}")
+        if "pseudo_label" in references:
+            print(f"published pseudo_label {references['pseudo_label'].miou}: {references['pseudo_label'].source}")
+        if ladder.has_parts():
+            print("\nShare in percent of the pixels of each part that has the right class")
+            print(ladder.part_table())
+        if args.by == "context":
+            print("\nmIoU by context, and the share of its heads that has the right class, in percent; (scenes)")
+            print(ladder.context_table())
+    if sweep is not None:
+        facts["sweep"] = sweep.data()
+        print(f"\n{sweep.table()}\n\n{WARNING}")
+    if broken:
+        print(f"\nskipped {len(broken)} of {data.count} images that can not be read: {', '.join(broken)}")
     if args.json:
         write_scores(ladder, args.json, facts)
     if args.plots:
         from afa_viz.figures.ladder import write_plots
 
+        if ladder is None:
+            raise ValueError("--plots needs the ladder; expected --protocol ladder or both.")
         written = write_plots({**facts, **ladder.data()}, args.plots)
         print(f"\nplots: {', '.join(str(path) for path in written)}")
-    return 0
+
+
+def _require_classes(names: Sequence[str], count: int, data: Data) -> None:
+    advice = "expected the same: evaluate a checkpoint that was trained on this data."
+    if count != len(data.class_names):
+        raise ValueError(
+            f"the checkpoint knows {count - 1} classes but {data.title} has {len(data.class_names) - 1}; {advice}"
+        )
+    for ours, theirs in zip(names, data.class_names, strict=False):
+        if ours != theirs:
+            raise ValueError(f"the checkpoint has a class {ours!r} where {data.title} has {theirs!r}; {advice}")
+
+
+def _scenes(args: argparse.Namespace, split: str, size: int, processes: Processes) -> Data:
+    """Scenes of the sandbox, rendered once and kept."""
+    from tqdm import tqdm
+
+    from afa_viz.classes import SANDBOX_CLASSES
+    from afa_viz.data.sandbox import SandboxDataset, read_recipe
+    from afa_viz.evaluation import Sample
+    from afa_viz.training.distributed import first_goes_ahead
+
+    with first_goes_ahead(processes):
+        scenes = SandboxDataset(
+            split, args.limit or SCENES, size=size, recipe=read_recipe(args.recipe), cache_dir=args.cache
+        )
+
+    def samples() -> Iterator[Sample]:
+        chosen = range(*processes.shard_of(len(scenes)))
+        for i in tqdm(chosen, desc="explain", unit="image", disable=not processes.first):
+            s = scenes[i]
+            yield Sample(s.image, s.image_labels, s.mask, s.parts, s.context)
+
+    return Data(f"sandbox {split}", SANDBOX_CLASSES, samples(), len(scenes), [])
+
+
+def _photographs(args: argparse.Namespace, split: str, processes: Processes) -> Data:
+    """Photographs of a data set that have a mask."""
+    from tqdm import tqdm
+
+    from afa_viz.data.catalogue import open_images
+    from afa_viz.evaluation.photographs import photograph_samples, spread
+
+    images = open_images(args.data, args.root, split, args.labels)
+    masked = [i for i in range(len(images)) if images.has_mask(i)]
+    if not masked:
+        raise ValueError(f"{images.title} has no mask; expected masks to score against: see `data check {args.data}`.")
+    chosen = [masked[i] for i in spread(len(masked), args.limit)]
+    mine = [chosen[i] for i in range(*processes.shard_of(len(chosen)))]
+    broken: list[str] = []
+
+    def samples() -> Iterator[Sample]:
+        bar = tqdm(mine, desc="explain", unit="image", disable=not processes.first)
+        yield from photograph_samples(images, bar, broken)
+
+    title = images.title if len(masked) == len(images) else f"{images.title} ({len(images) - len(masked)} without mask)"
+    return Data(title, images.class_names, samples(), len(chosen), broken)

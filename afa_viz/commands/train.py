@@ -1,4 +1,4 @@
-"""`python -m afa_viz train`: a run in a folder, resumable, with logs and checkpoints."""
+"""`train`: a run in a folder, resumable, with logs and checkpoints; under torchrun on many devices."""
 
 from __future__ import annotations
 
@@ -6,39 +6,57 @@ import argparse
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.config import PRESETS, QUICK, at_length
+from afa_viz.config import PRESETS, at_length
+from afa_viz.settings import apply_mapping, apply_settings, nearest, read_settings
 
 if TYPE_CHECKING:
     from afa_viz.config import TrainConfig
     from afa_viz.evaluation import Sample
-    from afa_viz.training.batches import ImageSet
+    from afa_viz.training.distributed import Processes
     from afa_viz.training.loop import Run
     from afa_viz.training.status import Reporter
 
 SINGLE_IMAGES = 6000  # rendered for the single-object part of the sandbox curriculum
 AT_LADDERS = "ladders"
 SHOWN = (14, 8, 19)  # scenes of the val split on the panel: an aeroplane, a boat, a cow
+PHOTOGRAPHS = {"voc": 10, "coco": 16, "folder": 10}  # data sets of photographs: ladders of a run; SPEC.md section 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--config", default="sandbox", help=f"name of a preset: {', '.join(PRESETS)}")
-    parser.add_argument("--out", default="runs/sandbox", help="folder of the run (default: runs/sandbox)")
+    parser.add_argument(
+        "--config", default="sandbox", metavar="NAME|FILE",
+        help=f"one of {', '.join(PRESETS)}; or a TOML or JSON file whose `preset` is one of them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--root", metavar="DIR", help="folder of the photographs; `data check` tells what must be there"
+    )
+    parser.add_argument("--split", help="of the photographs, to train on (default: train_aug of voc, else train)")
+    parser.add_argument("--labels", default="auto", help="where image labels come from (default: the best there is)")
+    parser.add_argument("--out", help="folder of the run (default: runs/NAME)")
     parser.add_argument(
         "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="change a setting"
     )
+    parser.add_argument(
+        "--official-parity", action="store_true",
+        help="with the side effects of the published program: docs/decisions/010-official-parity.md",
+    )  # fmt: skip
     parser.add_argument("--iterations", type=int, help="the whole recipe in so many steps, each part in proportion")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--init", metavar="C", help="checkpoint whose weights a new run begins with")
     parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
+    parser.add_argument("--readers", type=int, default=2, help="threads that read photographs ahead (default: 2)")
     parser.add_argument("--until", type=int, default=None, help="stop after this iteration, to go on later")
-    parser.add_argument("--eval-every", type=int, help="iterations between two ladders (default: 8 a run, at most 500)")
-    parser.add_argument("--eval-images", type=int, help="scenes of the val split in a ladder (default: 24 or 50)")
+    parser.add_argument(
+        "--eval-every", type=int, help="iterations between two ladders (default: 8 a run, at most 500; photographs 10)"
+    )
+    parser.add_argument("--eval-images", type=int, help="in a ladder (default: 24 or 50 scenes; 100 photographs)")
     parser.add_argument(
         "--snapshots", default="", help=f"iterations at which weights are kept, like 100,400,900, or {AT_LADDERS!r}"
     )
@@ -48,114 +66,161 @@ def run(args: argparse.Namespace) -> int:
     """Train as the options say; returns the exit code."""
     from afa_viz.training.status import reported  # before torch: who looks from outside knows at once
 
+    preset, config = read_config(args.config, args.settings, args.official_parity)
+    if args.iterations is not None:
+        config = at_length(config, args.iterations)
+    args.out = args.out or f"runs/{preset}"
     with reported(args.out, first=os.environ.get("RANK", "0") == "0") as reporter:
-        done = _train(args, reporter)
+        done = _train(args, preset, config, reporter)
     if done is not None:
-        print(json.dumps(done, indent=2))
+        print(json.dumps({name: value for name, value in done.items() if value == value}, indent=2))
     return 0
 
 
-def _train(args: argparse.Namespace, reporter: Reporter) -> dict[str, Any] | None:
+def read_config(name: str, settings: Sequence[str] = (), official_parity: bool = False) -> tuple[str, TrainConfig]:
+    """The preset that a run is built on, and its settings: preset, then file, then `key=value` pairs.
+
+    Args:
+        name: of a preset, or the path of a TOML or JSON file.
+    Raises: ValueError or FileNotFoundError: for names that are none, with the nearest right one.
+    """
+    values: dict[str, Any] = {}
+    preset = name
+    if name.endswith((".toml", ".json")):
+        values = read_settings(Path(name))
+        preset = str(values.pop("preset", "voc"))
+    if preset not in PRESETS:
+        close = nearest(preset, list(PRESETS))
+        tail = (
+            f"the nearest is {close!r}" if close else f"expected one of {', '.join(PRESETS)}, or a .toml or .json file"
+        )
+        raise ValueError(f"there are no settings {preset!r}; {tail}.")
+    config = apply_settings(apply_mapping(PRESETS[preset], values), settings)
+    return preset, dataclasses.replace(config, official_parity=True) if official_parity else config
+
+
+def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter: Reporter) -> dict[str, Any] | None:
     """The run; its numbers on the first process."""
     import torch
 
-    from afa_viz.classes import SANDBOX_CLASSES
-    from afa_viz.settings import apply_settings
     from afa_viz.training import distributed
-    from afa_viz.training.batches import SandboxBatches
-    from afa_viz.training.loop import Run
 
-    if args.config not in ("sandbox", *QUICK):
-        raise ValueError(
-            f"--config is {args.config!r}; expected one of sandbox, {', '.join(QUICK)}: others need their data sets."
-        )
-    config = apply_settings(PRESETS[args.config], args.settings)
-    if args.iterations is not None:
-        config = at_length(config, args.iterations)
-    short = config.max_iters < 2000
-    eval_every = args.eval_every or max(1, min(500, -(-config.max_iters // 8)))
     if args.threads:
         torch.set_num_threads(args.threads)
     processes = distributed.start(args.device)
     try:
-        with distributed.first_goes_ahead(processes):  # renders what the others then read
-            data, samples = _sandbox(config, args.eval_images or (24 if short else 50), args.cache, reporter)
-        reporter.say("training")
-        at_ladders = args.snapshots == AT_LADDERS
-        training = Run(
-            config, SandboxBatches(data, config.rng_seed), args.out, SANDBOX_CLASSES, samples,
-            resume=args.resume, processes=processes, eval_every=eval_every, init=args.init,
-            evaluated=_show(config, at_ladders),
-            snapshots=() if at_ladders else tuple(int(n) for n in args.snapshots.split(",") if n),
-        )  # fmt: skip
-        if processes.first and training.iteration == 0:
-            training.ladder()
-        try:
-            training.run(until=args.until)
-        except KeyboardInterrupt:
-            if at_ladders and processes.first:
-                training.snapshot()
-            raise
+        with distributed.together(processes):
+            if preset in PHOTOGRAPHS:
+                training = _on_photographs(args, preset, config, processes)
+            else:
+                training = _on_scenes(args, config, processes, reporter)
+            if processes.first:
+                _write_config(preset, training)
+            reporter.say("training")
+            if training.iteration == 0:
+                training.ladder()
+            try:
+                training.run(until=args.until)
+            except KeyboardInterrupt:
+                if args.snapshots == AT_LADDERS and processes.first:
+                    training.snapshot()
+                raise
+            scores = training.evaluate()
         if not processes.first:
             return None
-        scores = training.evaluate()
         training.export(training.folder / "model.safetensors", scores)
-        text = json.dumps(dataclasses.asdict(config), indent=2)
-        (training.folder / "config.json").write_text(text, encoding="utf-8")
         reporter.say("finished" if training.iteration == config.max_iters else "stopped")
         return {"iterations": training.iteration, "seconds": round(training.seconds), **scores}
     finally:
         distributed.stop()
 
 
-def _sandbox(
-    config: TrainConfig, count: int, cache: str, reporter: Reporter
-) -> tuple[dict[tuple[bool, int], ImageSet], Callable[[], Iterator[Sample]]]:
-    """Rendered training images by (single_objects, image_size), and validation scenes; each kept for the next run."""
-    from afa_viz.data.sandbox import SandboxDataset, load_split, render_split
+def _write_config(preset: str, training: Run) -> None:
+    """`config.json`, which `--config` takes again."""
+    text = json.dumps({"preset": preset, **dataclasses.asdict(training.config)}, indent=2)
+    (training.folder / "config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _on_photographs(args: argparse.Namespace, preset: str, config: TrainConfig, processes: Processes) -> Run:
+    """A run on a data set of photographs."""
+    from afa_viz.training.loop import Run
+    from afa_viz.training.sources import open_photographs
+
+    source = open_photographs(
+        preset, config, args.root, split=args.split, labels=args.labels, eval_images=args.eval_images or 100,
+        threads=args.readers,
+    )  # fmt: skip
+    return Run(
+        source.config, source.batches, args.out, source.class_names, source.samples, facts=source.facts,
+        resume=args.resume, processes=processes, init=args.init,
+        eval_every=args.eval_every or max(1, config.max_iters // PHOTOGRAPHS[preset]),
+        evaluated=_show(source.shown, args), snapshots=_iterations(args.snapshots),
+    )  # fmt: skip
+
+
+def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Processes, reporter: Reporter) -> Run:
+    """A run on scenes of the sandbox, rendered by the first process and kept for the next run."""
+    from afa_viz.classes import SANDBOX_CLASSES
+    from afa_viz.data.sandbox import SandboxDataset, load_split, render_scene, render_split
     from afa_viz.evaluation import Sample
-    from afa_viz.training.batches import ImageSet
-    from afa_viz.training.loop import parts_of
+    from afa_viz.training.batches import ImageSet, SandboxBatches
+    from afa_viz.training.distributed import first_goes_ahead
+    from afa_viz.training.loop import Run, parts_of
 
     kinds = sorted({(part.single_objects, part.image_size) for part in parts_of(config)}, reverse=True)
     counts = {kind: min(SINGLE_IMAGES, 2 * config.train_images) if kind[0] else config.train_images for kind in kinds}
     whole, before = sum(counts.values()), 0
     data = {}
-    for (single, size), number in counts.items():
+    with first_goes_ahead(processes):
+        for (single, size), number in counts.items():
 
-        def watch(done: int, before: int = before) -> None:
-            reporter.say("rendering", before + done, whole)
+            def watch(done: int, before: int = before) -> None:
+                reporter.say("rendering", before + done, whole)
 
-        watch(0)
-        arrays = load_split(render_split("train", number, size, single=single, cache_dir=cache, watch=watch))
-        data[single, size] = ImageSet(arrays["images"], arrays["labels"])
-        before += number
-    scenes = SandboxDataset("val", count, size=config.input_size, cache_dir=cache)
+            watch(0)
+            arrays = load_split(render_split("train", number, size, single=single, cache_dir=args.cache, watch=watch))
+            data[single, size] = ImageSet(arrays["images"], arrays["labels"])
+            before += number
+        count = args.eval_images or (24 if config.max_iters < 2000 else 50)
+        scenes = SandboxDataset("val", count, size=config.input_size, cache_dir=args.cache)
 
-    def samples() -> Iterator[Sample]:
-        return (Sample(s.image, s.image_labels, s.mask, s.parts) for s in (scenes[i] for i in range(len(scenes))))
+    def samples(shard: tuple[int, int]) -> Iterator[Sample]:
+        chosen = (scenes[i] for i in range(shard[0], len(scenes), shard[1]))
+        return (Sample(s.image, s.image_labels, s.mask, s.parts) for s in chosen)
 
-    return data, samples
+    panel = [render_scene("val", index, config.input_size) for index in SHOWN] if processes.first else []
+    return Run(
+        config, SandboxBatches(data, config.rng_seed), args.out, SANDBOX_CLASSES, samples,
+        resume=args.resume, processes=processes, init=args.init,
+        eval_every=args.eval_every or max(1, min(500, -(-config.max_iters // 8))),
+        evaluated=_show([Sample(s.image, s.image_labels, s.mask) for s in panel], args),
+        snapshots=_iterations(args.snapshots),
+    )  # fmt: skip
 
 
-def _show(config: TrainConfig, keep: bool) -> Callable[[Run], None]:
-    """What is done after each ladder: curves and a panel of fixed images; with `keep` the weights stay too."""
-    from afa_viz.data.sandbox import render_scene
+def _iterations(text: str) -> tuple[int, ...]:
+    words = [] if text == AT_LADDERS else [word.strip() for word in text.split(",") if word.strip()]
+    if not all(word.isdecimal() for word in words):
+        raise ValueError(f"--snapshots is {text!r}; expected iterations like 100,400,900, or {AT_LADDERS!r}.")
+    return tuple(int(word) for word in words)
+
+
+def _show(samples: Sequence[Sample], args: argparse.Namespace) -> Callable[[Run], None]:
+    """What is done after each ladder: curves, a panel of fixed images; with `--snapshots ladders` the weights stay."""
     from afa_viz.explain import explain
     from afa_viz.figures.panel import write_panel
     from afa_viz.figures.training import write_training_plot
     from afa_viz.training.records import read_metrics
 
-    scenes = [render_scene("val", index, config.input_size) for index in SHOWN]
-
     def show(training: Run) -> None:
-        model, folder = training.shown, training.folder
+        model, folder, keep = training.shown, training.folder, args.snapshots == AT_LADDERS
         model.eval()
-        traces = [explain(model, s.image, s.image_labels, config.explain, target=s.mask) for s in scenes]
-        write_panel(traces, folder / "panels" / f"iter_{training.iteration:06d}.jpg")
+        traces = [explain(model, s.image, s.image_labels, training.config.explain, target=s.target) for s in samples]
+        if traces:
+            write_panel(traces, folder / "panels" / f"iter_{training.iteration:06d}.jpg")
         if keep:
             training.snapshot()
-        if not keep or training.iteration == config.max_iters:  # the page draws its own curves meanwhile
+        if not keep or training.iteration == training.config.max_iters:  # the page draws its own curves meanwhile
             write_training_plot(read_metrics(folder), folder / "training.png")
 
     return show

@@ -5,6 +5,7 @@ Symbols: C foreground classes, K = C + 1, H W pixels, n images.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -75,12 +76,14 @@ class Ladder:
         )
 
     def add(self, other: Ladder) -> Ladder:
-        """Count what another ladder with the same stages counted; contexts are left alone. Returns itself."""
+        """Count what another ladder with the same stages counted, contexts too. Returns itself."""
         for stage, matrix in other.matrices.items():
             self.matrices[stage].matrix += matrix.matrix
             self.parts[stage].counts += other.parts[stage].counts
         self.logits += other.logits
         self.image_labels += other.image_labels
+        for name, ladder in other.contexts.items():
+            self.contexts.setdefault(name, Ladder.empty(ladder.matrices, ladder.class_names)).add(ladder)
         return self
 
     def scores(self) -> dict[str, Scores]:
@@ -243,23 +246,44 @@ def evaluate_samples(
     watch: Watch | None = None,
 ) -> Ladder:
     """The ladder over all samples, and over those of each context; arguments as `score_samples`."""
-    whole: Ladder | None = None
+    return score_shards(model, samples, lambda ladder: [ladder], config, multi_scale, watch)
+
+
+def score_shards(
+    model: AFA,
+    samples: Iterable[Sample],
+    gather: Callable[[Ladder | None], list[Ladder | None]],
+    config: ExplainConfig | None = None,
+    multi_scale: bool = False,
+    watch: Watch | None = None,
+) -> Ladder:
+    """`evaluate_samples` over the samples of several processes, of which this one has its share.
+
+    Args:
+        gather: the ladder of this process, None where it had no sample -> those of all processes.
+    Raises: ValueError: if none of them had a sample.
+    """
+    mine: Ladder | None = None
     for sample, one in score_samples(model, samples, config, multi_scale, watch):
-        if whole is None:
-            whole = Ladder.empty(one.matrices, one.class_names)
-        whole.add(one)
+        if mine is None:
+            mine = Ladder.empty(one.matrices, one.class_names)
         if sample.context:
-            whole.contexts.setdefault(sample.context, Ladder.empty(one.matrices, one.class_names)).add(one)
-    if whole is None:
+            one.contexts[sample.context] = dataclasses.replace(one, contexts={})
+        mine.add(one)
+    ladders = [ladder for ladder in gather(mine) if ladder is not None]
+    if not ladders:
         raise ValueError("there is no sample to evaluate; expected at least one image with ground truth.")
+    whole = Ladder.empty(ladders[0].matrices, ladders[0].class_names)
+    for ladder in ladders:
+        whole.add(ladder)
     return whole
 
 
-def write_scores(ladder: Ladder, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> None:
-    """All scores as JSON after some facts about how they were made, whole or not at all."""
+def write_scores(ladder: Ladder | None, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> None:
+    """All scores as JSON after some facts about how they were made, whole or not at all; None: the facts alone."""
     partial = f"{path}.partial"
     with open(partial, "w", encoding="utf-8") as file:
-        json.dump({**(facts or {}), **ladder.data()}, file, indent=2, allow_nan=False)
+        json.dump({**(facts or {}), **(ladder.data() if ladder else {})}, file, indent=2, allow_nan=False)
         file.write("\n")
     os.replace(partial, path)
 

@@ -74,6 +74,13 @@ class ThresholdSweep:
             guess = torch.where(merged == pseudo_label.IGNORE, self.num_classes, merged)
             counts += _joint(true, guess, self.num_classes, self.num_classes + 1)
 
+    def add(self, other: ThresholdSweep) -> None:
+        """Count what another sweep over the same scores counted."""
+        self.cam += other.cam
+        for pair, counts in self.pairs.items():
+            counts += other.pairs[pair]
+        self.config, self.images = self.config or other.config, self.images + other.images
+
     def _count_cam(self, trace: Trace, known: Tensor, true: Tensor) -> None:
         """A pixel is of its best class for every background score below its score: count by how many those are."""
         score, best = pseudo_label.present_cam(trace.cam[None], trace.image_labels[None])[0].max(dim=0)

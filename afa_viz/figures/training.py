@@ -65,7 +65,7 @@ def training_chart(lines: Lines) -> Figure:
         middle = (begin + end) / 2
         losses.annotate(name, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, -4), ha="center", va="top",
                         textcoords="offset points", fontsize=9, color="#666666")  # fmt: skip
-    labels.set_xlim(0, last)
+    labels.set_xlim(0, max(1, last))
     labels.set_xlabel("iteration", color=INK)
     return figure
 

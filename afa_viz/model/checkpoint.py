@@ -43,12 +43,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What `load_any` did: the layout found, parts loaded, parts left as they were, names of the source not used."""
+    """What `load_any` did: the layout found, parts loaded, parts left as they were, names of the source not used, and
+    the licence of the weights as their card or their backbone tells it."""
 
     layout: str
     loaded: tuple[str, ...]
     untouched: tuple[str, ...]
     dropped: tuple[str, ...]
+    licence: str
 
 
 def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
@@ -119,7 +121,12 @@ def load_any(
     Returns: what was loaded and what was not.
     Raises: as `load_model`.
     """
-    weights = source if isinstance(source, Mapping) else read_weights(_locate(source)[0])
+    card_path = None
+    if isinstance(source, Mapping):
+        weights = source
+    else:
+        path, card_path = _locate(source)
+        weights = read_weights(path)
     name = "the state dict" if isinstance(source, Mapping) else str(source)
     layout = layouts.detect_layout(weights)
     found = layouts.select(layouts.to_afa_keys(weights, layout), parts)
@@ -142,7 +149,16 @@ def load_any(
     model.load_state_dict(found, strict=False)
     model.checkpoint_id = ""  # no longer the weights of that file
     untouched = tuple(part for part in PARTS if part not in loaded)
-    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found))
+    licence = _licence(card_path, own)
+    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found), licence)
+
+
+def _licence(card_path: Path | None, backbone: str) -> str:
+    """Of weights with or without a card of ours; other programs' files beside them say nothing about it."""
+    try:
+        return Card.read(card_path).licence if card_path else default_card(backbone, 0, ("encoder",)).licence
+    except CheckpointError:
+        return default_card(backbone, 0, ("encoder",)).licence
 
 
 def convert(

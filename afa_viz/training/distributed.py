@@ -10,12 +10,14 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional as differentiable
 from torch import Tensor, nn
 
+Thing = TypeVar("Thing")
 TIMEOUT = timedelta(minutes=30)  # a first evaluation on rank 0 may take long
 
 
@@ -36,6 +38,10 @@ class Processes:
     def shard(self) -> tuple[int, int]:
         """(rank, world): of n things this process takes those with number % world == rank."""
         return self.rank, self.world
+
+    def shard_of(self, count: int) -> tuple[int, int, int]:
+        """Those of `count` things as arguments of `range`."""
+        return self.rank, count, self.world
 
 
 def start(device: str = "auto") -> Processes:
@@ -70,6 +76,27 @@ def stop() -> None:
         dist.destroy_process_group()
 
 
+LOST = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "socket timeout")  # lower case
+
+
+@contextlib.contextmanager
+def together(processes: Processes) -> Iterator[None]:
+    """A block that all processes run: if one of them is gone, the others end with a sentence.
+
+    Raises: OSError: in the place of what the communication library raised.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        words = str(error).lower()
+        if processes.world == 1 or isinstance(error, torch.OutOfMemoryError) or not any(w in words for w in LOST):
+            raise
+        raise OSError(
+            f"process {processes.rank} of {processes.world} lost the others ({str(error).splitlines()[0][:120]}); "
+            "expected all of them: look at what the first one to end said, and start again with --resume."
+        ) from error
+
+
 @contextlib.contextmanager
 def first_goes_ahead(processes: Processes) -> Iterator[None]:
     """The first process runs the block, then all others do: for files that one makes and everybody reads."""
@@ -102,6 +129,15 @@ def mean_of(values: dict[str, float], world: int) -> dict[str, float]:
         stacked = stacked.cuda()
     dist.all_reduce(stacked)
     return dict(zip(values, (stacked / world).tolist(), strict=True))
+
+
+def gather(thing: Thing, world: int) -> list[Thing]:
+    """The same thing of every process, by rank; it is pickled on the way."""
+    if world == 1:
+        return [thing]
+    found: list[Any] = [None] * world
+    dist.all_gather_object(found, thing)
+    return found
 
 
 class SharedBatchNorm(nn.BatchNorm2d):

@@ -7,34 +7,35 @@ import dataclasses
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from afa_viz import classes
 from afa_viz.config import CurriculumStage, TrainConfig
-from afa_viz.evaluation import evaluate_samples
+from afa_viz.evaluation import Sample, score_shards
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_any, save_model
+from afa_viz.model.pretrained import load_imagenet
 from afa_viz.training import records
 from afa_viz.training.batches import Batches
-from afa_viz.training.distributed import Processes, mean_of, share_batch_norms
+from afa_viz.training.board import Board
+from afa_viz.training.distributed import Processes, first_goes_ahead, gather, mean_of, share_batch_norms
 from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
-from afa_viz.training.step import Batch, phase, training_losses
+from afa_viz.training.step import Losses, phase
 
 LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 SAVE_EVERY = 100  # iterations; a killed run loses at most these
-TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-Samples = Callable[[], Iterable[Any]]
+Samples = Callable[[tuple[int, int]], Iterable[Sample]]
 
 
 def parts_of(config: TrainConfig) -> tuple[CurriculumStage, ...]:
@@ -58,35 +59,6 @@ def locate(config: TrainConfig, iteration: int) -> tuple[CurriculumStage, int]:
     raise ValueError(f"iteration lies {iteration} steps behind the end of the run.")
 
 
-def single_object_loss(model: AFA, batch: Batch) -> Tensor:
-    """Softmax cross-entropy for images that show exactly one class."""
-    return F.cross_entropy(model.forward_classify(batch.image).float(), batch.image_labels.argmax(dim=1))
-
-
-class Losses(nn.Module):
-    """The model and its losses as one forward pass, which is what DistributedDataParallel can wrap."""
-
-    def __init__(self, model: AFA, config: TrainConfig, processes: Processes) -> None:
-        super().__init__()
-        self.model, self.config, self.processes = model, config, processes
-
-    def forward(self, batch: Batch, iteration: int, single_objects: bool) -> dict[str, Tensor]:
-        """The losses that this iteration computes, by name; "loss" is their weighted sum."""
-        kind, dtype = self.processes.device.split(":")[0], TYPES.get(self.config.amp)
-        with torch.autocast(kind, dtype, enabled=dtype is not None):
-            if single_objects:
-                loss = single_object_loss(self.model, batch)
-                return {"loss": loss, "loss_cls": loss}
-            result = training_losses(self.model, batch, self.config, iteration, self.processes.world)
-        named = {
-            "loss": result.loss,
-            "loss_cls": result.loss_cls,
-            "loss_seg": result.loss_seg,
-            "loss_aff": result.loss_aff,
-        }
-        return {name: value for name, value in named.items() if value is not None}
-
-
 def build_model(config: TrainConfig) -> AFA:
     """A fresh network as the configuration says."""
     torch.manual_seed(config.rng_seed)
@@ -108,13 +80,14 @@ class Run:
         batches: where the images come from.
         folder: of the run; resumed if it holds `last.pt` and `resume` is set.
         class_names: K names, background first.
-        samples: returns evaluation samples, see `afa_viz.evaluation`.
+        samples: (rank, world) -> the evaluation samples of that process; together they are all of them, once each.
         resume: go on with the run in the folder; on the CPU bit for bit.
         processes: this process and its fellows; only the first one writes.
         eval_every: iterations between two ladders.
         snapshots: iterations at which half-precision weights are kept.
         init: checkpoint whose weights a new run begins with, with a fresh optimiser; see `checkpoint.load_any`.
         evaluated: called with the run after each ladder, on the first process: plots, panels.
+        facts: about the data, for the card.
     Raises: ValueError: if the folder holds a run that is not to be resumed, or one with another configuration.
     """
 
@@ -132,11 +105,13 @@ class Run:
         snapshots: tuple[int, ...] = (),
         init: str | os.PathLike[str] | None = None,
         evaluated: Callable[[Run], None] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.config, self.batches, self.folder = config, batches, Path(folder)
         self.class_names, self.samples, self.processes = class_names, samples, processes or Processes()
         self.eval_every, self.snapshots, self.evaluated = eval_every, snapshots, evaluated
         self.log_every = min(LOG_EVERY, max(1, config.max_iters // 100))
+        self.facts, self.skipped, self.licence = dict(facts or {}), 0, "Apache-2.0"
         self._scores: tuple[int, dict[str, float]] = (-1, {})
         device = self.processes.device
         self.model = build_model(config)
@@ -147,11 +122,12 @@ class Run:
             raise ValueError(
                 f"{self.folder} already holds a run; pass --resume to go on with it or choose another folder."
             )
-        if init is not None and not begun:
-            load_any(self.model, init)
-        self.model = share_batch_norms(self.model, self.processes).to(device)  # type: ignore[assignment]
+        if not begun:
+            with first_goes_ahead(self.processes):  # one fetches what the others then find in the cache
+                self._begin_with(init)
         # Tokens lie with their channels last: kernels that do too spare copies (a quarter of a step at 128 pixels).
-        self.model.to(memory_format=torch.channels_last)
+        shared: Any = share_batch_norms(self.model, self.processes)
+        self.model = shared.to(device, memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(device.split(":")[0], enabled=config.amp == "fp16" and device != "cpu")
         mean = get_ema_multi_avg_fn(config.ema)
@@ -161,8 +137,16 @@ class Run:
             self._load()
         elif self.processes.first:
             records.drop_after(self.folder, -1)  # of a run that was killed before its first save
+        self.board = Board(self.folder, self.iteration) if self.processes.first else None
         if self.processes.world > 1:
             self.losses = DistributedDataParallel(self.losses, find_unused_parameters=True, broadcast_buffers=False)
+
+    def _begin_with(self, init: str | os.PathLike[str] | None) -> None:
+        """Fill the new network with the weights that it begins with; theirs is the licence of what comes out."""
+        if init is not None:
+            self.licence = load_any(self.model, init).licence
+        elif self.config.pretrained:
+            self.licence = load_imagenet(self.model, self.config.backbone)
 
     def _load(self) -> None:
         state = records.load_state(self.folder, self.processes.device)
@@ -171,6 +155,7 @@ class Run:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.iteration, self.seconds = state["iteration"], state["seconds"]
+        self.skipped, self.licence = state.get("skipped", 0), state.get("licence", self.licence)
         if self.processes.first:
             records.drop_after(self.folder, self.iteration)
 
@@ -182,13 +167,16 @@ class Run:
         """Write `last.pt`, whole or not at all."""
         if self.processes.first:
             state = {name: part.state_dict() for name, part in self._parts().items()}
-            numbers = {"iteration": self.iteration, "seconds": self.seconds, "config": repr(self.config)}
+            numbers = {
+                "iteration": self.iteration, "seconds": self.seconds, "config": repr(self.config),
+                "skipped": self.skipped, "licence": self.licence,
+            }  # fmt: skip
             records.save_state(self.folder, state | numbers)
 
     @property
     def shown(self) -> AFA:
         """The network that is evaluated and exported: the running mean of the weights where there is one."""
-        model: Any = self.model if self.ema is None else self.ema.module
+        model = self.model if self.ema is None else cast(AFA, self.ema.module)
         model.topk = self.model.topk
         return model
 
@@ -206,7 +194,7 @@ class Run:
             cam_relu=config.cam_relu,
             affinity_at_centre=config.affinity_at_centre,
             input_size=config.input_size,
-            licence="Apache-2.0",
+            licence=self.licence,
             training={
                 "config": dataclasses.asdict(config),
                 "config_sha256": hashlib.sha256(repr(config).encode()).hexdigest()[:16],
@@ -215,14 +203,18 @@ class Run:
                 "seconds": round(self.seconds),
                 "device": self.processes.device,
                 "processes": self.processes.world,
+                "skipped_images": self.skipped,
+                **self.facts,
             },
             scores=scores or {},
         )
 
     def log(self, **values: Any) -> None:
-        """Append one line to `metrics.jsonl`."""
-        if self.processes.first:
-            records.append(self.folder, {"iteration": self.iteration, **values})
+        """Append one line to `metrics.jsonl` and TensorBoard's files, without NaN, where nothing was counted."""
+        if self.board is not None:
+            known = {name: value for name, value in values.items() if value == value}
+            records.append(self.folder, {"iteration": self.iteration, **known})
+            self.board.add(self.iteration, known)
 
     def step(self) -> dict[str, float]:
         """One iteration: batches, losses, update. Returns the losses that were computed, means over processes."""
@@ -237,10 +229,12 @@ class Run:
         set_learning_rate(self.optimizer, part.learning_rate * multiplier)
         self.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
+        skipped = 0
         for k in range(config.accumulate):
             batch = self.batches(part, self.iteration * config.accumulate + k, processes.shard).to(processes.device)
-            waits = k + 1 < config.accumulate and isinstance(self.losses, DistributedDataParallel)
-            with self.losses.no_sync() if waits else contextlib.nullcontext():  # type: ignore[operator]
+            skipped += batch.skipped
+            waits = self.losses if k + 1 < config.accumulate else None
+            with waits.no_sync() if isinstance(waits, DistributedDataParallel) else contextlib.nullcontext():
                 losses = self.losses(batch, self.iteration, part.single_objects)
                 self.scaler.scale(losses["loss"] / config.accumulate).backward()
             for name, value in losses.items():
@@ -253,7 +247,8 @@ class Run:
         if self.ema is not None:
             self.ema.update_parameters(self.model)
         self.iteration += 1
-        values = mean_of(sums, processes.world)
+        values = mean_of(sums | {"skipped": skipped}, processes.world)
+        self.skipped += round(values.pop("skipped") * processes.world)
         if not all(abs(value) < float("inf") for value in values.values()):
             raise ValueError(
                 f"the loss is {values} at iteration {self.iteration}; expected finite numbers: lower the learning rate "
@@ -262,23 +257,25 @@ class Run:
         return values
 
     def evaluate(self) -> dict[str, float]:
-        """The stage ladder on the run's samples: mIoU a stage, mAP and F1. Made once an iteration."""
-        if self.samples is None:
-            return {}
-        if self._scores[0] != self.iteration:
+        """The stage ladder on the run's samples: mIoU a stage, mAP and F1. Made once an iteration.
+
+        Every process must call it: each scores its share of the samples.
+        """
+        if self.samples is not None and self._scores[0] != self.iteration:
             model = self.shown
             model.eval()
             model.card = self.card()
-            summary = evaluate_samples(model, self.samples(), self.config.explain).summary()
-            self._scores = (self.iteration, summary)
+            mine = self.samples(self.processes.shard)
+            ladder = score_shards(model, mine, partial(gather, world=self.processes.world), self.config.explain)
+            self._scores = (self.iteration, ladder.summary())
         return self._scores[1]
 
     def ladder(self) -> None:
-        """Score the present weights, log that, and show them to whoever wants to see."""
+        """Score the present weights, log that, and show them to whoever wants to see. Every process must call it."""
         began = time.monotonic()
         scores = self.evaluate()
         self.log(**scores, ladder_seconds=round(time.monotonic() - began, 2))
-        if self.evaluated is not None:
+        if self.processes.first and self.evaluated is not None:
             self.evaluated(self)
 
     def run(self, until: int | None = None, progress: bool = True) -> None:
@@ -302,31 +299,32 @@ class Run:
                     bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
                     rate = self.optimizer.param_groups[0]["lr"]
                     self.log(
-                        phase=phase(self.iteration - 1, self.config), lr=rate, seconds=round(self.seconds, 2), **means
-                    )
+                        phase=phase(self.iteration - 1, self.config), lr=rate, seconds=round(self.seconds, 2), **means,
+                        **({"skipped": self.skipped} if self.skipped else {}),
+                    )  # fmt: skip
                     sums, counted = {}, 0
-                if self.processes.first:
-                    self._look(self.iteration == end)
+                self._look(self.iteration == end)
                 clock = time.monotonic()
         finally:
             bar.close()
+            if self.board is not None:
+                self.board.close()
             self.save()
 
     def _look(self, last: bool) -> None:
-        """What the first process does between two steps: ladders, snapshots with theirs, checkpoints."""
-        kept = self.iteration in self.snapshots
-        if kept or last or self.iteration % self.eval_every == 0:
-            self.ladder()
-        if kept:
+        """Between two steps: snapshots, ladders, checkpoints. Only the first process writes."""
+        if self.iteration in self.snapshots and self.processes.first:
             self.snapshot()
+        if self.iteration % self.eval_every == 0 or last:
+            self.ladder()
         if self.iteration % SAVE_EVERY == 0:
             self.save()
 
     def snapshot(self) -> None:
-        """Keep half-precision weights of this moment, with its ladder in the card."""
-        path = self.folder / records.SNAPSHOTS / f"iter_{self.iteration:06d}.safetensors"
+        """Keep half-precision weights of this moment."""
+        path = self.folder / "snapshots" / f"iter_{self.iteration:06d}.safetensors"
         path.parent.mkdir(exist_ok=True)
-        save_model(self.shown, path, self.card(self.evaluate()), half=True)
+        save_model(self.shown, path, self.card(), half=True)
 
     def export(self, path: str | os.PathLike[str], scores: dict | None = None, half: bool = False) -> None:
         """Write the model and its card."""

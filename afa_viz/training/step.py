@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from afa_viz.config import TrainConfig
 from afa_viz.explain import PseudoLabels, make_pseudo_labels
@@ -13,21 +14,24 @@ from afa_viz.model.afa import AFA, TrainOutput
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import losses
 from afa_viz.ops.cam import resize
-from afa_viz.training.distributed import mean_counts
+from afa_viz.training.distributed import Processes, mean_counts
+
+TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Batch:
     """image (B, 3, S, S) normalised; image_labels (B, C) multi-hot; box (B, 4): top, bottom, left, right of the real
-    pixels of each crop."""
+    pixels of each crop; skipped: images that could not be read and were replaced by others."""
 
     image: Tensor
     image_labels: Tensor
     box: Tensor
+    skipped: int = 0
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device (the boxes stay on the CPU)."""
-        return Batch(self.image.to(device), self.image_labels.to(device), self.box)
+        return Batch(self.image.to(device), self.image_labels.to(device), self.box, self.skipped)
 
 
 @dataclass(frozen=True)
@@ -107,3 +111,32 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     used = 0.0 if now == "classification" else 1.0
     loss = loss_cls + used * (config.weight_seg * loss_seg + config.weight_aff * loss_aff)
     return StepResult(loss, loss_cls, loss_seg, loss_aff, output, labels, seg_target, affinity_target)
+
+
+def single_object_loss(model: AFA, batch: Batch) -> Tensor:
+    """Softmax cross-entropy for images that show exactly one class."""
+    return F.cross_entropy(model.forward_classify(batch.image).float(), batch.image_labels.argmax(dim=1))
+
+
+class Losses(nn.Module):
+    """The model and its losses as one forward pass, which is what DistributedDataParallel can wrap."""
+
+    def __init__(self, model: AFA, config: TrainConfig, processes: Processes) -> None:
+        super().__init__()
+        self.model, self.config, self.processes = model, config, processes
+
+    def forward(self, batch: Batch, iteration: int, single_objects: bool) -> dict[str, Tensor]:
+        """The losses that this iteration computes, by name; "loss" is their weighted sum."""
+        kind, dtype = self.processes.device.split(":")[0], TYPES.get(self.config.amp)
+        with torch.autocast(kind, dtype, enabled=dtype is not None):
+            if single_objects:
+                loss = single_object_loss(self.model, batch)
+                return {"loss": loss, "loss_cls": loss}
+            result = training_losses(self.model, batch, self.config, iteration, self.processes.world)
+        named = {
+            "loss": result.loss,
+            "loss_cls": result.loss_cls,
+            "loss_seg": result.loss_seg,
+            "loss_aff": result.loss_aff,
+        }
+        return {name: value for name, value in named.items() if value is not None}

@@ -1,0 +1,99 @@
+"""What a run trains on and is looked at with, out of a data set of photographs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from afa_viz.config import PRESETS, TrainConfig
+from afa_viz.data.catalogue import KINDS, open_images
+from afa_viz.data.images import LabelledImages
+from afa_viz.evaluation import Sample
+from afa_viz.evaluation.photographs import photograph_samples, spread
+from afa_viz.training.loop import Samples
+from afa_viz.training.photographs import Ahead, PhotoBatches
+
+
+@dataclass(frozen=True)
+class Source:
+    """config: with the classes of the data. batches, samples, class_names, facts: see `Run`. shown: samples of fixed
+    validation images, for panels; empty where there is no validation split."""
+
+    config: TrainConfig
+    batches: Ahead
+    samples: Samples | None
+    class_names: tuple[str, ...]
+    facts: dict[str, Any]
+    shown: tuple[Sample, ...]
+
+
+def open_photographs(
+    preset: str,
+    config: TrainConfig,
+    root: str | os.PathLike[str] | None,
+    *,
+    split: str | None = None,
+    labels: str = "auto",
+    eval_images: int = 100,
+    shown: int = 3,
+    threads: int = 2,
+) -> Source:
+    """Open the training and validation split of a data set.
+
+    Args:
+        preset: one of `catalogue.KINDS`, the settings that `config` comes from.
+        root: its folder.
+        split: that is trained on; None: the usual one.
+        labels: where image labels come from.
+        eval_images: of the validation split that are scored, evenly spread.
+        shown: of them, on the panels.
+        threads: that read ahead.
+    Raises: ValueError or FileNotFoundError: for what is missing, and if `config` names another number of classes.
+    """
+    images = open_images(preset, root, split, labels)
+    classes = len(images.class_names)
+    if config.num_classes not in (classes, PRESETS[preset].num_classes):
+        raise ValueError(
+            f"num_classes is {config.num_classes} but {images.title} has {classes}, background included; expected the "
+            "same number: leave it out."
+        )
+    config = dataclasses.replace(config, num_classes=classes)
+    validation = _validation(preset, root, images)
+    facts = {
+        "data": images.title,
+        "images": len(images),
+        "image_labels": images.label_source,
+        "validation": "none" if validation is None else f"{validation.title}, {len(validation)} images",
+    }
+    batches = Ahead(PhotoBatches(images, config.scale_range, config.rng_seed), threads)
+    if validation is None:
+        return Source(config, batches, None, images.class_names, facts, ())
+    scored = spread(len(validation), eval_images)
+    labelled = np.flatnonzero(validation.labels.any(axis=1))
+    panel = tuple(photograph_samples(validation, labelled[spread(len(labelled), shown)].tolist(), []))
+
+    def samples(shard: tuple[int, int]) -> Iterator[Sample]:
+        return photograph_samples(validation, scored[shard[0] :: shard[1]], [])
+
+    return Source(config, batches, samples, images.class_names, facts, panel)
+
+
+def _validation(preset: str, root: str | os.PathLike[str] | None, images: LabelledImages) -> LabelledImages | None:
+    """The validation split; None where an own folder has none."""
+    try:
+        found = open_images(preset, root, KINDS[preset].val)
+    except (ValueError, FileNotFoundError):
+        if preset != "folder":
+            raise
+        return None
+    if found.class_names != images.class_names:
+        raise ValueError(
+            f"{images.title} has the classes {', '.join(images.class_names)} but {found.title} has "
+            f"{', '.join(found.class_names)}; expected the same: write them into classes.txt."
+        )
+    return found
