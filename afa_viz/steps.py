@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import torch
@@ -90,6 +91,33 @@ def crf_label(trace: Trace) -> Tensor:
     labels = kept_channels(trace.image_labels)
     walked = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))[0]
     return pseudo_label.label_of(dense_crf.dense_crf(trace.image, walked), labels).to(torch.uint8)
+
+
+def with_crf(trace: Trace) -> Trace:
+    """The trace with a dense CRF in PAR's place, for both background scores; all above it is shared.
+
+    It starts from the walked scores at image size, without the walk from the softmax of the CAM, as PAR does.
+
+    Raises: ModuleNotFoundError: where pydensecrf2 is not installed; its text says how to.
+    """
+    labels = kept_channels(trace.image_labels)
+    size = tuple(trace.image.shape[:2])
+    betas = (trace.config.bkg_score_low, trace.config.bkg_score_high)
+    if trace.config.use_walk:
+        starts = [cams.resize(scores[labels][None], size)[0] for scores in (trace.cam_rw, trace.cam_rw_high)]
+    else:
+        starts = list(pseudo_label.start_of_cam(trace.cam[labels[1:] - 1], betas, size))
+    refined = torch.zeros(2, len(trace.class_names), *size)
+    refined[:, labels] = torch.stack([dense_crf.dense_crf(trace.image, start) for start in starts])
+    low, high = (pseudo_label.label_of(scores[labels], labels)[None] for scores in refined)
+    merged = pseudo_label.merge_low_high(low, high)[0]
+    return dataclasses.replace(
+        trace,
+        cam_par=refined[0],
+        cam_par_high=refined[1],
+        pseudo_label=merged.to(torch.uint8),
+        regions=pseudo_label.regions(merged),
+    )
 
 
 def target_cells(trace: Trace, at_centre: bool = False) -> Tensor:

@@ -1,4 +1,4 @@
-"""Turn a finished sandbox run into the bundled checkpoint: weights, card, scores on the test split, charts and page.
+"""Turn a finished sandbox run into the bundled checkpoint: weights, card, snapshots, test scores, charts and page.
 
     python docs/publish_checkpoint.py runs/sandbox [--limit 400]
     python docs/measure_pathologies.py --scenes 200
@@ -30,7 +30,7 @@ from afa_viz.figures.training import write_training_plot
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.training.loop import Run
-from afa_viz.training.records import read_metrics
+from afa_viz.training.records import HISTORY, LADDER, SNAPSHOTS, ladder_history, read_metrics, write_history
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "checkpoints"
@@ -159,7 +159,40 @@ Heads and bodies of the quadrupeds, share with the right class in percent:
 
 def snapshots() -> str:
     """A section on the snapshots of the training, where there are any."""
-    return ""
+    files = sorted((FOLDER / SNAPSHOTS).glob("iter_*.safetensors"))
+    if not files:
+        return ""
+    iterations = ", ".join(str(int(file.stem.removeprefix("iter_"))) for file in files)
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    return f"""
+`sandbox/{SNAPSHOTS}/` holds the network after {iterations} iterations ({len(files)} files, {megabytes:.1f} MB together:
+matrices as 8-bit integers with a scale a row), each with its card, and the ladders of the run in `{HISTORY}`. The page
+plays them in its tab Training.
+"""
+
+
+def publish_snapshots(run: Path, scenes: SandboxDataset, chosen: set[int]) -> None:
+    """The snapshots of a run, packed, each with the ladder of its moment; and all ladders of the run.
+
+    Args:
+        chosen: iterations; empty for all.
+        scenes: of the val split that the run's ladders were made on, for moments without one.
+    """
+    ladders = {entry["iteration"]: entry for entry in ladder_history(read_metrics(run))}
+    paths = sorted((run / SNAPSHOTS).glob("iter_*.safetensors"))
+    paths = [path for path in paths if not chosen or int(path.stem.removeprefix("iter_")) in chosen]
+    for path in paths:
+        model = load_model(path, device="cpu")
+        entry = ladders.get(model.card.training["iterations"], {})
+        scores = model.card.scores or {name: entry[name] for name in LADDER if entry.get(name) is not None}
+        if not scores:
+            samples = (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(len(scenes))))
+            scores = evaluate_samples(model, samples, SANDBOX.explain).summary()
+        save_model(model, FOLDER / SNAPSHOTS / path.name, dataclasses.replace(model.card, scores=scores), packed=True)
+    write_history(run, FOLDER / SNAPSHOTS / HISTORY)
+    for old in (FOLDER / SNAPSHOTS).glob("iter_*.*"):  # of an earlier run
+        if old.stem not in {path.stem for path in paths}:
+            old.unlink()
 
 
 def write_page() -> None:
@@ -221,6 +254,8 @@ def publish(args: argparse.Namespace) -> None:
         "sweep": sweep.data(),
     }
     write_scores(ladder, FOLDER / "scores.json", facts)
+    seen = SandboxDataset("val", args.val_scenes, size=model.card.input_size, cache_dir=args.cache)
+    publish_snapshots(Path(args.run), seen, {int(n) for n in args.snapshots.split(",") if n})
     write_plots({**facts, **data}, PICTURES)
     lines = read_metrics(Path(args.run))
     if lines:
@@ -233,6 +268,8 @@ def main() -> None:
     parser.add_argument("run", nargs="?", help="folder of the run")
     parser.add_argument("--page", action="store_true", help="only write checkpoints/README.md anew")
     parser.add_argument("--limit", type=int, default=400, help="test scenes (default: 400)")
+    parser.add_argument("--snapshots", default="", help="iterations of those to publish, like 50,450; default: all")
+    parser.add_argument("--val-scenes", type=int, default=50, help="of the run's ladders (default: 50)")
     parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
     parser.add_argument("--note", default="", help="a paragraph on what else is to be known of this run")
     args = parser.parse_args()

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from afa_viz.classes import SANDBOX_CLASSES, palette
-from afa_viz.model.afa import build_afa
+from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ui.app import Options, build, serve
@@ -35,9 +35,7 @@ def scene(number: int) -> tuple[Image.Image, Image.Image]:
 
 def prepare(folder: Path) -> Options:
     """A checkpoint and examples on the disk, and the options that use them."""
-    torch.manual_seed(0)
-    model = build_afa("mit_b0", len(SANDBOX_CLASSES), "topk")
-    card = Card("mit_b0", len(SANDBOX_CLASSES), SANDBOX_CLASSES, palette(len(SANDBOX_CLASSES)), "topk", input_size=SIDE)
+    model, card = tiny(0)
     save_model(model, folder / "checkpoints" / "tiny" / "model.safetensors", card)
     examples = folder / "examples"
     examples.mkdir()
@@ -60,6 +58,25 @@ def prepare(folder: Path) -> Options:
     return Options(
         checkpoint_folder=folder / "checkpoints", examples=examples, device="cpu", warm=False, cache=folder / "cache"
     )
+
+
+def tiny(rng_seed: int, names: tuple[str, ...] = SANDBOX_CLASSES, side: int = SIDE, **facts) -> tuple[AFA, Card]:
+    """A network with random weights and its card."""
+    torch.manual_seed(rng_seed)
+    model = build_afa("mit_b0", len(names), "topk")
+    return model, Card("mit_b0", len(names), names, palette(len(names)), "topk", input_size=side, **facts)
+
+
+def add_snapshots(options: Options, iterations: tuple[int, ...] = (10, 40, 90)) -> Path:
+    """Snapshots of the training of the model "tiny", with ladders for all but the last; returns their folder."""
+    folder = options.checkpoint_folder / "tiny" / "snapshots"
+    for number, iteration in enumerate(iterations):
+        scores = {} if iteration == iterations[-1] else {"miou_cam": 20.0 + number, "miou_seg": 10.0, "map": 50.0}
+        config = {"cam_iters": 30, "joint_after": 60, "max_iters": 100, "curriculum": []}
+        facts = {"training": {"config": config, "iterations": iteration}, "scores": scores}
+        model, card = tiny(iteration, **facts)
+        save_model(model, folder / f"iter_{iteration:06d}.safetensors", card, packed=True)
+    return folder
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import sys
 import types
 
 import pytest
+from app_fixtures import prepare
+from browser import missing
 
 from afa_viz.__main__ import main
 from afa_viz.commands import bench
@@ -74,3 +76,29 @@ def test_par_is_measured(capsys, tmp_path):
     (row,) = report["rows"]
     assert row["max_abs_difference"] < 1e-4 and len(row["afa_viz"]["samples_s"]) == 2
     assert report["machine"]["commit"][:12] in capsys.readouterr().out
+
+
+@pytest.mark.skipif(bool(missing), reason=missing)
+def test_the_page_is_measured(capsys, tmp_path):
+    options = prepare(tmp_path)
+    path = tmp_path / "app.json"
+    rows = ["hover", "threshold", "example", "new", "new_first"]
+    arguments = ["--runs", "2", "--checkpoint", str(options.checkpoint_folder / "tiny"), "--json", str(path)]
+    assert main(["bench", "app", *arguments, "--examples", str(options.examples), "--only", *rows]) == 0
+    report = json.loads(path.read_text())["app"]
+    assert [row["name"] for row in report["rows"]] == rows and report["chromium"]
+    shown = capsys.readouterr().out
+    for row in report["rows"]:
+        assert len(row["samples"]) == 2 and row["met"] == (row["median_ms"] <= row["target_ms"])
+        assert 0 < row["median_ms"] < 60_000 and f"{row['median_ms']:.1f}" in shown
+    new, first = report["rows"][3:]
+    assert all(a["ms"] >= b["ms"] > 20 for a, b in zip(new["samples"], first["samples"], strict=True))
+
+
+def test_without_chromium_one_sentence_says_how_to_get_it(monkeypatch, capsys):
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
+    assert main(["bench", "app", "--only", "hover"]) == 2
+    shown = capsys.readouterr().err
+    assert "apt-get install chromium" in shown and shown.count("\n") == 1
+    assert main(["bench", "app", "--runs", "1"]) == 2
+    assert "expected at least 2" in capsys.readouterr().err

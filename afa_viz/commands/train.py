@@ -122,7 +122,7 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
             try:
                 training.run(until=args.until)
             except KeyboardInterrupt:
-                if args.snapshots == AT_LADDERS and processes.first:
+                if args.snapshots == AT_LADDERS and processes.world == 1:
                     training.snapshot()
                 raise
             scores = training.evaluate()

@@ -312,19 +312,20 @@ class Run:
             self.save()
 
     def _look(self, last: bool) -> None:
-        """Between two steps: snapshots, ladders, checkpoints. Only the first process writes."""
-        if self.iteration in self.snapshots and self.processes.first:
-            self.snapshot()
-        if self.iteration % self.eval_every == 0 or last:
+        """Between two steps: ladders, snapshots with theirs, checkpoints. Only the first process writes."""
+        kept = self.iteration in self.snapshots
+        if kept or last or self.iteration % self.eval_every == 0:
             self.ladder()
+        if kept and self.processes.first:
+            self.snapshot()
         if self.iteration % SAVE_EVERY == 0:
             self.save()
 
     def snapshot(self) -> None:
-        """Keep half-precision weights of this moment."""
-        path = self.folder / "snapshots" / f"iter_{self.iteration:06d}.safetensors"
+        """Keep half-precision weights of this moment, with its ladder in the card."""
+        path = self.folder / records.SNAPSHOTS / f"iter_{self.iteration:06d}.safetensors"
         path.parent.mkdir(exist_ok=True)
-        save_model(self.shown, path, self.card(), half=True)
+        save_model(self.shown, path, self.card(self.evaluate()), half=True)
 
     def export(self, path: str | os.PathLike[str], scores: dict | None = None, half: bool = False) -> None:
         """Write the model and its card."""

@@ -1,9 +1,11 @@
-"""What a run leaves in its folder: `last.pt` to go on from, `metrics.jsonl`; each whole or not at all."""
+"""What a run leaves in its folder: `last.pt` to go on from, `metrics.jsonl`, its ladders; each whole or not at all."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,10 @@ import torch
 
 LAST = "last.pt"
 METRICS = "metrics.jsonl"
+SNAPSHOTS = "snapshots"  # folder of iter_NNNNNN.safetensors and their cards
+HISTORY = "history.json"  # beside published snapshots: what `ladder_history` gives
+LADDER = ("miou_cam", "miou_cam_rw", "miou_cam_par", "miou_pseudo_label", "miou_seg", "map", "f1")  # percent
+LOSSES = ("loss_cls", "loss_seg", "loss_aff")
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
@@ -62,3 +68,36 @@ def drop_after(folder: Path, iteration: int) -> None:
         partial = folder / f"{METRICS}.partial"
         partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         os.replace(partial, folder / METRICS)
+
+
+def ladder_history(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The ladders of a run, oldest first: each with its iteration, and the losses and phase of the steps before it.
+
+    Args:
+        lines: of `metrics.jsonl`, oldest first.
+    Returns: dicts of "iteration", "phase", `LADDER` in percent and `LOSSES`; None for what was not measured.
+    """
+    history: dict[int, dict[str, Any]] = {}
+    steps: Mapping[str, Any] = {}
+    for line in lines:
+        if "loss_cls" in line:
+            steps = line
+        if "miou_cam" in line and isinstance(line.get("iteration"), int):
+            numbers = {name: finite_number(line.get(name)) for name in LADDER}
+            numbers |= {name: finite_number(steps.get(name)) for name in LOSSES}
+            history[line["iteration"]] = {"iteration": line["iteration"], "phase": steps.get("phase"), **numbers}
+    return [history[iteration] for iteration in sorted(history)]
+
+
+def finite_number(value: Any) -> float | None:
+    """The value where it is a finite number, else None."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return value if good else None
+
+
+def write_history(folder: Path, path: Path) -> None:
+    """Write the ladders of the run in a folder as JSON, whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text(json.dumps(ladder_history(read_metrics(folder)), indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, path)

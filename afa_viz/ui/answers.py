@@ -17,6 +17,7 @@ from afa_viz.figures.poster import poster
 from afa_viz.trace import Trace
 from afa_viz.ui import lab, link, payload
 from afa_viz.ui.cache import SingleFlightCache
+from afa_viz.ui.other_answers import OtherAnswers
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.snippet import Look, snippet
 
@@ -40,6 +41,7 @@ class Answers:
     def __init__(self, session: Session, exports: Path | None = None) -> None:
         self._session = session
         self._texts: SingleFlightCache[tuple, str] = SingleFlightCache(PAYLOAD_BYTES, _length)
+        self._others = OtherAnswers(session, self._texts, self._found)
         self.exports = exports or Path(tempfile.mkdtemp(prefix="afa-viz-"))
 
     def stages(self, request: Request) -> str:
@@ -60,8 +62,8 @@ class Answers:
 
     def public(self) -> tuple[Callable[[dict], str], ...]:
         """What a browser may ask for, each by its name."""
-        files = (self.export_file, self.python_code)
-        return self.scene, self.attention, self.par, self.crf, *files, self.lab, self.lab_check
+        looked_at = (self.scene, self.attention, self.par, self.crf, *self._others.public())
+        return *looked_at, self.export_file, self.python_code, self.lab, self.lab_check
 
     def warm(self, request: Request) -> None:
         """Make everything that the page asks for first, so that it opens at once."""

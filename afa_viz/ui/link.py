@@ -8,7 +8,7 @@ from typing import Any
 
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Request, Session
-from afa_viz.ui.settings import ABLATIONS, SLIDERS, config_from
+from afa_viz.ui.settings import ABLATIONS, SLIDERS, config_from, left_out
 
 NAMES = ("example", "data", "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
 
@@ -46,14 +46,10 @@ def words(request: Request, session: Session) -> dict[str, str]:
         value = getattr(request.config, slider.field)
         if value != slider.default:
             result[slider.field] = f"{value:g}"
-    left_out = [name for name, changes in ABLATIONS.items() if _holds(request, changes)]
-    if left_out:
-        result["left_out"] = ",".join(left_out)
+    without = left_out(request.config)
+    if without:
+        result["left_out"] = ",".join(without)
     return result
-
-
-def _holds(request: Request, changes: Mapping[str, Any]) -> bool:
-    return all(getattr(request.config, name) == value for name, value in changes.items())
 
 
 def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
@@ -67,16 +63,16 @@ def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
         wrong.append("model")
         model = session.registry.names[0]
     sliders = {slider.field: _number(asked, slider, wrong) for slider in SLIDERS}
-    left_out = [name for name in asked.get("left_out", "").split(",") if name]
-    if not set(left_out) <= set(ABLATIONS):
+    without = [name for name in asked.get("left_out", "").split(",") if name]
+    if not set(without) <= set(ABLATIONS):
         wrong.append("left_out")
-        left_out = []
+        without = []
     try:
-        config = config_from(sliders, left_out)
+        config = config_from(sliders, without)
     except Refusal:
         wrong.append("settings")
-        sliders, left_out = {slider.field: slider.default for slider in SLIDERS}, []
-        config = config_from(sliders, left_out)
+        sliders, without = {slider.field: slider.default for slider in SLIDERS}, []
+        config = config_from(sliders, without)
     labels = [name for name in asked["labels"].split(",") if name] if "labels" in asked else None
     try:
         request = session.request(picture, model, labels, config)
@@ -84,7 +80,7 @@ def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
         wrong.append("labels")
         request = session.request(picture, model, None, config)
     complaint = f"Some of this link does not fit this page and was left out: {', '.join(wrong)}." if wrong else ""
-    return Restored(request, place, [left_out, *sliders.values()], complaint)
+    return Restored(request, place, [without, *sliders.values()], complaint)
 
 
 def _picture(asked: Mapping[str, str], session: Session, wrong: list[str]) -> tuple[str, int | None]:

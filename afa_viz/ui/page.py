@@ -14,14 +14,17 @@ from pathlib import Path
 import gradio as gr
 
 from afa_viz.figures import colour
+from afa_viz.ui.settings import SLIDERS
 
 HERE = Path(__file__).parent
 EXPLORER = HERE / "explorer"
 TEXTS = HERE / "texts" / "en.json"
-TABS = ("cam", "walk", "par", "regions", "seg", "data", "lab")  # in pipeline order: <tab>.html and <tab>.js
+TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goes across them
+    "cam", "walk", "par", "regions", "seg", "compare", "training", "data", "lab",
+)  # fmt: skip
 SCRIPTS = (  # one function scope, in this order
-    "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "live", "strip", "share",
-    *TABS, "start",
+    "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "curve", "live", "changes", "sides",
+    "strip", "share", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
@@ -100,8 +103,11 @@ def tables() -> str:
         base64.b64encode(colour.table(name).tobytes()).decode("ascii") for name in (colour.MAGNITUDE, colour.DIFFERENCE)
     )
     flat = {"foreground": colour.FOREGROUND, "background": colour.BACKGROUND, "gained": GAINED, "lost": LOST}
+    limits = {slider.field: [slider.low, slider.high, slider.step] for slider in SLIDERS}
     said = {key: text for key, text in texts().items() if not key.endswith((".intro", "_html", "equation"))}
-    return json.dumps({"lut": lut, "difference": difference, **flat, "texts": said}, ensure_ascii=False)
+    return json.dumps(
+        {"lut": lut, "difference": difference, **flat, "sliders": limits, "texts": said}, ensure_ascii=False
+    )
 
 
 def component(answers: Sequence[Callable[[dict], str]], value: str = "") -> gr.HTML:

@@ -29,6 +29,7 @@ from afa_viz.steps import crf_label, par_label, par_steps, stage_labels
 from afa_viz.trace import Trace
 
 Packed = dict[str, Any]
+CELLS_MAX = 1024  # of grids whose affinity is sent for comparisons and snapshots, as in explorer/live.js
 LABELLED = ("cam", "cam_rw", "cam_par")  # stages whose label the page needs beside their scores
 
 
@@ -218,6 +219,41 @@ def crf(trace: Trace) -> dict[str, Any]:
         if trace.target is not None:
             result[f"{prefix}iou"] = _finite(scores.label_score(trace.target, label, len(trace.class_names))["iou"])
     return result
+
+
+def frame(trace: Trace) -> dict[str, Any]:
+    """What one snapshot makes of a picture: CAMs of the image labels, affinity, prediction, scores of CAM and that."""
+    present, known = trace.present, scores.stage_scores(trace)
+    return {
+        "labels": list(present),
+        "cam": pack_scores(trace.cam[[label - 1 for label in present]], 0.0, 1.0),
+        "affinity": pack_affinity(trace),
+        "seg": pack_labels(trace.seg),
+        "scores": known and _finite({stage: known[stage] for stage in ("cam", "seg")}),
+    }
+
+
+def compared(trace: Trace) -> dict[str, Any]:
+    """Every stage of the other side of a comparison, for the maps and numbers of the page."""
+    low, high = score_limits(trace)
+    channels = maps.channels(trace)
+    return {
+        **frame(trace),
+        "names": list(trace.class_names),
+        "palette": [list(colour) for colour in trace.palette],
+        "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
+        "cam_par": pack_scores(trace.cam_par[channels], low, high),
+        "stage_labels": {
+            stage: pack_labels(label) for stage, label in stage_labels(trace).items() if stage in LABELLED
+        },
+        "pseudo_label": pack_labels(trace.pseudo_label),
+        "scores": _finite(scores.stage_scores(trace)),
+    }
+
+
+def pack_affinity(trace: Trace) -> Packed | None:
+    """The learned affinity, or None for grids of more than `CELLS_MAX` cells, whose matrix would be megabytes."""
+    return pack_scores(trace.affinity, 0.0, 1.0) if len(trace.affinity) <= CELLS_MAX else None
 
 
 def to_json(data: dict[str, Any]) -> str:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afa_viz.ui.pictures import Refusal
+from afa_viz.ui.snapshots import Snapshot, find_snapshots, folder_of
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
+
+SNAPSHOTS_HELD = 2  # networks of snapshots in memory; one loads in a tenth of a second
+SNAPSHOT_MARK = "@"  # "sandbox@2000": the model sandbox after 2000 iterations
 
 log = logging.getLogger(__name__)
 
@@ -56,29 +61,60 @@ class Registry:
         self._device = device
         self._lock = threading.Lock()
         self._models: dict[str, AFA] = {}
+        self._snapshots: OrderedDict[str, AFA] = OrderedDict()
 
     @property
     def names(self) -> list[str]:
         """Of all models, the first one is shown first."""
         return list(self._sources)
 
-    def source(self, name: str) -> str:
-        """What a model is loaded from."""
-        return self._sources[name]
-
     def get(self, name: str) -> AFA:
-        """A loaded model in evaluation mode. Raises: Refusal: for an unknown name or weights that do not load."""
+        """A loaded model or snapshot, in evaluation mode.
+
+        Raises: Refusal: for an unknown name or weights that do not load.
+        """
+        source = self.source(name)
+        snapshot = name not in self._sources
+        held = self._snapshots if snapshot else self._models
+        with self._lock:
+            if name not in held:
+                held[name] = self._load(name, source)
+            if snapshot:
+                self._snapshots.move_to_end(name)
+                while len(self._snapshots) > SNAPSHOTS_HELD:
+                    self._snapshots.popitem(last=False)
+            return held[name]
+
+    def _load(self, name: str, source: str) -> AFA:
         from afa_viz.model.checkpoint import load_model
 
-        if not isinstance(name, str) or name not in self._sources:
-            raise Refusal(f"There is no model {str(name)[:60]!r} here; choose one of {', '.join(self.names)}.")
-        with self._lock:
-            if name not in self._models:
-                try:
-                    self._models[name] = load_model(self._sources[name], device=self._device)
-                except (OSError, ValueError) as error:
-                    raise Refusal(f"The model {name} can not be loaded: {error}") from error
-            return self._models[name]
+        try:
+            return load_model(source, device=self._device)
+        except (OSError, ValueError) as error:
+            raise Refusal(f"The model {name} can not be loaded: {error}") from error
+
+    def source(self, name: str) -> str:
+        """What a model or snapshot is loaded from. Raises: Refusal: for an unknown name."""
+        if isinstance(name, str) and name in self._sources:
+            return self._sources[name]
+        model, _, iteration = str(name).rpartition(SNAPSHOT_MARK)
+        for snapshot in self.snapshots(model):
+            if str(snapshot.iteration) == iteration:
+                return str(snapshot.path)
+        raise Refusal(f"There is no model {str(name)[:60]!r} here; choose one of {', '.join(self.names)}.")
+
+    def snapshots(self, name: str) -> list[Snapshot]:
+        """The snapshots of the training run of a model, oldest first; looked for anew, since a run may go on."""
+        return find_snapshots(self.snapshot_folder(name))
+
+    def snapshot_folder(self, name: str) -> Path | None:
+        """Where the snapshots of a model would lie; None for an unknown one or one of the hub."""
+        return folder_of(self._sources[name]) if name in self._sources else None
+
+    def input_size(self, name: str) -> int | None:
+        """Long side in pixels that a model is meant for; None where its card is missing."""
+        card = self.get(name).card
+        return card.input_size if card else None
 
     def class_names(self, name: str) -> tuple[str, ...]:
         """Of a model, background first."""

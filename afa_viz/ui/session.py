@@ -175,6 +175,11 @@ class Session:
                 self._requests.popitem(last=False)
         return trace
 
+    def look(self, request: Request) -> Trace:
+        """The trace of a request that nobody will come back to: taken from the cache, but never put there."""
+        held = self._traces.peek(request)
+        return self._make(request) if held is None else held
+
     def request_of(self, key: object) -> Request | None:
         """The request of a `Request.key` that was explained here; None for any other thing."""
         with self._lock:

@@ -47,7 +47,16 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def config_from(values: dict[str, float], left_out: list[str]) -> ExplainConfig:
+def left_out(config: ExplainConfig) -> list[str]:
+    """Names of what settings leave out."""
+    return [
+        name
+        for name, changes in ABLATIONS.items()
+        if all(getattr(config, field) == value for field, value in changes.items())
+    ]
+
+
+def config_from(values: dict[str, float], without: list[str]) -> ExplainConfig:
     """Settings from slider values and the names of what is left out.
 
     Raises: Refusal: with one sentence, for a value out of range or an unknown name.
@@ -60,7 +69,7 @@ def config_from(values: dict[str, float], left_out: list[str]) -> ExplainConfig:
                 f"{slider.label} is {str(value)[:20]!r}; expected a number from {slider.low} to {slider.high}."
             )
         changes[slider.field] = int(value) if isinstance(slider.default, int) else float(value)
-    for name in left_out:
+    for name in without:
         if name not in ABLATIONS:
             raise Refusal(f"{str(name)[:40]!r} can not be left out; expected some of {', '.join(ABLATIONS)}.")
         changes |= ABLATIONS[name]

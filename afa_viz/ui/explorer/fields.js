@@ -109,8 +109,8 @@ function markRegion(canvas, [rows, cols], inside) {
   }
 }
 
-/** A button that plays a slider from its first to its last place; returns how to stop it. */
-function playSlider(button, slider) {
+/** A button that plays a slider from its first to its last place, `pace` milliseconds each; returns how to stop it. */
+function playSlider(button, slider, pace = 350) {
   let timer = 0;
   const stop = () => {
     clearInterval(timer);
@@ -129,7 +129,7 @@ function playSlider(button, slider) {
     timer = setInterval(() => {
       if (Number(slider.value) >= Number(slider.max)) stop();
       else go(Number(slider.value) + 1);
-    }, calm ? 900 : 350);
+    }, calm ? Math.max(900, pace) : pace);
     return undefined;
   };
   button.addEventListener("click", play);
@@ -164,12 +164,12 @@ function marked(mark) {
   };
 }
 
-/** Labels of a map with their colour, name and share, largest first, without the background. */
-function areasOf(label, nameOfUnknown) {
+/** Labels of a map with their colour, name and share, largest first, without the background; `of` has the classes. */
+function areasOf(label, nameOfUnknown, of = data) {
   const counts = new Map();
   for (const l of label) counts.set(l, (counts.get(l) ?? 0) + 1);
   return [...counts].filter(([l]) => l).sort((a, b) => b[1] - a[1]).map(([l, count]) => [l === 255 ? "hatch"
-    : `rgb(${data.palette[l]})`, l === 255 ? nameOfUnknown : className(l), count / label.length]);
+    : `rgb(${of.palette[l]})`, l === 255 ? nameOfUnknown : of.names[l], count / label.length]);
 }
 
 /** Fill a legend with [colour or "hatch", words, share or null]. */

@@ -4,6 +4,10 @@ const OWN = ["tab", "step", "class", "cell", "block", "head", "scale"]; // of th
 const THEIRS = ["example", "data", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters", "bkg_score_low",
   "bkg_score_high"]; // of the server
 
+const linkParts = [];
+/** A tab with an own share of the address: {names, read(asked) -> names that do not fit, write(query)}. */
+const registerLink = (part) => { linkParts.push(part); };
+
 let restored = false;
 
 /** Take over what the address says, once; what does not fit is left out, and a sentence says so. */
@@ -34,13 +38,14 @@ function restoreLink() {
   read("head", (value) => value === "mean" || (whole(value) >= 1 && whole(value) <= heads),
     (value) => { view.head = value === "mean" ? MEAN : whole(value) - 1; });
   read("scale", (value) => value === "shared", () => { view.shared = true; });
+  for (const part of linkParts) wrong.push(...part.read(asked));
   return wrong.length ? text("link.wrong", { names: wrong.join(", ") }) : "";
 }
 
 /** The query string of what is shown; what others have put there stays. */
 function linkText() {
   const query = new URLSearchParams(window.location.search);
-  for (const name of [...OWN, ...THEIRS]) query.delete(name);
+  for (const name of [...OWN, ...THEIRS, ...linkParts.flatMap((part) => part.names)]) query.delete(name);
   for (const [name, value] of Object.entries(data.link ?? {})) query.set(name, value);
   query.set("tab", view.tab);
   if (view.tab === "lab" && view.step) query.set("step", view.step);
@@ -49,6 +54,7 @@ function linkText() {
   if (view.block !== scene.blocks.length - 1) query.set("block", view.block + 1);
   if (view.head) query.set("head", view.head === MEAN ? "mean" : view.head + 1);
   if (view.shared) query.set("scale", "shared");
+  for (const part of linkParts) part.write(query);
   return query.toString().replaceAll("%2C", ",");
 }
 

@@ -12,7 +12,6 @@ const STAGES = [ // picture, the tab it opens, the stage whose label it is compa
   { key: "target", tab: "seg" },
 ];
 const colourOf = (label) => (label ? data.palette[label] : null);
-const KIND = { none: 0, gained: 1, lost: 2, gainedWrong: 3, lostWrong: 4 }; // of a pixel of a difference map
 
 const strip = (() => {
   const list = $(".afa-strip");
@@ -68,39 +67,12 @@ const strip = (() => {
     return key === "seg" ? scene.seg.bytes : data.labels[key].bytes;
   }
 
-  /** Pixels of the chosen class gained and lost by a step; with a known truth each right or wrong. */
+  /** Pixels of the chosen class gained and lost by a step, and the change of its IoU. */
   function changeOf({ key, before }) {
-    const [old, now, truth] = [labelOf(before), labelOf(key), scene.target?.bytes];
-    const kinds = new Uint8Array(now.length);
-    const counts = [0, 0, 0, 0, 0];
-    for (let i = 0; i < now.length; i++) {
-      const [is, was] = [now[i] === view.label, old[i] === view.label];
-      if (is === was) continue;
-      const good = !truth || truth[i] === 255 || (truth[i] === view.label) === is;
-      kinds[i] = is ? (good ? KIND.gained : KIND.gainedWrong) : (good ? KIND.lost : KIND.lostWrong);
-      counts[kinds[i]]++;
-    }
-    const [, gained, lost, gainedWrong, lostWrong] = counts;
     const score = (stage) => data.scores?.[stage]?.iou[view.label] ?? null;
     const [a, b] = [score(before), score(key)];
-    return { kinds, gained: gained + gainedWrong, lost: lost + lostWrong, gainedWrong, lostWrong,
+    return { ...changeKinds(labelOf(before), labelOf(key), scene.target?.bytes, view.label),
       iou: a == null || b == null ? null : b - a };
-  }
-
-  function paintChange(canvas, kinds) {
-    const [rows, cols] = data.size;
-    const context = canvas.getContext("2d");
-    const pixels = groundPixels(scene.grey, canvas.width, canvas.height);
-    const large = scaledLabels({ rows, cols, bytes: kinds }, canvas.width, canvas.height);
-    const period = Math.max(4, Math.round(canvas.width / 40));
-    for (let i = 0; i < large.length; i++) {
-      if (!large[i]) continue;
-      const wrong = large[i] > KIND.lost;
-      const dark = wrong && ((i % canvas.width) + Math.floor(i / canvas.width)) % period < period / 2;
-      const colour = dark ? [25, 25, 25] : tables[large[i] % 2 ? "gained" : "lost"];
-      for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = colour[c];
-    }
-    context.putImageData(pixels, 0, 0);
   }
 
   function drawArrow(stage) {
@@ -138,12 +110,7 @@ const strip = (() => {
     const words = named("span", "", wordsOf(stage));
     words.id = "afa-change-words";
     const legend = named("span", "afa-legend");
-    const kinds = scene.target ? ["gained", "gained_wrong", "lost", "lost_wrong"] : ["gained", "lost"];
-    for (const kind of kinds) {
-      const swatch = named("i", kind.endsWith("wrong") ? "afa-wrong" : "");
-      swatch.style.setProperty("--colour", `rgb(${tables[kind.split("_")[0]]})`);
-      legend.append(named("span", "", swatch, text(`strip.${kind}`)));
-    }
+    legend.append(...changeLegend(Boolean(scene.target)));
     box.replaceChildren(title, canvas, legend, words);
     box.hidden = false;
     fitFigure(canvas);

@@ -1,0 +1,310 @@
+// Two sides: A is what the page shows, B is A with some changes, made by the server. Every stage of both, and what
+// differs: signed differences of scores, pixels gained and lost of labels.
+
+{
+  const ROWS = ["a", "b", "difference"];
+
+  let section = null;
+  let other = null; // B of the explanation with the key `other.of`
+  let asked = ""; // what was asked for last
+  const cells = new Map(); // stage -> {button, score, a, b, difference}
+
+  const find = (selector) => section.querySelector(selector);
+  const figure = (name) => find(`.afa-pair [data-view="${name}"]`);
+  const isLabel = (name) => name === "pseudo_label" || name === "seg";
+
+  // --- asking --------------------------------------------------------------------------------------------------------
+
+  async function ask() {
+    if (!data) return;
+    const [key, request] = [data.key, JSON.stringify({ key: data.key, b: sides.changes })];
+    if (request === asked) {
+      draw();
+      return;
+    }
+    asked = request;
+    section.dataset.state = "waiting";
+    fill("words", text("compare.waiting"), section);
+    try {
+      const raw = JSON.parse(await server.compare(JSON.parse(request)));
+      if (request !== asked) return;
+      if (!raw) throw new Error("nothing to compare");
+      const next = raw.refused ? null : { ...await unpacked(raw), of: key };
+      if (request !== asked) return;
+      other = next;
+      section.dataset.state = other ? "ready" : "refused";
+      if (other) draw();
+      else fill("words", raw.refused, section);
+    } catch (error) {
+      if (request !== asked) return;
+      [asked, other] = ["", null];
+      fill("words", text("gone"), section);
+      gone(error);
+    }
+  }
+
+  async function unpacked(raw) {
+    const names = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"];
+    const stages = Object.keys(raw.stage_labels);
+    const [maps, labels] = await Promise.all([Promise.all(names.map((name) => unpack(raw[name]))),
+      Promise.all(stages.map((name) => unpack(raw.stage_labels[name])))]);
+    const result = { ...raw, stage_labels: Object.fromEntries(stages.map((name, i) => [name, labels[i]])) };
+    names.forEach((name, i) => { result[name] = maps[i]; });
+    return result;
+  }
+
+  async function loadRun() {
+    const { key } = data;
+    try {
+      const next = await trainingRun(key);
+      if (key !== data.key) return;
+      sides.know(next);
+      if (section.dataset.state === "ready") describe();
+    } catch (error) {
+      gone(error);
+    }
+  }
+
+  // --- both sides of a stage -----------------------------------------------------------------------------------------
+
+  /** Scores of a stage on both sides, their grid and the numbers of the colours; null where there are none. */
+  function fields(name) {
+    const at = other.labels.indexOf(view.label);
+    if (name === "affinity") {
+      if (!other.affinity) return null;
+      const map = affinityMap();
+      const [rows, cols] = data.grid;
+      const from = (cell()[0] * cols + cell()[1]) * rows * cols;
+      const theirs = { ...other.affinity, bytes: other.affinity.bytes.subarray(from, from + rows * cols) };
+      return pair(map, theirs, data.grid, true);
+    }
+    const first = name === "cam" ? 0 : 1; // background comes first after the walk
+    const mine = layer(data[name], first + place());
+    return pair(mine, at < 0 ? null : layer(other[name], first + at), [mine.rows, mine.cols], name === "cam");
+  }
+
+  /** Both sides with their difference; what may be the rounding to 8 bits counts as none. */
+  function pair(mine, theirs, size, share) {
+    const [a, b] = [fieldOf(mine), theirs ? fieldOf(theirs) : new Float32Array(mine.bytes.length)];
+    const rounding = (1.05 * (mine.high - mine.low + (theirs ? theirs.high - theirs.low : 0))) / 255 / 2;
+    const difference = b.map((value, i) => (Math.abs(value - a[i]) > rounding ? value - a[i] : 0));
+    const limits = share && view.shared ? [0, 1] : limitsOf(a, b);
+    const same = !difference.some(Boolean);
+    const most = same ? limits[1] - limits[0] || 1 : Math.max(...limitsOf(difference).map(Math.abs));
+    return { a, b, difference, size, limits, most, same };
+  }
+
+  /** Labels of a stage on both sides. */
+  function labelsOf(name) {
+    if (name === "seg") return [scene.seg.bytes, other.seg.bytes];
+    if (name === "pseudo_label") return [data.pseudo_label.bytes, other.pseudo_label.bytes];
+    return [data.labels[name].bytes, other.stage_labels[name].bytes];
+  }
+
+  const colourOf = (label) => (label ? other.palette[label] : null);
+  const nameOf = (label) => other.names[label] ?? "";
+  const iouOf = (scores, name) => scores?.[name]?.iou[view.label] ?? (scores?.[name] ? 0 : null);
+
+  // --- drawing -------------------------------------------------------------------------------------------------------
+
+  const marks = marked((canvas) => markCell(canvas, data.grid, cell(), Boolean(view.pin)));
+  const ready = () => other && data && other.of === data.key && section.dataset.state === "ready";
+
+  function draw() {
+    if (!ready()) return;
+    describe();
+    for (const name of sides.STAGES) drawColumn(name);
+    drawLarge();
+    marks.keep(section.querySelectorAll(".afa-board canvas, .afa-pair canvas[role=img]"));
+  }
+
+  function describe() {
+    const parts = sides.differences();
+    const words = [parts.length ? text("compare.words", { parts: parts.join(", ") }) : text("compare.nothing")];
+    if (other.resized) words.push(text("compare.resized", { width: data.size[1], height: data.size[0] }));
+    if (!other.labels.includes(view.label)) words.push(text("compare.unknown_class", { name: className(view.label) }));
+    if (other.crf_seconds != null) {
+      words.push(text("compare.times", { par: seconds(other.par_seconds), crf: seconds(other.crf_seconds),
+        times: (other.crf_seconds / other.par_seconds).toFixed(1) }));
+    }
+    fill("words", words.join(" "), section);
+  }
+
+  const seconds = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`);
+
+  function drawColumn(name) {
+    const { button, score, ...canvases } = cells.get(name);
+    button.setAttribute("aria-pressed", name === sides.stage);
+    ROWS.forEach((row) => fitFigure(canvases[row]));
+    if (!canvases.a.width || !canvases.a.clientWidth) return;
+    const same = isLabel(name) ? !drawLabels(name, canvases) : !drawFields(name, canvases);
+    const [a, b] = [iouOf(data.scores, name), iouOf(other.scores, name)];
+    score.replaceChildren();
+    if (a != null && b != null) score.append(text("compare.ious", { a: percent(a), b: percent(b) }), document.createElement("br"));
+    if (same) score.append(text("compare.equal"));
+    else if (a != null && b != null) score.append(deltaOf(b - a));
+    else if (name !== "affinity") score.append(text("compare.differ", { share: percent(shareApart(...labelsOf(name))) }));
+  }
+
+  const shareApart = (a, b) => a.reduce((count, label, i) => count + (label !== b[i]), 0) / a.length;
+
+  /** Draw scores of both sides and their difference; whether there is one. */
+  function drawFields(name, canvases) {
+    const found = fields(name);
+    if (!found) return true;
+    const [rows, cols] = found.size;
+    const smooth = name === "cam" || name === "cam_par";
+    const paint = (row, low, high, table) => paintHeat(canvases[row], scene.grey,
+      { rows, cols, bytes: bytesOf(found[row], low, high) }, table, smooth);
+    paint("a", ...found.limits, heat);
+    paint("b", ...found.limits, heat);
+    paint("difference", -found.most, found.most, SIGNED);
+    return !found.same;
+  }
+
+  /** Draw the labels of both sides and what B changes in the chosen class; whether any label differs. */
+  function drawLabels(name, canvases) {
+    const labels = labelsOf(name);
+    [canvases.a, canvases.b].forEach((canvas, i) => paintLabels(canvas, scene.grey,
+      { rows: data.size[0], cols: data.size[1], bytes: labels[i] }, colourOf, () => ""));
+    paintChange(canvases.difference, changeKinds(...labels, scene.target?.bytes, view.label).kinds);
+    return labels[0].some((label, i) => label !== labels[1][i]);
+  }
+
+  function drawLarge() {
+    const name = className(view.label);
+    const words = text(`strip.${sides.stage}`);
+    fill("stage", text("compare.large", { stage: words }), section);
+    const titles = isLabel(sides.stage) ? { difference: text("compare.changed", { name }) } : { difference: text("compare.difference") };
+    for (const [row, scores] of [["a", data.scores], ["b", other.scores]]) {
+      const iou = iouOf(scores, sides.stage);
+      titles[row] = `${row.toUpperCase()}: ${subjectOf(row, name)}${iou == null ? "" : `, ${text("strip.iou", { iou: percent(iou) })}`}`;
+    }
+    for (const row of ROWS) {
+      figure(row).querySelector("figcaption").textContent = titles[row];
+      figure(row).querySelector("canvas").setAttribute("aria-label", titles[row]);
+      figure(row).querySelector(".afa-legend").replaceChildren();
+    }
+    const sentences = isLabel(sides.stage) ? largeLabels() : largeFields();
+    fill("numbers", sentences.join(" "), section);
+  }
+
+  /** What the large picture of a side shows; a step that this side leaves out or replaces is not called by its name. */
+  function subjectOf(row, name) {
+    const named = text(`strip.${sides.stage}`);
+    if (isLabel(sides.stage)) return named;
+    if (sides.stage === "affinity") return text("compare.of_cell", { stage: named, row: cell()[0] + 1, col: cell()[1] + 1 });
+    const { walk, par, crf } = row === "a" ? { walk: data.use_walk, par: data.use_par } : sides.parts();
+    let stage = named;
+    if (sides.stage === "cam_rw" && !walk) stage = text("compare.no_walk");
+    if (sides.stage === "cam_par" && !par) stage = text("compare.no_par");
+    if (sides.stage === "cam_par" && crf) stage = text("par.dense_crf");
+    return text("compare.of_class", { stage, name });
+  }
+
+  function largeFields() {
+    const found = fields(sides.stage);
+    find(".afa-pair").hidden = !found;
+    if (!found) return [text("compare.too_large")];
+    const smooth = sides.stage === "cam" || sides.stage === "cam_par";
+    for (const row of ["a", "b"]) paintField(figure(row), found[row], found.size, found.limits, { smooth });
+    paintField(figure("difference"), found.difference, found.size, [-found.most, found.most], { table: SIGNED, smooth });
+    const share = (test) => percent(found.difference.reduce((count, d) => count + test(d), 0) / found.difference.length);
+    const least = 0.02 * (found.limits[1] - found.limits[0]);
+    const sentences = [found.same ? text("compare.same") : text("compare.fields", { more: share((d) => d > least), less: share((d) => d < -least) })];
+    return sides.stage === "affinity" ? sentences : [...sentences, text("compare.as_labels"), ...changeWords()];
+  }
+
+  function largeLabels() {
+    find(".afa-pair").hidden = false;
+    for (const row of ROWS) figure(row).querySelector(".afa-scale")?.remove();
+    labelsOf(sides.stage).forEach((bytes, i) => {
+      const box = figure(ROWS[i]);
+      paintLabelField(box, bytes, data.size, colourOf, nameOf);
+      fillLegend(box.querySelector(".afa-legend"), areasOf(bytes, text("uncertain"), other));
+    });
+    const canvas = figure("difference").querySelector("canvas");
+    fitFigure(canvas);
+    paintChange(canvas, changeKinds(...labelsOf(sides.stage), scene.target?.bytes, view.label).kinds);
+    figure("difference").querySelector(".afa-legend").append(...changeLegend(Boolean(scene.target)));
+    return changeWords();
+  }
+
+  /** Pixels of the class that B gains and loses at the large stage, and what that does to its IoU. */
+  function changeWords() {
+    const found = changeKinds(...labelsOf(sides.stage), scene.target?.bytes, view.label);
+    const number = (count) => count.toLocaleString();
+    const words = [text("strip.change", { step: "B", name: className(view.label), gained: number(found.gained), lost: number(found.lost) })];
+    const [a, b] = [iouOf(data.scores, sides.stage), iouOf(other.scores, sides.stage)];
+    if (scene.target) {
+      words.push(text("strip.change_wrong", { gained: number(found.gainedWrong), lost: number(found.lostWrong) }));
+    }
+    if (a != null && b != null) words.push(text("strip.change_iou", { iou: signed(100 * (b - a)) }));
+    return words;
+  }
+
+  /** The affinity is that of the query cell: it alone changes with it. */
+  function drawCell() {
+    if (!ready()) return;
+    const changed = ROWS.map((row) => cells.get("affinity")[row]);
+    drawColumn("affinity");
+    if (sides.stage === "affinity") {
+      drawLarge();
+      changed.push(...section.querySelectorAll(".afa-pair canvas[role=img]"));
+    }
+    marks.keep(changed);
+  }
+
+  // --- the board -----------------------------------------------------------------------------------------------------
+
+  function buildBoard() {
+    const board = find(".afa-board");
+    board.style.setProperty("--columns", sides.STAGES.length);
+    const side = (words) => {
+      const made = document.createElement("span");
+      if (words) made.className = "afa-side";
+      made.textContent = words;
+      return made;
+    };
+    board.append(side(""), side("A"), side("B"), side("B−A"), side(""));
+    for (const name of sides.STAGES) {
+      const [button, score] = [document.createElement("button"), document.createElement("span")];
+      button.type = "button";
+      button.textContent = text(`strip.${name}`);
+      button.addEventListener("click", () => {
+        sides.stage = name;
+        draw();
+        linkLater();
+      });
+      score.className = "afa-score";
+      const canvases = Object.fromEntries(ROWS.map((row) => {
+        const canvas = document.createElement("canvas");
+        canvas.setAttribute("role", "img");
+        canvas.setAttribute("aria-label", text(`compare.row_${row}`, { stage: text(`strip.${name}`) }));
+        linkCell(canvas);
+        return [row, canvas];
+      }));
+      cells.set(name, { button, score, ...canvases });
+      board.append(button, ...Object.values(canvases), score);
+    }
+    for (const canvas of section.querySelectorAll(".afa-pair canvas")) linkCell(canvas);
+  }
+
+  registerTab("compare", {
+    build(element) {
+      section = element;
+      buildBoard();
+      sides.build(section, () => {
+        ask();
+        linkLater();
+      });
+    },
+    data() {
+      sides.form();
+      ask();
+      loadRun();
+    },
+    selection: draw,
+    cell: drawCell,
+  });
+}

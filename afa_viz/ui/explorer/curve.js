@@ -1,0 +1,111 @@
+// The ladder over the iterations of a training run: a line a stage, phases as shades, the shown moment marked.
+
+const LINES = [ // score, colour of the page, dashes
+  { key: "miou_seg", colour: "accent", dash: [] },
+  { key: "miou_cam_par", colour: "good", dash: [] },
+  { key: "miou_cam_rw", colour: "warm", dash: [5, 4] },
+  { key: "miou_cam", colour: "warm", dash: [] },
+  { key: "map", colour: "muted", dash: [2, 3] },
+];
+
+/** The scores of every moment that one is known of: history and snapshots together, by iteration. */
+function ladderPoints({ history, snapshots }) {
+  const points = new Map();
+  const known = (scores) => LINES.some(({ key }) => scores[key] != null);
+  for (const row of history) if (known(row)) points.set(row.iteration, row);
+  for (const { iteration, scores } of snapshots) {
+    if (known(scores)) points.set(iteration, { ...points.get(iteration), ...scores, iteration });
+  }
+  return [...points.values()].sort((a, b) => a.iteration - b.iteration);
+}
+
+/** Draw it; returns the iteration under a place, or null where nothing was drawn. */
+function paintLadder(canvas, run, points, at) {
+  const plot = plotOf(canvas, { left: 50, right: 14, top: 26, bottom: 30 });
+  if (!plot) return null;
+  const { context, x, y } = plot;
+  const moments = run.snapshots.map((s) => s.iteration);
+  const last = Math.max(1, ...moments, ...points.map((p) => p.iteration), ...run.phases.map((p) => p.until));
+  const across = (iteration) => x(iteration / last);
+  const colours = { ...plot, good: getComputedStyle(canvas).getPropertyValue("--good").trim() };
+  shadePhases(plot, run.phases, across);
+  context.textBaseline = "middle";
+  context.textAlign = "right";
+  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+    context.globalAlpha = 0.22;
+    context.fillStyle = plot.ink;
+    context.fillRect(x(0), y(share), x(1) - x(0), 1);
+    context.globalAlpha = 1;
+    context.fillStyle = plot.muted;
+    context.fillText(`${100 * share} %`, x(0) - 6, y(share));
+  }
+  context.textBaseline = "top";
+  context.textAlign = "center";
+  for (const tick of ticksOf(last)) context.fillText(tick.toLocaleString(), across(tick), y(0) + 12);
+  const [left, right] = [across(moments[at] ?? 0), y(0)];
+  context.fillStyle = plot.ink;
+  context.fillRect(left - 1, y(1) - 4, 2, right - y(1) + 4);
+  for (const { key, colour, dash } of LINES) {
+    const known = points.filter((p) => p[key] != null);
+    context.strokeStyle = context.fillStyle = colours[colour];
+    context.lineWidth = 2;
+    context.setLineDash(dash);
+    context.beginPath();
+    known.forEach((p, i) => context[i ? "lineTo" : "moveTo"](across(p.iteration), y(p[key] / 100)));
+    context.stroke();
+    context.setLineDash([]);
+    for (const p of known) {
+      const here = p.iteration === moments[at];
+      context.beginPath();
+      context.arc(across(p.iteration), y(p[key] / 100), here ? 5 : 2, 0, 7);
+      context.fill();
+    }
+  }
+  for (const [i, moment] of moments.entries()) { // the snapshots, below the axis
+    context.fillStyle = i === at ? plot.ink : plot.muted;
+    context.beginPath();
+    context.moveTo(across(moment), y(0) + 1);
+    context.lineTo(across(moment) - (i === at ? 6 : 4), y(0) + (i === at ? 11 : 8));
+    context.lineTo(across(moment) + (i === at ? 6 : 4), y(0) + (i === at ? 11 : 8));
+    context.fill();
+  }
+  return (place) => plot.share(place) * last;
+}
+
+function shadePhases({ context, ink, muted, x, y }, phases, across) {
+  let from = 0;
+  context.textAlign = "center";
+  context.textBaseline = "bottom";
+  phases.forEach(({ name, until }, i) => {
+    const [left, right] = [across(from), across(until)];
+    context.fillStyle = ink;
+    context.globalAlpha = i % 2 ? 0.09 : 0.03;
+    context.fillRect(left, y(1), right - left, y(0) - y(1));
+    context.globalAlpha = 1;
+    context.fillStyle = muted;
+    const words = text(`training.short_${name}`);
+    if (context.measureText(words).width < right - left - 4) context.fillText(words, (left + right) / 2, y(1) - 6);
+    from = until;
+  });
+  context.fillStyle = ink;
+  context.fillRect(x(0), y(0), x(1) - x(0), 1);
+}
+
+/** A few round numbers from 0 to the last iteration. */
+function ticksOf(last) {
+  const rough = last / 4;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = Math.max(1, [1, 2, 5, 10].find((k) => k * unit >= rough) * unit);
+  return Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => i * step);
+}
+
+/** What the lines mean, as elements of a legend. */
+function ladderLegend(points) {
+  return LINES.filter(({ key }) => points.some((p) => p[key] != null)).map(({ key, colour, dash }) => {
+    const item = document.createElement("span");
+    item.innerHTML = `<svg aria-hidden="true" viewBox="0 0 26 8"><line x1="0" y1="4" x2="26" y2="4" stroke="var(--${colour})" `
+      + `stroke-width="2.5" stroke-dasharray="${dash.join(" ")}"/></svg>`;
+    item.append(text(`training.line_${key}`));
+    return item;
+  });
+}

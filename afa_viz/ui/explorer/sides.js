@@ -1,0 +1,171 @@
+// What B is in a comparison: the form, the same in words, and its part of the address. A is what the page shows.
+
+const sides = (() => {
+  const STAGES = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"]; // that are compared
+  const SWITCHES = { "random walk": "walk", PAR: "par", "symmetry of the affinity": "symmetry",
+    "other scales of the CAM": "scales" }; // what the server calls it -> texts
+  const SETTINGS = { bkg_score_low: ["compare.low", 2], bkg_score_high: ["compare.high", 2], radius: ["walk.radius", 0],
+    power: ["walk.power", 1], num_steps: ["compare.num_steps", 0], num_iters: ["par.num_iters", 0] }; // name, digits
+  const WALK = "random walk"; // what B does without until somebody chooses
+
+  let section = null;
+  let changed = null; // called when somebody changed B
+  let run = null; // the models there are
+  let changes = { model: null, switched: [WALK], crf: false, setting: null, value: null };
+  let stage = "cam_par"; // the large one
+
+  const find = (selector) => section.querySelector(selector);
+  const leftOut = () => (data.link?.left_out ?? "").split(",");
+  const settingName = (field) => text(SETTINGS[field][0]);
+  const own = (field) => ({ bkg_score_low: data.low, bkg_score_high: data.high, power: data.chain.power })[field] ?? data[field];
+
+  function change(patch) {
+    changes = { ...changes, ...patch };
+    form();
+    changed();
+  }
+
+  const switchWords = (name) => text(`compare.${leftOut().includes(name) ? "with" : "without"}_${SWITCHES[name]}`);
+
+  function modelWords(name) {
+    const snapshot = run?.snapshots.find((s) => s.model === name);
+    return text(snapshot ? "compare.snapshot" : "compare.other_model", { name, iteration: snapshot?.iteration.toLocaleString() });
+  }
+
+  /** What differs, in words; [] where nothing does. */
+  function differences() {
+    const { model, switched, crf, setting, value } = changes;
+    const parts = switched.map(switchWords);
+    if (model) parts.unshift(modelWords(model));
+    if (crf) parts.push(text("compare.with_crf"));
+    const moved = setting && value !== own(setting);
+    if (moved) parts.push(text("compare.moved", { name: settingName(setting), value: three(value), own: three(own(setting)) }));
+    return parts;
+  }
+
+  function form() {
+    const models = (run?.models ?? []).filter((name) => name !== run.model);
+    const snapshots = (run?.snapshots ?? []).filter((s) => s.model !== run.model);
+    const select = find('[data-do="model"]');
+    const options = [new Option(text("compare.same_model"), ""), ...models.map((name) => new Option(name, name))];
+    if (snapshots.length) {
+      const group = document.createElement("optgroup");
+      group.label = text("compare.snapshots");
+      group.append(...snapshots.map((s) => new Option(modelWords(s.model), s.model)));
+      options.push(group);
+    }
+    if (changes.model && !models.includes(changes.model) && !snapshots.some((s) => s.model === changes.model)) {
+      options.push(new Option(changes.model, changes.model)); // of a link: the server says whether it is there
+    }
+    select.replaceChildren(...options);
+    select.value = changes.model ?? "";
+    select.disabled = options.length < 2;
+    const box = (words, on, toggle, disabled = false) => {
+      const [label, input] = [document.createElement("label"), document.createElement("input")];
+      label.className = "afa-step";
+      Object.assign(input, { type: "checkbox", checked: on, disabled });
+      input.addEventListener("change", () => toggle(input.checked));
+      label.append(input, words);
+      return label;
+    };
+    const switched = (name, on) => change({ switched: on ? [...changes.switched, name] : changes.switched.filter((s) => s !== name) });
+    find('[data-list="switches"]').replaceChildren(
+      ...Object.keys(SWITCHES).map((name) => box(switchWords(name), changes.switched.includes(name),
+        (on) => switched(name, on), name === "PAR" && changes.crf)),
+      box(text("compare.with_crf"), changes.crf, (on) => change({ crf: on }), changes.switched.includes("PAR")),
+    );
+    find('[data-do="setting"]').value = changes.setting ?? "";
+    find('[data-for="value"]').hidden = !changes.setting;
+    if (changes.setting) slider();
+  }
+
+  /** The slider of the chosen setting; the two background scores can not pass each other. */
+  function slider() {
+    const { setting, value } = changes;
+    const [low, high, step] = tables.sliders[setting];
+    const input = find('[data-do="value"]');
+    input.min = setting === "bkg_score_high" ? data.low : low;
+    input.max = setting === "bkg_score_low" ? data.high : high;
+    input.step = step;
+    input.value = value;
+    showValue(value);
+  }
+
+  const showValue = (value) => {
+    find('[data-fill="value"]').textContent = Number(value).toFixed(SETTINGS[changes.setting][1]);
+  };
+
+  /** Which steps of the chain B has. */
+  function parts() {
+    const { switched, crf } = changes;
+    return { walk: data.use_walk !== switched.includes(WALK), par: data.use_par !== switched.includes("PAR"), crf };
+  }
+
+  /** Bind the form; `listener` hears of every change. */
+  function build(element, listener) {
+    [section, changed] = [element, listener];
+    find('[data-do="setting"]').append(new Option(text("compare.no_setting"), ""),
+      ...Object.keys(SETTINGS).map((field) => new Option(settingName(field), field)));
+    find('[data-do="model"]').addEventListener("change", (event) => change({ model: event.target.value || null }));
+    find('[data-do="setting"]').addEventListener("change", (event) => {
+      const setting = event.target.value || null;
+      change({ setting, value: setting && own(setting) });
+    });
+    const input = find('[data-do="value"]');
+    input.addEventListener("input", () => showValue(input.value));
+    input.addEventListener("change", () => change({ value: Number(input.value) }));
+    find('[data-do="clear"]').addEventListener("click",
+      () => change({ model: null, switched: [], crf: false, setting: null, value: null }));
+  }
+
+  /** The models there are, once they are known. */
+  function know(found) {
+    run = found;
+    form();
+  }
+
+  registerLink({
+    names: ["b_model", "b_switched", "b_crf", "b_setting", "b_stage"],
+    read(query) {
+      const wrong = [];
+      const [model, switched, crf, setting, shown] = this.names.map((name) => query.get(name));
+      const next = { model: null, switched: [], crf: false, setting: null, value: null };
+      if (model != null) {
+        if (model.length && model.length < 200) next.model = model;
+        else wrong.push("b_model");
+      }
+      if (switched) {
+        next.switched = switched.split(",").filter((name) => name in SWITCHES);
+        if (next.switched.length !== switched.split(",").length) wrong.push("b_switched");
+      }
+      if (crf != null) {
+        next.crf = crf === "1";
+        if (!next.crf) wrong.push("b_crf");
+      }
+      if (setting != null) {
+        const [, field, number] = /^([a-z_]+):(\d+(?:\.\d+)?)$/.exec(setting) ?? [];
+        const [low, high] = tables.sliders[field] ?? [1, 0];
+        if (number >= low && number <= high) Object.assign(next, { setting: field, value: Number(number) });
+        else wrong.push("b_setting");
+      }
+      if (shown != null) {
+        if (STAGES.includes(shown)) stage = shown;
+        else wrong.push("b_stage");
+      }
+      if ([model, switched, crf, setting].some((value) => value != null)) changes = next;
+      return wrong;
+    },
+    write(query) {
+      if (view.tab !== "compare") return;
+      const { model, switched, crf, setting, value } = changes;
+      if (model) query.set("b_model", model);
+      query.set("b_switched", switched.join(","));
+      if (crf) query.set("b_crf", 1);
+      if (setting) query.set("b_setting", `${setting}:${value}`);
+      query.set("b_stage", stage);
+    },
+  });
+
+  return { STAGES, build, form, know, differences, parts, get changes() { return changes; }, get stage() { return stage; },
+    set stage(name) { stage = name; } };
+})();

@@ -1,0 +1,293 @@
+// The same picture through the snapshots of one training run. Each is explained once by the server, one after the
+// other while the tab is open; what is here is scrubbed without asking. The walk is made here, with the page's settings.
+
+const runs = new Map();
+/** The training run of the model that an explanation was made with: snapshots, ladders, phases; and all models. */
+function trainingRun(key) {
+  return kept(runs, key, async () => {
+    const raw = JSON.parse(await server.training_run({ key }));
+    if (!raw) throw new Error("no such explanation");
+    return raw;
+  });
+}
+
+{
+  const FRAMES = 60; // kept; a quarter of a megabyte each
+  const PACE = 800; // milliseconds for each snapshot that is played
+  const AGAIN = 500; // milliseconds until a busy server is asked again
+  const LARGEST_AREAS = 4; // named below the prediction: early ones have a patch of every class
+  const STAGES_SHOWN = ["cam", "affinity", "cam_rw", "seg"];
+
+  let section = null;
+  let run = null;
+  let points = []; // of the ladder
+  let at = 0; // number of the shown snapshot
+  let iteration = null; // of the shown snapshot, kept when run or picture change; of a link before the run is here
+  let loading = false;
+  let iterationAt = null; // of a place on the plot
+  let plays = null;
+  const frames = new Map(); // series and model -> what the server made
+
+  const find = (selector) => section.querySelector(selector);
+  const figure = (name) => find(`[data-view="${name}"]`);
+  const nameOf = (number) => `${run.series} ${run.snapshots[number].model}`;
+  const frameAt = (number) => frames.get(nameOf(number));
+  const colourOf = (label) => (label ? data.palette[label] : null);
+  const marks = marked((canvas) => markCell(canvas, data.grid, cell(), Boolean(view.pin)));
+
+  // --- loading -------------------------------------------------------------------------------------------------------
+
+  async function open() {
+    const { key } = data;
+    try {
+      const next = await trainingRun(key);
+      if (key !== data.key) return;
+      run = next;
+      points = ladderPoints(run);
+      at = Math.max(0, run.snapshots.findIndex((s) => s.iteration === iteration));
+    } catch (error) {
+      gone(error);
+      return;
+    }
+    const some = run.snapshots.length > 0;
+    find('[data-for="snapshots"]').hidden = !some;
+    find('[data-for="ladder"]').hidden = !points.length;
+    find('[data-fill="none"]').hidden = some;
+    find('[data-fill="none"]').textContent = text("training.none", { name: run.model });
+    section.dataset.state = some ? "loading" : "none";
+    if (!some) return;
+    const slider = find('[data-do="frame"]');
+    slider.max = run.snapshots.length - 1;
+    slider.disabled = run.snapshots.length < 2;
+    find('[data-list="lines"]').replaceChildren(...ladderLegend(points));
+    draw();
+    load();
+  }
+
+  /** The shown snapshot if it is not here yet, else the first missing one; -1 when all are here. */
+  function missing() {
+    if (!frameAt(at)) return at;
+    return run.snapshots.findIndex((_, i) => !frameAt(i));
+  }
+
+  /** Fetch what is missing, one snapshot at a time, as long as the tab is open. */
+  async function load() {
+    if (loading) return;
+    loading = true;
+    try {
+      while (run && view.tab === "training") {
+        const next = missing();
+        progress();
+        if (next < 0) {
+          draw(); // the walk's colours now mean the same in all of them
+          break;
+        }
+        const name = nameOf(next);
+        const raw = JSON.parse(await server.snapshot({ key: data.key, model: run.snapshots[next].model }));
+        if (!raw) throw new Error("no such snapshot");
+        if (raw.waiting) await new Promise((done) => { setTimeout(done, AGAIN); });
+        else keep(name, raw.refused ? raw : await opened(raw));
+        if (run && name === nameOf(at)) draw();
+      }
+    } catch (error) {
+      fill("progress", text("gone"), section);
+      gone(error);
+    }
+    loading = false;
+  }
+
+  function keep(name, frame) {
+    while (frames.size >= FRAMES) frames.delete(frames.keys().next().value);
+    frames.set(name, frame);
+  }
+
+  async function opened(raw) {
+    const [cam, affinity, seg] = await Promise.all([raw.cam, raw.affinity, raw.seg].map(unpack));
+    return { ...raw, cam, affinity, seg, walks: new Map() };
+  }
+
+  function progress() {
+    const [of, done] = [run.snapshots.length, run.snapshots.filter((_, i) => frameAt(i)).length];
+    section.dataset.state = done === of ? "ready" : "loading";
+    fill("progress", text(done === of ? "training.all_here" : "training.progress", { done, of }), section);
+  }
+
+  // --- one snapshot --------------------------------------------------------------------------------------------------
+
+  /** Scores after the walk with the page's settings: (P, N); null where the grid is too large for the browser. */
+  function walked(frame) {
+    const s = live.settings;
+    if (!s || !frame.affinity) return null;
+    const name = JSON.stringify([s.low, s.radius, s.power, s.num_steps, s.use_walk]);
+    if (!frame.walks.has(name)) {
+      frame.walks.clear();
+      const small = chain.resize(fieldOf(frame.cam), data.size, data.grid);
+      const start = chain.withBackground(small, data.grid[0] * data.grid[1], s.low);
+      const matrix = chain.transition(fieldOf(frame.affinity), data.grid, s);
+      const scores = chain.walkSteps(start, matrix, s.use_walk ? s.num_steps : 0).at(-1);
+      const label = chain.strongest(chain.resize(scores, data.grid, data.size), [0, ...frame.labels]);
+      const iou = scene.target ? chain.scores(label, scene.target.bytes).iou : null;
+      frame.walks.set(name, { scores, iou });
+    }
+    return frame.walks.get(name);
+  }
+
+  /** The numbers of the colours after the walk: one scale for all snapshots that are here. */
+  function walkLimits() {
+    const cells = data.grid[0] * data.grid[1];
+    const maps = run.snapshots.map((_, i) => frameAt(i)).filter((frame) => frame?.cam && walked(frame))
+      .map((frame) => plane(walked(frame).scores, 1 + frame.labels.indexOf(view.label), cells));
+    return limitsOf(...maps);
+  }
+
+  function title(name, words, iou) {
+    const all = iou == null ? words : `${words}, ${text("strip.iou", { iou: percent(iou) })}`;
+    figure(name).querySelector("figcaption").textContent = all;
+    figure(name).querySelector("canvas").setAttribute("aria-label", `${all}, ${iterationWords()}`);
+  }
+
+  const iterationWords = () => text("training.iteration", { iteration: run.snapshots[at].iteration.toLocaleString() });
+
+  function draw() {
+    if (!data || !run?.snapshots.length) return;
+    find('[data-do="frame"]').value = at;
+    find('[data-fill="frame"]').textContent = text("training.frame", {
+      iteration: run.snapshots[at].iteration.toLocaleString(), at: at + 1, of: run.snapshots.length });
+    fill("moment", moment(), section);
+    drawFrame();
+    const plot = find(".afa-growth");
+    plot.setAttribute("aria-label", `${text("training.ladder")}. ${moment()}`);
+    iterationAt = paintLadder(plot, run, points, at);
+  }
+
+  function drawFrame() {
+    const frame = frameAt(at);
+    const index = frame?.cam ? frame.labels.indexOf(view.label) : -1;
+    const name = className(view.label);
+    title("cam", text("training.cam", { name }), index < 0 ? null : frame.scores && (frame.scores.cam.iou[view.label] ?? 0));
+    title("seg", text("strip.seg"), frame?.seg && frame.scores ? frame.scores.seg.iou[view.label] ?? 0 : null);
+    if (index < 0) {
+      for (const stage of STAGES_SHOWN) blank(stage);
+      return;
+    }
+    paintField(figure("cam"), fieldOf(layer(frame.cam, index)), data.size, [0, 1], { smooth: true });
+    const walk = walked(frame);
+    for (const stage of ["affinity", "cam_rw"]) figure(stage).hidden = !walk;
+    if (walk) {
+      const cells = data.grid[0] * data.grid[1];
+      paintField(figure("cam_rw"), plane(walk.scores, 1 + index, cells), data.grid, walkLimits());
+      title("cam_rw", text("training.cam_rw", { name }), walk.iou && (walk.iou[view.label] ?? 0));
+      drawAffinity(frame);
+    }
+    paintLabelField(figure("seg"), frame.seg.bytes, data.size, colourOf, className);
+    fillLegend(figure("seg").querySelector(".afa-legend"), areasOf(frame.seg.bytes, text("uncertain")).slice(0, LARGEST_AREAS));
+    marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
+  }
+
+  function drawAffinity(frame) {
+    const [rows, cols] = data.grid;
+    const from = (cell()[0] * cols + cell()[1]) * rows * cols;
+    const bytes = frame.affinity.bytes.subarray(from, from + rows * cols);
+    paintField(figure("affinity"), fieldOf({ ...frame.affinity, bytes }), data.grid, [0, 1]);
+    title("affinity", text("training.affinity", { row: cell()[0] + 1, col: cell()[1] + 1 }));
+  }
+
+  /** A snapshot that is not here: the grey photograph. */
+  function blank(stage) {
+    const canvas = figure(stage).querySelector("canvas");
+    fitFigure(canvas);
+    canvas.getContext("2d").drawImage(scene.grey, 0, 0, canvas.width, canvas.height);
+    figure(stage).querySelector(".afa-legend")?.replaceChildren();
+    if (stage === "affinity" || stage === "cam_rw") title(stage, text(`strip.${stage}`));
+    marks.keep([canvas]);
+  }
+
+  /** What is known of the shown moment, in words. */
+  function moment() {
+    const made = run.snapshots[at].iteration;
+    const frame = frameAt(at);
+    const phase = run.phases.find((p) => made <= p.until) ?? run.phases.at(-1);
+    const scores = points.find((p) => p.iteration === made);
+    const words = [text("training.after", { iteration: made.toLocaleString() })];
+    if (phase) words.push(text(`training.phase_${phase.name}`));
+    const number = (key) => (scores[key] == null ? "–" : `${scores[key].toFixed(1)} %`);
+    words.push(scores ? text("training.scores", { map: number("map"), cam: number("miou_cam"), walk: number("miou_cam_rw"),
+      par: number("miou_cam_par"), seg: number("miou_seg") }) : text("training.no_scores"));
+    const losses = ["cls", "seg", "aff"].filter((key) => scores?.[`loss_${key}`] != null);
+    if (losses.length) {
+      words.push(text("training.losses", { losses: losses.map((key) => text(`training.loss_${key}`,
+        { value: three(scores[`loss_${key}`]) })).join(", ") }));
+    }
+    if (!frame) words.push(text("training.wait"));
+    else if (frame.refused) words.push(frame.refused);
+    return words.join(" ");
+  }
+
+  function choose(number) {
+    if (!run) return; // another picture is on its way
+    at = Math.max(0, Math.min(run.snapshots.length - 1, number));
+    iteration = run.snapshots[at].iteration;
+    draw();
+    linkLater();
+    load();
+  }
+
+  /** The snapshot nearest to a place on the plot. */
+  function nearest(event) {
+    const iteration = iterationAt(event.clientX - event.currentTarget.getBoundingClientRect().left);
+    const gaps = run.snapshots.map((s) => Math.abs(s.iteration - iteration));
+    return gaps.indexOf(Math.min(...gaps));
+  }
+
+  registerLink({
+    names: ["snapshot"],
+    read(query) {
+      const value = query.get("snapshot");
+      if (value == null) return [];
+      if (!/^\d{1,9}$/.test(value)) return ["snapshot"];
+      iteration = Number(value);
+      return [];
+    },
+    write(query) {
+      if (view.tab === "training" && run?.snapshots.length) query.set("snapshot", run.snapshots[at].iteration);
+    },
+  });
+
+  registerTab("training", {
+    build(element) {
+      section = element;
+      const slider = find('[data-do="frame"]');
+      slider.addEventListener("input", () => choose(Number(slider.value)));
+      plays = playSlider(find("[data-play]"), slider, PACE);
+      const plot = find(".afa-growth");
+      let down = false;
+      plot.addEventListener("pointerdown", (event) => {
+        if (!iterationAt) return;
+        down = true;
+        plot.setPointerCapture(event.pointerId);
+        choose(nearest(event));
+      });
+      plot.addEventListener("pointermove", (event) => { if (down && nearest(event) !== at) choose(nearest(event)); });
+      for (const end of ["pointerup", "pointercancel"]) plot.addEventListener(end, () => { down = false; });
+      for (const canvas of section.querySelectorAll(".afa-figs canvas")) linkCell(canvas);
+      live.changed(() => { if (view.tab === "training") draw(); });
+    },
+    show() { if (run?.snapshots.length && tabs.get("training").stale < DATA) load(); },
+    data() {
+      live.open();
+      run = null;
+      open();
+    },
+    selection: draw,
+    cell() {
+      const frame = run?.snapshots.length ? frameAt(at) : null;
+      if (!data || !frame?.cam || !walked(frame)) {
+        marks.each();
+        return;
+      }
+      drawAffinity(frame);
+      marks.keep([figure("affinity").querySelector("canvas")]);
+    },
+    keys: { " ": () => plays.play() },
+  });
+}

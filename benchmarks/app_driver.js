@@ -1,0 +1,102 @@
+// What the benchmark of the page runs inside it: events as hands make them, and the time until their result is drawn.
+
+(() => {
+  let scripts = 0; // milliseconds in callbacks of frames since the last reset
+  const request = window.requestAnimationFrame.bind(window);
+  window.requestAnimationFrame = (call) => request((time) => {
+    const began = performance.now();
+    call(time);
+    scripts += performance.now() - began;
+  });
+
+  /** The next frame is on the screen. */
+  const painted = () => new Promise((done) => {
+    request(() => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = done;
+      channel.port2.postMessage(0);
+    });
+  });
+
+  /** {drawn, work}: until the frame after an action is painted, and how much of that scripts took. */
+  async function once(act) {
+    await painted();
+    scripts = 0;
+    const began = performance.now();
+    act();
+    const handler = performance.now() - began;
+    await painted();
+    return { drawn: performance.now() - began, work: handler + scripts };
+  }
+
+  async function many(count, act) {
+    const samples = [];
+    for (let i = -2; i < count; i++) { // two for warming up
+      const sample = await once(() => act(i + 2));
+      if (i >= 0) samples.push(sample);
+    }
+    return samples;
+  }
+
+  const root = () => document.querySelector(".afa");
+
+  /** Pointer events on the cells of the strip's image, one after the other. */
+  function onCells(count, make) {
+    const canvas = document.querySelector(".afa-strip canvas");
+    canvas.scrollIntoView({ block: "nearest" });
+    return many(count, (i) => {
+      const box = canvas.getBoundingClientRect();
+      const at = { clientX: box.left + box.width * (0.05 + 0.9 * ((i * 0.37) % 1)), clientY: box.top + box.height * (0.05 + 0.9 * ((i * 0.61) % 1)) };
+      for (const [type, options] of make) canvas.dispatchEvent(new type(options.name, { bubbles: true, pointerType: "mouse", ...at }));
+    });
+  }
+
+  window.bench = {
+    hover: (count) => onCells(count, [[PointerEvent, { name: "pointermove" }]]),
+    click: (count) => onCells(count, [[MouseEvent, { name: "click" }]]),
+
+    /** Drag a slider over its places; the button stays down. */
+    drag(selector, count) {
+      const slider = document.querySelector(selector);
+      const [low, high, step] = [Number(slider.min), Number(slider.max), Number(slider.step) || 1];
+      const places = Math.round((high - low) / step);
+      return many(count, (i) => {
+        const place = ((i * 7 + 1) % (places + 1)) * step + low;
+        slider.value = Number(slider.value) === place ? low : place;
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+      });
+    },
+
+    /** {first, all}: until another explanation's CAM is painted, and until everything of it is here. */
+    async opens(act) {
+      const element = root();
+      const old = element.dataset.key;
+      const reached = (ready) => new Promise((done) => {
+        const look = () => { if (ready()) { watcher.disconnect(); done(performance.now()); } };
+        const watcher = new MutationObserver(look);
+        watcher.observe(element, { attributes: true });
+        look();
+      });
+      const began = performance.now();
+      const first = reached(() => element.dataset.key !== old)
+        .then(async () => { await painted(); return performance.now() - began; });
+      const all = reached(() => element.dataset.key !== old && element.dataset.settled === element.dataset.key)
+        .then(async () => { await painted(); return performance.now() - began; });
+      act();
+      return { first: await first, all: await all };
+    },
+
+    example: (place) => window.bench.opens(() => document.querySelectorAll("#afa-gallery .thumbnail-item")[place].click()),
+
+    upload(letters, name) {
+      const bytes = Uint8Array.from(atob(letters), (c) => c.charCodeAt(0));
+      const files = new DataTransfer();
+      files.items.add(new File([bytes], name, { type: "image/jpeg" }));
+      const input = document.querySelector("#afa-pick input[type=file]");
+      return window.bench.opens(() => {
+        input.files = files.files;
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+      });
+    },
+  };
+})();

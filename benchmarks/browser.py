@@ -1,0 +1,118 @@
+"""A page of ours in a process of its own, and a Chromium without a window that opens it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+DRIVER = Path(__file__).with_name("app_driver.js")
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+START_LIMIT = 180.0  # seconds that a server may take to start
+WAIT = 120_000  # milliseconds that the page may take for one thing
+SILENCE = 1500  # milliseconds without a request
+SETTLED = ".afa[data-settled]"
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, without a window."""
+    path = Path(os.environ.get("CHROMIUM", CHROMIUM))
+    how = "install it with `pip install playwright` and `apt-get install chromium`, or name a Chromium in $CHROMIUM."
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as error:
+        raise ValueError(f"the page is measured in a browser by playwright, which is missing; {how}") from error
+    if not path.exists():
+        raise ValueError(f"the page is measured in Chromium, and there is none at {path}; {how}")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(path), args=list(ARGUMENTS))
+        try:
+            yield chromium
+        except Error as error:
+            raise OSError(f"the page did not do what was asked: {str(error).splitlines()[0]}") from error
+        finally:
+            chromium.close()
+
+
+@contextmanager
+def served(checkpoint: str, examples: Path, folder: Path) -> Iterator[str]:
+    """The address of `python app.py` in a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port), "--checkpoint", checkpoint]
+    command += ["--examples", str(examples), "--cache", str(folder / "cache")]
+    address = f"http://127.0.0.1:{port}/"
+    with open(folder / "server.txt", "w+", encoding="utf-8") as log:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            until = time.monotonic() + START_LIMIT
+            while not answers(address):
+                if server.poll() is not None or time.monotonic() > until:
+                    log.seek(0)
+                    raise OSError(f"the page did not start: {' '.join(log.read().split())[-300:] or 'no word from it'}")
+                time.sleep(0.2)
+            yield address
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@contextmanager
+def opened(chromium: Any, address: str) -> Iterator[Any]:
+    """A page that has everything it asks for by itself."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.add_init_script(path=DRIVER)
+    page.goto(address)
+    page.wait_for_selector(SETTLED)
+    try:
+        yield page
+    finally:
+        context.close()
+
+
+@contextmanager
+def watched(page: Any) -> Iterator[list[str]]:
+    """What the page asks for while the context lasts."""
+    seen: list[str] = []
+
+    def watch(request: Any) -> None:
+        seen.append(request.url)
+
+    page.on("request", watch)
+    try:
+        yield seen
+    finally:
+        page.remove_listener("request", watch)
+
+
+def wait_for_silence(page: Any) -> None:
+    """Wait until a tab has everything that it asks for when it opens."""
+    until = time.monotonic() + WAIT / 1000
+    while time.monotonic() < until:
+        with watched(page) as seen:
+            page.wait_for_timeout(SILENCE)
+        if not seen:
+            return
+    raise OSError("a tab of the page goes on asking the server; expected it to come to rest.")

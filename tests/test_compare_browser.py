@@ -1,0 +1,284 @@
+"""Compare and Training in a real browser: two sides of a chain, and a picture through the snapshots of a run."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from app_fixtures import add_snapshots, launched, prepare
+from browser import (  # noqa: F401  (fixtures)
+    SCREENSHOTS,
+    browser,
+    changes,
+    missing,
+    pixels,
+    pytestmark,
+    requests,
+    tab,
+    visit,
+)
+
+from afa_viz.ops import dense_crf
+
+try:
+    from playwright.sync_api import Page, expect
+except ImportError:  # the tests are skipped
+    Page = expect = None
+
+COMPARE = '[role=tabpanel][data-tab="compare"]'
+TRAINING = '[role=tabpanel][data-tab="training"]'
+FRAME = 150  # milliseconds; the target is 50, a test machine may be busy
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    if missing:
+        pytest.skip(missing)
+    options = prepare(folder)
+    add_snapshots(options)
+    with launched(options) as served:
+        yield served
+
+
+def ready(page: Page, panel: str, state: str = "ready") -> None:
+    """Wait until a tab has all that it asks the server for."""
+    expect(page.locator(panel)).to_have_attribute("data-state", state, timeout=20_000)
+
+
+def words(page: Page) -> str:
+    return page.locator(f'{COMPARE} [data-fill="words"]').inner_text()
+
+
+def set_range(page: Page, selector: str, value: float) -> None:
+    """Move a slider and let it go."""
+    page.locator(selector).fill(str(value))
+
+
+def shared_part(page: Page) -> str:
+    """The part of the page's address that a visit takes."""
+    return re.sub(r"__theme=\w+&?", "", page.evaluate("location.search.slice(1)"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width, height", [(1440, 900), (390, 844)])
+def test_both_tabs_are_drawn_and_fit(visit, width, height, theme):  # noqa: F811
+    page = visit(width, height, theme)
+    for name in ("compare", "training"):
+        panel = tab(page, name)
+        ready(page, panel)
+        for canvas in page.locator(f"{panel} canvas[role=img]:visible").all():
+            colours = canvas.evaluate(
+                """(canvas) => {
+                     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                     return new Set(new Uint32Array(pixels.data.buffer)).size;
+                   }"""
+            )
+            assert colours > 10, name
+            assert canvas.get_attribute("aria-label"), name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        small = page.locator(panel).evaluate(
+            """(panel) => [...panel.querySelectorAll("button, select, input, summary")].filter((e) => {
+                 const box = (e.closest("label") ?? e).getBoundingClientRect();
+                 return box.width && (box.width < 24 || box.height < 24);
+               }).map((e) => e.outerHTML)"""
+        )
+        assert not small
+        assert "{" not in page.locator(panel).inner_text()  # every text was found and filled
+        SCREENSHOTS.mkdir(exist_ok=True)
+        page.locator(panel).screenshot(path=SCREENSHOTS / f"{name}_{width}_{theme}.png")
+
+
+# --- compare ---------------------------------------------------------------------------------------------------------
+
+
+def test_b_is_named_and_differs_where_it_should(visit):  # noqa: F811
+    page = visit()
+    tab(page, "compare")
+    ready(page, COMPARE)
+    assert words(page) == "B: without the random walk; everything else as A."
+    columns = page.locator(f"{COMPARE} .afa-board .afa-score").all_inner_texts()
+    assert len(columns) == 6
+    assert all("equal" in columns[i] for i in (0, 1, 5)) and "equal" not in columns[2]
+    page.get_by_role("checkbox", name="without the random walk").uncheck()
+    expect(page.locator(f'{COMPARE} [data-fill="words"]')).to_have_text("B is the same as A: choose what differs.")
+    assert all("equal" in text for text in page.locator(f"{COMPARE} .afa-board .afa-score").all_inner_texts())
+    difference = f'{COMPARE} [data-view="difference"] canvas[role=img]'
+    before = pixels(page, difference)
+    page.get_by_role("checkbox", name="without PAR").check()
+    changes(page, difference, before)
+    expect(page.get_by_role("checkbox", name="dense CRF")).to_be_disabled()
+    expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("no PAR")
+    page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="Pseudo label").click()
+    expect(page.locator(f'{COMPARE} [data-view="difference"] figcaption')).to_have_text(re.compile("What B changes in"))
+    expect(page.locator(f'{COMPARE} [data-fill="numbers"]')).to_contain_text(re.compile(r"B adds [\d,]+ pixels"))
+
+
+def test_one_setting_and_a_link_that_brings_it_back(visit):  # noqa: F811
+    page = visit()
+    tab(page, "compare")
+    page.locator(f'{COMPARE} [data-do="setting"]').select_option("power")
+    set_range(page, f'{COMPARE} [data-do="value"]', 6)
+    line = page.locator(f'{COMPARE} [data-fill="words"]')
+    expect(line).to_have_text("B: without the random walk, Power α 6 in place of 2; everything else as A.")
+    page.locator(f'{COMPARE} [data-do="model"]').select_option("tiny@40")
+    page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="CAM", exact=True).click()
+    said = "B: weights after 40 iterations, without the random walk, Power α 6 in place of 2; everything else as A."
+    expect(line).to_have_text(said)
+    expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("CAM")
+    page.wait_for_url(re.compile("b_model=tiny%40|b_model=tiny@40"))
+    page.wait_for_url(re.compile("b_stage=cam(&|$)"))
+    again = visit(query=shared_part(page))
+    ready(again, COMPARE)
+    expect(again.locator(f'{COMPARE} [data-fill="words"]')).to_have_text(said)
+    expect(again.locator(f'{COMPARE} [data-do="value"]')).to_have_value("6")
+    expect(again.locator(f"{COMPARE} .afa-board button[aria-pressed=true]")).to_have_text("CAM")
+    assert pixels(again, f'{COMPARE} [data-view="b"] canvas') == pixels(page, f'{COMPARE} [data-view="b"] canvas')
+
+
+@pytest.mark.parametrize(
+    "query, said, wrong",
+    [
+        ("b_switched=PAR,telepathy&b_setting=power:99&b_stage=soup", "B: without PAR; everything else as A.", 3),
+        ("b_model=%3Cscript%3E", "There is no model '<script>' here; choose one of tiny.", 0),
+        ("b_switched=PAR&b_crf=1", re.compile("^PAR can not be switched and replaced by a dense CRF at once"), 0),
+    ],
+)  # fmt: skip
+def test_a_link_that_does_not_fit_is_told(visit, query, said, wrong):  # noqa: F811
+    page = visit(query=f"tab=compare&{query}")
+    expect(page.locator(f'{COMPARE} [data-fill="words"]')).to_have_text(said, timeout=20_000)
+    if wrong:
+        expect(page.locator(".afa-status")).to_contain_text("b_switched, b_setting, b_stage")
+    else:
+        expect(page.locator(f"{COMPARE} .afa-board")).to_be_hidden()
+
+
+def test_what_a_leaves_out_b_may_have(visit):  # noqa: F811
+    page = visit(query="left_out=PAR&tab=compare&b_switched=PAR")
+    expect(page.locator(f'{COMPARE} [data-fill="words"]')).to_have_text(
+        "B: with PAR; everything else as A.", timeout=20_000
+    )
+    expect(page.locator(f'{COMPARE} [data-view="a"] figcaption')).to_contain_text("no PAR")
+
+
+def test_the_cursor_is_linked_and_asks_for_nothing(visit):  # noqa: F811
+    page = visit()
+    tab(page, "compare")
+    ready(page, COMPARE)
+    page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="Affinity").click()
+    canvases = [f'{COMPARE} [data-view="{side}"] canvas[role=img]' for side in ("a", "b", "difference")]
+    page.locator(canvases[0]).scroll_into_view_if_needed()
+    box = page.locator(canvases[0]).bounding_box()
+    before, seen = [pixels(page, canvas) for canvas in canvases], requests(page)
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("row 1, column 1")
+    for canvas, old in zip(canvases, before, strict=True):
+        changes(page, canvas, old)
+    assert seen == []
+
+
+def test_a_dense_crf_with_both_times(visit):  # noqa: F811
+    page = visit()
+    tab(page, "compare")
+    page.get_by_role("checkbox", name="dense CRF").check()
+    line = page.locator(f'{COMPARE} [data-fill="words"]')
+    if dense_crf.available():
+        expect(line).to_contain_text(re.compile(r"PAR [\d.]+ m?s, dense CRF [\d.]+ m?s"), timeout=20_000)
+        expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("dense CRF")
+    else:
+        expect(line).to_have_text(dense_crf.HOW_TO_INSTALL, timeout=20_000)
+        page.get_by_role("checkbox", name="dense CRF").uncheck()
+        ready(page, COMPARE)
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+def test_scrubbing_over_the_snapshots_asks_for_nothing(visit):  # noqa: F811
+    page = visit()
+    tab(page, "training")
+    ready(page, TRAINING)
+    expect(page.locator(f'{TRAINING} [data-fill="progress"]')).to_have_text("All 3 snapshots are here.")
+    moment, slider = page.locator(f'{TRAINING} [data-fill="moment"]'), f'{TRAINING} [data-do="frame"]'
+    expect(moment).to_contain_text("After 10 iterations.")
+    expect(moment).to_contain_text("mAP of the labels 50.0 %; mIoU of the CAM 20.0 %, after the walk –")
+    seen = requests(page)
+    views = [f'{TRAINING} [data-view="{name}"] canvas' for name in ("cam", "affinity", "cam_rw", "seg")]
+    before = [pixels(page, view) for view in views]
+    set_range(page, slider, 2)
+    expect(moment).to_contain_text("After 90 iterations. Validation scores were not measured at this moment.")
+    for view, old in zip(views, before, strict=True):
+        assert pixels(page, view) != old, view
+    page.locator(f"{TRAINING} [data-play]").click()
+    expect(page.locator(f'{TRAINING} [data-fill="frame"]')).to_have_text("iteration 90 (3 of 3)", timeout=10_000)
+    page.locator(".afa-views").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(f'{TRAINING} [data-view="affinity"] figcaption')).to_contain_text(re.compile(r"row \d"))
+    assert seen == []
+    page.wait_for_url(re.compile("snapshot=90"))
+    again = visit(query="tab=training&snapshot=40")
+    ready(again, TRAINING)
+    expect(again.locator(f'{TRAINING} [data-fill="frame"]')).to_have_text("iteration 40 (2 of 3)")
+
+
+def test_scrubbing_is_fast_and_follows_the_plot(visit):  # noqa: F811
+    page = visit()
+    tab(page, "training")
+    ready(page, TRAINING)
+    median = page.evaluate(
+        """async (selector) => {
+             const slider = document.querySelector(selector);
+             const times = [];
+             for (let i = 0; i < 20; i++) {
+               slider.value = i % 3;
+               const start = performance.now();
+               slider.dispatchEvent(new Event("input"));
+               await new Promise(requestAnimationFrame);
+               await new Promise((done) => { setTimeout(done); });
+               times.push(performance.now() - start);
+             }
+             return times.sort((a, b) => a - b)[10];
+           }""",
+        f'{TRAINING} [data-do="frame"]',
+    )
+    assert median < FRAME
+    plot = page.locator(f"{TRAINING} .afa-growth")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    page.mouse.click(box["x"] + 60, box["y"] + box["height"] / 2)
+    expect(page.locator(f'{TRAINING} [data-fill="frame"]')).to_have_text("iteration 10 (1 of 3)")
+    page.mouse.click(box["x"] + box["width"] - 16, box["y"] + box["height"] / 2)
+    expect(page.locator(f'{TRAINING} [data-fill="frame"]')).to_have_text("iteration 90 (3 of 3)")
+
+
+def test_another_picture_goes_on_at_the_same_snapshot(visit):  # noqa: F811
+    page = visit()
+    tab(page, "training")
+    ready(page, TRAINING)
+    set_range(page, f'{TRAINING} [data-do="frame"]', 1)
+    page.get_by_role("button", name="Thumbnail 3").click()
+    expect(page.get_by_role("heading", name="A photograph")).to_be_visible()
+    ready(page, TRAINING)
+    expect(page.locator(f'{TRAINING} [data-fill="frame"]')).to_have_text("iteration 40 (2 of 3)")
+    expect(page.locator(f'{TRAINING} [data-view="cam"] figcaption')).not_to_contain_text("IoU")
+
+
+def test_without_snapshots_it_says_how_to_get_them(visit, folder):  # noqa: F811
+    snapshots = folder / "checkpoints" / "tiny" / "snapshots"
+    away = snapshots.rename(folder / "away")
+    try:
+        page = visit()
+        tab(page, "training")
+        ready(page, TRAINING, "none")
+        expect(page.locator(f'{TRAINING} [data-fill="none"]')).to_contain_text("train --snapshots")
+        expect(page.locator(f'{TRAINING} [data-for="snapshots"]')).to_be_hidden()
+        tab(page, "compare")
+        ready(page, COMPARE)
+        expect(page.locator(f'{COMPARE} [data-do="model"]')).to_be_disabled()
+    finally:
+        away.rename(snapshots)
