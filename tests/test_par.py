@@ -9,7 +9,7 @@ import torch
 from golden_vectors import cases, check
 from torch import Tensor
 
-from afa_viz.ops import par
+from afa_viz.ops import par, par_neighbours
 from benchmarks import textbook_par
 
 SMALL = (1, 2, 4)
@@ -87,7 +87,7 @@ def test_equals_a_loop_over_pixels(size, dilations):
 
 
 def test_equals_the_textbook_form_over_many_blocks(monkeypatch):
-    monkeypatch.setattr(par, "BLOCK_VALUES", 3 * 50 * 7)  # blocks of a few rows, the last one shorter
+    monkeypatch.setattr(par_neighbours, "BLOCK_VALUES", 3 * 50 * 7)  # blocks of a few rows, the last one shorter
     image = (torch.rand(2, 3, 37, 50) * 255).floor() / 255
     image[:, :, 5:30, 5:40] = 0.5
     image[0, :, 17, 20] = 0.9  # alone among equals: sigma is 0 and the exponents are huge

@@ -14,10 +14,8 @@ to 1 + w2, so the maps grow by that factor in every iteration.
 
 Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilations) neighbours.
 
-No neighbour copies are kept: one padded copy of the maps is read through n shifted views. The work goes by
-blocks of rows, so small that a block's sums stay in a CPU core's cache while all n neighbours are added, and
-that torch runs each addition on the calling thread: over thousands of short steps, threads that wait for each
-other at every step are slower than one thread as soon as the machine has other work.
+`par_kernel` makes the kernel, `par_sums` runs the iterations, `par_neighbours` says where neighbours lie; on a CUDA
+device with Triton `par_triton` does both.
 
 No gradient flows through any function here: PAR makes labels and pictures, not losses.
 
@@ -26,22 +24,20 @@ Source: Ru et al. 2022 (arXiv 2203.02664), section 3.4; SPEC.md section 7.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from afa_viz.ops import par_kernel, par_sums
 from afa_viz.ops.checks import require_dims, require_finite
+from afa_viz.ops.par_neighbours import offset_pairs
 
 DILATIONS = (1, 2, 4, 8, 12, 24)  # pixels; the paper's setting
 NUM_ITERS = 10  # VOC; 15 for COCO
 W1 = 0.3  # width of both Gaussians, in standard deviations
 W2 = 0.01  # share of the position term
-EPS = 1e-8  # keeps a flat region (sigma = 0) finite
-LOG2_E = math.log2(math.e)
-BLOCK_VALUES = 2**15 - 1  # of a block's sums: 128 KiB of float32, below the 2**15 that torch shares out
 
 
 def pixel_affinity(image: Tensor, dilations: Sequence[int] = DILATIONS, w1: float = W1, w2: float = W2) -> Tensor:
@@ -57,12 +53,7 @@ def pixel_affinity(image: Tensor, dilations: Sequence[int] = DILATIONS, w1: floa
     Raises: ValueError: for another shape, an integer image, NaN or infinity, or an impossible setting.
     Source: SPEC.md section 7, steps 2 to 5 (sigma is unbiased, over the n neighbours of a channel).
     """
-    _check_maps("image", image)
-    offsets = _offset_pairs(dilations)
-    if not w1 > 0:
-        raise ValueError(f"got w1 {w1}; expected a width above 0 (published: 0.3).")
-    with torch.no_grad():
-        return _affinity(image.to(_working_dtype(image)), offsets, w1, w2)
+    return _kernel(image, dilations, w1, w2)
 
 
 def refine(scores: Tensor, kernel: Tensor, dilations: Sequence[int] = DILATIONS, num_iters: int = NUM_ITERS) -> Tensor:
@@ -78,8 +69,9 @@ def refine(scores: Tensor, kernel: Tensor, dilations: Sequence[int] = DILATIONS,
     Source: SPEC.md section 7, step 6.
     """
     _check_refine(scores, kernel, dilations, num_iters)
-    *_, refined = _iterate(scores, kernel, dilations, num_iters)
-    return refined.to(scores.dtype)
+    for refined in _iterate(scores, kernel, dilations, num_iters):  # noqa: B007
+        pass
+    return refined.to(scores.dtype).contiguous()
 
 
 def refine_steps(
@@ -92,7 +84,8 @@ def refine_steps(
     Raises: ValueError: as `refine`.
     """
     _check_refine(scores, kernel, dilations, num_iters)
-    return (step.to(scores.dtype, copy=True) for step in _iterate(scores, kernel, dilations, num_iters))
+    own = {"dtype": scores.dtype, "copy": True, "memory_format": torch.contiguous_format}
+    return (step.to(**own) for step in _iterate(scores, kernel, dilations, num_iters))
 
 
 def pixel_adaptive_refinement(
@@ -114,8 +107,9 @@ def pixel_adaptive_refinement(
     Source: SPEC.md section 7.
     """
     _check_maps("scores", scores)
-    kernel = pixel_affinity(image, dilations, w1, w2)
-    return refine(_resized(scores, image.shape[-2:]), kernel, dilations, num_iters).to(scores.dtype)
+    maps = _resized(scores, image.shape[-2:])
+    kernel = _kernel(image, dilations, w1, w2, pixels_first=par_sums.suits_bags(maps))
+    return refine(maps, kernel, dilations, num_iters).to(scores.dtype)
 
 
 def neighbour_offsets(dilations: Sequence[int] = DILATIONS) -> Tensor:
@@ -126,7 +120,7 @@ def neighbour_offsets(dilations: Sequence[int] = DILATIONS) -> Tensor:
     Returns: (n, 2), int64, (row, col) offsets in pixels, in the kernel's channel order.
     Raises: ValueError: if a dilation is not a whole number of at least 1.
     """
-    return torch.tensor(_offset_pairs(dilations))
+    return torch.tensor(offset_pairs(dilations))
 
 
 def neighbour_weights(
@@ -151,139 +145,22 @@ def neighbour_weights(
     return positions.clamp(min=torch.zeros_like(last), max=last), kernel[:, :, row, col].clone()
 
 
-def _affinity(image: Tensor, offsets: list[tuple[int, int]], w1: float, w2: float) -> Tensor:
-    """The kernel: variance of the whole image, then exponents and softmax block by block."""
-    batch, channels, height, width = image.shape
-    n = len(offsets)
-    padded = _new_padded(image, offsets)
-    _fill_padded(padded, image)
-
-    # mean_ch -(|I_n - I| / (sigma + eps) / w1)^2  =  sum_ch scale (I_n - I)^2
-    sigma = _neighbour_variance(padded, offsets).sqrt_()
-    scale = sigma.add_(EPS).mul_(w1).square_().mul_(-channels).reciprocal_()
-    scale.mul_(LOG2_E)  # exp2 below
-
-    position = w2 * _position_term(offsets, w1).to(image).view(n, 1)
-    kernel = image.new_empty(batch, n, height, width)
-    blocks = _row_blocks(height, batch * channels * width, image.device)
-    scratch = image.new_empty(batch, n, blocks[0][1], width)
-    for top, bottom in blocks:
-        centre, *neighbours = _shifted_views(padded, [(0, 0), *offsets], top, bottom)
-        difference = torch.empty_like(centre)
-        squares = list(zip(difference.unbind(1), scale[:, :, top:bottom].unbind(1), strict=True))
-        exponents = scratch[:, :, : bottom - top]
-        for neighbour, exponent in zip(neighbours, exponents.unbind(1), strict=True):
-            torch.sub(neighbour, centre, out=difference).square_()
-            torch.mul(*squares[0], out=exponent)
-            for square, factor in squares[1:]:
-                exponent.addcmul_(square, factor)
-
-        # Softmax, some pixels at a time; torch's own, and exp, share out even the smallest work.
-        # The largest exponent goes off first: a pixel unlike all its neighbours has only huge ones.
-        some = max(1, BLOCK_VALUES // (batch * n))
-        targets = kernel[:, :, top:bottom].flatten(2).split(some, dim=2)
-        for part, target in zip(exponents.flatten(2).split(some, dim=2), targets, strict=True):
-            part.sub_(part.amax(dim=1, keepdim=True)).exp2_()
-            part.div_(part.sum(dim=1, keepdim=True))
-            torch.add(part, position, out=target)
-    return kernel
+def _kernel(image: Tensor, dilations: Sequence[int], w1: float, w2: float, pixels_first: bool = False) -> Tensor:
+    _check_maps("image", image)
+    offsets = offset_pairs(dilations)
+    if not w1 > 0:
+        raise ValueError(f"got w1 {w1}; expected a width above 0 (published: 0.3).")
+    with torch.no_grad():
+        return par_kernel.kernel_of(image.to(_working_dtype(image)), offsets, w1, w2, pixels_first)
 
 
-def _neighbour_variance(padded: Tensor, offsets: list[tuple[int, int]]) -> Tensor:
-    """(B, channels, H, W): unbiased variance of the neighbours' values.
-
-    Around their mean, in a second walk: sum of squares less square of sum loses weak contrast to rounding.
-    """
-    reach = _reach(offsets)
-    batch, channels, height, width = padded[..., 2 * reach :, 2 * reach :].shape
-    variance = padded.new_zeros(batch, channels, height, width)
-    for top, bottom in _row_blocks(height, batch * channels * width, padded.device):
-        neighbours = _shifted_views(padded, offsets, top, bottom)
-        mean = torch.zeros_like(neighbours[0])
-        for neighbour in neighbours:
-            mean.add_(neighbour)
-        mean.div_(len(offsets))
-        block, difference = variance[:, :, top:bottom], torch.empty_like(mean)
-        for neighbour in neighbours:
-            torch.sub(neighbour, mean, out=difference)
-            block.addcmul_(difference, difference)
-    return variance.div_(len(offsets) - 1)
-
-
-def _position_term(offsets: list[tuple[int, int]], w1: float) -> Tensor:
-    """(n,), float64: softmax of -(rho / (std(rho) + eps) / w1)^2, rho the distance in pixels."""
-    rho = torch.tensor(offsets, dtype=torch.float64).norm(dim=1)
-    return (rho / (rho.std() + EPS) / w1).square().neg().softmax(dim=0)
-
-
-@torch.no_grad()
 def _iterate(scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_iters: int) -> Iterator[Tensor]:
-    """Yields one and the same tensor, holding the maps after 0, 1, …, `num_iters` iterations."""
-    dtype = torch.promote_types(_working_dtype(scores), kernel.dtype)
-    offsets = _offset_pairs(dilations)
-    batch, channels, height, width = scores.shape
-    maps = scores.to(dtype, copy=True, memory_format=torch.contiguous_format)
-    padded = _new_padded(maps, offsets)
-    weights = kernel.to(dtype).unsqueeze(2)
-    blocks = []  # all views: every iteration reads `padded` and writes `maps` through them
-    for top, bottom in _row_blocks(height, batch * channels * width, maps.device):
-        neighbours = _shifted_views(padded, offsets, top, bottom)
-        terms = list(zip(neighbours, weights[..., top:bottom, :].unbind(1), strict=True))
-        blocks.append((maps[:, :, top:bottom], terms))
-    yield maps
-    for _ in range(num_iters):
-        _fill_padded(padded, maps)
-        for block, (first, *others) in blocks:
-            torch.mul(*first, out=block)
-            for neighbour, weight in others:
-                block.addcmul_(neighbour, weight)
-        yield maps
-
-
-def _offset_pairs(dilations: Sequence[int]) -> list[tuple[int, int]]:
-    if len(dilations) == 0 or any(d != int(d) or d < 1 for d in dilations):
-        raise ValueError(f"got dilations {tuple(dilations)}; expected one or more whole numbers >= 1.")
-    ring = [(row, col) for row in (-1, 0, 1) for col in (-1, 0, 1) if (row, col) != (0, 0)]
-    return [(int(d) * row, int(d) * col) for d in dilations for row, col in ring]
-
-
-def _reach(offsets: list[tuple[int, int]]) -> int:
-    return max(row for row, _ in offsets)
-
-
-def _row_blocks(height: int, row_values: int, device: torch.device) -> list[tuple[int, int]]:
-    """(top, bottom) of consecutive blocks of rows; one block off the CPU, where it is the calls that cost."""
-    rows = max(1, BLOCK_VALUES // row_values) if device.type == "cpu" else height
-    return [(top, min(top + rows, height)) for top in range(0, height, rows)]
-
-
-def _shifted_views(padded: Tensor, offsets: list[tuple[int, int]], top: int, bottom: int) -> list[Tensor]:
-    """Per offset the view of `padded` that lies over rows [top, bottom) of the image, moved by the offset."""
-    reach = _reach(offsets)
-    width = padded.shape[-1] - 2 * reach
-    return [
-        padded[..., reach + top + row : reach + bottom + row, reach + col : reach + col + width] for row, col in offsets
-    ]
-
-
-def _new_padded(maps: Tensor, offsets: list[tuple[int, int]]) -> Tensor:
-    batch, channels, height, width = maps.shape
-    reach = _reach(offsets)
-    return maps.new_empty(batch, channels, height + 2 * reach, width + 2 * reach)
-
-
-def _fill_padded(padded: Tensor, maps: Tensor) -> None:
-    """Writes `maps` into the middle of `padded` and repeats the edge pixels outwards."""
-    height, width = maps.shape[-2:]
-    reach = (padded.shape[-1] - width) // 2
-    for top, bottom in _row_blocks(height, padded[:, :, 0].numel(), maps.device):
-        rows = padded[:, :, reach + top : reach + bottom]
-        rows[..., reach : reach + width] = maps[:, :, top:bottom]
-        rows[..., :reach] = rows[..., reach : reach + 1]
-        rows[..., reach + width :] = rows[..., reach + width - 1 : reach + width]
-    for row in range(reach):
-        padded[:, :, row] = padded[:, :, reach]
-        padded[:, :, reach + height + row] = padded[:, :, reach + height - 1]
+    """Yields the maps after 0, 1, …, `num_iters` iterations, in memory that the next iteration writes to."""
+    maps = scores.detach().to(torch.promote_types(_working_dtype(scores), kernel.dtype))
+    kernel, offsets = kernel.detach().to(maps.dtype), offset_pairs(dilations)
+    if par_sums.suits_bags(maps):
+        return par_sums.by_bags(maps, kernel, offsets, num_iters)
+    return par_sums.by_shifts(maps.clone(memory_format=torch.contiguous_format), kernel, offsets, num_iters)
 
 
 def _working_dtype(tensor: Tensor) -> torch.dtype:
@@ -306,7 +183,7 @@ def _check_maps(name: str, maps: Tensor) -> None:
 
 
 def _check_kernel(kernel: Tensor, dilations: Sequence[int]) -> None:
-    n = len(_offset_pairs(dilations))
+    n = len(offset_pairs(dilations))
     require_dims("kernel", kernel, 4, f"(B, {n}, H, W)")
     if kernel.shape[1] != n:
         raise ValueError(
