@@ -1,6 +1,6 @@
 """PAR against its textbook form: time, peak memory and difference. Contract: benchmarks/README.md.
 
-Run: python -m afa_viz bench par [--json FILE] [--size 512] [--classes 3 21] [--threads N] [--repeats 5]
+Run: python -m afa_viz bench par [--json FILE] [--size 512 …] [--classes 3 21 …] [--threads N] [--repeats 5]
 """
 
 from __future__ import annotations
@@ -9,21 +9,47 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops import par
+from afa_viz.ops import par, par_kernel, par_neighbours, par_sums
 from benchmarks import machine, textbook_par
+
+MIB = 2**20
+PEAKS = ("textbook", "afa_viz")  # forms whose memory is measured, each in a process of its own
+
+
+def by_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
+    """The form that `afa_viz` takes for few maps, for any number of them."""
+    offsets = par_neighbours.offset_pairs(par.DILATIONS)
+    kernel = par_kernel.kernel_of(image, offsets, par.W1, par.W2)
+    return last(par_sums.by_shifts(scores.clone(), kernel, offsets, num_iters))
+
+
+def by_bags(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
+    """The form that `afa_viz` takes for many maps, for any number of them."""
+    offsets = par_neighbours.offset_pairs(par.DILATIONS)
+    kernel = par_kernel.kernel_of(image, offsets, par.W1, par.W2, pixels_first=True)
+    return last(par_sums.by_bags(scores, kernel, offsets, num_iters)).contiguous()
+
+
+def last(steps: Iterator[Tensor]) -> Tensor:
+    """The last of them; those before are not held."""
+    for step in steps:  # noqa: B007
+        pass
+    return step
+
 
 FORMS: dict[str, Callable[..., Tensor]] = {
     "textbook": textbook_par.pixel_adaptive_refinement,
     "afa_viz": par.pixel_adaptive_refinement,
+    "shifts": by_shifts,
+    "bags": by_bags,
 }
-MIB = 2**20
 
 
 def scene(size: int, num_classes: int) -> tuple[Tensor, Tensor]:
@@ -37,24 +63,28 @@ def scene(size: int, num_classes: int) -> tuple[Tensor, Tensor]:
 
 
 def compare(size: int, num_classes: int, repeats: int) -> dict:
-    """Times both forms in turn, so that a busy moment of the machine meets both."""
+    """Times the forms in turn, so that a busy moment of the machine meets all of them."""
     image, scores = scene(size, num_classes)
-    samples: dict[str, list[float]] = {form: [] for form in FORMS}
+    walls: dict[str, list[float]] = {form: [] for form in FORMS}
+    cpus: dict[str, list[float]] = {form: [] for form in FORMS}
     results = {}
     for run in FORMS.values():
         run(image, scores, num_iters=1)
     for _ in range(repeats):
         for form, run in FORMS.items():
-            start = time.perf_counter()
+            wall, cpu = time.perf_counter(), time.process_time()
             results[form] = run(image, scores)
-            samples[form].append(time.perf_counter() - start)
+            walls[form].append(time.perf_counter() - wall)
+            cpus[form].append(time.process_time() - cpu)
     row: dict = {"num_classes": num_classes, "size": size, "num_iters": par.NUM_ITERS}
     for form in FORMS:
-        median, iqr = machine.spread(samples[form])
-        row[form] = {"samples_s": samples[form], "median_s": median, "iqr_s": iqr}
-        row[form]["peak_extra_mib"] = measured_apart(form, size, num_classes)
-    row["speedup"] = row["textbook"]["median_s"] / row["afa_viz"]["median_s"]
-    row["max_abs_difference"] = (results["textbook"] - results["afa_viz"]).abs().max().item()
+        median, iqr = machine.spread(walls[form])
+        row[form] = {"samples_s": walls[form], "median_s": median, "iqr_s": iqr}
+        row[form] |= {"cpu_samples_s": cpus[form], "cpu_median_s": machine.spread(cpus[form])[0]}
+        row[form]["peak_extra_mib"] = measured_apart(form, size, num_classes) if form in PEAKS else None
+        row[form]["max_abs_difference"] = (results["textbook"] - results[form]).abs().max().item()
+        row[form]["speedup"] = row["textbook"]["median_s"] / median
+        row[form]["cpu_speedup"] = row["textbook"]["cpu_median_s"] / row[form]["cpu_median_s"]
     return row
 
 
@@ -86,37 +116,37 @@ def table(report: dict) -> str:
     lines = [
         machine.heading(report["machine"]),
         "",
-        "| classes | form | median s | IQR s | speedup | peak extra MiB | max abs difference |",
-        "|---|---|---|---|---|---|---|",
+        "| pixels | classes | form | median s | IQR s | speedup | CPU s | CPU speedup | peak extra MiB | difference |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in report["rows"]:
         for form in FORMS:
             own = row[form]
             peak = "not measured" if own["peak_extra_mib"] is None else f"{own['peak_extra_mib']:.0f}"
-            last = f"{row['speedup']:.1f}" if form == "afa_viz" else "1"
-            difference = f"{row['max_abs_difference']:.1e}" if form == "afa_viz" else "0"
             lines.append(
-                f"| {row['num_classes']} | {form} | {own['median_s']:.3f} | {own['iqr_s']:.3f} | {last} "
-                f"| {peak} | {difference} |"
+                f"| {row['size']}² | {row['num_classes']} | {form} | {own['median_s']:.3f} | {own['iqr_s']:.3f} "
+                f"| {own['speedup']:.1f} | {own['cpu_median_s']:.3f} | {own['cpu_speedup']:.1f} | {peak} "
+                f"| {own['max_abs_difference']:.1e} |"
             )
     return "\n".join(lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--size", type=int, default=512, help="height and width in pixels")
+    parser.add_argument("--size", type=int, nargs="+", default=[512], help="height and width in pixels")
     parser.add_argument("--classes", type=int, nargs="+", default=[3, 21], help="maps to refine")
     parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice without")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each form, in turn")
 
 
 def run(args: argparse.Namespace) -> dict:
-    """Measure both forms for every number of classes."""
+    """Measure the forms for every size and number of classes."""
     if args.threads:
         torch.set_num_threads(args.threads)
     report: dict = {"benchmark": "par", "machine": machine.provenance(), "rows": []}
-    for num_classes in args.classes:
-        report["rows"].append(compare(args.size, num_classes, args.repeats))
+    for size in args.size:
+        for num_classes in args.classes:
+            report["rows"].append(compare(size, num_classes, args.repeats))
     return report
 
 
@@ -128,7 +158,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    print(peak_extra_mib(args.peak, args.size, args.classes[0]))
+    print(peak_extra_mib(args.peak, args.size[0], args.classes[0]))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ def test_par_is_measured(capsys, tmp_path):
     assert main(["bench", "par", "--size", "64", "--classes", "2", "--repeats", "2", "--json", str(path)]) == 0
     report = json.loads(path.read_text())["par"]
     (row,) = report["rows"]
-    assert row["max_abs_difference"] < 1e-4 and len(row["afa_viz"]["samples_s"]) == 2
+    for form in ("afa_viz", "shifts", "bags"):
+        assert row[form]["max_abs_difference"] < 1e-4 and len(row[form]["samples_s"]) == 2
     assert report["machine"]["commit"][:12] in capsys.readouterr().out
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 import torch
 from golden_vectors import cases, check
 from torch import Tensor
 
-from afa_viz.ops import par, par_neighbours
+from afa_viz.ops import par, par_neighbours, par_sums
 from benchmarks import textbook_par
 
 SMALL = (1, 2, 4)
@@ -86,14 +87,41 @@ def test_equals_a_loop_over_pixels(size, dilations):
     torch.testing.assert_close(got[0], loop_refine(scores[0], loops, 4), rtol=1e-12, atol=1e-12)
 
 
-def test_equals_the_textbook_form_over_many_blocks(monkeypatch):
-    monkeypatch.setattr(par_neighbours, "BLOCK_VALUES", 3 * 50 * 7)  # blocks of a few rows, the last one shorter
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(par_neighbours, "BLOCK_VALUES", 3 * 50 * 7)  # a few rows each, the last one shorter
+    monkeypatch.setattr(par_sums, "BAG_ROWS", 48 * 50 * 5)
+
+
+@pytest.mark.parametrize("num_maps", [3, 8])  # by shifts, by bags
+def test_equals_the_textbook_form_over_many_blocks(small_blocks, num_maps):
     image = (torch.rand(2, 3, 37, 50) * 255).floor() / 255
     image[:, :, 5:30, 5:40] = 0.5
     image[0, :, 17, 20] = 0.9  # alone among equals: sigma is 0 and the exponents are huge
-    scores = torch.rand(2, 5, 37, 50)
+    scores = torch.rand(2, num_maps, 37, 50)
     got = par.pixel_adaptive_refinement(image, scores)
+    assert got.is_contiguous()
     torch.testing.assert_close(got, textbook_par.pixel_adaptive_refinement(image, scores), rtol=0, atol=1e-5)
+    for step in par.refine_steps(scores, par.pixel_affinity(image)):
+        assert step.is_contiguous()
+    torch.testing.assert_close(got, step, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_maps", [3, 8])
+def test_threads_change_nothing(small_blocks, monkeypatch, num_maps):
+    image, scores = torch.rand(1, 3, 37, 50), torch.rand(1, num_maps, 37, 50)
+    alone = par.pixel_adaptive_refinement(image, scores)
+    workers = set()
+    multiply = torch.mul
+    monkeypatch.setattr(
+        torch, "mul", lambda *args, **kw: (workers.add(threading.get_ident()), multiply(*args, **kw))[1]
+    )
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(par_neighbours, "SHARED_BLOCKS", 2)
+    with torch.inference_mode():
+        shared = par.pixel_adaptive_refinement(image, scores)
+    assert threading.get_ident() not in workers and workers  # blocks were computed elsewhere
+    assert torch.equal(shared, alone)
 
 
 def test_resizes_with_align_corners():

@@ -14,8 +14,7 @@ to 1 + w2, so the maps grow by that factor in every iteration.
 
 Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilations) neighbours.
 
-`par_kernel` makes the kernel, `par_sums` runs the iterations, `par_neighbours` says where neighbours lie; on a CUDA
-device with Triton `par_triton` does both.
+`par_kernel` makes the kernel, `par_sums` runs the iterations, `par_neighbours` says where neighbours lie.
 
 No gradient flows through any function here: PAR makes labels and pictures, not losses.
 
@@ -84,8 +83,8 @@ def refine_steps(
     Raises: ValueError: as `refine`.
     """
     _check_refine(scores, kernel, dilations, num_iters)
-    own = {"dtype": scores.dtype, "copy": True, "memory_format": torch.contiguous_format}
-    return (step.to(**own) for step in _iterate(scores, kernel, dilations, num_iters))
+    form, dtype = torch.contiguous_format, scores.dtype
+    return (step.to(dtype, copy=True, memory_format=form) for step in _iterate(scores, kernel, dilations, num_iters))
 
 
 def pixel_adaptive_refinement(

@@ -19,7 +19,7 @@ from torch import Tensor
 from afa_viz.ops import par_neighbours as near
 from afa_viz.ops.par_neighbours import Offsets
 
-BAG_MAPS = 5  # from this many maps on bags are faster; measured by benchmarks/par.py --forms
+BAG_MAPS = 6  # from about this many maps on bags are faster: bench par --classes 4 6 8
 BAG_ROWS = 2**19  # rows of the table that one call of embedding_bag reads: 2 MiB of indices
 
 

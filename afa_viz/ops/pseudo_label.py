@@ -192,9 +192,9 @@ def _par(image: Tensor, scores: Tensor, num_iters: int, dilations: Sequence[int]
     """(1, 3, h, w) image and (T, P, h, w) scores -> refined scores, one kernel for all of them."""
     if num_iters == 0:
         return scores
-    kernel = par.pixel_affinity(image, dilations=dilations)
     flat = scores.reshape(1, -1, *scores.shape[-2:])
-    return par.refine(flat, kernel, dilations=dilations, num_iters=num_iters).reshape(scores.shape)
+    refined = par.pixel_adaptive_refinement(image, flat, dilations=dilations, num_iters=num_iters)
+    return refined.reshape(scores.shape)
 
 
 def label_of(scores: Tensor, classes: Tensor) -> Tensor:
