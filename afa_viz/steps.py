@@ -126,7 +126,16 @@ def target_cells(trace: Trace, at_centre: bool = False) -> Tensor:
     Args:
         at_centre: as the model was trained, see `ops.affinity.cell_labels`; `Card.affinity_at_centre` says it.
     """
-    return aff.cell_labels(_padded_label(trace), at_centre=at_centre)[0].reshape(trace.grid).to(torch.uint8)
+    return label_cells(trace.pseudo_label, trace.grid, at_centre)
+
+
+def label_cells(label: Tensor, grid: tuple[int, int], at_centre: bool = False) -> Tensor:
+    """(h, w) uint8 label of every cell of a grid, 255 where the cell reaches beyond the (H, W) label map.
+
+    Args:
+        at_centre: see `target_cells`.
+    """
+    return aff.cell_labels(_padded(label, grid), at_centre=at_centre)[0].reshape(grid).to(torch.uint8)
 
 
 def target_affinity(trace: Trace, at_centre: bool = False) -> Tensor:
@@ -136,12 +145,13 @@ def target_affinity(trace: Trace, at_centre: bool = False) -> Tensor:
         at_centre: see `target_cells`.
     """
     mask = aff.radius_mask(*trace.grid, radius=trace.config.radius)
-    return aff.affinity_labels(_padded_label(trace), mask=mask, at_centre=at_centre)[0].to(torch.uint8)
+    label = _padded(trace.pseudo_label, trace.grid)
+    return aff.affinity_labels(label, mask=mask, at_centre=at_centre)[0].to(torch.uint8)
 
 
-def _padded_label(trace: Trace) -> Tensor:
-    """(1, 16 h, 16 w) pseudo label, uncertain where the last cells reach beyond the image."""
-    rows, cols = trace.grid
+def _padded(label: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(1, 16 h, 16 w) label map, uncertain where the last cells reach beyond the image."""
+    rows, cols = grid
     padded = torch.full((1, rows * aff.STRIDE, cols * aff.STRIDE), pseudo_label.IGNORE, dtype=torch.int64)
-    padded[0, : trace.image.shape[0], : trace.image.shape[1]] = trace.pseudo_label.long()
+    padded[0, : label.shape[0], : label.shape[1]] = label.long()
     return padded

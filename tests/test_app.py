@@ -20,8 +20,9 @@ from PIL import Image
 
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
+from afa_viz.steps import target_cells
 from afa_viz.trace import Trace
-from afa_viz.ui import page, payload
+from afa_viz.ui import page, payload_attention
 from afa_viz.ui import session as session_module
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.cache import SingleFlightCache
@@ -267,7 +268,7 @@ def test_the_browser_gets_the_numbers_of_the_trace(session, tmp_path):
 def test_attention_in_the_browser_is_that_of_the_figures(session, tmp_path, block):
     request = session.request("example:scene0", "tiny")
     trace = session.trace(request)
-    packed = payload.attention(trace, block)
+    packed = payload_attention.attention(trace, block)
     peaks = np.frombuffer(zlib.decompress(base64.b64decode(packed["peaks"])), "<f4").reshape(packed["shape"][:2])
     head, cell = 0, (2, 3)
     row = unpacked(packed)[head, cell[0] * 6 + cell[1]] / 255 * peaks[head, cell[0] * 6 + cell[1]]
@@ -285,11 +286,32 @@ def test_what_the_browser_asks_for_is_checked(session, tmp_path):
         lambda: answers.attention({"key": key, "block": "1", "logits": False}),
         lambda: answers.attention({"key": key, "block": 1, "logits": "yes"}),
         lambda: answers.attention({"key": key, "block": 1}),
+        lambda: answers.attention({"key": key, "block": True, "logits": False}),
+        lambda: answers.attention({"key": key, "block": 7, "logits": False, "head": "0"}),
+        lambda: answers.attention({"key": key, "block": 7, "logits": False, "cell": [1, 2.5]}),
+        lambda: answers.attention({"key": key, "block": 7, "logits": False, "cell": {"row": 1}}),
+        lambda: answers.affinity({"key": key, "cell": "1,2"}),
         lambda: answers.export_file({"key": key, "kind": "../x"}),
     ):
         with pytest.raises(KeyError):
             ask()
+    for wrong in ({"head": 8}, {"cell": [6, 0]}, {"cell": [-1, 0]}):
+        with pytest.raises(ValueError, match="expected"):
+            answers.attention({"key": key, "block": 7, "logits": False, **wrong})
     assert not list(tmp_path.iterdir())
+
+
+def test_affinity_labels_are_read_where_the_model_read_them(session, tmp_path):
+    answers = Answers(session, tmp_path)
+    config = ExplainConfig(bkg_score_low=0.4, bkg_score_high=0.4, use_walk=False)  # nothing is uncertain
+    request = session.request("example:scene0", "tiny", None, config)
+    trace, model = session.trace(request), session.registry.get("tiny")
+    assert not torch.equal(target_cells(trace, True), target_cells(trace, False))
+    for at_centre in (False, True):
+        model.card = dataclasses.replace(model.card, affinity_at_centre=at_centre)
+        sent = json.loads(Answers(session, tmp_path).affinity({"key": request.key}))
+        assert (unpacked(sent["cells"]) == target_cells(trace, at_centre).numpy()).all()
+    assert json.loads(answers.overview({"key": request.key}))["by_truth"]
 
 
 def test_files_to_download(session, tmp_path):

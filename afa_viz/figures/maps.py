@@ -133,13 +133,18 @@ def affinity(trace: Trace, cell: Cell) -> Tensor:
     return trace.affinity[_index(trace, cell)].reshape(trace.grid)
 
 
+def raw_matrix(trace: Trace) -> Tensor:
+    """What the affinity is learned from, unweighted: mean logit of the last two blocks' heads, (N, N), unbounded."""
+    return torch.cat(trace.attn_logits[-AFFINITY_BLOCKS:]).mean(dim=0)
+
+
 def raw_affinity(trace: Trace, cell: Cell, symmetric: bool = False) -> Tensor:
-    """What the affinity is learned from, unweighted: mean logit of the last two blocks' heads, (h, w), unbounded.
+    """The row of one cell in `raw_matrix`: (h, w).
 
     Args:
         symmetric: of (S + S^T) / 2 in place of S.
     """
-    mean = torch.cat(trace.attn_logits[-AFFINITY_BLOCKS:]).mean(dim=0)
+    mean = raw_matrix(trace)
     row = (symmetrize(mean) / 2 if symmetric else mean)[_index(trace, cell)]
     return row.reshape(trace.grid)
 

@@ -132,7 +132,7 @@ def _attention(trace: Trace, cell: Cell) -> str:
 def _affinity(trace: Trace, cell: Cell) -> str:
     raw, symmetric = (maps.raw_affinity(trace, cell, flag) for flag in (False, True))
     one = (float(torch.minimum(raw, symmetric).min()), float(torch.maximum(raw, symmetric).max()))
-    uneven = float(asymmetry(torch.cat(trace.attn_logits[-maps.AFFINITY_BLOCKS :]).mean(dim=0)))
+    uneven = float(asymmetry(maps.raw_matrix(trace)))
     where = f"for the cell in row {cell[0] + 1}, column {cell[1] + 1}"
     figures = [
         html.figure(

@@ -15,7 +15,7 @@ from PIL import Image
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.poster import poster
 from afa_viz.trace import Trace
-from afa_viz.ui import lab, link, payload
+from afa_viz.ui import lab, link, payload, payload_attention
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.other_answers import OtherAnswers
 from afa_viz.ui.session import Request, Session
@@ -62,15 +62,13 @@ class Answers:
 
     def public(self) -> tuple[Callable[[dict], str], ...]:
         """What a browser may ask for, each by its name."""
-        looked_at = (self.scene, self.attention, self.par, self.crf, *self._others.public())
-        return *looked_at, self.export_file, self.python_code, self.lab, self.lab_check
+        maps = (self.scene, self.attention, self.overview, self.affinity, self.par, self.crf)
+        return *maps, *self._others.public(), self.export_file, self.python_code, self.lab, self.lab_check
 
     def warm(self, request: Request) -> None:
         """Make everything that the page asks for first, so that it opens at once."""
         self.stages(request)
-        asked = {"key": request.key, "block": len(self._session.trace(request).attn_logits) - 1, "logits": False}
-        for answer in (self.scene, self.attention):
-            answer(asked)
+        self.scene({"key": request.key})
 
     def scene(self, asked: dict) -> str:
         """Picture, prediction, truth and blocks: `{"key": …}` of the value asks for them."""
@@ -79,14 +77,35 @@ class Answers:
         return self._texts.get(("scene", name), lambda: payload.to_json(payload.scene(trace, name)))
 
     def attention(self, asked: dict) -> str:
-        """All heads of the block with number `asked["block"]`; before the softmax with `asked["logits"]`."""
+        """Maps of the block with number `asked["block"]`; before the softmax with `asked["logits"]`.
+
+        All heads of all cells, or where `head` (-1: the mean) or `cell` is given of this one alone.
+        """
         (request, trace), block, logits = self._found(asked), asked["block"], asked["logits"]
-        if not isinstance(block, int) or not 0 <= block < len(trace.attn_logits):
+        head, cell = asked.get("head"), _cell(asked.get("cell"))
+        if not _whole(block) or not 0 <= block < len(trace.attn_logits):
             raise KeyError("block")
         if not isinstance(logits, bool):
             raise KeyError("logits")
-        name = ("attention", scene_key(request), block, logits)
-        return self._texts.get(name, lambda: payload.to_json(payload.attention(trace, block, logits)))
+        if head is not None and not _whole(head):
+            raise KeyError("head")
+        name = ("attention", scene_key(request), block, logits, head, cell)
+        return self._texts.get(
+            name, lambda: payload.to_json(payload_attention.attention(trace, block, logits, head, cell))
+        )
+
+    def overview(self, asked: dict) -> str:
+        """What every head of every block does, in numbers."""
+        request, trace = self._found(asked)
+        return self._texts.get(("overview", request.key), lambda: payload.to_json(payload_attention.overview(trace)))
+
+    def affinity(self, asked: dict) -> str:
+        """What the affinity is learned from, and its labels; of large grids for one `cell`."""
+        (request, trace), cell = self._found(asked), _cell(asked.get("cell"))
+        card = self._session.registry.get(request.model).card
+        at_centre = card is not None and card.affinity_at_centre
+        name = ("affinity", request.key, cell)
+        return self._texts.get(name, lambda: payload.to_json(payload_attention.affinity(trace, at_centre, cell)))
 
     def par(self, asked: dict) -> str:
         """All PAR iterations."""
@@ -182,8 +201,18 @@ class Answers:
         return found
 
 
-def _whole(value: object, count: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count
+def _whole(value: object, count: int | None = None) -> bool:
+    """A whole number; of 0 to `count` - 1 where that is given."""
+    return isinstance(value, int) and not isinstance(value, bool) and (count is None or 0 <= value < count)
+
+
+def _cell(value: object) -> tuple[int, int] | None:
+    """A cell that a browser names; that it lies on the grid is checked where the grid is known."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 2 or not all(map(_whole, value)):
+        raise KeyError("cell")
+    return value[0], value[1]
 
 
 def scene_key(request: Request) -> str:

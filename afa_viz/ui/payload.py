@@ -1,7 +1,8 @@
 """Trace -> what the browser draws: JSON with deflated uint8 maps, each with the numbers its 0 and 255 stand for.
 
-Three parts, so that a changed setting sends only what changed: `stages` (everything from the CAM down), `scene` (image,
-prediction, truth, the blocks) and, each asked for once, `attention` of one block and `par` (all iterations).
+Parts, so that a changed setting sends only what changed and nobody waits for what is not looked at: `stages`
+(everything from the CAM down), `scene` (image, prediction, truth, the blocks) and, each asked for when it is opened,
+`par` (all iterations), `crf`, and in `payload_attention` the maps of the attention and affinity tabs.
 
 Symbols: H W pixels, h w cells, N = h * w, P present classes with background.
 """
@@ -30,29 +31,31 @@ from afa_viz.trace import Trace
 
 Packed = dict[str, Any]
 CELLS_MAX = 1024  # of grids whose affinity is sent for comparisons and snapshots, as in explorer/live.js
+WHOLE_CELLS = 400  # up to 20 x 20 cells the page gets the whole affinity at first, at most 160 kB
+WINDOW = 8  # cells; the published radius
 LABELLED = ("cam", "cam_rw", "cam_par")  # stages whose label the page needs beside their scores
 
 
-def _bytes(array: np.ndarray) -> str:
+def deflated(array: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 1)).decode("ascii")
 
 
 def pack_labels(label: Tensor) -> Packed:
     """(H, W) uint8 labels as they are."""
-    return {"data": _bytes(label.numpy()), "shape": list(label.shape)}
+    return {"data": deflated(label.numpy()), "shape": list(label.shape)}
 
 
 def pack_scores(values: Tensor, low: float, high: float) -> Packed:
     """Numbers of any shape as uint8: 0 is `low` and less, 255 is `high` and more."""
     share = (values - low) / (high - low) if high > low else torch.zeros_like(values)
     quantised = (share.clamp(0, 1) * 255).round().to(torch.uint8)
-    return {"data": _bytes(quantised.numpy()), "shape": list(values.shape), "low": low, "high": high}
+    return {"data": deflated(quantised.numpy()), "shape": list(values.shape), "low": low, "high": high}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Numbers for JSON: NaN, "not known", becomes null; floats keep four digits."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, float):
         return float(f"{value:.4g}") if math.isfinite(value) else None
     return value
@@ -80,7 +83,7 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
             {
                 "label": label,
                 "cell": list(maps.strongest_cell(trace, label)),
-                "logit": _finite(float(trace.class_logits[label - 1])),
+                "logit": finite(float(trace.class_logits[label - 1])),
             }
             for label in trace.present
         ],
@@ -96,15 +99,31 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "high": trace.config.bkg_score_high,
         "chain": chain_settings(trace),
         "cam": pack_scores(trace.cam[[label - 1 for label in trace.present]], 0.0, 1.0),
-        "affinity": pack_scores(trace.affinity, 0.0, 1.0),
+        "affinity": near_affinity(trace),
         "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
         "cam_par": pack_scores(trace.cam_par[channels], low, high),
         "pseudo_label": pack_labels(trace.pseudo_label),
         "labels": {stage: pack_labels(label) for stage, label in stage_labels(trace).items() if stage in LABELLED},
-        "scores": _finite(scores.stage_scores(trace)),
-        "shares": _finite(scores.region_shares(trace)),
-        "precision": _finite(scores.certain_precision(trace)),
+        "scores": finite(scores.stage_scores(trace)),
+        "shares": finite(scores.region_shares(trace)),
+        "precision": finite(scores.certain_precision(trace)),
     }
+
+
+def near_affinity(trace: Trace) -> Packed:
+    """The affinity, (N, N); on large grids the window of every cell alone: (N, side, side), side = 2 * band + 1.
+
+    The window of the band is never smaller than that of the walk. What lies beyond the grid is 0.
+    """
+    rows, cols = trace.grid
+    cells = rows * cols
+    band = max(trace.config.radius, WINDOW)
+    side = 2 * band + 1
+    if cells <= WHOLE_CELLS or side * side >= cells:
+        return pack_scores(trace.affinity, 0.0, 1.0)
+    beyond = torch.nn.functional.pad(trace.affinity.reshape(cells, rows, cols), (band, band, band, band))
+    windows = [beyond[i, i // cols : i // cols + side, i % cols : i % cols + side] for i in range(cells)]
+    return {**pack_scores(torch.stack(windows), 0.0, 1.0), "band": band}
 
 
 def chain_settings(trace: Trace) -> dict[str, Any]:
@@ -141,7 +160,8 @@ def blocks(trace: Trace) -> list[dict[str, Any]]:
                     "heads": heads,
                     "queries": list(queries),
                     "keys": list(keys),
-                    "weights": weight and [_finite(w) for w in weight],
+                    "ratio": maps.key_ratio(trace, block),
+                    "weights": weight and [finite(w) for w in weight],
                 }
             )
     return result
@@ -157,42 +177,6 @@ def scene(trace: Trace, scene_key: str) -> dict[str, Any]:
         "seg": pack_labels(trace.seg),
         "target": None if trace.target is None else pack_labels(trace.target),
         "blocks": blocks(trace),
-    }
-
-
-def cell_maps(trace: Trace, block: int, logits: bool = False) -> Tensor:
-    """Attention or its logits of every cell in every head: (heads, N, keys). Fine stages: mean of a cell's queries."""
-    maps_of = trace.attn_logits[block] if logits else trace.attn_probs(block)
-    rows, cols = trace.grid
-    height, width = trace.query_grids[block]
-    if (height, width) == (rows, cols):
-        return maps_of
-    row = torch.arange(height) * rows // height
-    col = torch.arange(width) * cols // width
-    cell = (row[:, None] * cols + col[None, :]).flatten()
-    count = torch.bincount(cell, minlength=rows * cols).clamp_min(1)
-    total = maps_of.new_zeros(maps_of.shape[0], rows * cols, maps_of.shape[2]).index_add_(1, cell, maps_of)
-    return total / count[None, :, None]
-
-
-def attention(trace: Trace, block: int, logits: bool = False) -> dict[str, Any]:
-    """All heads of one block in uint8: of each (head, cell) 0 stands for `lows` and 255 for `peaks`.
-
-    Args:
-        logits: q k^T before scale and softmax in place of the attention, whose lows are 0.
-    """
-    values = cell_maps(trace, maps.check_block(trace, block), logits)
-    peaks = values.amax(dim=2)
-    lows = values.amin(dim=2) if logits else torch.zeros_like(peaks)
-    span = (peaks - lows).clamp_min(torch.finfo(torch.float32).tiny)
-    quantised = ((values - lows[:, :, None]) / span[:, :, None] * 255).round().to(torch.uint8)
-    return {
-        "block": block,
-        "logits": logits,
-        "data": _bytes(quantised.numpy()),
-        "shape": list(quantised.shape),
-        "lows": _bytes(lows.numpy().astype("<f4")),
-        "peaks": _bytes(peaks.numpy().astype("<f4")),
     }
 
 
@@ -214,10 +198,10 @@ def crf(trace: Trace) -> dict[str, Any]:
     for prefix, make in (("par_", par_label), ("", crf_label)):
         began = time.perf_counter()
         label = make(trace)
-        result[f"{prefix}seconds"] = _finite(time.perf_counter() - began)
+        result[f"{prefix}seconds"] = finite(time.perf_counter() - began)
         result[f"{prefix}label"] = pack_labels(label)
         if trace.target is not None:
-            result[f"{prefix}iou"] = _finite(scores.label_score(trace.target, label, len(trace.class_names))["iou"])
+            result[f"{prefix}iou"] = finite(scores.label_score(trace.target, label, len(trace.class_names))["iou"])
     return result
 
 
@@ -229,7 +213,7 @@ def frame(trace: Trace) -> dict[str, Any]:
         "cam": pack_scores(trace.cam[[label - 1 for label in present]], 0.0, 1.0),
         "affinity": pack_affinity(trace),
         "seg": pack_labels(trace.seg),
-        "scores": known and _finite({stage: known[stage] for stage in ("cam", "seg")}),
+        "scores": known and finite({stage: known[stage] for stage in ("cam", "seg")}),
     }
 
 
@@ -247,7 +231,7 @@ def compared(trace: Trace) -> dict[str, Any]:
             stage: pack_labels(label) for stage, label in stage_labels(trace).items() if stage in LABELLED
         },
         "pseudo_label": pack_labels(trace.pseudo_label),
-        "scores": _finite(scores.stage_scores(trace)),
+        "scores": finite(scores.stage_scores(trace)),
     }
 
 

@@ -1,0 +1,92 @@
+"""What every head of every block does, as numbers: how widely it looks, how far, and whether it stays inside a region.
+
+Distances are in cells of the stride-16 grid, in every block, so that blocks compare. A head's number is the mean over
+its queries. Symbols: H W pixels, h w cells, Q queries and K keys of a block.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from afa_viz.figures.maps import check_block, key_ratio
+from afa_viz.ops.affinity import STRIDE, asymmetry
+from afa_viz.trace import Trace
+
+
+@dataclass(frozen=True)
+class BlockStatistics:
+    """Of one block, one number a head.
+
+    Attributes:
+        entropy: of a query's attention as a share of the greatest possible: 0 one key alone, 1 all keys alike.
+        distance: mean distance in cells from a query to what it attends to.
+        even_distance: the same if it attended to all keys alike; one number for the block.
+        asymmetry: of the logits, see `ops.affinity.asymmetry`; None where queries and keys differ.
+    """
+
+    entropy: tuple[float, ...]
+    distance: tuple[float, ...]
+    even_distance: float
+    asymmetry: tuple[float, ...] | None
+
+
+def query_stride(trace: Trace, block: int) -> int:
+    """Pixels that a query of a block spans: 4, 8 or 16."""
+    rows, cols = trace.query_grids[check_block(trace, block)]
+    height, width = trace.image.shape[:2]
+    return next(s for s in (4, 8, 16, 32) if (-(-height // s), -(-width // s)) == (rows, cols))
+
+
+def centres(grid: tuple[int, int], span: float) -> Tensor:
+    """(rows * columns, 2) places of the middles of a grid's squares, each `span` cells wide."""
+    rows, cols = ((torch.arange(count) + 0.5) * span for count in grid)
+    return torch.cartesian_prod(rows, cols)
+
+
+def block_statistics(trace: Trace, block: int) -> BlockStatistics:
+    """Entropy, distance and asymmetry of every head of a block. Raises: ValueError: for a missing block."""
+    block = check_block(trace, block)
+    probs = trace.attn_probs(block)
+    keys = probs.shape[-1]
+    most = math.log(keys) if keys > 1 else 1.0
+    entropy = torch.special.entr(probs).sum(dim=-1).mean(dim=-1) / most
+    span = query_stride(trace, block) / STRIDE
+    queries = centres(trace.query_grids[block], span)
+    apart = torch.cdist(queries, centres(trace.key_grids[block], span * key_ratio(trace, block)))
+    distance = torch.einsum("hqk,qk->h", probs, apart) / len(queries)
+    square = trace.query_grids[block] == trace.key_grids[block]
+    return BlockStatistics(
+        entropy=tuple(entropy.tolist()),
+        distance=tuple(distance.tolist()),
+        even_distance=float(apart.mean()),
+        asymmetry=tuple(asymmetry(trace.attn_logits[block]).tolist()) if square else None,
+    )
+
+
+def region_shares(trace: Trace, block: int, regions: Tensor) -> tuple[Tensor, Tensor]:
+    """How much of the attention that starts inside a region also ends there.
+
+    Every query counts by the share of it that lies inside, every key likewise.
+
+    Args:
+        regions: (R, H, W) bool.
+    Returns: (R, heads) shares in [0, 1], and (R,) the shares of a query that attends to all keys alike. NaN for an
+        empty region.
+    Raises: ValueError: for a missing block or regions of another size.
+    """
+    block = check_block(trace, block)
+    size = tuple(trace.image.shape[:2])
+    if regions.dim() != 3 or tuple(regions.shape[1:]) != size:
+        raise ValueError(f"regions have shape {tuple(regions.shape)}; expected (R, {size[0]}, {size[1]}).")
+    inside = F.avg_pool2d(regions[:, None].float(), query_stride(trace, block), ceil_mode=True, count_include_pad=False)
+    keys = F.avg_pool2d(inside, key_ratio(trace, block)).flatten(1)
+    queries = inside.flatten(1)
+    total = queries.sum(dim=1)
+    ends = torch.einsum("hqk,rk->rhq", trace.attn_probs(block), keys)
+    mean_share = torch.where(total > 0, keys.mean(dim=1), torch.nan)
+    return torch.einsum("rhq,rq->rh", ends, queries) / total[:, None], mean_share
