@@ -201,7 +201,7 @@ def test_the_matrices_of_the_affinity(trace, monkeypatch):
     assert np.abs(got - raw).max() <= 0.51 * span and "learned" not in sent
     cells = unpacked(sent["cells"]["data"]).reshape(5, 6)
     assert (cells == target_cells(trace, True).numpy()).all()
-    monkeypatch.setattr(payload_attention, "LARGEST", 10)
+    monkeypatch.setattr(payload_attention, "CELLS_MAX", 10)
     assert "raw" not in payload_attention.affinity(trace)
     rows = payload_attention.affinity(trace, cell=(1, 4))
     span = (rows["raw_row"]["high"] - rows["raw_row"]["low"]) / 255

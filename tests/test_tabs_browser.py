@@ -1,4 +1,4 @@
-"""The tabs that compute in the browser: walk, PAR, regions, prediction. Nothing is asked while a hand moves."""
+"""The tabs that compute in the browser: CAM, walk, PAR, regions, prediction. Nothing is asked while a hand moves."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from browser import (  # noqa: F401  (fixtures)
     pytestmark,
     recomputed,
     requests,
+    tab,
     visit,
 )
 
@@ -26,13 +27,7 @@ except ImportError:  # the tests are skipped
     Page = expect = None
 
 FRAME = 150  # milliseconds; the target is 50, a test machine may be busy
-TABS = ("walk", "par", "regions", "seg")
-
-
-def tab(page: Page, name: str) -> str:
-    """Open a tab; its selector."""
-    page.locator(f'[role=tab][data-tab="{name}"]').click()
-    return f'[role=tabpanel][data-tab="{name}"]'
+TABS = ("cam", "walk", "par", "regions", "seg")
 
 
 def grip(page: Page, selector: str, start: float, end: float) -> None:
@@ -103,6 +98,21 @@ def test_every_tab_is_drawn_and_fits(visit, width, height, theme):  # noqa: F811
         page.locator(panel).screenshot(path=SCREENSHOTS / f"{name}_{width}_{theme}.png")
 
 
+def test_the_cut_of_a_cam_against_the_truth(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "cam")
+    words, seen = page.locator(f'{panel} [data-fill="words"]'), requests(page)
+    found = []
+    for cut in ("0.1", "0.45", "0.9"):
+        page.locator(f'{panel} [data-setting="bkg_score"] input').fill(cut)
+        expect(words).to_contain_text(f"Cut at {float(cut):.2f}, the CAM finds")
+        numbers = [float(text) for text in re.findall(r"([\d.]+) %", words.inner_text())]
+        found.append(numbers[0])
+        assert numbers[2] <= numbers[3] + 0.5  # no cut beats the best one
+    assert found == sorted(found, reverse=True) and found[0] > found[-1]  # a higher cut finds less
+    assert seen == []
+
+
 def test_dragging_a_cut_line_asks_for_nothing(visit):  # noqa: F811
     page = visit()
     panel = tab(page, "regions")
@@ -146,6 +156,7 @@ def test_one_score_pushes_the_other(visit):  # noqa: F811
 @pytest.mark.parametrize(
     "name, slider",
     [
+        ("cam", '[data-setting="bkg_score"] input'),
         ("regions", '[data-setting="low"] input'),
         ("regions", '[data-setting="bkg_score"] input'),
         ("walk", '[data-setting="power"] input'),
@@ -257,6 +268,7 @@ def test_without_a_mask_nothing_is_scored(visit):  # noqa: F811
     page = visit()
     page.get_by_role("button", name="Thumbnail 3").click()
     expect(page.get_by_role("heading", name="A photograph")).to_be_visible()
+    expect(page.locator(f'{tab(page, "cam")} [data-fill="words"]')).to_contain_text("No mask of it is known")
     panel = tab(page, "seg")
     expect(page.locator(f"{panel}")).to_contain_text("nothing to score")
     expect(page.locator(f"{panel} .afa-ladder")).to_be_hidden()

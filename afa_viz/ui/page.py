@@ -20,11 +20,11 @@ HERE = Path(__file__).parent
 EXPLORER = HERE / "explorer"
 TEXTS = HERE / "texts" / "en.json"
 TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goes across them
-    "cam", "walk", "par", "regions", "seg", "compare", "training", "data", "lab",
+    "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "lab",
 )  # fmt: skip
 SCRIPTS = (  # one function scope, in this order
     "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "curve", "live", "changes", "sides",
-    "strip", "share", *TABS, "start",
+    "heads", "overview", "matrix", "strip", "share", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye

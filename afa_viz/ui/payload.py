@@ -30,7 +30,7 @@ from afa_viz.steps import crf_label, par_label, par_steps, stage_labels
 from afa_viz.trace import Trace
 
 Packed = dict[str, Any]
-CELLS_MAX = 1024  # of grids whose affinity is sent for comparisons and snapshots, as in explorer/live.js
+CELLS_MAX = 1024  # of grids whose whole matrices are sent when they are looked at, as in explorer/live.js
 WHOLE_CELLS = 400  # up to 20 x 20 cells the page gets the whole affinity at first, at most 160 kB
 WINDOW = 8  # cells; the published radius
 LABELLED = ("cam", "cam_rw", "cam_par")  # stages whose label the page needs beside their scores

@@ -16,10 +16,9 @@ from afa_viz.figures import attention as attention_figures
 from afa_viz.figures import maps
 from afa_viz.steps import target_cells
 from afa_viz.trace import Trace
-from afa_viz.ui.payload import WHOLE_CELLS, deflated, finite, pack_labels, pack_scores
+from afa_viz.ui.payload import CELLS_MAX, WHOLE_CELLS, deflated, finite, pack_labels, pack_scores
 
 MEAN = -1  # the head that stands for the mean of all
-LARGEST = 1024  # cells whose matrices are sent whole; of larger grids one query at a time
 
 
 def cell_maps(trace: Trace, block: int, logits: bool = False, cell: maps.Cell | None = None) -> Tensor:
@@ -102,7 +101,7 @@ def affinity(trace: Trace, at_centre: bool = False, cell: maps.Cell | None = Non
     """What the affinity is learned from, the labels that it is trained on, and numbers of both.
 
     `raw` (N, N): mean logits. `learned` (N, N), only where `payload.stages` sends a band. `cells` (h, w): the pseudo
-    label from which affinity labels are made. Grids of more than `LARGEST` cells: no matrices, and with a cell
+    label from which affinity labels are made. Grids of more than `CELLS_MAX` cells: no matrices, and with a cell
     `raw_row`, `raw_column` and `learned`, each (1, N).
 
     Args:
@@ -112,7 +111,7 @@ def affinity(trace: Trace, at_centre: bool = False, cell: maps.Cell | None = Non
     raw = maps.raw_matrix(trace)
     low, high = float(raw.min()), float(raw.max())
     result: dict[str, Any] = {}
-    if len(raw) <= LARGEST:
+    if len(raw) <= CELLS_MAX:
         result["raw"] = pack_scores(raw, low, high)
         if len(raw) > WHOLE_CELLS:
             result["learned"] = pack_scores(trace.affinity, 0.0, 1.0)

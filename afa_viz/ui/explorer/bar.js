@@ -77,8 +77,10 @@ function describe() {
   const flat = (map) => atCell({ ...map, rows: map.shape[0], cols: map.shape[1] });
   const named = (map) => (flat(map) === 255 ? text("uncertain") : className(flat(map)));
   const close = affinityMap().bytes.reduce((count, byte) => count + (byte > 127), 0);
+  const reach = (axis) => Math.min(data.grid[axis], cell()[axis] + data.affinity.band + 1) - Math.max(0, cell()[axis] - data.affinity.band);
+  const cells = data.affinity.band ? reach(0) * reach(1) : data.grid[0] * data.grid[1]; // a band knows its window alone
   say(text(scene.target ? "bar.status_known" : "bar.status", {
-    row: row + 1, col: col + 1, pinned: view.pin ? text("bar.pinned") : "", close, cells: data.grid[0] * data.grid[1],
+    row: row + 1, col: col + 1, pinned: view.pin ? text("bar.pinned") : "", close, cells,
     name: className(view.label), cam: (atCell(layer(data.cam, place())) / 255).toFixed(2),
     label: named(data.pseudo_label), seg: named(scene.seg), truth: scene.target ? named(scene.target) : "",
     head: view.head === MEAN ? text("bar.mean_head") : text("bar.one_head", { head: view.head + 1 }),

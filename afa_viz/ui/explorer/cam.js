@@ -1,12 +1,154 @@
+// The CAM, and why no cut through it is a mask.
+
 {
+  const COLOURS = { 1: [0, 158, 115], 2: [0, 114, 178], 3: [213, 94, 0] }; // found, missed, spilled
   let section = null;
-  const draw = () => paintField(section.querySelector("figure"), fieldOf(layer(data.cam, place())), data.size, [0, 1], { smooth: true });
+  let show = null;
+  let counted = null; // of the chosen class: pixels by score, inside and outside
+
+  const figure = (name) => $(`[data-view="${name}"]`, section);
+  const cut = () => live.settings?.bkg_score ?? data.chain.bkg_score;
+  const scores = () => layer(data.cam, place()).bytes;
+  const inside = () => scene.target?.bytes ?? data.pseudo_label.bytes;
+
+  function title(name, words) {
+    figure(name).querySelector("figcaption").textContent = words;
+    figure(name).querySelector("canvas").setAttribute("aria-label", words);
+  }
+
+  /** Found, right and IoU (shares) of each of the 256 cuts: marked is what exceeds it. Null without a truth. */
+  function curves() {
+    if (!scene.target) return null;
+    if (counted?.of === data && counted.label === view.label) return counted.curves;
+    const [hits, misses] = [new Float64Array(257), new Float64Array(257)];
+    const [bytes, truth] = [scores(), scene.target.bytes];
+    for (let i = 0; i < bytes.length; i++) if (truth[i] !== 255) (truth[i] === view.label ? hits : misses)[bytes[i]]++;
+    for (let i = 255; i >= 0; i--) {
+      hits[i] += hits[i + 1];
+      misses[i] += misses[i + 1];
+    }
+    const all = hits[0];
+    const found = Array.from({ length: 256 }, (_, i) => [hits[i + 1], misses[i + 1]]);
+    const result = { all, found: found.map(([hit]) => (all ? hit / all : 0)),
+      right: found.map(([hit, miss]) => (hit + miss ? hit / (hit + miss) : null)),
+      iou: found.map(([hit, miss]) => (all + miss ? hit / (all + miss) : 0)) };
+    counted = { of: data, label: view.label, curves: result };
+    return result;
+  }
+
+  function draw() {
+    if (!data) return;
+    const name = className(view.label);
+    const byWhom = text(scene.target ? "attention.by_truth" : "attention.by_label");
+    const picture = figure("picture").querySelector("canvas");
+    fitFigure(picture);
+    if (picture.width) picture.getContext("2d").drawImage(scene.image, 0, 0, picture.width, picture.height);
+    const field = fieldOf(layer(data.cam, place()));
+    paintField(figure("map"), field, data.size, view.shared ? [0, 1] : limitsOf(field), { smooth: true });
+    const map = inside();
+    for (const box of ["picture", "map"]) markRegion(figure(box).querySelector("canvas"), data.size, (i) => map[i] === view.label);
+    title("picture", text("cam.picture", { name, by: byWhom }));
+    title("map", text("cam.map", { name }));
+    marks.keep(["picture", "map"].map((box) => figure(box).querySelector("canvas")));
+    drawCut();
+  }
+
+  function drawCut() {
+    const [name, at] = [className(view.label), cut()];
+    const [bytes, truth, edge] = [scores(), scene.target?.bytes, Math.min(255, Math.floor(at * 255))];
+    const kinds = bytes.map((byte, i) => {
+      const marked = byte > edge;
+      if (!truth) return marked ? 1 : 0;
+      if (truth[i] === 255) return 0;
+      const real = truth[i] === view.label;
+      return marked ? (real ? 1 : 3) : (real ? 2 : 0);
+    });
+    paintLabelField(figure("result"), kinds, data.size, (kind) => COLOURS[kind] ?? null, () => "");
+    marks.keep(["picture", "map", "result"].map((box) => figure(box).querySelector("canvas")));
+    title("result", text("cam.result", { name, cut: at.toFixed(2) }));
+    const rows = truth ? ["hit", "missed", "spilled"] : ["marked"];
+    fillLegend($('[data-list="result"]', section), rows.map((row, i) => [`rgb(${COLOURS[i + 1]})`, text(`cam.${row}`), null]));
+    const lines = curves();
+    $('[data-for="curve"]', section).hidden = !lines?.all;
+    if (!lines?.all) {
+      const area = percent(kinds.reduce((sum, kind) => sum + (kind > 0), 0) / kinds.length);
+      fill("words", text(lines ? "cam.words_nowhere" : "cam.words_unknown", { name, cut: at.toFixed(2), area }), section);
+      return;
+    }
+    const best = lines.iou.indexOf(Math.max(...lines.iou));
+    const words = text("cam.words", { name, cut: at.toFixed(2), recall: percent(lines.found[edge]),
+      spill: percent(lines.right[edge] == null ? 0 : 1 - lines.right[edge]), iou: percent(lines.iou[edge]),
+      best: (best / 255).toFixed(2), best_iou: percent(lines.iou[best]) });
+    fill("words", words, section);
+    drawCurves(lines, at, words);
+  }
+
+  /** The three curves over the cut, each with its name at its end, and the present cut. */
+  function drawCurves(lines, at, words) {
+    const canvas = $(".afa-plot", section);
+    canvas.setAttribute("aria-label", words);
+    const plot = plotOf(canvas, { right: 96, top: 10 });
+    if (!plot) return;
+    const { context, x, y, ink, muted } = plot;
+    context.textBaseline = "middle";
+    for (const share of [0, 0.5, 1]) {
+      [context.globalAlpha, context.strokeStyle, context.fillStyle] = [0.25, ink, muted];
+      context.beginPath();
+      context.moveTo(x(0), y(share));
+      context.lineTo(x(1), y(share));
+      context.stroke();
+      context.globalAlpha = 1;
+      context.textAlign = "right";
+      context.fillText(`${100 * share} %`, x(0) - 6, y(share));
+    }
+    context.textAlign = "center";
+    for (const share of [0, 0.25, 0.5, 0.75, 1]) context.fillText(String(share), x(share), y(0) + 12);
+    context.fillText(text("cam.curve_axis"), x(0.625), y(0) + 12);
+    const ends = [];
+    for (const [name, colour] of [["found", plot.accent], ["right", plot.warm], ["iou", ink]]) {
+      [context.strokeStyle, context.lineWidth] = [colour, name === "iou" ? 3 : 2];
+      context.beginPath();
+      let last = null;
+      lines[name].forEach((share, i) => {
+        if (share == null) return;
+        context[last == null ? "moveTo" : "lineTo"](x(i / 255), y(share));
+        last = share;
+      });
+      context.stroke();
+      ends.push({ name, colour, at: y(last) });
+    }
+    ends.sort((a, b) => b.at - a.at).forEach((end, i) => { // from below; names keep a line's height between them
+      if (i) end.at = Math.min(end.at, ends[i - 1].at - 15);
+    });
+    context.textAlign = "left";
+    for (const { name, colour, at: height } of ends) {
+      context.fillStyle = colour;
+      context.fillText(text(`cam.curve_${name}`), x(1) + 6, height);
+    }
+    [context.strokeStyle, context.lineWidth] = [ink, 1.5];
+    context.setLineDash([5, 4]);
+    context.beginPath();
+    context.moveTo(x(at), y(0));
+    context.lineTo(x(at), y(1));
+    context.stroke();
+    context.setLineDash([]);
+  }
+
+  const marks = marked((canvas) => markCell(canvas, data.grid, cell(), Boolean(view.pin)));
+
   registerTab("cam", {
     build(element) {
       section = element;
-      linkCell(section.querySelector("canvas"));
+      show = linkSetting($('[data-setting="bkg_score"]', section), "bkg_score", 2);
+      for (const canvas of $$("figure canvas", section)) linkCell(canvas);
+      live.changed((name) => { if (view.tab === "cam" && name === "bkg_score") drawCut(); });
     },
-    data: draw,
+    data() {
+      live.open();
+      show();
+      draw();
+    },
     selection: draw,
+    cell() { if (data) marks.each(); },
   });
 }

@@ -15,16 +15,14 @@ const heat = heatTable(lut);
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const MEAN = -1; // the head that stands for the mean of all
 
-const view = { label: 0, block: -1, head: 0, rest: [0, 0], pin: null, hover: null, iteration: null, shared: false,
+const view = { label: 0, block: -1, head: MEAN, rest: [0, 0], pin: null, hover: null, iteration: null, shared: false,
   logits: false, tab: "", step: "" };
 let data = null; // stages of the present settings
 let scene = null; // picture, prediction, truth, blocks
-let attention = null; // all heads of the chosen block; null until they are here
 let par = null; // all PAR iterations where the browser does not make them itself; null until asked for
 let turn = 0; // of the newest payload: what arrives late is dropped
-const KEPT = 12; // pictures, and blocks of attention, that the page keeps
+const KEPT = 12; // pictures, and answers of each kind, that the page keeps
 const scenes = new Map();
-const attentions = new Map();
 
 const cell = () => view.pin ?? view.hover ?? view.rest;
 const same = (a, b) => a && b && a[0] === b[0] && a[1] === b[1];
@@ -131,21 +129,20 @@ function setView(patch) {
   const moved = ["pin", "hover", "rest"];
   const level = Object.keys(rest).every((key) => moved.includes(key)) ? CELL : SELECTION;
   if (Object.keys(rest).length) scheduleDraw(level);
-  if (block != null) chooseBlock(block);
+  if (block != null) {
+    view.block = block;
+    rebuildHeads();
+    scheduleDraw(SELECTION);
+  }
   if (tab != null) showTab(tab);
   linkLater();
 }
 
-/** Put maps made in the browser in the place of the server's: {cam_rw, cam_par, pseudo_label, labels, …}. */
-function applyLocal(patch) {
-  data = { ...data, ...patch };
-  scheduleDraw(DATA);
-}
-
-const linked = new WeakMap(); // canvas -> () => (rows, columns) of what it shows
-/** Let a canvas follow and define the query cell: pointer moves, click and tap pin. `grid` may be a function. */
-function linkCell(canvas, grid = () => data.grid, cols = 0) {
-  linked.set(canvas, typeof grid === "function" ? grid : () => [grid, cols]);
+const onGrid = (y, x) => [y, x].map((share, axis) => Math.min(data.grid[axis] - 1, Math.max(0, Math.floor(share * data.grid[axis]))));
+const linked = new WeakMap(); // canvas -> (shares of its height and width) => cell
+/** Let a canvas follow and define the query cell: pointer moves, click and tap pin. */
+function linkCell(canvas, locate = onGrid) {
+  linked.set(canvas, locate);
 }
 
 // --- receiving -------------------------------------------------------------------------------------------------------
@@ -166,21 +163,12 @@ function loadScene(name, key) {
     const image = new Image();
     image.src = raw.image;
     await image.decode();
-    const [seg, target, raw_affinity] = await Promise.all([raw.seg, raw.target, raw.raw_affinity].map(unpack));
-    return { ...raw, image, grey: greyOf(image), seg, target, raw_affinity };
-  });
-}
-
-function loadAttention(of, key, block, logits) {
-  return kept(attentions, `${of} ${block} ${logits}`, async () => {
-    const raw = JSON.parse(await server.attention({ key, block, logits }));
-    const [maps, lows, peaks] = await Promise.all([unpack(raw), inflate(raw.lows), inflate(raw.peaks)]);
-    return { ...maps, logits, lows: new Float32Array(lows.buffer), peaks: new Float32Array(peaks.buffer) };
+    const [seg, target] = await Promise.all([raw.seg, raw.target].map(unpack));
+    return { ...raw, image, grey: greyOf(image), seg, target };
   });
 }
 
 const MAPS = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label"];
-const LABELS = ["cam", "cam_rw", "cam_par"]; // stages whose label is not one of the maps
 
 async function receive() {
   if (!props.value) return;
@@ -196,10 +184,8 @@ async function receive() {
     labels.forEach(([name], i) => { next.labels[name] = maps[MAPS.length + i]; });
     next.affinity = wholeMatrix(next.affinity, next.grid);
     const otherPicture = scene !== nextScene;
-    const otherBlock = otherPicture || view.block < 0 || view.block >= raw.num_blocks;
     [data, scene, par] = [next, nextScene, null];
     view.iteration = null;
-    if (otherBlock) attention = null;
     view.block = view.block >= 0 && view.block < raw.num_blocks ? view.block : raw.num_blocks - 1;
     if (!data.classes.some((c) => c.label === view.label)) view.label = data.main;
     if (otherPicture) Object.assign(view, { pin: null, hover: null, rest: strongest() });
@@ -211,31 +197,10 @@ async function receive() {
     drawNow();
     linkLater();
     root.dataset.state = "ready";
-    root.dataset.key = data.key;
-    await chooseBlock(view.block);
-    if (mine !== turn) return;
-    drawNow();
+    root.dataset.key = root.dataset.settled = data.key;
     if (complaint) say(complaint, true); // after all that says something else
-    root.dataset.settled = data.key;
   } catch (error) {
     if (mine === turn) gone(error);
-  }
-}
-
-/** Another block (or its logits): shown once its maps are here. */
-async function chooseBlock(block) {
-  const [mine, { logits }] = [turn, view];
-  try {
-    const next = await loadAttention(data.scene, data.key, block, logits);
-    if (mine !== turn || logits !== view.logits) return;
-    view.block = block;
-    view.head = Math.min(view.head, scene.blocks[block].heads - 1);
-    attention = next;
-    rebuildHeads();
-    scheduleDraw(SELECTION);
-    linkLater();
-  } catch (error) {
-    gone(error);
   }
 }
 

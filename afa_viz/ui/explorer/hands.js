@@ -2,13 +2,12 @@
 
 // --- the query cell under the pointer --------------------------------------------------------------------------------
 
-/** The cell of the stride-16 grid under a pointer event; null beside every linked canvas. */
+/** The cell under a pointer event; null beside every linked canvas. */
 function cellAt(event) {
   const canvas = event.target.closest?.("canvas");
   if (!data || !linked.has(canvas)) return null;
   const box = canvas.getBoundingClientRect();
-  const index = (at, size, count) => Math.min(count - 1, Math.max(0, Math.floor((at / size) * count)));
-  return [index(event.clientY - box.top, box.height, data.grid[0]), index(event.clientX - box.left, box.width, data.grid[1])];
+  return linked.get(canvas)((event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width);
 }
 
 function hover(next) {
@@ -54,7 +53,7 @@ const KEYS = {
 };
 
 views.addEventListener("keydown", (event) => {
-  const here = event.target === views || event.target.matches("canvas");
+  const here = event.target === views || event.target.matches("canvas, .afa-heads button, .afa-overview button");
   const act = tabs.get(view.tab)?.hooks.keys?.[event.key] ?? KEYS[event.key];
   if (!here || !data || !act || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
@@ -87,15 +86,3 @@ for (const [name, axis] of [["row", 0], ["col", 1]]) {
     setView({ pin: next, rest: next, hover: null });
   });
 }
-
-// --- settings of the sidebar -----------------------------------------------------------------------------------------
-
-const settingListeners = [];
-/** Hear of a setting of the sidebar while it moves, before the server answers: (field, value). */
-const onSetting = (listener) => { settingListeners.push(listener); };
-document.querySelector("#afa-settings")?.addEventListener("input", (event) => {
-  const box = event.target.closest("[id^=afa-]");
-  const value = Number(event.target.value);
-  if (!box || !event.target.matches("input[type=range], input[type=number]") || !Number.isFinite(value)) return;
-  for (const listener of settingListeners) listener(box.id.slice(4), value);
-}, true);

@@ -1,6 +1,6 @@
 // The address of what is shown. The server restores example, model, labels and settings from it, the page the rest.
 
-const OWN = ["tab", "step", "class", "cell", "block", "head", "scale"]; // of the page
+const OWN = ["tab", "step", "class", "cell", "block", "head", "maps", "scale"]; // of the page
 const THEIRS = ["example", "data", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters", "bkg_score_low",
   "bkg_score_high"]; // of the server
 
@@ -35,8 +35,8 @@ function restoreLink() {
   }, (value) => Object.assign(view, { pin: cellOf(value), rest: cellOf(value) }));
   read("block", (value) => whole(value) >= 1 && whole(value) <= scene.blocks.length, (value) => { view.block = whole(value) - 1; });
   const { heads } = scene.blocks[view.block];
-  read("head", (value) => value === "mean" || (whole(value) >= 1 && whole(value) <= heads),
-    (value) => { view.head = value === "mean" ? MEAN : whole(value) - 1; });
+  read("head", (value) => whole(value) >= 1 && whole(value) <= heads, (value) => { view.head = whole(value) - 1; });
+  read("maps", (value) => value === "logits", () => { view.logits = true; });
   read("scale", (value) => value === "shared", () => { view.shared = true; });
   for (const part of linkParts) wrong.push(...part.read(asked));
   return wrong.length ? text("link.wrong", { names: wrong.join(", ") }) : "";
@@ -52,7 +52,8 @@ function linkText() {
   query.set("class", className(view.label));
   if (view.pin) query.set("cell", view.pin.map((n) => n + 1).join(","));
   if (view.block !== scene.blocks.length - 1) query.set("block", view.block + 1);
-  if (view.head) query.set("head", view.head === MEAN ? "mean" : view.head + 1);
+  if (view.head !== MEAN) query.set("head", view.head + 1);
+  if (view.logits) query.set("maps", "logits");
   if (view.shared) query.set("scale", "shared");
   for (const part of linkParts) part.write(query);
   return query.toString().replaceAll("%2C", ",");

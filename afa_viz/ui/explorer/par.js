@@ -238,7 +238,8 @@
     const differ = other.map((label, i) => (label === par[i] ? 0 : 1));
     const share = differ.reduce((a, b) => a + b, 0) / differ.length;
     find('[data-fill="crf"]').textContent = text("par.crf_done", {
-      par: seconds(crf.par_seconds), crf: seconds(crf.seconds), times: (crf.seconds / crf.par_seconds).toFixed(1), share: percent(share), iterations: crf.iterations });
+      par: seconds(crf.par_seconds), crf: seconds(crf.seconds), times: (crf.seconds / crf.par_seconds).toFixed(1),
+      share: percent(share), iterations: crf.iterations });
     const colourOf = (label) => (label ? data.palette[label] : null);
     paintLabelField(figure("par_label"), par, data.size, colourOf, className);
     paintLabelField(figure("crf_label"), other, data.size, colourOf, className);
@@ -289,7 +290,7 @@
         event.stopPropagation();
         choosePixel(chosen()[0] + move[0], chosen()[1] + move[1]);
       });
-      for (const name of ["before", "after", "change"]) linkCell(figure(name).querySelector("canvas"), () => data.grid);
+      for (const name of ["before", "after", "change"]) linkCell(figure(name).querySelector("canvas"));
       find('[data-do="crf"]').addEventListener("click", askCrf);
       live.changed((name) => {
         if (view.tab !== "par") return;
@@ -301,7 +302,10 @@
       const known = live.open();
       section.classList.toggle("afa-served", !known);
       pixel = null;
-      if (!known) say(text("live.too_large"));
+      if (!known) {
+        say(text("live.too_large"));
+        if (!par) loadPar();
+      }
       at = null;
       shows.forEach((show) => show());
       draw();

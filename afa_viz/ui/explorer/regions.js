@@ -222,7 +222,7 @@
     canvas.addEventListener("pointerup", end);
     canvas.addEventListener("pointercancel", end);
     find('[data-do="truth"]').addEventListener("change", draw);
-    for (const view of section.querySelectorAll(".afa-figs canvas")) linkCell(view, () => data.grid);
+    for (const view of section.querySelectorAll(".afa-figs canvas")) linkCell(view);
     live.changed(() => { if (view.tab === "regions") redraw(); });
   }
 

@@ -116,7 +116,7 @@
   registerTab("seg", {
     build(element) {
       section = element;
-      for (const canvas of section.querySelectorAll(".afa-figs canvas")) linkCell(canvas, () => data.grid);
+      for (const canvas of section.querySelectorAll(".afa-figs canvas")) linkCell(canvas);
     },
     data: draw,
     selection: draw,

@@ -313,7 +313,7 @@
       paper.addEventListener("pointermove", (event) => { if (painting) stroke(cellUnder(paper, event)); });
       for (const end of ["pointerup", "pointercancel"]) paper.addEventListener(end, () => { painting = null; });
       paper.addEventListener("click", (event) => { if (mode === "seeds") event.stopImmediatePropagation(); });
-      for (const canvas of section.querySelectorAll(".afa-figs canvas")) linkCell(canvas, () => data.grid);
+      for (const canvas of section.querySelectorAll(".afa-figs canvas")) linkCell(canvas);
       live.changed(() => { if (view.tab === "walk") redraw(); });
     },
     data() {
