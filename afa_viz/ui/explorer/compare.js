@@ -211,7 +211,8 @@
     paintField(figure("difference"), found.difference, found.size, [-found.most, found.most], { table: SIGNED, smooth });
     const share = (test) => percent(found.difference.reduce((count, d) => count + test(d), 0) / found.difference.length);
     const least = 0.02 * (found.limits[1] - found.limits[0]);
-    const sentences = [found.same ? text("compare.same") : text("compare.fields", { more: share((d) => d > least), less: share((d) => d < -least) })];
+    const sentences = [found.same ? text("compare.same") : text("compare.fields", { more: share((d) => d > least),
+      less: share((d) => d < -least) })];
     return sides.stage === "affinity" ? sentences : [...sentences, text("compare.as_labels"), ...changeWords()];
   }
 
@@ -234,7 +235,8 @@
   function changeWords() {
     const found = changeKinds(...labelsOf(sides.stage), scene.target?.bytes, view.label);
     const number = (count) => count.toLocaleString();
-    const words = [text("strip.change", { step: "B", name: className(view.label), gained: number(found.gained), lost: number(found.lost) })];
+    const words = [text("strip.change", {
+      step: "B", name: className(view.label), gained: number(found.gained), lost: number(found.lost) })];
     const [a, b] = [iouOf(data.scores, sides.stage), iouOf(other.scores, sides.stage)];
     if (scene.target) {
       words.push(text("strip.change_wrong", { gained: number(found.gainedWrong), lost: number(found.lostWrong) }));

@@ -25,7 +25,8 @@ const sheetOf = (() => {
     const caption = title?.matches("figcaption, h4, h5") ? title.innerText.trim() : "";
     const canvas = figure.querySelector("canvas[role=img], canvas");
     const scale = figure.querySelector(".afa-scale");
-    const bar = scale && { low: scale.firstElementChild.textContent, ramp: scale.querySelector("canvas"), high: scale.lastElementChild.textContent };
+    const bar = scale && { low: scale.firstElementChild.textContent, ramp: scale.querySelector("canvas"),
+      high: scale.lastElementChild.textContent };
     const legend = [...figure.querySelectorAll(".afa-legend > span")].map((item) => ({
       words: item.innerText.trim(), hatched: Boolean(item.querySelector(".afa-hatch")),
       colour: item.querySelector("i") && getComputedStyle(item.querySelector("i")).backgroundColor }));
