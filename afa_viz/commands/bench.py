@@ -28,6 +28,7 @@ class Group:
 GROUPS = (
     Group("app", "the page in a browser, beside the targets of its design", "benchmarks.app"),
     Group("par", "PAR against its textbook form", "benchmarks.par"),
+    Group("train_step", "a full AFA training step against its textbook form", "benchmarks.train_step"),
     Group("sandbox", "rendering scenes, and training on them", "benchmarks.sandbox"),
     Group("load", "a classroom of simulated students", "benchmarks.load"),
 )
