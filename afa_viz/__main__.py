@@ -33,6 +33,7 @@ COMMANDS = (
     Command("evaluate", "score every stage on a data set", "afa_viz.commands.evaluate"),
     Command("explain", "explain images: pictures, numbers and a report each", "afa_viz.commands.explain"),
     Command("convert", "write weights of another layout as a checkpoint of ours", "afa_viz.commands.convert"),
+    Command("push", "send a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),
     Command("bench", "measure how fast it is, beside the targets", "afa_viz.commands.bench"),
     Command("space", "put the app on the Hugging Face hub as a Space", "afa_viz.commands.space"),

@@ -1,5 +1,7 @@
 """One full AFA training step against its textbook form: time, peak memory, losses. Contract: benchmarks/README.md.
 
+Seconds are those of the CPU, all threads together, so that other load on the machine does not count.
+
 Run: python -m afa_viz bench train_step [--json FILE] [--backbone mit_b1] [--crop 320] [--batch 2] [--threads N]
 """
 
@@ -85,9 +87,9 @@ def compare(backbone: str, crop: int, batch: int, phase: str, repeats: int) -> d
     first = {form: one_step(form, *networks[form], phase) for form in FORMS}  # warm-up; equal weights: equal losses
     for _ in range(repeats):
         for form in FORMS:
-            start = time.perf_counter()
+            start = time.process_time()
             one_step(form, *networks[form], phase)
-            samples[form].append(time.perf_counter() - start)
+            samples[form].append(time.process_time() - start)
     row: dict = {"phase": phase, "backbone": backbone, "crop": crop, "batch": batch}
     for form in FORMS:
         median, iqr = machine.spread(samples[form])
@@ -125,7 +127,7 @@ def table(report: dict) -> str:
     lines = [
         machine.heading(report["machine"]),
         "",
-        "| phase | form | median s | IQR s | speedup | peak extra MiB | share of it | max abs difference of a loss |",
+        "| phase | form | median CPU s | IQR s | speedup | peak extra MiB | share of it | max abs difference of a loss |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in report["rows"]:

@@ -64,7 +64,7 @@ def test_help_is_quick():
 def test_help_of_the_commands_imports_nothing_heavy():
     code = (
         "import sys; from afa_viz.__main__ import main\n"
-        "for name in ('explain', 'evaluate', 'convert', 'data', 'train', 'bench'):\n"
+        "for name in ('explain', 'evaluate', 'convert', 'data', 'train', 'push', 'bench'):\n"
         "    assert main([name, '--help']) == 0, name\n"
         "heavy = {'torch', 'timm', 'matplotlib', 'PIL', 'numpy'} & set(sys.modules); assert not heavy, heavy"
     )

@@ -63,7 +63,7 @@ def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
     Raises: FileNotFoundError: if nothing is there; CheckpointError, a ValueError: if it cannot be used.
     """
     target = _device(device)
-    path, card_path = _locate(source)
+    path, card_path = checkpoint_files(source)
     weights = read_weights(path)
     card = Card.read(card_path) if card_path else None
     state = layouts.to_afa_keys(weights, layouts.detect_layout(weights))
@@ -125,7 +125,7 @@ def load_any(
     if isinstance(source, Mapping):
         weights = source
     else:
-        path, card_path = _locate(source)
+        path, card_path = checkpoint_files(source)
         weights = read_weights(path)
     name = "the state dict" if isinstance(source, Mapping) else str(source)
     layout = layouts.detect_layout(weights)
@@ -175,7 +175,7 @@ def convert(
     Returns: the card that was written.
     Raises: as `load_model`.
     """
-    path, card_path = _locate(src)
+    path, card_path = checkpoint_files(src)
     weights, card = read_weights(path), Card.read(card_path) if card_path else None
     state = layouts.to_afa_keys(weights, layouts.detect_layout(weights))
     found, count, parts = layouts.infer_backbone(state), layouts.infer_num_classes(state), layouts.parts_in(state)
@@ -232,8 +232,8 @@ def _device(device: str | torch.device) -> torch.device:
     return target
 
 
-def _locate(source: Source) -> tuple[Path, Path | None]:
-    """The weights file and, where there is one, the card beside it."""
+def checkpoint_files(source: Source) -> tuple[Path, Path | None]:
+    """The weights file of a source, fetched where it lies on the hub, and the card beside it where there is one."""
     if str(source).startswith("hf:"):
         return _from_hub(str(source))
     path = Path(source).expanduser()

@@ -1,0 +1,20 @@
+"""`push CHECKPOINT OWNER/NAME`: a checkpoint with its card and a model page on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a .safetensors with its card, or a folder with one")
+    parser.add_argument("repo", metavar="OWNER/NAME", help="of the model on the hub; made if it is not there")
+    parser.add_argument("--private", action="store_true", help="a new repository is seen by its owner only")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Send the files and say where they are."""
+    from afa_viz.model.publish import push_to_hub
+
+    url = push_to_hub(args.checkpoint, args.repo, private=args.private)
+    print(f"sent: {url}\nload it with afa_viz.load_model('hf://{args.repo}')")
