@@ -127,7 +127,7 @@ def table(report: dict) -> str:
     lines = [
         machine.heading(report["machine"]),
         "",
-        "| phase | form | median CPU s | IQR s | speedup | peak extra MiB | share of it | max abs difference of a loss |",
+        "| phase | form | median CPU s | IQR s | speedup | peak extra MiB | share | max abs loss difference |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in report["rows"]:
