@@ -167,7 +167,7 @@ def snapshots() -> str:
     return f"""
 `sandbox/{SNAPSHOTS}/` holds the network after {iterations} iterations ({len(files)} files, {megabytes:.1f} MB together:
 matrices as 8-bit integers with a scale a row), each with its card, and the ladders of the run in `{HISTORY}`. The page
-plays them in its tab Training.
+plays them in its tab Snapshots.
 """
 
 

@@ -18,7 +18,7 @@ from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import DEFAULTS
 from afa_viz.ui.snapshots import phases, read_history
 
-PATIENCE = 1.0  # seconds that a snapshot waits for another one before the browser is told to ask again
+PATIENCE = 0.3  # seconds that a snapshot waits for another one before the browser is told to ask again
 
 Find = Callable[[dict], tuple[Request, Trace]]
 

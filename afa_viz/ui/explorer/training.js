@@ -23,6 +23,7 @@ function trainingRun(key) {
   let points = []; // of the ladder
   let at = 0; // number of the shown snapshot
   let iteration = null; // of the shown snapshot, kept when run or picture change; of a link before the run is here
+  let linked = false; // whether a link named it
   let loading = false;
   let iterationAt = null; // of a place on the plot
   let plays = null;
@@ -44,7 +45,9 @@ function trainingRun(key) {
       if (key !== data.key) return;
       run = next;
       points = ladderPoints(run);
-      at = Math.max(0, run.snapshots.findIndex((s) => s.iteration === iteration));
+      const same = run.snapshots.findIndex((s) => s.iteration === iteration);
+      if (same < 0 && linked) say(text("link.wrong", { names: "snapshot" }), true);
+      [at, linked] = [Math.max(0, same), false];
     } catch (error) {
       gone(error);
       return;
@@ -245,7 +248,7 @@ function trainingRun(key) {
       const value = query.get("snapshot");
       if (value == null) return [];
       if (!/^\d{1,9}$/.test(value)) return ["snapshot"];
-      iteration = Number(value);
+      [iteration, linked] = [Number(value), true];
       return [];
     },
     write(query) {
