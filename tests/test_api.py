@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from app_fixtures import launched, prepare, scene
+from app_fixtures import add_snapshots, launched, prepare, scene
 from PIL import Image
 
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, stages
 from afa_viz.figures.poster import facts, poster, swatches
 from afa_viz.figures.strip import strip
+from afa_viz.ops import dense_crf
+from afa_viz.steps import with_crf
 from afa_viz.trace import Trace
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
@@ -210,6 +213,33 @@ def test_the_program_makes_the_same_view(bundled, picture, tab, config, drawn, c
     assert torch.equal(names["trace"].target, trace.target) and "miou" in capsys.readouterr().out
     (file,) = Path.cwd().glob("*.png")
     assert (np.asarray(Image.open(file)) == drawn(trace)).all()
+
+
+def test_the_program_makes_both_sides_of_a_comparison(bundled, monkeypatch):
+    monkeypatch.setattr(dense_crf, "dense_crf", lambda image, scores: scores / scores.sum(dim=0))
+    request = bundled.request("example:camouflaged_060", "sandbox", ["cow"], ExplainConfig(scales=(1.0,)))
+    trace = bundled.trace(request)
+    other = dataclasses.replace(request, config=dataclasses.replace(request.config, use_walk=False))
+    names: dict = {}
+    code = snippet(request, trace, bundled, Look("compare", 7, (1, 2), 7, None, other, crf=True))
+    exec(compile(code, "copied", "exec"), names)
+    wanted = with_crf(bundled.trace(other))
+    assert torch.equal(names["trace"].cam_par, trace.cam_par) and torch.equal(names["other"].cam_par, wanted.cam_par)
+    assert (np.asarray(Image.open("other.png")) == strip(wanted, 7, (1, 2), columns=5)).all()
+
+
+def test_the_program_of_a_snapshot_names_its_file(options, session, answers, key):
+    add_snapshots(options)
+    good = {"key": key, "tab": "training", "label": 6, "cell": [1, 2], "block": 7, "head": -1}
+    code = json.loads(answers.python_code({**good, "b": {"model": "tiny@40"}}))["code"]
+    assert "other_model = afa_viz.load_model('checkpoints/tiny/snapshots/iter_000040.safetensors')" in code
+    assert "other = afa_viz.explain(other_model, image, labels=['bird', 'cat'], target=target)" in code
+    compile(code, "copied", "exec")
+    for same in ({}, {"model": "tiny"}, None):
+        assert "other" not in json.loads(answers.python_code({**good, "b": same}))["code"]
+    for wrong in ("tiny@40", [], {"switched": 3}, {"model": "nobody"}):
+        with pytest.raises((TypeError, ValueError)):
+            answers.python_code({**good, "b": wrong})
 
 
 def test_every_tab_has_its_lines(session, trace, key):

@@ -157,6 +157,19 @@ def test_a_link_that_does_not_fit_is_told(visit, query, said, wrong):  # noqa: F
         expect(page.locator(f"{COMPARE} .afa-board")).to_be_hidden()
 
 
+def test_the_copied_program_makes_both_sides(visit):  # noqa: F811
+    page = visit()
+    tab(page, "compare")
+    ready(page, COMPARE)
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no clipboard')); }")
+    page.locator(".afa-share summary").click()
+    page.locator('[data-do="python"]').click()
+    code = page.locator(".afa-code textarea")
+    expect(code).to_be_visible()
+    assert "other = afa_viz.explain(model, image, labels=" in code.input_value()
+    assert "use_walk=False" in code.input_value()
+
+
 def test_what_a_leaves_out_b_may_have(visit):  # noqa: F811
     page = visit(query="left_out=PAR&tab=compare&b_switched=PAR")
     expect(page.locator(f'{COMPARE} [data-fill="words"]')).to_have_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from PIL import Image
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.poster import poster
 from afa_viz.trace import Trace
-from afa_viz.ui import lab, link, payload, payload_attention
+from afa_viz.ui import compare, lab, link, payload, payload_attention
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.other_answers import OtherAnswers
 from afa_viz.ui.session import Request, Session
@@ -137,7 +138,10 @@ class Answers:
         return json.dumps({"path": self.write(request, trace, kind, label, cell), "name": f"afa-viz.{kind}"})
 
     def python_code(self, asked: dict) -> str:
-        """The program that makes the present view: key, tab, label, cell, block, and head, -1 for the mean of all."""
+        """The program that makes the present view: key, tab, label, cell, block, and head, -1 for the mean of all.
+
+        `asked["b"]`: the other side where there are two, see `compare.Changes`.
+        """
         request, trace = self._found(asked)
         label, cell = self._view(asked, trace)
         block, head = asked["block"], asked["head"]
@@ -148,6 +152,11 @@ class Answers:
         if not isinstance(asked["tab"], str):
             raise KeyError("tab")
         look = Look(asked["tab"], label, cell, block, None if head == -1 else head)
+        if asked.get("b") is not None:
+            changes = compare.read_changes(asked["b"])
+            other = compare.other_request(self._session, request, trace, changes)
+            if other != request or changes.crf:
+                look = dataclasses.replace(look, other=other, crf=changes.crf)
         return json.dumps({"code": snippet(request, trace, self._session, look)})
 
     def _view(self, asked: dict, trace: Trace) -> tuple[int, Cell]:

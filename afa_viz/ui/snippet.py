@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from afa_viz.config import ExplainConfig
 from afa_viz.figures.maps import Cell
 from afa_viz.trace import Trace
+from afa_viz.ui.registry import SNAPSHOT_MARK
 from afa_viz.ui.session import Request, Session
 
 # tab -> what draws its main picture; other tabs get the whole strip
@@ -25,35 +26,35 @@ PICTURES = {
 
 @dataclass(frozen=True)
 class Look:
-    """What is looked at: tab, label (1..C), query cell, block from 0, head from 0 or None for the mean of all."""
+    """What is looked at.
+
+    Attributes:
+        tab: its name. label: 1..C. cell: the query cell. block: from 0. head: from 0, or None for the mean of all.
+        other: the other side of a comparison, or a snapshot; None where there is only one side.
+        crf: the other side has a dense CRF in PAR's place.
+    """
 
     tab: str
     label: int
     cell: Cell
     block: int
     head: int | None
+    other: Request | None = None
+    crf: bool = False
 
 
 def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str:
     """A program that explains the same picture in the same way and saves what the tab shows."""
     source = session.code(request.picture)
-    drawn = PICTURES.get(look.tab, "strip.strip(trace, {label}, {cell}, columns=5)")
     name = trace.class_names[look.label]
-    drawn = drawn.format(
-        label=f"trace.class_names.index({name!r})", block=look.block, head=look.head, cell=tuple(look.cell)
-    )
+    drawn = _drawn(look, name)
     module = drawn.partition(".")[0]
     file = f"{look.tab if look.tab in PICTURES else 'strip'}.png"
-    arguments = ["model", "image"]
-    if request.labels is not None:
-        arguments.append(f"labels={list(request.labels)!r}")
-    config = changed(request.config)
-    if config:
-        arguments.append(f"config=afa_viz.ExplainConfig({config})")
-    if source.target and trace.target is not None:
-        arguments.append("target=target")
+    scored = bool(source.target) and trace.target is not None
     figures = [module, "scores"] if trace.target is not None else [module]
     imports = [*source.imports, f"from afa_viz.figures import {', '.join(sorted(figures))}"]
+    if look.crf:
+        imports.append("from afa_viz.steps import with_crf")
     ours = sorted(line for line in imports if "afa_viz" in line)
     lines = [
         *(line for line in imports if line not in ours),
@@ -64,13 +65,57 @@ def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str
         "",
         f"model = afa_viz.load_model({model_source(session, request.model)!r})",
         *source.lines,
-        *([f"target = {source.target}"] if "target=target" in arguments else []),
-        f"trace = afa_viz.explain({', '.join(arguments)})",
+        *([f"target = {source.target}"] if scored else []),
+        f"trace = {_explained(request, 'model', scored)}",
+        *(["print(scores.stage_scores(trace))"] if scored else []),
+        f"Image.fromarray({drawn}).save({file!r})",
+        *(_other_side(request, trace, session, look, scored) if look.other else []),
+        "",
     ]
-    if "target=target" in arguments:
-        lines.append("print(scores.stage_scores(trace))")
-    lines += [f"Image.fromarray({drawn}).save({file!r})", ""]
     return "\n".join(lines)
+
+
+def _explained(request: Request, model: str, scored: bool) -> str:
+    """The call that explains a request with the model of that name in the program."""
+    arguments = [model, "image"]
+    if request.labels is not None:
+        arguments.append(f"labels={list(request.labels)!r}")
+    config = changed(request.config)
+    if config:
+        arguments.append(f"config=afa_viz.ExplainConfig({config})")
+    if scored:
+        arguments.append("target=target")
+    return f"afa_viz.explain({', '.join(arguments)})"
+
+
+def _drawn(look: Look, name: str) -> str:
+    """The call that draws the picture of a tab for the class of that name."""
+    call = PICTURES.get(look.tab, "strip.strip(trace, {label}, {cell}, columns=5)")
+    label = f"trace.class_names.index({name!r})"
+    return call.format(label=label, block=look.block, head=look.head, cell=tuple(look.cell))
+
+
+def _other_side(request: Request, trace: Trace, session: Session, look: Look, scored: bool) -> list[str]:
+    """The lines that make and save the other side of a comparison."""
+    other = look.other
+    assert other is not None
+    names = session.registry.class_names(other.model)
+    scored = scored and names == trace.class_names  # else the numbers of the truth mean other classes
+    name = trace.class_names[look.label]
+    drawn = _drawn(look, name if name in names else (other.labels or names[1:])[0])
+    model, lines = "model", [""]
+    if other.model != request.model:
+        model = "other_model"
+        lines.append(f"other_model = afa_viz.load_model({model_source(session, other.model)!r})")
+    lines.append(f"other = {_explained(other, model, scored)}")
+    if look.crf:
+        lines.append("other = with_crf(other)  # in PAR's place")
+    if scored:
+        lines.append("print(scores.stage_scores(other))")
+    return [
+        *lines,
+        f"Image.fromarray({drawn.replace('(trace', '(other').replace(' trace.', ' other.')}).save('other.png')",
+    ]
 
 
 def changed(config: ExplainConfig) -> str:
@@ -85,4 +130,9 @@ def model_source(session: Session, name: str) -> str:
     source = session.registry.source(name)
     if source.startswith("hf://"):
         return source
-    return f"checkpoints/{PurePosixPath(source.replace(chr(92), '/')).name}"
+    path = PurePosixPath(source.replace(chr(92), "/"))
+    model = name.rpartition(SNAPSHOT_MARK)[0]
+    if name in session.registry.names or model not in session.registry.names:
+        return f"checkpoints/{path.name}"
+    of_folder = Path(session.registry.source(model)).is_dir()
+    return "/".join(["checkpoints", *path.parts[-3 if of_folder else -2 :]])

@@ -308,5 +308,7 @@
     },
     selection: draw,
     cell: drawCell,
+    other: () => (ready() ? sides.changes : null),
+    facts: () => find('[data-fill="words"]').textContent,
   });
 }

@@ -62,7 +62,8 @@ const HOOKS = [null, "cell", "selection", "data"];
 const tabs = new Map(); // name -> {hooks, section, stale}
 const always = []; // hooks of what is always in sight: strip, status line
 
-/** A tab and what it does; `data` draws everything, `selection` what class, block and head change, `cell` the rest. */
+/** A tab and what it does; `data` draws everything, `selection` what class, block and head change, `cell` the rest.
+ * Beside that: `build`, `show`, `keys`; `other`, a second side for the program to copy; `facts`, words for its picture. */
 function registerTab(name, hooks) {
   const section = $(`[role=tabpanel][data-tab="${name}"]`);
   tabs.set(name, { hooks, section, stale: DATA });

@@ -134,7 +134,8 @@ const sheetOf = (() => {
 
   async function saveTab() {
     const name = $(`[role=tab][data-tab="${view.tab}"]`).textContent;
-    const canvas = sheetOf(tabs.get(view.tab).section, `${data.title}: ${name}`, factsLine());
+    const { section, hooks } = tabs.get(view.tab);
+    const canvas = sheetOf(section, `${data.title}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" "));
     if (!canvas) {
       say(text("share.no_picture", { name }), true);
       return;
@@ -152,7 +153,8 @@ const sheetOf = (() => {
   }
 
   async function copyPython() {
-    const asked = { key: data.key, tab: view.tab, label: view.label, cell: cell(), block: view.block, head: view.head };
+    const asked = { key: data.key, tab: view.tab, label: view.label, cell: cell(), block: view.block, head: view.head,
+      b: tabs.get(view.tab).hooks.other?.() };
     const { code } = JSON.parse(await server.python_code(asked));
     try {
       await navigator.clipboard.writeText(code);

@@ -223,6 +223,7 @@ function trainingRun(key) {
     }
     if (!frame) words.push(text("training.wait"));
     else if (frame.refused) words.push(frame.refused);
+    else if (!frame.affinity) words.push(text("training.too_large"));
     return words.join(" ");
   }
 
@@ -292,5 +293,7 @@ function trainingRun(key) {
       marks.keep([figure("affinity").querySelector("canvas")]);
     },
     keys: { " ": () => plays.play() },
+    other: () => (run?.snapshots.length ? { model: run.snapshots[at].model } : null),
+    facts: () => (run?.snapshots.length ? moment() : ""),
   });
 }
