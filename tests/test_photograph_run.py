@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from data_trees import make_voc
+from data_trees import make_coco, make_folder, make_voc
 from PIL import Image
 
 from afa_viz.__main__ import main
@@ -133,6 +133,55 @@ def test_its_model_is_evaluated_and_explains(whole, tree, tmp_path, capsys, monk
     training = ["evaluate", "--checkpoint", str(whole), "--data", "voc", "--root", str(tree), "--split", "train"]
     assert main([*training, "--protocol", "ladder", "--threads", "1", "--device", "cpu"]) == 0
     assert "skipped 1 of 8 images that can not be read: 2007_000003" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["coco", "folder", "folder without masks"])
+def test_other_data_sets_train_and_are_evaluated(kind, tmp_path, capsys):
+    root, preset = tmp_path / "data", kind.split()[0]
+    if preset == "coco":
+        for split in ("train", "val"):
+            make_coco(root, split)
+    else:
+        make_folder(root, 12, masks=kind == "folder")
+        (root / "val.txt").write_text("photo_1\nphoto_2\n")
+        (root / "train.txt").write_text("photo_4\nphoto_5\nnew/photo_3\n")
+    settings = tmp_path / "small.json"
+    small = {"preset": preset, "backbone": "mit_b0", "pretrained": False, "crop_size": 64, "input_size": 64}
+    lengths = {"max_iters": 3, "cam_iters": 0, "joint_after": 1, "warmup_iters": 1}
+    settings.write_text(json.dumps({**small, **lengths, "explain": {"scales": [1, 0.5], "num_iters": 1}}))
+    run = [
+        "train",
+        "--config",
+        str(settings),
+        "--root",
+        str(root),
+        "--out",
+        str(tmp_path / "run"),
+        "--eval-images",
+        "2",
+    ]
+    assert main([*run, "--threads", "1", "--device", "cpu", "--eval-every", "100"]) == 0
+    card = Card.read(tmp_path / "run" / "model.json")
+    names = ("person", "cat", "toothbrush") if preset == "coco" else ("cat", "fire engine")
+    assert card.class_names == ("background", *names) and {"map", "f1"} <= set(card.scores)
+    scores = [
+        "evaluate",
+        "--checkpoint",
+        str(tmp_path / "run"),
+        "--data",
+        preset,
+        "--root",
+        str(root),
+        "--split",
+        "val",
+    ]
+    code = main([*scores, "--threads", "1", "--device", "cpu", "--limit", "2", "--protocol", "ladder"])
+    said = capsys.readouterr()
+    if kind == "folder without masks":
+        assert "miou_cam" not in read_metrics(tmp_path / "run")[0], "no mask, no mIoU"
+        assert code == 2 and "has no mask" in said.err
+    else:
+        assert code == 0 and names[-1] in said.out
 
 
 def test_two_processes_equal_one(tree, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -108,10 +109,11 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
     if args.threads:
         torch.set_num_threads(args.threads)
     processes = distributed.start(args.device)
-    try:
+    with contextlib.ExitStack() as opened:
+        opened.callback(distributed.stop)
         with distributed.together(processes):
             if preset in PHOTOGRAPHS:
-                training = _on_photographs(args, preset, config, processes)
+                training = _on_photographs(args, preset, config, processes, opened)
             else:
                 training = _on_scenes(args, config, processes, reporter)
             if processes.first:
@@ -131,8 +133,6 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
         training.export(training.folder / "model.safetensors", scores)
         reporter.say("finished" if training.iteration == config.max_iters else "stopped")
         return {"iterations": training.iteration, "seconds": round(training.seconds), **scores}
-    finally:
-        distributed.stop()
 
 
 def _write_config(preset: str, training: Run) -> None:
@@ -141,8 +141,10 @@ def _write_config(preset: str, training: Run) -> None:
     (training.folder / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _on_photographs(args: argparse.Namespace, preset: str, config: TrainConfig, processes: Processes) -> Run:
-    """A run on a data set of photographs."""
+def _on_photographs(
+    args: argparse.Namespace, preset: str, config: TrainConfig, processes: Processes, opened: contextlib.ExitStack
+) -> Run:
+    """A run on a data set of photographs; `opened` ends its readers."""
     from afa_viz.training.loop import Run
     from afa_viz.training.sources import open_photographs
 
@@ -150,6 +152,7 @@ def _on_photographs(args: argparse.Namespace, preset: str, config: TrainConfig, 
         preset, config, args.root, split=args.split, labels=args.labels, eval_images=args.eval_images or 100,
         threads=args.readers,
     )  # fmt: skip
+    opened.callback(source.batches.close)
     return Run(
         source.config, source.batches, args.out, source.class_names, source.samples, facts=source.facts,
         resume=args.resume, processes=processes, init=args.init,
