@@ -87,6 +87,8 @@ def test_both_tabs_are_drawn_and_fit(visit, width, height, theme):  # noqa: F811
 def test_one_query_moves_every_map_without_a_request(visit, name, source, follower):  # noqa: F811
     page = visit()
     panel = opened(page, name)
+    if "matrix" in source:
+        expect(page.locator(f'{panel} [data-fill="pair"]')).to_have_text("Point at the matrix to see a pair.")
     seen, before = requests(page), pixels(page, f"{panel} {follower}")
     hover(page, f"{panel} {source}", 0.05, 0.05)
     changes(page, f"{panel} {follower}", before)
@@ -97,6 +99,9 @@ def test_one_query_moves_every_map_without_a_request(visit, name, source, follow
     page.mouse.down()
     page.mouse.up()
     expect(page.locator(".afa-status")).to_contain_text("pinned")
+    if "matrix" in source:
+        pair = page.locator(f'{panel} [data-fill="pair"]')
+        expect(pair).to_have_text(re.compile(r"Row 6, column \d with row 6, column \d: raw .*; label: "))
     assert seen == []
 
 

@@ -67,22 +67,22 @@
     const numbers = { yes: yes?.toFixed(2), no: no?.toFixed(2), raw_yes: yes == null ? "" : signed(mean(found.raw, matrix.POSITIVE)),
       raw_no: no == null ? "" : signed(mean(found.raw, matrix.NEGATIVE)) };
     fill("words", text(yes == null || no == null ? "affinity.words_unknown" : "affinity.words", numbers), section);
-    const other = partner ?? strongest();
-    const i = matrix.at(other);
-    fill("pair", text("affinity.pair", { row: cell()[0] + 1, col: cell()[1] + 1, row2: other[0] + 1, col2: other[1] + 1,
-      raw: signed(found.raw[i]), symmetric: signed(found.symmetric[i]), learned: found.learned[i].toFixed(2),
-      label: text(`affinity.is_${labels[i]}`) }), section);
-    drawPair(other);
+    drawPair();
+    if (!partner) return fill("pair", text("affinity.pair_none"), section);
+    const i = matrix.at(partner);
+    return fill("pair", text("affinity.pair", { row: cell()[0] + 1, col: cell()[1] + 1, row2: partner[0] + 1,
+      col2: partner[1] + 1, raw: signed(found.raw[i]), symmetric: signed(found.symmetric[i]),
+      learned: found.learned[i].toFixed(2), label: text(`affinity.is_${labels[i]}`) }), section);
   }
 
   /** Both cells of a pair on the photograph: the query framed, the other one dotted. */
-  function drawPair(other) {
+  function drawPair() {
     const canvas = figure("pair").querySelector("canvas");
     fitFigure(canvas);
     if (!canvas.width) return;
     canvas.getContext("2d").drawImage(scene.image, 0, 0, canvas.width, canvas.height);
     markCell(canvas, data.grid, cell(), false);
-    markCell(canvas, data.grid, other, true);
+    if (partner) markCell(canvas, data.grid, partner, true);
   }
 
   // --- numbers of all pairs ------------------------------------------------------------------------------------------

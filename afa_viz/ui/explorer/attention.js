@@ -107,7 +107,7 @@
     const [tall, wide] = cover(block);
     const best = values.indexOf(Math.max(...values));
     const centre = (index, count, share, cells) => Math.min(cells, Math.floor(((index + 0.5) / count) * share * cells) + 1);
-    const numbers = { head: view.head === MEAN ? text("bar.mean_head") : text("bar.one_head", { head: view.head + 1 }),
+    const numbers = { head: view.head === MEAN ? text("attention.the_mean") : text("bar.one_head", { head: view.head + 1 }),
       name: className(view.label), row: centre(Math.floor(best / cols), rows, tall, data.grid[0]),
       col: centre(best % cols, cols, wide, data.grid[1]) };
     if (view.logits) {
