@@ -72,15 +72,21 @@
     const at = other.labels.indexOf(view.label);
     if (name === "affinity") {
       if (!other.affinity) return null;
-      const map = affinityMap();
-      const [rows, cols] = data.grid;
-      const from = (cell()[0] * cols + cell()[1]) * rows * cols;
-      const theirs = { ...other.affinity, bytes: other.affinity.bytes.subarray(from, from + rows * cols) };
-      return pair(map, theirs, data.grid, true);
+      return pair(affinityMap(), { ...other.affinity, bytes: theirAffinity() }, data.grid, true);
     }
     const first = name === "cam" ? 0 : 1; // background comes first after the walk
     const mine = layer(data[name], first + place());
     return pair(mine, at < 0 ? null : layer(other[name], first + at), [mine.rows, mine.cols], name === "cam");
+  }
+
+  /** B's affinities of the query cell; where A knows a window of them only, that window. */
+  function theirAffinity() {
+    const [[row, col], [rows, cols]] = [cell(), data.grid];
+    const from = (row * cols + col) * rows * cols;
+    const bytes = other.affinity.bytes.subarray(from, from + rows * cols);
+    const { band } = data.affinity;
+    const near = (i) => Math.abs(Math.floor(i / cols) - row) <= band && Math.abs((i % cols) - col) <= band;
+    return band ? bytes.map((byte, i) => (near(i) ? byte : 0)) : bytes;
   }
 
   /** Both sides with their difference; what may be the rounding to 8 bits counts as none. */
@@ -213,6 +219,7 @@
     const least = 0.02 * (found.limits[1] - found.limits[0]);
     const sentences = [found.same ? text("compare.same") : text("compare.fields", { more: share((d) => d > least),
       less: share((d) => d < -least) })];
+    if (sides.stage === "affinity" && data.affinity.band) sentences.push(text("compare.window", { band: data.affinity.band }));
     return sides.stage === "affinity" ? sentences : [...sentences, text("compare.as_labels"), ...changeWords()];
   }
 
