@@ -67,13 +67,13 @@ def multi_scale_cam(
     Source: SPEC.md section 5.
     """
     size = (image.shape[-2], image.shape[-1])
-    ordered = [1.0, *(float(s) for s in scales if s != 1)]
+    ordered = _ordered(scales)
     largest = max(ordered)
     fused: list[Tensor] = []
     affinity: Tensor | None = None
     with torch.no_grad():
         for scale in ordered:
-            scaled = image if scale == 1 else cams.resize(image, (int(scale * size[0]), int(scale * size[1])))
+            scaled = _scaled(image, scale)
             batch = torch.cat([scaled, scaled.flip(-1)]) if flip else scaled
             if as_published:
                 raw, pair = model.forward_cam_as_published(batch)
@@ -83,10 +83,45 @@ def multi_scale_cam(
                 raw, pair = model.forward_cam(batch), None
             if scale == largest:
                 affinity = pair
-            maps = cams.resize(raw.to(torch.promote_types(raw.dtype, torch.float32)), size)
+            maps = _enlarged(raw, size)
             fused.append(cams.fuse_flip(*maps.chunk(2)) if flip else maps)
     assert affinity is not None
     return cams.normalize(cams.fuse_scales(fused, relu=relu)), affinity
+
+
+def multi_scale_cam_of(
+    model: AFA, image: Tensor, raw: Tensor, scales: Sequence[float], flip: bool = True, relu: bool = True
+) -> Tensor:
+    """The CAM of `multi_scale_cam` where that of the image as it is, at scale 1, has been computed already.
+
+    Args:
+        raw: (B, C, h, w), of the image at scale 1, not mirrored. The others as `multi_scale_cam`.
+    Returns: cam (B, C, H, W) in [0, 1].
+    """
+    size = (image.shape[-2], image.shape[-1])
+    fused: list[Tensor] = []
+    for scale in _ordered(scales):
+        scaled = _scaled(image, scale)
+        if scale != 1:
+            maps = _enlarged(model.forward_cam(torch.cat([scaled, scaled.flip(-1)]) if flip else scaled), size)
+            fused.append(cams.fuse_flip(*maps.chunk(2)) if flip else maps)
+        elif flip:
+            fused.append(cams.fuse_flip(_enlarged(raw, size), _enlarged(model.forward_cam(scaled.flip(-1)), size)))
+        else:
+            fused.append(_enlarged(raw, size))
+    return cams.normalize(cams.fuse_scales(fused, relu=relu))
+
+
+def _ordered(scales: Sequence[float]) -> list[float]:
+    return [1.0, *(float(s) for s in scales if s != 1)]
+
+
+def _scaled(image: Tensor, scale: float) -> Tensor:
+    return cams.resize(image, (int(scale * image.shape[-2]), int(scale * image.shape[-1])))
+
+
+def _enlarged(raw: Tensor, size: tuple[int, int]) -> Tensor:
+    return cams.resize(raw.to(torch.promote_types(raw.dtype, torch.float32)), size)
 
 
 def walk(
@@ -340,6 +375,7 @@ def _network(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     assert bias is not None
     seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
     return {
+        "raw_cam": look.cam,  # for the next stage, which takes it out
         "class_logits": look.class_logits[0].float().cpu(),
         "seg_logits": look.seg_logits[0].float().cpu(),
         "seg": seg[0].to(torch.uint8).cpu(),
@@ -356,7 +392,11 @@ def _cam(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     assert model is not None
     model.eval()
     relu = getattr(getattr(model, "card", None), "cam_relu", True)
-    cam, _ = multi_scale_cam(model, network_input(model, fields["image"]), config.scales, config.flip, relu=relu)
+    image = network_input(model, fields["image"])
+    raw = fields.pop("raw_cam", None)
+    if raw is None:  # the network ran for an earlier trace
+        raw = model.forward_look(image).cam
+    cam = multi_scale_cam_of(model, image, raw, config.scales, config.flip, relu=relu)
     return {"cam": cam[0].float().cpu()}
 
 

@@ -119,6 +119,32 @@ def test_recompute_runs_the_changed_stage_and_below_only(model, picture, trace, 
     assert_same(changed, afa_viz.explain(model, picture, labels=[3, 8], config=config, target=trace.target))
 
 
+def test_every_picture_passes_the_network_once(model, picture, monkeypatch):
+    seen: list[torch.Tensor] = []
+    embed = type(model.encoder).embed
+
+    def watched(encoder, i, maps):
+        if i == 0:
+            seen.extend(maps)
+        return embed(encoder, i, maps)
+
+    monkeypatch.setattr(type(model.encoder), "embed", watched)
+    afa_viz.explain(model, picture, labels=[3])
+    assert len(seen) == 6  # three scales, each with its mirror image
+    for i, one in enumerate(seen):
+        assert not any(one.shape == other.shape and torch.equal(one, other) for other in seen[:i])
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_cam_of_a_pass_already_made_is_the_published_one(model, picture, flip):
+    image = explain_module.network_input(model, torch.from_numpy(picture))
+    scales = (0.5, 1.0, 1.5)
+    with torch.no_grad():
+        got = explain_module.multi_scale_cam_of(model, image, model.forward_look(image).cam, scales, flip)
+    expected, _ = explain_module.multi_scale_cam(model, image, scales, flip)
+    torch.testing.assert_close(got, expected, rtol=0, atol=2e-5)
+
+
 def test_single_cut_recomputes_nothing(trace, monkeypatch):
     monkeypatch.setattr(explain_module, "_STAGE_FUNCTIONS", {})
     changed = recompute(trace, dataclasses.replace(trace.config, bkg_score=0.6))
