@@ -10,8 +10,13 @@ import pytest
 from app_fixtures import prepare
 from browser import missing
 
+import afa_viz
 from afa_viz.__main__ import main
 from afa_viz.commands import bench
+from afa_viz.explain import STAGES
+from benchmarks import explain as explain_benchmark
+from benchmarks import machine
+from benchmarks import start as start_benchmark
 
 
 def group(monkeypatch, name: str, measure) -> bench.Group:
@@ -77,6 +82,26 @@ def test_par_is_measured(capsys, tmp_path):
     for form in ("afa_viz", "shifts", "bags"):
         assert row[form]["max_abs_difference"] < 1e-4 and len(row[form]["samples_s"]) == 2
     assert report["machine"]["commit"][:12] in capsys.readouterr().out
+
+
+def test_explain_is_measured_stage_by_stage(tmp_path):
+    checkpoint = prepare(tmp_path).checkpoint_folder / "tiny"
+    model = afa_viz.load_model(checkpoint, device="cpu")
+    row = explain_benchmark.measure("bundled", model, 64, runs=2)
+    assert row["tokens"] == 16 and len(row["samples_s"]) == 2 and list(row["stages_cpu_s"]) == list(STAGES)
+    assert 0 < sum(row["stages_cpu_s"].values()) <= sum(row["cpu_samples_s"])
+    report = {"machine": machine.provenance(), "rows": [row | {"median_s": 0.4}, row | {"median_s": 0.6}]}
+    met = [line.split("|")[8].strip() for line in explain_benchmark.table(report).splitlines() if "bundled" in line]
+    assert met == ["yes", "no"]
+
+
+def test_start_and_memory_stand_beside_their_targets(monkeypatch, capsys):
+    monkeypatch.setattr(start_benchmark, "page_seconds", iter([9.0, 7.0, 5.0]).__next__)
+    monkeypatch.setattr(start_benchmark, "memory", lambda uploads: [850.0, *[900.0 + 10 * i for i in range(uploads)]])
+    assert main(["bench", "start", "--runs", "2", "--uploads", "50"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert "| 6.00 s | 6 | yes |" in rows[2] and "| 850.00 MB | 900 | yes |" in rows[3]
+    assert "over 50 different uploads | 1390.00 MB | 1300 | no |" in rows[4]
 
 
 @pytest.mark.skipif(bool(missing), reason=missing)
