@@ -70,7 +70,7 @@ def memory(uploads: int) -> list[float]:
         for number in range(uploads):
             path = Path(folder) / f"{number}.jpg"
             path.write_bytes(base64.b64decode(photograph(number)))
-            client.predict(handle_file(str(path)), [], {}, model, api_name="/explain")
+            client.predict(picture=handle_file(str(path)), image="", labels=[], settings={}, model=model, api_name="/explain")
             resident.append(resident_mb(pid))
         return resident
 
