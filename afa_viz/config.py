@@ -243,30 +243,26 @@ SANDBOX = TrainConfig(
 # changes before one's eyes. "few_seconds" shows nothing but that everything runs.
 TWO_MINUTES = replace(
     SANDBOX,
-    curriculum=(
-        CurriculumStage(360, 128, 96, 16, 1e-3, topk_start=0.4, topk_end=0.15),
-        CurriculumStage(90, 128, 128, 6, 3e-4, topk_start=0.15, topk_end=0.15),
-    ),
-    max_iters=450,
-    cam_iters=360,
-    joint_after=410,
+    curriculum=(CurriculumStage(150, 112, 96, 32, 1e-3, single_objects=True, topk_start=0.5, topk_end=0.25),),
+    max_iters=150,
+    cam_iters=150,
+    joint_after=150,
     crop_size=128,
     input_size=128,
-    train_images=300,
+    train_images=400,
     amp="off",
 )
 TEN_MINUTES = replace(
     TWO_MINUTES,
     curriculum=(
-        CurriculumStage(1500, 160, 96, 16, 1e-3, topk_start=0.4, topk_end=0.15),
-        CurriculumStage(300, 160, 160, 6, 3e-4, topk_start=0.15, topk_end=0.15),
+        CurriculumStage(200, 112, 96, 32, 1e-3, single_objects=True, topk_start=0.5, topk_end=0.25),
+        CurriculumStage(1000, 160, 96, 24, 1e-3, topk_start=0.25, topk_end=0.15),
+        CurriculumStage(240, 160, 128, 6, 3e-4, topk_start=0.15, topk_end=0.15),
     ),
-    max_iters=1800,
-    cam_iters=1500,
-    joint_after=1700,
-    crop_size=160,
-    input_size=160,
-    train_images=1200,
+    max_iters=1440,
+    cam_iters=1200,
+    joint_after=1360,
+    train_images=1000,
 )
 TWO_MINUTES_ON = replace(
     TWO_MINUTES,
@@ -281,10 +277,10 @@ TWO_MINUTES_ON = replace(
 )
 TEN_MINUTES_ON = replace(
     TWO_MINUTES_ON,
-    curriculum=(CurriculumStage(600, 192, 192, 6, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),),
-    max_iters=600,
-    joint_after=400,
-    train_images=600,
+    curriculum=(CurriculumStage(400, 192, 192, 6, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),),
+    max_iters=400,
+    joint_after=250,
+    train_images=400,
 )
 FEW_SECONDS = replace(
     TWO_MINUTES,

@@ -124,8 +124,8 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
             try:
                 training.run(until=args.until)
             except KeyboardInterrupt:
-                if args.snapshots == AT_LADDERS and processes.world == 1:
-                    training.snapshot()
+                if args.snapshots == AT_LADDERS and processes.world == 1 and training.evaluated is not None:
+                    training.evaluated(training)  # the moment of the stop can be looked at, too
                 raise
             scores = training.evaluate()
         if not processes.first:

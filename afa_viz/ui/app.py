@@ -30,8 +30,11 @@ from afa_viz.ui.pictures import MAX_BYTES, Refusal
 from afa_viz.ui.registry import Registry, discover, named
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS
+from afa_viz.ui.trainer import Trainer
+from afa_viz.ui.training import Training
 
 PACKAGE = Path(__file__).parents[1]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")  # hosts that only this computer reaches
 TITLE = "AFA Viz: from image labels to masks"
 HEAD = """<div id="afa-head"><h1>AFA Viz</h1>
 <p>How a network that was only told <em>what</em> is in a picture finds <em>where</em> it is.</p></div>"""
@@ -47,6 +50,8 @@ class Options:
         device: of the models. warm: explain all examples ahead, in the background.
         data: images of the Data set tab, see `dataset.sources.open_source`. split: of them.
         cache: folder for rendered scenes and scores; None: `dataset.sources.cache_folder`.
+        train: whether the page may train. runs: folder of its trainings.
+        train_arguments: added to each training's command, for a smaller world.
     """
 
     checkpoints: tuple[str, ...] = ()
@@ -57,6 +62,9 @@ class Options:
     data: str = "sandbox"
     split: str | None = None
     cache: Path | None = None
+    train: bool = False
+    runs: Path = Path("runs/page")
+    train_arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,8 @@ def build(options: Options | None = None) -> Page:
     dataset = _dataset(options, registry)
     session = Session(registry, options.examples, dataset=dataset)
     answers = Answers(session)
-    callbacks = Callbacks(session, answers)
+    training = Training(_trainer(options))
+    callbacks = Callbacks(session, answers, training)
     browser = DataSetAnswers(session, dataset, Scorer(session, dataset))
     if not session.examples:
         raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or empty.")
@@ -95,7 +104,8 @@ def build(options: Options | None = None) -> Page:
                 gr.HTML(HEAD)
                 picker = build_picker(session.examples)
             with gr.Column(elem_id="afa-main"):
-                explorer = component([*answers.public(), *browser.public()], value)
+                asked = [*answers.public(), *browser.public(), *training.public()]
+                explorer = component(asked, value, training.offers())
             with gr.Column(elem_id="afa-settings"):
                 controls = build_controls(registry, present)
         _bind(callbacks, picture, picker, controls, explorer)
@@ -113,6 +123,15 @@ def _dataset(options: Options, registry: Registry) -> DataSet:
     card = registry.get(registry.names[0]).card
     size = min(512, max(64, card.input_size // 2 * 2)) if card is not None else 256
     return DataSet(open_source(options.data, cache, size, options.split), cache)
+
+
+def _trainer(options: Options) -> Trainer | None:
+    """Where training is on; it may begin with the bundled weights if they are there."""
+    if not options.train:
+        return None
+    bundled = options.checkpoint_folder / "sandbox"
+    cache = cache_folder(options.cache)
+    return Trainer(options.runs, cache, bundled if bundled.is_dir() else None, options.train_arguments)
 
 
 def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
@@ -143,6 +162,14 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
     controls.model.input(
         polite(3)(callbacks.change_model), [picture, controls.model, *settings],
         [explorer, controls.labels, controls.model_line], show_progress="minimal", show_progress_on=explorer, **options,
+    )  # fmt: skip
+
+    def open_checkpoint(event: gr.EventData, *args):
+        return polite(4)(callbacks.open_checkpoint)(event._data, *args)
+
+    explorer.apply(
+        open_checkpoint, [picture, *settings], [explorer, controls.labels, controls.model, controls.model_line],
+        show_progress="minimal", show_progress_on=explorer, **options,
     )  # fmt: skip
     controls.labels.input(
         polite(2)(callbacks.change_labels), [picture, *controls.inputs], [explorer, controls.labels], **now
@@ -229,6 +256,11 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--host", default="127.0.0.1", help="0.0.0.0 serves the whole network")
     result.add_argument("--port", type=int, default=None, help="default: the first free one from 7860")
     result.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    result.add_argument(
+        "--train", action=argparse.BooleanOptionalAction, default=None,
+        help="let visitors train (default: only where nobody but this computer can visit)",
+    )  # fmt: skip
+    result.add_argument("--runs", type=Path, default=Options.runs, help="folder of trainings (default: runs/page)")
     result.add_argument("--share", action="store_true", help="a public address through gradio's servers")
     return result
 
@@ -259,18 +291,24 @@ def serve(page: Page, **options) -> tuple:
     )
 
 
+def may_train(asked: bool | None, host: str, share: bool) -> bool:
+    """Whether visitors may train: as `asked`; without a word only where nobody but this computer can visit."""
+    return asked if asked is not None else host in LOOPBACK and not share and "SPACE_ID" not in os.environ
+
+
 def launch(arguments: Sequence[str] | None = None) -> None:
     """Build the page from command-line arguments and serve it until it is stopped."""
     options = parser().parse_args(arguments)
+    on_spaces = "SPACE_ID" in os.environ
+    host = "0.0.0.0" if on_spaces else options.host
     try:
         page = build(
             Options(
                 tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
-                split=options.split, cache=options.cache,
+                split=options.split, cache=options.cache, train=may_train(options.train, host, options.share),
+                runs=options.runs,
             )
         )  # fmt: skip
     except (Refusal, OSError) as error:
         raise SystemExit(f"app.py: {error}") from None
-    on_spaces = "SPACE_ID" in os.environ
-    host = "0.0.0.0" if on_spaces else options.host
     serve(page, server_name=host, server_port=options.port, share=options.share)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
@@ -14,6 +15,7 @@ from afa_viz.ui.controls import NONE_SELECTED
 from afa_viz.ui.pictures import Refusal, read_upload
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS, config_from
+from afa_viz.ui.training import Training
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +43,10 @@ def polite(count: int) -> Callable:
 class Callbacks:
     """Bound to the events in `app.py`. `settings` is what is left out, then every slider of `SLIDERS`."""
 
-    def __init__(self, session: Session, answers: Answers) -> None:
+    def __init__(self, session: Session, answers: Answers, training: Training | None = None) -> None:
         self.session = session
         self.answers = answers
+        self.training = training or Training(None)
 
     def _open(self, picture: str, model: str, settings: tuple) -> tuple:
         """A newly chosen picture with its own labels: value of the explorer, labels, name of the picture."""
@@ -96,6 +99,20 @@ class Callbacks:
         value, present, _ = self._open(picture, model, settings)
         choices = list(self.session.registry.class_names(model)[1:])
         return value, gr.update(choices=choices, value=present), self.session.registry.describe(model)
+
+    def open_checkpoint(self, asked: Any, picture: str, *settings) -> tuple:
+        """The picture by a network that is being trained: value, labels, all models with this one chosen, its line.
+
+        Args:
+            asked: {"run": its name, "iteration": of one of its moments}.
+        """
+        if not isinstance(asked, dict):
+            raise Refusal("The page named no training; reload it.")
+        path, registry = self.training.trainer.weights(asked.get("run"), asked.get("iteration")), self.session.registry
+        name = f"{asked['run']}@{asked['iteration']}"
+        registry.add(name, str(path))
+        value, labels, line = self.change_model(picture, name, *settings)
+        return value, labels, gr.update(choices=registry.names, value=name, visible=True), line
 
     def change_labels(self, picture: str, model: str, labels: list[str], *settings) -> tuple:
         """Other image labels; none: predicted ones, which are then shown."""

@@ -6,10 +6,11 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -20,11 +21,12 @@ HERE = Path(__file__).parent
 EXPLORER = HERE / "explorer"
 TEXTS = HERE / "texts" / "en.json"
 TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goes across them
-    "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "lab",
+    "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "train",
+    "lab",
 )  # fmt: skip
 SCRIPTS = (  # one function scope, in this order
-    "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "curve", "live", "changes", "sides",
-    "heads", "overview", "matrix", "strip", "share", *TABS, "start",
+    "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "curve", "series", "live", "changes",
+    "sides", "heads", "overview", "matrix", "strip", "share", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
@@ -110,12 +112,13 @@ def tables() -> str:
     )
 
 
-def component(answers: Sequence[Callable[[dict], str]], value: str = "") -> gr.HTML:
+def component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
     """The component. What the browser asks for is checked: it may be anybody's.
 
     Args:
         answers: what the browser may ask for, each by its name.
         value: of `Answers.stages`.
+        offers: `Training.offers`.
     """
 
     def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
@@ -137,4 +140,5 @@ def component(answers: Sequence[Callable[[dict], str]], value: str = "") -> gr.H
         apply_default_css=False,
         elem_id="afa-explorer",
         tables=tables(),
+        offers=json.dumps(offers, ensure_ascii=False),
     )

@@ -62,11 +62,18 @@ class Registry:
         self._lock = threading.Lock()
         self._models: dict[str, AFA] = {}
         self._snapshots: OrderedDict[str, AFA] = OrderedDict()
+        self._added: set[str] = set()
 
     @property
     def names(self) -> list[str]:
         """Of all models, the first one is shown first."""
         return list(self._sources)
+
+    def add(self, name: str, source: str) -> None:
+        """Offer one more model, from now on; few of those that came this way are held in memory."""
+        with self._lock:
+            self._sources = {**self._sources, name: source}
+            self._added.add(name)
 
     def get(self, name: str) -> AFA:
         """A loaded model or snapshot, in evaluation mode.
@@ -74,7 +81,7 @@ class Registry:
         Raises: Refusal: for an unknown name or weights that do not load.
         """
         source = self.source(name)
-        snapshot = name not in self._sources
+        snapshot = name not in self._sources or name in self._added
         held = self._snapshots if snapshot else self._models
         with self._lock:
             if name not in held:

@@ -34,10 +34,15 @@ class Snapshot:
 
 
 def folder_of(source: str) -> Path | None:
-    """Where the snapshots of a model would lie: `snapshots/` beside its weights; None for a model of the hub."""
+    """Where the snapshots of a model would lie: `snapshots/` beside its weights; None for a model of the hub.
+
+    A snapshot that was opened itself lies among the others of its run.
+    """
     if source.startswith("hf:"):
         return None
     path = Path(source).expanduser()
+    if path.parent.name == SNAPSHOTS and path.is_file():
+        return path.parent
     return (path if path.is_dir() else path.parent) / SNAPSHOTS
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from afa_viz.config import ExplainConfig
 from afa_viz.figures.maps import Cell
 from afa_viz.trace import Trace
+from afa_viz.training.records import SNAPSHOTS
 from afa_viz.ui.registry import SNAPSHOT_MARK
 from afa_viz.ui.session import Request, Session
 
@@ -131,6 +132,8 @@ def model_source(session: Session, name: str) -> str:
     if source.startswith("hf://"):
         return source
     path = PurePosixPath(source.replace(chr(92), "/"))
+    if name in session.registry.names and path.parent.name == SNAPSHOTS:  # a moment of a training of the page
+        return "/".join(path.parts[-5:])  # runs/page/NAME/snapshots/FILE
     model = name.rpartition(SNAPSHOT_MARK)[0]
     if name in session.registry.names or model not in session.registry.names:
         return f"checkpoints/{path.name}"
