@@ -17,7 +17,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.explain import explain, recompute
 from afa_viz.figures import maps
 from afa_viz.lab.steps import RAISED
-from afa_viz.ui import page
+from afa_viz.ui import words
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
@@ -283,7 +283,7 @@ def test_a_verdict_names_what_the_example_shows(answers):
 
 
 def test_every_sentence_of_the_lab_is_there(trace):
-    texts = page.texts()
+    texts = words.texts()
     for step in lab.STEPS:
         for part in ("title", "story", "task", "verdict", "why"):
             assert f"lab.{step.name}.{part}" in texts
@@ -296,7 +296,7 @@ def test_every_sentence_of_the_lab_is_there(trace):
 
 
 def test_every_number_in_a_sentence_is_among_the_facts(trace):
-    texts = page.texts()
+    texts = words.texts()
     samples = {"labels": 1, "cam": [0, 0], "cut": 0.4}
     for step in lab.STEPS:
         answer = samples.get(step.name) or lab.options(trace, step)[0]

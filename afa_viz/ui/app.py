@@ -32,12 +32,12 @@ from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS
 from afa_viz.ui.trainer import Trainer
 from afa_viz.ui.training import Training
+from afa_viz.ui.words import fill_in
 
 PACKAGE = Path(__file__).parents[1]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")  # hosts that only this computer reaches
 TITLE = "AFA Viz: from image labels to masks"
-HEAD = """<div id="afa-head"><h1>AFA Viz</h1>
-<p>How a network that was only told <em>what</em> is in a picture finds <em>where</em> it is.</p></div>"""
+HEAD = fill_in('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
 
 
 @dataclass(frozen=True)

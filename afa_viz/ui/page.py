@@ -5,55 +5,32 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from afa_viz.figures import colour
+from afa_viz.ui import words
 from afa_viz.ui.settings import SLIDERS
 
 HERE = Path(__file__).parent
 EXPLORER = HERE / "explorer"
-TEXTS = HERE / "texts" / "en.json"
 TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goes across them
     "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "train",
     "lab",
 )  # fmt: skip
 SCRIPTS = (  # one function scope, in this order
-    "paint", "core", "link", "bar", "hands", "chain", "stages", "fields", "plots", "curve", "series", "live", "changes",
+    "paint", "core", "words", "link", "bar", "hands", "chain", "stages", "fields", "plots", "curve", "series", "live",
+    "changes",
     "sides", "heads", "overview", "matrix", "strip", "share", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
-PLACE = re.compile(r"\{\{([\w.]+)\}\}")
 
 log = logging.getLogger(__name__)
-
-
-@cache
-def texts() -> dict[str, str]:
-    """Every sentence of the page by its key."""
-    return json.loads(TEXTS.read_text(encoding="utf-8"))
-
-
-def fill_in(html: str) -> str:
-    """A fragment with its `{{key}}` replaced by texts; keys that end in `_html` or `equation` are HTML already.
-
-    Raises: KeyError: for a key without a text; its message names the key.
-    """
-
-    def text(found: re.Match) -> str:
-        key = found[1]
-        if key not in texts():
-            raise KeyError(f"{key} is not in {TEXTS.name}; add the text there.")
-        return texts()[key] if key.endswith(("_html", "equation")) else escape(texts()[key])
-
-    return PLACE.sub(text, html)
 
 
 def _fragment(name: str) -> str:
@@ -83,7 +60,7 @@ def explorer_html() -> str:
         for name in TABS
     )
     frame = _fragment("frame").replace("<!--tabs-->", buttons)
-    return fill_in(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
+    return words.fill_in(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
 
 
 def script() -> str:
@@ -106,10 +83,8 @@ def tables() -> str:
     )
     flat = {"foreground": colour.FOREGROUND, "background": colour.BACKGROUND, "gained": GAINED, "lost": LOST}
     limits = {slider.field: [slider.low, slider.high, slider.step] for slider in SLIDERS}
-    said = {key: text for key, text in texts().items() if not key.endswith((".intro", "_html", "equation"))}
-    return json.dumps(
-        {"lut": lut, "difference": difference, **flat, "sliders": limits, "texts": said}, ensure_ascii=False
-    )
+    said = {"texts": words.said(), "languages": words.translations()}
+    return json.dumps({"lut": lut, "difference": difference, **flat, "sliders": limits, **said}, ensure_ascii=False)
 
 
 def component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:

@@ -1,0 +1,36 @@
+// The language: that of the address (?lang=ko), else the first of the browser's that there is, else English.
+
+const LANGUAGES = ["en", ...Object.keys(tables.languages)];
+const language = [new URLSearchParams(window.location.search).get("lang"), ...navigator.languages]
+  .map((code) => (code ?? "").slice(0, 2).toLowerCase()).find((code) => LANGUAGES.includes(code)) ?? "en";
+
+/** Put the language in the place of the English in which the page came; what it lacks stays. */
+function translate() {
+  const english = tables.texts["language.name"];
+  const names = { ...Object.fromEntries(LANGUAGES.map((code) => [code, tables.languages[code]?.["language.name"]])), en: english };
+  tables.texts = { ...tables.texts, ...tables.languages[language] };
+  root.lang = language;
+  const switches = LANGUAGES.filter((code) => code !== language).map((code) => {
+    const link = Object.assign(document.createElement("a"), { lang: code, hreflang: code, textContent: names[code] });
+    link.href = `?lang=${code}`;
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      const query = new URLSearchParams(window.location.search); // what is shown now
+      query.set("lang", code);
+      window.location.search = query.toString();
+    });
+    return link;
+  });
+  $('[data-list="languages"]').replaceChildren(...switches);
+  if (language === "en") return;
+  const own = tables.languages[language];
+  for (const e of [...$$("*"), ...document.querySelectorAll("#afa-head [data-words]")]) {
+    for (const { name, value } of [...e.attributes]) {
+      if (!name.startsWith("data-words") || own[value] == null) continue;
+      if (name !== "data-words") e.setAttribute(name.slice("data-words-".length), own[value]);
+      else if (/(_html|equation)$/.test(value)) e.innerHTML = own[value]; // our own file
+      else e.textContent = own[value];
+    }
+  }
+}
+translate();

@@ -1,0 +1,66 @@
+"""The words of the page: one file a language, English first; fragments are filled in English and say where each word
+comes from, so that the browser can put another language in its place."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html import escape
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "texts"
+ENGLISH = "en"
+KEY = r"\{\{([\w.]+)\}\}"
+ATTRIBUTE = re.compile(rf'([\w-]+)="{KEY}"')
+ALONE = re.compile(rf"(<[a-z]\w*(?:\s[^<>]*)?)>\s*{KEY}\s*(?=</)")
+AMONG_OTHERS = re.compile(KEY)
+MARKUP = ("_html", "equation")  # how keys end whose texts are HTML already
+PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script
+
+
+@cache
+def texts(language: str = ENGLISH) -> dict[str, str]:
+    """Every sentence of the page in a language, by its key."""
+    return json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """Codes of the languages that there are, English first. What another one lacks is said in English."""
+    others = sorted(path.stem for path in FOLDER.glob("*.json") if path.stem != ENGLISH)
+    return (ENGLISH, *others)
+
+
+def said() -> dict[str, str]:
+    """The English texts that scripts say."""
+    return {key: text for key, text in texts().items() if not key.endswith(PLACED)}
+
+
+def translations() -> dict[str, dict[str, str]]:
+    """All texts of the other languages."""
+    return {language: texts(language) for language in languages()[1:]}
+
+
+def _text(key: str) -> str:
+    if key not in texts():
+        raise KeyError(f"{key} is not in {ENGLISH}.json; add the text there.")
+    return texts()[key] if key.endswith(MARKUP) else escape(texts()[key])
+
+
+def fill_in(html: str) -> str:
+    """A fragment with its `{{key}}` replaced by English texts; keys that end like `MARKUP` are HTML already.
+
+    Beside each text stands its key: `data-words` on the element that holds it alone, or on one made for it;
+    `data-words-NAME` beside the attribute NAME.
+
+    Raises: KeyError: for a key without a text; its message names the key.
+    """
+
+    def wrapped(found: re.Match) -> str:
+        tag = "div" if found[1].endswith("_html") else "span"
+        return f'<{tag} data-words="{found[1]}">{_text(found[1])}</{tag}>'
+
+    html = ATTRIBUTE.sub(lambda found: f'{found[1]}="{_text(found[2])}" data-words-{found[1]}="{found[2]}"', html)
+    html = ALONE.sub(lambda found: f'{found[1]} data-words="{found[2]}">{_text(found[2])}', html)
+    return AMONG_OTHERS.sub(wrapped, html)
