@@ -250,8 +250,8 @@ def by_script(address: str, expected: Expected) -> None:
 
     example = expected.session.examples[0]
     client = Client(address, verbose=False)
-    found, _, _ = client.predict(
-        handle_file(str(example.path)), list(example.labels or ()), {}, expected.model, api_name="/explain"
+    found = client.predict(
+        handle_file(str(example.path)), None, list(example.labels or ()), {}, expected.model, api_name="/explain"
     )
     regions = expected.session.trace(expected.request(0, ExplainConfig().bkg_score_low)).regions
     assert abs(found["regions"]["uncertain"] - float((regions == 2).float().mean())) < 0.002
