@@ -70,7 +70,7 @@
     /** {first, all}: until another explanation's CAM is painted, and until everything of it is here. */
     async opens(act) {
       const element = root();
-      const old = element.dataset.key;
+      const { key: old, first: looked } = element.dataset;
       const reached = (ready) => new Promise((done) => {
         const look = () => { if (ready()) { watcher.disconnect(); done(performance.now()); } };
         const watcher = new MutationObserver(look);
@@ -78,7 +78,7 @@
         look();
       });
       const began = performance.now();
-      const first = reached(() => element.dataset.key !== old)
+      const first = reached(() => element.dataset.key !== old || element.dataset.first !== looked)
         .then(async () => { await painted(); return performance.now() - began; });
       const all = reached(() => element.dataset.key !== old && element.dataset.settled === element.dataset.key)
         .then(async () => { await painted(); return performance.now() - began; });

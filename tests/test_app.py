@@ -26,7 +26,7 @@ from afa_viz.ui import page, payload_attention
 from afa_viz.ui import session as session_module
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.cache import SingleFlightCache
-from afa_viz.ui.callbacks import Callbacks
+from afa_viz.ui.callbacks import Callbacks, polite_steps
 from afa_viz.ui.pictures import MAX_BYTES, Refusal, read_upload
 from afa_viz.ui.registry import Registry, discover, named
 from afa_viz.ui.session import Session
@@ -353,11 +353,42 @@ def test_an_example_opens_with_its_own_labels(callbacks):
 
 
 def test_an_upload_is_explained_with_predicted_labels(callbacks, tmp_path):
-    value, labels, picture = callbacks.open_upload(save(tmp_path / "a.png", scene(1)[0]), "tiny", [], *DEFAULTS)
+    path = save(tmp_path / "a.png", scene(1)[0])
+    *_, (value, labels, picture) = callbacks.open_upload(path, "tiny", [], *DEFAULTS)
     data = json.loads(value)
     assert picture.startswith("upload:") and labels and not data["labels_given"] and data["scores"] is None
     again, kept = callbacks.change_labels(picture, "tiny", ["bus"], [], *DEFAULTS)
     assert [c["label"] for c in json.loads(again)["classes"]] == [4] and isinstance(kept, dict)
+
+
+def test_a_new_picture_has_a_first_look_and_nothing_is_computed_twice(callbacks, session, counted, tmp_path):
+    path = save(tmp_path / "a.png", scene(1)[0])
+    first, last = callbacks.open_upload(path, "tiny", [], *DEFAULTS)
+    look, all_of_it = json.loads(first[0]), json.loads(last[0])
+    assert look["partial"] and "partial" not in all_of_it and first[2] == last[2] and isinstance(first[1], dict)
+    assert look["key"] != all_of_it["key"] and look["scene"] == all_of_it["scene"]
+    assert look["link"] == all_of_it["link"] == {}
+    assert [stages[0] for stages in counted] == ["network", "cam"]  # the second goes on from the first
+    request, trace = session.by_key(look["key"])
+    assert (request.config.scales, request.config.flip) == ((1.0,), False)
+    shown = unpacked(look["cam"]) / 255
+    assert np.abs(shown - trace.cam[[label - 1 for label in trace.present]].numpy()).max() < 0.5 / 255 + 1e-6
+    again = list(callbacks.open_upload(path, "tiny", [], *DEFAULTS))
+    assert len(again) == 1 and again[0][0] == last[0] and len(counted) == 2
+    (near,) = callbacks.open_upload(path, "tiny", [], *(DEFAULTS[0] / 2, *DEFAULTS[1:]))  # from the one that is held
+    assert "partial" not in json.loads(near[0])
+
+
+def test_a_refusal_after_a_first_look_changes_nothing(callbacks, monkeypatch):
+    said = []
+    monkeypatch.setattr("gradio.Warning", lambda text, title: said.append(text))
+
+    def steps():
+        yield "a first look"
+        raise Refusal("No more of it.")
+
+    first, second = polite_steps(1)(steps)()
+    assert first == "a first look" and isinstance(second, dict) and said == ["No more of it."]
 
 
 def test_one_threshold_pushes_the_other(callbacks):

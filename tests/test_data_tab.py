@@ -367,7 +367,7 @@ def test_a_second_run_is_refused_in_words(session, dataset, scorer):
 
 def test_an_image_of_the_set_opens_and_its_address_leads_back(session, tmp_path):
     callbacks = Callbacks(session, Answers(session, tmp_path))
-    value, labels, picture, gallery = callbacks.open_data({"data": "disc_1"}, "tiny", [], *DEFAULTS)
+    *_, (value, labels, picture, gallery) = callbacks.open_data({"data": "disc_1"}, "tiny", [], *DEFAULTS)
     assert gallery["selected_index"] == -1
     data = json.loads(value)
     assert picture == "data:disc_1" and labels == ["cow"] and data["title"] == "disc_1" and data["scores"]
@@ -378,7 +378,7 @@ def test_an_image_of_the_set_opens_and_its_address_leads_back(session, tmp_path)
     assert strange.request.picture == "example:scene0" and "data" in strange.complaint
     for asked in ({"data": "nothing"}, {}, None, {"data": {"a": 1}}, {"data": 10**30}, "disc_1", [1]):
         with pytest.raises(Refusal, match="no such image"):
-            callbacks.open_data(asked, "tiny", [], *DEFAULTS)
+            list(callbacks.open_data(asked, "tiny", [], *DEFAULTS))
 
 
 def test_many_readers_of_one_scene_render_it_once(tmp_path, monkeypatch):

@@ -48,18 +48,31 @@ class Answers:
     def stages(self, request: Request) -> str:
         """The component's value for a request; explains it if need be."""
         trace = self._session.trace(request)
+        words = self._words(request)
+        return self._texts.get(
+            ("stages", request.key),
+            lambda: payload.to_json(payload.stages(trace, request.key, scene_key(request)) | words),
+        )
+
+    def first_look(self, request: Request) -> str | None:
+        """A value to look at while `stages` is made; None where that would not take long."""
+        quick = self._session.quick(request)
+        if quick is None:
+            return None
+        trace = self._session.trace(quick)
+        words = {**self._words(request), "partial": True}
+        return payload.to_json(payload.stages(trace, quick.key, scene_key(quick)) | words)
+
+    def _words(self, request: Request) -> dict:
+        """What the page says about a request."""
         picture = self._session.picture(request.picture)
-        words = {
+        return {
             "title": picture.title,
             "story": picture.story,
             "domain": picture.domain,
             "link": self.link(request),
             "model": request.model,
         }
-        return self._texts.get(
-            ("stages", request.key),
-            lambda: payload.to_json(payload.stages(trace, request.key, scene_key(request)) | words),
-        )
 
     def public(self) -> tuple[Callable[[dict], str], ...]:
         """What a browser may ask for, each by its name."""

@@ -19,7 +19,7 @@ import torch
 
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
-from afa_viz.ui.callbacks import Callbacks, polite
+from afa_viz.ui.callbacks import Callbacks, polite, polite_steps
 from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
 from afa_viz.ui.dataset.answers import DataSetAnswers
 from afa_viz.ui.dataset.images import DataSet
@@ -149,18 +149,18 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
     )
 
     def open_data(event: gr.EventData, *args):
-        return polite(4)(callbacks.open_data)(event._data, *args)
+        yield from polite_steps(4)(callbacks.open_data)(event._data, *args)
 
     explorer.select(
         open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
         show_progress_on=explorer, **options,
     )  # fmt: skip
     picker.upload.upload(
-        polite(3)(callbacks.open_upload), [picker.upload, controls.model, *settings], opened,
+        polite_steps(3)(callbacks.open_upload), [picker.upload, controls.model, *settings], opened,
         show_progress="minimal", show_progress_on=explorer, **options,
     )  # fmt: skip
     controls.model.input(
-        polite(3)(callbacks.change_model), [picture, controls.model, *settings],
+        polite_steps(3)(callbacks.change_model), [picture, controls.model, *settings],
         [explorer, controls.labels, controls.model_line], show_progress="minimal", show_progress_on=explorer, **options,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -28,16 +28,38 @@ def polite(count: int) -> Callable:
         def safe(*args):
             try:
                 return call(*args)
-            except Refusal as refusal:
-                gr.Warning(str(refusal), title="Not possible")
-            except Exception:
-                log.exception("%s failed", call.__name__)
-                gr.Warning("Something went wrong on the server; nothing was changed.", title="Not possible")
-            return gr.skip() if count == 1 else tuple(gr.skip() for _ in range(count))
+            except Exception as error:
+                return _excuse(error, call, count)
 
         return safe
 
     return wrap
+
+
+def polite_steps(count: int) -> Callable:
+    """The same for a callback that gives its outputs more than once, each time better ones."""
+
+    def wrap(call: Callable) -> Callable:
+        @functools.wraps(call)
+        def safe(*args):
+            try:
+                yield from call(*args)
+            except Exception as error:
+                yield _excuse(error, call, count)
+
+        return safe
+
+    return wrap
+
+
+def _excuse(error: Exception, call: Callable, count: int) -> Any:
+    """Say what went wrong; outputs that change nothing."""
+    if isinstance(error, Refusal):
+        gr.Warning(str(error), title="Not possible")
+    else:
+        log.error("%s failed", call.__name__, exc_info=error)
+        gr.Warning("Something went wrong on the server; nothing was changed.", title="Not possible")
+    return gr.skip() if count == 1 else tuple(gr.skip() for _ in range(count))
 
 
 class Callbacks:
@@ -53,6 +75,14 @@ class Callbacks:
         request = self.session.request(picture, model, None, self._config(settings))
         value = self.answers.stages(request)
         return value, self._present(request), picture
+
+    def _open_in_steps(self, picture: str, model: str, settings: tuple) -> Iterator[tuple]:
+        """The same, for a picture that may be new: before it a first look, with the labels left as they are."""
+        request = self.session.request(picture, model, None, self._config(settings))
+        first = self.answers.first_look(request)
+        if first is not None:
+            yield first, gr.skip(), picture
+        yield self._open(picture, model, settings)
 
     def _present(self, request) -> list[str]:
         trace = self.session.trace(request)
@@ -85,20 +115,23 @@ class Callbacks:
             raise Refusal("There is no such example; choose one of the gallery.")
         return self._open(f"example:{self.session.examples[index].name}", model, settings)
 
-    def open_data(self, asked: object, model: str, *settings) -> tuple:
+    def open_data(self, asked: object, model: str, *settings) -> Iterator[tuple]:
         """An image of the data set, `{"data": id}`: as an example, and no place in the gallery."""
         name = asked.get("data") if isinstance(asked, dict) else None
-        return *self._open(f"data:{name}", model, settings), gr.update(selected_index=NONE_SELECTED)
+        for outputs in self._open_in_steps(f"data:{name}", model, settings):
+            yield *outputs, gr.update(selected_index=NONE_SELECTED)
 
-    def open_upload(self, path: str, model: str, *settings) -> tuple:
+    def open_upload(self, path: str, model: str, *settings) -> Iterator[tuple]:
         """A photograph that somebody brings."""
-        return self._open(self.session.keep(read_upload(path)), model, settings)
+        yield from self._open_in_steps(self.session.keep(read_upload(path)), model, settings)
 
-    def change_model(self, picture: str, model: str, *settings) -> tuple:
+    def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
         """Another model: value, labels to choose from, the line about it."""
-        value, present, _ = self._open(picture, model, settings)
         choices = list(self.session.registry.class_names(model)[1:])
-        return value, gr.update(choices=choices, value=present), self.session.registry.describe(model)
+        line = self.session.registry.describe(model)
+        for value, present, _ in self._open_in_steps(picture, model, settings):
+            labels = gr.update(choices=choices, value=present) if isinstance(present, list) else gr.skip()
+            yield value, labels, line
 
     def open_checkpoint(self, asked: Any, picture: str, *settings) -> tuple:
         """The picture by a network that is being trained: value, labels, all models with this one chosen, its line.
@@ -111,7 +144,7 @@ class Callbacks:
         path, registry = self.training.trainer.weights(asked.get("run"), asked.get("iteration")), self.session.registry
         name = f"{asked['run']}@{asked['iteration']}"
         registry.add(name, str(path))
-        value, labels, line = self.change_model(picture, name, *settings)
+        *_, (value, labels, line) = self.change_model(picture, name, *settings)
         return value, labels, gr.update(choices=registry.names, value=name, visible=True), line
 
     def change_labels(self, picture: str, model: str, labels: list[str], *settings) -> tuple:

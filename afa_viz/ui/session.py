@@ -185,6 +185,17 @@ class Session:
         with self._lock:
             return self._requests.get(key) if isinstance(key, str) else None
 
+    def quick(self, request: Request) -> Request | None:
+        """A request that is answered sooner, for a first look: the CAM at one scale, no PAR. Nothing of it is lost, as
+        the request itself goes on from there.
+
+        None where the request is answered already, or some settings of the same picture are.
+        """
+        if self._traces.peek(request) is not None or self._nearest(request) is not None:
+            return None
+        config = dataclasses.replace(request.config, scales=(1.0,), flip=False, use_par=False)
+        return None if config == request.config else dataclasses.replace(request, config=config)
+
     def by_key(self, key: object) -> tuple[Request, Trace] | None:
         """Request and trace of a `Request.key` that was explained here; None for any other thing."""
         request = self.request_of(key)

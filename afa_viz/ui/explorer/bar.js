@@ -39,6 +39,9 @@ function chooseClass(label) {
   setView(view.pin ? { label } : { label, rest: data.classes.find((c) => c.label === label).cell });
 }
 
+let typing = ""; // the field of the query cell that holds a number which is not taken over yet
+for (const name of ["row", "col"]) control(name).addEventListener("input", () => { typing = name; });
+
 registerAlways({
   selection() {
     for (const chip of $$('[data-list="classes"] button')) {
@@ -51,8 +54,7 @@ registerAlways({
     this.cell();
   },
   cell() {
-    control("row").value = cell()[0] + 1;
-    control("col").value = cell()[1] + 1;
+    for (const [name, at] of [["row", cell()[0]], ["col", cell()[1]]]) if (typing !== name) control(name).value = at + 1;
     describe();
   },
 });

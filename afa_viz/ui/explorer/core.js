@@ -198,7 +198,12 @@ async function receive() {
     drawNow();
     linkLater();
     root.dataset.state = "ready";
-    root.dataset.key = root.dataset.settled = data.key;
+    if (data.partial) { // a first look: the rest is on its way
+      root.dataset.first = data.key;
+      say(text("first_look"), true);
+    } else {
+      root.dataset.key = root.dataset.settled = data.key;
+    }
     if (complaint) say(complaint, true); // after all that says something else
   } catch (error) {
     if (mine === turn) gone(error);

@@ -81,6 +81,7 @@ control("head").addEventListener("change", (event) => setView({ head: Number(eve
 control("shared").addEventListener("click", () => setView({ shared: !view.shared }));
 for (const [name, axis] of [["row", 0], ["col", 1]]) {
   control(name).addEventListener("change", (event) => {
+    typing = "";
     const next = [...cell()];
     next[axis] = Math.min(data.grid[axis], Math.max(1, Math.round(Number(event.target.value)) || 1)) - 1;
     setView({ pin: next, rest: next, hover: null });
