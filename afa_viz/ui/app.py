@@ -153,15 +153,16 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
 
     explorer.select(
         open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
-        show_progress_on=explorer, **options,
+        show_progress_on=explorer, trigger_mode="always_last", **options,
     )  # fmt: skip
     picker.upload.upload(
         polite_steps(3)(callbacks.open_upload), [picker.upload, controls.model, *settings], opened,
-        show_progress="minimal", show_progress_on=explorer, **options,
+        show_progress="minimal", show_progress_on=explorer, trigger_mode="always_last", **options,
     )  # fmt: skip
     controls.model.input(
         polite_steps(3)(callbacks.change_model), [picture, controls.model, *settings],
-        [explorer, controls.labels, controls.model_line], show_progress="minimal", show_progress_on=explorer, **options,
+        [explorer, controls.labels, controls.model_line], show_progress="minimal", show_progress_on=explorer,
+        trigger_mode="always_last", **options,
     )  # fmt: skip
 
     def open_checkpoint(event: gr.EventData, *args):
