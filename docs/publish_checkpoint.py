@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from pathology_page import heads_and_bodies, in_words
 
-from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import SANDBOX
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
@@ -29,7 +28,6 @@ from afa_viz.figures.ladder import write_plots
 from afa_viz.figures.training import write_training_plot
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_model, save_model
-from afa_viz.training.loop import Run
 from afa_viz.training.records import HISTORY, LADDER, SNAPSHOTS, ladder_history, read_metrics, write_history
 
 ROOT = Path(__file__).parents[1]
@@ -227,9 +225,8 @@ def write_page() -> None:
 
 def publish(args: argparse.Namespace) -> None:
     """Score the run's network, write weights, card, scores and charts."""
-    run = Run(SANDBOX, {}, args.run, SANDBOX_CLASSES, resume=True)
-    model = run.shown.eval()
-    model.card = run.card()
+    model = load_model(Path(args.run) / "model.safetensors", device="cpu").eval()
+    assert model.card is not None
     scenes = SandboxDataset("test", args.limit, size=model.card.input_size, cache_dir=args.cache)
     start = time.monotonic()
     samples = (
@@ -240,8 +237,9 @@ def publish(args: argparse.Namespace) -> None:
     data = ladder.data()
     shares = {key: data[key] for key in ("parts", "parts_of_quadrupeds", "uncertain_parts")}
     card = dataclasses.replace(
-        run.card({"split": "test", "scenes": len(scenes), **data["summary"], **shares}),
-        training={**run.card().training, "command": COMMAND, "data": "sandbox", "rng_seed": SANDBOX.rng_seed},
+        model.card,
+        scores={"split": "test", "scenes": len(scenes), **data["summary"], **shares},
+        training={**model.card.training, "command": COMMAND, "data": "sandbox", "rng_seed": SANDBOX.rng_seed},
     )
     FOLDER.mkdir(parents=True, exist_ok=True)
     save_model(model, FOLDER / "model.safetensors", card, half=True)
