@@ -18,7 +18,7 @@ from afa_viz.figures.panel import STAGES, panel_facts, write_panel
 from afa_viz.model.afa import build_afa
 from afa_viz.training import faults, records, status
 from afa_viz.training.progress import PSEUDO_LABELS, seconds_left
-from afa_viz.training.status import Status, is_alive, read_status, reported
+from afa_viz.training.status import Status, interrupted_later, is_alive, read_status, reported
 
 
 def test_one_process_a_folder(tmp_path, monkeypatch):
@@ -49,6 +49,19 @@ def test_sigterm_stops_as_ctrl_c_does(tmp_path):
         signal.pause()
     assert read_status(tmp_path).doing == "stopped"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_being_saved_is_saved_first(tmp_path, number):
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    done = []
+    with pytest.raises(KeyboardInterrupt), reported(tmp_path), interrupted_later():
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+        done.append("saved")
+    assert done == ["saved"]
+    assert read_status(tmp_path).doing == "stopped"
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from afa_viz.training.batches import Batches
 from afa_viz.training.board import Board
 from afa_viz.training.distributed import Processes, first_goes_ahead, gather, mean_of, share_batch_norms
 from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
+from afa_viz.training.status import interrupted_later
 from afa_viz.training.step import Losses, phase
 
 LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
@@ -306,10 +307,11 @@ class Run:
                 self._look(self.iteration == end)
                 clock = time.monotonic()
         finally:
-            bar.close()
-            if self.board is not None:
-                self.board.close()
-            self.save()
+            with interrupted_later():
+                self.save()
+                bar.close()
+                if self.board is not None:
+                    self.board.close()
 
     def _look(self, last: bool) -> None:
         """Between two steps: ladders, snapshots with theirs, checkpoints. Only the first process writes."""

@@ -125,3 +125,26 @@ def _interrupted_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def interrupted_later() -> Iterator[None]:
+    """SIGTERM and Ctrl-C that come inside the block take effect behind it: for saving, which has to end.
+
+    When one of several processes dies, the others are ended while they save what they have.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {kind: signal.signal(kind, lambda number, _: came.append(number)) for kind in _ENDING}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+_ENDING = (signal.SIGTERM, signal.SIGINT)
