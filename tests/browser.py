@@ -119,3 +119,39 @@ def requests(page: Page) -> list[str]:
     seen: list[str] = []
     page.on("request", lambda request: seen.append(request.url))
     return seen
+
+
+def small_targets(page: Page, panel: str, tags: str = "button, select, input, summary") -> list[str]:
+    """What of a panel a finger would miss: shown, and less than 24 pixels wide or high."""
+    return page.locator(panel).evaluate(
+        """(panel, tags) => [...panel.querySelectorAll(tags)].filter((e) => {
+             const box = (e.closest("label") ?? e).getBoundingClientRect();
+             return box.width && (box.width < 24 || box.height < 24);
+           }).map((e) => e.outerHTML)""",
+        tags,
+    )
+
+
+def drawn_and_fits(page: Page, panel: str, canvases: str, shot: str, colours: int = 20) -> None:
+    """A tab is whole: canvases hold a picture and its words, nothing runs over the page, targets are large enough.
+
+    Args:
+        panel: selector of the tab. canvases: those of it that hold pictures.
+        shot: name of the screenshot that is kept.
+        colours: every canvas shows more than these.
+    """
+    for canvas in page.locator(f"{panel} {canvases}").all():
+        canvas.scroll_into_view_if_needed()
+        shown = canvas.evaluate(
+            """(canvas) => {
+                 const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                 return new Set(new Uint32Array(pixels.data.buffer)).size;
+               }"""
+        )
+        assert shown > colours, panel
+        assert canvas.get_attribute("aria-label"), panel
+    assert page.viewport_size and page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert not small_targets(page, panel)
+    assert "{" not in page.locator(panel).inner_text()  # every text was found and filled
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.locator(panel).screenshot(path=SCREENSHOTS / f"{shot}.png")

@@ -16,6 +16,7 @@ from browser import (  # noqa: F401  (fixtures)
     pytestmark,
     recomputed,
     requests,
+    small_targets,
     visit,
 )
 
@@ -46,13 +47,7 @@ def test_opens_with_an_example_explained(visit, width, height, theme):  # noqa: 
         )
         assert colours > 20, name
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    small = page.evaluate(
-        """[...document.querySelectorAll(".afa button, .afa select, .afa input, .afa summary")].filter((e) => {
-             const box = (e.closest("label") ?? e).getBoundingClientRect();
-             return box.width && (box.width < 24 || box.height < 24);
-           }).map((e) => e.outerHTML)"""
-    )
-    assert not small
+    assert not small_targets(page, ".afa")
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"page_{width}_{theme}.png", full_page=True)
     if width == 1440:  # between a laptop and a phone

@@ -6,10 +6,10 @@ import re
 
 import pytest
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
     address,
     browser,
     changes,
+    drawn_and_fits,
     key,
     pixels,
     pytestmark,
@@ -51,27 +51,8 @@ def test_both_tabs_are_drawn_and_fit(visit, width, height, theme):  # noqa: F811
     page = visit(width, height, theme)
     for name in ("attention", "affinity"):
         panel = opened(page, name)
-        for canvas in page.locator(f"{panel} figure canvas[role=img]:visible").all():
-            canvas.scroll_into_view_if_needed()
-            colours = canvas.evaluate(
-                """(canvas) => {
-                     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                     return new Set(new Uint32Array(pixels.data.buffer)).size;
-                   }"""
-            )
-            assert colours > 20, name
-            assert canvas.get_attribute("aria-label"), name
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        small = page.locator(panel).evaluate(
-            """(panel) => [...panel.querySelectorAll("button, select, input, summary")].filter((e) => {
-                 const box = (e.closest("label") ?? e).getBoundingClientRect();
-                 return box.width && (box.width < 24 || box.height < 24);
-               }).map((e) => e.outerHTML)"""
-        )
-        assert not small
-        assert not re.search(r"\{|undefined|NaN|attention\.|affinity\.", page.locator(panel).inner_text())
-        SCREENSHOTS.mkdir(exist_ok=True)
-        page.locator(panel).screenshot(path=SCREENSHOTS / f"{name}_{width}_{theme}.png")
+        drawn_and_fits(page, panel, "figure canvas[role=img]:visible", f"{name}_{width}_{theme}")
+        assert not re.search(r"undefined|NaN|attention\.|affinity\.", page.locator(panel).inner_text())
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import re
 import pytest
 from app_fixtures import add_snapshots, launched, prepare, tiny
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
     browser,
     changes,
+    drawn_and_fits,
     missing,
     pixels,
     pytestmark,
@@ -74,26 +74,7 @@ def test_both_tabs_are_drawn_and_fit(visit, width, height, theme):  # noqa: F811
     for name in ("compare", "training"):
         panel = tab(page, name)
         ready(page, panel)
-        for canvas in page.locator(f"{panel} canvas[role=img]:visible").all():
-            colours = canvas.evaluate(
-                """(canvas) => {
-                     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                     return new Set(new Uint32Array(pixels.data.buffer)).size;
-                   }"""
-            )
-            assert colours > 10, name
-            assert canvas.get_attribute("aria-label"), name
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        small = page.locator(panel).evaluate(
-            """(panel) => [...panel.querySelectorAll("button, select, input, summary")].filter((e) => {
-                 const box = (e.closest("label") ?? e).getBoundingClientRect();
-                 return box.width && (box.width < 24 || box.height < 24);
-               }).map((e) => e.outerHTML)"""
-        )
-        assert not small
-        assert "{" not in page.locator(panel).inner_text()  # every text was found and filled
-        SCREENSHOTS.mkdir(exist_ok=True)
-        page.locator(panel).screenshot(path=SCREENSHOTS / f"{name}_{width}_{theme}.png")
+        drawn_and_fits(page, panel, "canvas[role=img]:visible", f"{name}_{width}_{theme}", colours=10)
 
 
 # --- compare ---------------------------------------------------------------------------------------------------------

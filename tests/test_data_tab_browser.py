@@ -13,6 +13,7 @@ from browser import (  # noqa: F401  (fixtures)
     pytestmark,
     recomputed,
     requests,
+    small_targets,
     tab,
     visit,
 )
@@ -44,13 +45,7 @@ def test_a_page_of_images_fits(visit, width, theme):  # noqa: F811
     pictured(page, panel)
     expect(page.locator(f"{panel} .afa-tags span").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    small = page.locator(panel).evaluate(
-        """(panel) => [...panel.querySelectorAll("button, select, input, summary")].filter((e) => {
-             const box = (e.closest("label") ?? e).getBoundingClientRect();
-             return box.width && (box.width < 24 || box.height < 24);
-           }).map((e) => e.outerHTML)"""
-    )
-    assert not small
+    assert not small_targets(page, panel)
     assert "{" not in page.locator(panel).inner_text()
     SCREENSHOTS.mkdir(exist_ok=True)
     page.locator(panel).screenshot(path=SCREENSHOTS / f"data_{width}_{theme}.png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import SCREENSHOTS, address, browser, pixels, pytestmark, recomputed, tab, visit  # noqa: F401  (fixtures)
+from browser import SCREENSHOTS, address, browser, pixels, pytestmark, recomputed, small_targets, tab, visit  # noqa: F401
 from browser import key as key_of
 
 from afa_viz.lab import STEPS
@@ -45,13 +45,7 @@ def test_every_step_fits_and_is_answered(visit, width, height, theme):  # noqa: 
     for number, entry in enumerate(STEPS, start=1):
         step(page, number)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, entry.name
-        small = page.locator(PANEL).evaluate(
-            """(panel) => [...panel.querySelectorAll("button, input, a")].filter((e) => {
-                 const box = (e.closest("label") ?? e).getBoundingClientRect();
-                 return box.width && (box.width < 24 || box.height < 24);
-               }).map((e) => e.outerHTML)"""
-        )
-        assert not small
+        assert not small_targets(page, PANEL, "button, input, a")
         if entry.kind == "choice":
             page.locator(f"{PANEL} input[type=radio]").first.check()
         elif entry.kind == "number":

@@ -6,10 +6,10 @@ import re
 
 import pytest
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
     address,
     browser,
     changes,
+    drawn_and_fits,
     key,
     pixels,
     pytestmark,
@@ -75,27 +75,7 @@ def test_every_tab_is_drawn_and_fits(visit, width, height, theme):  # noqa: F811
     page = visit(width, height, theme)
     for name in TABS:
         panel = tab(page, name)
-        for canvas in page.locator(f"{panel} .afa-figs canvas[role=img]:visible").all():
-            canvas.scroll_into_view_if_needed()
-            colours = canvas.evaluate(
-                """(canvas) => {
-                     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                     return new Set(new Uint32Array(pixels.data.buffer)).size;
-                   }"""
-            )
-            assert colours > 20, name
-            assert canvas.get_attribute("aria-label"), name
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        small = page.locator(panel).evaluate(
-            """(panel) => [...panel.querySelectorAll("button, select, input, summary")].filter((e) => {
-                 const box = (e.closest("label") ?? e).getBoundingClientRect();
-                 return box.width && (box.width < 24 || box.height < 24);
-               }).map((e) => e.outerHTML)"""
-        )
-        assert not small
-        assert "{" not in page.locator(panel).inner_text()  # every text was found and filled
-        SCREENSHOTS.mkdir(exist_ok=True)
-        page.locator(panel).screenshot(path=SCREENSHOTS / f"{name}_{width}_{theme}.png")
+        drawn_and_fits(page, panel, ".afa-figs canvas[role=img]:visible", f"{name}_{width}_{theme}")
 
 
 def test_the_cut_of_a_cam_against_the_truth(visit):  # noqa: F811

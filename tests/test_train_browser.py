@@ -19,6 +19,7 @@ from browser import (  # noqa: F401  (fixtures)
     pixels,
     pytestmark,
     recomputed,
+    small_targets,
     tab,
     visit,
 )
@@ -131,13 +132,7 @@ def test_the_tab_fits(visit, width, theme):  # noqa: F811
     drawn(page)
     expect(page.locator(PANEL)).to_have_attribute("data-moment", re.compile(r"\d+"))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    small = page.locator(PANEL).evaluate(
-        """(panel) => [...panel.querySelectorAll("button, select, input, summary")].filter((e) => {
-             const box = (e.closest("label") ?? e).getBoundingClientRect();
-             return box.width && (box.width < 24 || box.height < 24);
-           }).map((e) => e.outerHTML)"""
-    )
-    assert not small
+    assert not small_targets(page, PANEL)
     for canvas in page.locator(f"{PANEL} canvas").all():
         assert re.search(r" from .* to ", canvas.get_attribute("aria-label") or "")
     assert "{" not in page.locator(PANEL).inner_text()  # every text was found and filled
