@@ -7,13 +7,23 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 ImageLike = Image.Image | np.ndarray | str | os.PathLike[str]
 Labels = str | int | Sequence[str] | Sequence[int] | np.ndarray | Tensor
 
 MAX_16_BIT = 65535
+ORIENTATION = 0x0112  # EXIF: how the camera was held, 1 to 8
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
@@ -30,14 +40,14 @@ def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
             raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
         try:
             with Image.open(path) as opened:
-                return _rgb(opened, upright)
+                return rgb(opened, upright)
         except Exception as error:  # a broken or hostile file may raise anything
             name, reason = os.path.basename(path), str(error).rstrip(".")
             raise ValueError(
                 f"{name} can not be read as an image ({reason}); expected a PNG, JPEG or WebP file."
             ) from error
     if isinstance(image, Image.Image):
-        return _rgb(image, upright)
+        return rgb(image, upright)
     array = np.asarray(image)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
@@ -45,22 +55,41 @@ def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
         raise ValueError(
             f"got an array of shape {array.shape} and type {array.dtype}; expected (H, W, 3) uint8 RGB in 0..255."
         )
-    return _rgb(Image.fromarray(np.ascontiguousarray(array)))
+    return rgb(Image.fromarray(np.ascontiguousarray(array)))
 
 
-def _rgb(image: Image.Image, upright: bool = True) -> np.ndarray:
-    image = ImageOps.exif_transpose(image) if upright else image
+def rgb(image: Image.Image, upright: bool = True, long_side: int | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 of the open frame of an image, on white where it is transparent.
+
+    Args:
+        upright: turn it as its EXIF note says; a note that can not be read says nothing.
+        long_side: make it smaller if it is longer, in pixels; before anything else is copied at full size.
+    Raises: ValueError: for grey levels that are not 8 or 16 bits. Whatever PIL raises for a damaged file.
+    """
+    image.load()  # first: a note may lie behind the pixels, and their damage must not be taken for that of the note
+    turn = TURNS.get(_orientation(image)) if upright else None
     if image.mode == "I" or image.mode.startswith("I;16"):
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > MAX_16_BIT:
             raise ValueError(f"the image has grey levels {levels.min()} to {levels.max()}; expected 0 to {MAX_16_BIT}.")
-        image = Image.fromarray(((levels.astype(np.int64) + 128) // 257).astype(np.uint8))
+        image = Image.fromarray(((levels.astype(np.int32) + 128) // 257).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("the image has grey levels that are not whole numbers; expected 8 or 16 bits: convert it.")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+    kind = "RGBA" if image.has_transparency_data else "RGB"
+    image = image if image.mode == kind else image.convert(kind)
+    if long_side is not None:
+        image.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
+    if kind == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return np.asarray(image if turn is None else image.transpose(turn))
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the camera was held, as the EXIF note says; 1, upright, without one that can be read."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # a broken or hostile note may raise anything
+        return 1
 
 
 def read_target(target: np.ndarray | Tensor | Image.Image, size: tuple[int, ...]) -> np.ndarray:

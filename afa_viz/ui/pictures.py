@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+
+from afa_viz.inputs import rgb
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 8 * 2**20
@@ -19,6 +22,9 @@ MAX_PIXELS = 40_000_000  # 40 megapixels: more than phones take
 MAX_RATIO = 8
 MIN_SIDE = 16  # pixels: one cell
 LONG_SIDE = 1024  # kept of an upload; networks see less
+AT_MOST = f"please choose one of at most {MAX_PIXELS // 10**6} megapixels"
+MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write ten or so
+MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; within pixels there are 00 and D0 to D7
 
 
 class Refusal(ValueError):
@@ -96,33 +102,45 @@ def read_upload(path: str | os.PathLike[str]) -> Picture:
         raise Refusal(f"This file has {size / 2**20:.0f} MB; please choose one of at most {MAX_BYTES >> 20} MB.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             opened = Image.open(path, formats=FORMATS)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise Refusal("This file is not a PNG, JPEG or WebP picture; please choose one of these.") from None
+    except Image.DecompressionBombError:
+        raise Refusal(f"This picture has far too many pixels; {AT_MOST}.") from None
+    except Exception:  # a broken or hostile file may raise anything
+        raise Refusal("This file is not a PNG, JPEG or WebP picture, or damaged; please choose another one.") from None
     with opened:
-        width, height = opened.size
-        if width * height > MAX_PIXELS:
-            raise Refusal(
-                f"This picture has {width} × {height} pixels; please choose one of at most {MAX_PIXELS // 10**6} "
-                "megapixels."
-            )
-        size_words = f"This picture has {width} × {height} pixels"
-        if min(width, height) < MIN_SIDE:
-            raise Refusal(f"{size_words}; please choose one of at least {MIN_SIDE} a side.")
-        if max(width, height) > MAX_RATIO * min(width, height):
-            raise Refusal(f"{size_words}; its sides may differ at most {MAX_RATIO} times.")
+        _check_size(*opened.size)
+        if opened.format in ("JPEG", "MPO") and _scans(Path(path).read_bytes()) > MAX_SCANS:
+            raise Refusal(f"This JPEG is drawn in more than {MAX_SCANS} passes; please save it anew.")
         try:
             opened.draft("RGB", (LONG_SIDE, LONG_SIDE))  # JPEG: decode at a fraction of the size
-            upright = ImageOps.exif_transpose(opened)
-            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                layer = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-            picture = upright.convert("RGB")
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+            return new_picture(rgb(opened, long_side=LONG_SIDE))
+        except Exception:  # the same
             raise Refusal("This picture is damaged and can not be read; please choose another file.") from None
-    picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
-    return new_picture(np.asarray(picture))
+
+
+def _check_size(width: int, height: int) -> None:
+    """Raises: Refusal: for a picture that is too large, too small or too narrow."""
+    words = f"This picture has {width} × {height} pixels"
+    if width * height > MAX_PIXELS:
+        raise Refusal(f"{words}; {AT_MOST}.")
+    if min(width, height) < MIN_SIDE:
+        raise Refusal(f"{words}; please choose one of at least {MIN_SIDE} a side.")
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise Refusal(f"{words}; its sides may differ at most {MAX_RATIO} times.")
+
+
+def _scans(data: bytes) -> int:
+    """Passes of a JPEG file until its end, counted no further than one above `MAX_SCANS`."""
+    count, place = 0, 2
+    while count <= MAX_SCANS and (found := MARKER.search(data, place)):
+        marker, place = found[1], found.end()
+        if marker == b"\xd9":
+            break
+        if marker not in (b"\x01", b"\xd8"):  # all others tell their length
+            place += int.from_bytes(data[place : place + 2], "big")
+        count += marker == b"\xda"
+    return count
 
 
 @dataclass(frozen=True)
