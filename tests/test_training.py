@@ -90,6 +90,12 @@ def test_a_run_is_not_overwritten(batches, tmp_path):
         Run(dataclasses.replace(CONFIG, rng_seed=9), batches, tmp_path, SANDBOX_CLASSES, resume=True)
 
 
+def test_names_that_can_not_be_written_are_refused_before_the_first_step(batches, tmp_path):
+    with pytest.raises(ValueError, match="class_names"):
+        Run(CONFIG, batches, tmp_path / "a", (*SANDBOX_CLASSES[:-1], "two\nlines"))
+    assert not (tmp_path / "a").exists()
+
+
 def test_loss_falls(batches, tmp_path):
     part = CurriculumStage(30, 64, 64, 12, 2e-3, single_objects=True, min_crop=1.0)
     config = dataclasses.replace(CONFIG, curriculum=(part,), max_iters=30, cam_iters=30, joint_after=30)

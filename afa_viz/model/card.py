@@ -16,6 +16,10 @@ CARD_FORMAT = 1
 ADDED = ("affinity_at_centre",)  # fields that older cards of this format lack; their defaults are meant
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
 INPUT_SIZE = 512  # pixels, long side; SPEC.md section 13
+SMALLEST, LARGEST = 32, 2048  # of it, as `ExplainConfig.long_side` allows
+MOST_CLASSES = 255  # labels are bytes, and 255 means "do not count"
+LONGEST_NAME = 100  # letters of a class name
+MOST_BYTES = 8 * 2**20  # of a card; those of long runs have a few thousand
 
 Colour = tuple[int, int, int]
 
@@ -66,8 +70,7 @@ class Card:
     def __post_init__(self) -> None:
         def require(good: bool, name: str, expected: str) -> None:
             if not good:
-                got = repr(getattr(self, name))
-                got = got if len(got) <= 80 else got[:77] + "..."
+                got = shortened(repr(getattr(self, name)))
                 raise CheckpointError(f"the card's {name} is {got}; expected {expected}: correct the card.")
 
         def is_int(value: Any) -> bool:
@@ -88,8 +91,11 @@ class Card:
         require(known == self.parts and "encoder" in known, "parts", f"a selection of {', '.join(PARTS)} in this order")
         headless = not {"decoder", "classifier"} & set(known)
         least = 0 if headless else 2
-        require(is_int(self.num_classes) and self.num_classes >= least, "num_classes", f"a whole number from {least}")
-        require(all(isinstance(n, str) for n in self.class_names), "class_names", "texts")
+        fits = is_int(self.num_classes) and least <= self.num_classes <= MOST_CLASSES
+        require(fits, "num_classes", f"a whole number from {least} to {MOST_CLASSES}")
+        good = all(isinstance(n, str) and n.isprintable() and 1 <= len(n) <= LONGEST_NAME for n in self.class_names)
+        require(good, "class_names", f"texts of 1 to {LONGEST_NAME} letters in one line")
+        require(len(set(self.class_names)) == len(self.class_names), "class_names", "different names")
         require(len(self.class_names) == self.num_classes, "class_names", f"{self.num_classes} names, background first")
         require(len(self.palette) == self.num_classes, "palette", f"{self.num_classes} colours")
         good = all(len(c) == 3 and all(is_int(v) and 0 <= v <= 255 for v in c) for c in self.palette)
@@ -100,7 +106,8 @@ class Card:
             require(isinstance(getattr(self, name), bool), name, "true or false")
         require(len(self.mean) == 3 and all(map(is_number, self.mean)), "mean", "three numbers")
         require(len(self.std) == 3 and all(is_number(v) and v > 0 for v in self.std), "std", "three numbers above 0")
-        require(is_int(self.input_size) and self.input_size >= 32, "input_size", "a whole number of pixels from 32")
+        fits = is_int(self.input_size) and SMALLEST <= self.input_size <= LARGEST
+        require(fits, "input_size", f"a whole number of pixels from {SMALLEST} to {LARGEST}")
         for name in ("training", "scores"):
             require(isinstance(getattr(self, name), dict), name, "an object of names and values")
 
@@ -124,7 +131,8 @@ class Card:
             raise CheckpointError(f"the card holds a JSON {type(data).__name__}; expected an object: use save_model.")
         if data.get("format", CARD_FORMAT) != CARD_FORMAT:
             raise CheckpointError(
-                f"the card has format {data['format']!r}; expected {CARD_FORMAT}: a newer afa_viz wrote it, update."
+                f"the card has format {shortened(repr(data['format']))}; expected {CARD_FORMAT}: a newer afa_viz wrote "
+                "it, update."
             )
         names = [f.name for f in fields(cls)]
         missing = [name for name in names if name not in data and name not in ADDED]
@@ -136,7 +144,12 @@ class Card:
 
     @classmethod
     def read(cls, path: Path) -> Card:
-        """A card from a file."""
+        """A card from a file. Raises: CheckpointError: if it is none."""
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise CheckpointError(
+                f"{path.name} has {size >> 20} MB; expected the card of a checkpoint, at most {MOST_BYTES >> 20} MB."
+            )
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except UnicodeDecodeError:
@@ -158,9 +171,15 @@ def default_card(backbone: str, num_classes: int, parts: tuple[str, ...] = PARTS
 
 
 def some(names: list[str], most: int = 3) -> str:
-    """The first few names, and how many more."""
+    """The first few names, and how many more; they may be anybody's."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(shortened, names[:most])) + more
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text in one line of at most so many letters."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in text[: most + 1])
+    return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def _plain(value: Any) -> Any:

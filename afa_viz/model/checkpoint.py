@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -199,7 +200,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:
             pointer = file.read(40).startswith(b"version https://git-lfs")
-        if not pointer:
+        packed = not ours and _is_packed(path)
+        if not pointer and not packed:
             content = safetensors.torch.load_file(path) if ours else torch.load(path, "cpu", weights_only=True)
             content = packing.unpack(content) if ours else content
     except Exception as error:  # a broken or hostile file may raise anything
@@ -209,12 +211,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path.name} cannot be read ({type(error).__name__}); expected {advice}.") from None
     if pointer:
         raise CheckpointError(f"{path.name} is a Git LFS pointer; expected the weights: run `git lfs pull`.")
+    if packed:
+        raise CheckpointError(
+            f"{path.name} is packed; expected a zip that holds its tensors as they are: save it with torch.save."
+        )
     for name in CONTAINERS:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise CheckpointError(f"{path.name} is no state dict; expected names and tensors: save model.state_dict().")
     return {str(key): tensor for key, tensor in content.items()}
+
+
+def _is_packed(path: Path) -> bool:
+    """Whether a zip file promises more bytes than it has; torch packs nothing, so unpacking could only fill memory."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as file:
+        return sum(part.file_size for part in file.infolist()) > path.stat().st_size
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -231,8 +231,10 @@ def require_fit(name: str, expected: Weights, got: Weights, what: str) -> None:
         want, have = expected[key], got[key]
         if want.shape != have.shape:
             wrong.append(f"{key} {list(have.shape)} instead of {list(want.shape)}")
-        elif want.is_floating_point() != have.is_floating_point() or want.layout != have.layout:
+        elif _kind(want) != _kind(have):
             wrong.append(f"{key} {have.dtype}, {have.layout} instead of {want.dtype}, {want.layout}")
+        elif have.is_meta:
+            wrong.append(f"{key} without its numbers")
     found = (
         ("missing", [key for key in expected if key not in got]),
         ("extra", [key for key in got if key not in expected]),
@@ -242,6 +244,10 @@ def require_fit(name: str, expected: Weights, got: Weights, what: str) -> None:
         raise CheckpointError(f"{name} does not fit {what} ({fault}); expected exactly its weights: choose another.")
     for key, tensor in got.items():
         require_finite(f"{key} of {name}", tensor)
+
+
+def _kind(tensor: Tensor) -> tuple:
+    return tensor.is_floating_point(), tensor.is_complex(), tensor.is_quantized, tensor.layout
 
 
 def _bare(key: str) -> str:

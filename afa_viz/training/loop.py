@@ -89,7 +89,8 @@ class Run:
         init: checkpoint whose weights a new run begins with, with a fresh optimiser; see `checkpoint.load_any`.
         evaluated: called with the run after each ladder, on the first process: plots, panels.
         facts: about the data, for the card.
-    Raises: ValueError: if the folder holds a run that is not to be resumed, or one with another configuration.
+    Raises: ValueError: if the folder holds a run that is not to be resumed, or one with another configuration; for
+        class names that no card can hold.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Run:
         device = self.processes.device
         self.model = build_model(config)
         self.iteration, self.seconds = 0, 0.0
+        self.card()  # names that can not be written at the end are refused before the first step
         self.folder.mkdir(parents=True, exist_ok=True)
         begun = (self.folder / records.LAST).exists()
         if begun and not resume:
