@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from functools import cache
 from html import escape
 from importlib import resources
@@ -22,7 +23,7 @@ def write_report(trace: Trace, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     text = page(trace)
     path.parent.mkdir(parents=True, exist_ok=True)
-    waiting = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    waiting = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         waiting.write_text(text, encoding="utf-8")
         os.replace(waiting, path)

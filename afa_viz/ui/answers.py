@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -19,12 +20,15 @@ from afa_viz.trace import Trace
 from afa_viz.ui import compare, lab, link, payload, payload_attention
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.other_answers import OtherAnswers
+from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.snippet import Look, snippet
 
 PAYLOAD_BYTES = 128 * 2**20
 EXPORTS_KEPT = 40
 KINDS = ("png", "npz", "html")  # of files to download
+
+log = logging.getLogger(__name__)
 
 
 def _length(texts: list[str]) -> int:
@@ -43,6 +47,7 @@ class Answers:
         self._session = session
         self._texts: SingleFlightCache[tuple, str] = SingleFlightCache(PAYLOAD_BYTES, _length)
         self._others = OtherAnswers(session, self._texts, self._found)
+        self._tidying = threading.Lock()
         self.exports = exports or Path(tempfile.mkdtemp(prefix="afa-viz-"))
 
     def stages(self, request: Request) -> str:
@@ -189,7 +194,7 @@ class Answers:
         Args:
             kind: of `KINDS`: "html" the report, "npz" all arrays, "png" the chain as one picture.
             label, cell: of the picture; None: the main class and its strongest cell.
-        Raises: KeyError: for another kind.
+        Raises: KeyError: for another kind. Refusal: if it can not be written.
         """
         writers: dict[str, Callable] = {
             "html": trace.report,
@@ -199,18 +204,33 @@ class Answers:
         write = writers[kind]
         view = "" if label is None and cell is None else f"-{label}-{'-'.join(map(str, cell or ()))}"
         path = self.exports / f"{request.key}{view}" / f"afa-viz.{kind}"
-        if not path.exists():
-            write(path)
+        try:
+            with self._tidying:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.utime(path.parent)  # the newest now: nobody tidies it away before it is fetched
+            if not path.exists():
+                write(path)
+                self._tidy()
+        except OSError as error:
+            log.warning("a file to download can not be written: %r", error)
+            raise Refusal("The server has no room for this file just now; try again later.") from error
+        return str(path)
+
+    def _tidy(self) -> None:
+        """Keep the newest few exports."""
+        with self._tidying:
             for old in sorted(self.exports.iterdir(), key=lambda p: p.stat().st_mtime)[:-EXPORTS_KEPT]:
                 shutil.rmtree(old, ignore_errors=True)
-        return str(path)
 
     def _write_picture(self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None) -> None:
         picture = Image.fromarray(poster(trace, label, cell, self._session.picture(request.picture).title))
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{threading.get_ident()}.tmp")
-        picture.save(partial, format="PNG", compress_level=1)
-        os.replace(partial, path)
+        try:
+            picture.save(partial, format="PNG", compress_level=1)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def link(self, request: Request) -> dict[str, str]:
         """The part of the page's address that leads back to a request; without `example` for uploads."""

@@ -14,7 +14,7 @@ from afa_viz.figures import maps, scores
 from afa_viz.steps import stage_labels
 from afa_viz.trace import Trace
 from afa_viz.ui.answers import KINDS, Answers
-from afa_viz.ui.pictures import Refusal, read_upload
+from afa_viz.ui.pictures import Refusal, quoted, read_upload
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import SLIDERS, config_from
 
@@ -43,7 +43,7 @@ class Api:
         """
         name = self._picture(picture, image)
         if labels is not None and (not isinstance(labels, list) or not all(isinstance(x, str) for x in labels)):
-            raise Refusal(f"labels are {str(labels)[:40]!r}; expected a list of class names, or null.")
+            raise Refusal(f"labels are {quoted(labels)}; expected a list of class names, or null.")
         chosen = self._session.registry.names[0] if model in (None, "") else model
         request = self._session.request(name, chosen, labels, _config(settings))
         return {"key": request.key, **summary(self._session.trace(request))}
@@ -82,12 +82,12 @@ class Api:
         """
         request, trace = self._found(key)
         if kind not in KINDS:
-            raise Refusal(f"kind is {str(kind)[:20]!r}; expected {', '.join(KINDS)}.")
+            raise Refusal(f"kind is {quoted(kind, 20)}; expected {', '.join(KINDS)}.")
         number, cell = None, None
         if label not in (None, ""):
             names = list(trace.class_names)
             if label not in names[1:]:
-                raise Refusal(f"{str(label)[:40]!r} is not a class of this model; choose from {', '.join(names[1:])}.")
+                raise Refusal(f"{quoted(label)} is not a class of this model; choose from {', '.join(names[1:])}.")
             number = names.index(label)
         if row is not None or column is not None:
             cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
@@ -99,7 +99,7 @@ class Api:
         if not isinstance(image, str) or not image:
             raise Refusal('There is no picture; send a PNG, JPEG or WebP file, or image="example:NAME".')
         if image.partition(":")[0] not in ("example", "data"):
-            raise Refusal(f"image is {image[:40]!r}; expected example:NAME or data:ID.")
+            raise Refusal(f"image is {quoted(image)}; expected example:NAME or data:ID.")
         self._session.picture(image)
         return image
 
@@ -134,23 +134,23 @@ def _areas(trace: Trace, label: Tensor) -> dict[str, float]:
 
 def _config(settings: Any):
     if not isinstance(settings, dict | None):
-        raise Refusal(f"settings are {str(settings)[:40]!r}; expected numbers by name, or null.")
+        raise Refusal(f"settings are {quoted(settings)}; expected numbers by name, or null.")
     values = dict(settings or {})
     left_out = values.pop("leave_out", [])
     known = [slider.field for slider in SLIDERS]
     unknown = [name for name in values if name not in known]
     if unknown:
-        raise Refusal(f"There is no setting {unknown[0][:40]!r}; expected leave_out or some of {', '.join(known)}.")
+        raise Refusal(f"There is no setting {quoted(unknown[0])}; expected leave_out or some of {', '.join(known)}.")
     if not isinstance(left_out, list):
-        raise Refusal(f"leave_out is {str(left_out)[:40]!r}; expected a list of names.")
+        raise Refusal(f"leave_out is {quoted(left_out)}; expected a list of names.")
     return config_from(values, left_out)
 
 
 def _whole(value: Any, name: str, count: int) -> int:
     """A whole number from 0 to less than `count`. Raises: Refusal: for anything else."""
-    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not fits or value != int(value) or not 0 <= value < count:
-        raise Refusal(f"{name} is {str(value)[:20]}; expected a whole number from 0 to {count - 1}.")
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < count
+    if not fits or value != int(value):
+        raise Refusal(f"{name} is {quoted(value, 20)}; expected a whole number from 0 to {count - 1}.")
     return int(value)
 
 

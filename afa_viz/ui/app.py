@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -16,15 +17,17 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 import gradio as gr
 import torch
+from starlette.middleware import Middleware
 
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
-from afa_viz.ui.callbacks import Callbacks, polite, polite_steps
+from afa_viz.ui.callbacks import FAILED, Callbacks, polite, polite_steps
 from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
 from afa_viz.ui.dataset.answers import DataSetAnswers
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
 from afa_viz.ui.dataset.sources import cache_folder, open_source
+from afa_viz.ui.guard import Guard
 from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
 from afa_viz.ui.registry import Registry, discover, named
@@ -36,6 +39,8 @@ from afa_viz.ui.words import fill_in
 
 PACKAGE = Path(__file__).parents[1]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")  # hosts that only this computer reaches
+log = logging.getLogger(__name__)
+
 TITLE = "AFA Viz: from image labels to masks"
 HEAD = fill_in('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
 
@@ -216,6 +221,9 @@ def _bind_api(api: Api) -> None:
                 return call(*args, **kwargs)
             except Refusal as refusal:
                 raise gr.Error(str(refusal), print_exception=False) from None
+            except Exception:  # a visitor gets a sentence, the log what happened
+                log.exception("/%s failed", call.__name__)
+                raise gr.Error(FAILED, print_exception=False) from None
 
         gr.Button(visible=False).click(
             answer, inputs, output, api_name=call.__name__, concurrency_id="model", concurrency_limit=2
@@ -288,6 +296,7 @@ def serve(page: Page, **options) -> tuple:
         enable_monitoring=False,
         run_history=False,
         footer_links=["api"],
+        app_kwargs={"middleware": [Middleware(Guard)]},
         **options,
     )
 
@@ -312,4 +321,12 @@ def launch(arguments: Sequence[str] | None = None) -> None:
         )  # fmt: skip
     except (Refusal, OSError) as error:
         raise SystemExit(f"app.py: {error}") from None
-    serve(page, server_name=host, server_port=options.port, share=options.share)
+    try:
+        serve(page, server_name=host, server_port=options.port, share=options.share)
+    except OSError as error:
+        if options.port is None:
+            raise SystemExit(f"app.py: the page can not be served at {host}: {error}.") from None
+        raise SystemExit(
+            f"app.py: port {options.port} of {host} is taken or not allowed; choose another one with --port, or leave "
+            "it out for the first free one."
+        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ from afa_viz.ui.pictures import Refusal, read_upload
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS, config_from
 from afa_viz.ui.training import Training
+
+FAILED = "Something went wrong on the server; nothing was changed."
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ def _excuse(error: Exception, call: Callable, count: int) -> Any:
         gr.Warning(str(error), title="Not possible")
     else:
         log.error("%s failed", call.__name__, exc_info=error)
-        gr.Warning("Something went wrong on the server; nothing was changed.", title="Not possible")
+        gr.Warning(FAILED, title="Not possible")
     return gr.skip() if count == 1 else tuple(gr.skip() for _ in range(count))
 
 
@@ -91,7 +94,7 @@ class Callbacks:
     @staticmethod
     def _config(settings: tuple):
         left_out, *values = settings
-        return config_from(dict(zip([s.field for s in SLIDERS], values, strict=True)), left_out or [])
+        return config_from(dict(zip([s.field for s in SLIDERS], values, strict=True)), left_out)
 
     def open_link(self, asked: dict[str, str]) -> tuple:
         """What an address names: value, picture, place in the gallery, model, its line, labels, settings."""
@@ -111,7 +114,7 @@ class Callbacks:
 
     def open_example(self, index: int, model: str, *settings) -> tuple:
         """An example of the gallery by its place."""
-        if not 0 <= index < len(self.session.examples):
+        if type(index) is not int or not 0 <= index < len(self.session.examples):
             raise Refusal("There is no such example; choose one of the gallery.")
         return self._open(f"example:{self.session.examples[index].name}", model, settings)
 
@@ -123,6 +126,8 @@ class Callbacks:
 
     def open_upload(self, path: str, model: str, *settings) -> Iterator[tuple]:
         """A photograph that somebody brings."""
+        if not isinstance(path, (str, os.PathLike)):
+            raise Refusal("There is no photograph; choose a file.")
         yield from self._open_in_steps(self.session.keep(read_upload(path)), model, settings)
 
     def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
@@ -149,7 +154,7 @@ class Callbacks:
 
     def change_labels(self, picture: str, model: str, labels: list[str], *settings) -> tuple:
         """Other image labels; none: predicted ones, which are then shown."""
-        request = self.session.request(picture, model, labels, self._config(settings))
+        request = self.session.request(picture, model, labels or [], self._config(settings))
         return self.answers.stages(request), gr.skip() if labels else self._present(request)
 
     def change_settings(self, moved: str, picture: str, model: str, labels: list[str], *settings) -> tuple:
@@ -160,7 +165,8 @@ class Callbacks:
         """
         values = dict(zip(["left_out", *(s.field for s in SLIDERS)], settings, strict=True))
         low, high = values["bkg_score_low"], values["bkg_score_high"]
-        if low > high:
+        numbers = all(isinstance(value, (int, float)) for value in (low, high))  # anything else is refused below
+        if numbers and low > high:
             other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
             values[other] = values.get(moved, high)
         request = self.session.request(picture, model, labels, self._config(tuple(values.values())))

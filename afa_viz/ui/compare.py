@@ -17,7 +17,7 @@ from afa_viz.explain import recompute
 from afa_viz.ops import dense_crf
 from afa_viz.steps import with_crf
 from afa_viz.trace import Trace
-from afa_viz.ui.pictures import Refusal
+from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import ABLATIONS, SLIDERS, config_from, left_out
 
@@ -55,10 +55,10 @@ def read_changes(asked: Any) -> Changes:
         raise TypeError("model, setting or crf")
     for name in switched:
         if name not in ABLATIONS:
-            raise Refusal(f"{name[:40]!r} can not be switched; expected some of {', '.join(ABLATIONS)}.")
+            raise Refusal(f"{quoted(name)} can not be switched; expected some of {', '.join(ABLATIONS)}.")
     fields = [slider.field for slider in SLIDERS]
     if setting is not None and setting not in fields:
-        raise Refusal(f"There is no setting {setting[:40]!r}; expected one of {', '.join(fields)}.")
+        raise Refusal(f"There is no setting {quoted(setting)}; expected one of {', '.join(fields)}.")
     if crf and "PAR" in switched:
         raise Refusal("PAR can not be switched and replaced by a dense CRF at once; choose one of the two.")
     if crf and not dense_crf.available():

@@ -9,7 +9,7 @@ from typing import Any
 
 from afa_viz.config import PRESETS, TrainConfig, at_length
 from afa_viz.settings import apply_settings
-from afa_viz.ui.pictures import Refusal
+from afa_viz.ui.pictures import Refusal, quoted
 
 RECIPES = ("two_minutes", "ten_minutes")
 STARTS = ("scratch", "bundled")
@@ -83,12 +83,12 @@ def read_order(asked: Mapping[str, Any], devices: tuple[str, ...], bundled_backb
     for name, allowed in lists.items():
         value = asked.get(name)
         if not isinstance(value, str) or value not in allowed:
-            raise Refusal(f"{name} is {str(value)[:40]!r}; choose one of {', '.join(allowed)}.")
+            raise Refusal(f"{name} is {quoted(value)}; choose one of {', '.join(allowed)}.")
         chosen[name] = value
     iterations = asked.get("iterations")
     whole = isinstance(iterations, int) and not isinstance(iterations, bool)
     if not whole or not SHORTEST <= iterations <= LONGEST:  # type: ignore[operator]
-        raise Refusal(f"iterations is {str(iterations)[:40]!r}; choose a whole number from {SHORTEST} to {LONGEST}.")
+        raise Refusal(f"iterations is {quoted(iterations)}; choose a whole number from {SHORTEST} to {LONGEST}.")
     if chosen["start"] == "bundled":
         if bundled_backbone is None:
             raise Refusal("There are no bundled weights here; choose to start from scratch.")

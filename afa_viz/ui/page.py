@@ -87,6 +87,22 @@ def tables() -> str:
     return json.dumps({"lut": lut, "difference": difference, **flat, "sliders": limits, **said}, ensure_ascii=False)
 
 
+def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
+    """An answer that is "null" where there is none: the page then says so. What happened is in the log."""
+
+    def ask(asked: dict) -> str:
+        try:
+            return answer(asked)
+        except (KeyError, TypeError, ValueError) as error:
+            log.info("the page asked for %s and got nothing: %s", answer.__name__, type(error).__name__)
+        except Exception:
+            log.exception("%s failed", answer.__name__)
+        return "null"
+
+    ask.__name__ = answer.__name__
+    return ask
+
+
 def component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
     """The component. What the browser asks for is checked: it may be anybody's.
 
@@ -95,17 +111,6 @@ def component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapp
         value: of `Answers.stages`.
         offers: `Training.offers`.
     """
-
-    def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
-        def ask(asked: dict) -> str:
-            try:
-                return answer(asked)
-            except (KeyError, TypeError, ValueError) as error:
-                log.info("the page asked for %s and got nothing: %r", answer.__name__, error)
-                return "null"
-
-        ask.__name__ = answer.__name__
-        return ask
 
     return gr.HTML(
         value,

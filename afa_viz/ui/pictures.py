@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from afa_viz.inputs import rgb
+from afa_viz.model.card import shortened
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 8 * 2**20
@@ -29,6 +30,15 @@ MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; wi
 
 class Refusal(ValueError):
     """What was asked can not be done; the message is one sentence for the person at the page."""
+
+
+def quoted(value: object, most: int = 40) -> str:
+    """What somebody sent in one line of at most so many letters; all but numbers in quotation marks."""
+    try:
+        text = shortened(str(value), most)
+        return text if isinstance(value, (int, float)) else repr(text)
+    except (ValueError, RecursionError):  # numbers of thousands of digits, lists in lists in lists
+        return "something very large"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from afa_viz.ui.pictures import Refusal
+from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.snapshots import Snapshot, find_snapshots, folder_of
 
 if TYPE_CHECKING:
@@ -107,11 +107,11 @@ class Registry:
         """What a model or snapshot is loaded from. Raises: Refusal: for an unknown name."""
         if isinstance(name, str) and name in self._sources:
             return self._sources[name]
-        model, _, iteration = str(name).rpartition(SNAPSHOT_MARK)
+        model, _, iteration = name.rpartition(SNAPSHOT_MARK) if isinstance(name, str) else ("", "", "")
         for snapshot in self.snapshots(model):
             if str(snapshot.iteration) == iteration:
                 return str(snapshot.path)
-        raise Refusal(f"There is no model {str(name)[:60]!r} here; choose one of {', '.join(self.names)}.")
+        raise Refusal(f"There is no model {quoted(name, 60)} here; choose one of {', '.join(self.names)}.")
 
     def snapshots(self, name: str) -> list[Snapshot]:
         """The snapshots of the training run of a model, oldest first; looked for anew, since a run may go on."""

@@ -20,7 +20,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.explain import STAGES, explain, recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.cache import SingleFlightCache
-from afa_viz.ui.pictures import UPLOADED, Example, Picture, Refusal, Source, read_examples
+from afa_viz.ui.pictures import UPLOADED, Example, Picture, Refusal, Source, quoted, read_examples
 from afa_viz.ui.registry import Registry
 
 TRACE_BYTES = 512 * 2**20
@@ -156,12 +156,16 @@ class Session:
                 for predicted ones.
         Raises: Refusal: for an unknown picture, model or class.
         """
+        if not isinstance(picture, str):
+            raise Refusal("There is no picture; choose one of the gallery, or upload one.")
         known = self.registry.class_names(model)[1:]
         if labels is None:
             labels = [label for label in self.picture(picture).labels or () if label in known]
+        if isinstance(labels, str) or not isinstance(labels, Sequence):
+            raise Refusal(f"The labels are {quoted(labels)}; expected a list of class names.")
         unknown = [label for label in labels if label not in known]
         if unknown:
-            raise Refusal(f"{unknown[0]!r} is not a class of this model; choose from {', '.join(known)}.")
+            raise Refusal(f"{quoted(unknown[0])} is not a class of this model; choose from {', '.join(known)}.")
         chosen = tuple(sorted(set(labels), key=known.index)) or None
         return Request(picture, model, chosen, config or ExplainConfig())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.pictures import Refusal
+from afa_viz.ui.pictures import Refusal, quoted
 
 DEFAULTS = ExplainConfig()
 
@@ -56,7 +56,7 @@ def left_out(config: ExplainConfig) -> list[str]:
     ]
 
 
-def config_from(values: dict[str, float], without: list[str]) -> ExplainConfig:
+def config_from(values: dict[str, float], without: list[str] | None) -> ExplainConfig:
     """Settings from slider values and the names of what is left out.
 
     Raises: Refusal: with one sentence, for a value out of range or an unknown name.
@@ -66,12 +66,14 @@ def config_from(values: dict[str, float], without: list[str]) -> ExplainConfig:
         value = values.get(slider.field, slider.default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not slider.low <= value <= slider.high:
             raise Refusal(
-                f"{slider.label} is {str(value)[:20]!r}; expected a number from {slider.low} to {slider.high}."
+                f"{slider.label} is {quoted(value, 20)}; expected a number from {slider.low} to {slider.high}."
             )
         changes[slider.field] = int(value) if isinstance(slider.default, int) else float(value)
-    for name in without:
-        if name not in ABLATIONS:
-            raise Refusal(f"{str(name)[:40]!r} can not be left out; expected some of {', '.join(ABLATIONS)}.")
+    if not isinstance(without, list | None):
+        raise Refusal(f"What is left out is {quoted(without)}; expected a list of names.")
+    for name in without or ():
+        if not isinstance(name, str) or name not in ABLATIONS:
+            raise Refusal(f"{quoted(name)} can not be left out; expected some of {', '.join(ABLATIONS)}.")
         changes |= ABLATIONS[name]
     try:
         return dataclasses.replace(DEFAULTS, **changes)

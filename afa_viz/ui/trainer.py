@@ -27,7 +27,7 @@ from afa_viz.training.progress import seconds_left
 from afa_viz.training.records import read_metrics
 from afa_viz.training.status import STATUS, Status, is_alive, read_status, write_status
 from afa_viz.ui.orders import Order, read_order
-from afa_viz.ui.pictures import Refusal
+from afa_viz.ui.pictures import Refusal, quoted
 
 ORDER, LOG, START = "order.json", "log.txt", "start.lock"
 PACKAGE = Path(__file__).parents[1]
@@ -95,7 +95,7 @@ class Trainer:
     def run(self, name: Any) -> Run:
         """A run by its name. Raises: Refusal: for any other text."""
         if not isinstance(name, str) or name not in self.names():
-            raise Refusal(f"There is no training {str(name)[:40]!r} here; choose one of the list.")
+            raise Refusal(f"There is no training {quoted(name)} here; choose one of the list.")
         folder = self.folder / name
         order = _order(folder)
         assert order is not None
@@ -140,9 +140,10 @@ class Trainer:
     def _file(self, name: Any, iteration: Any, kind: str, suffix: str) -> Path:
         run = self.run(name)
         whole = isinstance(iteration, int) and not isinstance(iteration, bool)
+        whole = whole and 0 <= iteration <= run.order.iterations
         path = self.folder / run.name / kind / f"iter_{iteration if whole else 0:06d}.{suffix}"
         if not whole or not path.is_file():
-            raise Refusal(f"This training has kept nothing of iteration {str(iteration)[:20]}; choose another one.")
+            raise Refusal(f"This training has kept nothing of iteration {quoted(iteration, 20)}; choose another one.")
         return path
 
     def seconds_left(self, run: Run) -> float | None:
