@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (ValueError, OSError) as error:
-        return _fault(str(error) or type(error).__name__)
+        return _fault(_told(error))
     except ModuleNotFoundError as error:
         if error.name != command.module:
             raise
@@ -86,6 +86,13 @@ def _without_command(arguments: Sequence[str], names: Sequence[str]) -> int:
         return stop.code if isinstance(stop.code, int) else FAULT
     parser.print_help(sys.stderr)
     return FAULT
+
+
+def _told(error: ValueError | OSError) -> str:
+    """An error as a sentence; the system's own ones name a file or folder and what is wrong with it."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename} can not be used: {error.strerror.lower()}; choose another place, or make room there."
+    return str(error) or type(error).__name__
 
 
 def _fault(message: str) -> int:

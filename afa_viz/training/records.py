@@ -43,20 +43,26 @@ def load_state(folder: Path, device: str) -> dict[str, Any]:
 
 
 def append(folder: Path, line: dict[str, Any]) -> None:
-    """Add one line to `metrics.jsonl`."""
-    with open(folder / METRICS, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    """Add one line to `metrics.jsonl`; a last line that was cut off stays alone."""
+    with open(folder / METRICS, "ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(f"{json.dumps(line)}\n".encode())
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl`, oldest first; a last line that was cut off is left out."""
+    """The lines of `metrics.jsonl`, oldest first; what is none, such as a line that was cut off, is left out."""
     path = folder / METRICS
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(line, dict) and type(line.get("iteration")) is int:
+            lines.append(line)
     return lines
 
 

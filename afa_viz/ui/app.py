@@ -6,6 +6,7 @@ import argparse
 import functools
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -312,6 +313,8 @@ def launch(arguments: Sequence[str] | None = None) -> None:
     on_spaces = "SPACE_ID" in os.environ
     host = "0.0.0.0" if on_spaces else options.host
     try:
+        if options.port is not None:
+            require_free(host, options.port)
         page = build(
             Options(
                 tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
@@ -324,9 +327,15 @@ def launch(arguments: Sequence[str] | None = None) -> None:
     try:
         serve(page, server_name=host, server_port=options.port, share=options.share)
     except OSError as error:
-        if options.port is None:
-            raise SystemExit(f"app.py: the page can not be served at {host}: {error}.") from None
-        raise SystemExit(
-            f"app.py: port {options.port} of {host} is taken or not allowed; choose another one with --port, or leave "
-            "it out for the first free one."
+        raise SystemExit(f"app.py: the page can not be served at {host}: {error}") from None
+
+
+def require_free(host: str, port: int) -> None:
+    """Said before the models are loaded. Raises: OSError: in one sentence, for a port that can not be had."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except (OSError, OverflowError):
+        raise OSError(
+            f"port {port} of {host} is taken or not allowed; choose another one with --port, or leave it out for the "
+            "first free one."
         ) from None

@@ -184,21 +184,36 @@ class Example:
         return Source(lines, f'np.asarray(Image.open("{folder}/{self.mask_path.name}"))', ("import numpy as np",))
 
     def read(self) -> Picture:
-        """The picture with its truth."""
-        with Image.open(self.path) as opened:
-            image = np.asarray(opened.convert("RGB"))
+        """The picture with its truth. Raises: Refusal: if it can not be read."""
         mask = None
-        if self.mask_path is not None:
-            with Image.open(self.mask_path) as opened:
-                mask = np.asarray(opened)
+        try:
+            with Image.open(self.path) as opened:
+                image = np.asarray(opened.convert("RGB"))
+            if self.mask_path is not None:
+                with Image.open(self.mask_path) as opened:
+                    mask = np.asarray(opened)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise Refusal(f"The example {self.name} can not be read; choose another one.") from error
         return new_picture(image, mask, labels=self.labels, title=self.title, story=self.story, domain=self.domain)
 
 
 def read_examples(folder: Path) -> list[Example]:
-    """The entries of a folder's `examples.json`, in order; none where there is no such file."""
+    """The entries of a folder's `examples.json`, in order; none where there is no such file.
+
+    Raises: Refusal: for a file that is no list of examples.
+    """
     index = folder / "examples.json"
     if not index.is_file():
         return []
+    try:
+        return _examples(folder, json.loads(index.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Refusal(
+            f"{index.name} in {folder.name} is no list of examples ({type(error).__name__}); expected names and images."
+        ) from error
+
+
+def _examples(folder: Path, entries: list[dict[str, Any]]) -> list[Example]:
     return [
         Example(
             name=entry["name"],
@@ -210,5 +225,5 @@ def read_examples(folder: Path) -> list[Example]:
             domain=entry.get("domain") or "sandbox",
             pathology=entry.get("pathology") or "",
         )
-        for entry in json.loads(index.read_text(encoding="utf-8"))
+        for entry in entries
     ]

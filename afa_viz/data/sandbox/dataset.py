@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm
 
@@ -135,10 +136,28 @@ def render_split(
         watch: is told now and then how many scenes are there.
     """
     final = Path(cache_dir) / split_key(split, count, size, recipe, single)
-    if final.exists():
-        return final
+    if not final.exists():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(final.with_name(f"{final.name}.lock")):  # another process that renders the same is waited for
+            if not final.exists():
+                _render(final, split, count, size, recipe, single, workers, progress, watch)
+    return final
+
+
+def _render(
+    final: Path,
+    split: str,
+    count: int,
+    size: int,
+    recipe: Recipe,
+    single: bool,
+    workers: int,
+    progress: bool,
+    watch: Callable[[int], None] | None,
+) -> None:
+    """Fill a folder beside the final one, from its last saved chunk on, and give it its name."""
     partial_dir = final.with_name(final.name + ".partial")
-    partial_dir.mkdir(parents=True, exist_ok=True)
+    partial_dir.mkdir(exist_ok=True)
     arrays = _open_arrays(partial_dir, count, size)
     marker = partial_dir / "done.txt"
     done = int(marker.read_text()) if marker.exists() else 0
@@ -157,12 +176,7 @@ def render_split(
     facts = {"split": split, "count": count, "size": size, "single": single, "version": RENDER_VERSION}
     (partial_dir / "facts.json").write_text(json.dumps({**facts, "recipe": asdict(recipe)}, indent=2))
     marker.unlink(missing_ok=True)
-    try:
-        os.replace(partial_dir, final)
-    except OSError:  # another process finished the same split first
-        if not final.exists():
-            raise
-    return final
+    os.replace(partial_dir, final)
 
 
 def _open_arrays(folder: Path, count: int, size: int) -> dict[str, np.memmap]:
@@ -177,11 +191,18 @@ def _open_arrays(folder: Path, count: int, size: int) -> dict[str, np.memmap]:
     }
     if not all((folder / f"{name}.npy").exists() for name in layouts):
         (folder / "done.txt").unlink(missing_ok=True)
-        return {
-            name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
-            for name, (shape, dtype) in layouts.items()
-        }
+        for name, (shape, dtype) in layouts.items():
+            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
+    for name in layouts:
+        _reserve(folder / f"{name}.npy")
     return {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in layouts}
+
+
+def _reserve(path: Path) -> None:
+    """Take the room of a file at once: a disk that fills up under a memory map kills the process without a word."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _flush(arrays: dict[str, np.memmap]) -> None:

@@ -96,9 +96,10 @@ class Table:
             return sum(score.broken for score in self._scores.values())
 
     def save(self) -> None:
-        """Write the file, whole or not at all."""
-        with self._lock:  # damaged images are tried again after a restart
-            data = {n: [s.miou, s.iou] for n, s in self._scores.items() if not s.broken}
+        """Write the file, whole or not at all; scores that another app has written meanwhile are kept."""
+        with self._lock:
+            self._scores = _read(self._path) | self._scores
+            data = {n: [s.miou, s.iou] for n, s in self._scores.items() if not s.broken}  # those are tried again
         partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

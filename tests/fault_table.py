@@ -1,0 +1,90 @@
+"""What may go wrong around the program, and what has to come of it; each with the test that proves it. `docs/trust.md`
+shows this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: what happens to the program, what comes of it, and the test, as `file::name`."""
+
+    given: str
+    happens: str
+    test: str
+
+
+SAVING = (
+    Fault("killed while a checkpoint is written, at any moment", "the old one or the new one loads, never half of one",
+          "test_faults.py::test_killed_while_saving_a_checkpoint_loads"),
+    Fault("killed between the weights and their card", "the weights load with the card that was there",
+          "test_faults.py::test_killed_between_weights_and_card"),
+    Fault("killed while a run saves its state", "it resumes from the state before",
+          "test_faults.py::test_killed_while_a_run_saves_its_state"),
+    Fault("ended (SIGTERM, Ctrl-C) while it saves", "it saves first, then ends",
+          "test_train_status.py::test_what_is_being_saved_is_saved_first"),
+    Fault("killed in the middle of a line of `metrics.jsonl`", "that line is lost, the next one is not",
+          "test_faults.py::test_a_line_that_was_cut_off_swallows_no_other"),
+    Fault("damaged state of a run", "one sentence that tells how to begin again from a snapshot",
+          "test_faults.py::test_a_damaged_state_is_a_sentence"),
+)  # fmt: skip
+
+TRAINING = (
+    Fault("process killed in training", "resume goes on from the last save and ends bit for bit as if nothing had been",
+          "test_faults.py::test_a_killed_training_loses_at_most_the_steps_since_its_last_save"),
+    Fault("the same on photographs", "the same",
+          "test_photograph_run.py::test_killed_and_resumed_it_ends_as_if_nothing_had_been"),
+    Fault("one of several processes killed", "the others end, and the run is kept",
+          "test_photograph_run.py::test_when_one_process_dies_the_others_end_and_the_run_is_kept"),
+    Fault("training of the page killed", "the page says so and offers to resume",
+          "test_train_tab.py::test_a_stopped_training_goes_on_where_it_was"),
+    Fault("the loss is no number", "the run stops with one sentence and keeps its last save",
+          "test_training.py::test_non_finite_loss_stops_the_run"),
+    Fault("memory runs out", "one sentence", "test_train_status.py::test_what_the_machine_lacks_is_a_sentence"),
+    Fault("killed while scenes are rendered", "rendering goes on from the last chunk",
+          "test_sandbox.py::test_interrupted_rendering_goes_on"),
+    Fault("class names that no card can hold", "refused before the first step",
+          "test_training.py::test_names_that_can_not_be_written_are_refused_before_the_first_step"),
+)  # fmt: skip
+
+DISK = (
+    Fault("disk full while a checkpoint is written", "one sentence; the old checkpoint stays, nothing is left over",
+          "test_faults.py::test_a_full_disk_keeps_the_old_checkpoint"),
+    Fault("disk full while a run saves its state", "one sentence; the older state stays",
+          "test_faults.py::test_a_full_disk_keeps_the_state_of_a_run"),
+    Fault("disk full while a run writes its log", "one sentence; the run has saved its state",
+          "test_faults.py::test_a_full_disk_in_a_run_saves_what_it_can"),
+    Fault("disk full while scenes are rendered", "one sentence before any is, not a killed process",
+          "test_faults.py::test_a_full_disk_while_rendering_is_a_sentence"),
+    Fault("disk full while a file to download is written", "one sentence; the page goes on",
+          "test_faults.py::test_a_full_disk_while_exporting_is_a_sentence"),
+    Fault("disk full when a training is to start", "refused in one sentence",
+          "test_train_tab.py::test_a_full_disk_is_a_sentence"),
+    Fault("cache folder that can not be written", "the page works; scenes and scores stay in memory",
+          "test_faults.py::test_a_cache_that_can_not_be_written_is_no_error"),
+    Fault("a folder that can not be written, on the command line", "one sentence that names it",
+          "test_faults.py::test_a_folder_that_can_not_be_written_is_a_sentence"),
+    Fault("damaged file of scores", "scored anew", "test_data_tab.py::test_a_damaged_file_of_scores_is_made_anew"),
+    Fault("damaged or missing examples", "one sentence", "test_faults.py::test_damaged_examples_are_a_sentence"),
+)  # fmt: skip
+
+SERVING = (
+    Fault("browser closed in a computation", "others are answered as if nothing had been",
+          "test_faults_serving.py::test_a_browser_that_is_closed_in_a_computation_disturbs_nobody"),
+    Fault("two pages on one machine", "each has a port of its own and answers",
+          "test_faults_serving.py::test_two_pages_on_one_machine"),
+    Fault("two apps score one data set", "the scores of both are kept",
+          "test_faults_serving.py::test_two_apps_lose_no_score_of_each_other"),
+    Fault("two processes render the same scenes", "one renders, the other waits",
+          "test_faults_serving.py::test_two_processes_render_the_same_scenes_once"),
+    Fault("two apps want to train", "the second is told that one is at work",
+          "test_train_tab.py::test_a_stopped_training_goes_on_where_it_was"),
+    Fault("two visitors save the same report", "both get it whole",
+          "test_faults_serving.py::test_many_visitors_save_the_same_files"),
+    Fault("port taken", "one sentence that says how to choose another",
+          "test_faults_serving.py::test_a_taken_port_is_a_sentence"),
+)  # fmt: skip
+
+GROUPS = {"Saving": SAVING, "Training": TRAINING, "Disk": DISK, "Serving": SERVING}
+FAULTS = [fault for group in GROUPS.values() for fault in group]
