@@ -23,6 +23,7 @@ import urllib.request
 import zlib
 from base64 import b64decode
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,8 @@ class Expected:
 class Student(threading.Thread):
     """Acts at random intervals until the lesson is over; keeps the seconds of every action, and what went wrong."""
 
+    actions = ACTIONS
+
     def __init__(self, number: int, address: str, expected: Expected, end: float, pause: float) -> None:
         super().__init__(daemon=True)
         self.random = random.Random(number)
@@ -139,7 +142,7 @@ class Student(threading.Thread):
             self.errors.append(f"start: {error!r}")
             return
         while time.time() < self.end:
-            self.timed(self.random.choice(ACTIONS))
+            self.timed(self.random.choice(self.actions))
             time.sleep(self.random.uniform(0.5, 1.5) * self.pause)
 
     def timed(self, action: str) -> None:
@@ -281,18 +284,26 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     finally:
         app.terminate()
         app.wait(30)
-    times = {action: [t for s in students for t in s.times[action]] for action in ACTIONS}
-    rows = [
+    return {
+        "benchmark": "load", "machine": where, "students": args.students, "seconds": args.seconds,
+        "rows": action_rows(students), "errors": all_errors(students), "memory": memory,
+    }  # fmt: skip
+
+
+def action_rows(students: Sequence[Student]) -> list[dict[str, Any]]:
+    """Times of every action by anybody."""
+    times = {action: [t for s in students for t in s.times[action]] for action in dict.fromkeys(students[0].actions)}
+    return [
         {"action": action, "samples": samples, "median": statistics.median(samples), "p95": p95(samples)}
         for action, samples in times.items()
         if samples
     ]
-    errors = [error for student in students for error in student.errors]
+
+
+def all_errors(students: Sequence[Student]) -> list[str]:
+    """What went wrong for anybody; who is still waiting never got an answer."""
     late = sum(student.is_alive() for student in students)
-    return {
-        "benchmark": "load", "machine": where, "students": args.students, "seconds": args.seconds, "rows": rows,
-        "errors": errors + late * ["a student never got an answer"], "memory": memory,
-    }  # fmt: skip
+    return [error for student in students for error in student.errors] + late * ["a student never got an answer"]
 
 
 def p95(samples: list[float]) -> float:
@@ -300,13 +311,20 @@ def p95(samples: list[float]) -> float:
     return sorted(samples)[max(0, -(-95 * len(samples) // 100) - 1)]
 
 
+def action_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """A line an action."""
+    return [
+        f"{'action':12s}{'count':>8s}{'median':>12s}{'p95':>12s}",
+        *(
+            f"{row['action']:12s}{len(row['samples']):8d}{1000 * row['median']:9.0f} ms{1000 * row['p95']:9.0f} ms"
+            for row in rows
+        ),
+    ]
+
+
 def table(report: dict[str, Any]) -> str:
     """The report for reading."""
-    lines = [machine.heading(report["machine"]), "", f"{'action':12s}{'count':>8s}{'median':>12s}{'p95':>12s}"]
-    for row in report["rows"]:
-        lines.append(
-            f"{row['action']:12s}{len(row['samples']):8d}{1000 * row['median']:9.0f} ms{1000 * row['p95']:9.0f} ms"
-        )
+    lines = [machine.heading(report["machine"]), "", *action_lines(report["rows"])]
     memory, errors = report["memory"], report["errors"]
     half = memory[len(memory) // 2 :]
     lines += [

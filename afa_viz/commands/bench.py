@@ -33,6 +33,7 @@ GROUPS = (
     Group("start", "starting, and memory after many uploads", "benchmarks.start"),
     Group("sandbox", "rendering scenes, and training on them", "benchmarks.sandbox"),
     Group("load", "a classroom of simulated students", "benchmarks.load"),
+    Group("soak", "mixed use for a long time: errors, and whether memory grows", "benchmarks.soak"),
 )
 
 
