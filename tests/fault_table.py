@@ -86,5 +86,28 @@ SERVING = (
           "test_faults_serving.py::test_a_taken_port_is_a_sentence"),
 )  # fmt: skip
 
-GROUPS = {"Saving": SAVING, "Training": TRAINING, "Disk": DISK, "Serving": SERVING}
+REQUESTS = (
+    Fault("a path outside the folders of uploads and exports, however it is written", "nothing is served",
+          "test_hostile_requests.py::test_no_file_outside_is_served"),
+    Fault("an address of another host in place of a file", "refused in one sentence; no host is asked",
+          "test_hostile_requests.py::test_the_server_asks_no_other_host"),
+    Fault("a file that was not uploaded", "refused",
+          "test_hostile_requests.py::test_a_path_that_was_not_uploaded_is_refused"),
+    Fault("a question of more than 1 MB, or one that is no JSON", "refused in one sentence",
+          "test_hostile_requests.py::test_huge_and_broken_questions_are_refused"),
+    Fault("the name of another function of the server", "not found",
+          "test_hostile_requests.py::test_only_the_functions_of_the_page_can_be_called"),
+    Fault("an upload of 9 MB, or one named like a path", "refused, or kept in its own folder",
+          "test_hostile_requests.py::test_uploads_keep_to_their_folder_and_their_size"),
+    Fault("two visitors at once", "each gets its own answer",
+          "test_hostile_requests.py::test_two_visitors_have_two_answers"),
+    Fault("the name of somebody else's photograph", "no address and no endpoint leads to it",
+          "test_hostile_events.py::test_an_upload_has_no_address_and_no_name_that_others_can_ask_for"),
+    Fault("an old or hostile address of the page", "it opens with what fits, and says what does not",
+          "test_hostile_events.py::test_any_address_opens_something_of_ours"),
+    Fault("any visit of the tests in a browser", "no request leaves the server's own address",
+          "test_app_browser.py::test_another_example_and_a_photograph_of_ones_own"),
+)  # fmt: skip
+
+GROUPS = {"Saving": SAVING, "Training": TRAINING, "Disk": DISK, "Serving": SERVING, "Requests": REQUESTS}
 FAULTS = [fault for group in GROUPS.values() for fault in group]

@@ -24,6 +24,7 @@ from afa_viz.ui.dataset.sources import SandboxScenes
 from afa_viz.ui.page import guarded
 from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
+from afa_viz.ui.settings import SLIDERS
 from afa_viz.ui.trainer import START, Trainer
 from afa_viz.ui.training import Training
 
@@ -43,6 +44,22 @@ ANYTHING = st.sampled_from(NASTY) | st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
+
+ENDPOINTS = {
+    "explain": {"picture": None, "image": "example:scene0", "labels": None, "settings": None, "model": None},
+    "query": {"key": None, "row": 0, "column": 0, "block": None},
+    "export": {"key": None, "kind": "png", "label": None, "row": 0, "column": 0},
+}
+DEFAULTS = [[], *(slider.default for slider in SLIDERS)]
+EVENTS = {
+    "open_example": [0, "tiny", *DEFAULTS],
+    "open_data": [{"data": "val_0001"}, "tiny", *DEFAULTS],
+    "open_upload": [None, "tiny", *DEFAULTS],
+    "change_model": ["example:scene0", "tiny", *DEFAULTS],
+    "open_checkpoint": [{"run": "x", "iteration": 0}, "example:scene0", *DEFAULTS],
+    "change_labels": ["example:scene0", "tiny", ["cat"], *DEFAULTS],
+    "change_settings": ["radius", "example:scene0", "tiny", ["cat"], *DEFAULTS],
+}
 
 
 class World:

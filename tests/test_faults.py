@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -18,7 +17,6 @@ from pathlib import Path
 import pytest
 import torch
 from app_fixtures import prepare
-from fault_table import FAULTS
 from killed_runs import SAVE_EVERY, card, run
 
 from afa_viz.__main__ import main
@@ -40,12 +38,6 @@ from afa_viz.ui.session import Session
 TESTS = Path(__file__).parent
 FULL = Path("/dev/full")  # whatever is written there meets a full disk
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full: it is a device of Linux")
-
-
-def test_every_fault_of_the_table_has_its_test():
-    for fault in FAULTS:
-        file, _, name = fault.test.partition("::")
-        assert re.search(rf"^def {name}\(", (TESTS / file).read_text(encoding="utf-8"), re.M), fault.test
 
 
 def child(*arguments: str, **options) -> subprocess.CompletedProcess:

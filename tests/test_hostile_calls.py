@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_world import ANYTHING, ROOT, World, browser_calls, failures, few, functions, is_sentence, opened, strict
+from hostile_world import (
+    ANYTHING,
+    ENDPOINTS,
+    ROOT,
+    World,
+    browser_calls,
+    failures,
+    few,
+    functions,
+    is_sentence,
+    opened,
+    strict,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,12 +41,6 @@ def no_failure(caplog):
 
 
 # --- the named endpoints -------------------------------------------------------------------------------------------
-
-ENDPOINTS = {
-    "explain": {"picture": None, "image": "example:scene0", "labels": None, "settings": None, "model": None},
-    "query": {"key": None, "row": 0, "column": 0, "block": None},
-    "export": {"key": None, "kind": "png", "label": None, "row": 0, "column": 0},
-}
 
 
 def check_answer(world: World, name: str, asked: dict[str, Any], found: Any) -> None:

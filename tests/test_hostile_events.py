@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hostile_world import ANYTHING, browser_calls, failures, few, functions, is_sentence, opened, strict
+from hostile_world import ANYTHING, EVENTS, browser_calls, failures, few, functions, is_sentence, opened, strict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,16 +27,6 @@ def no_failure(caplog):
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
-DEFAULTS = [[], *(slider.default for slider in SLIDERS)]
-EVENTS = {
-    "open_example": [0, "tiny", *DEFAULTS],
-    "open_data": [{"data": "val_0001"}, "tiny", *DEFAULTS],
-    "open_upload": [None, "tiny", *DEFAULTS],
-    "change_model": ["example:scene0", "tiny", *DEFAULTS],
-    "open_checkpoint": [{"run": "x", "iteration": 0}, "example:scene0", *DEFAULTS],
-    "change_labels": ["example:scene0", "tiny", ["cat"], *DEFAULTS],
-    "change_settings": ["radius", "example:scene0", "tiny", ["cat"], *DEFAULTS],
-}
 PLACES = [(name, place) for name, good in EVENTS.items() for place in range(len(good))]
 
 
