@@ -165,9 +165,9 @@ def slope(times: np.ndarray, values: np.ndarray, spans: int = SPANS) -> tuple[fl
     y = np.array([values[part].mean() for part in parts])
     if len(x) < 3:
         raise ValueError(f"there are {len(times)} readings after the warm-up; expected at least 3: soak longer.")
-    x -= x.mean()
+    x, y = x - x.mean(), y - y.mean()  # of values that are all the same, nothing is left: not even rounding
     rate = float((x * y).sum() / (x * x).sum())
-    left = y - y.mean() - rate * x
+    left = y - rate * x
     return rate, float(np.sqrt((left**2).sum() / (len(x) - 2) / (x * x).sum()))
 
 

@@ -244,6 +244,7 @@ def _warm(session: Session, answers: Answers, model: str) -> None:
     """Explain the other examples, so that each opens at once."""
     for example in session.examples:
         answers.warm(session.request(f"example:{example.name}", model))
+    session.give_back(at_once=True)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -20,6 +20,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.explain import STAGES, explain, recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.cache import SingleFlightCache
+from afa_viz.ui.memory import Trimmer
 from afa_viz.ui.pictures import UPLOADED, Example, Picture, Refusal, Source, quoted, read_examples
 from afa_viz.ui.registry import Registry
 
@@ -106,6 +107,7 @@ class Session:
         )
         self._lock = threading.Lock()
         self._requests: OrderedDict[str, Request] = OrderedDict()
+        self.give_back = Trimmer()
         self._explaining = 0
         self._explained = -math.inf  # when the last explanation ended, by time.monotonic
 
@@ -214,6 +216,7 @@ class Session:
             with self._lock:
                 self._explaining -= 1
                 self._explained = time.monotonic()
+            self.give_back()
 
     def _explain(self, request: Request) -> Trace:
         model = self.registry.get(request.model)
