@@ -45,7 +45,6 @@ EXTRA = {
 # third-party packages that belong to one room
 OWNED = {
     "gradio": {"afa_viz.ui"},
-    "plotly": {"afa_viz.figures"},
     "matplotlib": {"afa_viz.figures"},
     "huggingface_hub": {"afa_viz.model", "afa_viz.commands"},
     "timm": {"afa_viz.model"},
