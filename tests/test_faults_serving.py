@@ -20,9 +20,9 @@ from hostile_world import strict
 from afa_viz.data.sandbox import dataset as rendering
 from afa_viz.trace import Trace
 from afa_viz.ui import app as app_module
+from afa_viz.ui import launch as launch_module
 from afa_viz.ui import session as session_module
 from afa_viz.ui.answers import EXPORTS_KEPT, KINDS, Answers
-from afa_viz.ui.app import launch
 from afa_viz.ui.dataset.scoring import Score, Table
 from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
@@ -97,11 +97,11 @@ def test_two_pages_on_one_machine(options):
 
 @pytest.mark.parametrize("port", ["taken", 70_000, -1])
 def test_a_taken_port_is_a_sentence(options, monkeypatch, port):
-    monkeypatch.setattr(app_module, "build", None)  # it is said before anything is loaded
+    monkeypatch.setattr(launch_module, "build", None)  # it is said before anything is loaded
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1] if port == "taken" else port
         with pytest.raises(SystemExit) as end:
-            launch(["--port", str(number)])
+            launch_module.launch(["--port", str(number)])
     text = str(end.value)
     assert text.startswith(f"app.py: port {number} of 127.0.0.1 is taken") and "--port" in text and text.endswith(".")
 

@@ -18,8 +18,8 @@ from afa_viz.training import records
 from afa_viz.training.status import Status, write_status
 from afa_viz.ui import trainer as trainer_module
 from afa_viz.ui.answers import Answers
-from afa_viz.ui.app import may_train, parser
 from afa_viz.ui.callbacks import Callbacks
+from afa_viz.ui.launch import may_train, parser
 from afa_viz.ui.orders import LONGEST, POOLINGS, RECIPES, SHORTEST, STARTS, Order, read_order
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.registry import Registry, discover
