@@ -3,7 +3,7 @@
 python .ci/lowest.py [--folder DIR] [--keep PACKAGE …] [--tests FILE …]
 
 A promise that nobody tests is soon broken. Packages named by --keep have the version of the Python that runs this:
-torch and torchvision by default, which are large; `--keep` alone tries them too.
+torch and torchvision by default, which are large; `--keep` alone tries their lowest, too.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Visitors open examples, upload photographs (a new one each time), move threshold
 lab, and send nonsense. Every answer is checked: against the expected trace, the first bytes of a file, or the sentence
 of a refusal. Memory is a straight line through its means over short spans after the warm-up, with the
 standard error of its slope; single readings jump with every explanation, so their errors would not be independent.
+Caches fill for some minutes: a soak of less sees that as growth.
 """
 
 from __future__ import annotations
