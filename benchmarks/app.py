@@ -41,6 +41,7 @@ TARGETS = {
     "hover": Target("hover a cell: scripts until the frame is drawn, slowest tab", 16),
     "click": Target("click a cell: every view that depends on it is drawn, slowest tab", 100),
     "threshold": Target("drag a threshold (Regions)", 50),
+    "opacity": Target("drag the opacity of all maps, slowest tab", 50),
     "step": Target("drag the step (Random walk)", 50),
     "iteration": Target("drag the iteration (PAR)", 50),
     "example": Target("open a bundled example", 300),
@@ -119,7 +120,7 @@ def _measure(chromium: Any, address: str, args: argparse.Namespace) -> dict[str,
     if "page" in args.only:
         samples["page"] = _page_loads(chromium, address, args.runs)
     with opened(chromium, address) as page:
-        for name, key in (("hover", "work"), ("click", "drawn")):
+        for name, key in (("hover", "work"), ("click", "drawn"), ("opacity", "drawn")):
             if name in args.only:
                 samples[name] = _slowest_tab(page, name, key, args.runs)
         for name, (tab, slider) in SLIDERS.items():

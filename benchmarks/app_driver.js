@@ -55,6 +55,8 @@
     hover: (count) => onCells(count, [[PointerEvent, { name: "pointermove" }]]),
     click: (count) => onCells(count, [[MouseEvent, { name: "click" }]]),
 
+    opacity: (count) => window.bench.drag('.afa-bar [data-do="opacity"]', count),
+
     /** Drag a slider over its places; the button stays down. */
     drag(selector, count) {
       const slider = document.querySelector(selector);

@@ -17,8 +17,11 @@ from browser import (  # noqa: F401  (fixtures)
     recomputed,
     requests,
     small_targets,
+    tab,
     visit,
 )
+
+from afa_viz.classes import SANDBOX_CLASSES
 
 try:
     from playwright.sync_api import expect
@@ -186,6 +189,61 @@ def test_another_example_and_a_photograph_of_ones_own(visit, tmp_path):  # noqa:
     page.locator("#afa-pick input[type=file]").set_input_files(tmp_path / "fake.png")
     expect(page.get_by_text("not a PNG, JPEG or WebP picture")).to_be_visible()
     expect(page.get_by_role("heading", name="Your photograph")).to_be_visible()
+
+
+def test_a_link_to_another_picture_leads_to_its_class_and_cell(visit):  # noqa: F811
+    """Scene 1 has a class that the picture with which the page opens has not."""
+    name = SANDBOX_CLASSES[7]
+    assert name not in (SANDBOX_CLASSES[6], "bird")
+    query = f"example=scene1&class={name}&cell=2,5&block=1&head=1&tab=affinity&opacity=0.4"
+    page = visit(query=query)
+    expect(page.get_by_role("heading", name="Scene 1")).to_be_visible()
+    expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".afa-status")).to_contain_text("Row 2, column 5, pinned")
+    expect(page.locator('[data-do="block"]')).to_have_value("0")
+    expect(page.locator('[data-do="opacity"]')).to_have_value("40")
+    for part in query.split("&"):
+        page.wait_for_function("(part) => location.search.includes(part)", arg=part)
+
+
+def test_a_link_that_fits_another_picture_says_so(visit):  # noqa: F811
+    """The class is one of the picture with which the page opens, not of the linked one."""
+    page = visit(query="example=scene1&class=bird&cell=2,5")
+    expect(page.locator(".afa-status")).to_contain_text("left out: class")
+    expect(page.locator(".afa-status")).not_to_contain_text("class, cell")
+
+
+def test_one_opacity_for_every_map(visit):  # noqa: F811
+    page = visit()
+    tab(page, "regions")
+    slider = page.locator('[data-do="opacity"]')
+    label = '[data-tab="regions"] [data-view="label"] canvas'
+    images = (stage("cam"), stage("seg"), label)
+    seen, before = requests(page), [pixels(page, image) for image in images]
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.locator('[data-fill="opacity"]')).to_have_text("0 %")
+    for image, old in zip(images, before, strict=True):
+        changes(page, image, old)
+    spread = page.locator(stage("cam")).evaluate(  # of the colours of a pixel: grey has none
+        """(canvas) => {
+             const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+             let most = 0;
+             for (let i = 0; i < data.length; i += 4) most = Math.max(most, Math.abs(data[i] - data[i + 2]));
+             return most;
+           }"""
+    )
+    assert spread == 0  # the photograph alone, in grey
+    page.wait_for_function("location.search.includes('opacity=0')")
+    page.locator(".afa-views").focus()
+    for _ in range(17):
+        page.keyboard.press("+")
+    expect(page.locator('[data-fill="opacity"]')).to_have_text("85 %")
+    page.wait_for_function("!location.search.includes('opacity')")
+    assert [pixels(page, image) for image in images] == before
+    page.keyboard.press("-")
+    expect(page.locator('[data-fill="opacity"]')).to_have_text("80 %")
+    assert seen == []
 
 
 def test_a_link_leads_back(visit):  # noqa: F811

@@ -46,7 +46,7 @@ def grip(page: Page, selector: str, start: float, end: float) -> None:
 def shares(page: Page, panel: str) -> list[float]:
     """Percentages in the legend of the regions."""
     text = page.locator(f'{panel} [data-list="shares"]').inner_text()
-    return [float(found) for found in re.findall(r"([\d.]+) %", text)]
+    return [float(found) for found in re.findall(r"([\d.]+)\s%", text)]
 
 
 def median_frame(page: Page, selector: str) -> float:
@@ -86,7 +86,7 @@ def test_the_cut_of_a_cam_against_the_truth(visit):  # noqa: F811
     for cut in ("0.1", "0.45", "0.9"):
         page.locator(f'{panel} [data-setting="bkg_score"] input').fill(cut)
         expect(words).to_contain_text(f"Cut at {float(cut):.2f}, the CAM finds")
-        numbers = [float(text) for text in re.findall(r"([\d.]+) %", words.inner_text())]
+        numbers = [float(text) for text in re.findall(r"([\d.]+)\s%", words.inner_text())]
         found.append(numbers[0])
         assert numbers[2] <= numbers[3] + 0.5  # no cut beats the best one
     assert found == sorted(found, reverse=True) and found[0] > found[-1]  # a higher cut finds less
@@ -212,7 +212,7 @@ def test_par_plays_and_shows_its_neighbours(visit):  # noqa: F811
     expect(page.locator(f'{panel} [data-fill="iteration"]')).to_have_text("10 of 10", timeout=10_000)
     expect(page.locator(f"{panel} .afa-ring")).to_have_count(6)
     rings = page.locator(f"{panel} .afa-ring span").all_inner_texts()
-    assert sum(float(ring.split(": ")[1].rstrip(" %")) for ring in rings) == pytest.approx(101, abs=0.4)
+    assert sum(float(ring.split()[2]) for ring in rings) == pytest.approx(101, abs=0.4)
     words = page.locator(f'{panel} [data-fill="weights"]')
     old = words.inner_text()
     page.locator(f'{panel} [data-view="pixel"] canvas').focus()
@@ -238,10 +238,10 @@ def test_the_prediction_against_the_truth(visit):  # noqa: F811
     panel = tab(page, "seg")
     expect(page.locator(f"{panel} .afa-ladder > div")).to_have_count(5)
     for row in page.locator(f"{panel} .afa-confusion tr").all()[1:]:
-        numbers = [float(text.rstrip(" %")) for text in row.locator("td").all_inner_texts()]
+        numbers = [float(text.split()[0]) for text in row.locator("td").all_inner_texts()]
         assert 0 < sum(numbers) < 100.3  # rare wrong classes have no column
     errors = page.locator(f'{panel} [data-list="errors"]').inner_text()
-    assert sum(float(found) for found in re.findall(r"([\d.]+) %", errors)) == pytest.approx(100, abs=0.3)
+    assert sum(float(found) for found in re.findall(r"([\d.]+)\s%", errors)) == pytest.approx(100, abs=0.3)
 
 
 def test_without_a_mask_nothing_is_scored(visit):  # noqa: F811

@@ -59,6 +59,10 @@ class Answers:
             lambda: payload.to_json(payload.stages(trace, request.key, scene_key(request)) | words),
         )
 
+    def linked(self, request: Request) -> str:
+        """`stages`, marked as what the address of the page asked for."""
+        return f'{self.stages(request)[:-1]},"linked":true}}'
+
     def first_look(self, request: Request) -> str | None:
         """A value to look at while `stages` is made; None where that would not take long."""
         quick = self._session.quick(request)

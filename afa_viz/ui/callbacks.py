@@ -104,7 +104,7 @@ class Callbacks:
         if found.complaint:
             gr.Warning(found.complaint, title="About this link")
         request, registry = found.request, self.session.registry
-        value, choices = self.answers.stages(request), list(registry.class_names(request.model)[1:])
+        value, choices = self.answers.linked(request), list(registry.class_names(request.model)[1:])
         place = NONE_SELECTED if found.place is None else found.place
         return (
             value, request.picture, gr.update(selected_index=place), request.model,

@@ -23,13 +23,14 @@ function paintChange(canvas, kinds) {
   const context = canvas.getContext("2d");
   const pixels = groundPixels(scene.grey, canvas.width, canvas.height);
   const large = scaledLabels({ rows, cols, bytes: kinds }, canvas.width, canvas.height);
+  const alpha = Math.min(1, view.opacity / HEAT);
   const period = Math.max(4, Math.round(canvas.width / 40));
   for (let i = 0; i < large.length; i++) {
     if (!large[i]) continue;
     const wrong = large[i] > KIND.lost;
     const dark = wrong && ((i % canvas.width) + Math.floor(i / canvas.width)) % period < period / 2;
     const colour = dark ? [25, 25, 25] : tables[large[i] % 2 ? "gained" : "lost"];
-    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = colour[c];
+    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] += (colour[c] - pixels.data[4 * i + c]) * alpha;
   }
   context.putImageData(pixels, 0, 0);
 }

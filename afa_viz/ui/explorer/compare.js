@@ -171,8 +171,8 @@
   /** Draw the labels of both sides and what B changes in the chosen class; whether any label differs. */
   function drawLabels(name, canvases) {
     const labels = labelsOf(name);
-    [canvases.a, canvases.b].forEach((canvas, i) => paintLabels(canvas, scene.grey,
-      { rows: data.size[0], cols: data.size[1], bytes: labels[i] }, colourOf, () => ""));
+    [canvases.a, canvases.b].forEach((canvas, i) => labelCanvas(canvas,
+      { rows: data.size[0], cols: data.size[1], bytes: labels[i] }, colourOf));
     paintChange(canvases.difference, changeKinds(...labels, scene.target?.bytes, view.label).kinds);
     return labels[0].some((label, i) => label !== labels[1][i]);
   }

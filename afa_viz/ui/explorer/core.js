@@ -11,12 +11,13 @@ const control = (name) => $(`.afa-bar [data-do="${name}"]`);
 const tables = JSON.parse(props.tables);
 const bytesOfText = (letters) => Uint8Array.from(atob(letters), (c) => c.charCodeAt(0));
 const lut = bytesOfText(tables.lut);
-const heat = heatTable(lut);
+const HEAT = 0.85; // opacity of the largest value on the photograph, as in figures/colour.py
+const heat = heatTable(lut, HEAT);
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const MEAN = -1; // the head that stands for the mean of all
 
 const view = { label: 0, block: -1, head: MEAN, rest: [0, 0], pin: null, hover: null, iteration: null, shared: false,
-  logits: false, tab: "", step: "" };
+  opacity: HEAT, logits: false, tab: "", step: "" };
 let data = null; // stages of the present settings
 let scene = null; // picture, prediction, truth, blocks
 let par = null; // all PAR iterations where the browser does not make them itself; null until asked for
@@ -33,12 +34,13 @@ const strongest = () => data.classes.find((c) => c.label === view.label)?.cell ?
 
 // --- words -----------------------------------------------------------------------------------------------------------
 
-const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(1)} %`);
+const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(1)}\u00a0%`); // the two stay on one line
 const signed = (number, digits = 1) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
 const three = (number) => (Math.abs(number) < 1e-6 ? "0" : Number(number.toPrecision(3)).toString().replace("-", "−"));
 
 /** A text of texts/en.json, its {names} filled in. */
-const text = (key, values = {}) => (tables.texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+const text = (key, values = {}) => (tables.texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "")
+  .replaceAll(" %", "\u00a0%");
 
 let speaking = 0;
 /** Say it in the status line, and aloud once the hand rests (or `now`). */
@@ -176,6 +178,7 @@ async function receive() {
   const mine = ++turn;
   try {
     const raw = JSON.parse(props.value);
+    if (waits(raw)) return;
     const labels = Object.entries(raw.labels);
     const [nextScene, ...maps] = await Promise.all([loadScene(raw.scene, raw.key),
       ...MAPS.map((name) => unpack(raw[name])), ...labels.map(([, packed]) => unpack(packed))]);

@@ -1,13 +1,15 @@
 // Pictures of float maps for the tabs that compute in the browser: heat, signed differences, labels, outlines.
 
-const SIGNED = signedTable(Uint8Array.from(atob(tables.difference), (c) => c.charCodeAt(0)));
+const LABELS = 0.6; // opacity of labels while that of the largest value is HEAT, as in figures/colour.py
+const differences = bytesOfText(tables.difference);
+const SIGNED = signedTable(differences, HEAT);
 
 /** RGBA colours of 256 signed values: 0 and 255 are the extremes, the middle is 0 and lets the photograph through. */
-function signedTable(colours) {
+function signedTable(colours, alpha) {
   const table = new Uint8ClampedArray(1024);
   for (let i = 0; i < 256; i++) {
     table.set(colours.subarray(3 * i, 3 * i + 3), 4 * i);
-    table[4 * i + 3] = 255 * (0.25 + 0.65 * Math.min(1, Math.abs(i - 127.5) / 64));
+    table[4 * i + 3] = 255 * alpha * (0.3 + 0.75 * Math.min(1, Math.abs(i - 127.5) / 64));
   }
   return table;
 }
@@ -72,8 +74,13 @@ function fieldBar(figure, low, high, table) {
 function paintLabelField(figure, bytes, [rows, cols], colourOf, nameOf) {
   const canvas = figure.querySelector("canvas[role=img]");
   fitFigure(canvas);
-  paintLabels(canvas, scene.grey, { rows, cols, bytes }, colourOf, nameOf);
+  labelCanvas(canvas, { rows, cols, bytes }, colourOf, nameOf);
   return canvas;
+}
+
+/** Fill a canvas with labels over the grey photograph, as opaque as the page's other maps are. */
+function labelCanvas(canvas, map, colourOf, nameOf = () => "") {
+  paintLabels(canvas, scene.grey, map, colourOf, nameOf, (LABELS * view.opacity) / HEAT);
 }
 
 /** Give a canvas as many pixels as it covers on the screen. */

@@ -79,6 +79,9 @@ $("[role=tablist]").addEventListener("keydown", (event) => {
 control("block").addEventListener("change", (event) => setView({ block: Number(event.target.value) }));
 control("head").addEventListener("change", (event) => setView({ head: Number(event.target.value) }));
 control("shared").addEventListener("click", () => setView({ shared: !view.shared }));
+for (const button of $$("[data-move]")) { // for fingers, which have no arrow keys
+  button.addEventListener("click", () => { if (data) move(...button.dataset.move.split(" ").map(Number)); });
+}
 for (const [name, axis] of [["row", 0], ["col", 1]]) {
   control(name).addEventListener("change", (event) => {
     typing = "";

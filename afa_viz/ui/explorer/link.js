@@ -8,13 +8,24 @@ const linkParts = [];
 /** A tab with an own share of the address: {names, read(asked) -> names that do not fit, write(query)}. */
 const registerLink = (part) => { linkParts.push(part); };
 
+const HOLD = 4000; // milliseconds that a first picture waits for the one that the address names
+const asked = new URLSearchParams(window.location.search); // as the page was opened
+const named = THEIRS.some((name) => asked.has(name));
 let restored = false;
+let overdue = false;
+let holding = 0;
 
-/** Take over what the address says, once; what does not fit is left out, and a sentence says so. */
+/** Whether an explanation must wait: the address names another one, which the server has not sent yet. */
+function waits(raw) {
+  if (!named || restored || raw.linked || overdue) return false;
+  if (!holding) holding = setTimeout(() => { overdue = true; receive(); }, HOLD);
+  return true;
+}
+
+/** Take over what the address says, once what it names is here; what does not fit is left out, and a sentence says so. */
 function restoreLink() {
-  if (restored) return "";
+  if (restored || (named && !data.linked)) return "";
   restored = true;
-  const asked = new URLSearchParams(window.location.search);
   const wrong = [];
   const read = (name, fits, take) => {
     const value = asked.get(name);
@@ -64,7 +75,8 @@ let linking = 0;
 function linkLater() {
   clearTimeout(linking);
   linking = setTimeout(() => {
-    if (data) window.history.replaceState(window.history.state, "", `?${linkText()}${window.location.hash}`);
+    const early = named && !restored && !overdue; // the address is still to be read
+    if (data && !early) window.history.replaceState(window.history.state, "", `?${linkText()}${window.location.hash}`);
   }, 250);
 }
 

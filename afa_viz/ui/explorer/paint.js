@@ -46,7 +46,7 @@ function greyOf(image) {
 }
 
 /** RGBA colours of the 256 values of a map: weak values let the photograph through (as figures.colour.heat). */
-function heatTable(lut, alpha = 0.85) {
+function heatTable(lut, alpha) {
   const table = new Uint8ClampedArray(1024);
   for (let i = 0; i < 256; i++) {
     table.set(lut.subarray(3 * i, 3 * i + 3), 4 * i);
@@ -108,8 +108,8 @@ function scaledLabels(map, width, height) {
   return out;
 }
 
-/** Fill a canvas with labels over the photograph at its own resolution: colours, hatched 255, outlines, names. */
-function paintLabels(canvas, ground, map, colourOf, nameOf, alpha = 0.6) {
+/** Fill a canvas with labels over a ground at its own resolution: colours, hatched 255, outlines, names. */
+function paintLabels(canvas, ground, map, colourOf, nameOf, alpha) {
   const context = canvas.getContext("2d");
   const { width, height } = canvas;
   const pixels = groundPixels(ground, width, height);

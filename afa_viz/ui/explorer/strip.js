@@ -142,11 +142,11 @@ const strip = (() => {
     affinity: (canvas) => paintMap(canvas, affinityMap(), false),
     cam_rw: (canvas) => paintMap(canvas, layer(data.cam_rw, channel()), false),
     cam_par: (canvas) => paintMap(canvas, layer(data.cam_par, channel()), true),
-    regions: (canvas) => paintLabels(canvas, scene.grey, layer(data.pseudo_label),
-      (label) => (label ? tables.foreground : tables.background), () => ""),
-    pseudo_label: (canvas) => paintLabels(canvas, scene.grey, layer(data.pseudo_label), colourOf, () => ""),
-    seg: (canvas) => paintLabels(canvas, scene.grey, layer(scene.seg), colourOf, () => ""),
-    target: (canvas) => paintLabels(canvas, scene.grey, layer(scene.target), colourOf, () => ""),
+    regions: (canvas) => labelCanvas(canvas, layer(data.pseudo_label),
+      (label) => (label ? tables.foreground : tables.background)),
+    pseudo_label: (canvas) => labelCanvas(canvas, layer(data.pseudo_label), colourOf),
+    seg: (canvas) => labelCanvas(canvas, layer(scene.seg), colourOf),
+    target: (canvas) => labelCanvas(canvas, layer(scene.target), colourOf),
   };
 
   function drawMark({ key, canvas }) {
