@@ -26,7 +26,8 @@ from afa_viz.ui import payload
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "afa_viz" / "examples"
-SCRIPTS = [ROOT / "afa_viz" / "ui" / "explorer" / name for name in ("chain.js", "stages.js")]
+NAMES = ("chain.js", "tally.js", "stages.js", "spread.js")
+SCRIPTS = [ROOT / "afa_viz" / "ui" / "explorer" / name for name in NAMES]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 HOW = "install it with `pip install playwright` and `apt-get install chromium` (or name a Chromium in $CHROMIUM)"
 
@@ -243,8 +244,8 @@ def test_the_numbers_beside_the_pictures(page, base):
     found = page.evaluate(
         """(both) => {
              const [label, target] = both.map(bytes);
-             return { shares: chain.shares(label), certain: chain.certain(label, target),
-               scores: chain.scores(label, target) };
+             return { shares: tally.shares(label), certain: tally.certain(label, target),
+               scores: tally.scores(label, target) };
            }""",
         both,
     )
@@ -259,3 +260,19 @@ def test_the_numbers_beside_the_pictures(page, base):
     expected = scores.label_score(target, trace.pseudo_label, len(trace.class_names))
     assert found["scores"]["miou"] == pytest.approx(expected["miou"])
     assert {int(k): v for k, v in found["scores"]["iou"].items()} == pytest.approx(expected["iou"])
+
+
+def test_the_order_of_two_lists_and_limits_without_outliers(page):
+    """The order is the share of pairs, counted one by one; ties count half."""
+    random = np.random.default_rng(5)
+    first, second = random.integers(0, 9, 41).astype(np.float32), random.integers(-3, 7, 23).astype(np.float32)
+    wins = (first[:, None] > second).mean() + (first[:, None] == second).mean() / 2
+    lists = [base64.b64encode(values.tobytes()).decode() for values in (first, second)]
+    found = page.evaluate("([first, second]) => orderOf(floats(first), floats(second))", lists)
+    assert found == pytest.approx(wins)
+    values = np.concatenate([random.random(254), [-50, 80]]).astype(np.float32)
+    low, high = page.evaluate("(text) => robustLimits(floats(text))", base64.b64encode(values.tobytes()).decode())
+    assert 0 <= low < 0.1 and 0.9 < high <= 1  # the two odd values do not count
+    spike = np.zeros(100, np.float32)
+    spike[7] = 1
+    assert page.evaluate("(text) => robustLimits(floats(text))", base64.b64encode(spike.tobytes()).decode()) == [0, 1]

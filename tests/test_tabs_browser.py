@@ -172,6 +172,28 @@ def test_the_walk_step_by_step(visit):  # noqa: F811
     assert seen == []
 
 
+def test_the_walk_in_numbers_and_on_one_scale(visit):  # noqa: F811
+    page = visit()
+    panel = tab(page, "walk")
+    words, seen = page.locator(f'{panel} [data-fill="leak"]'), requests(page)
+    page.locator(f"{panel} [data-step]").fill("0")
+    expect(words).to_contain_text("At step 0,")
+    now, before, *_ = re.findall(r"([\d.]+)\s%", words.inner_text())
+    assert now == before and 0 <= float(now) <= 100
+    page.locator(f"{panel} [data-step]").fill("10")
+    expect(words).to_contain_text("At step 10,")
+    wide, wide_before = re.findall(r"within ([\d.]+) \(before: ([\d.]+)\)", words.inner_text())[0]
+    assert float(wide) < float(wide_before)  # ten steps level out whatever there is
+    bar = f'{panel} [data-view="before"] .afa-scale', f'{panel} [data-view="after"] .afa-scale'
+    numbers = [[text.strip("≤≥ ") for text in page.locator(f"{one} span").all_inner_texts()] for one in bar]
+    assert numbers[0] != numbers[1]
+    page.locator('[data-do="shared"]').click()
+    expect(page.locator(f'{panel} [data-fill="scale"]')).to_contain_text("one scale for all steps")
+    shared = [[text.strip("≤≥ ") for text in page.locator(f"{one} span").all_inner_texts()] for one in bar]
+    assert shared[0] == shared[1]
+    assert seen == []
+
+
 def test_seeds_are_dropped_painted_and_taken_away(visit):  # noqa: F811
     page = visit()
     panel = tab(page, "walk")

@@ -136,40 +136,43 @@
   // --- the whole matrix ----------------------------------------------------------------------------------------------
 
   function drawMatrix() {
-    const box = figure("matrix");
     $('[data-list="matrix"]', section).hidden = !matrix.whole;
     if (!matrix.whole) return;
-    const canvas = box.querySelector("canvas");
+    const canvas = figure("matrix").querySelector("canvas");
     const width = Math.round(canvas.clientWidth * Math.min(2, window.devicePixelRatio || 1));
     if (!width) return;
-    [canvas.width, canvas.height] = [width, width];
     const cells = data.grid[0] * data.grid[1];
+    const drawn = [data.key, shown, width, live.settings?.radius].join(" ");
+    if (base?.drawn !== drawn) paintMatrix(canvas, width, cells);
+    base.drawn = drawn;
+    title("matrix", text("affinity.matrix_of", { name: text(`affinity.${shown}`), cells }));
+    drawMarks();
+  }
+
+  function paintMatrix(canvas, width, cells) {
+    const box = figure("matrix");
+    [canvas.width, canvas.height] = [width, width];
     const small = sheet(cells, cells);
     const context = small.getContext("2d");
     const pixels = context.createImageData(cells, cells);
     const values = matrix.all(shown);
     const range = shown === "learned" ? [0, 1] : matrix.numbers.limits;
     const bytes = shown === "labels" ? values : bytesOf(values, ...range);
-    for (let i = 0; i < bytes.length; i++) {
-      const colour = shown === "labels" ? COLOURS[bytes[i]] ?? (bytes[i] ? [150, 150, 150] : [58, 58, 58])
-        : lut.subarray(3 * bytes[i], 3 * bytes[i] + 3);
-      pixels.data.set([...colour, 255], 4 * i);
-    }
+    const colours = new Uint32Array((shown === "labels" ? kinds : solid).buffer);
+    const out = new Uint32Array(pixels.data.buffer);
+    for (let i = 0; i < out.length; i++) out[i] = colours[bytes[i]];
     context.putImageData(pixels, 0, 0);
     base = sheet(width, width);
     base.getContext("2d").imageSmoothingEnabled = false;
     base.getContext("2d").drawImage(small, 0, 0, width, width);
     if (shown === "labels") box.querySelector(".afa-scale")?.remove();
     else fieldBar(box, ...range, solid);
-    title("matrix", text("affinity.matrix_of", { name: text(`affinity.${shown}`), cells }));
-    drawMarks();
   }
 
-  const solid = (() => {
-    const table = new Uint8ClampedArray(1024);
-    for (let i = 0; i < 256; i++) table.set([...lut.subarray(3 * i, 3 * i + 3), 255], 4 * i);
-    return table;
-  })();
+  /** RGBA colours of 256 values. */
+  const tableOf = (colourAt) => Uint8ClampedArray.from(Array.from({ length: 256 }, (_, i) => [...colourAt(i), 255]).flat());
+  const solid = tableOf((i) => lut.subarray(3 * i, 3 * i + 3));
+  const kinds = tableOf((i) => COLOURS[i] ?? (i ? [150, 150, 150] : [58, 58, 58])); // ignored, beyond the window
 
   /** The row of the query in the matrix, and the pair under the pointer. */
   function drawMarks() {

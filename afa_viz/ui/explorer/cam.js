@@ -87,23 +87,12 @@
   function drawCurves(lines, at, words) {
     const canvas = $(".afa-plot", section);
     canvas.setAttribute("aria-label", words);
-    const plot = plotOf(canvas, { right: 96, top: 10 });
+    const plot = plotOf(canvas, { right: 96, top: 10, bottom: 42 });
     if (!plot) return;
-    const { context, x, y, ink, muted } = plot;
-    context.textBaseline = "middle";
-    for (const share of [0, 0.5, 1]) {
-      [context.globalAlpha, context.strokeStyle, context.fillStyle] = [0.25, ink, muted];
-      context.beginPath();
-      context.moveTo(x(0), y(share));
-      context.lineTo(x(1), y(share));
-      context.stroke();
-      context.globalAlpha = 1;
-      context.textAlign = "right";
-      context.fillText(`${100 * share} %`, x(0) - 6, y(share));
-    }
-    context.textAlign = "center";
-    for (const share of [0, 0.25, 0.5, 0.75, 1]) context.fillText(String(share), x(share), y(0) + 12);
-    context.fillText(text("cam.curve_axis"), x(0.625), y(0) + 12);
+    const { context, x, y, ink } = plot;
+    plotGrid(plot, [0, 0.5, 1].map((share) => [y(share), `${100 * share} %`]), QUARTERS.map((share) => [share, String(share)]));
+    context.textAlign = "right";
+    context.fillText(text("cam.curve_axis"), x(1), y(0) + 24);
     const ends = [];
     for (const [name, colour] of [["found", plot.accent], ["right", plot.warm], ["iou", ink]]) {
       [context.strokeStyle, context.lineWidth] = [colour, name === "iou" ? 3 : 2];
@@ -115,16 +104,9 @@
         last = share;
       });
       context.stroke();
-      ends.push({ name, colour, at: y(last) });
+      ends.push({ name: text(`cam.curve_${name}`), colour, at: y(last) });
     }
-    ends.sort((a, b) => b.at - a.at).forEach((end, i) => { // from below; names keep a line's height between them
-      if (i) end.at = Math.min(end.at, ends[i - 1].at - 15);
-    });
-    context.textAlign = "left";
-    for (const { name, colour, at: height } of ends) {
-      context.fillStyle = colour;
-      context.fillText(text(`cam.curve_${name}`), x(1) + 6, height);
-    }
+    plotEnds(plot, ends);
     [context.strokeStyle, context.lineWidth] = [ink, 1.5];
     context.setLineDash([5, 4]);
     context.beginPath();

@@ -233,7 +233,7 @@ const chain = (() => {
     return out;
   }
 
-  // --- labels and their scores ---------------------------------------------------------------------------------------
+  // --- labels --------------------------------------------------------------------------------------------------------
 
   /** Label of the strongest channel, the first of equals: (P, places) -> (places,); `labels` are the channels'. */
   function strongest(scores, labels) {
@@ -264,66 +264,5 @@ const chain = (() => {
     return high.map((label, i) => label || (low[i] ? UNCERTAIN : 0));
   }
 
-  /** Shares of a label map that are foreground, background and uncertain. */
-  function shares(label) {
-    let [foreground, background] = [0, 0];
-    for (const l of label) {
-      if (l === 0) background++;
-      else if (l !== UNCERTAIN) foreground++;
-    }
-    const total = label.length || 1;
-    return { foreground: foreground / total, background: background / total,
-      uncertain: (total - foreground - background) / total };
-  }
-
-  /** Of what is called certain: how much is right (precision) and how much of the true pixels it holds (recall). */
-  function certain(label, target) {
-    const counts = { foreground: [0, 0, 0], background: [0, 0, 0], all: [0, 0, 0] }; // right, called, true
-    for (let i = 0; i < label.length; i++) {
-      if (target[i] === UNCERTAIN) continue;
-      counts[target[i] ? "foreground" : "background"][2]++;
-      counts.all[2]++;
-      if (label[i] === UNCERTAIN) continue;
-      const right = label[i] === target[i] ? 1 : 0;
-      for (const name of [label[i] ? "foreground" : "background", "all"]) {
-        counts[name][0] += right;
-        counts[name][1]++;
-      }
-    }
-    const share = (a, b) => (b ? a / b : null);
-    return Object.fromEntries(Object.entries(counts).map(([name, [right, called, real]]) => [name,
-      { precision: share(right, called), recall: share(right, real) }]));
-  }
-
-  /** Counts of (true label, label): Map keyed 256 * true + label; 255 on either side is left out. */
-  function confusion(label, target) {
-    const flat = new Uint32Array(65536);
-    for (let i = 0; i < label.length; i++) flat[256 * target[i] + label[i]]++;
-    const counts = new Map();
-    flat.forEach((count, pair) => {
-      if (count && pair >> 8 !== UNCERTAIN && (pair & 255) !== UNCERTAIN) counts.set(pair, count);
-    });
-    return counts;
-  }
-
-  /** Intersection over union of every label in truth or prediction, and their mean over those in the truth. */
-  function scores(label, target) {
-    const [hits, real, called] = [new Map(), new Map(), new Map()];
-    const add = (map, name, count) => map.set(name, (map.get(name) ?? 0) + count);
-    for (const [pair, count] of confusion(label, target)) {
-      add(real, pair >> 8, count);
-      add(called, pair & 255, count);
-      if (pair >> 8 === (pair & 255)) add(hits, pair & 255, count);
-    }
-    const iou = {};
-    for (const name of new Set([...real.keys(), ...called.keys()])) {
-      const hit = hits.get(name) ?? 0;
-      iou[name] = hit / ((real.get(name) ?? 0) + (called.get(name) ?? 0) - hit);
-    }
-    const present = [...real.keys()].map((name) => iou[name]);
-    return { iou, miou: present.length ? present.reduce((a, b) => a + b) / present.length : null };
-  }
-
-  return { resize, withBackground, transition, walkSteps, neighbours, kernel, parStep, strongest, cutCam, merge, shares,
-    certain, confusion, scores };
+  return { resize, withBackground, transition, walkSteps, neighbours, kernel, parStep, strongest, cutCam, merge };
 })();

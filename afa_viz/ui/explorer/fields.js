@@ -29,17 +29,6 @@ function bytesOf(values, low, high) {
   return out;
 }
 
-function limitsOf(...lists) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const list of lists) {
-    for (let i = 0; i < list.length; i++) {
-      if (list[i] < low) low = list[i];
-      if (list[i] > high) high = list[i];
-    }
-  }
-  return [low, high];
-}
-
 /** One channel of planes. */
 const plane = (maps, index, size) => maps.subarray(index * size, (index + 1) * size);
 
@@ -48,11 +37,12 @@ function paintField(figure, values, [rows, cols], [low, high], { table = heat, s
   const canvas = figure.querySelector("canvas[role=img]");
   fitFigure(canvas);
   paintHeat(canvas, scene.grey, { rows, cols, bytes: bytesOf(values, low, high) }, table, smooth);
-  fieldBar(figure, low, high, table);
+  fieldBar(figure, low, high, table, limitsOf(values));
   return canvas;
 }
 
-function fieldBar(figure, low, high, table) {
+/** The colour bar of a figure; the numbers at its ends say so where values `from` … `to` lie beyond them. */
+function fieldBar(figure, low, high, table, [from, to] = [low, high]) {
   let bar = figure.querySelector(".afa-scale");
   if (!bar) {
     bar = document.createElement("div");
@@ -66,8 +56,10 @@ function fieldBar(figure, low, high, table) {
   const pixels = context.createImageData(256, 1);
   for (let i = 0; i < 256; i++) pixels.data.set([table[4 * i], table[4 * i + 1], table[4 * i + 2], 255], 4 * i);
   context.putImageData(pixels, 0, 0);
-  bar.firstChild.textContent = table === SIGNED ? signed(low, 2) : three(low);
-  bar.lastChild.textContent = table === SIGNED ? signed(high, 2) : three(high);
+  const words = (value) => (table === SIGNED ? signed(value, 2) : three(value));
+  const rounding = 1e-4 * (high - low);
+  bar.firstChild.textContent = `${from < low - rounding ? "≤ " : ""}${words(low)}`;
+  bar.lastChild.textContent = `${to > high + rounding ? "≥ " : ""}${words(high)}`;
 }
 
 /** Draw labels over the grey photograph. */

@@ -1,5 +1,8 @@
 // Plots with axes, drawn on canvases in the colours of the page.
 
+const PLOT_FONT = "12px system-ui, sans-serif";
+const QUARTERS = [0, 0.25, 0.5, 0.75, 1];
+
 /** Prepare a plot's canvas: pixels, colours of the page, and where its axes lie. */
 function plotOf(canvas, { left = 44, right = 12, top = 12, bottom = 30 } = {}) {
   const dense = Math.min(2, window.devicePixelRatio || 1);
@@ -8,7 +11,7 @@ function plotOf(canvas, { left = 44, right = 12, top = 12, bottom = 30 } = {}) {
   [canvas.width, canvas.height] = [Math.round(width * dense), Math.round(height * dense)];
   const context = canvas.getContext("2d");
   context.scale(dense, dense);
-  context.font = "12px system-ui, sans-serif";
+  context.font = PLOT_FONT;
   const style = getComputedStyle(canvas);
   const ink = style.color;
   return { context, width, height, ink, muted: style.getPropertyValue("--muted").trim() || ink,
@@ -18,29 +21,54 @@ function plotOf(canvas, { left = 44, right = 12, top = 12, bottom = 30 } = {}) {
     share: (at) => (at - left) / (width - left - right) };
 }
 
+/** How wide words are in a plot. */
+function plotWidth(words) {
+  const context = sheet(1, 1).getContext("2d");
+  context.font = PLOT_FONT;
+  return context.measureText(words).width;
+}
+
+/** Horizontal lines at heights with their words to the left, and words at shares along the bottom. */
+function plotGrid({ context, x, y, ink, muted }, heights, places) {
+  context.lineWidth = 1;
+  context.textBaseline = "middle";
+  context.textAlign = "right";
+  for (const [height, words] of heights) {
+    [context.globalAlpha, context.strokeStyle, context.fillStyle] = [0.25, ink, muted];
+    context.beginPath();
+    context.moveTo(x(0), height);
+    context.lineTo(x(1), height);
+    context.stroke();
+    context.globalAlpha = 1;
+    context.fillText(words, x(0) - 6, height);
+  }
+  context.textBaseline = "top";
+  context.textAlign = "center";
+  for (const [share, words] of places) context.fillText(words, x(share), y(0) + 8);
+}
+
+/** Names of curves at their right ends, [{name, colour, at}], a line's height apart. */
+function plotEnds({ context, x, y }, ends) {
+  const LINE = 15; // pixels
+  ends.sort((a, b) => b.at - a.at).forEach((end, i) => { // from below
+    end.at = Math.min(end.at, i ? ends[i - 1].at - LINE : y(0) - 6);
+  });
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  for (const { name, colour, at } of ends) {
+    context.fillStyle = colour;
+    context.fillText(name, x(1) + 8, at);
+  }
+}
+
 /** A curve of shares from 0 to 1 by step, the present step marked, and a dashed line at `even` with a word. */
 function paintShares(canvas, shares, even, at, word) {
   const plot = plotOf(canvas);
   if (!plot) return;
   const { context, x, y } = plot;
   const last = shares.length - 1;
-  context.lineWidth = 1;
-  context.textBaseline = "middle";
-  context.textAlign = "right";
-  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
-    context.globalAlpha = 0.25;
-    context.strokeStyle = plot.ink;
-    context.beginPath();
-    context.moveTo(x(0), y(share));
-    context.lineTo(x(1), y(share));
-    context.stroke();
-    context.globalAlpha = 1;
-    context.fillStyle = plot.muted;
-    context.fillText(`${100 * share} %`, x(0) - 6, y(share));
-  }
-  context.textBaseline = "top";
-  context.textAlign = "center";
-  for (let i = 0; i <= last; i += 2) context.fillText(String(i), x(i / last), y(0) + 8);
+  plotGrid(plot, QUARTERS.map((share) => [y(share), `${100 * share} %`]),
+    shares.map((_, i) => [i / last, String(i)]).filter((_, i) => i % 2 === 0));
   context.setLineDash([5, 4]);
   context.strokeStyle = plot.muted;
   context.lineWidth = 1.5;

@@ -20,7 +20,7 @@
     const kind = (l) => (l ? tables.foreground : tables.background);
     paintLabelField(figure("regions"), label, data.size, kind, () => "");
     paintLabelField(figure("label"), label, data.size, colourOf, className);
-    const shares = chain.shares(label);
+    const shares = tally.shares(label);
     legend("shares", [[`rgb(${tables.foreground})`, text("regions.foreground"), shares.foreground],
       [`rgb(${tables.background})`, text("regions.background"), shares.background],
       ["hatch", text("regions.uncertain"), shares.uncertain]]);
@@ -170,8 +170,8 @@
     const shown = find('[data-do="truth"]').checked;
     find('[data-for="truth"]').hidden = !shown;
     if (!shown) return;
-    const shares = chain.shares(label);
-    const found = chain.certain(label, scene.target.bytes);
+    const shares = tally.shares(label);
+    const found = tally.certain(label, scene.target.bytes);
     const rows = [["foreground", shares.foreground], ["background", shares.background], ["all", 1 - shares.uncertain]];
     find('[data-list="numbers"]').replaceChildren(...rows.map(([name, area]) => {
       const row = document.createElement("tr");
@@ -184,7 +184,7 @@
       }));
       return row;
     }));
-    const iou = (map) => percent(chain.scores(map, scene.target.bytes).iou[view.label]);
+    const iou = (map) => percent(tally.scores(map, scene.target.bytes).iou[view.label]);
     find('[data-fill="iou"]').textContent = cut ? text("regions.iou", { name: className(view.label), label: iou(label),
       cut: iou(cut) }) : "";
   }

@@ -79,7 +79,7 @@
 
   /** Rows: true labels; columns: predicted; each cell the share of the true label's pixels. */
   function confusion(label, target) {
-    const counts = chain.confusion(label, target);
+    const counts = tally.confusion(label, target);
     const total = new Map();
     const called = new Map();
     for (const [pair, count] of counts) {

@@ -129,7 +129,7 @@ function trainingRun(key) {
       const matrix = chain.transition(fieldOf(frame.affinity), data.grid, s);
       const scores = chain.walkSteps(start, matrix, s.use_walk ? s.num_steps : 0).at(-1);
       const label = chain.strongest(chain.resize(scores, data.grid, data.size), [0, ...frame.labels]);
-      const iou = scene.target ? chain.scores(label, scene.target.bytes).iou : null;
+      const iou = scene.target ? tally.scores(label, scene.target.bytes).iou : null;
       frame.walks.set(name, { scores, iou });
     }
     return frame.walks.get(name);

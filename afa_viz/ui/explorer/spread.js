@@ -1,0 +1,48 @@
+// How numbers spread: limits, quantiles, and the order of two lists. Pure functions on typed arrays.
+
+/** The smallest and the largest number of some lists. */
+function limitsOf(...lists) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const list of lists) {
+    for (let i = 0; i < list.length; i++) {
+      if (list[i] < low) low = list[i];
+      if (list[i] > high) high = list[i];
+    }
+  }
+  return [low, high];
+}
+
+/** The values below which given shares of a list lie. */
+function quantiles(values, shares) {
+  const sorted = Float32Array.from(values).sort();
+  return shares.map((share) => sorted[Math.round(share * (sorted.length - 1))]);
+}
+
+const OUTLIERS = 0.02; // share of the cells at either end of a map of scores that may lie beyond its colours
+/** The numbers of the colours for maps of cells: a few odd cells do not stretch them. */
+function robustLimits(...lists) {
+  const values = new Float32Array(lists.reduce((sum, list) => sum + list.length, 0));
+  lists.reduce((at, list) => {
+    values.set(list, at);
+    return at + list.length;
+  }, 0);
+  const [low, high] = quantiles(values, [OUTLIERS, 1 - OUTLIERS]);
+  return high > low ? [low, high] : limitsOf(values);
+}
+
+/** Of all pairs of a number of each list, the share in which the first is higher; ties count half. */
+function orderOf(first, second) {
+  const sorted = second.slice().sort();
+  const below = (value, orEqual) => { // how many of the second are less
+    let [from, to] = [0, sorted.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (sorted[middle] < value || (orEqual && sorted[middle] === value)) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  };
+  let wins = 0;
+  for (const value of first) wins += (below(value, false) + below(value, true)) / 2;
+  return wins / (first.length * second.length);
+}
