@@ -237,7 +237,7 @@ def test_par_plays_and_shows_its_neighbours(visit):  # noqa: F811
     assert sum(float(ring.split()[2]) for ring in rings) == pytest.approx(101, abs=0.4)
     words = page.locator(f'{panel} [data-fill="weights"]')
     old = words.inner_text()
-    page.locator(f'{panel} [data-view="pixel"] canvas').focus()
+    page.locator(f'{panel} [data-view="pixel"] canvas[role=img]').focus()
     page.keyboard.press("ArrowDown")
     expect(words).not_to_have_text(old)
     assert seen == []

@@ -16,10 +16,7 @@
     return values.map((value) => (high > low ? (value - low) / (high - low) : 0));
   };
 
-  function title(name, words) {
-    figure(name).querySelector("figcaption").textContent = words;
-    figure(name).querySelector("canvas").setAttribute("aria-label", words);
-  }
+  const title = (name, words) => caption(figure(name), words);
 
   function mark(name) {
     const canvas = figure(name).querySelector("canvas");

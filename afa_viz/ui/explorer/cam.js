@@ -11,10 +11,7 @@
   const scores = () => layer(data.cam, place()).bytes;
   const inside = () => scene.target?.bytes ?? data.pseudo_label.bytes;
 
-  function title(name, words) {
-    figure(name).querySelector("figcaption").textContent = words;
-    figure(name).querySelector("canvas").setAttribute("aria-label", words);
-  }
+  const title = (name, words) => caption(figure(name), words);
 
   /** Found, right and IoU (shares) of each of the 256 cuts: marked is what exceeds it. Null without a truth. */
   function curves() {

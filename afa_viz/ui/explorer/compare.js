@@ -1,12 +1,10 @@
-// Two sides: A is what the page shows, B is A with some changes, made by the server. Every stage of both, and what
-// differs: signed differences of scores, pixels gained and lost of labels.
+// Two sides: A is what the page shows, B is A with some changes (sides.js). Every stage of both, and what differs: signed
+// differences of scores, pixels gained and lost of labels.
 
 {
   const ROWS = ["a", "b", "difference"];
 
   let section = null;
-  let other = null; // B of the explanation with the key `other.of`
-  let asked = ""; // what was asked for last
   const cells = new Map(); // stage -> {button, score, a, b, difference}
 
   const find = (selector) => section.querySelector(selector);
@@ -17,40 +15,22 @@
 
   async function ask() {
     if (!data) return;
-    const [key, request] = [data.key, JSON.stringify({ key: data.key, b: sides.changes })];
-    if (request === asked) {
+    if (!versus.differs(sides.changes)) {
       draw();
       return;
     }
-    asked = request;
     section.dataset.state = "waiting";
     fill("words", text("compare.waiting"), section);
     try {
-      const raw = JSON.parse(await server.compare(JSON.parse(request)));
-      if (request !== asked) return;
-      if (!raw) throw new Error("nothing to compare");
-      const next = raw.refused ? null : { ...await unpacked(raw), of: key };
-      if (request !== asked) return;
-      other = next;
-      section.dataset.state = other ? "ready" : "refused";
-      if (other) draw();
-      else fill("words", raw.refused, section);
+      const answer = await versus.want(sides.changes);
+      if (!answer) return; // somebody has asked for another one since
+      section.dataset.state = answer.refused ? "refused" : "ready";
+      if (answer.refused) fill("words", answer.refused, section);
+      else draw();
     } catch (error) {
-      if (request !== asked) return;
-      [asked, other] = ["", null];
       fill("words", text("gone"), section);
       gone(error);
     }
-  }
-
-  async function unpacked(raw) {
-    const names = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"];
-    const stages = Object.keys(raw.stage_labels);
-    const [maps, labels] = await Promise.all([Promise.all(names.map((name) => unpack(raw[name]))),
-      Promise.all(stages.map((name) => unpack(raw.stage_labels[name])))]);
-    const result = { ...raw, stage_labels: Object.fromEntries(stages.map((name, i) => [name, labels[i]])) };
-    names.forEach((name, i) => { result[name] = maps[i]; });
-    return result;
   }
 
   async function loadRun() {
@@ -65,56 +45,14 @@
     }
   }
 
-  // --- both sides of a stage -----------------------------------------------------------------------------------------
-
-  /** Scores of a stage on both sides, their grid and the numbers of the colours; null where there are none. */
-  function fields(name) {
-    const at = other.labels.indexOf(view.label);
-    if (name === "affinity") {
-      if (!other.affinity) return null;
-      return pair(affinityMap(), { ...other.affinity, bytes: theirAffinity() }, data.grid, true);
-    }
-    const first = name === "cam" ? 0 : 1; // background comes first after the walk
-    const mine = layer(data[name], first + place());
-    return pair(mine, at < 0 ? null : layer(other[name], first + at), [mine.rows, mine.cols], name === "cam");
-  }
-
-  /** B's affinities of the query cell; where A knows a window of them only, that window. */
-  function theirAffinity() {
-    const [[row, col], [rows, cols]] = [cell(), data.grid];
-    const from = (row * cols + col) * rows * cols;
-    const bytes = other.affinity.bytes.subarray(from, from + rows * cols);
-    const { band } = data.affinity;
-    const near = (i) => Math.abs(Math.floor(i / cols) - row) <= band && Math.abs((i % cols) - col) <= band;
-    return band ? bytes.map((byte, i) => (near(i) ? byte : 0)) : bytes;
-  }
-
-  /** Both sides with their difference; what may be the rounding to 8 bits counts as none. */
-  function pair(mine, theirs, size, share) {
-    const [a, b] = [fieldOf(mine), theirs ? fieldOf(theirs) : new Float32Array(mine.bytes.length)];
-    const rounding = (1.05 * (mine.high - mine.low + (theirs ? theirs.high - theirs.low : 0))) / 255 / 2;
-    const difference = b.map((value, i) => (Math.abs(value - a[i]) > rounding ? value - a[i] : 0));
-    const limits = share && view.shared ? [0, 1] : limitsOf(a, b);
-    const same = !difference.some(Boolean);
-    const most = same ? limits[1] - limits[0] || 1 : Math.max(...limitsOf(difference).map(Math.abs));
-    return { a, b, difference, size, limits, most, same };
-  }
-
-  /** Labels of a stage on both sides. */
-  function labelsOf(name) {
-    if (name === "seg") return [scene.seg.bytes, other.seg.bytes];
-    if (name === "pseudo_label") return [data.pseudo_label.bytes, other.pseudo_label.bytes];
-    return [data.labels[name].bytes, other.stage_labels[name].bytes];
-  }
-
-  const colourOf = (label) => (label ? other.palette[label] : null);
-  const nameOf = (label) => other.names[label] ?? "";
+  const colourOf = (label) => (label ? versus.other.palette[label] : null);
+  const nameOf = (label) => versus.other.names[label] ?? "";
   const iouOf = (scores, name) => scores?.[name]?.iou[view.label] ?? (scores?.[name] ? 0 : null);
 
   // --- drawing -------------------------------------------------------------------------------------------------------
 
   const marks = marked((canvas) => markCell(canvas, data.grid, cell(), Boolean(view.pin)));
-  const ready = () => other && data && other.of === data.key && section.dataset.state === "ready";
+  const ready = () => versus.here && section.dataset.state === "ready";
 
   function draw() {
     if (!ready()) return;
@@ -127,16 +65,14 @@
   function describe() {
     const parts = sides.differences();
     const words = [parts.length ? text("compare.words", { parts: parts.join(", ") }) : text("compare.nothing")];
-    if (other.resized) words.push(text("compare.resized", { width: data.size[1], height: data.size[0] }));
-    if (!other.labels.includes(view.label)) words.push(text("compare.unknown_class", { name: className(view.label) }));
-    if (other.crf_seconds != null) {
-      words.push(text("compare.times", { par: seconds(other.par_seconds), crf: seconds(other.crf_seconds),
-        times: (other.crf_seconds / other.par_seconds).toFixed(1) }));
+    if (versus.other.resized) words.push(text("compare.resized", { width: data.size[1], height: data.size[0] }));
+    if (!versus.other.labels.includes(view.label)) words.push(text("compare.unknown_class", { name: className(view.label) }));
+    if (versus.other.crf_seconds != null) {
+      words.push(text("compare.times", { par: seconds(versus.other.par_seconds), crf: seconds(versus.other.crf_seconds),
+        times: (versus.other.crf_seconds / versus.other.par_seconds).toFixed(1) }));
     }
     fill("words", words.join(" "), section);
   }
-
-  const seconds = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`);
 
   function drawColumn(name) {
     const { button, score, ...canvases } = cells.get(name);
@@ -144,19 +80,19 @@
     ROWS.forEach((row) => fitFigure(canvases[row]));
     if (!canvases.a.width || !canvases.a.clientWidth) return;
     const same = isLabel(name) ? !drawLabels(name, canvases) : !drawFields(name, canvases);
-    const [a, b] = [iouOf(data.scores, name), iouOf(other.scores, name)];
+    const [a, b] = [iouOf(data.scores, name), iouOf(versus.other.scores, name)];
     score.replaceChildren();
     if (a != null && b != null) score.append(text("compare.ious", { a: percent(a), b: percent(b) }), document.createElement("br"));
     if (same) score.append(text("compare.equal"));
     else if (a != null && b != null) score.append(deltaOf(b - a));
-    else if (name !== "affinity") score.append(text("compare.differ", { share: percent(shareApart(...labelsOf(name))) }));
+    else if (name !== "affinity") score.append(text("compare.differ", { share: percent(shareApart(...versus.labels(name))) }));
   }
 
   const shareApart = (a, b) => a.reduce((count, label, i) => count + (label !== b[i]), 0) / a.length;
 
   /** Draw scores of both sides and their difference; whether there is one. */
   function drawFields(name, canvases) {
-    const found = fields(name);
+    const found = versus.fields(name);
     if (!found) return true;
     const [rows, cols] = found.size;
     const smooth = name === "cam" || name === "cam_par";
@@ -170,7 +106,7 @@
 
   /** Draw the labels of both sides and what B changes in the chosen class; whether any label differs. */
   function drawLabels(name, canvases) {
-    const labels = labelsOf(name);
+    const labels = versus.labels(name);
     [canvases.a, canvases.b].forEach((canvas, i) => labelCanvas(canvas,
       { rows: data.size[0], cols: data.size[1], bytes: labels[i] }, colourOf));
     paintChange(canvases.difference, changeKinds(...labels, scene.target?.bytes, view.label).kinds);
@@ -182,7 +118,7 @@
     const words = text(`strip.${sides.stage}`);
     fill("stage", text("compare.large", { stage: words }), section);
     const titles = isLabel(sides.stage) ? { difference: text("compare.changed", { name }) } : { difference: text("compare.difference") };
-    for (const [row, scores] of [["a", data.scores], ["b", other.scores]]) {
+    for (const [row, scores] of [["a", data.scores], ["b", versus.other.scores]]) {
       const iou = iouOf(scores, sides.stage);
       titles[row] = `${row.toUpperCase()}: ${subjectOf(row, name)}${iou == null ? "" : `, ${text("strip.iou", { iou: percent(iou) })}`}`;
     }
@@ -209,7 +145,7 @@
   }
 
   function largeFields() {
-    const found = fields(sides.stage);
+    const found = versus.fields(sides.stage);
     find(".afa-pair").hidden = !found;
     if (!found) return [text("compare.too_large")];
     const smooth = sides.stage === "cam" || sides.stage === "cam_par";
@@ -226,25 +162,25 @@
   function largeLabels() {
     find(".afa-pair").hidden = false;
     for (const row of ROWS) figure(row).querySelector(".afa-scale")?.remove();
-    labelsOf(sides.stage).forEach((bytes, i) => {
+    versus.labels(sides.stage).forEach((bytes, i) => {
       const box = figure(ROWS[i]);
       paintLabelField(box, bytes, data.size, colourOf, nameOf);
-      fillLegend(box.querySelector(".afa-legend"), areasOf(bytes, text("uncertain"), other));
+      fillLegend(box.querySelector(".afa-legend"), areasOf(bytes, text("uncertain"), versus.other));
     });
     const canvas = figure("difference").querySelector("canvas");
     fitFigure(canvas);
-    paintChange(canvas, changeKinds(...labelsOf(sides.stage), scene.target?.bytes, view.label).kinds);
+    paintChange(canvas, changeKinds(...versus.labels(sides.stage), scene.target?.bytes, view.label).kinds);
     figure("difference").querySelector(".afa-legend").append(...changeLegend(Boolean(scene.target)));
     return changeWords();
   }
 
   /** Pixels of the class that B gains and loses at the large stage, and what that does to its IoU. */
   function changeWords() {
-    const found = changeKinds(...labelsOf(sides.stage), scene.target?.bytes, view.label);
+    const found = changeKinds(...versus.labels(sides.stage), scene.target?.bytes, view.label);
     const number = (count) => count.toLocaleString();
     const words = [text("strip.change", {
       step: "B", name: className(view.label), gained: number(found.gained), lost: number(found.lost) })];
-    const [a, b] = [iouOf(data.scores, sides.stage), iouOf(other.scores, sides.stage)];
+    const [a, b] = [iouOf(data.scores, sides.stage), iouOf(versus.other.scores, sides.stage)];
     if (scene.target) {
       words.push(text("strip.change_wrong", { gained: number(found.gainedWrong), lost: number(found.lostWrong) }));
     }

@@ -38,6 +38,8 @@ const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(1)}
 const signed = (number, digits = 1) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
 const three = (number) => (Math.abs(number) < 1e-6 ? "0" : Number(number.toPrecision(3)).toString().replace("-", "−"));
 
+const seconds = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`);
+
 /** A text of texts/en.json, its {names} filled in. */
 const text = (key, values = {}) => (tables.texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "")
   .replaceAll(" %", "\u00a0%");

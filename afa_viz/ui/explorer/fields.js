@@ -32,6 +32,12 @@ function bytesOf(values, low, high) {
 /** One channel of planes. */
 const plane = (maps, index, size) => maps.subarray(index * size, (index + 1) * size);
 
+/** The caption of a figure; its picture is called the same. */
+function caption(figure, words) {
+  figure.querySelector("figcaption").textContent = words;
+  figure.querySelector("canvas[role=img]").setAttribute("aria-label", words);
+}
+
 /** Draw a float map over the grey photograph, and its colour bar with numbers below it. */
 function paintField(figure, values, [rows, cols], [low, high], { table = heat, smooth = false } = {}) {
   const canvas = figure.querySelector("canvas[role=img]");

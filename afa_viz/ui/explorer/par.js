@@ -1,4 +1,4 @@
-// Pixel-adaptive refinement: its iterations, the 48 weights of one pixel, and a dense CRF beside it.
+// Pixel-adaptive refinement, iteration by iteration; below it the weights of one pixel (weights.js) and a dense CRF (crf.js).
 
 {
   let section = null;
@@ -6,7 +6,6 @@
   let pixel = null; // (row, column) on PAR's grid that was chosen; null: the middle of the query cell
   let shows = [];
   let plays = null;
-  let crf = null; // the server's answer, with the key of the settings it belongs to
 
   const find = (selector) => section.querySelector(selector);
   const figure = (name) => find(`[data-view="${name}"]`);
@@ -14,11 +13,7 @@
   const shown = () => Math.min(at ?? count(), count());
   const half = () => live.maker.half(live.settings);
 
-  function title(name, words) {
-    const caption = figure(name).querySelector("figcaption");
-    caption.textContent = words;
-    figure(name).querySelector("canvas").setAttribute("aria-label", words);
-  }
+  const title = (name, words) => caption(figure(name), words);
 
   /** The maps of the chosen class before PAR and after each iteration, and their size. */
   function iterations() {
@@ -37,7 +32,7 @@
     if (!data) return;
     const { maps, size } = iterations();
     if (!maps.length) return;
-    const limits = limitsOf(maps[0], maps.at(-1));
+    const limits = (map) => (view.shared ? limitsOf(maps[0], maps.at(-1)) : robustLimits(map));
     const name = className(view.label);
     const slider = find('[data-do="iteration"]');
     slider.max = Math.max(1, count());
@@ -45,20 +40,22 @@
     slider.disabled = !count();
     const words = count() ? text("par.of", { at: shown(), of: count() }) : text("par.left_out");
     find('[data-fill="iteration"]').textContent = words;
-    paintField(figure("before"), maps[0], size, limits, { smooth: true });
-    paintField(figure("after"), maps[shown()], size, limits, { smooth: true });
-    const change = maps[shown()].map((v, i) => v - maps[0][i]);
+    paintField(figure("before"), maps[0], size, limits(maps[0]), { smooth: true });
+    paintField(figure("after"), maps[shown()], size, limits(maps[shown()]), { smooth: true });
+    const growth = (1 + data.chain.w2) ** shown(); // the weights of a pixel sum to that: all scores have grown alike
+    const change = maps[shown()].map((v, i) => v / growth - maps[0][i]);
     const most = Math.max(1e-6, ...limitsOf(change).map(Math.abs));
     paintField(figure("change"), change, size, [-most, most], { table: SIGNED, smooth: true });
     title("after", text("par.after", { name, at: shown() }));
     title("change", text("par.change", { at: shown() }));
+    fill("scale", text(view.shared ? "par.scale_shared" : "par.scale_own", { growth: growth.toFixed(2) }), section);
     marks.keep(["before", "after", "change"].map((name) => figure(name).querySelector("canvas")));
     drawPixel();
-    drawCrf();
+    crf.draw();
   }
 
   const marks = marked((canvas) => {
-    if (live.maker) markPixel(canvas, ...chosen());
+    if (live.maker) weights.mark(canvas, half(), chosen());
     else markCell(canvas, data.grid, cell(), Boolean(view.pin));
   });
 
@@ -74,179 +71,7 @@
   function drawPixel() {
     if (!data) return;
     marks.each();
-    if (!live.maker) return;
-    const s = live.settings;
-    const { weights } = live.maker.kernel(s);
-    const [height, width] = half();
-    const [row, col] = chosen();
-    const size = height * width;
-    const own = Array.from({ length: 8 * s.dilations.length }, (_, k) => weights[k * size + row * width + col]);
-    const top = Math.max(...own);
-    const places = chain.neighbours(s.dilations).map(([y, x]) => [Math.min(height - 1, Math.max(0, row + y)),
-      Math.min(width - 1, Math.max(0, col + x))]);
-    paintWhole(row, col, places, own, top);
-    paintAround(row, col, places, own, top);
-    rings(own, top, s.dilations);
-    words(own, places, row, col, s.dilations);
-  }
-
-  function markPixel(canvas, row, col) {
-    const [height, width] = half();
-    const context = canvas.getContext("2d");
-    const [x, y] = [((col + 0.5) * canvas.width) / width, ((row + 0.5) * canvas.height) / height];
-    const arm = Math.max(5, canvas.width / 45);
-    for (const [line, colour] of [[canvas.width / 90, "#000"], [canvas.width / 200, "#fff"]]) {
-      [context.lineWidth, context.strokeStyle] = [Math.max(1, line), colour];
-      context.beginPath();
-      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-        context.moveTo(x + dx * arm * 0.45, y + dy * arm * 0.45);
-        context.lineTo(x + dx * arm, y + dy * arm);
-      }
-      context.stroke();
-    }
-  }
-
-  function dot(context, x, y, radius, share) {
-    const i = Math.round(255 * share);
-    context.fillStyle = `rgb(${lut.slice(3 * i, 3 * i + 3)})`;
-    [context.lineWidth, context.strokeStyle] = [1.5, "#000"];
-    context.beginPath();
-    context.arc(x, y, radius, 0, 7);
-    context.fill();
-    context.stroke();
-    [context.lineWidth, context.strokeStyle] = [0.8, "#fff"];
-    context.stroke();
-  }
-
-  function paintWhole(row, col, places, own, top) {
-    const canvas = figure("pixel").querySelector("canvas");
-    fitFigure(canvas);
-    if (!canvas.width) return;
-    const context = canvas.getContext("2d");
-    const [height, width] = half();
-    context.drawImage(scene.image, 0, 0, canvas.width, canvas.height);
-    places.forEach(([y, x], k) => dot(context, ((x + 0.5) * canvas.width) / width, ((y + 0.5) * canvas.height) / height,
-      canvas.width / 110 + (canvas.width / 55) * Math.sqrt(own[k] / top), own[k] / top));
-    markPixel(canvas, row, col);
-  }
-
-  /** The photograph around the pixel, its own pixels visible; the nearest two rings at their places. */
-  function paintAround(row, col, places, own, top) {
-    const canvas = figure("around").querySelector("canvas");
-    fitFigure(canvas);
-    if (!canvas.width) return;
-    const context = canvas.getContext("2d");
-    const reach = 9.5; // PAR's pixels on each side
-    const [height, width] = half();
-    const [fx, fy] = [scene.image.width / width, scene.image.height / height];
-    const tall = (reach * canvas.height) / canvas.width;
-    context.imageSmoothingEnabled = false;
-    context.fillStyle = "#777";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    const [left, top0] = [(col + 0.5 - reach) * fx, (row + 0.5 - tall) * fy];
-    context.drawImage(scene.image, left, top0, 2 * reach * fx, 2 * tall * fy, 0, 0, canvas.width, canvas.height);
-    const unit = canvas.width / (2 * reach);
-    places.forEach(([y, x], k) => {
-      if (Math.abs(y - row) > tall || Math.abs(x - col) > reach) return;
-      dot(context, canvas.width / 2 + (x - col) * unit, canvas.height / 2 + (y - row) * unit,
-        unit * (0.18 + 0.3 * Math.sqrt(own[k] / top)), own[k] / top);
-    });
-    context.strokeStyle = "#fff";
-    context.lineWidth = 2;
-    context.strokeRect(canvas.width / 2 - unit / 2, canvas.height / 2 - unit / 2, unit, unit);
-  }
-
-  /** A compass for each dilation: the eight directions coloured by their weight. */
-  function rings(own, top, dilations) {
-    const list = find('[data-list="rings"]');
-    if (list.children.length !== dilations.length) {
-      list.replaceChildren(...dilations.map(() => {
-        const ring = document.createElement("div");
-        ring.className = "afa-ring";
-        ring.innerHTML = `<div>${"<i></i>".repeat(9)}</div><span></span>`;
-        return ring;
-      }));
-    }
-    dilations.forEach((d, r) => {
-      const ring = list.children[r];
-      const part = own.slice(8 * r, 8 * r + 8);
-      [...ring.querySelectorAll("i")].forEach((square, i) => {
-        if (i === 4) {
-          square.className = "afa-centre";
-          return;
-        }
-        const weight = part[i < 4 ? i : i - 1];
-        const c = Math.round((255 * weight) / top);
-        square.style.background = `rgb(${lut.slice(3 * c, 3 * c + 3)})`;
-        square.title = percent(weight);
-      });
-      ring.lastChild.textContent = text("par.ring", { distance: d, share: percent(part.reduce((a, b) => a + b, 0)) });
-    });
-  }
-
-  const WINDS = [[-1, -1], [-1, 0], [-1, 1], [0, -1], [0, 1], [1, -1], [1, 0], [1, 1]];
-
-  function words(own, places, row, col, dilations) {
-    const best = own.indexOf(Math.max(...own));
-    const [dy, dx] = WINDS[best % 8];
-    const side = text(`par.wind_${dy + 1}${dx + 1}`);
-    const sorted = [...own].sort((a, b) => b - a);
-    let [sum, needed] = [0, 0];
-    while (sum < 0.505 && needed < sorted.length) sum += sorted[needed++];
-    const distance = dilations[Math.floor(best / 8)];
-    find('[data-fill="weights"]').textContent = text(distance === 1 ? "par.weights_next" : "par.weights", {
-      row: row + 1, col: col + 1, best: percent(own[best]), distance, side, needed, total: own.length });
-  }
-
-  // --- dense CRF -----------------------------------------------------------------------------------------------------
-
-  async function askCrf() {
-    const button = find('[data-do="crf"]');
-    const key = data.key;
-    button.disabled = true;
-    find('[data-fill="crf"]').textContent = text("par.crf_waiting");
-    try {
-      const answer = JSON.parse(await server.crf({ key }));
-      if (answer?.label) answer.label = await unpack(answer.label);
-      if (answer?.par_label) answer.par_label = await unpack(answer.par_label);
-      crf = answer && { ...answer, key };
-      if (!answer) find('[data-fill="crf"]').textContent = text("gone");
-      else drawCrf();
-    } catch (error) {
-      find('[data-fill="crf"]').textContent = text("gone");
-      console.warn(error);
-    }
-    button.disabled = false;
-  }
-
-  const seconds = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`);
-  const score = (iou) => (iou?.[view.label] == null ? "" : `, IoU ${percent(iou[view.label])}`);
-
-  function drawCrf() {
-    const list = find('[data-list="crf"]');
-    const fresh = crf && crf.key === data.key;
-    list.hidden = !fresh || !crf.label;
-    if (!fresh) {
-      find('[data-fill="crf"]').textContent = "";
-      return;
-    }
-    if (!crf.label) {
-      find('[data-fill="crf"]').textContent = crf.missing;
-      return;
-    }
-    const [par, other] = [crf.par_label.bytes, crf.label.bytes];
-    const differ = other.map((label, i) => (label === par[i] ? 0 : 1));
-    const share = differ.reduce((a, b) => a + b, 0) / differ.length;
-    find('[data-fill="crf"]').textContent = text("par.crf_done", {
-      par: seconds(crf.par_seconds), crf: seconds(crf.seconds), times: (crf.seconds / crf.par_seconds).toFixed(1),
-      share: percent(share), iterations: crf.iterations });
-    const colourOf = (label) => (label ? data.palette[label] : null);
-    paintLabelField(figure("par_label"), par, data.size, colourOf, className);
-    paintLabelField(figure("crf_label"), other, data.size, colourOf, className);
-    paintLabelField(figure("disagree"), differ, data.size, (l) => (l ? [230, 159, 0] : null), () => "");
-    title("par_label", `PAR, ${seconds(crf.par_seconds)}${score(crf.par_iou)}`);
-    title("crf_label", `${text("par.dense_crf")}, ${seconds(crf.seconds)}${score(crf.iou)}`);
-    title("disagree", text("par.disagree", { share: percent(share) }));
+    if (live.maker) weights.draw(section, live.maker.kernel(live.settings), chosen());
   }
 
   // --- hands ---------------------------------------------------------------------------------------------------------
@@ -291,7 +116,7 @@
         choosePixel(chosen()[0] + move[0], chosen()[1] + move[1]);
       });
       for (const name of ["before", "after", "change"]) linkCell(figure(name).querySelector("canvas"));
-      find('[data-do="crf"]').addEventListener("click", askCrf);
+      crf.build(section);
       live.changed((name) => {
         if (view.tab !== "par") return;
         if (name === "num_iters") at = null;

@@ -43,8 +43,6 @@
     section.dataset.drawn = (performance.now() - began).toFixed(1);
   }
 
-  const colourOf = (label) => (label ? data.palette[label] : null);
-
   const legend = (name, rows) => fillLegend(find(`[data-list="${name}"]`), rows);
   const areas = (label) => areasOf(label, text("regions.uncertain"));
   const marks = marked((canvas) => markCell(canvas, data.grid, cell(), Boolean(view.pin)));
@@ -100,7 +98,7 @@
       }
     });
     axis(plot, top, total);
-    if (s) for (const [row, line] of LINES.entries()) cutLine(plot, line, s[line], row);
+    if (s) for (const row of [0, 2, 1]) cutLine(plot, LINES[row], s[LINES[row]], row);
   }
 
   let stripes = null;
@@ -154,12 +152,19 @@
     context.setLineDash([]);
     context.textBaseline = "middle";
     context.textAlign = { low: "right", bkg_score: "center", high: "left" }[name];
-    const shift = { low: 22, bkg_score: 0, high: -22 }[name];
-    context.font = "700 12px system-ui, sans-serif";
+    const over = Math.min(10, (x(live.settings.high) - x(live.settings.low)) / 2 - 2); // pixels beyond their own line
+    const shift = { low: over, bkg_score: 0, high: -over }[name];
+    context.font = `700 ${PLOT_FONT}`;
+    const words = `${NAMES[name]} ${value.toFixed(2)}`;
+    const wide = context.measureText(words).width;
+    const [least, most] = { low: [wide, x(1)], bkg_score: [LEFT, x(1)], high: [0, x(1) + RIGHT - wide] }[name];
+    const place = [Math.min(Math.max(at + shift, least), most), row === 1 ? 28 : 10];
+    [context.strokeStyle, context.lineWidth] = [getComputedStyle(root).getPropertyValue("--body-background-fill").trim(), 4];
+    context.lineJoin = "round";
+    context.strokeText(words, ...place); // so that no line runs through it
     context.fillStyle = ink;
-    const place = Math.min(Math.max(at + shift, LEFT), x(1));
-    context.fillText(`${NAMES[name]} ${value.toFixed(2)}`, place, row === 1 ? 28 : 10);
-    context.font = "12px system-ui, sans-serif";
+    context.fillText(words, ...place);
+    context.font = PLOT_FONT;
   }
 
   // --- numbers -------------------------------------------------------------------------------------------------------

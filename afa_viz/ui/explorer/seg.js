@@ -8,7 +8,6 @@
 
   const find = (selector) => section.querySelector(selector);
   const figure = (name) => find(`[data-view="${name}"]`);
-  const colourOf = (label) => (label ? data.palette[label] : null);
 
   /** 0 right, 1 wrong class, 2 missed, 3 invented, 255 not counted. */
   function errorMap(label, target) {

@@ -33,7 +33,6 @@ function trainingRun(key) {
   const figure = (name) => find(`[data-view="${name}"]`);
   const nameOf = (number) => `${run.series} ${run.snapshots[number].model}`;
   const frameAt = (number) => frames.get(nameOf(number));
-  const colourOf = (label) => (label ? data.palette[label] : null);
   const marks = marked((canvas) => markCell(canvas, data.grid, cell(), Boolean(view.pin)));
 
   // --- loading -------------------------------------------------------------------------------------------------------

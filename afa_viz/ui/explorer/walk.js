@@ -70,10 +70,7 @@
 
   // --- drawing -------------------------------------------------------------------------------------------------------
 
-  function title(name, words) {
-    figure(name).querySelector("figcaption").textContent = words;
-    figure(name).querySelector("canvas").setAttribute("aria-label", words);
-  }
+  const title = (name, words) => caption(figure(name), words);
 
   /** What the server made, where the grid is too large for the browser. */
   function drawServed() {
@@ -106,6 +103,7 @@
   }
 
   function controls(at) {
+    section.dataset.from = mode;
     section.querySelectorAll("[data-mode]").forEach((b) => b.setAttribute("aria-pressed", b.dataset.mode === mode));
     find('[data-for="seeds"]').hidden = mode !== "seeds";
     find('[data-setting="low"]').hidden = mode === "seeds";

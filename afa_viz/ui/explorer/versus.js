@@ -1,0 +1,90 @@
+// The other side of a comparison: B as the server made it, and of every stage both sides with their difference.
+
+const versus = (() => {
+  let other = null; // B of the explanation with the key `other.of`
+  let asked = ""; // what was asked for last
+  const made = new Map(); // stage, class and colours -> both sides, kept until B changes
+
+  const request = (changes) => JSON.stringify({ key: data.key, b: changes });
+  /** Whether B of these changes is another one than was asked for last. */
+  const differs = (changes) => request(changes) !== asked;
+
+  /** Ask the server for B; null where it was asked for another one before this one came. */
+  async function want(changes) {
+    const [key, mine] = [data.key, request(changes)];
+    asked = mine;
+    try {
+      const raw = JSON.parse(await server.compare(JSON.parse(mine)));
+      if (mine !== asked) return null;
+      if (!raw) throw new Error("nothing to compare");
+      const next = raw.refused ? null : { ...await unpacked(raw), of: key };
+      if (mine !== asked) return null;
+      other = next;
+      made.clear();
+      return next ?? raw;
+    } catch (error) {
+      if (mine !== asked) return null;
+      [asked, other] = ["", null];
+      throw error;
+    }
+  }
+
+  async function unpacked(raw) {
+    const names = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"];
+    const stages = Object.keys(raw.stage_labels);
+    const [maps, labels] = await Promise.all([Promise.all(names.map((name) => unpack(raw[name]))),
+      Promise.all(stages.map((name) => unpack(raw.stage_labels[name])))]);
+    const result = { ...raw, stage_labels: Object.fromEntries(stages.map((name, i) => [name, labels[i]])) };
+    names.forEach((name, i) => { result[name] = maps[i]; });
+    return result;
+  }
+
+  /** Scores of a stage on both sides, their grid and the numbers of the colours; null where there are none. */
+  function fields(name) {
+    if (name === "affinity") {
+      if (!other.affinity) return null;
+      return pair(affinityMap(), { ...other.affinity, bytes: theirAffinity() }, data.grid, true);
+    }
+    const which = `${name} ${view.label} ${view.shared}`;
+    if (!made.has(which)) made.set(which, scoresOf(name));
+    return made.get(which);
+  }
+
+  function scoresOf(name) {
+    const at = other.labels.indexOf(view.label);
+    const first = name === "cam" ? 0 : 1; // background comes first after the walk
+    const mine = layer(data[name], first + place());
+    return pair(mine, at < 0 ? null : layer(other[name], first + at), [mine.rows, mine.cols], name === "cam");
+  }
+
+  /** B's affinities of the query cell; where A knows a window of them only, that window. */
+  function theirAffinity() {
+    const [[row, col], [rows, cols]] = [cell(), data.grid];
+    const from = (row * cols + col) * rows * cols;
+    const bytes = other.affinity.bytes.subarray(from, from + rows * cols);
+    const { band } = data.affinity;
+    const near = (i) => Math.abs(Math.floor(i / cols) - row) <= band && Math.abs((i % cols) - col) <= band;
+    return band ? bytes.map((byte, i) => (near(i) ? byte : 0)) : bytes;
+  }
+
+  /** Both sides with their difference; what may be the rounding to 8 bits counts as none. */
+  function pair(mine, theirs, size, share) {
+    const [a, b] = [fieldOf(mine), theirs ? fieldOf(theirs) : new Float32Array(mine.bytes.length)];
+    const rounding = (1.05 * (mine.high - mine.low + (theirs ? theirs.high - theirs.low : 0))) / 255 / 2;
+    const difference = b.map((value, i) => (Math.abs(value - a[i]) > rounding ? value - a[i] : 0));
+    const limits = share && view.shared ? [0, 1] : limitsOf(a, b);
+    const same = !difference.some(Boolean);
+    const most = same ? limits[1] - limits[0] || 1 : Math.max(...limitsOf(difference).map(Math.abs));
+    return { a, b, difference, size, limits, most, same };
+  }
+
+  /** Labels of a stage on both sides. */
+  function labels(name) {
+    if (name === "seg") return [scene.seg.bytes, other.seg.bytes];
+    if (name === "pseudo_label") return [data.pseudo_label.bytes, other.pseudo_label.bytes];
+    return [data.labels[name].bytes, other.stage_labels[name].bytes];
+  }
+
+  return { differs, want, fields, labels, get other() { return other; },
+    get here() { return Boolean(other && data && other.of === data.key); } };
+})();
