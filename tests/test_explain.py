@@ -241,6 +241,61 @@ def test_every_setting_recomputes_to_what_explain_gives(model):
         assert_same(recompute(before, config, model=model), afa_viz.explain(model, small, config=config))
 
 
+ORDER = ("network", "cam", "affinity", "cam_rw", "cam_par", "pseudo_label")
+FIRST = {  # the first stage that may run again, from the method: what each setting is a number of
+    "scales": "cam", "flip": "cam", "symmetric": "affinity", "label_threshold": "cam_rw", "bkg_score_low": "cam_rw",
+    "bkg_score_high": "cam_rw", "use_walk": "cam_rw", "radius": "cam_rw", "power": "cam_rw", "num_steps": "cam_rw",
+    "use_par": "cam_par", "num_iters": "cam_par", "dilations": "cam_par", "par_downscale": "cam_par",
+    "bkg_score": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def calls(model, monkeypatch):
+    """What runs, in order: names of stages, and "pass" for every picture that goes through the encoder."""
+    ran: list[str] = []
+
+    def counted(name, function):
+        return lambda *args: (ran.append(name), function(*args))[1]
+
+    for name, function in list(_STAGE_FUNCTIONS.items()):
+        monkeypatch.setitem(_STAGE_FUNCTIONS, name, counted(name, function))
+    embed = type(model.encoder).embed
+
+    def watched(encoder, i, maps):
+        if i == 0:
+            ran.extend(["pass"] * len(maps))
+        return embed(encoder, i, maps)
+
+    monkeypatch.setattr(type(model.encoder), "embed", watched)
+    return ran
+
+
+def test_a_whole_trace_runs_each_stage_once(model, picture, calls):
+    afa_viz.explain(model, picture, labels=[3])
+    assert tuple(name for name in calls if name != "pass") == ORDER
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_changed_setting_runs_nothing_above_it(model, picture, trace, calls, name):
+    config = dataclasses.replace(trace.config, **{name: SETTINGS[name]})
+    recompute(trace, config, model=model)
+    first = FIRST[name]
+    assert tuple(one for one in calls if one != "pass") == (ORDER[ORDER.index(first) :] if first else ())
+    pictures = (2 if config.flip else 1) * len({1.0, *config.scales}) if first == "cam" else 0
+    assert calls.count("pass") == pictures
+
+
+def test_an_unchanged_setting_runs_nothing(model, trace, calls):
+    recompute(trace, dataclasses.replace(trace.config), model=model)
+    assert not calls
+
+
+def test_new_labels_run_no_network(model, trace, calls):
+    recompute(trace, trace.config, labels=["dog"], model=model)
+    assert tuple(calls) == ORDER[ORDER.index("cam_rw") :]
+
+
 QUICK = ExplainConfig(scales=(1,), num_iters=0)
 
 
