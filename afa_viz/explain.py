@@ -25,7 +25,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.inputs import ImageLike, Labels, fit_size, multi_hot, read_image, read_target
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
-from afa_viz.ops import pseudo_label, random_walk
+from afa_viz.ops import banded_walk, pseudo_label, random_walk
 from afa_viz.ops.image import denormalize_image, normalize_image
 from afa_viz.trace import Trace
 
@@ -143,9 +143,10 @@ def walk(
     ]
     if not config.use_walk:
         return starts[0], starts[1]
-    mask = aff.radius_mask(*grid, radius=config.radius, device=cam.device)
-    transition = random_walk.transition_matrix(affinity[: len(cam)], mask=mask, power=config.power)
-    low, high = (random_walk.propagate(start, transition, config.num_steps) for start in starts)
+    walked = banded_walk.propagate_near(
+        torch.cat(starts, dim=1), affinity[: len(cam)], config.radius, config.power, num_steps=config.num_steps
+    )
+    low, high = walked.chunk(2, dim=1)
     return low, high
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from afa_viz.explain import kept_channels
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
-from afa_viz.ops import dense_crf, par, pseudo_label, random_walk
+from afa_viz.ops import banded_walk, dense_crf, par, pseudo_label, random_walk
 from afa_viz.trace import Trace
 
 
@@ -44,14 +44,9 @@ def walk_steps(trace: Trace, num_steps: int, bkg_score: float | None = None) -> 
     beta = config.bkg_score_low if bkg_score is None else bkg_score
     small = cams.resize(trace.cam[None], trace.grid)
     start = random_walk.with_background(small, trace.image_labels[None], beta)
-    for scores in random_walk.walk_steps(start, walk_transition(trace), num_steps):
+    steps = banded_walk.walk_steps_near(start, trace.affinity[None], config.radius, config.power, num_steps=num_steps)
+    for scores in steps:
         yield scores[0]
-
-
-def walk_transition(trace: Trace) -> Tensor:
-    """(1, N, N) transition matrix of a trace under its settings."""
-    mask = aff.radius_mask(*trace.grid, radius=trace.config.radius)
-    return random_walk.transition_matrix(trace.affinity[None], mask=mask, power=trace.config.power)
 
 
 def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:

@@ -28,6 +28,7 @@ class Group:
 GROUPS = (
     Group("app", "the page in a browser, beside the targets of its design", "benchmarks.app"),
     Group("par", "PAR against its textbook form", "benchmarks.par"),
+    Group("walk", "the random walk: dense against banded, time and memory by grid", "benchmarks.walk"),
     Group("train_step", "a full AFA training step against its textbook form", "benchmarks.train_step"),
     Group("explain", "a full trace: bundled model, MiT-B1, over sizes", "benchmarks.explain"),
     Group("start", "starting, and memory after many uploads", "benchmarks.start"),
