@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ExplainConfig:
         bkg_score: background score of a single cut through the CAM (SPEC.md section 11).
         bkg_score_low, bkg_score_high: beta_l and beta_h of the pseudo label (SPEC.md section 11).
         use_walk: False cuts the pseudo label from the CAM itself: an ablation.
-        radius: of the walk's window in cells (SPEC.md section 6).
+        radius: of the walk's window in cells (SPEC.md section 6); a card may name another one, see `for_model`.
         power: sharpness of the transition matrix (SPEC.md section 6).
         num_steps: of the walk (SPEC.md section 6: one).
         use_par: False leaves pixel-adaptive refinement out: an ablation.
@@ -73,6 +74,18 @@ class ExplainConfig:
         require(0 <= self.num_iters <= 100, "num_iters", "0 to 100")
         require(len(self.dilations) > 0 and all(d >= 1 for d in self.dilations), "dilations", "at least one, all >= 1")
         require(1 <= self.par_downscale <= 8, "par_downscale", "1 to 8")
+
+    @classmethod
+    def for_model(cls, model: Any, **changes: Any) -> ExplainConfig:
+        """The settings that a model is meant for, with changes: published ones, and the radius that its card names.
+
+        The published radius is a quarter of the grid at 512 pixels; a model for smaller images needs a smaller one.
+
+        Args:
+            model: from `afa_viz.load_model`. changes: fields by name; they win over the card.
+        """
+        own = {} if model.card is None else {"radius": model.card.radius}
+        return cls(**own | changes)
 
 
 @dataclass(frozen=True)
@@ -231,7 +244,7 @@ SANDBOX = TrainConfig(
     freeze_norms=False,
     clip_grad=1.0,
     drop_path_rate=0.05,
-    explain=ExplainConfig(scales=(1.0, 0.5), flip=False),
+    explain=ExplainConfig(scales=(1.0, 0.5), flip=False, radius=4),
     curriculum=SANDBOX_CURRICULUM,
     train_images=8000,
     input_size=256,

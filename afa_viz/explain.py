@@ -24,8 +24,8 @@ from afa_viz import classes
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import ImageLike, Labels, fit_size, multi_hot, read_image, read_target
 from afa_viz.ops import affinity as aff
-from afa_viz.ops import cam as cams
 from afa_viz.ops import banded_walk, pseudo_label, random_walk
+from afa_viz.ops import cam as cams
 from afa_viz.ops.image import denormalize_image, normalize_image
 from afa_viz.trace import Trace
 
@@ -264,13 +264,13 @@ def explain(
         image: PIL image, (H, W, 3) uint8 RGB array, or path; see `inputs.read_image`.
         labels: the image labels: class names, numbers 1..C, or a multi-hot vector of length C; an empty list for no
             class. None: predicted.
-        config: settings; None for the defaults.
+        config: settings; None for those that the model is meant for, `ExplainConfig.for_model`.
         target: (H, W) ground truth of the image, integers, 255 for "do not count"; resized like the image.
         progress: called with the name of each stage as it begins.
     Returns: the `Trace`; the same input gives the same trace.
     Raises: ValueError, FileNotFoundError: for an image, labels or target that can not be used.
     """
-    config = config or ExplainConfig()
+    config = config or ExplainConfig.for_model(model)
     class_names, palette = _names(model)
     array = read_image(image)
     truth = None if target is None else read_target(target, array.shape[:2])

@@ -10,6 +10,7 @@ mixed-up answer counts as an error. Without options: ten students for twenty sec
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import random
@@ -97,11 +98,13 @@ class Expected:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.model = session.registry.names[0]
+        self.own = session.registry.config(self.model)
         self.labels: dict[str, np.ndarray] = {}
 
     def request(self, place: int, low: float) -> Request:
         name = self.session.examples[place].name
-        return self.session.request(f"example:{name}", self.model, None, ExplainConfig(bkg_score_low=low))
+        config = dataclasses.replace(self.own, bkg_score_low=low)
+        return self.session.request(f"example:{name}", self.model, None, config)
 
     def prepare(self) -> None:
         """Everything that may be asked for, before the clock runs."""
@@ -156,7 +159,7 @@ class Student(threading.Thread):
             self.errors.append(f"{action}: {error!r}")
 
     def settings(self) -> list:
-        values = {slider.field: slider.default for slider in SLIDERS} | {"bkg_score_low": self.low}
+        values = {slider.field: slider.value(self.expected.own) for slider in SLIDERS} | {"bkg_score_low": self.low}
         return [[], *values.values()]
 
     def labels(self) -> list[str]:

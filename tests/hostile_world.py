@@ -14,6 +14,7 @@ from app_fixtures import add_snapshots, prepare
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from afa_viz.config import ExplainConfig
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
 from afa_viz.ui.callbacks import Callbacks
@@ -50,7 +51,7 @@ ENDPOINTS = {
     "query": {"key": None, "row": 0, "column": 0, "block": None},
     "export": {"key": None, "kind": "png", "label": None, "row": 0, "column": 0},
 }
-DEFAULTS = [[], *(slider.default for slider in SLIDERS)]
+DEFAULTS = [[], *(slider.value(ExplainConfig()) for slider in SLIDERS)]
 EVENTS = {
     "open_example": [0, "tiny", *DEFAULTS],
     "open_data": [{"data": "val_0001"}, "tiny", *DEFAULTS],

@@ -253,7 +253,9 @@ def test_every_tab_has_its_lines(session, trace, key):
     assert len(set(codes.values())) == 7 and "strip.strip(" in codes["data"]
     for code in codes.values():
         compile(code, "copied", "exec")
-    assert changed(ExplainConfig()) == "" and changed(ExplainConfig(radius=3)) == "radius=3"
+    assert changed(ExplainConfig(), ExplainConfig()) == ""
+    assert changed(ExplainConfig(radius=3), ExplainConfig()) == "radius=3"
+    assert changed(ExplainConfig(), ExplainConfig(radius=3)) == "radius=8"
     upload = session.request(session.keep(session.picture("example:photo")), "tiny")
     assert 'image = "photograph.jpg"' in snippet(upload, session.trace(upload), session, Look("cam", 1, (0, 0), 7, 0))
 

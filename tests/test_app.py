@@ -33,7 +33,7 @@ from afa_viz.ui.session import Session
 from afa_viz.ui.settings import ABLATIONS, SLIDERS, config_from
 from afa_viz.ui.words import fill_in, texts
 
-DEFAULTS = tuple(slider.default for slider in SLIDERS)
+DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)
 
 
 @pytest.fixture(scope="module")
@@ -220,9 +220,9 @@ def test_unknown_things_are_refused(session, options):
         (lambda: session.picture("example:../../etc/passwd"), "no such example"),
         (lambda: session.picture("upload:0000"), "no longer holds"),
         (lambda: Registry({}), "put one into checkpoints/"),
-        (lambda: config_from({"radius": 1e9}, []), "Radius"),
-        (lambda: config_from({"power": True}, []), "Power"),
-        (lambda: config_from({}, ["everything"]), "can not be left out"),
+        (lambda: config_from({"radius": 1e9}, [], ExplainConfig()), "Radius"),
+        (lambda: config_from({"power": True}, [], ExplainConfig()), "Power"),
+        (lambda: config_from({}, ["everything"], ExplainConfig()), "can not be left out"),
     ):
         with pytest.raises(Refusal, match=words):
             ask()

@@ -169,7 +169,7 @@ def test_settings_change_what_lies_below(visit):  # noqa: F811
         change()
         recomputed(page, before)
     before = key(page)
-    page.get_by_role("button", name="Published settings").click()
+    page.get_by_role("button", name="Reset settings").click()
     recomputed(page, before)
     expect(page.locator("#afa-bkg_score_low input[type=number]")).to_have_value("0.35")
     expect(page.get_by_role("checkbox", name="random walk")).not_to_be_checked()

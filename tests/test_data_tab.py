@@ -32,7 +32,7 @@ from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS
 
-DEFAULTS = tuple(slider.default for slider in SLIDERS)
+DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)
 PLAIN = {"order": "set", "stage": "seg", "before": "cam", "class_name": "", "page": 0}
 
 

@@ -95,8 +95,8 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     from afa_viz.settings import apply_settings
     from afa_viz.training.distributed import gather
 
-    config = apply_settings(ExplainConfig(), args.settings)
     model = load_model(args.checkpoint, device=processes.device)
+    config = apply_settings(ExplainConfig.for_model(model), args.settings)
     split = args.split or ("test" if args.data == "sandbox" else "val")
     size = model.card.input_size if model.card is not None else 256
     data = _scenes(args, split, size, processes) if args.data == "sandbox" else _photographs(args, split, processes)

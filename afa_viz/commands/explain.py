@@ -41,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Explain every image and say what was written."""
-    config = apply_settings(ExplainConfig(), args.settings)
     labels = None if args.labels is None else [name.strip() for name in args.labels.split(",") if name.strip()]
     paths = [Path(image) for image in args.images]
     for path in paths:
@@ -55,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
     from afa_viz.model.checkpoint import load_model
 
     model = load_model(args.checkpoint, args.device)
+    config = apply_settings(ExplainConfig.for_model(model), args.settings)
     with tqdm(total=len(paths) * (len(STAGES) + 1), unit="stage") as bar:
         for path, truth, folder in zip(paths, truths, _folders(paths, Path(args.out)), strict=True):
 

@@ -184,6 +184,6 @@ def settings(trace: Trace) -> str:
         f'trace = afa_viz.explain(model, "image.png", labels={labels!r}, config=config)\n'
         'trace.report("report.html")'
     )
-    return html.table("Settings of this trace", ["setting", "value", "default, where it differs"], rows) + (
+    return html.table("Settings of this trace", ["setting", "value", "published, where it differs"], rows) + (
         f"<p>The same in Python:</p><pre><code>{escape(code)}</code></pre>"
     )

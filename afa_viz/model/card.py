@@ -13,10 +13,12 @@ from afa_viz.classes import colours_for, names_for
 from afa_viz.ops.image import MEAN, STD
 
 CARD_FORMAT = 1
-ADDED = ("affinity_at_centre",)  # fields that older cards of this format lack; their defaults are meant
+ADDED = ("affinity_at_centre", "radius")  # fields that older cards of this format lack; their defaults are meant
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
 INPUT_SIZE = 512  # pixels, long side; SPEC.md section 13
 SMALLEST, LARGEST = 32, 2048  # of it, as `ExplainConfig.long_side` allows
+RADIUS = 8  # cells; SPEC.md section 6
+WIDEST = 128  # of it, as `ExplainConfig.radius` allows
 MOST_CLASSES = 255  # labels are bytes, and 255 means "do not count"
 LONGEST_NAME = 100  # letters of a class name
 MOST_BYTES = 8 * 2**20  # of a card; those of long runs have a few thousand
@@ -41,6 +43,7 @@ class Card:
         affinity_at_centre: affinity labels were read in the middle of each cell; see `ops.affinity.cell_labels`.
         mean, std: of the normalisation, RGB, 0 to 255.
         input_size: long side in pixels that the model is meant for.
+        radius: of the walk's window in cells that the model was trained with; see `ExplainConfig.for_model`.
         licence: of the weights.
         training: config, data, iterations, rng_seed, duration, … scores: name -> number.
         parts: what the file holds of `PARTS`.
@@ -60,6 +63,7 @@ class Card:
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
     input_size: int = INPUT_SIZE
+    radius: int = RADIUS
     licence: str = "not stated"
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
@@ -108,6 +112,8 @@ class Card:
         require(len(self.std) == 3 and all(is_number(v) and v > 0 for v in self.std), "std", "three numbers above 0")
         fits = is_int(self.input_size) and SMALLEST <= self.input_size <= LARGEST
         require(fits, "input_size", f"a whole number of pixels from {SMALLEST} to {LARGEST}")
+        fits = is_int(self.radius) and 0 <= self.radius <= WIDEST
+        require(fits, "radius", f"a whole number of cells from 0 to {WIDEST}")
         for name in ("training", "scores"):
             require(isinstance(getattr(self, name), dict), name, "an object of names and values")
 

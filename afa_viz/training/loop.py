@@ -197,6 +197,7 @@ class Run:
             cam_relu=config.cam_relu,
             affinity_at_centre=config.affinity_at_centre,
             input_size=config.input_size,
+            radius=config.explain.radius,
             licence=self.licence,
             training={
                 "config": dataclasses.asdict(config),

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps, scores
 from afa_viz.steps import stage_labels
 from afa_viz.trace import Trace
@@ -45,7 +46,7 @@ class Api:
         if labels is not None and (not isinstance(labels, list) or not all(isinstance(x, str) for x in labels)):
             raise Refusal(f"labels are {quoted(labels)}; expected a list of class names, or null.")
         chosen = self._session.registry.names[0] if model in (None, "") else model
-        request = self._session.request(name, chosen, labels, _config(settings))
+        request = self._session.request(name, chosen, labels, _config(settings, self._session.registry.config(chosen)))
         return {"key": request.key, **summary(self._session.trace(request))}
 
     def query(self, key: Any, row: Any, column: Any, block: Any) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def _areas(trace: Trace, label: Tensor) -> dict[str, float]:
     return {names[int(found)]: float((label == found).float().mean()) for found in label.unique()}
 
 
-def _config(settings: Any):
+def _config(settings: Any, own: ExplainConfig) -> ExplainConfig:
     if not isinstance(settings, dict | None):
         raise Refusal(f"settings are {quoted(settings)}; expected numbers by name, or null.")
     values = dict(settings or {})
@@ -143,7 +144,7 @@ def _config(settings: Any):
         raise Refusal(f"There is no setting {quoted(unknown[0])}; expected leave_out or some of {', '.join(known)}.")
     if not isinstance(left_out, list):
         raise Refusal(f"leave_out is {quoted(left_out)}; expected a list of names.")
-    return config_from(values, left_out)
+    return config_from(values, left_out, own)
 
 
 def _whole(value: Any, name: str, count: int) -> int:

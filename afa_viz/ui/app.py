@@ -31,7 +31,6 @@ from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
 from afa_viz.ui.registry import Registry, discover, named
 from afa_viz.ui.session import Session
-from afa_viz.ui.settings import SLIDERS
 from afa_viz.ui.trainer import Trainer
 from afa_viz.ui.training import Training
 from afa_viz.ui.words import fill_in
@@ -163,16 +162,17 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
         show_progress="minimal", show_progress_on=explorer, trigger_mode="always_last", **options,
     )  # fmt: skip
     controls.model.input(
-        polite_steps(3)(callbacks.change_model), [picture, controls.model, *settings],
-        [explorer, controls.labels, controls.model_line], show_progress="minimal", show_progress_on=explorer,
-        trigger_mode="always_last", **options,
+        polite_steps(4)(callbacks.change_model), [picture, controls.model, *settings],
+        [explorer, controls.labels, controls.model_line, controls.sliders["radius"]], show_progress="minimal",
+        show_progress_on=explorer, trigger_mode="always_last", **options,
     )  # fmt: skip
 
     def open_checkpoint(event: gr.EventData, *args):
-        return polite(4)(callbacks.open_checkpoint)(event._data, *args)
+        return polite(5)(callbacks.open_checkpoint)(event._data, *args)
 
     explorer.apply(
-        open_checkpoint, [picture, *settings], [explorer, controls.labels, controls.model, controls.model_line],
+        open_checkpoint, [picture, *settings],
+        [explorer, controls.labels, controls.model, controls.model_line, controls.sliders["radius"]],
         show_progress="minimal", show_progress_on=explorer, **options,
     )  # fmt: skip
     controls.labels.input(
@@ -185,12 +185,12 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
         change.__name__ = f"change_{name}"  # type: ignore[attr-defined]
         item.input(polite(3)(change), [picture, *controls.inputs], [explorer, *scores], **now)
 
-    def reset(*args):
+    def after_reset(*args):
         return callbacks.change_settings("all", *args)
 
     controls.reset.click(
-        lambda: [[], *(slider.default for slider in SLIDERS)], None, settings, queue=False, api_visibility="private"
-    ).then(polite(3)(reset), [picture, *controls.inputs], [explorer, *scores], **now)
+        polite(len(settings))(callbacks.reset), controls.model, settings, queue=False, api_visibility="private"
+    ).then(polite(3)(after_reset), [picture, *controls.inputs], [explorer, *scores], **now)
 
 
 def _bind_link(

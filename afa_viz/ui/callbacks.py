@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from afa_viz.config import ExplainConfig
 from afa_viz.ui import link
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.controls import NONE_SELECTED
@@ -75,13 +76,13 @@ class Callbacks:
 
     def _open(self, picture: str, model: str, settings: tuple) -> tuple:
         """A newly chosen picture with its own labels: value of the explorer, labels, name of the picture."""
-        request = self.session.request(picture, model, None, self._config(settings))
+        request = self.session.request(picture, model, None, self._config(model, settings))
         value = self.answers.stages(request)
         return value, self._present(request), picture
 
     def _open_in_steps(self, picture: str, model: str, settings: tuple) -> Iterator[tuple]:
         """The same, for a picture that may be new: before it a first look, with the labels left as they are."""
-        request = self.session.request(picture, model, None, self._config(settings))
+        request = self.session.request(picture, model, None, self._config(model, settings))
         first = self.answers.first_look(request)
         if first is not None:
             yield first, gr.skip(), picture
@@ -91,10 +92,10 @@ class Callbacks:
         trace = self.session.trace(request)
         return [trace.class_names[label] for label in trace.present]
 
-    @staticmethod
-    def _config(settings: tuple):
+    def _config(self, model: str, settings: tuple) -> ExplainConfig:
         left_out, *values = settings
-        return config_from(dict(zip([s.field for s in SLIDERS], values, strict=True)), left_out)
+        named = dict(zip([s.field for s in SLIDERS], values, strict=True))
+        return config_from(named, left_out, self.session.registry.config(model))
 
     def open_link(self, asked: dict[str, str]) -> tuple:
         """What an address names: value, picture, place in the gallery, model, its line, labels, settings."""
@@ -131,15 +132,18 @@ class Callbacks:
         yield from self._open_in_steps(self.session.keep(read_upload(path)), model, settings)
 
     def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
-        """Another model: value, labels to choose from, the line about it."""
+        """Another model: value, labels to choose from, the line about it, the radius that it is meant for."""
         choices = list(self.session.registry.class_names(model)[1:])
         line = self.session.registry.describe(model)
-        for value, present, _ in self._open_in_steps(picture, model, settings):
+        radius = self.session.registry.config(model).radius
+        fields = ["left_out", *(s.field for s in SLIDERS)]
+        values = dict(zip(fields, settings, strict=True)) | {"radius": radius}
+        for value, present, _ in self._open_in_steps(picture, model, tuple(values.values())):
             labels = gr.update(choices=choices, value=present) if isinstance(present, list) else gr.skip()
-            yield value, labels, line
+            yield value, labels, line, radius
 
     def open_checkpoint(self, asked: Any, picture: str, *settings) -> tuple:
-        """The picture by a network that is being trained: value, labels, all models with this one chosen, its line.
+        """The picture by a network that is being trained: value, labels, all models with this one chosen, line, radius.
 
         Args:
             asked: {"run": its name, "iteration": of one of its moments}.
@@ -149,12 +153,17 @@ class Callbacks:
         path, registry = self.training.trainer.weights(asked.get("run"), asked.get("iteration")), self.session.registry
         name = f"{asked['run']}@{asked['iteration']}"
         registry.add(name, str(path))
-        *_, (value, labels, line) = self.change_model(picture, name, *settings)
-        return value, labels, gr.update(choices=registry.names, value=name, visible=True), line
+        *_, (value, labels, line, radius) = self.change_model(picture, name, *settings)
+        return value, labels, gr.update(choices=registry.names, value=name, visible=True), line, radius
+
+    def reset(self, model: str) -> list:
+        """The settings that a model is meant for: nothing left out, then every slider."""
+        own = self.session.registry.config(model)
+        return [[], *(slider.value(own) for slider in SLIDERS)]
 
     def change_labels(self, picture: str, model: str, labels: list[str], *settings) -> tuple:
         """Other image labels; none: predicted ones, which are then shown."""
-        request = self.session.request(picture, model, labels or [], self._config(settings))
+        request = self.session.request(picture, model, labels or [], self._config(model, settings))
         return self.answers.stages(request), gr.skip() if labels else self._present(request)
 
     def change_settings(self, moved: str, picture: str, model: str, labels: list[str], *settings) -> tuple:
@@ -169,7 +178,7 @@ class Callbacks:
         if numbers and low > high:
             other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
             values[other] = values.get(moved, high)
-        request = self.session.request(picture, model, labels, self._config(tuple(values.values())))
+        request = self.session.request(picture, model, labels, self._config(model, tuple(values.values())))
         pushed = [
             values[name] if values[name] != old else gr.skip()
             for name, old in (("bkg_score_low", low), ("bkg_score_high", high))

@@ -72,9 +72,8 @@ def other_request(session: Session, request: Request, trace: Trace, changes: Cha
     if changes.setting is not None:
         values[changes.setting] = changes.value
     without = set(left_out(request.config)) ^ set(changes.switched)
-    config = dataclasses.replace(
-        config_from(values, [name for name in ABLATIONS if name in without]), long_side=request.config.long_side
-    )
+    own = dataclasses.replace(session.registry.config(request.model), long_side=request.config.long_side)
+    config = config_from(values, [name for name in ABLATIONS if name in without], own)
     return by_model(session, dataclasses.replace(request, config=config), trace, changes.model or request.model)
 
 

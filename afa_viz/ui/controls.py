@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Example
 from afa_viz.ui.registry import Registry
 from afa_viz.ui.settings import ABLATIONS, SLIDERS, Slider
@@ -71,11 +72,11 @@ def build_picker(examples: list[Example]) -> Picker:
     return Picker(gallery, upload)
 
 
-def _slider(slider: Slider) -> gr.Slider:
+def _slider(slider: Slider, own: ExplainConfig) -> gr.Slider:
     return gr.Slider(
         slider.low,
         slider.high,
-        value=slider.default,
+        value=slider.value(own),
         step=slider.step,
         label=slider.label,
         info=slider.info,
@@ -87,6 +88,7 @@ def _slider(slider: Slider) -> gr.Slider:
 def build_controls(registry: Registry, labels: list[str]) -> Controls:
     """Everything that changes what is computed."""
     first = registry.names[0]
+    own = registry.config(first)
     several = len(registry.names) > 1
     model = gr.Dropdown(registry.names, value=first, label="Model", visible=several, elem_id="afa-model")
     chosen = gr.Dropdown(
@@ -101,9 +103,9 @@ def build_controls(registry: Registry, labels: list[str]) -> Controls:
     for title, group, opened in GROUPS:
         with gr.Accordion(title, open=opened):
             for slider in group:
-                sliders[slider.field] = _slider(slider)
+                sliders[slider.field] = _slider(slider, own)
     with gr.Accordion("Leave out", open=True):
         left_out = gr.CheckboxGroup(list(ABLATIONS), show_label=False, container=False, elem_id="afa-left-out")
-    reset = gr.Button("Published settings", size="sm", elem_id="afa-reset")
+    reset = gr.Button("Reset settings", size="sm", elem_id="afa-reset")
     line = gr.Markdown(registry.describe(first), elem_id="afa-model-line")
     return Controls(model, line, chosen, left_out, sliders, reset)

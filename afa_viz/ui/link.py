@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Request, Session
-from afa_viz.ui.settings import ABLATIONS, SLIDERS, config_from, left_out
+from afa_viz.ui.settings import ABLATIONS, SLIDERS, Slider, config_from, left_out
 
 NAMES = ("example", "data", "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
 
@@ -42,9 +43,10 @@ def words(request: Request, session: Session) -> dict[str, str]:
             result["labels"] = ",".join(request.labels or ())
     if request.model != session.registry.names[0]:
         result["model"] = request.model
+    own = session.registry.config(request.model)
     for slider in SLIDERS:
-        value = getattr(request.config, slider.field)
-        if value != slider.default:
+        value = slider.value(request.config)
+        if value != slider.value(own):
             result[slider.field] = f"{value:g}"
     without = left_out(request.config)
     if without:
@@ -62,17 +64,18 @@ def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
     if model not in session.registry.names:
         wrong.append("model")
         model = session.registry.names[0]
-    sliders = {slider.field: _number(asked, slider, wrong) for slider in SLIDERS}
+    own = session.registry.config(model)
+    sliders = {slider.field: _number(asked, slider, own, wrong) for slider in SLIDERS}
     without = [name for name in asked.get("left_out", "").split(",") if name]
     if not set(without) <= set(ABLATIONS):
         wrong.append("left_out")
         without = []
     try:
-        config = config_from(sliders, without)
+        config = config_from(sliders, without, own)
     except Refusal:
         wrong.append("settings")
-        sliders, without = {slider.field: slider.default for slider in SLIDERS}, []
-        config = config_from(sliders, without)
+        sliders, without = {slider.field: slider.value(own) for slider in SLIDERS}, []
+        config = config_from(sliders, without, own)
     labels = [name for name in asked["labels"].split(",") if name] if "labels" in asked else None
     try:
         request = session.request(picture, model, labels, config)
@@ -100,15 +103,15 @@ def _picture(asked: Mapping[str, str], session: Session, wrong: list[str]) -> tu
     return f"example:{session.examples[place].name}", place
 
 
-def _number(asked: Mapping[str, str], slider, wrong: list[str]) -> float:
-    """The value of a slider in an address, or its default."""
+def _number(asked: Mapping[str, str], slider: Slider, own: ExplainConfig, wrong: list[str]) -> float:
+    """The value of a slider in an address, or the model's own."""
     if slider.field not in asked:
-        return slider.default
+        return slider.value(own)
     try:
         value = float(asked[slider.field])
         if slider.low <= value <= slider.high:
-            return type(slider.default)(value)
+            return type(slider.value(own))(value)
     except ValueError:
         pass
     wrong.append(slider.field)
-    return slider.default
+    return slider.value(own)

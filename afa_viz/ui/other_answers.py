@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from afa_viz.config import ExplainConfig
 from afa_viz.trace import Trace
 from afa_viz.ui import payload
 from afa_viz.ui.cache import SingleFlightCache
@@ -15,7 +16,6 @@ from afa_viz.ui.compare import by_model, other_request, read_changes, renumbered
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.registry import SNAPSHOT_MARK
 from afa_viz.ui.session import Request, Session
-from afa_viz.ui.settings import DEFAULTS
 from afa_viz.ui.snapshots import phases, read_history
 
 PATIENCE = 0.3  # seconds that a snapshot waits for another one before the browser is told to ask again
@@ -115,4 +115,4 @@ def _refused(refusal: Refusal) -> str:
 def _above_the_walk(request: Request) -> Request:
     """The request with the published walk and without PAR: the browser makes these itself from what it gets."""
     own = {name: getattr(request.config, name) for name in ("long_side", "scales", "flip", "symmetric")}
-    return dataclasses.replace(request, config=dataclasses.replace(DEFAULTS, use_par=False, **own))
+    return dataclasses.replace(request, config=ExplainConfig(use_par=False, **own))

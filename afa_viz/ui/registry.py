@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.snapshots import Snapshot, find_snapshots, folder_of
 
@@ -125,6 +126,10 @@ class Registry:
         """Long side in pixels that a model is meant for; None where its card is missing."""
         card = self.get(name).card
         return card.input_size if card else None
+
+    def config(self, name: str) -> ExplainConfig:
+        """The settings that a model is meant for."""
+        return ExplainConfig.for_model(self.get(name))
 
     def class_names(self, name: str) -> tuple[str, ...]:
         """Of a model, background first."""

@@ -169,7 +169,7 @@ class Session:
         if unknown:
             raise Refusal(f"{quoted(unknown[0])} is not a class of this model; choose from {', '.join(known)}.")
         chosen = tuple(sorted(set(labels), key=known.index)) or None
-        return Request(picture, model, chosen, config or ExplainConfig())
+        return Request(picture, model, chosen, config or self.registry.config(model))
 
     def trace(self, request: Request) -> Trace:
         """The trace of a request: from the cache, or recomputed from the nearest one held, or explained."""

@@ -9,8 +9,6 @@ from typing import Any
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Refusal, quoted
 
-DEFAULTS = ExplainConfig()
-
 
 @dataclass(frozen=True)
 class Slider:
@@ -23,16 +21,15 @@ class Slider:
     high: float
     step: float
 
-    @property
-    def default(self) -> float:
-        """The published value."""
-        return getattr(DEFAULTS, self.field)
+    def value(self, config: ExplainConfig) -> float:
+        """Where it stands under these settings."""
+        return getattr(config, self.field)
 
 
 SLIDERS = (
     Slider("bkg_score_low", "Low background score β_l", "higher: more sure background", 0, 1, 0.01),
     Slider("bkg_score_high", "High background score β_h", "higher: less sure foreground", 0, 1, 0.01),
-    Slider("radius", "Radius of the window", "in cells; how far one step may reach", 1, 32, 1),
+    Slider("radius", "Radius of the window", "in cells; how far a step reaches; published: 8, at 512 pixels", 1, 32, 1),
     Slider("power", "Power α", "higher keeps only strong affinities", 0.5, 8, 0.5),
     Slider("num_steps", "Steps", "published: one", 1, 16, 1),
     Slider("num_iters", "PAR iterations", "published: 10", 1, 30, 1),
@@ -56,19 +53,19 @@ def left_out(config: ExplainConfig) -> list[str]:
     ]
 
 
-def config_from(values: dict[str, float], without: list[str] | None) -> ExplainConfig:
-    """Settings from slider values and the names of what is left out.
+def config_from(values: dict[str, float], without: list[str] | None, own: ExplainConfig) -> ExplainConfig:
+    """A model's own settings, changed by slider values and the names of what is left out.
 
     Raises: Refusal: with one sentence, for a value out of range or an unknown name.
     """
     changes: dict[str, Any] = {}
     for slider in SLIDERS:
-        value = values.get(slider.field, slider.default)
+        value = values.get(slider.field, slider.value(own))
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not slider.low <= value <= slider.high:
             raise Refusal(
                 f"{slider.label} is {quoted(value, 20)}; expected a number from {slider.low} to {slider.high}."
             )
-        changes[slider.field] = int(value) if isinstance(slider.default, int) else float(value)
+        changes[slider.field] = int(value) if isinstance(slider.value(own), int) else float(value)
     if not isinstance(without, list | None):
         raise Refusal(f"What is left out is {quoted(without)}; expected a list of names.")
     for name in without or ():
@@ -76,6 +73,6 @@ def config_from(values: dict[str, float], without: list[str] | None) -> ExplainC
             raise Refusal(f"{quoted(name)} can not be left out; expected some of {', '.join(ABLATIONS)}.")
         changes |= ABLATIONS[name]
     try:
-        return dataclasses.replace(DEFAULTS, **changes)
+        return dataclasses.replace(own, **changes)
     except ValueError as error:
         raise Refusal(str(error)) from error

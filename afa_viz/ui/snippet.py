@@ -67,7 +67,7 @@ def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str
         f"model = afa_viz.load_model({model_source(session, request.model)!r})",
         *source.lines,
         *([f"target = {source.target}"] if scored else []),
-        f"trace = {_explained(request, 'model', scored)}",
+        f"trace = {_explained(request, session, 'model', scored)}",
         *(["print(scores.stage_scores(trace))"] if scored else []),
         f"Image.fromarray({drawn}).save({file!r})",
         *(_other_side(request, trace, session, look, scored) if look.other else []),
@@ -76,14 +76,14 @@ def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str
     return "\n".join(lines)
 
 
-def _explained(request: Request, model: str, scored: bool) -> str:
+def _explained(request: Request, session: Session, model: str, scored: bool) -> str:
     """The call that explains a request with the model of that name in the program."""
     arguments = [model, "image"]
     if request.labels is not None:
         arguments.append(f"labels={list(request.labels)!r}")
-    config = changed(request.config)
+    config = changed(request.config, session.registry.config(request.model))
     if config:
-        arguments.append(f"config=afa_viz.ExplainConfig({config})")
+        arguments.append(f"config=afa_viz.ExplainConfig.for_model({model}, {config})")
     if scored:
         arguments.append("target=target")
     return f"afa_viz.explain({', '.join(arguments)})"
@@ -108,7 +108,7 @@ def _other_side(request: Request, trace: Trace, session: Session, look: Look, sc
     if other.model != request.model:
         model = "other_model"
         lines.append(f"other_model = afa_viz.load_model({model_source(session, other.model)!r})")
-    lines.append(f"other = {_explained(other, model, scored)}")
+    lines.append(f"other = {_explained(other, session, model, scored)}")
     if look.crf:
         lines.append("other = with_crf(other)  # in PAR's place")
     if scored:
@@ -119,9 +119,8 @@ def _other_side(request: Request, trace: Trace, session: Session, look: Look, sc
     ]
 
 
-def changed(config: ExplainConfig) -> str:
-    """The settings that are not the published ones, as arguments."""
-    usual = ExplainConfig()
+def changed(config: ExplainConfig, usual: ExplainConfig) -> str:
+    """The settings that are not the usual ones, as arguments."""
     pairs = [(field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
     return ", ".join(f"{name}={value!r}" for name, value in pairs if value != getattr(usual, name))
 
