@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import timm
 import torch
 import torch.nn.functional as F
 from golden_vectors import cases, check, golden_model
+from timm.layers import DropPath as TimmDropPath
+from timm.layers import trunc_normal_
 
-from afa_viz.model.afa import POOLINGS, build_afa, parameter_count
+import afa_viz.model.timm_registry  # noqa: F401  what it does is tested
+from afa_viz.model.afa import POOLINGS, build_afa, build_encoder, parameter_count
+from afa_viz.model.drop_path import DropPath
+from afa_viz.model.mix_transformer import _fill_normal
 from afa_viz.model.segformer_head import SegFormerHead
 from afa_viz.ops import affinity as aff
 
@@ -62,9 +71,45 @@ def test_parameter_counts(name):
 
 
 def test_registered_with_timm():
-    assert {"mit_b0", "mit_b5"} <= set(timm.list_models("mit_b*"))
-    with pytest.raises(ValueError, match="load_any"):
-        timm.create_model("mit_b0", pretrained=True)
+    assert timm.list_models("mit_b*") == [f"mit_b{i}" for i in range(6)]
+    torch.manual_seed(3)
+    ours = build_encoder("mit_b0").state_dict()
+    torch.manual_seed(3)
+    theirs = timm.create_model("mit_b0", drop_path_rate=0.1).state_dict()
+    assert list(ours) == list(theirs) and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    for build in (timm.create_model, build_encoder):
+        with pytest.raises(ValueError, match="load_any"):
+            build("mit_b0", pretrained=True)
+
+
+def test_linear_weights_begin_as_with_timm():
+    torch.manual_seed(5)
+    first = next(m for m in build_encoder("mit_b0").block1.modules() if isinstance(m, torch.nn.Linear))
+    assert 0.019 < first.weight.std() < 0.021 and not first.bias.any()
+    torch.manual_seed(5)
+    ours = _fill_normal(torch.empty(400, 300), std=0.02)
+    torch.manual_seed(5)
+    assert torch.equal(ours, trunc_normal_(torch.empty(400, 300), std=0.02))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25, 0.9])
+def test_drop_path_is_that_of_timm(rate):
+    branch = torch.randn(64, 5, 7)
+    for training in (True, False):
+        torch.manual_seed(1)
+        ours = DropPath(rate).train(training)(branch)
+        torch.manual_seed(1)
+        assert torch.equal(ours, TimmDropPath(rate).train(training)(branch))
+    with pytest.raises(ValueError, match="got rate 1.0; expected a probability"):
+        DropPath(1.0)
+
+
+def test_a_mix_transformer_does_without_timm():
+    code = (
+        "import sys; from afa_viz.model.afa import build_afa; build_afa('mit_b0')\n"
+        "heavy = {'timm', 'torchvision', 'torch._dynamo', 'sympy'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
 
 
 @pytest.mark.parametrize("name", ["mit_b0", "pvt_v2_b0"])

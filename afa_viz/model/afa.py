@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -156,9 +155,7 @@ def build_encoder(backbone: str, pretrained: bool = False, drop_path_rate: float
     if backbone in pvt_v2.VARIANTS:
         return pvt_v2.PvtV2(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
     if backbone in mix_transformer.VARIANTS:
-        encoder = timm.create_model(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
-        assert isinstance(encoder, PyramidEncoder)
-        return encoder
+        return mix_transformer.mix_transformer(backbone, pretrained, drop_path_rate)
     raise ValueError(f"got backbone {backbone!r}; expected one of {', '.join(BACKBONES)}.")
 
 

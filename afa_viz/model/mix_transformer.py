@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 import torch.nn.functional as F
-from timm.layers import DropPath, trunc_normal_
-from timm.models import register_model
 from torch import Tensor, nn
 
+from afa_viz.model.drop_path import DropPath
 from afa_viz.model.pyramid import Grid, PyramidEncoder
 
 
@@ -127,9 +127,18 @@ class MixTransformer(PyramidEncoder):
         return tokens + block.drop_path(block.mlp(block.norm2(tokens), grid))
 
 
+@torch.no_grad()
+def _fill_normal(weight: Tensor, std: float, bound: float = 2.0) -> Tensor:
+    """Normal numbers by the inverse of their distribution; the two ends, infinite there, become -`bound` and `bound`.
+
+    Not torch's own `trunc_normal_`: what that draws from a seed is not the same in all its versions.
+    """
+    return weight.uniform_(-1, 1).erfinv_().mul_(std * math.sqrt(2)).clamp_(-bound, bound)
+
+
 def _init_weights(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
-        trunc_normal_(module.weight, std=0.02)
+        _fill_normal(module.weight, std=0.02)
         nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
@@ -149,49 +158,15 @@ VARIANTS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {  # name -> (wid
 }
 
 
-def _create(name: str, pretrained: bool, **kwargs) -> MixTransformer:
+def mix_transformer(name: str, pretrained: bool = False, drop_path_rate: float = 0.1, **shape: Any) -> MixTransformer:
+    """One of `VARIANTS` with fresh weights; `timm_registry.py` offers the same to timm.
+
+    Raises: ValueError: if `pretrained`: weights of others come as files.
+    """
     if pretrained:
         raise ValueError(
             f"{name} carries no weights of its own; build it without `pretrained` and load weights with "
             "afa_viz.model.checkpoint.load_any."
         )
-    for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):  # timm passes these to every entry point
-        kwargs.pop(key, None)
     widths, depths = VARIANTS[name]
-    return MixTransformer(widths, depths, **kwargs)
-
-
-@register_model
-def mit_b0(pretrained: bool = False, **kwargs) -> MixTransformer:
-    """MiT-B0, 3.3 M parameters."""
-    return _create("mit_b0", pretrained, **kwargs)
-
-
-@register_model
-def mit_b1(pretrained: bool = False, **kwargs) -> MixTransformer:
-    """MiT-B1, 13 M parameters: the backbone of the paper."""
-    return _create("mit_b1", pretrained, **kwargs)
-
-
-@register_model
-def mit_b2(pretrained: bool = False, **kwargs) -> MixTransformer:
-    """MiT-B2, 24 M parameters."""
-    return _create("mit_b2", pretrained, **kwargs)
-
-
-@register_model
-def mit_b3(pretrained: bool = False, **kwargs) -> MixTransformer:
-    """MiT-B3, 44 M parameters."""
-    return _create("mit_b3", pretrained, **kwargs)
-
-
-@register_model
-def mit_b4(pretrained: bool = False, **kwargs) -> MixTransformer:
-    """MiT-B4, 61 M parameters."""
-    return _create("mit_b4", pretrained, **kwargs)
-
-
-@register_model
-def mit_b5(pretrained: bool = False, **kwargs) -> MixTransformer:
-    """MiT-B5, 81 M parameters."""
-    return _create("mit_b5", pretrained, **kwargs)
+    return MixTransformer(widths, depths, drop_path_rate=drop_path_rate, **shape)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import timm
 from torch import Tensor, nn
 
 from afa_viz.model.pyramid import Grid, PyramidEncoder
@@ -26,6 +25,8 @@ class PvtV2(PyramidEncoder):
         super().__init__()
         if name not in VARIANTS:
             raise ValueError(f"{name!r} is not a PVT v2 backbone; expected one of {', '.join(VARIANTS)}.")
+        import timm  # seconds and hundreds of megabytes, which the other family does without
+
         self.patch_embed: nn.Module
         self.stages: nn.Sequential
         net: Any = timm.create_model(name, pretrained=pretrained, num_classes=0, drop_path_rate=drop_path_rate)
