@@ -112,7 +112,9 @@ def test_explaining_with_what_was_learned(stopped, tmp_path):
     callbacks = Callbacks(session, Answers(session, tmp_path / "out"), Training(trainer))
     settings = ([], 0.35, 0.55, 8, 2.0, 1, 10)
     at = trainer.moments(name)[-1]
-    value, _, model, line, radius = callbacks.open_checkpoint({"run": name, "iteration": at}, "example:scene0", *settings)
+    value, _, model, line, radius = callbacks.open_checkpoint(
+        {"run": name, "iteration": at}, "example:scene0", *settings
+    )
     assert json.loads(value)["names"][1] == "aeroplane"
     assert model["value"] == f"{name}@{at}" and model["value"] in model["choices"] and model["visible"]
     assert "sees 64 pixels" in line and radius == 4  # as the run was set
