@@ -252,8 +252,9 @@ SANDBOX = TrainConfig(
 )
 
 # Runs to watch in a lesson, on a laptop without GPU (docs/presets.md has what each reaches), in float32, since few
-# laptops compute in bfloat16. "_on" goes on from trained weights (--init) with the published pooling, so that the CAM
-# changes before one's eyes. "few_seconds" shows nothing but that everything runs.
+# laptops compute in bfloat16. The walk's radius is a quarter of each grid, as in the published run. "_on" goes on from
+# trained weights (--init) with the published pooling, so that the CAM changes before one's eyes. "few_seconds" shows
+# nothing but that everything runs.
 TWO_MINUTES = replace(
     SANDBOX,
     curriculum=(CurriculumStage(150, 112, 96, 32, 1e-3, single_objects=True, topk_start=0.5, topk_end=0.25),),
@@ -262,6 +263,7 @@ TWO_MINUTES = replace(
     joint_after=150,
     crop_size=128,
     input_size=128,
+    explain=replace(SANDBOX.explain, radius=2),
     train_images=400,
     amp="off",
 )
@@ -286,6 +288,7 @@ TWO_MINUTES_ON = replace(
     pooling="max",
     crop_size=192,
     input_size=192,
+    explain=replace(SANDBOX.explain, radius=3),
     train_images=150,
 )
 TEN_MINUTES_ON = replace(
@@ -303,6 +306,7 @@ FEW_SECONDS = replace(
     joint_after=30,
     crop_size=64,
     input_size=64,
+    explain=replace(SANDBOX.explain, radius=1),
     train_images=24,
 )
 QUICK = {

@@ -11,7 +11,7 @@ from app_fixtures import prepare, scene, tiny
 
 import afa_viz
 from afa_viz.__main__ import main
-from afa_viz.config import SANDBOX, ExplainConfig
+from afa_viz.config import PRESETS, ExplainConfig
 from afa_viz.model.card import Card, CheckpointError
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ui import link
@@ -74,7 +74,8 @@ def test_the_card_of_a_run_names_the_radius_of_its_pseudo_labels():
     text = json.loads(tiny(0)[1].to_json())
     del text["radius"]  # older cards
     assert Card.from_json(json.dumps(text)).radius == 8
-    assert SANDBOX.explain.radius == SANDBOX.input_size // 16 // 4  # a quarter of the grid, as 8 is at 512 pixels
+    for config in PRESETS.values():  # a quarter of the grid, as 8 is at 512 pixels
+        assert config.explain.radius == config.input_size // 16 // 4
 
 
 def test_the_page_begins_with_it_and_a_change_of_model_brings_it(session):
