@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from afa_viz.explain import kept_channels
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import banded_walk, dense_crf, par, pseudo_label, random_walk
 from afa_viz.ops import cam as cams
+from afa_viz.stages.refine import kept_channels
 from afa_viz.trace import Trace
 
 

@@ -18,6 +18,8 @@ from afa_viz import explain as explain_module
 from afa_viz.explain import _STAGE_FUNCTIONS, STAGES, recompute
 from afa_viz.inputs import read_image
 from afa_viz.model.afa import build_afa
+from afa_viz.stages.multi_scale_cam import multi_scale_cam, multi_scale_cam_of
+from afa_viz.stages.one_image import network_input
 from afa_viz.steps import par_steps, stage_labels, target_affinity, walk_steps
 
 
@@ -137,11 +139,11 @@ def test_every_picture_passes_the_network_once(model, picture, monkeypatch):
 
 @pytest.mark.parametrize("flip", [True, False])
 def test_cam_of_a_pass_already_made_is_the_published_one(model, picture, flip):
-    image = explain_module.network_input(model, torch.from_numpy(picture))
+    image = network_input(model, torch.from_numpy(picture))
     scales = (0.5, 1.0, 1.5)
     with torch.no_grad():
-        got = explain_module.multi_scale_cam_of(model, image, model.forward_look(image).cam, scales, flip)
-    expected, _ = explain_module.multi_scale_cam(model, image, scales, flip)
+        got = multi_scale_cam_of(model, image, model.forward_look(image).cam, scales, flip)
+    expected, _ = multi_scale_cam(model, image, scales, flip)
     torch.testing.assert_close(got, expected, rtol=0, atol=2e-5)
 
 

@@ -9,10 +9,11 @@ import torch
 from golden_vectors import cases, check, golden_model
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import multi_scale_cam, refine
 from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label as labels
 from afa_viz.ops.image import denormalize_image, normalize_image
+from afa_viz.stages.multi_scale_cam import multi_scale_cam
+from afa_viz.stages.refine import refine
 
 
 def ids(value):

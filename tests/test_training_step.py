@@ -9,8 +9,8 @@ import torch
 from golden_vectors import ROOT, cases, check, golden_model
 
 from afa_viz.config import ExplainConfig, TrainConfig
-from afa_viz.explain import make_pseudo_labels
 from afa_viz.ops.losses import affinity_counts
+from afa_viz.stages.batch_labels import make_pseudo_labels
 from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
 from afa_viz.training.step import Batch, training_losses
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import multi_scale_cam, network_input
 from afa_viz.model.afa import AFA
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import pseudo_label, random_walk
 from afa_viz.ops.cam import resize
+from afa_viz.stages.multi_scale_cam import multi_scale_cam
+from afa_viz.stages.one_image import network_input
 
 SEG_SCALES = (1.0, 0.5, 0.75)  # SPEC.md section 13, `msc_flip_test`
 VALIDATION_BETA = 0.35  # background score of the walk in `validate`, whatever the thresholds are; SPEC.md section 13

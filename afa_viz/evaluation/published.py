@@ -15,12 +15,12 @@ from torch import Tensor
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation.ladder import Sample, text_table
 from afa_viz.evaluation.protocols import multi_scale_seg, validation_labels
-from afa_viz.explain import network_input
 from afa_viz.inputs import multi_hot
 from afa_viz.model.afa import AFA
 from afa_viz.ops.cam import resize
 from afa_viz.ops.dense_crf import dense_crf
 from afa_viz.ops.metrics import ConfusionMatrix, f1_per_image
+from afa_viz.stages.one_image import network_input
 
 LONG_SIDE = 512  # of "test", pixels; SPEC.md section 13, `msc_flip_test`
 PASSES = {

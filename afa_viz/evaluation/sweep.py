@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import kept_channels, recompute
+from afa_viz.explain import recompute
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
+from afa_viz.stages.refine import kept_channels
 from afa_viz.trace import Trace
 
 CAM_SCORES = tuple(i / 20 for i in range(1, 20))  # .05 to .95

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afa_viz.config import TrainConfig
-from afa_viz.explain import PseudoLabels, make_pseudo_labels
 from afa_viz.model.afa import AFA, TrainOutput
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import losses
 from afa_viz.ops.cam import resize
+from afa_viz.stages.batch_labels import PseudoLabels, make_pseudo_labels
 from afa_viz.training.distributed import Processes, mean_counts
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -1,0 +1,109 @@
+"""Each stage for one image: reads fields of the `Trace` in the making, returns those that it makes.
+
+All take `(fields, config, model)`; only the first two need the model.
+
+Symbols: H W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from afa_viz.config import ExplainConfig
+from afa_viz.ops import affinity as aff
+from afa_viz.ops import cam as cams
+from afa_viz.ops import pseudo_label
+from afa_viz.ops.image import normalize_image
+from afa_viz.stages.multi_scale_cam import multi_scale_cam_of
+from afa_viz.stages.refine import kept_channels, refine
+from afa_viz.stages.walk import walk
+
+if TYPE_CHECKING:
+    from afa_viz.model.afa import AFA
+
+
+def network_input(model: AFA, image: Tensor) -> Tensor:
+    """(H, W, 3) uint8 -> (1, 3, H, W) normalised as the model's card says, of its weights' device and type."""
+    weight = next(model.parameters())
+    pixels = image.permute(2, 0, 1)[None].to(weight.device)
+    card = getattr(model, "card", None)
+    normalised = normalize_image(pixels, card.mean, card.std) if card is not None else normalize_image(pixels)
+    return normalised.to(weight.dtype)
+
+
+def network_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+    """One pass that is looked at: image labels, prediction and the attention of every block."""
+    assert model is not None
+    model.eval()
+    look = model.forward_look(network_input(model, fields["image"]))
+    bias = model.attn_proj.bias
+    assert bias is not None
+    seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
+    return {
+        "raw_cam": look.cam,  # for the next stage, which takes it out
+        "class_logits": look.class_logits[0].float().cpu(),
+        "seg_logits": look.seg_logits[0].float().cpu(),
+        "seg": seg[0].to(torch.uint8).cpu(),
+        "attn_logits": tuple(block.logits[0].float().cpu() for block in look.attention),
+        "attn_scales": tuple(block.scale for block in look.attention),
+        "query_grids": tuple(block.query_grid for block in look.attention),
+        "key_grids": tuple(block.key_grid for block in look.attention),
+        "affinity_weight": model.attn_proj.weight.detach().flatten().float().cpu().clone(),
+        "affinity_bias": bias.detach().float().cpu().clone(),  # not the model's own memory
+    }
+
+
+def cam_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+    """The multi-scale CAM, beginning with what the pass that is looked at has found."""
+    assert model is not None
+    model.eval()
+    relu = getattr(getattr(model, "card", None), "cam_relu", True)
+    image = network_input(model, fields["image"])
+    raw = fields.pop("raw_cam", None)
+    if raw is None:  # the network ran for an earlier trace
+        raw = model.forward_look(image).cam
+    cam = multi_scale_cam_of(model, image, raw, config.scales, config.flip, relu=relu)
+    return {"cam": cam[0].float().cpu()}
+
+
+def affinity_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+    """The learned affinity, from the attention logits of the last two blocks."""
+    logits = [block[None] for block in fields["attn_logits"]]
+    combined = aff.affinity_logits(logits, fields["affinity_weight"], fields["affinity_bias"], config.symmetric)
+    return {"affinity": torch.sigmoid(combined)[0]}
+
+
+def cam_rw_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+    """Image labels, predicted where none were given, and the walked scores."""
+    labels = fields["image_labels"]
+    if not fields["labels_given"]:
+        logits = fields["class_logits"]
+        labels = (logits > config.label_threshold).float()
+        if not labels.any():
+            labels = torch.zeros_like(logits).index_fill_(0, logits.argmax(), 1)
+    grid = fields["query_grids"][-1]
+    low, high = walk(fields["cam"][None], fields["affinity"][None], labels[None], grid, config)
+    return {"image_labels": labels, "cam_rw": low[0], "cam_rw_high": high[0]}
+
+
+def cam_par_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+    """Scores at image size after PAR; 0 for absent classes."""
+    labels = kept_channels(fields["image_labels"])
+    size = tuple(fields["image"].shape[:2])
+    image01 = fields["image"].permute(2, 0, 1).float() / 255
+    low, high = (cams.resize(fields[name][None], size)[0] for name in ("cam_rw", "cam_rw_high"))
+    scores = refine(image01, fields["cam"], (low, high), labels, config)
+    full = torch.zeros(2, len(fields["image_labels"]) + 1, *size)
+    full[:, labels] = scores
+    return {"cam_par": full[0], "cam_par_high": full[1]}
+
+
+def pseudo_label_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+    """The label that training would use, and its three regions."""
+    labels = kept_channels(fields["image_labels"])
+    low, high = (pseudo_label.label_of(fields[name][labels], labels)[None] for name in ("cam_par", "cam_par_high"))
+    merged = pseudo_label.merge_low_high(low, high)[0]
+    return {"pseudo_label": merged.to(torch.uint8), "regions": pseudo_label.regions(merged)}

@@ -1,0 +1,42 @@
+"""The stage cam_par: pixel-adaptive refinement of the classes that are there.
+
+Symbols: C foreground classes, K = C + 1, P present classes with background, H W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from afa_viz.config import ExplainConfig
+from afa_viz.ops import pseudo_label
+
+
+def kept_channels(image_labels: Tensor) -> Tensor:
+    """(C,) multi-hot -> labels of the channels in use: 0 and the present classes."""
+    return torch.cat([image_labels.new_zeros(1), image_labels.nonzero().flatten() + 1]).long()
+
+
+def refine(image: Tensor, cam: Tensor, walked: tuple[Tensor, Tensor], labels: Tensor, config: ExplainConfig) -> Tensor:
+    """Scores of one image after PAR, for the low and the high background score.
+
+    Args:
+        image: (3, H, W) in [0, 1], cropped to its real pixels.
+        cam: (C, H, W), the same crop; read only without the walk.
+        walked: two (K, H, W), the walked scores at image size, the same crop.
+        labels: (P,) channels in use, from the image labels; 0 first.
+    Returns: (2, P, H, W).
+    Source: SPEC.md section 8, `refine_with_cls_label`; without the walk `refine_with_bkg`.
+    """
+    iterations = config.num_iters if config.use_par else 0
+    options: dict[str, Any] = {
+        "num_iters": iterations,
+        "dilations": config.dilations,
+        "downscale": config.par_downscale,
+    }
+    if not config.use_walk:
+        betas = (config.bkg_score_low, config.bkg_score_high)
+        return pseudo_label.refine_cam(image, cam[labels[1:] - 1], betas, **options)
+    return pseudo_label.refine_walk(image, torch.stack([scores[labels] for scores in walked]), **options)

@@ -1,0 +1,39 @@
+"""The stage cam_rw: background scores joined to the CAM, and the random walk along the affinity.
+
+Symbols: B batch, C foreground classes, K = C + 1, N cells, H W pixels, h w cells.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from afa_viz.config import ExplainConfig
+from afa_viz.ops import banded_walk, random_walk
+from afa_viz.ops import cam as cams
+
+
+def walk(
+    cam: Tensor, affinity: Tensor, image_labels: Tensor, grid: tuple[int, int], config: ExplainConfig
+) -> tuple[Tensor, Tensor]:
+    """Scores on the grid after the random walk, with the low and with the high background score.
+
+    Args:
+        cam: (B, C, H, W) in [0, 1]; absent classes may hold anything.
+        affinity: (B', N, N) with B' >= B.
+        image_labels: (B, C) multi-hot.
+        grid: (h, w) of the affinity.
+    Returns: two (B, K, h, w). Without the walk: where it would have started.
+    Source: SPEC.md section 11, step 4.
+    """
+    small = cams.resize(cam, grid)
+    starts = [
+        random_walk.with_background(small, image_labels, beta) for beta in (config.bkg_score_low, config.bkg_score_high)
+    ]
+    if not config.use_walk:
+        return starts[0], starts[1]
+    walked = banded_walk.propagate_near(
+        torch.cat(starts, dim=1), affinity[: len(cam)], config.radius, config.power, num_steps=config.num_steps
+    )
+    low, high = walked.chunk(2, dim=1)
+    return low, high
