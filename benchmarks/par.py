@@ -1,4 +1,5 @@
-"""PAR against its textbook form: time, peak memory and difference. Contract: benchmarks/README.md.
+"""PAR against its textbook form, beside its targets: time, peak memory and difference; and the forms it might take.
+Contract: benchmarks/README.md.
 
 Run: python -m afa_viz bench par [--json FILE] [--size 512 …] [--classes 3 21 …] [--threads N] [--repeats 5]
 """
@@ -9,47 +10,22 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops import par, par_kernel, par_neighbours, par_sums
-from benchmarks import machine, textbook_par
+from afa_viz.ops import par
+from benchmarks import figures, machine
+from benchmarks.figures import Figure
+from benchmarks.par_forms import FORMS
 
 MIB = 2**20
+SPEEDUPS = {3: 20.0, 21: 30.0}  # by maps: how many times faster than the textbook form at least
+BESIDE_MB = 60.0  # at most, of memory beside the kernel
+TARGET_SIZE = 512  # pixels a side, where these targets hold
 PEAKS = ("textbook", "afa_viz")  # forms whose memory is measured, each in a process of its own
-
-
-def by_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
-    """The form that `afa_viz` takes for few maps, for any number of them."""
-    offsets = par_neighbours.offset_pairs(par.DILATIONS)
-    kernel = par_kernel.kernel_of(image, offsets, par.W1, par.W2)
-    return last(par_sums.by_shifts(scores.clone(), kernel, offsets, num_iters))
-
-
-def by_bags(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
-    """The form that `afa_viz` takes for many maps, for any number of them."""
-    offsets = par_neighbours.offset_pairs(par.DILATIONS)
-    kernel = par_kernel.kernel_of(image, offsets, par.W1, par.W2, pixels_first=True)
-    return last(par_sums.by_bags(scores, kernel, offsets, num_iters)).contiguous()
-
-
-def last(steps: Iterator[Tensor]) -> Tensor:
-    """The last of them; those before are not held."""
-    for step in steps:  # noqa: B007
-        pass
-    return step
-
-
-FORMS: dict[str, Callable[..., Tensor]] = {
-    "textbook": textbook_par.pixel_adaptive_refinement,
-    "afa_viz": par.pixel_adaptive_refinement,
-    "shifts": by_shifts,
-    "bags": by_bags,
-}
 
 
 def scene(size: int, num_classes: int) -> tuple[Tensor, Tensor]:
@@ -83,9 +59,30 @@ def compare(size: int, num_classes: int, repeats: int) -> dict:
         row[form] |= {"cpu_samples_s": cpus[form], "cpu_median_s": machine.spread(cpus[form])[0]}
         row[form]["peak_extra_mib"] = measured_apart(form, size, num_classes) if form in PEAKS else None
         row[form]["max_abs_difference"] = (results["textbook"] - results[form]).abs().max().item()
+        row[form]["fastest_s"] = min(walls[form])
         row[form]["speedup"] = row["textbook"]["median_s"] / median
         row[form]["cpu_speedup"] = row["textbook"]["cpu_median_s"] / row[form]["cpu_median_s"]
     return row
+
+
+def figures_of(report: dict) -> list[Figure]:
+    """Speed against the textbook form, and memory beside the kernel, where there is a target."""
+    found = []
+    for row in report["rows"]:
+        num_classes, own = row["num_classes"], row["afa_viz"]
+        if row["size"] != TARGET_SIZE or num_classes not in SPEEDUPS:
+            continue
+        where = f"PAR, {TARGET_SIZE}² pixels, {num_classes} maps"
+        found.append(Figure(f"{where}: times the textbook form", own["speedup"], SPEEDUPS[num_classes], "", True))
+        if own["peak_extra_mib"] is not None:
+            beside = (own["peak_extra_mib"] * MIB - kernel_bytes(row["size"])) / 1e6
+            found.append(Figure(f"{where}: memory beside the kernel", beside, BESIDE_MB, "MB"))
+    return found
+
+
+def kernel_bytes(size: int) -> int:
+    """Of one image, in float32."""
+    return 4 * len(par.neighbour_offsets()) * size**2
 
 
 def measured_apart(form: str, size: int, num_classes: int) -> float | None:
@@ -116,8 +113,9 @@ def table(report: dict) -> str:
     lines = [
         machine.heading(report["machine"]),
         "",
-        "| pixels | classes | form | median s | IQR s | speedup | CPU s | CPU speedup | peak extra MiB | difference |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| pixels | classes | form | median s | IQR s | fastest s | speedup "
+        "| CPU s | CPU speedup | peak extra MiB | difference |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in report["rows"]:
         for form in FORMS:
@@ -125,22 +123,24 @@ def table(report: dict) -> str:
             peak = "not measured" if own["peak_extra_mib"] is None else f"{own['peak_extra_mib']:.0f}"
             lines.append(
                 f"| {row['size']}² | {row['num_classes']} | {form} | {own['median_s']:.3f} | {own['iqr_s']:.3f} "
-                f"| {own['speedup']:.1f} | {own['cpu_median_s']:.3f} | {own['cpu_speedup']:.1f} | {peak} "
-                f"| {own['max_abs_difference']:.1e} |"
+                f"| {own['fastest_s']:.3f} | {own['speedup']:.1f} | "
+                f"{own['cpu_median_s']:.3f} | {own['cpu_speedup']:.1f} | {peak} | {own['max_abs_difference']:.1e} |"
             )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *figures.table(figures_of(report))])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--size", type=int, nargs="+", default=[512], help="height and width in pixels")
-    parser.add_argument("--classes", type=int, nargs="+", default=[3, 21], help="maps to refine")
+    parser.add_argument("--size", type=int, nargs="+", default=[TARGET_SIZE], help="height and width in pixels")
+    parser.add_argument("--classes", type=int, nargs="+", default=[*SPEEDUPS], help="maps to refine")
     parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice without")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each form, in turn")
 
 
 def run(args: argparse.Namespace) -> dict:
     """Measure the forms for every size and number of classes."""
+    if args.repeats < 2:
+        raise ValueError(f"got --repeats {args.repeats}; expected at least 2, for a spread.")
     if args.threads:
         torch.set_num_threads(args.threads)
     report: dict = {"benchmark": "par", "machine": machine.provenance(), "rows": []}

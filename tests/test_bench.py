@@ -15,8 +15,10 @@ from afa_viz.__main__ import main
 from afa_viz.commands import bench
 from afa_viz.explain import STAGES
 from benchmarks import explain as explain_benchmark
-from benchmarks import machine
+from benchmarks import figures, machine
+from benchmarks import par as par_benchmark
 from benchmarks import start as start_benchmark
+from benchmarks.par_forms import FORMS
 
 
 def group(monkeypatch, name: str, measure) -> bench.Group:
@@ -79,9 +81,23 @@ def test_par_is_measured(capsys, tmp_path):
     assert main(["bench", "par", "--size", "64", "--classes", "2", "--repeats", "2", "--json", str(path)]) == 0
     report = json.loads(path.read_text())["par"]
     (row,) = report["rows"]
-    for form in ("afa_viz", "shifts", "bags"):
+    for form in FORMS:
         assert row[form]["max_abs_difference"] < 1e-4 and len(row[form]["samples_s"]) == 2
-    assert report["machine"]["commit"][:12] in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert report["machine"]["commit"][:12] in shown and "target" not in shown
+
+
+def test_par_stands_beside_its_targets():
+    kernel_mib = 48  # 48 weights a pixel of four bytes, 512 x 512 pixels
+    forms = dict.fromkeys(FORMS, {"peak_extra_mib": kernel_mib + 57.3})
+    slow, fast = ({**forms["afa_viz"], "speedup": speedup} for speedup in (20.0, 29.9))
+    rows = [{"size": size, "num_classes": maps, "afa_viz": own}
+            for size, maps, own in [(512, 3, slow), (512, 21, fast), (256, 21, slow), (512, 4, slow)]]  # fmt: skip
+    found = figures.table(par_benchmark.figures_of({"rows": rows}))[2:]
+    assert [line.split(" | ")[1:] for line in found] == [
+        ["20", "≥ 20", "met |"], ["60.1 MB", "≤ 60 MB", "**missed** |"],
+        ["29.9", "≥ 30", "**missed** |"], ["60.1 MB", "≤ 60 MB", "**missed** |"],
+    ]  # fmt: skip
 
 
 def test_explain_is_measured_stage_by_stage(tmp_path):

@@ -1,0 +1,83 @@
+"""The forms that PAR's iterations may take, each with the kernel in the order that suits it.
+
+Symbols: C maps (classes), H x W pixels, n neighbours; one image.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from afa_viz.ops import par, par_kernel, par_neighbours, par_sums
+from benchmarks import textbook_par
+
+
+def whole_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
+    """Shift-accumulate over whole maps: n shifted views of one padded copy, each times its weights."""
+    offsets = par_neighbours.offset_pairs(par.DILATIONS)
+    farthest = par_neighbours.reach(offsets)
+    weights = par_kernel.kernel_of(image, offsets, par.W1, par.W2).unsqueeze(2).unbind(1)
+    padded = par_neighbours.new_padded(scores, farthest)
+    for _ in range(num_iters):
+        par_neighbours.fill_padded(padded, scores)
+        views = par_neighbours.shifted_views(padded, offsets, 0, scores.shape[-2], farthest)
+        scores = torch.zeros_like(scores)
+        for view, weight in zip(views, weights, strict=True):
+            scores.addcmul_(view, weight)
+    return scores
+
+
+def blocked_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
+    """The same by blocks of rows that stay in the cache: what `afa_viz` takes for few maps, for any number of them."""
+    offsets = par_neighbours.offset_pairs(par.DILATIONS)
+    kernel = par_kernel.kernel_of(image, offsets, par.W1, par.W2)
+    return last(par_sums.by_shifts(scores.clone(), kernel, offsets, num_iters))
+
+
+def sparse_rows(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
+    """The kernel as a sparse matrix of H W rows with n values each (CSR), times the maps with a pixel's values
+    side by side."""
+    offsets = torch.tensor(par_neighbours.offset_pairs(par.DILATIONS))
+    height, width = image.shape[-2:]
+    pixels, n = height * width, len(offsets)
+    kernel = par_kernel.kernel_of(image, offsets.tolist(), par.W1, par.W2, pixels_first=True)
+    rows, cols = ((torch.arange(side)[:, None] + offset).clamp(0, side - 1)
+                  for side, offset in zip((height, width), offsets.unbind(1), strict=True))  # fmt: skip
+    columns = (rows[:, None] * width + cols).int().flatten()  # edge pixels appear several times in a row
+    starts = torch.arange(0, pixels * n + 1, n, dtype=torch.int32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch calls sparse rows a beta
+        matrix = torch.sparse_csr_tensor(
+            starts, columns, kernel.permute(0, 2, 3, 1).flatten(), (pixels, pixels), check_invariants=False
+        )
+    by_pixel = scores[0].flatten(1).t().contiguous()
+    for _ in range(num_iters):
+        by_pixel = matrix @ by_pixel
+    return by_pixel.t().reshape(scores.shape).contiguous()
+
+
+def pixel_bags(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
+    """Channels last, summed by `embedding_bag`: what `afa_viz` takes for many maps, for any number of them."""
+    offsets = par_neighbours.offset_pairs(par.DILATIONS)
+    kernel = par_kernel.kernel_of(image, offsets, par.W1, par.W2, pixels_first=True)
+    return last(par_sums.by_bags(scores, kernel, offsets, num_iters)).contiguous()
+
+
+def last(steps: Iterator[Tensor]) -> Tensor:
+    """The last of them; those before are not held."""
+    for step in steps:  # noqa: B007
+        pass
+    return step
+
+
+FORMS: dict[str, Callable[..., Tensor]] = {
+    "textbook": textbook_par.pixel_adaptive_refinement,
+    "afa_viz": par.pixel_adaptive_refinement,
+    "whole shifts": whole_shifts,
+    "blocked shifts": blocked_shifts,
+    "sparse rows": sparse_rows,
+    "pixel bags": pixel_bags,
+}
