@@ -9,6 +9,7 @@ import torch
 from golden_vectors import ROOT, cases, check, golden_model
 
 from afa_viz.config import ExplainConfig, TrainConfig
+from afa_viz.ops import par_kernel, pseudo_label
 from afa_viz.ops.losses import affinity_counts
 from afa_viz.stages.batch_labels import make_pseudo_labels
 from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
@@ -119,3 +120,27 @@ def test_pseudo_labels_of_crops_that_no_grid_divides():
         assert (label[1, 3:, 5:60] == 0).all()
         assert (label[1, :3] == 255).all()
         assert (label[1, :, 60:] == 255).all()
+
+
+@pytest.mark.parametrize(("whole", "kernels"), [(True, 1), (False, 2)])
+def test_both_labels_of_a_crop_without_padding_share_one_par(monkeypatch, whole, kernels):
+    model, image = golden_model(), torch.randn(1, 3, 48, 64)
+    box = torch.tensor([[0, 48, 0, 64 if whole else 60]])
+    image_labels = torch.zeros(1, 20)
+    image_labels[0, [4, 7]] = 1
+    config = ExplainConfig(num_iters=2)
+    calls = []
+    make = par_kernel.kernel_of
+    monkeypatch.setattr(par_kernel, "kernel_of", lambda *given, **more: (calls.append(1), make(*given, **more))[1])
+    both = make_pseudo_labels(model, image, image_labels, box, config, with_walk=True)
+    assert len(calls) == kernels
+    alone = make_pseudo_labels(model, image, image_labels, box, config, with_walk=False)
+    assert len(calls) == kernels + 1
+    assert torch.equal(both.refined_cam, alone.refined_cam)
+
+
+def test_refined_together_is_refined_apart():
+    image, cam, walked = torch.rand(3, 20, 26), torch.rand(2, 20, 26), torch.rand(2, 3, 20, 26)
+    of_cam, of_walk = pseudo_label.refine_cam_and_walk(image, cam, (0.35, 0.55), walked)
+    torch.testing.assert_close(of_cam, pseudo_label.refine_cam(image, cam, (0.35, 0.55)))
+    torch.testing.assert_close(of_walk, pseudo_label.refine_walk(image, walked))

@@ -184,8 +184,34 @@ def refine_walk(
     """
     size = tuple(scores.shape[-2:])
     small = _half(image, downscale)
-    shrunk = F.interpolate(scores, size=small.shape[-2:], mode="bilinear", align_corners=True)
-    return resize(_par(small, shrunk, num_iters, dilations), size)
+    return resize(_par(small, _shrunk(scores, small), num_iters, dilations), size)
+
+
+def refine_cam_and_walk(
+    image: Tensor,
+    cam: Tensor,
+    bkg_scores: Sequence[float],
+    walked: Tensor,
+    num_iters: int = par.NUM_ITERS,
+    dilations: Sequence[int] = par.DILATIONS,
+    downscale: int = DOWNSCALE,
+) -> tuple[Tensor, Tensor]:
+    """`refine_cam` and `refine_walk` of the same image, which share one PAR kernel.
+
+    Args:
+        image, cam, bkg_scores, num_iters, dilations, downscale: as `refine_cam`.
+        walked: (T, P + 1, H, W), the `scores` of `refine_walk`.
+    Returns: two (T, P + 1, H, W): of the CAM, of the walked CAM.
+    """
+    size = tuple(cam.shape[-2:])
+    small = _half(image, downscale)
+    starts = torch.cat([start_of_cam(cam, bkg_scores, small.shape[-2:]), _shrunk(walked, small)])
+    of_cam, of_walk = _par(small, starts, num_iters, dilations).split([len(bkg_scores), len(walked)])
+    return resize(of_cam, size), resize(of_walk, size)
+
+
+def _shrunk(scores: Tensor, image: Tensor) -> Tensor:
+    return F.interpolate(scores, size=image.shape[-2:], mode="bilinear", align_corners=True)
 
 
 def _par(image: Tensor, scores: Tensor, num_iters: int, dilations: Sequence[int]) -> Tensor:

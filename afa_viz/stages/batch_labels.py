@@ -18,7 +18,7 @@ from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.image import denormalize_image
 from afa_viz.stages.multi_scale_cam import multi_scale_cam
-from afa_viz.stages.refine import kept_channels, refine
+from afa_viz.stages.refine import kept_channels, refine, refine_both
 from afa_viz.stages.walk import walk
 
 if TYPE_CHECKING:
@@ -77,14 +77,17 @@ def make_pseudo_labels(
         for i, (top, bottom, left, right) in enumerate(box.tolist()):
             labels = kept_channels(image_labels[i])
             inside = (slice(top, min(bottom, size[0])), slice(left, min(right, size[1])))
-            scores = refine(image01[i], cam[i], (cam[i], cam[i]), labels, from_cam)  # sees the padding, SPEC.md 8
-            for target, score in zip((low_cam, high_cam), scores, strict=True):
+            crop = (slice(None), *inside)
+            pair = None if walked is None else (walked[0][i][crop], walked[1][i][crop])
+            if pair is not None and config.use_walk and pair[0].shape[-2:] == size:  # no padding: one image for both
+                of_cam, of_walk = refine_both(image01[i], cam[i], pair, labels, config)
+            else:
+                of_cam = refine(image01[i], cam[i], (cam[i], cam[i]), labels, from_cam)  # sees the padding, SPEC.md 8
+                of_walk = None if pair is None else refine(image01[i][crop], cam[i][crop], pair, labels, config)
+            for target, score in zip((low_cam, high_cam), of_cam, strict=True):
                 target[i][inside] = pseudo_label.label_of(score, labels)[inside]
-            if walked is not None:
-                crop = (slice(None), *inside)
-                pair = (walked[0][i][crop], walked[1][i][crop])
-                scores = refine(image01[i][crop], cam[i][crop], pair, labels, config)
-                for target, score in zip((low, high), scores, strict=True):
+            if of_walk is not None:
+                for target, score in zip((low, high), of_walk, strict=True):
                     target[i][inside] = pseudo_label.label_of(score, labels)
         refined_cam = pseudo_label.merge_low_high(low_cam, high_cam, box)
         if walked is None:

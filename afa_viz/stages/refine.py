@@ -30,13 +30,26 @@ def refine(image: Tensor, cam: Tensor, walked: tuple[Tensor, Tensor], labels: Te
     Returns: (2, P, H, W).
     Source: SPEC.md section 8, `refine_with_cls_label`; without the walk `refine_with_bkg`.
     """
-    iterations = config.num_iters if config.use_par else 0
-    options: dict[str, Any] = {
-        "num_iters": iterations,
+    if not config.use_walk:
+        return pseudo_label.refine_cam(image, cam[labels[1:] - 1], _betas(config), **_options(config))
+    return pseudo_label.refine_walk(image, torch.stack([scores[labels] for scores in walked]), **_options(config))
+
+
+def refine_both(
+    image: Tensor, cam: Tensor, walked: tuple[Tensor, Tensor], labels: Tensor, config: ExplainConfig
+) -> tuple[Tensor, Tensor]:
+    """`refine` without the walk and with it, by one PAR: two (2, P, H, W). Args: as `refine`."""
+    scores = torch.stack([scores[labels] for scores in walked])
+    return pseudo_label.refine_cam_and_walk(image, cam[labels[1:] - 1], _betas(config), scores, **_options(config))
+
+
+def _betas(config: ExplainConfig) -> tuple[float, float]:
+    return config.bkg_score_low, config.bkg_score_high
+
+
+def _options(config: ExplainConfig) -> dict[str, Any]:
+    return {
+        "num_iters": config.num_iters if config.use_par else 0,
         "dilations": config.dilations,
         "downscale": config.par_downscale,
     }
-    if not config.use_walk:
-        betas = (config.bkg_score_low, config.bkg_score_high)
-        return pseudo_label.refine_cam(image, cam[labels[1:] - 1], betas, **options)
-    return pseudo_label.refine_walk(image, torch.stack([scores[labels] for scores in walked]), **options)
