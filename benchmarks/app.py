@@ -20,6 +20,7 @@ from PIL import Image
 from afa_viz.classes import names_for, palette
 from benchmarks import machine
 from benchmarks.browser import ROOT, browser, opened, served, wait_for_silence, watched
+from benchmarks.figures import Figure
 
 PHOTOGRAPHS = ("chelsea.png", "astronaut.png")  # of the bundled examples
 SLIDERS = {
@@ -91,6 +92,11 @@ def _row(name: str, samples: list[dict[str, Any]]) -> dict[str, Any]:
     target = TARGETS[name]
     row = {"name": name, "what": target.words, "target_ms": target.limit, "median_ms": median, "iqr_ms": iqr}
     return {**row, "met": median <= target.limit, "samples": samples}
+
+
+def figures_of(report: dict[str, Any]) -> list[Figure]:
+    """All rows."""
+    return [Figure(f"Page: {row['what']}", row["median_ms"], row["target_ms"], "ms") for row in report["rows"]]
 
 
 def table(report: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
 from benchmarks import machine
 from benchmarks.app import photograph
+from benchmarks.figures import Figure
 from benchmarks.load import (
     EXAMPLES,
     ROOT,
@@ -222,6 +223,17 @@ def growth(readings: list[dict[str, float]]) -> list[dict[str, Any]]:
             "a_minute": rate, "standard_error": error, "met": rate <= NOISE * error,
         })  # fmt: skip
     return found
+
+
+def figures_of(report: dict[str, Any]) -> list[Figure]:
+    """No errors, and nothing that grows beyond the noise of its own measurement."""
+    where = f"Soak, {report['visitors']} visitors, {report['minutes']:g} minutes"
+    grown = [
+        Figure(f"{where}: growth of {one['name']}", one["a_minute"], NOISE * one["standard_error"],
+               f"{one['unit']} a minute")
+        for one in report["growth"]
+    ]  # fmt: skip
+    return [Figure(f"{where}: errors", float(len(report["errors"])), 0.0, ""), *grown]
 
 
 def table(report: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.app import photograph
 from benchmarks.browser import ROOT
+from benchmarks.figures import Figure
 from benchmarks.load import resident_mb, serve, settled
 
 TARGETS = {"help": 0.5, "first page": 6.0, "idle": 900.0, "uploads": 1300.0}
@@ -103,6 +104,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     words = f"highest memory over {args.uploads} different uploads"
     report["rows"].append(row("uploads", words, "MB", resident[1:], max(resident)))
     return report
+
+
+def figures_of(report: dict[str, Any]) -> list[Figure]:
+    """All rows."""
+    return [Figure(one["words"], one["value"], one["target"], one["unit"]) for one in report["rows"]]
 
 
 def table(report: dict[str, Any]) -> str:

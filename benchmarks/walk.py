@@ -16,6 +16,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ops import banded_walk, random_walk
 from afa_viz.ops.affinity import radius_mask
 from benchmarks import allocated, machine
+from benchmarks.figures import Figure
 
 TARGET_GRID = 48  # cells a side where the memory target holds
 TARGET_SHARE = 0.15  # of the dense form's peak memory, at most
@@ -62,6 +63,17 @@ def compare(side: int, num_classes: int, radius: int, repeats: int) -> dict:
     row["taken"] = "banded" if banded_walk.suits_band((side, side), radius) else "dense"
     row["met"] = row["max_abs_difference"] <= TOLERANCE and (side != TARGET_GRID or row["memory_share"] <= TARGET_SHARE)
     return row
+
+
+def figures_of(report: dict) -> list[Figure]:
+    """Memory of the band on the grid that has a target; on all grids how far the forms differ."""
+    found = [
+        Figure(f"Walk by bands, {TARGET_GRID}² cells: share of the dense form's memory", row["memory_share"],
+               TARGET_SHARE, "")
+        for row in report["rows"] if row["grid"] == TARGET_GRID
+    ]  # fmt: skip
+    difference = max(row["max_abs_difference"] for row in report["rows"])
+    return [*found, Figure("Walk by bands: largest difference to the dense form", difference, TOLERANCE, "")]
 
 
 def table(report: dict) -> str:

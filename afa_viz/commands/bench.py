@@ -1,7 +1,7 @@
 """`bench [GROUP]`: the benchmarks of `benchmarks/`, a table each; without a group all of them, one after the other.
 
 A group is a module with `add_arguments(parser)`, `run(args) -> dict` (its report: `benchmark`, `machine`, `rows`) and
-`table(report) -> str`. It is imported only when it is chosen.
+`table(report) -> str`; where it has targets, also `figures_of(report)`. It is imported only when it is chosen.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ class Group:
 GROUPS = (
     Group("app", "the page in a browser, beside the targets of its design", "benchmarks.app"),
     Group("par", "PAR against its textbook form", "benchmarks.par"),
+    Group("maps", "PAR alone by the number of maps", "benchmarks.maps"),
     Group("walk", "the random walk: dense against banded, time and memory by grid", "benchmarks.walk"),
     Group("train_step", "a full AFA training step against its textbook form", "benchmarks.train_step"),
     Group("explain", "a full trace: bundled model, MiT-B1, over sizes", "benchmarks.explain"),
     Group("start", "starting, and memory after many uploads", "benchmarks.start"),
     Group("sandbox", "rendering scenes, and training on them", "benchmarks.sandbox"),
     Group("load", "a classroom of simulated students", "benchmarks.load"),
+    Group("users", "how long an action takes while more and more people use the page", "benchmarks.users"),
     Group("soak", "mixed use for a long time: errors, and whether memory grows", "benchmarks.soak"),
 )
 

@@ -79,11 +79,13 @@ def make_pseudo_labels(
             inside = (slice(top, min(bottom, size[0])), slice(left, min(right, size[1])))
             crop = (slice(None), *inside)
             pair = None if walked is None else (walked[0][i][crop], walked[1][i][crop])
+            of_walk: Tensor | None = None
             if pair is not None and config.use_walk and pair[0].shape[-2:] == size:  # no padding: one image for both
                 of_cam, of_walk = refine_both(image01[i], cam[i], pair, labels, config)
             else:
                 of_cam = refine(image01[i], cam[i], (cam[i], cam[i]), labels, from_cam)  # sees the padding, SPEC.md 8
-                of_walk = None if pair is None else refine(image01[i][crop], cam[i][crop], pair, labels, config)
+                if pair is not None:
+                    of_walk = refine(image01[i][crop], cam[i][crop], pair, labels, config)
             for target, score in zip((low_cam, high_cam), of_cam, strict=True):
                 target[i][inside] = pseudo_label.label_of(score, labels)[inside]
             if of_walk is not None:
