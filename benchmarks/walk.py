@@ -44,18 +44,21 @@ def compare(side: int, num_classes: int, radius: int, repeats: int) -> dict:
     torch.manual_seed(0)
     scores, affinity = torch.rand(1, num_classes, side, side), torch.rand(1, side**2, side**2)
     samples: dict[str, list[float]] = {form: [] for form in FORMS}
+    cpus: dict[str, list[float]] = {form: [] for form in FORMS}
     for run in FORMS.values():
         run(scores, affinity, radius)
     for _ in range(repeats):
         for form, run in FORMS.items():
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             run(scores, affinity, radius)
             samples[form].append(time.perf_counter() - start)
+            cpus[form].append(time.process_time() - cpu)
     row: dict = {"grid": side, "tokens": side**2, "num_classes": num_classes, "radius": radius}
     for form, run in FORMS.items():
         median, iqr = machine.spread(samples[form])
         peak = allocated.peak_bytes(lambda run=run: run(scores, affinity, radius))
         row[form] = {"samples_s": samples[form], "median_s": median, "iqr_s": iqr, "peak_bytes": peak}
+        row[form] |= {"cpu_samples_s": cpus[form], "cpu_median_s": machine.spread(cpus[form])[0]}
     row["memory_share"] = row["banded"]["peak_bytes"] / row["dense"]["peak_bytes"]
     row["speedup"] = row["dense"]["median_s"] / row["banded"]["median_s"]
     exact = [run(scores.double(), affinity.double(), radius) for run in FORMS.values()]

@@ -94,7 +94,7 @@ def by_maps(report: dict[str, Any]) -> dict[str, Points]:
 def by_tokens(report: dict[str, Any]) -> dict[str, Points]:
     """Of a step of the walk."""
     return {
-        f"walk, {form}": [(row["tokens"], row[form]["median_s"]) for row in report["rows"]]
+        f"walk, {form}": [(row["tokens"], row[form]["cpu_median_s"]) for row in report["rows"]]
         for form in ("dense", "banded")
     }
 
@@ -109,8 +109,8 @@ def by_users(report: dict[str, Any]) -> dict[str, Points]:
 
 CURVES: tuple[tuple[str, str, str, str, Callable[[dict[str, Any]], dict[str, Points]]], ...] = (
     ("pixels", "explain", "Pixels: a full trace", "processor seconds", by_pixels),
-    ("maps (classes)", "maps", "Classes: PAR", "seconds", by_maps),
-    ("cells (tokens)", "walk", "Tokens: a step of the walk", "seconds", by_tokens),
+    ("maps (classes)", "maps", "Classes: PAR", "processor seconds", by_maps),
+    ("cells (tokens)", "walk", "Tokens: a step of the walk", "processor seconds", by_tokens),
     ("people at the same time", "users", "Users: an action on the page", "seconds", by_users),
 )
 
