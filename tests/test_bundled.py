@@ -34,6 +34,16 @@ def test_card_tells_what_the_model_is(model):
     assert (ROOT / "checkpoints" / "sandbox" / "model.safetensors").stat().st_size < 16e6
 
 
+def test_every_step_of_the_chain_is_worth_it(model):
+    """As measured on the test split when the weights were published."""
+    scores = model.card.scores
+    assert scores["split"] == "test" and scores["scenes"] == 400
+    assert scores["miou_cam"] >= 50 and scores["miou_seg"] >= 55
+    assert scores["miou_cam_rw"] >= scores["miou_cam"] + 4
+    assert scores["miou_cam_par"] >= scores["miou_cam_rw"] + 2
+    assert scores["map"] >= 95 and scores["f1"] >= 88
+
+
 def test_examples_are_complete():
     for example in EXAMPLES:
         with Image.open(FOLDER / example["image"]) as image:
