@@ -218,7 +218,7 @@ SANDBOX_CURRICULUM = (
     CurriculumStage(700, 112, 96, 64, 1e-3, single_objects=True),
     CurriculumStage(2200, 224, 128, 40, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.15),
     CurriculumStage(300, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),
-    CurriculumStage(500, 224, 224, 8, 1e-4, min_crop=0.8, topk_start=0.13, topk_end=0.07, half_size=0.3),
+    CurriculumStage(500, 224, 224, 8, 1e-4, min_crop=0.6, topk_start=0.13, topk_end=0.07, half_size=0.3),
 )
 
 # The bundled model. What training from scratch needs beyond the paper: an offset on the pooled logit, annealed top-k
