@@ -14,6 +14,7 @@ from PIL import Image
 import afa_viz
 from afa_viz.evaluation import Sample, evaluate_samples
 from afa_viz.ops.affinity import radius_mask
+from afa_viz.ui import words
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "afa_viz" / "examples"
@@ -48,8 +49,9 @@ def test_examples_are_complete():
     for example in EXAMPLES:
         with Image.open(FOLDER / example["image"]) as image:
             assert image.mode == "RGB"
-        assert example["title"]
-        assert example["story"]
+        for part in ("title", "story"):  # in every language; none says it in English
+            said = [words.texts(language)[f"example.{example['name']}.{part}"] for language in words.languages()]
+            assert all(said) and len(set(said)) == len(said)
         assert example["licence"]
         assert (example["mask"] is None) == (example["domain"] == "photograph")
 

@@ -53,7 +53,7 @@ def facts(trace: Trace) -> str:
     source = "given" if trace.labels_given else "predicted"
     names = ", ".join(trace.class_names[i] for i in trace.present) or "none"
     return (
-        f"Image labels {source}: {names}.  β_l {config.bkg_score_low:g}, β_h {config.bkg_score_high:g};  "
+        f"Image labels {source}: {names}.  βₗ {config.bkg_score_low:g}, βₕ {config.bkg_score_high:g};  "
         f"{walk if config.use_walk else 'no walk'};  {par if config.use_par else 'no PAR'}.  "
         f"Checkpoint {trace.checkpoint_id[:12] or 'without a name'}."
     )

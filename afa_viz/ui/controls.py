@@ -10,11 +10,12 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Example
 from afa_viz.ui.registry import Registry
 from afa_viz.ui.settings import ABLATIONS, SLIDERS, Slider
+from afa_viz.ui.words import texts
 
 GROUPS = (
-    ("Reliable regions", SLIDERS[:2], True),
-    ("Random walk", SLIDERS[2:5], False),
-    ("Pixel refinement", SLIDERS[5:], False),
+    ("side.group_regions", SLIDERS[:2], True),
+    ("side.group_walk", SLIDERS[2:5], False),
+    ("side.group_par", SLIDERS[5:], False),
 )
 
 NONE_SELECTED = -1  # place in the gallery; gradio drops None from an update
@@ -63,7 +64,7 @@ def build_picker(examples: list[Example]) -> Picker:
         visible=bool(examples),
     )
     upload = gr.UploadButton(
-        "Upload a photograph",
+        texts()["side.upload"],
         file_types=[".png", ".jpg", ".jpeg", ".webp"],
         type="filepath",
         size="sm",
@@ -87,25 +88,32 @@ def _slider(slider: Slider, own: ExplainConfig) -> gr.Slider:
 
 def build_controls(registry: Registry, labels: list[str]) -> Controls:
     """Everything that changes what is computed."""
+    words = texts()
     first = registry.names[0]
     own = registry.config(first)
     several = len(registry.names) > 1
-    model = gr.Dropdown(registry.names, value=first, label="Model", visible=several, elem_id="afa-model")
+    model = gr.Dropdown(
+        registry.names, value=first, label=words["side.model"], info=words["side.model_info"], visible=several,
+        elem_id="afa-model",
+    )  # fmt: skip
     chosen = gr.Dropdown(
         list(registry.class_names(first)[1:]),
         value=labels,
         multiselect=True,
-        label="Image labels",
-        info="the only thing the method is told; empty: predicted",
+        label=words["side.labels"],
+        info=words["side.labels_info"],
         elem_id="afa-labels",
     )
     sliders: dict[str, gr.Slider] = {}
     for title, group, opened in GROUPS:
-        with gr.Accordion(title, open=opened):
+        with gr.Accordion(words[title], open=opened):
             for slider in group:
                 sliders[slider.field] = _slider(slider, own)
-    with gr.Accordion("Leave out", open=True):
-        left_out = gr.CheckboxGroup(list(ABLATIONS), show_label=False, container=False, elem_id="afa-left-out")
-    reset = gr.Button("Reset settings", size="sm", elem_id="afa-reset")
+    with gr.Accordion(words["side.group_left_out"], open=True):
+        left_out = gr.CheckboxGroup(
+            list(ABLATIONS), label=words["side.group_left_out"], info=words["side.left_out_info"], show_label=False,
+            elem_id="afa-left-out",
+        )  # fmt: skip
+    reset = gr.Button(words["side.reset"], size="sm", elem_id="afa-reset")
     line = gr.Markdown(registry.describe(first), elem_id="afa-model-line")
     return Controls(model, line, chosen, left_out, sliders, reset)

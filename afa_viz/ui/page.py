@@ -23,9 +23,9 @@ TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goe
     "lab",
 )  # fmt: skip
 SCRIPTS = (  # one function scope, in this order
-    "paint", "core", "words", "link", "bar", "hands", "chain", "tally", "stages", "spread", "fields", "opacity",
-    "plots", "levels", "curve", "series", "live", "changes", "sides", "versus", "heads", "overview", "matrix",
-    "strip", "share", "seeds", "weights", "crf", *TABS, "start",
+    "paint", "core", "words", "beside", "link", "bar", "hands", "chain", "tally", "stages", "spread", "fields",
+    "opacity", "plots", "levels", "curve", "series", "live", "changes", "sides", "versus", "heads", "overview",
+    "matrix", "strip", "share", "seeds", "weights", "crf", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye

@@ -16,6 +16,7 @@ from PIL import Image
 
 from afa_viz.inputs import rgb
 from afa_viz.model.card import shortened
+from afa_viz.ui.words import texts
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 8 * 2**20
@@ -57,8 +58,8 @@ class Picture:
     image: np.ndarray
     mask: np.ndarray | None = None
     labels: tuple[str, ...] | None = None
-    title: str = "Your photograph"
-    story: str = "An upload: its classes are predicted, and no truth is known."
+    title: str = texts()["side.own_title"]
+    story: str = texts()["side.own_story"]
     domain: str = "photograph"
     class_names: tuple[str, ...] | None = None
 
@@ -172,7 +173,7 @@ class Example:
     @property
     def caption(self) -> str:
         """For the gallery; says so where the picture is none of the training world."""
-        return f"{self.title} (photograph, outside the training world)" if self.domain == "photograph" else self.title
+        return texts()["side.photograph"].format(title=self.title) if self.domain == "photograph" else self.title
 
     def source(self) -> Source:
         """Of a program that is run in the folder of the source code."""
@@ -220,8 +221,8 @@ def _examples(folder: Path, entries: list[dict[str, Any]]) -> list[Example]:
             path=folder / entry["image"],
             mask_path=folder / entry["mask"] if entry.get("mask") else None,
             labels=tuple(entry["labels"]) if entry.get("labels") else None,
-            title=entry.get("title") or entry["name"],
-            story=entry.get("story") or "",
+            title=entry.get("title") or texts().get(f"example.{entry['name']}.title") or entry["name"],
+            story=entry.get("story") or texts().get(f"example.{entry['name']}.story") or "",
             domain=entry.get("domain") or "sandbox",
             pathology=entry.get("pathology") or "",
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.snapshots import Snapshot, find_snapshots, folder_of
+from afa_viz.ui.words import texts
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
@@ -145,4 +146,6 @@ class Registry:
             return ""
         names = [MARKUP.sub(r"\\\g<0>", name) for name in card.class_names[1:7]]
         classes = ", ".join(names) + (", …" if card.num_classes > 7 else "")
-        return f"{card.backbone}, {card.num_classes - 1} classes ({classes}), sees {card.input_size} pixels"
+        return texts()["side.model_line"].format(
+            backbone=card.backbone, count=card.num_classes - 1, names=classes, size=card.input_size
+        )

@@ -8,6 +8,7 @@ from typing import Any
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Refusal, quoted
+from afa_viz.ui.words import texts
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,6 @@ class Slider:
     """One number of `ExplainConfig` on the page."""
 
     field: str
-    label: str
-    info: str
     low: float
     high: float
     step: float
@@ -25,14 +24,24 @@ class Slider:
         """Where it stands under these settings."""
         return getattr(config, self.field)
 
+    @property
+    def label(self) -> str:
+        """Its name on the page."""
+        return texts()[f"side.{self.field}"]
+
+    @property
+    def info(self) -> str:
+        """What it does, its default, and the published value."""
+        return texts()[f"side.{self.field}_info"]
+
 
 SLIDERS = (
-    Slider("bkg_score_low", "Low background score β_l", "higher: more sure background", 0, 1, 0.01),
-    Slider("bkg_score_high", "High background score β_h", "higher: less sure foreground", 0, 1, 0.01),
-    Slider("radius", "Radius of the window", "in cells; how far a step reaches; published: 8, at 512 pixels", 1, 32, 1),
-    Slider("power", "Power α", "higher keeps only strong affinities", 0.5, 8, 0.5),
-    Slider("num_steps", "Steps", "published: one", 1, 16, 1),
-    Slider("num_iters", "PAR iterations", "published: 10", 1, 30, 1),
+    Slider("bkg_score_low", 0, 1, 0.01),
+    Slider("bkg_score_high", 0, 1, 0.01),
+    Slider("radius", 1, 32, 1),
+    Slider("power", 0.5, 8, 0.5),
+    Slider("num_steps", 1, 16, 1),
+    Slider("num_iters", 1, 30, 1),
 )
 
 # What can be left out, and what the settings become then.

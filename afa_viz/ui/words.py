@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "texts"
 ENGLISH = "en"
 KEY = r"\{\{([\w.]+)\}\}"
 ATTRIBUTE = re.compile(rf'([\w-]+)="{KEY}"')
-ALONE = re.compile(rf"(<[a-z]\w*(?:\s[^<>]*)?)>\s*{KEY}\s*(?=</)")
+ALONE = re.compile(rf"(<(?!input\b|img\b|br\b)[a-z]\w*(?:\s[^<>]*)?)>\s*{KEY}\s*(?=</)")
 AMONG_OTHERS = re.compile(KEY)
 MARKUP = ("_html", "equation")  # how keys end whose texts are HTML already
 PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script

@@ -15,6 +15,7 @@ from PIL import Image
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.dataset.sources import ImageSource, SandboxScenes, fingerprint
 from afa_viz.ui.pictures import LONG_SIDE, Picture, Refusal, Source, new_picture
+from afa_viz.ui.words import texts
 
 THUMBNAIL = 144  # pixels, long side
 THUMBNAIL_BYTES = 24 * 2**20
@@ -86,7 +87,7 @@ class DataSet:
             *_shrunk(image, mask),
             labels=labels,
             title=self.title(place),
-            story=f"From the data set: {self.source.title}.",
+            story=texts()["side.from_data"].format(title=self.source.title),
             domain="sandbox" if sandbox else "data set",
             class_names=self.source.class_names,
         )

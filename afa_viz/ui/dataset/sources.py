@@ -20,6 +20,7 @@ from afa_viz.data.catalogue import open_images
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.pictures import Refusal
+from afa_viz.ui.words import texts
 
 SCENE_BYTES = 8 * 2**20  # rendered scenes in memory; all are kept on the disk
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)  # not there, or damaged
@@ -64,7 +65,7 @@ class SandboxScenes:
         size: side in pixels.
     """
 
-    title = "Sandbox, val split"
+    title = texts()["side.sandbox"].format(split="val")
     class_names = SANDBOX_CLASSES
 
     def __init__(self, folder: Path, size: int = 256, count: int = LENGTHS["val"]) -> None:

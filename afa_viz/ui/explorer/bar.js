@@ -17,8 +17,8 @@ function rebuild() {
   control("row").max = rows;
   control("col").max = cols;
   fill("domain", data.domain === "photograph" ? text("bar.outside") : "");
-  fill("picture", data.title);
-  fill("story", data.story);
+  fill("picture", inOurLanguage(data.title));
+  fill("story", inOurLanguage(data.story));
   const names = data.classes.map((c) => className(c.label)).join(", ");
   fill("labels", text(data.labels_given ? "bar.labels_given" : "bar.labels_predicted", { names }));
   fill("grid", text("bar.grid", { width: data.size[1], height: data.size[0], cols, rows }));

@@ -115,7 +115,7 @@
     fillCards();
     fillClasses(listing.classes);
     const { first, matching, page, pages, cards } = listing;
-    put("found", matching ? text(asked.class_name ? "data.found_class" : "data.found", { title: listing.title,
+    put("found", matching ? text(asked.class_name ? "data.found_class" : "data.found", { title: inOurLanguage(listing.title),
       first: first + 1, last: first + cards.length, matching, name: asked.class_name })
       : text("data.nothing", { name: asked.class_name }));
     find(".afa-pager").hidden = pages < 2;

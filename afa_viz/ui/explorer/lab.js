@@ -73,7 +73,7 @@
     const open = find('[data-do="open"]');
     open.hidden = data.link?.example === now.example;
     open.href = address(now.example, now.name);
-    open.textContent = text("lab.open", { title: now.title });
+    open.textContent = text("lab.open", { title: inOurLanguage(now.title) });
     drawAnswers(now);
     drawFigure(now);
     drawVerdict(now);
@@ -177,7 +177,7 @@
       title.textContent = text(`lab.failure.${failure.pathology}.title`);
       words.textContent = text(`lab.failure.${failure.pathology}.story`);
       if (thumbnails[failure.place]) {
-        card.append(Object.assign(document.createElement("img"), { src: thumbnails[failure.place].src, alt: failure.title }));
+        card.append(Object.assign(document.createElement("img"), { src: thumbnails[failure.place].src, alt: inOurLanguage(failure.title) }));
       }
       card.append(title, words);
       card.addEventListener("click", (event) => follow(event, failure.place, failure.example, "blame"));

@@ -22,7 +22,7 @@ const levels = (() => {
   /** Draw both bands over the steps, with the names at their ends, the present step marked. */
   function paint(canvas, steps, at, names) {
     const right = 18 + Math.max(...names.map((name) => plotWidth(name)));
-    const plot = plotOf(canvas, { left: 50, right });
+    const plot = plotOf(canvas, { left: 50, right, bottom: 38 });
     if (!plot) return;
     const { context, x } = plot;
     const last = steps.length - 1;
@@ -31,6 +31,7 @@ const levels = (() => {
     const y = (value) => plot.y(high > low ? (value - low) / (high - low) : 0.5);
     plotGrid(plot, [[low, three(low)], [(low + high) / 2, three((low + high) / 2)], [high, three(high)]].map(([v, w]) => [y(v), w]),
       steps.map((_, i) => [i / last, String(i)]).filter((_, i) => i % 2 === 0));
+    plotAxis(plot, text("walk.step_axis"));
     [context.strokeStyle, context.globalAlpha, context.lineWidth] = [plot.ink, 0.6, 1];
     context.strokeRect(x(at / last), plot.y(1), 0, plot.y(0) - plot.y(1));
     context.globalAlpha = 1;

@@ -47,6 +47,12 @@ function plotGrid({ context, x, y, ink, muted }, heights, places) {
   for (const [share, words] of places) context.fillText(words, x(share), y(0) + 8);
 }
 
+/** What the bottom axis counts, below its right end. */
+function plotAxis({ context, x, y, muted }, words) {
+  [context.fillStyle, context.textAlign, context.textBaseline] = [muted, "right", "top"];
+  context.fillText(words, x(1), y(0) + 23);
+}
+
 /** Names of curves at their right ends, [{name, colour, at}], a line's height apart. */
 function plotEnds({ context, x, y }, ends) {
   const LINE = 15; // pixels
@@ -63,12 +69,13 @@ function plotEnds({ context, x, y }, ends) {
 
 /** A curve of shares from 0 to 1 by step, the present step marked, and a dashed line at `even` with a word. */
 function paintShares(canvas, shares, even, at, word) {
-  const plot = plotOf(canvas);
+  const plot = plotOf(canvas, { bottom: 38 });
   if (!plot) return;
   const { context, x, y } = plot;
   const last = shares.length - 1;
   plotGrid(plot, QUARTERS.map((share) => [y(share), `${100 * share} %`]),
     shares.map((_, i) => [i / last, String(i)]).filter((_, i) => i % 2 === 0));
+  plotAxis(plot, text("walk.step_axis"));
   context.setLineDash([5, 4]);
   context.strokeStyle = plot.muted;
   context.lineWidth = 1.5;

@@ -2,7 +2,7 @@
 
 {
   const LINES = ["low", "bkg_score", "high"];
-  const NAMES = { low: "β_l", high: "β_h", bkg_score: "bkg" };
+  const NAMES = { low: "βₗ", high: "βₕ", bkg_score: "bkg" };
   const BINS = 50;
   const [LEFT, RIGHT] = [54, 14]; // pixels beside the bars
   let section = null;

@@ -4,6 +4,8 @@ const LANGUAGES = ["en", ...Object.keys(tables.languages)];
 const language = [new URLSearchParams(window.location.search).get("lang"), ...navigator.languages]
   .map((code) => (code ?? "").slice(0, 2).toLowerCase()).find((code) => LANGUAGES.includes(code)) ?? "en";
 
+const ENGLISH = tables.texts;
+
 /** Put the language in the place of the English in which the page came; what it lacks stays. */
 function translate() {
   const english = tables.texts["language.name"];
