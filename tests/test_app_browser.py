@@ -249,7 +249,9 @@ def test_one_opacity_for_every_map(visit):  # noqa: F811
 def test_a_link_leads_back(visit):  # noqa: F811
     page = visit()
     page.get_by_role("tab", name="Regions").click()
-    page.get_by_role("button", name="bird", exact=True).click()
+    bird = page.get_by_role("button", name="bird", exact=True)
+    bird.click()
+    expect(bird).to_have_attribute("aria-pressed", "true")  # and the fields of the cell are those of this class
     page.locator('[data-do="row"]').fill("2")
     page.locator('[data-do="row"]').press("Enter")
     page.wait_for_function("location.search.includes('cell=2') && location.search.includes('tab=regions')")
