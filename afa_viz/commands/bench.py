@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from afa_viz.leftovers import sweep_files
+
 
 @dataclass(frozen=True)
 class Group:
@@ -90,6 +92,7 @@ def _load(group: Group) -> ModuleType:
 
 def _write(path: Path, reports: dict) -> None:
     """The reports by group, whole or not at all."""
+    sweep_files(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         partial.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")

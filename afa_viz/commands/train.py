@@ -136,9 +136,11 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
 
 
 def _write_config(preset: str, training: Run) -> None:
-    """`config.json`, which `--config` takes again."""
+    """`config.json`, which `--config` takes again, whole or not at all."""
     text = json.dumps({"preset": preset, **dataclasses.asdict(training.config)}, indent=2)
-    (training.folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    partial = training.folder / "config.json.partial"
+    partial.write_text(text + "\n", encoding="utf-8")
+    os.replace(partial, training.folder / "config.json")
 
 
 def _on_photographs(

@@ -13,6 +13,7 @@ from string import Template
 import afa_viz
 from afa_viz.figures import colour, html
 from afa_viz.figures.sections import sections
+from afa_viz.leftovers import sweep_files
 from afa_viz.trace import Trace
 
 TEMPLATE = "report.html"
@@ -23,6 +24,7 @@ def write_report(trace: Trace, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     text = page(trace)
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep_files(path)
     waiting = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         waiting.write_text(text, encoding="utf-8")

@@ -22,6 +22,7 @@ from huggingface_hub import errors as hub
 from safetensors import SafetensorError
 from torch import Tensor
 
+from afa_viz.leftovers import sweep_files
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, some
@@ -318,6 +319,8 @@ def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool, pack
         tensors[key] = kept.contiguous().clone()
     tensors = packing.pack(tensors) if packed else tensors
     path.parent.mkdir(parents=True, exist_ok=True)
+    for written in (path, path.with_suffix(".json")):
+        sweep_files(written)
     waiting = [path.with_name(f".{name}.{os.getpid()}.tmp") for name in (path.name, path.with_suffix(".json").name)]
     try:
         safetensors.torch.save_file(tensors, waiting[0], metadata={"format": "pt"})

@@ -24,7 +24,7 @@ from afa_viz.ui.memory import Trimmer
 from afa_viz.ui.pictures import UPLOADED, Example, Picture, Refusal, Source, quoted, read_examples
 from afa_viz.ui.registry import Registry
 
-TRACE_BYTES = 512 * 2**20
+TRACE_BYTES = 288 * 2**20  # all examples at the bundled size; the memory of a server is the target of `bench start`
 PICTURE_BYTES = 96 * 2**20
 REMEMBERED = 20_000  # requests, a few hundred bytes each
 

@@ -21,6 +21,7 @@ from typing import Any
 from afa_viz.config import ExplainConfig
 from afa_viz.explain import explain
 from afa_viz.figures import scores
+from afa_viz.leftovers import sweep_files
 from afa_viz.trace import Trace
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.pictures import Refusal
@@ -100,6 +101,7 @@ class Table:
         with self._lock:
             self._scores = _read(self._path) | self._scores
             data = {n: [s.miou, s.iou] for n, s in self._scores.items() if not s.broken}  # those are tried again
+        sweep_files(self._path)
         partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,50 @@
+"""What a killed process left behind: half-written files and folders that carry its number in their names."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+UNTOUCHED = 60.0  # seconds: a number may be free here and taken in another container that shares the folder
+
+
+def sweep_files(path: Path) -> None:
+    """Remove `.NAME.PID.tmp` and `.NAME.PID-THREAD.tmp` that no living process writes beside `path`, named NAME."""
+    _sweep(path.parent, re.compile(rf"\.{re.escape(path.name)}\.(\d+)(-\d+)?\.tmp"))
+
+
+def sweep_folders(parent: Path, prefix: str) -> None:
+    """Remove the folders `PREFIX-PID-…` of processes that are gone."""
+    _sweep(parent, re.compile(rf"{re.escape(prefix)}-(\d+)-.*"))
+
+
+def _sweep(parent: Path, pattern: re.Pattern[str]) -> None:
+    """What can not be removed, or belongs to somebody else, stays: it is in nobody's way."""
+    for entry in list(parent.iterdir()) if parent.is_dir() else []:
+        named = pattern.fullmatch(entry.name)
+        if named is None or _is_alive(int(named[1])):
+            continue
+        try:
+            if time.time() - entry.lstat().st_mtime < UNTOUCHED:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        except OSError:
+            continue
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there a signal 0 is no question
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
