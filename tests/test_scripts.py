@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import subprocess
 import pytest
 
 from afa_viz.ui import page, words
+from afa_viz.ui.settings import ABLATIONS, SLIDERS
 
 FILES = sorted(page.EXPLORER.glob("*.js"))
 NAMED = re.compile(r"^(?:  )?(?:async )?(?:function|const|let) (\w+)", re.MULTILINE)  # at the top, or in a tab's block
@@ -45,16 +47,21 @@ def test_nothing_is_dead():
 
 
 def test_every_text_is_said():
-    """By a fragment, a script (also as the start of a composed key), or the frame of a tab."""
+    """By a fragment, a script (also as the start of a composed key), the frame of a tab, or the server."""
     fragments = "".join(file.read_text(encoding="utf-8") for file in page.EXPLORER.glob("*.html"))
     script = page.script()
     composed = {start for start in re.findall(r"[`\"]([\w.]+?)(?:\$\{|\")", script) if "." in start}
+    server = "".join(file.read_text(encoding="utf-8") for file in page.EXPLORER.parent.rglob("*.py"))
+    examples = json.loads((page.EXPLORER.parents[1] / "examples" / "examples.json").read_text(encoding="utf-8"))
+    outside = {f"example.{example['name']}.{what}" for example in examples for what in ("title", "story")}
+    outside |= {f"side.{slider.field}{what}" for slider in SLIDERS for what in ("", "_info")}
     unsaid = []
-    for key in words.texts():
+    for key, text in words.texts().items():
         framed = (
             key in ("why", "head_html") or key.startswith("tabs.") or key.endswith((".intro", ".equation", ".why_html"))
         )
         said = f"{{{{{key}}}}}" in fragments or any(key.startswith(start) for start in composed) or f'"{key}"' in script
+        said |= key in outside or f'"{key}"' in server or (key.startswith("side.without_") and text in ABLATIONS)
         if not (framed or said):
             unsaid.append(key)
     assert not unsaid

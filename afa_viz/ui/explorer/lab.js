@@ -177,7 +177,8 @@
       title.textContent = text(`lab.failure.${failure.pathology}.title`);
       words.textContent = text(`lab.failure.${failure.pathology}.story`);
       if (thumbnails[failure.place]) {
-        card.append(Object.assign(document.createElement("img"), { src: thumbnails[failure.place].src, alt: inOurLanguage(failure.title) }));
+        const alt = inOurLanguage(failure.title);
+        card.append(Object.assign(document.createElement("img"), { src: thumbnails[failure.place].src, alt }));
       }
       card.append(title, words);
       card.addEventListener("click", (event) => follow(event, failure.place, failure.example, "blame"));
