@@ -24,7 +24,8 @@ import urllib.request
 import zlib
 from base64 import b64decode
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -263,15 +264,25 @@ def by_script(address: str, expected: Expected) -> None:
     assert abs(found["regions"]["uncertain"] - float((regions == 2).float().mean())) < 0.002
 
 
-def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Serve, let the students in, wait for the end of the lesson."""
-    torch.set_num_threads(1)
-    where = machine.provenance()
+@contextmanager
+def opened() -> Iterator[tuple[Expected, subprocess.Popen, str]]:
+    """What the bundled model must answer, and a server at rest with its address; it ends with the block."""
     expected = Expected(Session(Registry(discover(ROOT / "checkpoints"), "cpu"), EXAMPLES))
     expected.prepare()
     app, address = serve()
     try:
         settled(app.pid)
+        yield expected, app, address
+    finally:
+        app.terminate()
+        app.wait(30)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Serve, let the students in, wait for the end of the lesson."""
+    torch.set_num_threads(1)
+    where = machine.provenance()
+    with opened() as (expected, app, address):
         by_script(address, expected)
         memory = [resident_mb(app.pid)]
         end = time.time() + args.seconds
@@ -284,9 +295,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for student in students:
             student.join(90)
         memory.append(resident_mb(app.pid))
-    finally:
-        app.terminate()
-        app.wait(30)
     return {
         "benchmark": "load", "machine": where, "students": args.students, "seconds": args.seconds,
         "rows": action_rows(students), "errors": all_errors(students), "memory": memory,

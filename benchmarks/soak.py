@@ -24,23 +24,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from afa_viz.ui.registry import Registry, discover
-from afa_viz.ui.session import Session
 from benchmarks import machine
 from benchmarks.app import photograph
 from benchmarks.figures import Figure
-from benchmarks.load import (
-    EXAMPLES,
-    ROOT,
-    Expected,
-    Student,
-    action_lines,
-    action_rows,
-    all_errors,
-    resident_mb,
-    serve,
-    settled,
-)  # fmt: skip
+from benchmarks.load import Student, action_lines, action_rows, all_errors, opened, resident_mb
 
 EVERY = 2.0  # seconds between two readings of memory
 WARM_UP = 1 / 3  # of the time: caches fill
@@ -184,11 +171,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"{args.minutes:g} minutes and {args.visitors} visitors; expected at least 0.2 and 1.")
     torch.set_num_threads(1)
     where = machine.provenance()
-    expected = Expected(Session(Registry(discover(ROOT / "checkpoints"), "cpu"), EXAMPLES))
-    expected.prepare()
-    app, address = serve()
-    try:
-        settled(app.pid)
+    with opened() as (expected, app, address):
         end = time.time() + 60 * args.minutes
         visitors = [Visitor(number, address, expected, end, args.pause) for number in range(args.visitors)]
         for visitor in visitors:
@@ -200,9 +183,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for visitor in visitors:
             visitor.join(PATIENCE)
         ended = [] if app.poll() is None else [f"the server ended with {app.returncode}"]
-    finally:
-        app.terminate()
-        app.wait(30)
     return {
         "benchmark": "soak", "machine": where, "minutes": args.minutes, "visitors": args.visitors,
         "rows": action_rows(visitors), "errors": all_errors(visitors) + ended, "readings": readings,

@@ -12,10 +12,8 @@ from typing import Any
 
 import torch
 
-from afa_viz.ui.registry import Registry, discover
-from afa_viz.ui.session import Session
 from benchmarks import machine
-from benchmarks.load import EXAMPLES, ROOT, Expected, Student, all_errors, p95, serve, settled
+from benchmarks.load import Expected, Student, all_errors, opened, p95
 
 PATIENCE = 90  # seconds for the last answers
 
@@ -48,15 +46,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Serve, then let in one crowd after the other."""
     torch.set_num_threads(1)
     where = machine.provenance()
-    expected = Expected(Session(Registry(discover(ROOT / "checkpoints"), "cpu"), EXAMPLES))
-    expected.prepare()
-    app, address = serve()
-    try:
-        settled(app.pid)
+    with opened() as (expected, app, address):
         rows = [crowd(users, address, expected, args.seconds, args.pause) for users in args.users]
-    finally:
-        app.terminate()
-        app.wait(30)
     return {"benchmark": "users", "machine": where, "seconds": args.seconds, "pause": args.pause, "rows": rows}
 
 
