@@ -7,6 +7,8 @@ Symbols: H W pixels.
 
 from __future__ import annotations
 
+import math
+import mmap
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,6 +25,15 @@ from afa_viz.stages.walk import walk
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
+
+
+def zeros_untouched(*shape: int) -> Tensor:
+    """float32 zeros whose memory is taken page by page, as it is written: maps of absent classes cost nothing."""
+    if not hasattr(mmap, "MAP_PRIVATE") or not math.prod(shape):  # Windows
+        return torch.zeros(shape)
+    pages = mmap.mmap(-1, 4 * math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with torch.inference_mode(False):  # a tensor for everybody: one of inference would be copied into the trace, whole
+        return torch.frombuffer(pages, dtype=torch.float32).view(shape)
 
 
 def network_input(model: AFA, image: Tensor) -> Tensor:
@@ -96,7 +107,7 @@ def cam_par_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
     image01 = fields["image"].permute(2, 0, 1).float() / 255
     low, high = (cams.resize(fields[name][None], size)[0] for name in ("cam_rw", "cam_rw_high"))
     scores = refine(image01, fields["cam"], (low, high), labels, config)
-    full = torch.zeros(2, len(fields["image_labels"]) + 1, *size)
+    full = zeros_untouched(2, len(fields["image_labels"]) + 1, *size)
     full[:, labels] = scores
     return {"cam_par": full[0], "cam_par_high": full[1]}
 
