@@ -136,6 +136,8 @@ class TrainConfig:
         balance_affinity: pairs of foreground cells weigh as much as background; see `ops.losses.affinity_loss`.
         affinity_at_centre: affinity labels from the middle of each cell; see `ops.affinity.cell_labels`.
         weight_seg, weight_aff: of the losses beside the classification loss.
+        seg_scales: the decoder learns from the image at each of these sizes, always with the pseudo label made at full
+            size; the published run knows full size alone.
         learning_rate, weight_decay, betas: of AdamW; the heads train at `head_multiplier` times the rate.
         warmup_iters, warmup_ratio, lr_power: of the schedule.
         freeze_norms: LayerNorms of the encoder keep their values (published: their rate is 0).
@@ -170,6 +172,7 @@ class TrainConfig:
     affinity_at_centre: bool = False
     weight_seg: float = 0.1
     weight_aff: float = 0.1
+    seg_scales: tuple[float, ...] = (1.0,)
     learning_rate: float = 6e-5
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
@@ -198,6 +201,8 @@ class TrainConfig:
             raise ValueError(f"amp is {self.amp!r}; expected 'off', 'bf16' or 'fp16'.")
         if self.accumulate < 1:
             raise ValueError(f"accumulate is {self.accumulate}; expected 1 or more batches a step.")
+        if self.seg_scales[:1] != (1.0,) or not all(0.25 <= scale <= 2 for scale in self.seg_scales):
+            raise ValueError(f"seg_scales is {self.seg_scales}; expected 1.0 and then others from 0.25 to 2.")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}; expected 0 (off) or a decay below 1, like 0.999.")
         if self.crop_size % 32:
@@ -238,6 +243,7 @@ SANDBOX = TrainConfig(
     affinity_at_centre=True,
     weight_seg=0.5,
     weight_aff=1.0,
+    seg_scales=(1.0, 0.5, 0.75),
     weight_decay=0.03,
     head_multiplier=2.0,
     warmup_iters=100,
@@ -261,6 +267,7 @@ TWO_MINUTES = replace(
     max_iters=150,
     cam_iters=150,
     joint_after=150,
+    seg_scales=(1.0,),
     crop_size=128,
     input_size=128,
     explain=replace(SANDBOX.explain, radius=2),

@@ -13,10 +13,13 @@ from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample
+from afa_viz.model.afa import build_afa
 from afa_viz.model.checkpoint import load_model
+from afa_viz.ops.cam import resize
+from afa_viz.ops.losses import segmentation_counts, segmentation_loss
 from afa_viz.training.batches import ImageSet, SandboxBatches, random_batch
 from afa_viz.training.loop import Run, locate
-from afa_viz.training.step import phase
+from afa_viz.training.step import decoder_loss, phase
 
 PARTS = (
     CurriculumStage(4, 64, 64, 12, 2e-3, single_objects=True),
@@ -127,6 +130,27 @@ def test_some_batches_are_shown_at_half_size(data):
     assert 10 <= shapes.count((8, 3, 32, 32)) <= 30
     small = random_batch(data[False, 64], dataclasses.replace(part, half_size=1.0), 1, 0)
     assert small.box.tolist() == [[0, 32, 0, 32]] * 8 and len(small.image_labels) == 8
+
+
+def test_decoder_learns_from_other_sizes_of_the_image():
+    model = build_afa("mit_b0", num_classes=13, drop_path_rate=0.0).eval()
+    image, target = torch.randn(2, 3, 64, 64), torch.randint(0, 13, (2, 64, 64))
+    logits, counts = model.forward_seg(image), segmentation_counts(target)
+
+    def loss_at(scale):
+        small = torch.nn.functional.interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)
+        return segmentation_loss(resize(model.forward_seg(small), (64, 64)), target)
+
+    alone = decoder_loss(model, image, logits, target, counts)
+    assert torch.equal(alone, segmentation_loss(resize(logits, (64, 64)), target))
+    three = decoder_loss(model, image, logits, target, counts, (1.0, 0.5, 0.75))
+    torch.testing.assert_close(three, (alone + loss_at(0.5) + loss_at(0.75)) / 3)
+
+
+@pytest.mark.parametrize("scales", [(), (0.5,), (1.0, 0.1), (1.0, 3.0)])
+def test_sizes_that_no_decoder_learns_from(scales):
+    with pytest.raises(ValueError, match="expected 1.0 and then others from 0.25 to 2"):
+        dataclasses.replace(SANDBOX, seg_scales=scales)
 
 
 def test_weights_to_begin_with(batches, tmp_path):

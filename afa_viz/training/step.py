@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -101,16 +102,39 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     affinity_source = labels.refined_cam if config.affinity_target == "cam" else seg_target
     centre = config.affinity_at_centre
     affinity_target = aff.affinity_labels(affinity_source, mask=mask, at_centre=centre)
-    seg_logits = resize(output.seg_logits.float(), (batch.image.shape[-2], batch.image.shape[-1]))
     objects = aff.foreground_cells(affinity_source, at_centre=centre) if config.balance_affinity else None
     seg_counts, aff_counts = losses.segmentation_counts(seg_target), losses.affinity_counts(affinity_target, objects)
     if world > 1 and not config.official_parity:
         seg_counts, aff_counts = mean_counts(seg_counts, world), mean_counts(aff_counts, world, extra=1)
-    loss_seg = losses.segmentation_loss(seg_logits, seg_target, counts=seg_counts)
+    loss_seg = decoder_loss(model, batch.image, output.seg_logits, seg_target, seg_counts, config.seg_scales)
     loss_aff = losses.affinity_loss(output.affinity.float(), affinity_target, objects, aff_counts)
     used = 0.0 if now == "classification" else 1.0
     loss = loss_cls + used * (config.weight_seg * loss_seg + config.weight_aff * loss_aff)
     return StepResult(loss, loss_cls, loss_seg, loss_aff, output, labels, seg_target, affinity_target)
+
+
+def decoder_loss(
+    model: AFA,
+    image: Tensor,
+    seg_logits: Tensor,
+    target: Tensor,
+    counts: Sequence[Tensor],
+    scales: tuple[float, ...] = (1.0,),
+) -> Tensor:
+    """Mean segmentation loss of the decoder over sizes of the same image, all against the label of full size.
+
+    Args:
+        image: (B, 3, S, S) normalised.
+        seg_logits: (B, K, S/4, S/4) at full size, which `scales` begins with.
+        target, counts: (B, S, S) and its counts; see `losses.segmentation_loss`.
+    """
+    logits = [seg_logits]
+    for scale in scales[1:]:
+        scaled = F.interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)
+        logits.append(model.forward_seg(scaled))
+    size = target.shape[-2], target.shape[-1]
+    each = [losses.segmentation_loss(resize(one.float(), size), target, counts=counts) for one in logits]
+    return torch.stack(each).mean()
 
 
 def single_object_loss(model: AFA, batch: Batch) -> Tensor:
