@@ -26,6 +26,7 @@ SCENES = [  # preset, index in the test split, pathology that it shows (afa_viz.
     ("biased", 41, "context"),
     ("default", 17, ""),
     ("biased", 45, ""),
+    ("default", 84, ""),
     ("default", 11, "small"),
     ("crowded", 55, "crowd"),
     ("cluttered", 76, ""),
