@@ -140,7 +140,7 @@ def _run(fields: dict, config: ExplainConfig, first: str | None, model: AFA | No
         if progress:
             progress(stage)
         fields |= _STAGE_FUNCTIONS[stage](fields, config, model)
-    # Inference tensors may not leave: users may want gradients of what they compute from a trace.
+    # All of a trace lies on the CPU. Inference tensors may not leave: users may want gradients of what they compute.
     with torch.inference_mode(False):
         fields = {name: _plain(value) for name, value in fields.items()}
     return Trace(**fields | {"config": config})
@@ -148,6 +148,7 @@ def _run(fields: dict, config: ExplainConfig, first: str | None, model: AFA | No
 
 def _plain(value):
     if isinstance(value, Tensor):
+        value = value.cpu()
         return value.clone() if value.is_inference() else value
     if isinstance(value, tuple) and value and isinstance(value[0], Tensor):
         return tuple(_plain(item) for item in value)

@@ -1,6 +1,8 @@
 """Each stage for one image: reads fields of the `Trace` in the making, returns those that it makes.
 
-All take `(fields, config, model)`; only the first two need the model.
+All take `(fields, config, model)`; only the first two need the model. What they make lies where the model does, so that
+a GPU walks and refines too; `explain` brings it to the CPU in the end. From `cam_par` on it lies there already: that
+has the pages of every class.
 
 Symbols: H W pixels.
 """
@@ -55,15 +57,15 @@ def network_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
     seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
     return {
         "raw_cam": look.cam,  # for the next stage, which takes it out
-        "class_logits": look.class_logits[0].float().cpu(),
-        "seg_logits": look.seg_logits[0].float().cpu(),
-        "seg": seg[0].to(torch.uint8).cpu(),
-        "attn_logits": tuple(block.logits[0].float().cpu() for block in look.attention),
+        "class_logits": look.class_logits[0].float(),
+        "seg_logits": look.seg_logits[0].float(),
+        "seg": seg[0].to(torch.uint8),
+        "attn_logits": tuple(block.logits[0].float() for block in look.attention),
         "attn_scales": tuple(block.scale for block in look.attention),
         "query_grids": tuple(block.query_grid for block in look.attention),
         "key_grids": tuple(block.key_grid for block in look.attention),
-        "affinity_weight": model.attn_proj.weight.detach().flatten().float().cpu().clone(),
-        "affinity_bias": bias.detach().float().cpu().clone(),  # not the model's own memory
+        "affinity_weight": model.attn_proj.weight.detach().flatten().float().clone(),
+        "affinity_bias": bias.detach().float().clone(),  # not the model's own memory
     }
 
 
@@ -77,13 +79,15 @@ def cam_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     if raw is None:  # the network ran for an earlier trace
         raw = model.forward_look(image).cam
     cam = multi_scale_cam_of(model, image, raw, config.scales, config.flip, relu=relu)
-    return {"cam": cam[0].float().cpu()}
+    return {"cam": cam[0].float()}
 
 
 def affinity_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     """The learned affinity, from the attention logits of the last two blocks."""
-    logits = [block[None] for block in fields["attn_logits"]]
-    combined = aff.affinity_logits(logits, fields["affinity_weight"], fields["affinity_bias"], config.symmetric)
+    device = fields["cam"].device  # an earlier trace, whose CAM alone was made anew, lies on the CPU
+    logits = [block[None].to(device) for block in fields["attn_logits"]]
+    weight, bias = fields["affinity_weight"].to(device), fields["affinity_bias"].to(device)
+    combined = aff.affinity_logits(logits, weight, bias, config.symmetric)
     return {"affinity": torch.sigmoid(combined)[0]}
 
 
@@ -91,7 +95,7 @@ def cam_rw_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict
     """Image labels, predicted where none were given, and the walked scores."""
     labels = fields["image_labels"]
     if not fields["labels_given"]:
-        logits = fields["class_logits"]
+        logits = fields["class_logits"].cpu()
         labels = (logits > config.label_threshold).float()
         if not labels.any():
             labels = torch.zeros_like(logits).index_fill_(0, logits.argmax(), 1)
@@ -104,11 +108,11 @@ def cam_par_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
     """Scores at image size after PAR; 0 for absent classes."""
     labels = kept_channels(fields["image_labels"])
     size = tuple(fields["image"].shape[:2])
-    image01 = fields["image"].permute(2, 0, 1).float() / 255
+    image01 = fields["image"].to(fields["cam"].device).permute(2, 0, 1).float() / 255
     low, high = (cams.resize(fields[name][None], size)[0] for name in ("cam_rw", "cam_rw_high"))
     scores = refine(image01, fields["cam"], (low, high), labels, config)
     full = zeros_untouched(2, len(fields["image_labels"]) + 1, *size)
-    full[:, labels] = scores
+    full[:, labels] = scores.cpu()
     return {"cam_par": full[0], "cam_par_high": full[1]}
 
 
