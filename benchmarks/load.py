@@ -37,12 +37,15 @@ from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import SLIDERS
 from benchmarks import machine
+from benchmarks.figures import Figure
+from benchmarks.growth import EVERY, growth, growth_figures, growth_lines, reading
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "afa_viz" / "examples"
 START = 180  # seconds that the server may take to explain all examples
 SCORES = (0.25, 0.3, 0.35, 0.4, 0.45)  # low background scores that students try
 ACTIONS = ("example", "threshold", "attention", "lab")  # how often, see `Student.act`
+EXAMPLE = 1.5  # seconds within which 95 % of the bundled examples must open
 AGREE = 0.999  # share of the pixels of a pseudo label that must be as computed here
 
 
@@ -211,12 +214,6 @@ class Student(threading.Thread):
         return check
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process. Linux only."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
-
-
 def serve() -> tuple[subprocess.Popen, str]:
     """A server of its own, and its address, once it answers."""
     with socket.socket() as probe:
@@ -284,20 +281,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     where = machine.provenance()
     with opened() as (expected, app, address):
         by_script(address, expected)
-        memory = [resident_mb(app.pid)]
+        readings = [reading(app.pid)]
         end = time.time() + args.seconds
         students = [Student(n, address, expected, end, args.pause) for n in range(args.students)]
         for student in students:
             student.start()
         while time.time() < end:
-            time.sleep(min(2, args.seconds))
-            memory.append(resident_mb(app.pid))
+            time.sleep(min(EVERY, args.seconds / 8))
+            readings.append(reading(app.pid))
         for student in students:
             student.join(90)
-        memory.append(resident_mb(app.pid))
     return {
         "benchmark": "load", "machine": where, "students": args.students, "seconds": args.seconds,
-        "rows": action_rows(students), "errors": all_errors(students), "memory": memory,
+        "rows": action_rows(students), "errors": all_errors(students), "growth": growth(readings),
     }  # fmt: skip
 
 
@@ -333,15 +329,27 @@ def action_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
+def figures_of(report: dict[str, Any]) -> list[Figure]:
+    """No errors, examples at once, and nothing that grows."""
+    where = f"Class, {report['students']} students, {report['seconds'] / 60:g} minutes"
+    slowest = [
+        Figure(f"{where}: 95 % of the bundled examples within", row["p95"], EXAMPLE, "s")
+        for row in report["rows"]
+        if row["action"] == "example"
+    ]
+    return [
+        Figure(f"{where}: errors or mixed-up answers", float(len(report["errors"])), 0.0, ""), *slowest,
+        *growth_figures(where, report["growth"]),
+    ]  # fmt: skip
+
+
 def table(report: dict[str, Any]) -> str:
     """The report for reading."""
     lines = [machine.heading(report["machine"]), "", *action_lines(report["rows"])]
-    memory, errors = report["memory"], report["errors"]
-    half = memory[len(memory) // 2 :]
+    errors = report["errors"]
     lines += [
         "", f"{report['students']} students, {report['seconds']:.0f} s: {len(errors)} errors or mixed-up answers",
-        f"resident memory of the server: {memory[0]:.0f} MB before, at most {max(memory):.0f} MB, "
-        f"second half {half[0]:.0f} to {half[-1]:.0f} MB",
+        *growth_lines(report["growth"]),
     ]  # fmt: skip
     return "\n".join(lines + sorted(set(errors))[:10])
 

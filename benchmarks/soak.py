@@ -4,9 +4,7 @@ Run: python -m afa_viz bench soak [--minutes 20] [--visitors 4] [--pause 2] [--j
 
 Visitors open examples, upload photographs (a new one each time), move thresholds, ask for cells, save files, answer the
 lab, and send nonsense. Every answer is checked: against the expected trace, the first bytes of a file, or the sentence
-of a refusal. Memory is a straight line through its means over short spans after the warm-up, with the
-standard error of its slope; single readings jump with every explanation, so their errors would not be independent.
-Caches fill for some minutes: a soak of less sees that as growth.
+of a refusal. What grows is told as benchmarks/growth.py says.
 """
 
 from __future__ import annotations
@@ -27,12 +25,9 @@ import torch
 from benchmarks import machine
 from benchmarks.app import photograph
 from benchmarks.figures import Figure
-from benchmarks.load import Student, action_lines, action_rows, all_errors, opened, resident_mb
+from benchmarks.growth import EVERY, WARM_UP, growth, growth_figures, growth_lines, reading
+from benchmarks.load import Student, action_lines, action_rows, all_errors, opened
 
-EVERY = 2.0  # seconds between two readings of memory
-WARM_UP = 1 / 3  # of the time: caches fill
-SPANS = 20  # means that the line goes through
-NOISE = 2.0  # standard errors within which a slope is none
 PATIENCE = 90  # seconds for the last answers
 MAGIC = {"png": b"\x89PNG", "npz": b"PK\x03\x04", "html": b"<!doctype html>"}
 WRONG = (  # endpoint, what is sent, a part of the sentence that must come back
@@ -134,32 +129,6 @@ class Visitor(Student):
         return check
 
 
-def reading(pid: int) -> dict[str, float]:
-    """Memory in MB, open files and threads of a process. Linux only."""
-    place = Path(f"/proc/{pid}")
-    return {
-        "time": time.monotonic(), "memory": resident_mb(pid), "files": float(sum(1 for _ in (place / "fd").iterdir())),
-        "threads": float(sum(1 for _ in (place / "task").iterdir())),
-    }  # fmt: skip
-
-
-def slope(times: np.ndarray, values: np.ndarray, spans: int = SPANS) -> tuple[float, float]:
-    """(change a minute, its standard error) of the least-squares line through means over equal spans.
-
-    Args:
-        times: seconds, ascending. values: one a time.
-    """
-    parts = np.array_split(np.arange(len(times)), min(spans, len(times)))
-    x = np.array([times[part].mean() for part in parts]) / 60
-    y = np.array([values[part].mean() for part in parts])
-    if len(x) < 3:
-        raise ValueError(f"there are {len(times)} readings after the warm-up; expected at least 3: soak longer.")
-    x, y = x - x.mean(), y - y.mean()  # of values that are all the same, nothing is left: not even rounding
-    rate = float((x * y).sum() / (x * x).sum())
-    left = y - rate * x
-    return rate, float(np.sqrt((left**2).sum() / (len(x) - 2) / (x * x).sum()))
-
-
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Serve, let the visitors in, read the process until the time is over.
 
@@ -190,30 +159,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def growth(readings: list[dict[str, float]]) -> list[dict[str, Any]]:
-    """What the process held after the warm-up, and how that changed."""
-    times = np.array([one["time"] for one in readings])
-    late = times >= times[0] + WARM_UP * (times[-1] - times[0])
-    found = []
-    for name, unit in (("memory", "MB"), ("files", "open files"), ("threads", "threads")):
-        values = np.array([one[name] for one in readings])
-        rate, error = slope(times[late], values[late])
-        found.append({
-            "name": name, "unit": unit, "start": values[0], "mean": values[late].mean(), "highest": values.max(),
-            "a_minute": rate, "standard_error": error, "met": rate <= NOISE * error,
-        })  # fmt: skip
-    return found
-
-
 def figures_of(report: dict[str, Any]) -> list[Figure]:
     """No errors, and nothing that grows beyond the noise of its own measurement."""
     where = f"Soak, {report['visitors']} visitors, {report['minutes']:g} minutes"
-    grown = [
-        Figure(f"{where}: growth of {one['name']}", one["a_minute"], NOISE * one["standard_error"],
-               f"{one['unit']} a minute")
-        for one in report["growth"]
-    ]  # fmt: skip
-    return [Figure(f"{where}: errors", float(len(report["errors"])), 0.0, ""), *grown]
+    return [Figure(f"{where}: errors", float(len(report["errors"])), 0.0, ""), *growth_figures(where, report["growth"])]
 
 
 def table(report: dict[str, Any]) -> str:
@@ -224,14 +173,6 @@ def table(report: dict[str, Any]) -> str:
         machine.heading(report["machine"]), "", *action_lines(report["rows"]), "",
         f"{report['visitors']} visitors, {report['minutes']:g} minutes: {answers} answers, {len(errors)} errors, "
         f"error rate {len(errors) / max(1, answers + len(errors)):.2%}",
-        f"after the first {WARM_UP:.0%} of the time:", "",
-        f"| what | at the start | mean | highest | change a minute | within {NOISE:g} standard errors |",
-        "|---|---|---|---|---|---|",
+        *growth_lines(report["growth"]),
     ]  # fmt: skip
-    for one in report["growth"]:
-        change = f"{one['a_minute']:+.3f} ± {one['standard_error']:.3f}"
-        lines.append(
-            f"| {one['unit']} | {one['start']:.0f} | {one['mean']:.0f} | {one['highest']:.0f} | {change} | "
-            f"{'yes' if one['met'] else 'no'} |"
-        )
     return "\n".join([*lines, "", *sorted(set(errors))[:10]]).rstrip()

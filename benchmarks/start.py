@@ -21,7 +21,8 @@ from benchmarks import machine
 from benchmarks.app import photograph
 from benchmarks.browser import ROOT
 from benchmarks.figures import Figure
-from benchmarks.load import resident_mb, serve, settled
+from benchmarks.growth import resident_mb
+from benchmarks.load import serve, settled
 
 TARGETS = {"help": 0.5, "first page": 6.0, "idle": 900.0, "uploads": 1300.0}
 

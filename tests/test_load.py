@@ -10,7 +10,7 @@ from app_fixtures import launched, prepare
 
 from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
-from benchmarks.load import Expected, Page, Student, p95, table
+from benchmarks.load import Expected, Page, Student, figures_of, p95, table
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
@@ -70,7 +70,12 @@ def test_the_report_says_what_counts():
         "seconds": 5,
         "rows": rows,
         "errors": ["lab: x"],
-        "memory": [1.0, 3.0, 2.0],
-    }
+        "growth": [
+            {"name": "memory", "unit": "MB", "start": 1.0, "mean": 2.0, "highest": 3.0, "a_minute": 0.5,
+             "standard_error": 0.1, "met": False},
+        ],
+    }  # fmt: skip
     text = table(report)
-    assert "1 errors or mixed-up answers" in text and "200 ms" in text and "at most 3 MB" in text and "lab: x" in text
+    assert "1 errors or mixed-up answers" in text and "200 ms" in text and "lab: x" in text
+    assert "| MB | 1 | 2 | 3 | +0.500 ± 0.100 | no |" in text
+    assert [figure.met for figure in figures_of(report)] == [False, True, False]

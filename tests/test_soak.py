@@ -14,8 +14,9 @@ from afa_viz.__main__ import main
 from afa_viz.ui.memory import Trimmer
 from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
+from benchmarks.growth import WARM_UP, growth, slope
 from benchmarks.load import Expected
-from benchmarks.soak import WARM_UP, Visitor, growth, slope, table
+from benchmarks.soak import Visitor, table
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
