@@ -25,6 +25,7 @@ def provenance() -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "cpu": cpu_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
@@ -45,7 +46,7 @@ def heading(machine: dict[str, Any]) -> str:
     return (
         f"commit {machine['commit'][:12]}{' + changes' if machine['uncommitted_changes'] else ''}, "
         f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['cores']} cores, "
-        f"torch {machine['torch']}"
+        f"{machine['gpu'] + ', ' if machine.get('gpu') else ''}torch {machine['torch']}"
     )
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from afa_viz.ops import par
 from benchmarks import figures, machine
 from benchmarks.figures import Figure
-from benchmarks.par_forms import FORMS
+from benchmarks.par_forms import FORMS, GPU_FORMS, forms_here
 
 MIB = 2**20
 SPEEDUPS = {3: 20.0, 21: 30.0}  # by maps: how many times faster than the textbook form at least
@@ -40,29 +40,38 @@ def scene(size: int, num_classes: int) -> tuple[Tensor, Tensor]:
 
 def compare(size: int, num_classes: int, repeats: int) -> dict:
     """Times the forms in turn, so that a busy moment of the machine meets all of them."""
-    image, scores = scene(size, num_classes)
-    walls: dict[str, list[float]] = {form: [] for form in FORMS}
-    cpus: dict[str, list[float]] = {form: [] for form in FORMS}
+    given, forms = scene(size, num_classes), forms_here()
+    inputs = {form: [tensor.cuda() for tensor in given] if form in GPU_FORMS else given for form in forms}
+    walls: dict[str, list[float]] = {form: [] for form in forms}
+    cpus: dict[str, list[float]] = {form: [] for form in forms}
     results = {}
-    for run in FORMS.values():
-        run(image, scores, num_iters=1)
+    for form, run in forms.items():
+        run(*inputs[form], num_iters=1)
     for _ in range(repeats):
-        for form, run in FORMS.items():
+        for form, run in forms.items():
+            settle()
             wall, cpu = time.perf_counter(), time.process_time()
-            results[form] = run(image, scores)
+            results[form] = run(*inputs[form])
+            settle()
             walls[form].append(time.perf_counter() - wall)
             cpus[form].append(time.process_time() - cpu)
     row: dict = {"num_classes": num_classes, "size": size, "num_iters": par.NUM_ITERS}
-    for form in FORMS:
+    for form in forms:
         median, iqr = machine.spread(walls[form])
         row[form] = {"samples_s": walls[form], "median_s": median, "iqr_s": iqr}
         row[form] |= {"cpu_samples_s": cpus[form], "cpu_median_s": machine.spread(cpus[form])[0]}
         row[form]["peak_extra_mib"] = measured_apart(form, size, num_classes) if form in PEAKS else None
-        row[form]["max_abs_difference"] = (results["textbook"] - results[form]).abs().max().item()
+        row[form]["max_abs_difference"] = (results["textbook"] - results[form].cpu()).abs().max().item()
         row[form]["fastest_s"] = min(walls[form])
         row[form]["speedup"] = row["textbook"]["median_s"] / median
         row[form]["cpu_speedup"] = row["textbook"]["cpu_median_s"] / row[form]["cpu_median_s"]
     return row
+
+
+def settle() -> None:
+    """Waits for a GPU to finish, which otherwise works on after a call has returned."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def figures_of(report: dict) -> list[Figure]:
@@ -118,7 +127,7 @@ def table(report: dict) -> str:
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in report["rows"]:
-        for form in FORMS:
+        for form in filter(row.__contains__, FORMS | GPU_FORMS):
             own = row[form]
             peak = "not measured" if own["peak_extra_mib"] is None else f"{own['peak_extra_mib']:.0f}"
             lines.append(

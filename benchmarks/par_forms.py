@@ -1,4 +1,4 @@
-"""The forms that PAR's iterations may take, each with the kernel in the order that suits it.
+"""The forms that PAR's iterations may take, each with the kernel in the order that suits it; those on a GPU apart.
 
 Symbols: C maps (classes), H x W pixels, n neighbours; one image.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -66,6 +67,15 @@ def pixel_bags(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) ->
     return last(par_sums.by_bags(scores, kernel, offsets, num_iters)).contiguous()
 
 
+def on_gpu(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
+    """The Triton form: what `afa_viz` takes on a GPU."""
+    from afa_viz.ops import par_triton
+
+    offsets = par_neighbours.offset_pairs(par.DILATIONS)
+    kernel = par_triton.kernel_of(image, offsets, par.W1, par.W2)
+    return last(par_triton.by_pixels(scores.clone(), kernel, offsets, num_iters))
+
+
 def last(steps: Iterator[Tensor]) -> Tensor:
     """The last of them; those before are not held."""
     for step in steps:  # noqa: B007
@@ -81,3 +91,12 @@ FORMS: dict[str, Callable[..., Tensor]] = {
     "sparse rows": sparse_rows,
     "pixel bags": pixel_bags,
 }
+GPU_FORMS: dict[str, Callable[..., Tensor]] = {"shifts on the GPU": blocked_shifts, "Triton on the GPU": on_gpu}
+
+
+def forms_here() -> dict[str, Callable[..., Tensor]]:
+    """Those that can run here: `GPU_FORMS` where torch finds a GPU, Triton's where it is installed, too."""
+    if not torch.cuda.is_available():
+        return FORMS
+    without = set() if find_spec("triton") else {"Triton on the GPU"}
+    return FORMS | {form: run for form, run in GPU_FORMS.items() if form not in without}

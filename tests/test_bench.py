@@ -7,6 +7,7 @@ import sys
 import types
 
 import pytest
+import torch
 from app_fixtures import prepare
 from browser import missing
 
@@ -15,7 +16,7 @@ from afa_viz.__main__ import main
 from afa_viz.commands import bench
 from afa_viz.explain import STAGES
 from benchmarks import explain as explain_benchmark
-from benchmarks import figures, machine
+from benchmarks import figures, machine, par_forms
 from benchmarks import par as par_benchmark
 from benchmarks import start as start_benchmark
 from benchmarks.par_forms import FORMS
@@ -85,6 +86,25 @@ def test_par_is_measured(capsys, tmp_path):
         assert row[form]["max_abs_difference"] < 1e-4 and len(row[form]["samples_s"]) == 2
     shown = capsys.readouterr().out
     assert report["machine"]["commit"][:12] in shown and "target" not in shown
+
+
+def test_forms_on_a_gpu_stand_only_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(par_benchmark, "measured_apart", lambda *given: None)
+    hardware = machine.provenance() | {"gpu": "made up"}
+    assert par_forms.forms_here() == FORMS and not set(par_benchmark.compare(16, 1, 2)) & set(par_forms.GPU_FORMS)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(par_forms, "find_spec", lambda name: name)
+    assert list(par_forms.forms_here()) == [*FORMS, "shifts on the GPU", "Triton on the GPU"]
+    monkeypatch.setattr(par_forms, "find_spec", lambda name: None)
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append(1))
+    monkeypatch.setattr(torch.Tensor, "cuda", lambda tensor: tensor.clone())
+    row = par_benchmark.compare(16, 1, 2)
+    assert row["shifts on the GPU"]["max_abs_difference"] < 1e-4 and len(waited) == 2 * 2 * (len(FORMS) + 1)
+    shown = par_benchmark.table({"machine": hardware, "rows": [row]})
+    assert "| shifts on the GPU |" in shown and "Triton" not in shown and ", made up, torch" in shown
 
 
 def test_par_stands_beside_its_targets():

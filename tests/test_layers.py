@@ -52,6 +52,7 @@ OWNED = {
     "huggingface_hub": {"afa_viz.model", "afa_viz.commands"},
     "timm": {"afa_viz.model"},
     "pydensecrf": {"afa_viz.ops"},
+    "triton": {"afa_viz.ops"},
 }
 FILES = sorted([*(ROOT / "afa_viz").rglob("*.py"), ROOT / "app.py"])
 

@@ -15,6 +15,7 @@ to 1 + w2, so the maps grow by that factor in every iteration.
 Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilations) neighbours.
 
 `par_kernel` makes the kernel, `par_sums` runs the iterations, `par_neighbours` says where neighbours lie.
+`par_triton` does the work of the first two where the tensors are on a GPU and Triton is there: docs/decisions/023.
 
 No gradient flows through any function here: PAR makes labels and pictures, not losses.
 
@@ -24,6 +25,7 @@ Source: Ru et al. 2022 (arXiv 2203.02664), section 3.4; SPEC.md section 7.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +41,9 @@ W1 = 0.3  # width of both Gaussians, in standard deviations
 W2 = 0.01  # share of the position term
 
 
-def pixel_affinity(image: Tensor, dilations: Sequence[int] = DILATIONS, w1: float = W1, w2: float = W2) -> Tensor:
+def pixel_affinity(
+    image: Tensor, dilations: Sequence[int] = DILATIONS, w1: float = W1, w2: float = W2, triton: bool = True
+) -> Tensor:
     """How much each pixel takes from each of its n neighbours: colour term + w2 * position term.
 
     Args:
@@ -47,15 +51,22 @@ def pixel_affinity(image: Tensor, dilations: Sequence[int] = DILATIONS, w1: floa
         dilations: distances of the neighbours in pixels, each >= 1.
         w1: width of both terms, > 0. Smaller follows colour more sharply.
         w2: weight of the position term, which is the same at every pixel.
+        triton: on a GPU, take the Triton form where it works; without, the torch form everywhere.
     Returns: (B, n, H, W), non-negative, sums to 1 + w2 over n, in the order of `neighbour_offsets`; float64
         for a float64 image, otherwise float32. The image is not changed.
     Raises: ValueError: for another shape, an integer image, NaN or infinity, or an impossible setting.
     Source: SPEC.md section 7, steps 2 to 5 (sigma is unbiased, over the n neighbours of a channel).
     """
-    return _kernel(image, dilations, w1, w2)
+    return _kernel(image, dilations, w1, w2, triton)
 
 
-def refine(scores: Tensor, kernel: Tensor, dilations: Sequence[int] = DILATIONS, num_iters: int = NUM_ITERS) -> Tensor:
+def refine(
+    scores: Tensor,
+    kernel: Tensor,
+    dilations: Sequence[int] = DILATIONS,
+    num_iters: int = NUM_ITERS,
+    triton: bool = True,
+) -> Tensor:
     """The maps after `num_iters` iterations of scores <- sum_n kernel_n scores_n.
 
     Args:
@@ -63,18 +74,23 @@ def refine(scores: Tensor, kernel: Tensor, dilations: Sequence[int] = DILATIONS,
         kernel: (B, n, H, W) from `pixel_affinity` with the same dilations.
         dilations: those of the kernel, in the same order.
         num_iters: >= 0; 0 gives a copy of the scores.
+        triton: as `pixel_affinity`.
     Returns: (B, C, H, W), the scores' dtype (16-bit scores are worked on in float32). Inputs are not changed.
     Raises: ValueError: where the shapes do not belong together, or scores hold NaN or infinity.
     Source: SPEC.md section 7, step 6.
     """
     _check_refine(scores, kernel, dilations, num_iters)
-    for refined in _iterate(scores, kernel, dilations, num_iters):  # noqa: B007
+    for refined in _iterate(scores, kernel, dilations, num_iters, triton):  # noqa: B007
         pass
     return refined.to(scores.dtype).contiguous()
 
 
 def refine_steps(
-    scores: Tensor, kernel: Tensor, dilations: Sequence[int] = DILATIONS, num_iters: int = NUM_ITERS
+    scores: Tensor,
+    kernel: Tensor,
+    dilations: Sequence[int] = DILATIONS,
+    num_iters: int = NUM_ITERS,
+    triton: bool = True,
 ) -> Iterator[Tensor]:
     """The maps after 0, 1, …, `num_iters` iterations: `num_iters` + 1 tensors, each the caller's own.
 
@@ -84,7 +100,8 @@ def refine_steps(
     """
     _check_refine(scores, kernel, dilations, num_iters)
     form, dtype = torch.contiguous_format, scores.dtype
-    return (step.to(dtype, copy=True, memory_format=form) for step in _iterate(scores, kernel, dilations, num_iters))
+    steps = _iterate(scores, kernel, dilations, num_iters, triton)
+    return (step.to(dtype, copy=True, memory_format=form) for step in steps)
 
 
 def pixel_adaptive_refinement(
@@ -94,21 +111,22 @@ def pixel_adaptive_refinement(
     num_iters: int = NUM_ITERS,
     w1: float = W1,
     w2: float = W2,
+    triton: bool = True,
 ) -> Tensor:
     """`refine` with the kernel of `image`, after resizing the scores to it (bilinear, align_corners=True).
 
     Args:
         image: (B, channels, H, W), floating point, in [0, 1].
         scores: (B, C, h, w), floating point, any size.
-        dilations, w1, w2: as `pixel_affinity`. num_iters: as `refine`.
+        dilations, w1, w2, triton: as `pixel_affinity`. num_iters: as `refine`.
     Returns: (B, C, H, W), the scores' dtype. Inputs are not changed.
     Raises: ValueError: as `pixel_affinity` and `refine`.
     Source: SPEC.md section 7.
     """
     _check_maps("scores", scores)
     maps = _resized(scores, image.shape[-2:])
-    kernel = _kernel(image, dilations, w1, w2, pixels_first=par_sums.suits_bags(maps))
-    return refine(maps, kernel, dilations, num_iters).to(scores.dtype)
+    kernel = _kernel(image, dilations, w1, w2, triton, pixels_first=par_sums.suits_bags(maps))
+    return refine(maps, kernel, dilations, num_iters, triton).to(scores.dtype)
 
 
 def neighbour_offsets(dilations: Sequence[int] = DILATIONS) -> Tensor:
@@ -144,22 +162,44 @@ def neighbour_weights(
     return positions.clamp(min=torch.zeros_like(last), max=last), kernel[:, :, row, col].clone()
 
 
-def _kernel(image: Tensor, dilations: Sequence[int], w1: float, w2: float, pixels_first: bool = False) -> Tensor:
+def _kernel(
+    image: Tensor, dilations: Sequence[int], w1: float, w2: float, triton: bool, pixels_first: bool = False
+) -> Tensor:
     _check_maps("image", image)
     offsets = offset_pairs(dilations)
     if not w1 > 0:
         raise ValueError(f"got w1 {w1}; expected a width above 0 (published: 0.3).")
     with torch.no_grad():
-        return par_kernel.kernel_of(image.to(_working_dtype(image)), offsets, w1, w2, pixels_first)
+        image = image.to(_working_dtype(image))
+        if triton and (on_gpu := _triton_for(image)):
+            return on_gpu.kernel_of(image, offsets, w1, w2)
+        return par_kernel.kernel_of(image, offsets, w1, w2, pixels_first)
 
 
-def _iterate(scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_iters: int) -> Iterator[Tensor]:
+def _iterate(
+    scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_iters: int, triton: bool
+) -> Iterator[Tensor]:
     """Yields the maps after 0, 1, …, `num_iters` iterations, in memory that the next iteration writes to."""
     maps = scores.detach().to(torch.promote_types(_working_dtype(scores), kernel.dtype))
     kernel, offsets = kernel.detach().to(maps.dtype), offset_pairs(dilations)
     if par_sums.suits_bags(maps):
         return par_sums.by_bags(maps, kernel, offsets, num_iters)
-    return par_sums.by_shifts(maps.clone(memory_format=torch.contiguous_format), kernel, offsets, num_iters)
+    maps = maps.clone(memory_format=torch.contiguous_format)
+    if triton and (on_gpu := _triton_for(maps, kernel)):
+        return on_gpu.by_pixels(maps, kernel, offsets, num_iters)
+    return par_sums.by_shifts(maps, kernel, offsets, num_iters)
+
+
+def _triton_for(*tensors: Tensor) -> ModuleType | None:
+    """`par_triton` if these tensors are on one GPU where it works."""
+    (device, *others) = {tensor.device for tensor in tensors}
+    if device.type != "cuda" or others:
+        return None
+    try:
+        from afa_viz.ops import par_triton  # here, so that nothing on a CPU waits for Triton or needs it
+    except ImportError:
+        return None
+    return par_triton if par_triton.works(device) else None
 
 
 def _working_dtype(tensor: Tensor) -> torch.dtype:
