@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -53,6 +54,8 @@ def test_both_tabs_are_drawn_and_fit(visit, width, height, theme):  # noqa: F811
         panel = opened(page, name)
         drawn_and_fits(page, panel, "figure canvas[role=img]:visible", f"{name}_{width}_{theme}")
         assert not re.search(r"undefined|NaN|attention\.|affinity\.", page.locator(panel).inner_text())
+        for table in page.locator(f"{panel} .afa-scroll").all():  # nothing is hidden behind a scroll bar
+            assert table.evaluate("e => e.scrollWidth <= e.clientWidth")
 
 
 @pytest.mark.parametrize(
@@ -174,6 +177,24 @@ def test_learning_and_symmetrising_in_numbers(visit):  # noqa: F811
     page.locator(f"{panel} .afa-weights button").nth(10).click()  # leads to that head
     expect(page.get_by_role("tabpanel")).to_have_attribute("data-tab", "attention")
     expect(page.locator('[data-do="head"]')).to_have_value("2")
+
+
+def test_where_no_label_is_seen_the_page_leads_to_a_query_with_both(visit):  # noqa: F811
+    page = visit(query="bkg_score_low=0.4&bkg_score_high=0.4&radius=1")
+    panel = opened(page, "affinity")
+    leads = page.locator(f'{panel} [data-do="find"]')
+    for row, col in itertools.product(range(1, 7), repeat=2):  # to a cell without both kinds around it
+        page.locator('.afa-bar [data-do="row"]').fill(str(row))
+        page.locator('.afa-bar [data-do="col"]').fill(str(col))
+        if leads.is_visible():
+            break
+    expect(leads).to_be_visible()
+    leads.click()
+    expect(leads).to_be_hidden()
+    expect(page.locator(".afa-status")).to_contain_text("pinned")
+    counts = page.locator(f'{panel} [data-list="labels"]').inner_text()
+    same, another = (int(re.search(rf"{kind} class (\d+)", counts)[1]) for kind in ("same", "another"))
+    assert same and another
 
 
 def test_left_out_symmetry_is_seen(visit):  # noqa: F811

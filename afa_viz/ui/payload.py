@@ -53,11 +53,11 @@ def pack_scores(values: Tensor, low: float, high: float) -> Packed:
 
 
 def finite(value: Any) -> Any:
-    """Numbers for JSON: NaN, "not known", becomes null; floats keep four digits."""
+    """Numbers for JSON: NaN, "not known", becomes null; six digits of floats, more than the page rounds to."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, float):
-        return float(f"{value:.4g}") if math.isfinite(value) else None
+        return float(f"{value:.6g}") if math.isfinite(value) else None
     return value
 
 

@@ -63,7 +63,10 @@
     const [yes, no] = [matrix.POSITIVE, matrix.NEGATIVE].map((kind) => mean(found.learned, kind));
     const numbers = { yes: yes?.toFixed(2), no: no?.toFixed(2), raw_yes: yes == null ? "" : signed(mean(found.raw, matrix.POSITIVE)),
       raw_no: no == null ? "" : signed(mean(found.raw, matrix.NEGATIVE)) };
-    fill("words", text(yes == null || no == null ? "affinity.words_unknown" : "affinity.words", numbers), section);
+    const unknown = yes == null || no == null;
+    fill("words", text(unknown ? "affinity.words_unknown" : "affinity.words", numbers), section);
+    $('[data-do="find"]', section).hidden = !unknown;
+    fill("window", text("affinity.window", { radius: live.settings?.radius ?? data.radius }), section);
     drawPair();
     if (!partner) return fill("pair", text("affinity.pair_none"), section);
     const i = matrix.at(partner);
@@ -80,6 +83,19 @@
     canvas.getContext("2d").drawImage(scene.image, 0, 0, canvas.width, canvas.height);
     markCell(canvas, data.grid, cell(), false);
     if (partner) markCell(canvas, data.grid, partner, true);
+  }
+
+  /** Pin the cell nearest to the query that has cells of both kinds in its window: there the labels can be seen. */
+  function find() {
+    const [row, col] = cell();
+    const all = Array.from({ length: data.grid[0] * data.grid[1] }, (_, i) => [Math.floor(i / data.grid[1]), i % data.grid[1]]);
+    all.sort((a, b) => Math.hypot(a[0] - row, a[1] - col) - Math.hypot(b[0] - row, b[1] - col));
+    const found = all.find((query) => {
+      const labels = matrix.labels(query);
+      return labels.includes(matrix.POSITIVE) && labels.includes(matrix.NEGATIVE);
+    });
+    if (found) setView({ pin: found });
+    else say(text("affinity.find_none"), true);
   }
 
   // --- numbers of all pairs ------------------------------------------------------------------------------------------
@@ -233,6 +249,7 @@
         scheduleDraw(CELL);
       };
       for (const name of ["pointermove", "pointerdown", "pointerleave"]) canvas.addEventListener(name, point);
+      $('[data-do="find"]', section).addEventListener("click", find);
       choices("step", () => step, (name) => { step = name; draw(); });
       choices("matrix", () => shown, (name) => { shown = name; drawMatrix(); });
     },

@@ -7,19 +7,22 @@
   let counted = null; // of the chosen class: pixels by score, inside and outside
 
   const figure = (name) => $(`[data-view="${name}"]`, section);
-  const cut = () => live.settings?.bkg_score ?? data.chain.bkg_score;
-  const scores = () => layer(data.cam, place()).bytes;
   const inside = () => scene.target?.bytes ?? data.pseudo_label.bytes;
 
   const title = (name, words) => caption(figure(name), words);
 
-  /** Found, right and IoU (shares) of each of the 256 cuts: marked is what exceeds it. Null without a truth. */
+  /** Found, right and IoU (shares) of each of the 256 cuts. Marked is what exceeds it, where no other class is stronger,
+   * as in chain.cutCam. Null without a truth. */
   function curves() {
     if (!scene.target) return null;
     if (counted?.of === data && counted.label === view.label) return counted.curves;
     const [hits, misses] = [new Float64Array(257), new Float64Array(257)];
-    const [bytes, truth] = [scores(), scene.target.bytes];
-    for (let i = 0; i < bytes.length; i++) if (truth[i] !== 255) (truth[i] === view.label ? hits : misses)[bytes[i]]++;
+    const [own, truth] = [place(), scene.target.bytes];
+    const maps = data.classes.map((_, i) => layer(data.cam, i).bytes);
+    const mine = (i) => maps.every((map, other) => (other < own ? map[i] < maps[own][i] : map[i] <= maps[own][i]));
+    for (let i = 0; i < truth.length; i++) {
+      if (truth[i] !== 255) (truth[i] === view.label ? hits : misses)[mine(i) ? maps[own][i] : 0]++;
+    }
     for (let i = 255; i >= 0; i--) {
       hits[i] += hits[i + 1];
       misses[i] += misses[i + 1];
@@ -51,10 +54,10 @@
   }
 
   function drawCut() {
-    const [name, at] = [className(view.label), cut()];
-    const [bytes, truth, edge] = [scores(), scene.target?.bytes, Math.min(255, Math.floor(at * 255))];
-    const kinds = bytes.map((byte, i) => {
-      const marked = byte > edge;
+    const [name, at] = [className(view.label), live.cut()];
+    const [label, truth] = [live.cutLabel(), scene.target?.bytes];
+    const kinds = label.map((l, i) => {
+      const marked = l === view.label;
       if (!truth) return marked ? 1 : 0;
       if (truth[i] === 255) return 0;
       const real = truth[i] === view.label;
@@ -72,10 +75,13 @@
       fill("words", text(lines ? "cam.words_nowhere" : "cam.words_unknown", { name, cut: at.toFixed(2), area }), section);
       return;
     }
-    const best = lines.iou.indexOf(Math.max(...lines.iou));
-    const words = text("cam.words", { name, cut: at.toFixed(2), recall: percent(lines.found[edge]),
-      spill: percent(lines.right[edge] == null ? 0 : 1 - lines.right[edge]), iou: percent(lines.iou[edge]),
-      best: (best / 255).toFixed(2), best_iou: percent(lines.iou[best]) });
+    const [hit, missed, spilled] = [1, 2, 3].map((kind) => kinds.reduce((sum, k) => sum + (k === kind), 0));
+    const iou = hit / (hit + missed + spilled);
+    const peak = lines.iou.indexOf(Math.max(...lines.iou));
+    const best = iou > lines.iou[peak] ? [at, iou] : [peak / 255, lines.iou[peak]];
+    const words = text("cam.words", { name, cut: at.toFixed(2), recall: percent(hit / lines.all),
+      spill: percent(hit + spilled ? spilled / (hit + spilled) : 0), iou: percent(iou),
+      best: best[0].toFixed(2), best_iou: percent(best[1]) });
     fill("words", words, section);
     drawCurves(lines, at, words);
   }

@@ -72,20 +72,23 @@ function paintLadder(canvas, run, points, at) {
   return (place) => plot.share(place) * last;
 }
 
+/** A phase of the training with its number. */
+const phaseName = ({ name }, i) => text("training.phase", { number: i + 1, name: text(`training.short_${name}`) });
+
 function shadePhases({ context, ink, muted, x, y }, phases, across) {
   let from = 0;
   context.textAlign = "center";
   context.textBaseline = "bottom";
-  phases.forEach(({ name, until }, i) => {
-    const [left, right] = [across(from), across(until)];
+  phases.forEach((phase, i) => {
+    const [left, right] = [across(from), across(phase.until)];
     context.fillStyle = ink;
     context.globalAlpha = i % 2 ? 0.09 : 0.03;
     context.fillRect(left, y(1), right - left, y(0) - y(1));
     context.globalAlpha = 1;
     context.fillStyle = muted;
-    const words = text(`training.short_${name}`);
-    if (context.measureText(words).width < right - left - 4) context.fillText(words, (left + right) / 2, y(1) - 6);
-    from = until;
+    const fitting = [phaseName(phase, i), String(i + 1)].find((words) => context.measureText(words).width < right - left - 4);
+    if (fitting) context.fillText(fitting, (left + right) / 2, y(1) - 6);
+    from = phase.until;
   });
   context.fillStyle = ink;
   context.fillRect(x(0), y(0), x(1) - x(0), 1);

@@ -177,6 +177,12 @@ function areasOf(label, nameOfUnknown, of = data) {
     : `rgb(${of.palette[l]})`, l === 255 ? nameOfUnknown : of.names[l], count / label.length]);
 }
 
+/** The largest areas by name, the others together. */
+function largestAreas(areas, count) {
+  const others = areas.slice(count).reduce((sum, [, , share]) => sum + share, 0);
+  return [...areas.slice(0, count), ...(others ? [["transparent", text("training.other_classes"), others]] : [])];
+}
+
 /** Fill a legend with [colour or "hatch", words, share or null]. */
 function fillLegend(list, rows) {
   list.replaceChildren(...rows.map(([colour, words, share]) => {

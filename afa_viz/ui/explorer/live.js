@@ -16,6 +16,7 @@ const live = (() => {
   let held = {}; // moved, and not yet answered by the server
   let pause = 0;
   let quiet = false; // while the sidebar is set from here
+  let chosen = null; // cut through the CAM; lives in the browser alone
   const listeners = [];
 
   const equal = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
@@ -47,8 +48,7 @@ const live = (() => {
       source = next;
     }
     const { low, high, radius, num_steps, num_iters, use_walk, use_par } = data;
-    const cut = settings?.bkg_score ?? data.chain.bkg_score; // lives in the browser alone
-    settings = { ...data.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...held, bkg_score: cut };
+    settings = { ...data.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...held, bkg_score: cut() };
     prepare();
     return true;
   }
@@ -66,9 +66,25 @@ const live = (() => {
     return maps.pseudo_label;
   }
 
+  const cut = () => chosen ?? data?.chain.bkg_score ?? 0;
+
+  /** The label of the CAM cut once: the server's own, as the strip scores it, or for another cut from the map here. */
+  function cutLabel() {
+    if (cut() === data.chain.bkg_score) return data.labels.cam.bytes;
+    return maker ? maker.cut(settings) : chain.cutCam(fieldOf(data.cam), data.classes.map((c) => c.label), cut());
+  }
+
+  /** Tell who draws from here; tabs that are not open follow when they are. */
+  function tell(name) {
+    for (const [tab, it] of tabs) if (tab !== view.tab) it.stale = Math.max(it.stale, SELECTION);
+    for (const listener of listeners) listener(name);
+  }
+
   /** A setting moves. `final`: it was let go, so the server is asked. */
   function set(name, value, final = false) {
-    if (!settings) { // too large a grid: only the server draws
+    if (name === "bkg_score") chosen = value;
+    if (!settings) { // too large a grid: only the server draws, all but the cut
+      if (name === "bkg_score") tell(name);
       if (final && SIDEBAR[name]) setSidebar(SIDEBAR[name], value);
       return;
     }
@@ -78,7 +94,7 @@ const live = (() => {
     settings = { ...settings, ...patch };
     maps = null;
     if (SIDEBAR[name]) [held, moved] = [{ ...held, ...patch }, true];
-    for (const listener of listeners) listener(name);
+    tell(name);
     if (!final) return;
     const changed = Object.entries(held).filter(([key, v]) => data[key] !== v && data.chain[key] !== v);
     held = {};
@@ -122,7 +138,7 @@ const live = (() => {
     prepare();
   });
 
-  return { open, label, set, changed: (listener) => { listeners.push(listener); }, get maker() { return maker; },
+  return { open, label, cut, cutLabel, set, changed: (listener) => { listeners.push(listener); }, get maker() { return maker; },
     get settings() { return settings; } };
 })();
 
@@ -131,7 +147,7 @@ function linkSetting(box, name, digits) {
   const slider = box.querySelector("input");
   const output = box.querySelector("output");
   const show = () => {
-    const value = live.settings?.[name] ?? data?.[name] ?? data?.chain[name] ?? 0;
+    const value = name === "bkg_score" ? live.cut() : live.settings?.[name] ?? data?.[name] ?? data?.chain[name] ?? 0;
     slider.value = value;
     output.textContent = Number(value).toFixed(digits);
   };

@@ -16,7 +16,7 @@
     if (!data) return;
     const began = performance.now();
     const label = live.label();
-    const cut = live.maker?.cut(live.settings);
+    const cut = live.cutLabel();
     const kind = (l) => (l ? tables.foreground : tables.background);
     paintLabelField(figure("regions"), label, data.size, kind, () => "");
     paintLabelField(figure("label"), label, data.size, colourOf, className);
@@ -25,13 +25,9 @@
       [`rgb(${tables.background})`, text("regions.background"), shares.background],
       ["hatch", text("regions.uncertain"), shares.uncertain]]);
     legend("label", areas(label));
-    figure("cut").hidden = !cut;
-    if (cut) {
-      paintLabelField(figure("cut"), cut, data.size, colourOf, className);
-      legend("cut", areas(cut));
-      figure("cut").querySelector("figcaption").textContent = text("regions.cut",
-        { value: live.settings.bkg_score.toFixed(2) });
-    }
+    paintLabelField(figure("cut"), cut, data.size, colourOf, className);
+    legend("cut", areas(cut));
+    figure("cut").querySelector("figcaption").textContent = text("regions.cut", { value: live.cut().toFixed(2) });
     for (const name of ["regions", "label", "cut"]) {
       const box = figure(name);
       box.querySelector("canvas").setAttribute("aria-label",
@@ -190,8 +186,8 @@
       return row;
     }));
     const iou = (map) => percent(tally.scores(map, scene.target.bytes).iou[view.label]);
-    find('[data-fill="iou"]').textContent = cut ? text("regions.iou", { name: className(view.label), label: iou(label),
-      cut: iou(cut) }) : "";
+    find('[data-fill="iou"]').textContent = text("regions.iou", { name: className(view.label), label: iou(label),
+      cut: iou(cut) });
   }
 
   // --- hands ---------------------------------------------------------------------------------------------------------

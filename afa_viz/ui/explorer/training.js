@@ -62,6 +62,7 @@ function trainingRun(key) {
     slider.max = run.snapshots.length - 1;
     slider.disabled = run.snapshots.length < 2;
     find('[data-list="lines"]').replaceChildren(...ladderLegend(points));
+    fill("phases", run.phases.length ? text("training.phases", { list: run.phases.map(phaseName).join(", ") }) : "", section);
     draw();
     load();
   }
@@ -182,7 +183,7 @@ function trainingRun(key) {
       drawAffinity(frame);
     }
     paintLabelField(figure("seg"), frame.seg.bytes, data.size, colourOf, className);
-    fillLegend(figure("seg").querySelector(".afa-legend"), areasOf(frame.seg.bytes, text("uncertain")).slice(0, LARGEST_AREAS));
+    fillLegend(figure("seg").querySelector(".afa-legend"), largestAreas(areasOf(frame.seg.bytes, text("uncertain")), LARGEST_AREAS));
     marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
   }
 

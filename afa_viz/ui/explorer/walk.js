@@ -95,6 +95,8 @@
     else drawFromSeeds(look, at, region);
     title("after", text("walk.after", { name: look.name, at }));
     fill("scale", text(mode === "cam" ? (view.shared ? "walk.scale_shared" : "walk.scale_own") : "walk.scale_seeds"), section);
+    fill("marks", text("walk.marks", { name: className(look.label), radius: live.settings.radius,
+      which: text(scene.target ? "walk.by_truth" : "walk.by_label") }), section);
     markBorders(look.label);
     clearTimeout(refining);
     refining = setTimeout(() => drawRefined(look, at), REFINE);
