@@ -23,7 +23,7 @@ from pathology_page import heads_and_bodies, in_words
 from afa_viz.config import SANDBOX
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
-from afa_viz.evaluation.ladder import text_table
+from afa_viz.evaluation.tables import text_table
 from afa_viz.figures.ladder import write_plots
 from afa_viz.figures.training import write_training_plot
 from afa_viz.model.card import Card

@@ -169,8 +169,9 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
     from afa_viz.data.sandbox import SandboxDataset, load_split, render_scene, render_split
     from afa_viz.evaluation import Sample
     from afa_viz.training.batches import ImageSet, SandboxBatches
+    from afa_viz.training.curriculum import parts_of
     from afa_viz.training.distributed import first_goes_ahead
-    from afa_viz.training.loop import Run, parts_of
+    from afa_viz.training.loop import Run
 
     kinds = sorted({(part.single_objects, part.image_size) for part in parts_of(config)}, reverse=True)
     counts = {kind: min(SINGLE_IMAGES, 2 * config.train_images) if kind[0] else config.train_images for kind in kinds}

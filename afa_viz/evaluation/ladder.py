@@ -21,6 +21,7 @@ from afa_viz.classes import SANDBOX_QUADRUPEDS
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation.parts import UNCERTAIN, PartCounts
 from afa_viz.evaluation.protocols import multi_scale_label
+from afa_viz.evaluation.tables import iou_table, percent, text_table
 from afa_viz.explain import explain
 from afa_viz.model.afa import AFA
 from afa_viz.ops.metrics import ConfusionMatrix, Scores, average_precision, f1_per_image
@@ -159,10 +160,7 @@ class Ladder:
 
     def table(self) -> str:
         """IoU in percent, a row a class and a column a stage, for reading."""
-        scores = self.scores()
-        rows = {name: [float(s.iou[i]) for s in scores.values()] for i, name in enumerate(self.class_names)}
-        rows["mIoU"] = [s.miou for s in scores.values()]
-        return text_table(rows, list(scores))
+        return iou_table(self.class_names, self.scores())
 
     def part_table(self) -> str:
         """Share in percent of each part that has the right class: a row a part, a column a stage.
@@ -188,15 +186,6 @@ def _part_rows(parts: Mapping[str, PartCounts], classes: Sequence[int] | None) -
     shares = [counts.share(classes) for counts in parts.values()]
     shares.append(parts["pseudo_label"].share(classes, UNCERTAIN))
     return {part: [share[part] for share in shares] for part in shares[0] if shares[0][part] == shares[0][part]}
-
-
-def text_table(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> str:
-    """Fractions as percent in columns under their names; "–" for NaN."""
-    first = max([14, *(len(name) + 1 for name in rows)])
-    lines = [" " * first + "".join(f"{name:>16s}" for name in columns)]
-    for name, values in rows.items():
-        lines.append(f"{name:{first}s}" + "".join(f"{'–' if v != v else f'{100 * v:.1f}':>16s}" for v in values))
-    return "\n".join(lines)
 
 
 Watch = Callable[[Trace], Any]
@@ -295,4 +284,4 @@ def _resized(parts: np.ndarray, target: Tensor) -> Tensor:
 
 
 def _percents(shares: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: None if value != value else round(100 * value, 2) for name, value in shares.items()}
+    return {name: percent(value) for name, value in shares.items()}

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from afa_viz.config import ExplainConfig
-from afa_viz.evaluation.ladder import Sample, text_table
+from afa_viz.evaluation.ladder import Sample
 from afa_viz.evaluation.protocols import multi_scale_seg, validation_labels
+from afa_viz.evaluation.tables import iou_table, percent
 from afa_viz.inputs import multi_hot
 from afa_viz.model.afa import AFA
 from afa_viz.ops.cam import resize
@@ -123,13 +124,13 @@ class PublishedScores:
             scores = matrix.scores()
             found[name] = {
                 "protocol": PASSES[name],
-                "miou": _percent(scores.miou),
-                "pixel_accuracy": _percent(scores.pixel_accuracy),
-                "mean_accuracy": _percent(scores.mean_accuracy),
-                "iou": dict(zip(self.class_names, map(_percent, scores.iou.tolist()), strict=True)),
+                "miou": percent(scores.miou),
+                "pixel_accuracy": percent(scores.pixel_accuracy),
+                "mean_accuracy": percent(scores.mean_accuracy),
+                "iou": dict(zip(self.class_names, map(percent, scores.iou.tolist()), strict=True)),
                 "reference": references[name]._asdict() if name in references else None,
             }
-        return {"images": self.images, "f1": _percent(self.f1 / max(1, self.images)), "passes": found}
+        return {"images": self.images, "f1": percent(self.f1 / max(1, self.images)), "passes": found}
 
     def table(self, references: Mapping[str, Reference]) -> str:
         """For reading: mIoU of every pass beside the published number, and IoU by class."""
@@ -142,10 +143,5 @@ class PublishedScores:
             lines.append(f"{name:16s}{miou:>8s}{told}  {row['protocol']}")
         lines += [f"  published {name}: {references[name].source}" for name in data["passes"] if name in references]
         lines += [f"F1 of the image labels {data['f1']:.1f}", ""]
-        scores = {name: matrix.scores().iou for name, matrix in self.matrices.items()}
-        rows = {name: [float(iou[i]) for iou in scores.values()] for i, name in enumerate(self.class_names)}
-        return "\n".join(lines) + "\n" + text_table(rows, list(scores))
-
-
-def _percent(value: float) -> float | None:
-    return None if value != value else round(100 * value, 2)
+        lines.append(iou_table(self.class_names, {name: matrix.scores() for name, matrix in self.matrices.items()}))
+        return "\n".join(lines)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from afa_viz.config import ExplainConfig
+from afa_viz.evaluation.tables import percent
 from afa_viz.explain import recompute
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
@@ -175,7 +176,7 @@ def _numbers(counts: Tensor) -> dict[str, float | None]:
         "background_recall": share(right[:1], counts[:1]),
         "coverage": share(certain, counts),
     }
-    return {name: None if value != value else round(100 * value, 2) for name, value in shares.items()}
+    return {name: percent(value) for name, value in shares.items()}
 
 
 def _shown(value: float | None) -> str:

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional as differentiable
 from torch import Tensor, nn
 
 Thing = TypeVar("Thing")
@@ -140,6 +139,24 @@ def gather(thing: Thing, world: int) -> list[Thing]:
     return found
 
 
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        """Every process gets the same sum."""
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Every process's value is in every process's sum."""
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
 class SharedBatchNorm(nn.BatchNorm2d):
     """Batch norm over the batches of all processes, where torch's own needs CUDA.
 
@@ -153,7 +170,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         wide = maps.float()
         count = wide.numel() // wide.shape[1]
         sums = torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), wide.new_tensor([count])])
-        total = differentiable.all_reduce(sums)
+        total = SumOverProcesses.apply(sums)
         number = total[-1]
         mean, square = total[:-1].chunk(2)
         mean, square = mean / number, square / number

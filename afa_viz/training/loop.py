@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,18 +16,18 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from afa_viz import classes
-from afa_viz.config import CurriculumStage, TrainConfig
+from afa_viz.config import TrainConfig
 from afa_viz.evaluation import Sample, score_shards
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_any, save_model
 from afa_viz.model.pretrained import load_imagenet
-from afa_viz.training import records
+from afa_viz.training import curriculum, records
 from afa_viz.training.batches import Batches
 from afa_viz.training.board import Board
+from afa_viz.training.card import card_of
 from afa_viz.training.distributed import Processes, first_goes_ahead, gather, mean_of, share_batch_norms
-from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
+from afa_viz.training.optim import build_optimizer, set_learning_rate
 from afa_viz.training.status import interrupted_later
 from afa_viz.training.step import Losses, phase
 
@@ -37,27 +35,6 @@ LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 SAVE_EVERY = 100  # iterations; a killed run loses at most these
 
 Samples = Callable[[tuple[int, int]], Iterable[Sample]]
-
-
-def parts_of(config: TrainConfig) -> tuple[CurriculumStage, ...]:
-    """The curriculum, or the whole run as one part."""
-    if config.curriculum:
-        return config.curriculum
-    return (
-        CurriculumStage(
-            config.max_iters, config.crop_size, config.crop_size, config.batch_size, config.learning_rate,
-            topk_start=config.topk, topk_end=config.topk,
-        ),
-    )  # fmt: skip
-
-
-def locate(config: TrainConfig, iteration: int) -> tuple[CurriculumStage, int]:
-    """The part of the run that an iteration lies in and its number within it."""
-    for part in parts_of(config):
-        if iteration < part.iterations:
-            return part, iteration
-        iteration -= part.iterations
-    raise ValueError(f"iteration lies {iteration} steps behind the end of the run.")
 
 
 def build_model(config: TrainConfig) -> AFA:
@@ -142,7 +119,7 @@ class Run:
             records.drop_after(self.folder, -1)  # of a run that was killed before its first save
         self.board = Board(self.folder, self.iteration) if self.processes.first else None
         if self.processes.world > 1:
-            self.losses = DistributedDataParallel(self.losses, find_unused_parameters=True, broadcast_buffers=False)
+            self.losses = DistributedDataParallel(self.losses, find_unused_parameters=True)
 
     def _begin_with(self, init: str | os.PathLike[str] | None) -> None:
         """Fill the new network with the weights that it begins with; theirs is the licence of what comes out."""
@@ -185,33 +162,7 @@ class Run:
 
     def card(self, scores: dict | None = None) -> Card:
         """The card of the present weights."""
-        config = self.config
-        return Card(
-            backbone=config.backbone,
-            num_classes=config.num_classes,
-            class_names=self.class_names,
-            palette=classes.colours_for(config.num_classes),
-            pooling=config.pooling,
-            topk=self.model.topk,
-            logit_offset=config.logit_offset,
-            cam_relu=config.cam_relu,
-            affinity_at_centre=config.affinity_at_centre,
-            input_size=config.input_size,
-            radius=config.explain.radius,
-            licence=self.licence,
-            training={
-                "config": dataclasses.asdict(config),
-                "config_sha256": hashlib.sha256(repr(config).encode()).hexdigest()[:16],
-                "rng_seed": config.rng_seed,
-                "iterations": self.iteration,
-                "seconds": round(self.seconds),
-                "device": self.processes.device,
-                "processes": self.processes.world,
-                "skipped_images": self.skipped,
-                **self.facts,
-            },
-            scores=scores or {},
-        )
+        return card_of(self, scores or {})
 
     def log(self, **values: Any) -> None:
         """Append one line to `metrics.jsonl` and TensorBoard's files, without NaN, where nothing was counted."""
@@ -223,14 +174,12 @@ class Run:
     def step(self) -> dict[str, float]:
         """One iteration: batches, losses, update. Returns the losses that were computed, means over processes."""
         config, processes = self.config, self.processes
-        part, within = locate(config, self.iteration)
+        part, within = curriculum.locate(config, self.iteration)
         # Stochastic depth, resumable; processes differ.
         torch.manual_seed((config.rng_seed * 1_000_003 + self.iteration) * processes.world + processes.rank)
         self.losses.train()
-        self.model.topk = part.topk_start + (part.topk_end - part.topk_start) * within / max(1, part.iterations - 1)
-        warmup = min(config.warmup_iters, part.iterations // 4) if config.curriculum else config.warmup_iters
-        multiplier = rate_multiplier(within, part.iterations, warmup, config.warmup_ratio, config.lr_power)
-        set_learning_rate(self.optimizer, part.learning_rate * multiplier)
+        self.model.topk = curriculum.topk(part, within)
+        set_learning_rate(self.optimizer, curriculum.learning_rate(config, part, within))
         self.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
         skipped = 0
