@@ -381,7 +381,7 @@ def test_a_new_picture_has_a_first_look_and_nothing_is_computed_twice(callbacks,
 
 def test_a_refusal_after_a_first_look_changes_nothing(callbacks, monkeypatch):
     said = []
-    monkeypatch.setattr("gradio.Warning", lambda text, title: said.append(text))
+    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
 
     def steps():
         yield "a first look"

@@ -234,11 +234,10 @@ def english_left(said: list[str]) -> list[str]:
     patterns = []
     for name, text in words.texts().items():
         plain = re.sub(r"<[^>]+>", "", text)
-        if name == "language.name" or korean[name] == text or len(re.sub(r"\{\w+\}|\W", "", plain)) < 4:
+        if name == "language.name" or korean[name] == text or len(re.sub(r"\{\w+\}|\W", "", plain)) < 3:
             continue
         patterns.append((name, re.compile(".+".join(map(re.escape, re.split(r"\{\w+\}", plain))))))
-    own = [text for text in said if text not in SANDBOX_CLASSES]  # names of classes stay those of the data
-    return [f"{name}: {text}" for text in own for name, pattern in patterns if pattern.fullmatch(text)]
+    return [f"{name}: {text}" for text in said for name, pattern in patterns if pattern.fullmatch(text)]
 
 
 @pytest.mark.parametrize(

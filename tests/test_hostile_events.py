@@ -35,7 +35,7 @@ PLACES = [(name, place) for name, good in EVENTS.items() for place in range(len(
 def test_events_change_the_page_or_say_one_sentence(world, monkeypatch, place, value):
     name, argument = place
     said: list[str] = []
-    monkeypatch.setattr("gradio.Warning", lambda text, title: said.append(text))
+    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
     arguments = list(EVENTS[name])
     if (name, argument) == ("open_upload", 0) and isinstance(value, str):
         return  # a path: gradio gives no other than that of an upload
@@ -65,7 +65,7 @@ WORDS = st.text(max_size=30) | st.sampled_from(
 @given(asked=st.dictionaries(st.sampled_from([*NAMES, "tab", "__theme", "x"]), WORDS, max_size=5))
 def test_any_address_opens_something_of_ours(world, monkeypatch, asked):
     said: list[str] = []
-    monkeypatch.setattr("gradio.Warning", lambda text, title: said.append(text))
+    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
     outputs = polite(7 + len(SLIDERS))(world.callbacks.open_link)(asked)
     assert len(outputs) == 7 + len(SLIDERS)
     for text in said:
@@ -79,7 +79,7 @@ def test_any_address_opens_something_of_ours(world, monkeypatch, asked):
 
 def test_a_stale_link_says_what_it_left_out(world, monkeypatch):
     said: list[str] = []
-    monkeypatch.setattr("gradio.Warning", lambda text, title: said.append(text))
+    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
     world.callbacks.open_link(
         {"example": "gone", "model": "older", "labels": "unicorn", "radius": "99", "left_out": "x"}
     )
@@ -91,7 +91,7 @@ def test_a_stale_link_says_what_it_left_out(world, monkeypatch):
 
 
 def test_an_upload_has_no_address_and_no_name_that_others_can_ask_for(world, monkeypatch):
-    monkeypatch.setattr("gradio.Warning", lambda text, title: None)
+    monkeypatch.setattr("gradio.Warning", lambda text: None)
     assert "example" not in world.answers.link(world.theirs) and "data" not in world.answers.link(world.theirs)
     for name in (world.upload, world.upload.partition(":")[2]):
         for kind in ("example", "data"):

@@ -169,7 +169,7 @@ def test_names_that_are_no_run(stopped, name):
         assert "refused" in json.loads(page.train_panel({"run": stopped[1], "iteration": iteration}))
     for asked in (None, 3, "run", []):
         assert "refused" in json.loads(page.train_look(asked)) and "refused" in json.loads(page.train_start(asked))
-    assert "no order" in json.loads(page.train_start({"order": name}))["refused"] or isinstance(name, dict)
+    assert "not known" in json.loads(page.train_start({"order": name}))["refused"] or isinstance(name, dict)
 
 
 def test_every_order_is_a_training_that_can_be_had():

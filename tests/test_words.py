@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections import Counter
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from browser import address, browser, pytestmark, ready, tab, visit  # noqa: F401  (fixtures)
 
+from afa_viz.classes import COCO_CLASSES, SANDBOX_CLASSES, VOC_CLASSES
 from afa_viz.config import ExplainConfig
+from afa_viz.ops import dense_crf
+from afa_viz.training import faults
 from afa_viz.ui import page, words
 from afa_viz.ui.settings import SLIDERS
 
@@ -119,6 +124,55 @@ def test_the_published_numbers_in_words_are_those_of_the_settings():
             assert f"{slider.value(ExplainConfig()):g}" in re.findall(r"\d+(?:\.\d+)?", told), told
 
 
+# --- what the server says --------------------------------------------------------------------------------------------
+
+UI = Path(words.__file__).parent
+ELSEWHERE = {  # files whose refusals no page shows: programs read them, or whoever starts the app
+    "api.py", "sources.py",
+}  # fmt: skip
+AT_THE_START = {  # and functions
+    "Registry.__init__", "build", "read_examples", "config_from",
+}  # fmt: skip
+
+
+def refusals(path: Path) -> list[tuple[str, ast.expr]]:
+    """What is given to `Refusal(…)` in a file, each with the function around it."""
+    found = []
+
+    def walk(node: ast.AST, where: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id == "Refusal":
+                found.append((where, child.args[0]))
+            named = isinstance(child, (ast.FunctionDef, ast.ClassDef))
+            walk(child, f"{where}.{child.name}".lstrip(".") if named else where)
+
+    walk(ast.parse(path.read_text(encoding="utf-8")), "")
+    return found
+
+
+def test_what_the_page_is_refused_is_said_by_the_strings_file():
+    said, other = [], []
+    for path in sorted(UI.rglob("*.py")):
+        for where, given in refusals(path):
+            named = isinstance(given, ast.Call) and isinstance(given.func, ast.Name) and given.func.id == "english"
+            if named or (isinstance(given, ast.Name) and given.id == "OFF"):
+                said.append(where)
+            elif path.name not in ELSEWHERE and where not in AT_THE_START:
+                other.append(f"{path.name}: {where}")
+    assert len(said) > 40 and not other
+
+
+def test_sentences_of_other_rooms_are_in_the_strings_file():
+    for key, sentence in (("disk", faults.DISK), ("memory", faults.MEMORY), ("crf_missing", dense_crf.HOW_TO_INSTALL)):
+        assert words.texts()[f"refused.{key}"] == sentence
+
+
+def test_every_class_that_is_known_has_a_name():
+    for name in {*SANDBOX_CLASSES, *VOC_CLASSES, *COCO_CLASSES}:
+        assert words.texts()[f"class.{name}"] == name
+        assert re.fullmatch(r"[가-힣 ]+", words.texts("ko")[f"class.{name}"]), name
+
+
 # --- in the browser --------------------------------------------------------------------------------------------------
 
 
@@ -166,3 +220,49 @@ def test_korean_fits(visit, width, theme):  # noqa: F811
     for name in page.TABS:
         tab(page_, name)
         assert page_.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+BOTH_WAYS = r"[가-힣\d%](이\(가\)|을\(를\)|은\(는\)|과\(와\)|\(으\)로)"  # particles left undecided
+
+
+def test_classes_and_refusals_are_korean_and_addresses_are_not(browser, address, tmp_path):  # noqa: F811
+    context = browser.new_context(locale="ko-KR")
+    page_ = context.new_page()
+    page_.goto(f"{address}?tab=regions")
+    ready(page_)
+    korean = words.texts("ko")
+    chosen = page_.locator('[data-list="classes"] [aria-pressed=true]')
+    name = SANDBOX_CLASSES[int(chosen.get_attribute("data-label"))]
+    expect(chosen).to_have_text(korean[f"class.{name}"])
+    expect(page_.locator(".afa-status")).to_contain_text(f"{korean[f'class.{name}']}의 CAM")
+    expect(page_).to_have_url(re.compile(f"class={name}"))
+    expect(page_.locator("#afa-settings")).to_contain_text(f"{korean[f'class.{name}']} ({name})")
+    for tab_ in page.TABS:
+        tab(page_, tab_)
+        assert not re.search(BOTH_WAYS, page_.locator(".afa").inner_text()), tab_
+    wrong = tmp_path / "wrong.png"
+    wrong.write_bytes(b"no picture")
+    page_.locator("#afa-pick input[type=file]").set_input_files(wrong)
+    expect(page_.get_by_text(korean["refused.no_picture_file"])).to_be_visible()
+    page_.reload()  # the address, English inside, leads back
+    ready(page_)
+    expect(chosen).to_have_text(korean[f"class.{name}"])
+    context.close()
+
+
+PARTICLES = {
+    "말이(가)": "말이", "소이(가)": "소가", "말을(를)": "말을", "소을(를)": "소를", "양은(는)": "양은",
+    "개은(는)": "개는", "사람과(와)": "사람과", "새과(와)": "새와", "말(으)로": "말로", "양(으)로": "양으로",
+    "배(으)로": "배로",
+    "0.60(으)로": "0.60으로", "0.71(으)로": "0.71로", "61.5\u00a0%(으)로": "61.5\u00a0%로",
+    "zebra이(가)": "zebra이(가)",
+}  # fmt: skip
+
+
+def test_particles_follow_the_sound(browser):  # noqa: F811
+    script = (page.EXPLORER / "words.js").read_text(encoding="utf-8")
+    function = script[script.index("function withParticles") :]
+    context = browser.new_context()
+    assert {text: context.new_page().evaluate(f"text => {{ {function} return withParticles(text); }}", text)
+            for text in PARTICLES} == PARTICLES  # fmt: skip
+    context.close()

@@ -23,6 +23,7 @@ from afa_viz.ui.other_answers import OtherAnswers
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.snippet import Look, snippet
+from afa_viz.ui.words import english
 
 PAYLOAD_BYTES = 128 * 2**20
 EXPORTS_KEPT = 40
@@ -217,7 +218,7 @@ class Answers:
                 self._tidy()
         except OSError as error:
             log.warning("a file to download can not be written: %r", error)
-            raise Refusal("The server has no room for this file just now; try again later.") from error
+            raise Refusal(english("refused.no_room_for_file")) from error
         return str(path)
 
     def _tidy(self) -> None:

@@ -18,8 +18,9 @@ from afa_viz.ui.pictures import Refusal, read_upload
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS, config_from
 from afa_viz.ui.training import Training
+from afa_viz.ui.words import english
 
-FAILED = "Something went wrong on the server; nothing was changed."
+FAILED = english("refused.failed")
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +60,10 @@ def polite_steps(count: int) -> Callable:
 def _excuse(error: Exception, call: Callable, count: int) -> Any:
     """Say what went wrong; outputs that change nothing."""
     if isinstance(error, Refusal):
-        gr.Warning(str(error), title="Not possible")
+        gr.Warning(str(error))
     else:
         log.error("%s failed", call.__name__, exc_info=error)
-        gr.Warning(FAILED, title="Not possible")
+        gr.Warning(FAILED)
     return gr.skip() if count == 1 else tuple(gr.skip() for _ in range(count))
 
 
@@ -103,7 +104,7 @@ class Callbacks:
         if found is None:
             return tuple(gr.skip() for _ in range(7 + len(SLIDERS)))
         if found.complaint:
-            gr.Warning(found.complaint, title="About this link")
+            gr.Warning(found.complaint)
         request, registry = found.request, self.session.registry
         value, choices = self.answers.linked(request), list(registry.class_names(request.model)[1:])
         place = NONE_SELECTED if found.place is None else found.place
@@ -116,7 +117,7 @@ class Callbacks:
     def open_example(self, index: int, model: str, *settings) -> tuple:
         """An example of the gallery by its place."""
         if type(index) is not int or not 0 <= index < len(self.session.examples):
-            raise Refusal("There is no such example; choose one of the gallery.")
+            raise Refusal(english("refused.no_example"))
         return self._open(f"example:{self.session.examples[index].name}", model, settings)
 
     def open_data(self, asked: object, model: str, *settings) -> Iterator[tuple]:
@@ -128,7 +129,7 @@ class Callbacks:
     def open_upload(self, path: str, model: str, *settings) -> Iterator[tuple]:
         """A photograph that somebody brings."""
         if not isinstance(path, (str, os.PathLike)):
-            raise Refusal("There is no photograph; choose a file.")
+            raise Refusal(english("refused.no_photograph"))
         yield from self._open_in_steps(self.session.keep(read_upload(path)), model, settings)
 
     def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
@@ -149,7 +150,7 @@ class Callbacks:
             asked: {"run": its name, "iteration": of one of its moments}.
         """
         if not isinstance(asked, dict):
-            raise Refusal("The page named no training; reload it.")
+            raise Refusal(english("refused.no_question"))
         path, registry = self.training.trainer.weights(asked.get("run"), asked.get("iteration")), self.session.registry
         name = f"{asked['run']}@{asked['iteration']}"
         registry.add(name, str(path))

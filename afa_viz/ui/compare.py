@@ -20,6 +20,7 @@ from afa_viz.trace import Trace
 from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import ABLATIONS, SLIDERS, config_from, left_out
+from afa_viz.ui.words import english
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,14 @@ def read_changes(asked: Any) -> Changes:
         raise TypeError("model, setting or crf")
     for name in switched:
         if name not in ABLATIONS:
-            raise Refusal(f"{quoted(name)} can not be switched; expected some of {', '.join(ABLATIONS)}.")
+            raise Refusal(english("refused.no_switch", name=quoted(name), names=", ".join(ABLATIONS)))
     fields = [slider.field for slider in SLIDERS]
     if setting is not None and setting not in fields:
-        raise Refusal(f"There is no setting {quoted(setting)}; expected one of {', '.join(fields)}.")
+        raise Refusal(english("refused.no_setting", name=quoted(setting), names=", ".join(fields)))
     if crf and "PAR" in switched:
-        raise Refusal("PAR can not be switched and replaced by a dense CRF at once; choose one of the two.")
+        raise Refusal(english("refused.crf_or_par"))
     if crf and not dense_crf.available():
-        raise Refusal(dense_crf.HOW_TO_INSTALL)
+        raise Refusal(english("refused.crf_missing"))
     return Changes(model, tuple(sorted(set(switched))), crf, setting, asked.get("value"))
 
 
@@ -90,7 +91,7 @@ def by_model(session: Session, request: Request, trace: Trace, model: str) -> Re
     present = [trace.class_names[label] for label in trace.present]
     labels = [name for name in present if name in known]
     if not labels:
-        raise Refusal(f"The model {model} does not know {' or '.join(present) or 'any class'}; choose another one.")
+        raise Refusal(english("refused.model_knows_none", name=model, names=" or ".join(present) or "any class"))
     config = request.config
     if config.long_side is None and session.registry.input_size(model) != session.registry.input_size(request.model):
         config = dataclasses.replace(config, long_side=max(trace.image.shape[:2]))

@@ -10,6 +10,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import ABLATIONS, SLIDERS, Slider, config_from, left_out
+from afa_viz.ui.words import english
 
 NAMES = ("example", "data", "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
 
@@ -82,7 +83,7 @@ def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
     except Refusal:
         wrong.append("labels")
         request = session.request(picture, model, None, config)
-    complaint = f"Some of this link does not fit this page and was left out: {', '.join(wrong)}." if wrong else ""
+    complaint = english("refused.link", names=", ".join(wrong)) if wrong else ""
     return Restored(request, place, [without, *sliders.values()], complaint)
 
 

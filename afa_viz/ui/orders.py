@@ -10,6 +10,7 @@ from typing import Any
 from afa_viz.config import PRESETS, TrainConfig, at_length
 from afa_viz.settings import apply_settings
 from afa_viz.ui.pictures import Refusal, quoted
+from afa_viz.ui.words import english
 
 RECIPES = ("two_minutes", "ten_minutes")
 STARTS = ("scratch", "bundled")
@@ -83,18 +84,19 @@ def read_order(asked: Mapping[str, Any], devices: tuple[str, ...], bundled_backb
     for name, allowed in lists.items():
         value = asked.get(name)
         if not isinstance(value, str) or value not in allowed:
-            raise Refusal(f"{name} is {quoted(value)}; choose one of {', '.join(allowed)}.")
+            raise Refusal(english("refused.choice", name=name, value=quoted(value), names=", ".join(allowed)))
         chosen[name] = value
     iterations = asked.get("iterations")
     whole = isinstance(iterations, int) and not isinstance(iterations, bool)
     if not whole or not SHORTEST <= iterations <= LONGEST:  # type: ignore[operator]
-        raise Refusal(f"iterations is {quoted(iterations)}; choose a whole number from {SHORTEST} to {LONGEST}.")
+        raise Refusal(english("refused.iterations", value=quoted(iterations), low=SHORTEST, high=LONGEST))
     if chosen["start"] == "bundled":
         if bundled_backbone is None:
-            raise Refusal("There are no bundled weights here; choose to start from scratch.")
+            raise Refusal(english("refused.no_bundled"))
         if chosen["backbone"] != bundled_backbone:
             raise Refusal(
-                f"The bundled weights are those of a {bundled_backbone}, not of a {chosen['backbone']}; choose "
-                f"{bundled_backbone}, or start from scratch."
+                english(
+                    "refused.other_backbone", own=bundled_backbone, asked=chosen["backbone"], again=bundled_backbone
+                )
             )
     return Order(**chosen, iterations=iterations)  # type: ignore[arg-type]

@@ -84,7 +84,8 @@ def tables() -> str:
     flat = {"foreground": colour.FOREGROUND, "background": colour.BACKGROUND, "gained": GAINED, "lost": LOST}
     limits = {slider.field: [slider.low, slider.high, slider.step] for slider in SLIDERS}
     said = {"texts": words.said(), "languages": words.translations()}
-    return json.dumps({"lut": lut, "difference": difference, **flat, "sliders": limits, **said}, ensure_ascii=False)
+    sent = {"lut": lut, "difference": difference, **flat, "sliders": limits, **said}
+    return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
 
 
 def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from afa_viz.inputs import rgb
 from afa_viz.model.card import shortened
-from afa_viz.ui.words import texts
+from afa_viz.ui.words import english, texts
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 8 * 2**20
@@ -24,7 +24,6 @@ MAX_PIXELS = 40_000_000  # 40 megapixels: more than phones take
 MAX_RATIO = 8
 MIN_SIDE = 16  # pixels: one cell
 LONG_SIDE = 1024  # kept of an upload; networks see less
-AT_MOST = f"please choose one of at most {MAX_PIXELS // 10**6} megapixels"
 MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write ten or so
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; within pixels there are 00 and D0 to D7
 
@@ -110,35 +109,35 @@ def read_upload(path: str | os.PathLike[str]) -> Picture:
     """
     size = os.path.getsize(path)
     if size > MAX_BYTES:
-        raise Refusal(f"This file has {size / 2**20:.0f} MB; please choose one of at most {MAX_BYTES >> 20} MB.")
+        raise Refusal(english("refused.file_size", size=f"{size / 2**20:.0f}", most=MAX_BYTES >> 20))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             opened = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
-        raise Refusal(f"This picture has far too many pixels; {AT_MOST}.") from None
+        raise Refusal(english("refused.far_too_many", most=MAX_PIXELS // 10**6)) from None
     except Exception:  # a broken or hostile file may raise anything
-        raise Refusal("This file is not a PNG, JPEG or WebP picture, or damaged; please choose another one.") from None
+        raise Refusal(english("refused.no_picture_file")) from None
     with opened:
         _check_size(*opened.size)
         if opened.format in ("JPEG", "MPO") and _scans(Path(path).read_bytes()) > MAX_SCANS:
-            raise Refusal(f"This JPEG is drawn in more than {MAX_SCANS} passes; please save it anew.")
+            raise Refusal(english("refused.passes", most=MAX_SCANS))
         try:
             opened.draft("RGB", (LONG_SIDE, LONG_SIDE))  # JPEG: decode at a fraction of the size
             return new_picture(rgb(opened, long_side=LONG_SIDE))
         except Exception:  # the same
-            raise Refusal("This picture is damaged and can not be read; please choose another file.") from None
+            raise Refusal(english("refused.damaged")) from None
 
 
 def _check_size(width: int, height: int) -> None:
     """Raises: Refusal: for a picture that is too large, too small or too narrow."""
-    words = f"This picture has {width} × {height} pixels"
+    size = {"width": width, "height": height}
     if width * height > MAX_PIXELS:
-        raise Refusal(f"{words}; {AT_MOST}.")
+        raise Refusal(english("refused.pixels", **size, most=MAX_PIXELS // 10**6))
     if min(width, height) < MIN_SIDE:
-        raise Refusal(f"{words}; please choose one of at least {MIN_SIDE} a side.")
+        raise Refusal(english("refused.small", **size, least=MIN_SIDE))
     if max(width, height) > MAX_RATIO * min(width, height):
-        raise Refusal(f"{words}; its sides may differ at most {MAX_RATIO} times.")
+        raise Refusal(english("refused.narrow", **size, times=MAX_RATIO))
 
 
 def _scans(data: bytes) -> int:
@@ -194,7 +193,7 @@ class Example:
                 with Image.open(self.mask_path) as opened:
                     mask = np.asarray(opened)
         except (OSError, ValueError, SyntaxError) as error:
-            raise Refusal(f"The example {self.name} can not be read; choose another one.") from error
+            raise Refusal(english("refused.example_broken", name=self.name)) from error
         return new_picture(image, mask, labels=self.labels, title=self.title, story=self.story, domain=self.domain)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.snapshots import Snapshot, find_snapshots, folder_of
-from afa_viz.ui.words import texts
+from afa_viz.ui.words import english, texts
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
@@ -103,7 +103,7 @@ class Registry:
         try:
             return load_model(source, device=self._device)
         except (OSError, ValueError) as error:
-            raise Refusal(f"The model {name} can not be loaded: {error}") from error
+            raise Refusal(english("refused.model_broken", name=name, error=error)) from error
 
     def source(self, name: str) -> str:
         """What a model or snapshot is loaded from. Raises: Refusal: for an unknown name."""
@@ -113,7 +113,7 @@ class Registry:
         for snapshot in self.snapshots(model):
             if str(snapshot.iteration) == iteration:
                 return str(snapshot.path)
-        raise Refusal(f"There is no model {quoted(name, 60)} here; choose one of {', '.join(self.names)}.")
+        raise Refusal(english("refused.no_model", name=quoted(name, 60), names=", ".join(self.names)))
 
     def snapshots(self, name: str) -> list[Snapshot]:
         """The snapshots of the training run of a model, oldest first; looked for anew, since a run may go on."""

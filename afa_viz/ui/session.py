@@ -23,6 +23,7 @@ from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.memory import Trimmer
 from afa_viz.ui.pictures import UPLOADED, Example, Picture, Refusal, Source, quoted, read_examples
 from afa_viz.ui.registry import Registry
+from afa_viz.ui.words import english
 
 TRACE_BYTES = 288 * 2**20  # all examples at the bundled size; the memory of a server is the target of `bench start`
 PICTURE_BYTES = 96 * 2**20
@@ -129,13 +130,13 @@ class Session:
             for example in self.examples:
                 if example.name == rest:
                     return self._pictures.get(name, example.read)
-            raise Refusal("There is no such example; choose one of the gallery.")
+            raise Refusal(english("refused.no_example"))
         if kind == "data" and self._dataset is not None:
             dataset = self._dataset
             return self._pictures.get(name, lambda: dataset.picture(rest))
         held = self._pictures.peek(name)
         if held is None:
-            raise Refusal("The server no longer holds this photograph; please upload it again.")
+            raise Refusal(english("refused.upload_gone"))
         return held
 
     def code(self, name: str) -> Source:
@@ -159,15 +160,15 @@ class Session:
         Raises: Refusal: for an unknown picture, model or class.
         """
         if not isinstance(picture, str):
-            raise Refusal("There is no picture; choose one of the gallery, or upload one.")
+            raise Refusal(english("refused.no_picture"))
         known = self.registry.class_names(model)[1:]
         if labels is None:
             labels = [label for label in self.picture(picture).labels or () if label in known]
         if isinstance(labels, str) or not isinstance(labels, Sequence):
-            raise Refusal(f"The labels are {quoted(labels)}; expected a list of class names.")
+            raise Refusal(english("refused.labels", labels=quoted(labels)))
         unknown = [label for label in labels if label not in known]
         if unknown:
-            raise Refusal(f"{quoted(unknown[0])} is not a class of this model; choose from {', '.join(known)}.")
+            raise Refusal(english("refused.no_class", name=quoted(unknown[0]), names=", ".join(known)))
         chosen = tuple(sorted(set(labels), key=known.index)) or None
         return Request(picture, model, chosen, config or self.registry.config(model))
 

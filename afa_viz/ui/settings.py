@@ -8,7 +8,7 @@ from typing import Any
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.pictures import Refusal, quoted
-from afa_viz.ui.words import texts
+from afa_viz.ui.words import english, texts
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,20 @@ def config_from(values: dict[str, float], without: list[str] | None, own: Explai
         value = values.get(slider.field, slider.value(own))
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not slider.low <= value <= slider.high:
             raise Refusal(
-                f"{slider.label} is {quoted(value, 20)}; expected a number from {slider.low} to {slider.high}."
+                english(
+                    "refused.setting_range",
+                    name=slider.label,
+                    value=quoted(value, 20),
+                    low=slider.low,
+                    high=slider.high,
+                )
             )
         changes[slider.field] = int(value) if isinstance(slider.value(own), int) else float(value)
     if not isinstance(without, list | None):
-        raise Refusal(f"What is left out is {quoted(without)}; expected a list of names.")
+        raise Refusal(english("refused.left_out", value=quoted(without)))
     for name in without or ():
         if not isinstance(name, str) or name not in ABLATIONS:
-            raise Refusal(f"{quoted(name)} can not be left out; expected some of {', '.join(ABLATIONS)}.")
+            raise Refusal(english("refused.not_left_out", name=quoted(name), names=", ".join(ABLATIONS)))
         changes |= ABLATIONS[name]
     try:
         return dataclasses.replace(own, **changes)

@@ -28,6 +28,7 @@ from afa_viz.training.records import read_metrics
 from afa_viz.training.status import STATUS, Status, is_alive, read_status, write_status
 from afa_viz.ui.orders import Order, read_order
 from afa_viz.ui.pictures import Refusal, quoted
+from afa_viz.ui.words import english
 
 ORDER, LOG, START = "order.json", "log.txt", "start.lock"
 PACKAGE = Path(__file__).parents[1]
@@ -95,7 +96,7 @@ class Trainer:
     def run(self, name: Any) -> Run:
         """A run by its name. Raises: Refusal: for any other text."""
         if not isinstance(name, str) or name not in self.names():
-            raise Refusal(f"There is no training {quoted(name)} here; choose one of the list.")
+            raise Refusal(english("refused.no_training", name=quoted(name)))
         folder = self.folder / name
         order = _order(folder)
         assert order is not None
@@ -143,7 +144,7 @@ class Trainer:
         whole = whole and 0 <= iteration <= run.order.iterations
         path = self.folder / run.name / kind / f"iter_{iteration if whole else 0:06d}.{suffix}"
         if not whole or not path.is_file():
-            raise Refusal(f"This training has kept nothing of iteration {quoted(iteration, 20)}; choose another one.")
+            raise Refusal(english("refused.no_moment", iteration=quoted(iteration, 20)))
         return path
 
     def seconds_left(self, run: Run) -> float | None:
@@ -162,7 +163,7 @@ class Trainer:
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
             if free < ROOM:
-                raise Refusal(f"The disk has {free >> 20} MB free; a training needs {ROOM >> 20} MB: make some room.")
+                raise Refusal(english("refused.disk_room", free=free >> 20, needed=ROOM >> 20))
             number = max((_number(self.folder / name) for name in self.names()), default=0) + 1
             name = f"{order.preset}-{number:03d}"
             (self.folder / name).mkdir()
@@ -177,16 +178,16 @@ class Trainer:
         with self._one_at_a_time():
             run = self.run(name)
             if run.state == "finished":
-                raise Refusal("This training has finished; start another one.")
+                raise Refusal(english("refused.finished"))
             self._launch(run.name, run.order, resume=True)
 
     def stop(self, name: Any) -> None:
         """Let a run save itself and end. Raises: Refusal: if it is not at work."""
         run = self.run(name)
         if not run.live:
-            raise Refusal("This training has already ended.")
+            raise Refusal(english("refused.ended"))
         if not run.status.pid:
-            raise Refusal("This training is only just starting; stop it in a second.")
+            raise Refusal(english("refused.just_starting"))
         self._stopping.add(run.name)
         try:
             os.kill(run.status.pid, signal.SIGTERM)
@@ -201,10 +202,10 @@ class Trainer:
             with self._lock, FileLock(self.folder / START, timeout=PATIENCE):
                 live = self.live()
                 if live is not None:
-                    raise Refusal(f"A training is at work already ({live.name}); stop it, or wait until it has ended.")
+                    raise Refusal(english("refused.at_work", name=live.name))
                 yield
         except Timeout:
-            raise Refusal("Another training is just starting; look again in a moment.") from None
+            raise Refusal(english("refused.other_starting")) from None
 
     def _launch(self, name: str, order: Order, resume: bool) -> None:
         """Start the process and wait until it holds its folder. Raises: Refusal: with its last words, if it ends."""
@@ -230,7 +231,7 @@ class Trainer:
         if child.poll() is not None:
             words = self._last_words(name)
             write_status(folder, Status("failed", message=words))
-            raise Refusal(f"The training could not begin: {words}")
+            raise Refusal(english("refused.could_not_begin", words=words))
 
     # --- what went wrong ---
 
@@ -245,12 +246,11 @@ class Trainer:
         child = self._children.get(name)
         code = None if child is None else child.poll()
         saved = max([0, *self.moments(name)])
-        tail = f"Weights up to iteration {saved} are kept; resume to go on from its last save."
         if shutil.disk_usage(self.folder).free < FULL:
-            return f"The training ended because the disk is full. {tail}"
+            return english("refused.full_disk", saved=saved)
         if code == -signal.SIGKILL:
-            return f"The system killed the training, most often because memory ran out. {tail}"
-        return f"The training's process ended without a word: it was killed, or the computer was switched off. {tail}"
+            return english("refused.killed", saved=saved)
+        return english("refused.no_word", saved=saved)
 
     def _last_words(self, name: str) -> str:
         """The last line of its log."""

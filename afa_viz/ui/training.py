@@ -20,8 +20,9 @@ from afa_viz.ui.orders import BACKBONES, LONGEST, POOLINGS, RECIPES, SHORTEST, S
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.snapshots import phases
 from afa_viz.ui.trainer import Run, Trainer
+from afa_viz.ui.words import english
 
-OFF = "Training is off on this page; start the app on your own computer (python app.py), or with --train."
+OFF = english("refused.training_off")
 COLUMNS = (  # of metrics.jsonl, as the page draws them
     "iteration", "lr", "loss_cls", "loss_seg", "loss_aff", "map", "miou_cam", "miou_cam_rw", "miou_cam_par",
     "miou_pseudo_label", "miou_seg",
@@ -56,12 +57,12 @@ def _answered(answer: Callable[[Any, dict], Any]) -> Callable[[Any, dict], str]:
     def ask(self, asked: dict) -> str:
         try:
             if not isinstance(asked, dict):
-                raise Refusal("The page asked for something that is not known; reload it.")
+                raise Refusal(english("refused.no_question"))
             return json.dumps(answer(self, asked), separators=(",", ":"))
         except Refusal as refusal:
             return json.dumps({"refused": str(refusal)})
         except OSError as error:
-            return json.dumps({"refused": sentence(error) or f"The folder of the trainings can not be used: {error}."})
+            return json.dumps({"refused": sentence(error) or english("refused.runs_unusable", error=error)})
 
     return ask
 
@@ -157,7 +158,7 @@ class Training:
         """Begin what `asked["order"]` says."""
         order = asked.get("order")
         if not isinstance(order, dict):
-            raise Refusal("The page sent no order; reload it.")
+            raise Refusal(english("refused.no_question"))
         return {"run": self.trainer.start(self.trainer.read_order(order, devices()))}
 
     @_answered

@@ -17,6 +17,7 @@ ALONE = re.compile(rf"(<(?!input\b|img\b|br\b)[a-z]\w*(?:\s[^<>]*)?)>\s*{KEY}\s*
 AMONG_OTHERS = re.compile(KEY)
 MARKUP = ("_html", "equation")  # how keys end whose texts are HTML already
 PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script
+CLASS = "class."  # before the names of classes, which are English themselves
 
 
 @cache
@@ -32,9 +33,14 @@ def languages() -> tuple[str, ...]:
     return (ENGLISH, *others)
 
 
+def english(key: str, **places: object) -> str:
+    """A sentence as the server says it, its places filled in. The browser says it again in the page's language."""
+    return texts()[key].format(**places)
+
+
 def said() -> dict[str, str]:
     """The English texts that scripts say."""
-    return {key: text for key, text in texts().items() if not key.endswith(PLACED)}
+    return {key: text for key, text in texts().items() if not key.endswith(PLACED) and not key.startswith(CLASS)}
 
 
 def translations() -> dict[str, dict[str, str]]:

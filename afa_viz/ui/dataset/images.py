@@ -15,7 +15,7 @@ from PIL import Image
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.dataset.sources import ImageSource, SandboxScenes, fingerprint
 from afa_viz.ui.pictures import LONG_SIDE, Picture, Refusal, Source, new_picture
-from afa_viz.ui.words import texts
+from afa_viz.ui.words import english, texts
 
 THUMBNAIL = 144  # pixels, long side
 THUMBNAIL_BYTES = 24 * 2**20
@@ -50,7 +50,7 @@ class DataSet:
         """The index of an image by its id. Raises: Refusal: for any other thing."""
         place = self._places.get(name) if isinstance(name, str) else None
         if place is None:
-            raise Refusal("There is no such image in the data set; choose one in the tab Data set.")
+            raise Refusal(english("refused.no_data"))
         return place
 
     def title(self, place: int) -> str:
@@ -78,7 +78,7 @@ class DataSet:
             labels = self._labels.setdefault(place, self._words(self.source.image_labels(place)))
         except (ValueError, OSError) as error:
             log.warning("an image of the data set can not be read: %s", error)
-            raise Refusal(f"{self.title(place)} of the data set can not be read; choose another image.") from error
+            raise Refusal(english("refused.data_broken", name=self.title(place))) from error
         if mask is not None and mask.shape != image.shape[:2]:
             log.warning("mask and image differ in size: %s", self.source.names[place])
             mask = None

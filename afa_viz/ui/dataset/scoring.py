@@ -26,6 +26,7 @@ from afa_viz.trace import Trace
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Session
+from afa_viz.ui.words import english
 
 STAGES = ("cam", "cam_rw", "cam_par", "pseudo_label", "seg")  # that are scored, in pipeline order
 SCORES_VERSION = "1"  # raise it when the same pictures would get other scores
@@ -186,7 +187,7 @@ class Scorer:
             if self._job is not None:
                 if self._job.table is table:
                     return
-                raise Refusal("The set is just being scored with another model or other settings; stop that first.")
+                raise Refusal(english("refused.scoring"))
             self._job = Job(model, config, table)
             self._thread = threading.Thread(target=self._work, args=(self._job,), daemon=True)
             self._thread.start()

@@ -25,7 +25,7 @@
       const answer = await versus.want(sides.changes);
       if (!answer) return; // somebody has asked for another one since
       section.dataset.state = answer.refused ? "refused" : "ready";
-      if (answer.refused) fill("words", answer.refused, section);
+      if (answer.refused) fill("words", inOurLanguage(answer.refused), section);
       else draw();
     } catch (error) {
       fill("words", text("gone"), section);
@@ -46,7 +46,7 @@
   }
 
   const colourOf = (label) => (label ? versus.other.palette[label] : null);
-  const nameOf = (label) => versus.other.names[label] ?? "";
+  const nameOf = (label) => classWords(versus.other.names[label] ?? "");
   const iouOf = (scores, name) => scores?.[name]?.iou[view.label] ?? (scores?.[name] ? 0 : null);
 
   // --- drawing -------------------------------------------------------------------------------------------------------

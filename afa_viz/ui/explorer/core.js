@@ -27,7 +27,9 @@ const scenes = new Map();
 
 const cell = () => view.pin ?? view.hover ?? view.rest;
 const same = (a, b) => a && b && a[0] === b[0] && a[1] === b[1];
-const className = (label) => data.names[label] ?? "";
+const classId = (label) => data.names[label] ?? ""; // in addresses, and what the server is asked with
+const classWords = (id) => tables.texts[`class.${id}`] ?? id; // an own data set has classes of its own
+const className = (label) => classWords(classId(label));
 const place = () => data.classes.findIndex((c) => c.label === view.label); // of the class among the CAMs
 const channel = () => 1 + place(); // of walk and PAR; background is 0
 const strongest = () => data.classes.find((c) => c.label === view.label)?.cell ?? [0, 0];
@@ -41,8 +43,8 @@ const three = (number) => (Math.abs(number) < 1e-6 ? "0" : Number(number.toPreci
 const seconds = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`);
 
 /** A text of texts/en.json, its {names} filled in. */
-const text = (key, values = {}) => (tables.texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "")
-  .replaceAll(" %", "\u00a0%");
+const text = (key, values = {}) => withParticles((tables.texts[key] ?? key)
+  .replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "").replaceAll(" %", "\u00a0%"));
 
 let speaking = 0;
 /** Say it in the status line, and aloud once the hand rests (or `now`). */

@@ -38,7 +38,7 @@ const crf = (() => {
       return;
     }
     if (!answered.label) {
-      fill("crf", answered.missing, section);
+      fill("crf", inOurLanguage(answered.missing), section);
       return;
     }
     const [par, other] = [answered.par_label.bytes, answered.label.bytes];

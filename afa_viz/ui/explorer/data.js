@@ -60,7 +60,7 @@
     try {
       const answer = JSON.parse(await server.dataset_scoring({ key: data.key, do: what }));
       if (!answer) throw new Error("the data set gave no answer");
-      if (answer.complaint) say(answer.complaint, true);
+      if (answer.complaint) say(inOurLanguage(answer.complaint), true);
       return answer;
     } catch (error) {
       gone(error);
@@ -116,8 +116,8 @@
     fillClasses(listing.classes);
     const { first, matching, page, pages, cards } = listing;
     put("found", matching ? text(asked.class_name ? "data.found_class" : "data.found", { title: inOurLanguage(listing.title),
-      first: first + 1, last: first + cards.length, matching, name: asked.class_name })
-      : text("data.nothing", { name: asked.class_name }));
+      first: first + 1, last: first + cards.length, matching, name: classWords(asked.class_name) })
+      : text("data.nothing", { name: classWords(asked.class_name) }));
     find(".afa-pager").hidden = pages < 2;
     find(".afa-pager input").max = pages;
     find(".afa-pager input").value = page + 1;
@@ -149,17 +149,18 @@
       if (!button) continue;
       const [picture, , tags, numbers] = button.children;
       const thumbnail = thumbnails.get(card.id);
-      const labels = card.labels ?? thumbnail?.labels;
+      const labels = card.labels ?? thumbnail?.labels ?? [];
+      const named = labels.map(classWords);
       if (thumbnail?.image) picture.style.backgroundImage = `url(${thumbnail.image})`;
-      tags.replaceChildren(...(labels ?? []).map((name) => {
+      tags.replaceChildren(...labels.map((name, i) => {
         const [tag, swatch] = [made("span"), made("i")];
         swatch.style.setProperty("--colour", `rgb(${data.palette[data.names.indexOf(name)] ?? [128, 128, 128]})`);
-        tag.append(swatch, name);
+        tag.append(swatch, named[i]);
         return tag;
       }));
       const words = drawPoints(numbers, card);
       button.setAttribute("aria-current", card.id === here);
-      button.setAttribute("aria-label", text("data.open", { title: card.title, labels: (labels ?? []).join(", "), scores: words }));
+      button.setAttribute("aria-label", text("data.open", { title: card.title, labels: named.join(", "), scores: words }));
       if (!cards().includes(document.activeElement)) button.tabIndex = card.id === current ? 0 : -1;
     }
   }
@@ -200,7 +201,7 @@
   function drawOverview({ overview }) {
     const { means, scored, better, worse, compared } = overview;
     find('[data-for="overview"]').hidden = !scored;
-    const name = asked.class_name;
+    const name = classWords(asked.class_name);
     put("means", text(name ? "data.means_class" : "data.means", { scored, name }));
     list("means").replaceChildren(...SCORED.map((stage) => {
       const [row, track, bar] = [made("div"), made("div", "afa-bar-track"), made("div")];
@@ -217,7 +218,7 @@
   function fillClasses(names) {
     const select = find('[data-set="class_name"]');
     if (select.options.length === names.length + 1) return;
-    select.replaceChildren(new Option(text("data.all_classes"), ""), ...names.map((name) => new Option(name, name)));
+    select.replaceChildren(new Option(text("data.all_classes"), ""), ...names.map((name) => new Option(classWords(name), name)));
     select.value = asked.class_name;
   }
 

@@ -174,7 +174,7 @@ function areasOf(label, nameOfUnknown, of = data) {
   const counts = new Map();
   for (const l of label) counts.set(l, (counts.get(l) ?? 0) + 1);
   return [...counts].filter(([l]) => l).sort((a, b) => b[1] - a[1]).map(([l, count]) => [l === 255 ? "hatch"
-    : `rgb(${of.palette[l]})`, l === 255 ? nameOfUnknown : of.names[l], count / label.length]);
+    : `rgb(${of.palette[l]})`, l === 255 ? nameOfUnknown : classWords(of.names[l]), count / label.length]);
 }
 
 /** The largest areas by name, the others together. */

@@ -162,7 +162,8 @@
     find(".afa-lab-verdict").dataset.right = found ? found.right : "";
     for (const part of ["verdict", "why", "failure"]) say_(part, "");
     if (!found) return;
-    const facts = { ...found.facts, truth: found.truth ? optionText(now.name, found.truth) : "" };
+    const facts = { ...found.facts, name: className(view.label), truth: found.truth ? optionText(now.name, found.truth) : "",
+      names: (found.facts.names ?? "").split(", ").map(classWords).join(", ") };
     say_("verdict", `${text(found.right ? "lab.right" : "lab.wrong")} ${text(`lab.${now.name}.verdict`, facts)}`);
     say_("why", text(`lab.${now.name}.why`, facts));
     if (found.failure) say_("failure", text(`lab.failure.${found.failure.pathology}.fact`, found.failure.facts));

@@ -36,7 +36,7 @@ function restoreLink() {
   const whole = (value) => (/^\d{1,4}$/.test(value) ? Number(value) : -1);
   read("step", (value) => tables.texts[`lab.${value}.task`], (value) => { view.step = value; });
   read("tab", (value) => tabs.has(value), (value) => showTab(value));
-  const labelOf = (value) => data.classes.find((c) => className(c.label) === value)?.label;
+  const labelOf = (value) => data.classes.find((c) => classId(c.label) === value)?.label;
   read("class", labelOf, (value) => Object.assign(view, { label: labelOf(value) }));
   view.rest = strongest();
   const cellOf = (value) => value.split(",").map((n) => whole(n) - 1);
@@ -60,7 +60,7 @@ function linkText() {
   for (const [name, value] of Object.entries(data.link ?? {})) query.set(name, value);
   query.set("tab", view.tab);
   if (view.tab === "lab" && view.step) query.set("step", view.step);
-  query.set("class", className(view.label));
+  query.set("class", classId(view.label));
   if (view.pin) query.set("cell", view.pin.map((n) => n + 1).join(","));
   if (view.block !== scene.blocks.length - 1) query.set("block", view.block + 1);
   if (view.head !== MEAN) query.set("head", view.head + 1);

@@ -90,7 +90,7 @@
     asking = true;
     const answer = await ask("train_look", { run: chosen, known });
     asking = false;
-    if (answer.refused) put("refusal", answer.refused);
+    if (answer.refused) put("refusal", inOurLanguage(answer.refused));
     else take(answer);
     timer = setTimeout(look, run?.live ? LIVE : IDLE);
   }
@@ -101,7 +101,7 @@
     for (const button of buttons) button.disabled = true;
     const answer = await ask(name, asked);
     for (const button of buttons) button.disabled = false;
-    put("refusal", answer.refused ?? "");
+    put("refusal", inOurLanguage(answer.refused ?? ""));
     known = "";
     await look();
     return !answer.refused;
@@ -155,7 +155,7 @@
     bar.firstElementChild.style.width = `${100 * share}%`;
     const trouble = find('[data-fill="trouble"]');
     trouble.hidden = !run.message;
-    trouble.textContent = run.message;
+    trouble.textContent = inOurLanguage(run.message);
     find('[data-do="stop"]').hidden = !run.live || run.state === "stopping";
     find('[data-do="resume"]').hidden = run.live || run.state === "finished";
     put("command", run.command);
@@ -231,7 +231,7 @@
     }));
     const image = find('[data-view="panel"]');
     image.src = panel.picture;
-    image.alt = text("train.panel_alt", { iteration, classes: panel.classes.join(", ") });
+    image.alt = text("train.panel_alt", { iteration, classes: panel.classes.map(classWords).join(", ") });
     section.dataset.moment = iteration;
   }
 
@@ -241,7 +241,7 @@
       find('[data-for="off"]').hidden = !offers.off;
       find('[data-for="on"]').hidden = Boolean(offers.off);
       if (offers.off) {
-        find('[data-for="off"]').textContent = offers.off;
+        find('[data-for="off"]').textContent = inOurLanguage(offers.off);
         return;
       }
       buildForm();

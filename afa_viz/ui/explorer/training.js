@@ -222,7 +222,7 @@ function trainingRun(key) {
         { value: three(scores[`loss_${key}`]) })).join(", ") }));
     }
     if (!frame) words.push(text("training.wait"));
-    else if (frame.refused) words.push(frame.refused);
+    else if (frame.refused) words.push(inOurLanguage(frame.refused));
     else if (!frame.affinity) words.push(text("training.too_large"));
     return words.join(" ");
   }
