@@ -16,7 +16,7 @@ except ImportError:  # the tests are skipped
     Page = expect = None
 
 PANEL = "[role=tabpanel][data-tab=lab]"
-FIGURE = f"{PANEL} figure canvas"
+FIGURE = f"{PANEL} figure canvas[role=img]"
 
 
 def step(page: Page, number: int) -> None:
@@ -57,6 +57,8 @@ def test_every_step_fits_and_is_answered(visit, width, height, theme):  # noqa: 
         said = check(page)
         assert "{" not in page.locator(PANEL).inner_text() and "lab." not in said
         assert covered(page) == []
+        inside = page.locator(f"{PANEL} .afa-lab-step, {PANEL} .afa-lab-verdict")
+        assert inside.evaluate_all("all => all.every((e) => e.scrollWidth <= e.clientWidth)"), entry.name  # nothing cut
         SCREENSHOTS.mkdir(exist_ok=True)
         if entry.name in ("cut", "blame"):
             page.locator(PANEL).screenshot(path=SCREENSHOTS / f"lab_{entry.name}_{width}_{theme}.png")
@@ -99,6 +101,23 @@ def test_the_threshold_is_drawn_while_it_moves(visit):  # noqa: F811
     page.locator(f"{PANEL} input[type=range]").fill("0.2")
     expect(page.locator(f"{PANEL} figcaption")).to_contain_text("above 0.20")
     assert pixels(page, FIGURE) != before
+
+
+def test_the_picture_of_a_step_is_its_own(visit):  # noqa: F811
+    page = visit(query="tab=lab&step=cut")
+    page.mouse.move(0, 0)
+    alone = pixels(page, FIGURE)
+    step(page, 2)
+    box = page.locator(FIGURE).bounding_box()
+    page.locator(FIGURE).click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    check(page)
+    expect(page.locator(f"{PANEL} .afa-scale")).to_have_count(1)
+    step(page, 3)
+    page.locator(FIGURE).hover()  # marks are drawn anew
+    page.mouse.move(0, 0)
+    expect(page.locator(f"{PANEL} figcaption")).to_contain_text("above")
+    assert pixels(page, FIGURE) == alone
+    expect(page.locator(f"{PANEL} .afa-scale")).to_have_count(0)
 
 
 def test_a_cell_must_be_pressed_first(visit):  # noqa: F811

@@ -15,10 +15,17 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from browser import ARGUMENTS, CHROMIUM
 from hub_stub import HUB, committed, httpx, hub  # noqa: F401
 
 from afa_viz.__main__ import main
 from afa_viz.commands.space import files_of
+from afa_viz.ui.words import texts
+
+try:
+    from playwright.sync_api import sync_playwright
+except ImportError:  # the server is then only asked for its page
+    sync_playwright = None
 
 ROOT = Path(__file__).parents[1]
 
@@ -116,6 +123,11 @@ def test_the_image_takes_what_the_app_needs():
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert copied <= allowed
     assert docker.index("USER ") < docker.index('CMD ["python", "app.py"')  # not as root
+    folders = dict(re.findall(r"(MPLCONFIGDIR|XDG_CACHE_HOME)=(\S+)", docker))
+    assert len(folders) == 2 and all(folder.startswith("/tmp/") for folder in folders.values())  # all that is written
+    ports = {*re.findall(r"EXPOSE (\d+)", docker), *re.findall(r"127\.0\.0\.1:(\d+)", docker)}
+    ports |= set(re.findall(r'--port", "(\d+)', docker))
+    assert ports == {"7860"}
 
 
 # --- the server ------------------------------------------------------------------------------------------------------
@@ -139,6 +151,27 @@ def node() -> str | None:
         return shutil.which("node")
     bundled = Path(playwright.__file__).parent / "driver" / "node"
     return shutil.which("node") or (str(bundled) if bundled.exists() else None)
+
+
+def example_opened(address: str) -> list[str]:
+    """Open an example by its address and another one by hand; what went wrong behind the page."""
+    troubles: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("response", lambda r: troubles.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+        page.goto(f"{address}?example=default_004&tab=walk&lang=ko")  # parts of an address reach the server
+        page.wait_for_selector(".afa[data-settled]")
+        assert page.locator('[data-fill="picture"]').inner_text() == texts("ko")["example.default_004.title"]
+        assert page.locator('[role=tabpanel][data-tab="walk"]').is_visible()
+        page.locator("#afa-gallery .thumbnail-item").first.click()
+        first = texts("ko")["example.camouflaged_060.title"]
+        page.locator('[data-fill="picture"]', has_text=first).wait_for()
+        browser.close()
+    return troubles
 
 
 @pytest.mark.parametrize("ssr", ["false", "true"])
@@ -178,6 +211,8 @@ def test_as_on_spaces_it_serves_and_writes_into_temporary_folders_only(ssr, tmp_
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/gradio_api/info", timeout=10) as response:
             assert "/explain" in json.load(response)["named_endpoints"]
         assert ("__sveltekit" in page) == (ssr == "true")
+        if sync_playwright is not None and CHROMIUM.exists():
+            assert example_opened(f"http://127.0.0.1:{port}/") == []
     finally:
         app.terminate()
         app.wait(20)

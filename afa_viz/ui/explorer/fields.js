@@ -142,7 +142,8 @@ function playSlider(button, slider, pace = 350) {
   return { play, stop };
 }
 
-/** Canvases with a mark that moves: `keep` them once they are drawn; `each` puts the picture back and marks it anew. */
+/** Canvases with a mark that moves: `keep` them once they are drawn; `each` puts the picture back and marks it anew;
+ * `forget` them when they come to show something else. */
 function marked(mark) {
   const kept = new Map(); // canvas -> its picture without the mark
   return {
@@ -166,6 +167,7 @@ function marked(mark) {
         mark(canvas);
       }
     },
+    forget() { kept.clear(); },
   };
 }
 

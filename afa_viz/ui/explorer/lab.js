@@ -135,6 +135,8 @@
     box.hidden = !now.ready || !["cell", "share"].includes(now.kind);
     if (box.hidden) return;
     const canvas = box.querySelector("canvas");
+    box.querySelector(".afa-scale")?.remove(); // only a map has one
+    marks.forget();
     if (now.kind === "share") {
       const labels = chain.cutCam(cam, data.classes.map((c) => c.label), choice.share);
       const here = labels.map((l) => (l === view.label ? l : 0));
@@ -144,13 +146,12 @@
       paintField(box, fieldOf(layer(data.cam, place())), data.size, [0, 1], { smooth: true });
       say_("figure", text("lab.cam.figure_after", { name: className(view.label) }));
     } else {
-      box.querySelector(".afa-scale")?.remove();
       fitFigure(canvas);
       canvas.getContext("2d").drawImage(scene.image, 0, 0, canvas.width, canvas.height);
       say_("figure", text("lab.cam.figure"));
     }
     canvas.setAttribute("aria-label", find('[data-fill="lab-figure"]').textContent);
-    marks.keep(now.kind === "cell" ? [canvas] : []);
+    if (now.kind === "cell") marks.keep([canvas]);
   }
 
   const marks = marked((canvas) => {
