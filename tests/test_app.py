@@ -25,6 +25,7 @@ from afa_viz.trace import Trace
 from afa_viz.ui import page, payload_attention
 from afa_viz.ui import session as session_module
 from afa_viz.ui.answers import Answers
+from afa_viz.ui.app import _warm
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.callbacks import Callbacks, polite_steps
 from afa_viz.ui.pictures import MAX_BYTES, Refusal, read_upload
@@ -377,6 +378,28 @@ def test_a_new_picture_has_a_first_look_and_nothing_is_computed_twice(callbacks,
     assert len(again) == 1 and again[0][0] == last[0] and len(counted) == 2
     (near,) = callbacks.open_upload(path, "tiny", [], *(DEFAULTS[0] / 2, *DEFAULTS[1:]))  # from the one that is held
     assert "partial" not in json.loads(near[0])
+
+
+def test_thirty_students_who_open_an_example_cost_one_explanation(callbacks, session, counted):
+    found: list[tuple] = []
+    students = [
+        threading.Thread(target=lambda: found.append(callbacks.open_example(1, "tiny", [], *DEFAULTS)))
+        for _ in range(30)
+    ]
+    for student in students:
+        student.start()
+    for student in students:
+        student.join()
+    assert len(found) == 30 and len({value for value, _, _ in found}) == 1
+    assert len(counted) == 1
+
+
+def test_what_was_explained_ahead_costs_a_student_nothing(callbacks, session, counted):
+    _warm(session, callbacks.answers, "tiny")
+    assert len(counted) == len(session.examples)
+    for place in range(len(session.examples)):
+        callbacks.open_example(place, "tiny", [], *DEFAULTS)
+    assert len(counted) == len(session.examples)
 
 
 def test_a_refusal_after_a_first_look_changes_nothing(callbacks, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 import afa_viz
+from afa_viz import lab
 from afa_viz.evaluation import Sample, evaluate_samples
 from afa_viz.ops.affinity import radius_mask
 from afa_viz.ui import words
@@ -95,3 +97,19 @@ def test_python_of_readme_runs(tmp_path, monkeypatch):
     assert torch.equal(names["again"].affinity, names["trace"].affinity)
     assert (tmp_path / "trace.npz").exists()
     assert (tmp_path / "trace.html").exists()
+
+
+def test_the_teachers_guide_expects_what_the_bundled_model_shows(model):
+    """labs/GUIDE.md: the CAM is most often to blame, and the walk does not always help."""
+    blamed: Counter[str] = Counter()
+    changes: Counter[str] = Counter()
+    for example in EXAMPLES:
+        if example["mask"]:
+            target = np.array(Image.open(FOLDER / example["mask"]))
+            config = afa_viz.ExplainConfig.for_model(model)
+            trace = afa_viz.explain(model, FOLDER / example["image"], example["labels"], config, target=target)
+            shares = lab.blame(trace)
+            blamed[max(shares, key=shares.__getitem__)] += 1
+            changes.update(lab.check(trace, "walk", "rises", label).truth for label in trace.present)
+    assert blamed.most_common(1)[0][0] == "missed", blamed
+    assert changes["rises"] and changes["falls"], changes

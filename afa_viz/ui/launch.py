@@ -58,6 +58,8 @@ def launch(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     on_spaces = "SPACE_ID" in os.environ
     host = "0.0.0.0" if on_spaces else options.host
+    if on_spaces:  # nothing is written but temporary files; matplotlib keeps a list of fonts
+        os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "matplotlib"))
     try:
         if options.port is not None:
             require_free(host, options.port)
