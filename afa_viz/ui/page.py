@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ SCRIPTS = (  # one function scope, in this order
     "matrix", "strip", "share", "seeds", "weights", "crf", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
+COMMENT = re.compile(r"^\s*(?://.*|/\*\*.*\*/)\n", re.MULTILINE)
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
 
 log = logging.getLogger(__name__)
@@ -64,9 +66,9 @@ def explorer_html() -> str:
 
 
 def script() -> str:
-    """Every script, as the body of one function."""
+    """Every script, as the body of one function; lines that are comments stay here."""
     parts = [(EXPLORER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-    return "\n".join(['"use strict";', *parts])
+    return COMMENT.sub("", "\n".join(['"use strict";', *parts]))
 
 
 def style() -> str:
