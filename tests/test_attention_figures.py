@@ -46,6 +46,23 @@ def with_maps(trace: Trace, block: int, logits: torch.Tensor) -> Trace:
 # --- heads -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("size", [(16, 96), (96, 16)], ids=["wide", "tall"])
+def test_a_side_smaller_than_a_key_has_numbers_too(size):
+    """16 pixels are 4 queries of the first stage, whose keys span 8."""
+    torch.manual_seed(0)
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    small = explain(build_afa("mit_b0", num_classes=13), pixels, labels=["cat"], config=ExplainConfig(long_side=96))
+    everywhere = torch.ones((1, *small.image.shape[:2]), dtype=torch.bool)
+    for block in range(len(small.attn_logits)):
+        assert maps.key_ratio(small, block) in (1, 2, 4, 8)
+        shares, even = attention.region_shares(small, block, everywhere)
+        torch.testing.assert_close(shares, torch.ones_like(shares))
+        assert even.item() == 1
+        keys = maps.on_query_grid(small, block, torch.ones(small.key_grids[block]))
+        assert keys.shape == small.query_grids[block] and keys.nansum() > 0
+    assert "by_truth" in payload_attention.overview(small)
+
+
 @pytest.mark.parametrize("block", [0, 3, 5, 7])
 def test_entropy_and_distance_by_loops(trace, block):
     found = attention.block_statistics(trace, block)

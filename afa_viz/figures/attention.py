@@ -84,7 +84,8 @@ def region_shares(trace: Trace, block: int, regions: Tensor) -> tuple[Tensor, Te
     if regions.dim() != 3 or tuple(regions.shape[1:]) != size:
         raise ValueError(f"regions have shape {tuple(regions.shape)}; expected (R, {size[0]}, {size[1]}).")
     inside = F.avg_pool2d(regions[:, None].float(), query_stride(trace, block), ceil_mode=True, count_include_pad=False)
-    keys = F.avg_pool2d(inside, key_ratio(trace, block)).flatten(1)
+    ratio = key_ratio(trace, block)
+    keys = F.avg_pool2d(inside, (min(ratio, inside.shape[-2]), min(ratio, inside.shape[-1]))).flatten(1)
     queries = inside.flatten(1)
     total = queries.sum(dim=1)
     ends = torch.einsum("hqk,rk->rhq", trace.attn_probs(block), keys)

@@ -110,9 +110,10 @@ def attention(trace: Trace, block: int, head: int | None, cell: Cell) -> Tensor:
 
 
 def key_ratio(trace: Trace, block: int) -> int:
-    """Queries a side that one key of a block summarises: 8, 4, 2, 1 by stage."""
+    """Queries a side that one key of a block summarises: 8, 4, 2, 1 by stage; on a side with fewer, all of them."""
     grid, small = trace.query_grids[block], trace.key_grids[block]
-    return next((r for r in (1, 2, 4, 8) if (grid[0] // r, grid[1] // r) == small), max(1, grid[0] // small[0]))
+    fits = (r for r in (1, 2, 4, 8) if (max(1, grid[0] // r), max(1, grid[1] // r)) == small)
+    return next(fits, max(1, grid[0] // small[0]))
 
 
 def on_query_grid(trace: Trace, block: int, keys: Tensor) -> Tensor:
@@ -124,7 +125,7 @@ def on_query_grid(trace: Trace, block: int, keys: Tensor) -> Tensor:
     ratio = key_ratio(trace, block)
     full = torch.full(trace.query_grids[block], float("nan"))
     repeated = keys.repeat_interleave(ratio, dim=0).repeat_interleave(ratio, dim=1)
-    full[: repeated.shape[0], : repeated.shape[1]] = repeated
+    full[: repeated.shape[0], : repeated.shape[1]] = repeated[: full.shape[0], : full.shape[1]]
     return full
 
 

@@ -81,9 +81,10 @@ function labelCanvas(canvas, map, colourOf, nameOf = () => "") {
   paintLabels(canvas, scene.grey, map, colourOf, nameOf, (LABELS * view.opacity) / HEAT);
 }
 
-/** Give a canvas as many pixels as it covers on the screen. */
+/** Give a canvas as many pixels as it covers on the screen, of which a tall picture gets no more than a square one. */
 function fitFigure(canvas) {
   canvas.style.aspectRatio = `${data.size[1]} / ${data.size[0]}`;
+  canvas.style.maxWidth = `calc(var(--tallest) * ${Math.min(1, data.size[1] / data.size[0])})`; // the page stays usable
   const width = Math.round(canvas.clientWidth * Math.min(2, window.devicePixelRatio || 1));
   const height = Math.round((width * data.size[0]) / data.size[1]);
   if (width && (canvas.width !== width || canvas.height !== height)) [canvas.width, canvas.height] = [width, height];
