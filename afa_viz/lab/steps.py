@@ -54,7 +54,7 @@ class Step:
 STEPS = (
     Step("labels", "number", "cam", hides="cam", needs_truth=False),
     Step("cam", "cell", "cam", hides="cam", needs_truth=False),
-    Step("cut", "share", "cam", hides="cam_rw"),
+    Step("cut", "share", "cam", hides="cam_rw", pathology="context"),
     Step("heads", "choice", "attention"),
     Step("affinity", "choice", "affinity", needs_truth=False),
     Step("walk", "choice", "walk", hides="cam_rw", pathology="leak"),
