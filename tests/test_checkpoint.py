@@ -1,23 +1,18 @@
-"""Weights in and out: our files and cards, the hub's cache, the authors' files, and everything that must be refused."""
+"""Weights in and out: our files and their cards, what does not fit, conversion."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import logging
-import os
-import pickle
 import re
-import types
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 import torch
-from golden_vectors import cases, check, recipe_weights
-from huggingface_hub import errors as hub
+from golden_vectors import recipe_weights
 from safetensors.torch import load_file, save_file
+from small_checkpoint import refused, save_small, small_card, small_model
 
 import afa_viz
 from afa_viz import classes
@@ -25,48 +20,25 @@ from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card
 from afa_viz.model.checkpoint import convert, load_any, load_model, save_model
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+@pytest.fixture(scope="module")
+def card() -> Card:
+    return small_card()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    return save_small(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="module")
+def model() -> AFA:
+    return small_model()
 
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, torch.Tensor]:
     return recipe_weights("mit_b0")
-
-
-@pytest.fixture(scope="module")
-def card() -> Card:
-    return dataclasses.replace(
-        default_card("mit_b0", 21),
-        pooling="topk",
-        topk=0.2,
-        logit_offset=1.5,
-        cam_relu=False,
-        input_size=320,
-        licence="CC0-1.0",
-        training={"config": "sandbox", "rng_seed": 3, "duration": 12.5},
-        scores={"miou": 0.5},
-    )
-
-
-@pytest.fixture(scope="module")
-def model(weights) -> AFA:
-    model = build_afa("mit_b0", 21, "topk", topk=0.2, logit_offset=1.5)
-    model.load_state_dict(weights)
-    return model
-
-
-@pytest.fixture(scope="module")
-def saved(model, card, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
-    save_model(model, path, card)
-    return path
-
-
-@pytest.fixture(scope="module")
-def pth(weights, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("authors") / "wetr_iter_20000.pth"
-    torch.save({f"module.{key}": tensor for key, tensor in weights.items()}, path)
-    return path
 
 
 @pytest.fixture
@@ -82,16 +54,6 @@ def copy_of(saved, tmp_path):
         return path
 
     return copy
-
-
-def refused(source, *says: str, kind: type[Exception] = CheckpointError, **options) -> None:
-    """`load_model` refuses with one sentence that says all of this."""
-    with pytest.raises(kind) as caught:
-        load_model(source, **options)
-    message = str(caught.value)
-    assert message.endswith(".") and "\n" not in message and ". " not in message, message
-    for text in says:
-        assert text in message, message
 
 
 class TestOurFormat:
@@ -252,64 +214,6 @@ class TestCard:
         assert default_card("pvt_v2_b0", 81).class_names == classes.COCO_CLASSES
 
 
-class TestAuthorsFiles:
-    @pytest.mark.parametrize("name", ["b0_64x96", "b0_odd_75x101"])
-    def test_forward_equals_the_golden_one(self, pth, name):
-        _, _, inputs, outputs = next(case for case in cases("model_forward") if case[0] == name)
-        model = load_model(pth, device="cpu")
-        with torch.no_grad():
-            out = model.forward_look(inputs["image"])
-        check(out.class_logits, outputs["cls_logits"])
-        check(out.seg_logits, outputs["seg_logits"])
-        check(out.cam, outputs["cam"])
-        assert model.card.class_names == classes.VOC_CLASSES and "non-commercial" in model.card.licence
-
-    @pytest.mark.parametrize("wrap", [dict, lambda s: {"state_dict": s}, lambda s: {"model": s, "iteration": 3}])
-    @pytest.mark.parametrize("old", [False, True], ids=["zip", "old"])
-    def test_containers_and_old_files(self, weights, tmp_path, wrap, old):
-        torch.save(wrap(weights), tmp_path / "x.pt", _use_new_zipfile_serialization=not old)
-        assert load_model(tmp_path / "x.pt").card.backbone == "mit_b0"
-
-    def test_bigger_backbone_is_recognised(self, tmp_path):
-        torch.save(recipe_weights("mit_b1"), tmp_path / "x.bin")
-        assert load_model(tmp_path / "x.bin").card.backbone == "mit_b1"
-
-    @pytest.mark.parametrize("old", [False, True], ids=["zip", "old"])
-    def test_hostile_pickle_does_nothing(self, tmp_path, old):
-        mark = tmp_path / "mark"
-        path = tmp_path / "x.pth"
-        torch.save({"classifier.weight": Hostile(mark)}, path, _use_new_zipfile_serialization=not old)
-        refused(path, "x.pth cannot be read", "no code is run")
-        assert not mark.exists()
-
-    def test_hostile_plain_pickle_does_nothing(self, tmp_path):
-        mark = tmp_path / "mark"
-        (tmp_path / "x.bin").write_bytes(pickle.dumps(Hostile(mark)))
-        refused(tmp_path / "x.bin", "cannot be read")
-        assert not mark.exists()
-
-    @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
-    def test_cut_file(self, pth, tmp_path, share):
-        content = pth.read_bytes()
-        (tmp_path / "x.pth").write_bytes(content[: int(share * len(content))])
-        refused(tmp_path / "x.pth", "x.pth cannot be read")
-
-    @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, torch.zeros(3)], ids=["list", "numbers", "tensor"])
-    def test_no_state_dict(self, tmp_path, content):
-        torch.save(content, tmp_path / "x.pth")
-        refused(tmp_path / "x.pth", "is no state dict")
-
-
-class Hostile:
-    """Its pickle makes a folder when it is opened carelessly."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.mark),)
-
-
 class TestWhatDoesNotFit:
     def change(self, path: Path, **tensors: torch.Tensor | None) -> Path:
         state = load_file(path) | {key.replace("__", "."): tensor for key, tensor in tensors.items()}
@@ -386,90 +290,6 @@ class TestWhatDoesNotFit:
     @pytest.mark.parametrize("device", ["tpu", "cuda:99", "meta", "", None, "cpu:x"])
     def test_device_that_is_not_there(self, saved, device):
         refused(saved, "expected one that is here (auto, cpu", device=device)
-
-
-class TestHub:
-    """A cache folder as huggingface_hub lays it out, read by its own code with the network switched off."""
-
-    @pytest.fixture(autouse=True)
-    def cache(self, tmp_path, monkeypatch) -> Path:
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-        return tmp_path / "hub"
-
-    @pytest.fixture
-    def publish(self, cache, saved):
-        def publish(repo: str, *names: str, branch: str = "main") -> None:
-            root = cache / f"models--{repo.replace('/', '--')}"
-            (root / "refs").mkdir(parents=True)
-            (root / "refs" / branch).write_text(COMMIT)
-            for name in names:
-                file = root / "snapshots" / COMMIT / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                if file.suffix == ".bin":
-                    torch.save(load_file(saved), file)
-                else:
-                    file.write_bytes(saved.with_suffix(file.suffix).read_bytes())
-
-        return publish
-
-    def test_weights_and_card(self, publish, card):
-        publish("lab/afa", "model.safetensors", "model.json")
-        for source in ("hf://lab/afa", f"hf://lab/afa@{COMMIT}", "hf://lab/afa@main/model.safetensors"):
-            assert load_model(source).card == card
-
-    def test_named_file_in_a_folder(self, publish, card):
-        publish("lab/afa", "runs/7/best.safetensors", "runs/7/best.json", branch="v1.0")
-        assert load_model("hf://lab/afa@v1.0/runs/7/best.safetensors").card == card
-
-    def test_pickle_where_there_is_no_safetensors(self, publish):
-        publish("lab/afa", "pytorch_model.bin")
-        assert load_model("hf://lab/afa").card == default_card("mit_b0", 21)
-
-    def test_licence_note(self, publish, caplog):
-        publish("nvidia/mit-b0", "model.safetensors")
-        publish("smp-hub/mit_b0.imagenet", "model.safetensors")
-        publish("lab/afa", "model.safetensors", "model.json")
-        with caplog.at_level(logging.WARNING, "afa_viz.model.checkpoint"):
-            load_model("hf://lab/afa")
-            assert not caplog.records
-            for repo in ("nvidia/mit-b0", "smp-hub/mit_b0.imagenet"):
-                caplog.clear()
-                load_any(build_afa("mit_b0", 21), f"hf://{repo}")
-                assert f"{repo}: MiT and SegFormer weights are for non-commercial use" in caplog.text
-
-    def test_offline(self):
-        refused(
-            "hf://lab/afa",
-            "model.safetensors or pytorch_model.bin of lab/afa is not in the cache and the hub cannot be reached",
-            kind=FileNotFoundError,
-        )
-
-    @pytest.mark.parametrize(
-        "source", ["hf://", "hf://afa", "hf:/lab/afa", "hf://lab/afa@", "hf://la b/afa", "hf://../.."]
-    )
-    def test_malformed_address(self, source):
-        refused(source, f"got {source!r}; expected hf://owner/repo")
-
-    def test_name_that_the_hub_forbids(self):
-        refused("hf://lab/afa--x", "lab/afa--x is no name of the hub")
-
-    @pytest.mark.parametrize(
-        "fault,kind,said",
-        [
-            (hub.RepositoryNotFoundError, CheckpointError, "lab/afa@v2 is not on the hub"),
-            (hub.RevisionNotFoundError, CheckpointError, "lab/afa@v2 is no revision on the hub"),
-            (hub.HfHubHTTPError, CheckpointError, "lab/afa@v2 HfHubHTTPError; expected a model of the hub in reach"),
-            (hub.RemoteEntryNotFoundError, FileNotFoundError, "has no model.safetensors or pytorch_model.bin"),
-        ],
-    )
-    def test_refusals_of_the_hub(self, monkeypatch, fault, kind, said):
-        def refuse(repo, name, revision):
-            assert (repo, revision) == ("lab/afa", "v2")
-            raise fault("no", response=types.SimpleNamespace(headers={}, request=None))
-
-        monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
-        refused("hf://lab/afa@v2", said, kind=kind)
 
 
 class TestConvert:

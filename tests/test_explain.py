@@ -1,4 +1,4 @@
-"""One image through all stages: the trace, its file, and what a changed setting recomputes."""
+"""One image through all stages: the trace, its file, images and labels of every kind."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from explained import assert_same, noise, trace_of_noise
 from golden_vectors import golden_model
 from PIL import Image
 
 import afa_viz
 from afa_viz import ExplainConfig, Trace
-from afa_viz import explain as explain_module
-from afa_viz.explain import _STAGE_FUNCTIONS, STAGES, recompute
+from afa_viz.explain import recompute
 from afa_viz.inputs import read_image
 from afa_viz.model.afa import build_afa
 from afa_viz.stages.multi_scale_cam import multi_scale_cam, multi_scale_cam_of
 from afa_viz.stages.one_image import network_input
-from afa_viz.steps import par_steps, stage_labels, target_affinity, walk_steps
+from afa_viz.steps import par_steps, target_affinity, walk_steps
 
 
 @pytest.fixture(scope="module")
@@ -30,25 +30,12 @@ def model():
 
 @pytest.fixture(scope="module")
 def picture():
-    return np.random.default_rng(3).integers(0, 256, (75, 101, 3), dtype=np.uint8)
+    return noise()
 
 
 @pytest.fixture(scope="module")
-def trace(model, picture):
-    target = np.random.default_rng(4).choice([0, 3, 8, 255], (75, 101)).astype(np.uint8)
-    return afa_viz.explain(model, picture, labels=["bird", "cat"], target=target)
-
-
-def assert_same(a: Trace, b: Trace) -> None:
-    for field in dataclasses.fields(Trace):
-        one, two = getattr(a, field.name), getattr(b, field.name)
-        if isinstance(one, torch.Tensor):
-            assert one.dtype == two.dtype, field.name
-            assert torch.equal(one, two), field.name
-        elif isinstance(one, tuple) and isinstance(one[0], torch.Tensor):
-            assert all(torch.equal(x, y) for x, y in zip(one, two, strict=True)), field.name
-        else:
-            assert one == two, field.name
+def trace():
+    return trace_of_noise()
 
 
 def test_shapes_and_ranges(trace):
@@ -97,30 +84,6 @@ def test_load_refuses_other_files(tmp_path):
         Trace.load(tmp_path / "z.npz")
 
 
-CHANGES = {
-    "cam": {"scales": (1.0,)},
-    "affinity": {"symmetric": False},
-    "cam_rw": {"bkg_score_low": 0.2},
-    "cam_par": {"num_iters": 3},
-}
-
-
-@pytest.mark.parametrize("stage", CHANGES)
-def test_recompute_runs_the_changed_stage_and_below_only(model, picture, trace, stage, monkeypatch):
-    ran = []
-
-    def counted(name, function):
-        return lambda *args: (ran.append(name), function(*args))[1]
-
-    for name, function in list(_STAGE_FUNCTIONS.items()):
-        monkeypatch.setitem(_STAGE_FUNCTIONS, name, counted(name, function))
-    config = dataclasses.replace(trace.config, **CHANGES[stage])
-    changed = recompute(trace, config, model=model)
-    order = list(STAGES)
-    assert ran == order[order.index(stage) :]
-    assert_same(changed, afa_viz.explain(model, picture, labels=[3, 8], config=config, target=trace.target))
-
-
 def test_every_picture_passes_the_network_once(model, picture, monkeypatch):
     seen: list[torch.Tensor] = []
     embed = type(model.encoder).embed
@@ -145,26 +108,6 @@ def test_cam_of_a_pass_already_made_is_the_published_one(model, picture, flip):
         got = multi_scale_cam_of(model, image, model.forward_look(image).cam, scales, flip)
     expected, _ = multi_scale_cam(model, image, scales, flip)
     torch.testing.assert_close(got, expected, rtol=0, atol=2e-5)
-
-
-def test_single_cut_recomputes_nothing(trace, monkeypatch):
-    monkeypatch.setattr(explain_module, "_STAGE_FUNCTIONS", {})
-    changed = recompute(trace, dataclasses.replace(trace.config, bkg_score=0.6))
-    assert changed.config.bkg_score == 0.6
-    assert not torch.equal(stage_labels(changed)["cam"], stage_labels(trace)["cam"])
-
-
-def test_new_labels(model, picture, trace):
-    changed = recompute(trace, trace.config, labels=["dog"])
-    assert_same(changed, afa_viz.explain(model, picture, labels=["dog"], target=trace.target))
-
-
-@pytest.mark.parametrize(
-    "change", [{"use_walk": False}, {"use_par": False}, {"use_walk": False, "use_par": False}, {"flip": False}]
-)
-def test_ablations_run_and_differ(model, picture, trace, change):
-    other = afa_viz.explain(model, picture, ["bird", "cat"], dataclasses.replace(trace.config, **change))
-    assert not torch.equal(other.cam_par, trace.cam_par)
 
 
 def test_predicted_labels(model, picture):
@@ -225,77 +168,6 @@ def test_refusals(model, picture, trace, tmp_path):
     ):
         with pytest.raises(error, match=words):
             call()
-
-
-SETTINGS = {
-    "label_threshold": -1.0, "scales": (0.75, 2.0), "flip": False, "symmetric": False, "bkg_score": 0.6,
-    "bkg_score_low": 0.1, "bkg_score_high": 0.9, "use_walk": False, "radius": 1, "power": 3.5, "num_steps": 4,
-    "use_par": False, "num_iters": 2, "dilations": (1, 3), "par_downscale": 1,
-}  # fmt: skip
-
-
-def test_every_setting_recomputes_to_what_explain_gives(model):
-    assert {"long_side", *SETTINGS} == {field.name for field in dataclasses.fields(ExplainConfig)}
-    small = np.random.default_rng(5).integers(0, 256, (64, 50, 3), dtype=np.uint8)
-    before = afa_viz.explain(model, small)
-    for name, value in SETTINGS.items():
-        config = dataclasses.replace(before.config, **{name: value})
-        assert_same(recompute(before, config, model=model), afa_viz.explain(model, small, config=config))
-
-
-ORDER = ("network", "cam", "affinity", "cam_rw", "cam_par", "pseudo_label")
-FIRST = {  # the first stage that may run again, from the method: what each setting is a number of
-    "scales": "cam", "flip": "cam", "symmetric": "affinity", "label_threshold": "cam_rw", "bkg_score_low": "cam_rw",
-    "bkg_score_high": "cam_rw", "use_walk": "cam_rw", "radius": "cam_rw", "power": "cam_rw", "num_steps": "cam_rw",
-    "use_par": "cam_par", "num_iters": "cam_par", "dilations": "cam_par", "par_downscale": "cam_par",
-    "bkg_score": None,
-}  # fmt: skip
-
-
-@pytest.fixture
-def calls(model, monkeypatch):
-    """What runs, in order: names of stages, and "pass" for every picture that goes through the encoder."""
-    ran: list[str] = []
-
-    def counted(name, function):
-        return lambda *args: (ran.append(name), function(*args))[1]
-
-    for name, function in list(_STAGE_FUNCTIONS.items()):
-        monkeypatch.setitem(_STAGE_FUNCTIONS, name, counted(name, function))
-    embed = type(model.encoder).embed
-
-    def watched(encoder, i, maps):
-        if i == 0:
-            ran.extend(["pass"] * len(maps))
-        return embed(encoder, i, maps)
-
-    monkeypatch.setattr(type(model.encoder), "embed", watched)
-    return ran
-
-
-def test_a_whole_trace_runs_each_stage_once(model, picture, calls):
-    afa_viz.explain(model, picture, labels=[3])
-    assert tuple(name for name in calls if name != "pass") == ORDER
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-def test_a_changed_setting_runs_nothing_above_it(model, picture, trace, calls, name):
-    config = dataclasses.replace(trace.config, **{name: SETTINGS[name]})
-    recompute(trace, config, model=model)
-    first = FIRST[name]
-    assert tuple(one for one in calls if one != "pass") == (ORDER[ORDER.index(first) :] if first else ())
-    pictures = (2 if config.flip else 1) * len({1.0, *config.scales}) if first == "cam" else 0
-    assert calls.count("pass") == pictures
-
-
-def test_an_unchanged_setting_runs_nothing(model, trace, calls):
-    recompute(trace, dataclasses.replace(trace.config), model=model)
-    assert not calls
-
-
-def test_new_labels_run_no_network(model, trace, calls):
-    recompute(trace, trace.config, labels=["dog"], model=model)
-    assert tuple(calls) == ORDER[ORDER.index("cam_rw") :]
 
 
 QUICK = ExplainConfig(scales=(1,), num_iters=0)

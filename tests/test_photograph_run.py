@@ -22,6 +22,7 @@ from afa_viz.training.records import LAST, read_metrics
 
 ROOT = Path(__file__).parents[1]
 STEPS = 10
+ALLOWED = 240  # CPU seconds for everything here, on one thread a process
 SETTINGS = f"""
 preset = "voc"
 backbone = "mit_b0"
@@ -53,6 +54,12 @@ def tree(tmp_path_factory) -> Path:
     (root / "VOCdevkit" / "VOC2012" / "JPEGImages" / "2007_000003.jpg").write_bytes(b"no picture")
     (root / "small.toml").write_text(SETTINGS)
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clock() -> os.times_result:
+    """When the first test of this file began."""
+    return os.times()
 
 
 def arguments(tree: Path, out: Path, *more: str) -> list[str]:
@@ -242,3 +249,11 @@ def test_when_one_process_dies_the_others_end_and_the_run_is_kept(tree, tmp_path
 def environment_of(pid: str) -> dict[str, str]:
     words = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
     return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def test_all_of_it_takes_less_than_four_minutes(clock):
+    """Of processor time, this process's and that of those it started: another load on the machine does not count."""
+    now = os.times()
+    used = sum(now[:4]) - sum(clock[:4])
+    print(f"{used:.0f} CPU seconds, {now.elapsed - clock.elapsed:.0f} s on the clock")
+    assert used < ALLOWED
