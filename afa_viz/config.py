@@ -136,8 +136,8 @@ class TrainConfig:
         balance_affinity: pairs of foreground cells weigh as much as background; see `ops.losses.affinity_loss`.
         affinity_at_centre: affinity labels from the middle of each cell; see `ops.affinity.cell_labels`.
         weight_seg, weight_aff: of the losses beside the classification loss.
-        seg_scales: the decoder learns from the image at each of these sizes, always with the pseudo label made at full
-            size; the published run knows full size alone.
+        seg_scales: the decoder learns from the image at each of these sizes, and from the strongest logits among them,
+            always with the pseudo label made at full size; the published run knows full size alone.
         learning_rate, weight_decay, betas: of AdamW; the heads train at `head_multiplier` times the rate.
         warmup_iters, warmup_ratio, lr_power: of the schedule.
         freeze_norms: LayerNorms of the encoder keep their values (published: their rate is 0).

@@ -2,12 +2,13 @@
 
     python docs/ablate_recipe.py cam --init runs/sandbox/snapshots/iter_000700.safetensors
     python docs/ablate_recipe.py affinity --init runs/sandbox/snapshots/iter_003200.safetensors
+    python docs/ablate_recipe.py decoder --init runs/sandbox/snapshots/iter_003200.safetensors
     python docs/ablate_recipe.py page
 
-`cam` trains classification on scenes at 128 px and scores the cut CAM; `affinity` trains all three losses at 224 px
-and scores the walk. Both begin with the same weights and see the same batches, and are scored on validation scenes
-at 256 px with the published thresholds and the radius of the recipe. Rows go to docs/ablation_cam.json and
-docs/ablation_affinity.json; `page` writes docs/ablation.md from both.
+`cam` trains classification on scenes at 128 px and scores the cut CAM; `affinity` and `decoder` train all three losses
+at 224 px and score the walk, and the decoder at one size and over several. The rows of a group begin with the same
+weights and see the same batches, and are scored on validation scenes at 256 px with the published thresholds and the
+radius of the recipe. Rows go to docs/ablation_NAME.json; `page` writes docs/ablation.md from all of them.
 """
 
 from __future__ import annotations
@@ -48,11 +49,16 @@ AFFINITY = {
     "radius of 8 cells (published)": {"explain": dataclasses.replace(SANDBOX.explain, radius=8)},
     "top-k stays at 13 %": {"topk": (0.13, 0.13)},
 }
+DECODER = {
+    "as shipped: full, half and three quarter size": {"seg_scales": SANDBOX.seg_scales},
+    "full size alone (published)": {"seg_scales": (1.0,)},
+}
+GROUPS = {"cam": (SCENES, CAM), "affinity": (LABELS, AFFINITY), "decoder": (LABELS, DECODER)}
 
 
 def configure(part: CurriculumStage, changes: dict, labels: bool) -> TrainConfig:
-    """A run of one part with some options changed."""
-    changes = dict(changes)
+    """A run of one part with some options changed; the decoder sees full size alone where no row says otherwise."""
+    changes = {"seg_scales": (1.0,)} | changes
     if "topk" in changes:
         start, end = changes.pop("topk")
         part = dataclasses.replace(part, topk_start=start, topk_end=end)
@@ -61,10 +67,19 @@ def configure(part: CurriculumStage, changes: dict, labels: bool) -> TrainConfig
     return dataclasses.replace(SANDBOX, curriculum=(part,), max_iters=part.iterations, **phases, **changes)
 
 
-COLUMNS = {"map": "mAP", "miou_cam": "CAM", "miou_cam_rw": "+ walk", "miou_cam_par": "+ PAR"}
+COLUMNS = {
+    "map": "mAP", "miou_cam": "CAM", "miou_cam_rw": "+ walk", "miou_cam_par": "+ PAR",
+    "miou_seg": "decoder, one size", "miou_seg_multi_scale": "decoder, three sizes and flips",
+}  # fmt: skip
+KEPT = {
+    "cam": ("map", "miou_cam"),
+    "affinity": ("map", "miou_cam", "miou_cam_rw", "miou_cam_par"),
+    "decoder": ("miou_cam", "miou_cam_rw", "miou_cam_par", "miou_seg", "miou_seg_multi_scale"),
+}
 TITLES = {
     "cam": "Classification, scenes at 128 pixels",
     "affinity": "All three losses, scenes at 224 pixels",
+    "decoder": "Sizes that the decoder learns from, scenes at 224 pixels",
 }
 PAGE = """# What each option of training from scratch is worth
 
@@ -101,7 +116,7 @@ def write_page() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("cam", "affinity", "page"))
+    parser.add_argument("what", choices=(*GROUPS, "page"))
     parser.add_argument("--init", help="weights that every row begins with")
     parser.add_argument("--scenes", type=int, default=60, help="of the val split (default: 60)")
     parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
@@ -112,24 +127,22 @@ def main() -> None:
     if args.init is None:
         parser.error("--init is missing: the weights that every row begins with")
     torch.set_num_threads(1)
-    labels = args.what == "affinity"
-    part, rows = (LABELS, AFFINITY) if labels else (SCENES, CAM)
+    part, rows = GROUPS[args.what]
     arrays = load_split(render_split("train", SANDBOX.train_images, part.image_size, cache_dir=args.cache))
     data = {(False, part.image_size): ImageSet(arrays["images"], arrays["labels"])}
     val = SandboxDataset("val", max(args.scenes, 100), size=SANDBOX.input_size, cache_dir=args.cache)
     table = []
     for name, changes in rows.items():
         with tempfile.TemporaryDirectory() as folder:
-            config = configure(part, changes, labels)
+            config = configure(part, changes, labels=part is LABELS)
             batches = SandboxBatches(data, config.rng_seed)
             run = Run(config, batches, folder, SANDBOX_CLASSES, eval_every=10**9, init=args.init)
             run.run(progress=False)
             run.model.eval()
             run.model.card = run.card()
             samples = [Sample(s.image, s.image_labels, s.mask) for s in (val[i] for i in range(args.scenes))]
-            summary = evaluate_samples(run.model, samples).summary()
-        kept = ("map", "miou_cam", "miou_cam_rw", "miou_cam_par") if labels else ("map", "miou_cam")
-        table.append({"option": name, **{key: summary[key] for key in kept}})
+            summary = evaluate_samples(run.model, samples, multi_scale=args.what == "decoder").summary()
+        table.append({"option": name, **{key: summary[key] for key in KEPT[args.what]}})
         print(json.dumps(table[-1]), flush=True)
     partial = HERE / f"ablation_{args.what}.json.partial"
     init = Path(args.init).name
