@@ -110,7 +110,9 @@
     const numbers = { head: view.head === MEAN ? text("attention.the_mean") : text("bar.one_head", { head: view.head + 1 }),
       name: className(view.label), row: centre(Math.floor(best / cols), rows, tall, data.grid[0]),
       col: centre(best % cols, cols, wide, data.grid[1]) };
+    let sentence = "attention.words";
     if (view.logits) {
+      sentence = "attention.words_logits";
       const [low, high] = limitsOf(values);
       Object.assign(numbers, { low: signed(low), high: signed(high) });
     } else {
@@ -119,8 +121,9 @@
       const share = values.reduce((total, value, i) => total + value * inside[i], 0) / sum;
       const even = inside.reduce((total, part) => total + part, 0) / inside.length;
       Object.assign(numbers, { share: percent(share), even: percent(even) });
+      if (!even) sentence = "attention.words_nowhere";
     }
-    const line = text(view.logits ? "attention.words_logits" : "attention.words", numbers);
+    const line = text(sentence, numbers);
     fill("words", line, section);
     figure("large").querySelector("canvas").setAttribute("aria-label", line);
   }
