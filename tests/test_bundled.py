@@ -44,6 +44,7 @@ def test_every_step_of_the_chain_is_worth_it(model):
     assert scores["miou_cam"] >= 50 and scores["miou_seg"] >= 55
     assert scores["miou_cam_rw"] >= scores["miou_cam"] + 4
     assert scores["miou_cam_par"] >= scores["miou_cam_rw"] + 2
+    assert scores["miou_seg_multi_scale"] >= scores["miou_seg"]
     assert scores["map"] >= 95 and scores["f1"] >= 88
 
 
