@@ -18,15 +18,15 @@ from afa_viz.data.sandbox import CLASSES, PRESETS, render_scene
 OUT = Path(__file__).parents[1] / "afa_viz" / "examples"
 SIZE = 256  # pixels
 SCENES = [  # preset, index in the test split, pathology that it shows (afa_viz.lab.FAILURES); words: ui/texts
-    ("camouflaged", 60, "part"),
+    ("default", 24, ""),
+    ("camouflaged", 54, "part"),
+    ("default", 18, ""),
     ("default", 13, ""),
-    ("default", 7, ""),
     ("default", 5, "leak"),
     ("default", 4, "confused"),
     ("biased", 41, "context"),
     ("default", 17, ""),
     ("biased", 45, ""),
-    ("default", 84, ""),
     ("default", 11, "small"),
     ("crowded", 55, "crowd"),
     ("cluttered", 76, ""),

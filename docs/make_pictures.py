@@ -17,7 +17,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "pictures"
-EXAMPLE, LABELS = "camouflaged_060", ["cow"]
+EXAMPLE, LABELS = "default_024", ["cow"]
 WIDTH = 1440  # pixels of the window
 PANELS = ("affinity",)  # tabs with a picture of their own
 START = 120  # seconds that the app may take

@@ -168,7 +168,7 @@ def example_opened(address: str) -> list[str]:
         assert page.locator('[data-fill="picture"]').inner_text() == texts("ko")["example.default_004.title"]
         assert page.locator('[role=tabpanel][data-tab="walk"]').is_visible()
         page.locator("#afa-gallery .thumbnail-item").first.click()
-        first = texts("ko")["example.camouflaged_060.title"]
+        first = texts("ko")["example.default_024.title"]
         page.locator('[data-fill="picture"]', has_text=first).wait_for()
         browser.close()
     return troubles
