@@ -160,12 +160,12 @@ def snapshots() -> str:
     files = sorted((FOLDER / SNAPSHOTS).glob("iter_*.safetensors"))
     if not files:
         return ""
-    iterations = ", ".join(str(int(file.stem.removeprefix("iter_"))) for file in files)
+    iterations = [str(int(file.stem.removeprefix("iter_"))) for file in files]
     megabytes = sum(file.stat().st_size for file in files) / 1e6
     return f"""
-`sandbox/{SNAPSHOTS}/` holds the network after {iterations} iterations ({len(files)} files, {megabytes:.1f} MB together:
-matrices as 8-bit integers with a scale a row), each with its card, and the ladders of the run in `{HISTORY}`. The page
-plays them in its tab Snapshots.
+`sandbox/{SNAPSHOTS}/` holds the network after {", ".join(iterations)} iterations ({len(files)} files,
+{megabytes:.1f} MB together: matrices as 8-bit integers with a scale a row), each with its card, and the ladders of the
+run in `{HISTORY}`. The page plays them in its tab Snapshots. The recipe keeps them with `--snapshots {",".join(iterations)}`.
 """
 
 
