@@ -165,7 +165,8 @@ def snapshots() -> str:
     return f"""
 `sandbox/{SNAPSHOTS}/` holds the network after {", ".join(iterations)} iterations ({len(files)} files,
 {megabytes:.1f} MB together: matrices as 8-bit integers with a scale a row), each with its card, and the ladders of the
-run in `{HISTORY}`. The page plays them in its tab Snapshots. The recipe keeps them with `--snapshots {",".join(iterations)}`.
+run in `{HISTORY}`. The page plays them in its tab Snapshots. The recipe keeps them with
+`--snapshots {",".join(iterations)}`.
 """
 
 
