@@ -25,7 +25,7 @@ from afa_viz.ui.session import Request, Session
 from afa_viz.ui.snippet import Look, snippet
 from afa_viz.ui.words import english
 
-PAYLOAD_BYTES = 128 * 2**20
+PAYLOAD_BYTES = 48 * 2**20  # all examples with attention and affinity take 8; full after minutes, not after an hour
 EXPORTS_KEPT = 40
 KINDS = ("png", "npz", "html")  # of files to download
 
