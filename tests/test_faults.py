@@ -17,9 +17,11 @@ from pathlib import Path
 import pytest
 import torch
 from app_fixtures import prepare
+from explained import trace_of_noise
 from killed_runs import SAVE_EVERY, card, run
 
 from afa_viz.__main__ import main
+from afa_viz.commands.explain import write_trace
 from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import dataset as rendering
 from afa_viz.model.afa import build_afa
@@ -165,6 +167,17 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path, full):
     assert text in str(caught.value)
     assert path.read_bytes() == before and load_model(path).card.scores == {"number": 1.0}
     assert sorted(file.name for file in tmp_path.iterdir()) == ["x.json", "x.safetensors"]
+
+
+@needs_full
+def test_a_full_disk_keeps_the_pictures_of_an_image(tmp_path):
+    trace = trace_of_noise()
+    write_trace(trace, tmp_path)
+    before = (tmp_path / "strip.png").read_bytes()
+    (tmp_path / "strip.png.partial").symlink_to(FULL)
+    with pytest.raises(OSError, match="No space left"):
+        write_trace(trace, tmp_path)
+    assert (tmp_path / "strip.png").read_bytes() == before
 
 
 @needs_full

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +72,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def write_trace(trace: Trace, folder: Path) -> int:
-    """Write pictures of every stage as PNG, `trace.npz` and `report.html`; returns the number of pictures."""
+    """Write pictures of every stage as PNG, `trace.npz` and `report.html`, each whole or not at all.
+
+    Returns: the number of pictures.
+    """
     from PIL import Image
 
     from afa_viz.figures import maps, stages
@@ -99,7 +103,9 @@ def write_trace(trace: Trace, folder: Path) -> int:
         pictures["target"] = stages.target(trace)
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
-        Image.fromarray(picture).save(folder / f"{name}.png")
+        partial = folder / f"{name}.png.partial"
+        Image.fromarray(picture).save(partial, "PNG")
+        os.replace(partial, folder / f"{name}.png")
     trace.save(folder / "trace.npz")
     trace.report(folder / "report.html")
     return len(pictures)
