@@ -55,6 +55,8 @@ DISK = (
           "test_faults.py::test_a_full_disk_keeps_the_state_of_a_run"),
     Fault("disk full while a run writes its log", "one sentence; the run has saved its state",
           "test_faults.py::test_a_full_disk_in_a_run_saves_what_it_can"),
+    Fault("disk full while the pictures of `explain` are written", "one sentence; the older picture stays",
+          "test_faults.py::test_a_full_disk_keeps_the_pictures_of_an_image"),
     Fault("disk full while scenes are rendered", "one sentence before any is, not a killed process",
           "test_faults.py::test_a_full_disk_while_rendering_is_a_sentence"),
     Fault("disk full while a file to download is written", "one sentence; the page goes on",
