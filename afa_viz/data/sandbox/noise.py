@@ -3,8 +3,6 @@
 from functools import cache
 
 import numpy as np
-from scipy import ndimage
-from skimage import data
 
 TILE = 512
 
@@ -42,6 +40,9 @@ def bank() -> dict[str, np.ndarray]:
 @cache
 def photo(name: str) -> np.ndarray:
     """One of scikit-image's bundled textures ("grass", "gravel", "brick"), high-passed and normalised."""
+    from scipy import ndimage  # 16 MB that a page which renders nothing does without
+    from skimage import data
+
     image = getattr(data, name)().astype(np.float32)
     image -= ndimage.gaussian_filter(image, 60, mode="wrap")
     image = np.clip(image / image.std(), -2.5, 2.5)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from afa_viz.data.sandbox import colours as c
 from afa_viz.data.sandbox.backgrounds import Background, make_background
@@ -148,6 +147,8 @@ def _set_stage(streams: Streams, plan: Plan, size: int) -> tuple[Background, Can
 
 def _blur_beyond(colour: np.ndarray, horizon: float, passes: int) -> None:
     """Miniature blur of the rows above the horizon, easing in below it; in place."""
+    from scipy import ndimage  # here, as in `noise`: a page that renders nothing does without it
+
     side = colour.shape[1]
     rows = min(side, int((horizon + 0.12) * side) + 1)
     width = max(1, round((2 * passes + 1) * side / 320)) | 1
@@ -199,6 +200,8 @@ def _paint_spot(canvas: Canvas, light: Light, spot: Spot, instance: int, context
 
 def _mirror_in_water(canvas: Canvas, pose: Pose, spot: Spot, instance: int, surface: np.ndarray) -> None:
     """Wavy reflection below the water line, and foam along it."""
+    from scipy import ndimage
+
     side, row = canvas.size, int(surface.mean())
     pixel = side / 320
     left, _, right, _ = pose.extent(spot.bounds)
@@ -228,6 +231,8 @@ def _mirror_in_water(canvas: Canvas, pose: Pose, spot: Spot, instance: int, surf
 
 def _photograph(colour: np.ndarray, rng) -> np.ndarray:
     """(3, 2N, 2N) linear to (N, N, 3) uint8: exposure, white balance, vignette, film curve, blur, grain."""
+    from scipy import ndimage
+
     photo = colour[:, ::2, ::2] + colour[:, 1::2, ::2] + colour[:, ::2, 1::2] + colour[:, 1::2, 1::2]
     size = photo.shape[1]
     gains = uniform(rng, 0.95, 1.2) * (1 + rng.uniform(-0.045, 0.045, 3))
