@@ -24,6 +24,7 @@ _TENSORS = (
     "image", "image_labels", "class_logits", "cam", "affinity_weight", "affinity_bias", "affinity", "cam_rw",
     "cam_rw_high", "cam_par", "cam_par_high", "regions", "pseudo_label", "seg_logits", "seg",
 )  # fmt: skip
+_OPTIONAL = ("raw_cam", "target")
 
 
 @dataclass(frozen=True, eq=False)  # equal only to itself: tensors have no single truth value
@@ -39,6 +40,8 @@ class Trace:
         image_labels: (C,) float32 multi-hot: the classes that the pseudo label may use.
         labels_given: whether they came with the image (True) or were predicted (False).
         class_logits: (C,) float32, of the classifier.
+        raw_cam: (C, h, w) float32: the class activation of the image as it is, from which `cam` begins; negative
+            values are kept. None in files of an earlier version.
         attn_logits: one (heads, queries, keys) float32 map a block: q k^T before scale and softmax. Stages 1 to 3
             have fewer keys than queries.
         attn_scales: the factor before softmax, one a block; see `attn_probs`.
@@ -62,6 +65,7 @@ class Trace:
     image_labels: Tensor
     labels_given: bool
     class_logits: Tensor
+    raw_cam: Tensor | None
     attn_logits: tuple[Tensor, ...]
     attn_scales: tuple[float, ...]
     query_grids: tuple[tuple[int, int], ...]
@@ -105,8 +109,7 @@ class Trace:
             raise ValueError(f"{path.name} does not end in .npz; expected a name like trace.npz.")
         arrays = {name: getattr(self, name).numpy() for name in _TENSORS}
         arrays |= {f"attn_logits_{i}": logits.numpy() for i, logits in enumerate(self.attn_logits)}
-        if self.target is not None:
-            arrays["target"] = self.target.numpy()
+        arrays |= {name: value.numpy() for name in _OPTIONAL if (value := getattr(self, name)) is not None}
         meta = {
             "format": FORMAT,
             "labels_given": self.labels_given,
@@ -145,6 +148,7 @@ class Trace:
             config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
             return Trace(
                 **{name: arrays[name] for name in _TENSORS},
+                raw_cam=arrays.get("raw_cam"),
                 target=arrays.get("target"),
                 attn_logits=tuple(arrays[f"attn_logits_{i}"] for i in range(len(meta["attn_scales"]))),
                 attn_scales=tuple(meta["attn_scales"]),

@@ -248,7 +248,7 @@ def test_the_worker_gives_way_and_stops(scorer, session, dataset):
 def test_an_explanation_makes_the_session_busy(session, monkeypatch):
     seen = []
     inner = session._explain
-    monkeypatch.setattr(session, "_explain", lambda request: (seen.append(session.is_quiet(0.0)), inner(request))[1])
+    monkeypatch.setattr(session, "_explain", lambda *args: (seen.append(session.is_quiet(0.0)), inner(*args))[1])
     assert session.is_quiet(0.0)
     session.trace(session.request("example:scene0", "tiny"))
     assert seen == [False] and session.is_quiet(0.0)

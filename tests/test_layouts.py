@@ -61,15 +61,16 @@ def largest_difference(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def assert_like_transformers(model, net) -> None:
-    """Features and segmentation logits, relative to their size."""
-    image = torch.randn(IMAGE)
+    """Features and segmentation logits, relative to their size; in float64, where rounding hides nothing."""
+    image = torch.randn(IMAGE, dtype=torch.float64)
+    model, net = with_eps_of(model, 1e-5).double(), copy.deepcopy(net).double()  # transformers has 1e-5 everywhere
     with torch.no_grad():
         theirs = net(image, output_hidden_states=True)
-        features = with_eps_of(model, 1e-5).encoder(image)  # transformers has 1e-5 everywhere
-        logits = model.eval().decoder(list(theirs.hidden_states))
+        features = model.encoder(image)
+        logits = model.decoder(list(theirs.hidden_states))
     for ours, maps in zip(features, theirs.hidden_states, strict=True):
-        assert largest_difference(ours, maps) <= 1e-5 * maps.abs().max()
-    assert largest_difference(logits, theirs.logits) <= 1e-5 * theirs.logits.abs().max()
+        assert largest_difference(ours, maps) <= 1e-12 * maps.abs().max()
+    assert largest_difference(logits, theirs.logits) <= 1e-12 * theirs.logits.abs().max()
 
 
 def test_transformers_in_memory(segformer):

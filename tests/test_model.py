@@ -18,6 +18,7 @@ import afa_viz.model.timm_registry  # noqa: F401  what it does is tested
 from afa_viz.model.afa import POOLINGS, build_afa, build_encoder, parameter_count
 from afa_viz.model.drop_path import DropPath
 from afa_viz.model.mix_transformer import _fill_normal
+from afa_viz.model.pyramid import as_maps
 from afa_viz.model.segformer_head import SegFormerHead
 from afa_viz.ops import affinity as aff
 
@@ -51,6 +52,17 @@ def test_golden_forward(name, params, inputs, outputs):
     for i, maps in enumerate(features):
         if f"feat_{i + 1}" in outputs:
             check(maps, outputs[f"feat_{i + 1}"])
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_maps_of_tokens_have_their_channels_last_for_torch_too(batch):
+    rows, cols, dim = 3, 5, 4
+    tokens = torch.randn(batch, rows * cols, dim)
+    maps = as_maps(tokens, (rows, cols))
+    assert torch.equal(maps, tokens.transpose(1, 2).unflatten(2, (rows, cols)))
+    assert maps.data_ptr() == tokens.data_ptr()
+    convolved = torch.nn.Conv2d(dim, dim, 3, padding=1, groups=dim)(maps)  # takes over the order that it was given
+    assert convolved.stride() == (rows * cols * dim, 1, cols * dim, dim)
 
 
 PARAMETERS = {  # K = 21, SPEC.md section 3

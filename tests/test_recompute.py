@@ -11,7 +11,7 @@ from explained import assert_same, noise, trace_of_noise
 from golden_vectors import golden_model
 
 import afa_viz
-from afa_viz import ExplainConfig
+from afa_viz import ExplainConfig, Trace
 from afa_viz import explain as explain_module
 from afa_viz.explain import _STAGE_FUNCTIONS, STAGES, recompute
 from afa_viz.steps import stage_labels
@@ -133,8 +133,15 @@ def test_a_changed_setting_runs_nothing_above_it(model, picture, trace, calls, n
     recompute(trace, config, model=model)
     first = FIRST[name]
     assert tuple(one for one in calls if one != "pass") == (ORDER[ORDER.index(first) :] if first else ())
-    pictures = (2 if config.flip else 1) * len({1.0, *config.scales}) if first == "cam" else 0
+    pictures = (2 if config.flip else 1) * len({1.0, *config.scales}) - 1 if first == "cam" else 0  # one is kept
     assert calls.count("pass") == pictures
+
+
+def test_a_trace_without_the_raw_cam_gets_it(model, picture, trace, tmp_path):
+    old = Trace.load(dataclasses.replace(trace, raw_cam=None).save(tmp_path / "old.npz"))
+    assert old.raw_cam is None
+    config = dataclasses.replace(trace.config, scales=(1.0,))
+    assert_same(recompute(old, config, model=model), recompute(trace, config, model=model))
 
 
 def test_an_unchanged_setting_runs_nothing(model, trace, calls):

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afa_viz.model.drop_path import DropPath
-from afa_viz.model.pyramid import Grid, PyramidEncoder
+from afa_viz.model.pyramid import Grid, PyramidEncoder, as_maps
 
 
 class Attention(nn.Module):
@@ -38,8 +38,7 @@ class DepthwiseConv(nn.Module):
         self.dwconv = nn.Conv2d(dim, dim, kernel_size=3, padding=1, groups=dim)
 
     def forward(self, tokens: Tensor, grid: Grid) -> Tensor:
-        maps = tokens.transpose(1, 2).unflatten(2, grid)
-        return self.dwconv(maps).flatten(2).transpose(1, 2)
+        return self.dwconv(as_maps(tokens, grid)).flatten(2).transpose(1, 2)
 
 
 class Mlp(nn.Module):

@@ -62,7 +62,7 @@ def query_key_value(attn: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tens
     source, key_grid = tokens, grid
     reduce = getattr(attn, "sr", None)
     if reduce is not None:
-        maps = tokens.transpose(1, 2).unflatten(2, grid)
+        maps = as_maps(tokens, grid)
         # A map smaller than the kernel would vanish: extend it to one cell (images under 29 pixels).
         kernel = reduce.kernel_size
         missing = (max(0, kernel[0] - grid[0]), max(0, kernel[1] - grid[1]))
@@ -73,6 +73,15 @@ def query_key_value(attn: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tens
         source = attn.norm(maps.flatten(2).transpose(1, 2))
     key, value = attn.kv(source).chunk(2, dim=-1)
     return split(attn.q(tokens)), split(key), split(value), key_grid
+
+
+def as_maps(tokens: Tensor, grid: Grid) -> Tensor:
+    """(B, N, D) -> (B, D, h, w), a view with the channels last in memory.
+
+    `transpose` and `unflatten` would do the same, but leave a single image with a stride by which torch no longer sees
+    that its channels come last: its convolutions then take the way of the channels first, up to five times longer.
+    """
+    return tokens.unflatten(1, grid).permute(0, 3, 1, 2)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -122,7 +131,7 @@ class PyramidEncoder(nn.Module):
             blocks, norm = self.stage(i)
             for j, block in enumerate(blocks):
                 tokens = run_block(i, j, block, tokens, grid)
-            maps = norm(tokens).transpose(1, 2).unflatten(2, grid).contiguous()
+            maps = as_maps(norm(tokens), grid).contiguous()
             yield maps
 
     def _fast(self, block: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:

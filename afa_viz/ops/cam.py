@@ -70,7 +70,7 @@ def fuse_scales(cams: Sequence[Tensor], relu: bool = True) -> Tensor:
         raise ValueError("cams is an empty list; expected one map for each scale.")
     total = torch.zeros_like(cams[0])
     for cam in cams:
-        total = total + (cam.clamp_min(0) if relu else cam)
+        total += cam.clamp_min(0) if relu else cam
     return total
 
 

@@ -69,13 +69,10 @@ def multi_scale_cam_of(
     fused: list[Tensor] = []
     for scale in _ordered(scales):
         scaled = _scaled(image, scale)
-        if scale != 1:
-            maps = _enlarged(model.forward_cam(torch.cat([scaled, scaled.flip(-1)]) if flip else scaled), size)
-            fused.append(cams.fuse_flip(*maps.chunk(2)) if flip else maps)
-        elif flip:
-            fused.append(cams.fuse_flip(_enlarged(raw, size), _enlarged(model.forward_cam(scaled.flip(-1)), size)))
-        else:
-            fused.append(_enlarged(raw, size))
+        maps = _enlarged(raw if scale == 1 else model.forward_cam(scaled), size)
+        if flip:  # one after the other: as fast as both at once, in half the memory
+            maps = cams.fuse_flip(maps, _enlarged(model.forward_cam(scaled.flip(-1)), size))
+        fused.append(maps)
     return cams.normalize(cams.fuse_scales(fused, relu=relu))
 
 

@@ -56,7 +56,7 @@ def network_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
     assert bias is not None
     seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
     return {
-        "raw_cam": look.cam,  # for the next stage, which takes it out
+        "raw_cam": look.cam[0].float(),
         "class_logits": look.class_logits[0].float(),
         "seg_logits": look.seg_logits[0].float(),
         "seg": seg[0].to(torch.uint8),
@@ -75,11 +75,11 @@ def cam_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     model.eval()
     relu = getattr(getattr(model, "card", None), "cam_relu", True)
     image = network_input(model, fields["image"])
-    raw = fields.pop("raw_cam", None)
-    if raw is None:  # the network ran for an earlier trace
-        raw = model.forward_look(image).cam
-    cam = multi_scale_cam_of(model, image, raw, config.scales, config.flip, relu=relu)
-    return {"cam": cam[0].float()}
+    raw = fields["raw_cam"]
+    if raw is None:  # a trace from a file of an earlier version
+        raw = model.forward_look(image).cam[0].float()
+    cam = multi_scale_cam_of(model, image, raw[None].to(image.device), config.scales, config.flip, relu=relu)
+    return {"raw_cam": raw, "cam": cam[0].float()}
 
 
 def affinity_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:

@@ -90,7 +90,8 @@ class Answers:
         return *maps, *self._others.public(), self.export_file, self.python_code, self.lab, self.lab_check
 
     def warm(self, request: Request) -> None:
-        """Make everything that the page asks for first, so that it opens at once."""
+        """Make everything that the page asks for first, so that it opens at once; nobody waits for it yet."""
+        self._session.trace(request, ahead=True)
         self.stages(request)
         self.scene({"key": request.key})
 

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing is sent anywhere
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
 
 import gradio as gr
-import torch
 from starlette.middleware import Middleware
 
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
 from afa_viz.ui.callbacks import FAILED, Callbacks, polite, polite_steps
 from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
+from afa_viz.ui.cores import VISITORS
 from afa_viz.ui.dataset.answers import DataSetAnswers
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
@@ -39,6 +41,7 @@ PACKAGE = Path(__file__).parents[1]
 log = logging.getLogger(__name__)
 
 TITLE = "AFA Viz: from image labels to masks"
+REST = 3.0  # seconds without an explanation for a visitor, before the next example is explained ahead
 HEAD = fill_in('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
 
 
@@ -83,7 +86,6 @@ def build(options: Options | None = None) -> Page:
     Raises: Refusal: if there is no model or no example.
     """
     options = options or Options()
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # two explanations run at a time
     registry = Registry(named(options.checkpoints) or discover(options.checkpoint_folder), options.device)
     model = registry.names[0]
     dataset = _dataset(options, registry)
@@ -113,7 +115,7 @@ def build(options: Options | None = None) -> Page:
         _bind(callbacks, picture, picker, controls, explorer)
         _bind_link(demo, callbacks, picture, picker, controls, explorer)
         _bind_api(Api(session, answers))
-    demo.queue(max_size=128, default_concurrency_limit=2)
+    demo.queue(max_size=128, default_concurrency_limit=VISITORS)
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
     return Page(demo, answers.exports)
@@ -138,7 +140,7 @@ def _trainer(options: Options) -> Trainer | None:
 
 def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
     """Events of the page; whatever may run the network shares one limit."""
-    options: dict = {"concurrency_id": "model", "concurrency_limit": 2, "api_visibility": "private"}
+    options: dict = {"concurrency_id": "model", "concurrency_limit": VISITORS, "api_visibility": "private"}
     settings = [controls.left_out, *controls.sliders.values()]
     opened = [explorer, controls.labels, picture]
     now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
@@ -204,7 +206,7 @@ def _bind_link(
         return polite(len(outputs))(callbacks.open_link)(dict(request.query_params))
 
     demo.load(
-        restore, None, outputs, concurrency_id="model", concurrency_limit=2, api_visibility="private",
+        restore, None, outputs, concurrency_id="model", concurrency_limit=VISITORS, api_visibility="private",
         show_progress="hidden",
     )  # fmt: skip
 
@@ -224,7 +226,7 @@ def _bind_api(api: Api) -> None:
                 raise gr.Error(FAILED, print_exception=False) from None
 
         gr.Button(visible=False).click(
-            answer, inputs, output, api_name=call.__name__, concurrency_id="model", concurrency_limit=2
+            answer, inputs, output, api_name=call.__name__, concurrency_id="model", concurrency_limit=VISITORS
         )
 
     def anything(name: str) -> gr.JSON:
@@ -238,9 +240,12 @@ def _bind_api(api: Api) -> None:
 
 
 def _warm(session: Session, answers: Answers, model: str) -> None:
-    """Explain the other examples, so that each opens at once."""
+    """Explain the other examples, so that each opens at once; whoever is there goes first."""
     for example in session.examples:
+        while not session.is_quiet(REST):
+            time.sleep(0.1)
         answers.warm(session.request(f"example:{example.name}", model))
+        session.give_back()
     session.give_back(at_once=True)
 
 

@@ -47,8 +47,8 @@ def pack_labels(label: Tensor) -> Packed:
 
 def pack_scores(values: Tensor, low: float, high: float) -> Packed:
     """Numbers of any shape as uint8: 0 is `low` and less, 255 is `high` and more."""
-    share = (values - low) / (high - low) if high > low else torch.zeros_like(values)
-    quantised = (share.clamp(0, 1) * 255).round().to(torch.uint8)
+    share = (values - low).div_(high - low) if high > low else torch.zeros_like(values)
+    quantised = share.clamp_(0, 1).mul_(255).round_().to(torch.uint8)
     return {"data": deflated(quantised.numpy()), "shape": list(values.shape), "low": low, "high": high}
 
 
@@ -170,7 +170,7 @@ def blocks(trace: Trace) -> list[dict[str, Any]]:
 def scene(trace: Trace, scene_key: str) -> dict[str, Any]:
     """What settings below the network do not change."""
     file = io.BytesIO()
-    Image.fromarray(trace.image.numpy()).save(file, format="PNG", compress_level=6)
+    Image.fromarray(trace.image.numpy()).save(file, format="PNG", compress_level=4)
     return {
         "key": scene_key,
         "image": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"),

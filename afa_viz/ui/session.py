@@ -18,8 +18,10 @@ import torch
 
 from afa_viz.config import ExplainConfig
 from afa_viz.explain import STAGES, explain, recompute
+from afa_viz.inputs import fit_size
 from afa_viz.trace import Trace
 from afa_viz.ui.cache import SingleFlightCache
+from afa_viz.ui.cores import Cores
 from afa_viz.ui.memory import Trimmer
 from afa_viz.ui.pictures import UPLOADED, Example, Picture, Refusal, Source, quoted, read_examples
 from afa_viz.ui.registry import Registry
@@ -109,11 +111,12 @@ class Session:
         self._lock = threading.Lock()
         self._requests: OrderedDict[str, Request] = OrderedDict()
         self.give_back = Trimmer()
-        self._explaining = 0
-        self._explained = -math.inf  # when the last explanation ended, by time.monotonic
+        self._cores = Cores()
+        self._explaining = 0  # for visitors, now
+        self._explained = -math.inf  # when the last of them ended, by time.monotonic
 
     def is_quiet(self, seconds: float) -> bool:
-        """Whether nothing was explained in the last so many seconds."""
+        """Whether nothing was explained for a visitor in the last so many seconds."""
         with self._lock:
             return not self._explaining and time.monotonic() - self._explained >= seconds
 
@@ -172,9 +175,13 @@ class Session:
         chosen = tuple(sorted(set(labels), key=known.index)) or None
         return Request(picture, model, chosen, config or self.registry.config(model))
 
-    def trace(self, request: Request) -> Trace:
-        """The trace of a request: from the cache, or recomputed from the nearest one held, or explained."""
-        trace = self._traces.get(request, lambda: self._make(request))
+    def trace(self, request: Request, ahead: bool = False) -> Trace:
+        """The trace of a request: from the cache, or recomputed from the nearest one held, or explained.
+
+        Args:
+            ahead: nobody waits for it yet.
+        """
+        trace = self._traces.get(request, lambda: self._explain(request, False) if ahead else self._make(request))
         with self._lock:
             self._requests[request.key] = request
             self._requests.move_to_end(request.key)
@@ -211,24 +218,28 @@ class Session:
     def _make(self, request: Request) -> Trace:
         with self._lock:
             self._explaining += 1
+            alone = self._explaining == 1
         try:
-            return self._explain(request)
+            return self._explain(request, alone)
         finally:
             with self._lock:
                 self._explaining -= 1
                 self._explained = time.monotonic()
             self.give_back()
 
-    def _explain(self, request: Request) -> Trace:
+    def _explain(self, request: Request, alone: bool) -> Trace:
         model = self.registry.get(request.model)
         nearest = self._nearest(request)
         if nearest is not None:
             base, trace = nearest
             labels = None if base.labels == request.labels else request.labels
-            return recompute(trace, request.config, labels=labels, model=model)
+            with self._cores.taken(trace.seg.numel(), alone):
+                return recompute(trace, request.config, labels=labels, model=model)
         picture = self.picture(request.picture)
         mask = self.truth(picture, request.model)
-        return explain(model, picture.image, request.labels, request.config, target=mask)
+        size = fit_size(picture.image, request.config.long_side or getattr(model.card, "input_size", None))
+        with self._cores.taken(math.prod(size), alone):
+            return explain(model, picture.image, request.labels, request.config, target=mask)
 
     def truth(self, picture: Picture, model: str) -> np.ndarray | None:
         """The mask of a picture in the numbers of a model; None where the model does not know a class in it."""

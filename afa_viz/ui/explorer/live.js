@@ -2,6 +2,7 @@
 // the sidebar is set, the server explains the same settings, and its maps take the place of these.
 
 const LARGEST = 1024; // cells; larger grids are left to the server
+const PIECE = 8; // milliseconds of work between two pauses: a frame takes 16
 
 // setting here -> slider of the sidebar (#afa-…)
 const SIDEBAR = { low: "bkg_score_low", high: "bkg_score_high", radius: "radius", power: "power",
@@ -49,14 +50,19 @@ const live = (() => {
     }
     const { low, high, radius, num_steps, num_iters, use_walk, use_par } = data;
     settings = { ...data.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...held, bkg_score: cut() };
-    prepare();
+    if (!data.partial) prepare(); // until the rest is here the processor is the server's
     return true;
   }
 
   /** Get ready for dragging, a short piece in every pause. */
   function prepare(wait = 200) {
     clearTimeout(pause);
-    pause = setTimeout(() => { if (maker?.prepare(settings)) prepare(12); }, wait);
+    pause = setTimeout(() => {
+      const until = performance.now() + PIECE;
+      let more = Boolean(maker);
+      while (more && performance.now() < until) more = maker.prepare(settings);
+      if (more) prepare(PIECE);
+    }, wait);
   }
 
   /** The pseudo label under the present settings: the server's own, or where a setting moved, made here. */
@@ -114,6 +120,11 @@ const live = (() => {
     quiet = true;
     slider.dispatchEvent(new Event("input", { bubbles: true }));
     quiet = false;
+  }
+
+  // Another picture is asked for: nobody will drag on this one.
+  for (const kind of ["click", "change", "drop"]) {
+    document.querySelector("#afa-pick")?.addEventListener(kind, () => clearTimeout(pause), true);
   }
 
   // A slider of the sidebar under the pointer: its own number follows, the page draws from here, and gradio hears of it

@@ -89,12 +89,20 @@ const stages = (() => {
       enlarged,
       /** The label of a single cut through the CAM. */
       cut: (s) => keep("cut", [s.bkg_score], () => cutCam(cam, labels.slice(1), s.bkg_score)),
-      /** Prepare for dragging the background scores, one iteration of PAR a call; whether there is more to do. */
+      /** Prepare for dragging the background scores, one map through one iteration of PAR a call; whether more is left. */
       prepare(s) {
         const known = table(s);
         if (known.length === NODES) return false;
-        known.next ??= { maps: parStart(s, nodes[known.length], "table"), left: iterations(s) };
-        if (known.next.left) known.next = { maps: parStep(known.next.maps, parKernel(s)), left: known.next.left - 1 };
+        known.next ??= { maps: parStart(s, nodes[known.length], "table"), refined: [], left: iterations(s) };
+        const { next } = known;
+        if (next.left) {
+          const at = next.refined.length * (next.maps.length / labels.length);
+          next.refined.push(parStep(next.maps.subarray(at, at + next.maps.length / labels.length), parKernel(s)));
+          if (next.refined.length < labels.length) return true;
+          const maps = new Float32Array(next.maps.length);
+          next.refined.forEach((map, i) => maps.set(map, i * map.length));
+          known.next = { maps, refined: [], left: next.left - 1 };
+        }
         if (!known.next.left) {
           known.push(known.next.maps);
           known.next = null;
