@@ -237,7 +237,7 @@ class Session:
                 return recompute(trace, request.config, labels=labels, model=model)
         picture = self.picture(request.picture)
         mask = self.truth(picture, request.model)
-        size = fit_size(picture.image, request.config.long_side or getattr(model.card, "input_size", None))
+        size = fit_size(picture.image, request.config.long_side or self.registry.input_size(request.model))
         with self._cores.taken(math.prod(size), alone):
             return explain(model, picture.image, request.labels, request.config, target=mask)
 

@@ -3,6 +3,7 @@
 
 const LARGEST = 1024; // cells; larger grids are left to the server
 const PIECE = 8; // milliseconds of work between two pauses: a frame takes 16
+const LATER = 5000; // milliseconds, when another picture is asked for
 
 // setting here -> slider of the sidebar (#afa-…)
 const SIDEBAR = { low: "bkg_score_low", high: "bkg_score_high", radius: "radius", power: "power",
@@ -50,7 +51,8 @@ const live = (() => {
     }
     const { low, high, radius, num_steps, num_iters, use_walk, use_par } = data;
     settings = { ...data.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...held, bkg_score: cut() };
-    if (!data.partial) prepare(); // until the rest is here the processor is the server's
+    if (data.partial) clearTimeout(pause); // until the rest is here the processor is the server's
+    else prepare();
     return true;
   }
 
@@ -122,9 +124,9 @@ const live = (() => {
     quiet = false;
   }
 
-  // Another picture is asked for: nobody will drag on this one.
+  // Another picture may have been asked for: the processor is the server's.
   for (const kind of ["click", "change", "drop"]) {
-    document.querySelector("#afa-pick")?.addEventListener(kind, () => clearTimeout(pause), true);
+    document.querySelector("#afa-pick")?.addEventListener(kind, () => prepare(LATER), true);
   }
 
   // A slider of the sidebar under the pointer: its own number follows, the page draws from here, and gradio hears of it

@@ -96,11 +96,12 @@ const stages = (() => {
         known.next ??= { maps: parStart(s, nodes[known.length], "table"), refined: [], left: iterations(s) };
         const { next } = known;
         if (next.left) {
-          const at = next.refined.length * (next.maps.length / labels.length);
-          next.refined.push(parStep(next.maps.subarray(at, at + next.maps.length / labels.length), parKernel(s)));
+          const pixels = next.maps.length / labels.length;
+          const at = next.refined.length * pixels;
+          next.refined.push(parStep(next.maps.subarray(at, at + pixels), parKernel(s)));
           if (next.refined.length < labels.length) return true;
           const maps = new Float32Array(next.maps.length);
-          next.refined.forEach((map, i) => maps.set(map, i * map.length));
+          next.refined.forEach((map, i) => maps.set(map, i * pixels));
           known.next = { maps, refined: [], left: next.left - 1 };
         }
         if (!known.next.left) {
