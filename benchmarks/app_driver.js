@@ -9,6 +9,17 @@
     scripts += performance.now() - began;
   });
 
+  let pending = 0; // answers that the page waits for
+  const fetched = window.fetch.bind(window);
+  window.fetch = async (...asked) => {
+    pending += 1;
+    try {
+      return await fetched(...asked);
+    } finally {
+      pending -= 1;
+    }
+  };
+
   /** The next frame is on the screen. */
   const painted = () => new Promise((done) => {
     request(() => {
@@ -52,6 +63,9 @@
   }
 
   window.bench = {
+    /** Nothing is awaited from the server, and the open tab says the same. */
+    rests: () => pending === 0 && !document.querySelector(".afa [role=tabpanel]:not([hidden]):is([data-state=waiting], [data-state=loading])"),
+
     hover: (count) => onCells(count, [[PointerEvent, { name: "pointermove" }]]),
     click: (count) => onCells(count, [[MouseEvent, { name: "click" }]]),
 

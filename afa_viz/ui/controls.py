@@ -34,7 +34,7 @@ class Controls:
     """What is set; `inputs` in the order that callbacks take them."""
 
     model: gr.Dropdown
-    model_line: gr.Markdown
+    model_line: gr.HTML
     labels: gr.Dropdown
     left_out: gr.CheckboxGroup
     sliders: dict[str, gr.Slider]
@@ -49,7 +49,7 @@ class Controls:
 def build_picker(examples: list[Example]) -> Picker:
     """Gallery of the bundled pictures, and an upload."""
     gallery = gr.Gallery(
-        [(str(example.path), example.caption) for example in examples],
+        [(example.thumbnail(), example.caption) for example in examples],
         label="Choose a picture",
         show_label=False,
         container=False,
@@ -115,5 +115,5 @@ def build_controls(registry: Registry, labels: list[str]) -> Controls:
             elem_id="afa-left-out",
         )  # fmt: skip
     reset = gr.Button(words["side.reset"], size="sm", elem_id="afa-reset")
-    line = gr.Markdown(registry.describe(first), elem_id="afa-model-line")
+    line = gr.HTML(registry.describe(first), elem_id="afa-model-line")  # gr.Markdown takes longer to load
     return Controls(model, line, chosen, left_out, sliders, reset)

@@ -23,6 +23,7 @@ MAX_BYTES = 8 * 2**20
 MAX_PIXELS = 40_000_000  # 40 megapixels: more than phones take
 MAX_RATIO = 8
 MIN_SIDE = 16  # pixels: one cell
+THUMBNAIL = 192  # pixels, long side; the gallery shows half of them
 LONG_SIDE = 1024  # kept of an upload; networks see less
 MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write ten or so
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; within pixels there are 00 and D0 to D7
@@ -173,6 +174,16 @@ class Example:
     def caption(self) -> str:
         """For the gallery; says so where the picture is none of the training world."""
         return texts()["side.photograph"].format(title=self.title) if self.domain == "photograph" else self.title
+
+    def thumbnail(self) -> Image.Image | str:
+        """For the gallery, which loads them all; the file itself where it can not be read: to open it is refused."""
+        try:
+            with Image.open(self.path) as image:
+                small = image.convert("RGB")
+        except (OSError, ValueError, SyntaxError):
+            return str(self.path)
+        small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+        return small
 
     def source(self) -> Source:
         """Of a program that is run in the folder of the source code."""

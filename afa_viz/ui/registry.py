@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import html
 import logging
-import re
-import string
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
 
 SNAPSHOTS_HELD = 2  # networks of snapshots in memory; one loads in a tenth of a second
-MARKUP = re.compile(f"[{re.escape(string.punctuation)}]")  # in the name of a class, which may be anybody's
 SNAPSHOT_MARK = "@"  # "sandbox@2000": the model sandbox after 2000 iterations
 
 log = logging.getLogger(__name__)
@@ -140,12 +138,11 @@ class Registry:
         return tuple(model.card.class_names) if model.card else names_for(model.num_classes)
 
     def describe(self, name: str) -> str:
-        """One line of Markdown: what the model is."""
+        """One line of HTML: what the model is."""
         card = self.get(name).card
         if card is None:
             return ""
-        names = [MARKUP.sub(r"\\\g<0>", name) for name in card.class_names[1:7]]
-        classes = ", ".join(names) + (", …" if card.num_classes > 7 else "")
+        classes = html.escape(", ".join(card.class_names[1:7])) + (", …" if card.num_classes > 7 else "")
         return texts()["side.model_line"].format(
             backbone=card.backbone, count=card.num_classes - 1, names=classes, size=card.input_size
         )

@@ -259,6 +259,7 @@
       matrix.want(draw);
     },
     selection: draw,
+    opacity() { if (matrix.here) drawQuery(); },
     cell() {
       if (!data || !matrix.here) return;
       drawQuery();

@@ -184,6 +184,7 @@
       draw();
     },
     selection: draw,
+    opacity: drawMaps,
     cell() {
       if (!data) return;
       if (!heads.whole()) heads.want();

@@ -5,6 +5,7 @@
   let section = null;
   let show = null;
   let counted = null; // of the chosen class: pixels by score, inside and outside
+  let kinds = null; // of the pixels under the cut: found, missed, spilled
 
   const figure = (name) => $(`[data-view="${name}"]`, section);
   const inside = () => scene.target?.bytes ?? data.pseudo_label.bytes;
@@ -43,28 +44,41 @@
     const picture = figure("picture").querySelector("canvas");
     fitFigure(picture);
     if (picture.width) picture.getContext("2d").drawImage(scene.image, 0, 0, picture.width, picture.height);
-    const field = fieldOf(layer(data.cam, place()));
-    paintField(figure("map"), field, data.size, view.shared ? [0, 1] : limitsOf(field), { smooth: true });
-    const map = inside();
-    for (const box of ["picture", "map"]) markRegion(figure(box).querySelector("canvas"), data.size, (i) => map[i] === view.label);
+    outline("picture");
+    paintMap();
     title("picture", text("cam.picture", { name, by: byWhom }));
     title("map", text("cam.map", { name }));
-    marks.keep(["picture", "map"].map((box) => figure(box).querySelector("canvas")));
     drawCut();
+  }
+
+  /** The border of the class on a finished picture. */
+  function outline(box) {
+    const [canvas, map] = [figure(box).querySelector("canvas"), inside()];
+    markRegion(canvas, data.size, (i) => map[i] === view.label);
+    marks.keep([canvas]);
+  }
+
+  function paintMap() {
+    const field = fieldOf(layer(data.cam, place()));
+    paintField(figure("map"), field, data.size, view.shared ? [0, 1] : limitsOf(field), { smooth: true });
+    outline("map");
+  }
+
+  function paintCut() {
+    marks.keep([paintLabelField(figure("result"), kinds, data.size, (kind) => COLOURS[kind] ?? null, () => "")]);
   }
 
   function drawCut() {
     const [name, at] = [className(view.label), live.cut()];
     const [label, truth] = [live.cutLabel(), scene.target?.bytes];
-    const kinds = label.map((l, i) => {
+    kinds = label.map((l, i) => {
       const marked = l === view.label;
       if (!truth) return marked ? 1 : 0;
       if (truth[i] === 255) return 0;
       const real = truth[i] === view.label;
       return marked ? (real ? 1 : 3) : (real ? 2 : 0);
     });
-    paintLabelField(figure("result"), kinds, data.size, (kind) => COLOURS[kind] ?? null, () => "");
-    marks.keep(["picture", "map", "result"].map((box) => figure(box).querySelector("canvas")));
+    paintCut();
     title("result", text("cam.result", { name, cut: at.toFixed(2) }));
     const rows = truth ? ["hit", "missed", "spilled"] : ["marked"];
     fillLegend($('[data-list="result"]', section), rows.map((row, i) => [`rgb(${COLOURS[i + 1]})`, text(`cam.${row}`), null]));
@@ -134,6 +148,10 @@
       draw();
     },
     selection: draw,
+    opacity() {
+      paintMap();
+      paintCut();
+    },
     cell() { if (data) marks.each(); },
   });
 }

@@ -150,43 +150,47 @@ const chain = (() => {
     return weights.map((w) => w / total);
   }
 
-  /** How much each pixel takes from each neighbour: (channels, H, W) in [0, 1] -> (n, H, W), summing to 1 + w2. */
-  function kernel(image, [height, width], { dilations, w1, w2 }) {
+  /**
+   * How much each pixel takes from each neighbour: (channels, H, W) in [0, 1] -> {weights (n, H, W), …}, summing to
+   * 1 + w2. Made row by row: `more()` makes the next one and says whether any is left, `all()` makes the rest and gives
+   * the kernel.
+   */
+  function kernelByRows(image, [height, width], { dilations, w1, w2 }) {
     const pixels = height * width;
-    const channels = image.length / pixels;
-    const { padded, offsets, start, fill } = frame([height, width], dilations);
-    const n = offsets.length;
+    const channels = Array.from({ length: image.length / pixels }, (_, c) => {
+      const framed = frame([height, width], dilations);
+      framed.fill(image, c * pixels);
+      return framed;
+    });
+    const position = positionTerm(dilations, w1);
+    const n = position.length;
     const weights = new Float32Array(n * pixels); // first the exponents
-    const mean = new Float64Array(width);
-    const variance = new Float64Array(width);
-    for (let c = 0; c < channels; c++) {
-      fill(image, c * pixels);
-      for (let y = 0; y < height; y++) {
-        const at = start(y);
-        mean.fill(0);
-        variance.fill(0);
-        for (let k = 0; k < n; k++) for (let x = 0; x < width; x++) mean[x] += padded[at + offsets[k] + x];
-        for (let x = 0; x < width; x++) mean[x] /= n;
-        for (let k = 0; k < n; k++) {
-          for (let x = 0; x < width; x++) variance[x] += (padded[at + offsets[k] + x] - mean[x]) ** 2;
-        }
+    const [mean, variance, top, total] = [0, 1, 2, 3].map(() => new Float64Array(width));
+    let made = 0;
+
+    function exponents({ padded, offsets, start }, y) {
+      const at = start(y);
+      mean.fill(0);
+      variance.fill(0);
+      for (let k = 0; k < n; k++) for (let x = 0; x < width; x++) mean[x] += padded[at + offsets[k] + x];
+      for (let x = 0; x < width; x++) mean[x] /= n;
+      for (let k = 0; k < n; k++) {
+        for (let x = 0; x < width; x++) variance[x] += (padded[at + offsets[k] + x] - mean[x]) ** 2;
+      }
+      for (let x = 0; x < width; x++) {
+        variance[x] = 1 / ((Math.sqrt(variance[x] / (n - 1)) + 1e-8) * w1) ** 2 / channels.length;
+      }
+      for (let k = 0; k < n; k++) {
+        const to = k * pixels + y * width;
+        const shifted = at + offsets[k];
         for (let x = 0; x < width; x++) {
-          variance[x] = 1 / ((Math.sqrt(variance[x] / (n - 1)) + 1e-8) * w1) ** 2 / channels;
-        }
-        for (let k = 0; k < n; k++) {
-          const to = k * pixels + y * width;
-          const shifted = at + offsets[k];
-          for (let x = 0; x < width; x++) {
-            const difference = padded[shifted + x] - padded[at + x];
-            weights[to + x] -= difference * difference * variance[x];
-          }
+          const difference = padded[shifted + x] - padded[at + x];
+          weights[to + x] -= difference * difference * variance[x];
         }
       }
     }
-    const position = positionTerm(dilations, w1);
-    const top = new Float64Array(width);
-    const total = new Float64Array(width);
-    for (let y = 0; y < height; y++) { // softmax over the neighbours, a row at a time: planes lie far apart
+
+    function softmax(y) {
       top.fill(-Infinity);
       total.fill(0);
       for (let k = 0, at = y * width; k < n; k++, at += pixels) {
@@ -200,7 +204,24 @@ const chain = (() => {
         for (let x = 0; x < width; x++) weights[at + x] = weights[at + x] * total[x] + w2 * position[k];
       }
     }
-    return { weights, size: [height, width], dilations };
+
+    function more() {
+      if (made < height) {
+        for (const channel of channels) exponents(channel, made);
+        softmax(made);
+        made += 1;
+      }
+      return made < height;
+    }
+
+    const kernel = { weights, size: [height, width], dilations };
+    return {
+      more,
+      all() {
+        while (more());
+        return kernel;
+      },
+    };
   }
 
   /** The maps after one iteration: scores <- sum_n kernel_n scores_n. */
@@ -264,5 +285,5 @@ const chain = (() => {
     return high.map((label, i) => label || (low[i] ? UNCERTAIN : 0));
   }
 
-  return { resize, withBackground, transition, walkSteps, neighbours, kernel, parStep, strongest, cutCam, merge };
+  return { resize, withBackground, transition, walkSteps, neighbours, kernelByRows, parStep, strongest, cutCam, merge };
 })();

@@ -21,7 +21,7 @@ function changeKinds(old, now, truth, label) {
 function paintChange(canvas, kinds) {
   const [rows, cols] = data.size;
   const context = canvas.getContext("2d");
-  const pixels = groundPixels(scene.grey, canvas.width, canvas.height);
+  const pixels = groundCopy(scene.grey, canvas.width, canvas.height);
   const large = scaledLabels({ rows, cols, bytes: kinds }, canvas.width, canvas.height);
   const alpha = Math.min(1, view.opacity / HEAT);
   const period = Math.max(4, Math.round(canvas.width / 40));

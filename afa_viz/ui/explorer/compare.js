@@ -59,8 +59,10 @@
     describe();
     for (const name of sides.STAGES) drawColumn(name);
     drawLarge();
-    marks.keep(section.querySelectorAll(".afa-board canvas, .afa-pair canvas[role=img]"));
+    keepMarks();
   }
+
+  const keepMarks = () => marks.keep(section.querySelectorAll(".afa-board canvas, .afa-pair canvas[role=img]"));
 
   function describe() {
     const parts = sides.differences();
@@ -78,8 +80,9 @@
     const { button, score, ...canvases } = cells.get(name);
     button.setAttribute("aria-pressed", name === sides.stage);
     ROWS.forEach((row) => fitFigure(canvases[row]));
-    if (!canvases.a.width || !canvases.a.clientWidth) return;
-    const same = isLabel(name) ? !drawLabels(name, canvases) : !drawFields(name, canvases);
+    if (!canvases.a.width || !widthOf(canvases.a)) return;
+    paintColumn(name);
+    const same = isLabel(name) ? !shareApart(...versus.labels(name)) : versus.fields(name)?.same ?? false;
     const [a, b] = [iouOf(data.scores, name), iouOf(versus.other.scores, name)];
     score.replaceChildren();
     if (a != null && b != null) score.append(text("compare.ious", { a: percent(a), b: percent(b) }), document.createElement("br"));
@@ -90,10 +93,12 @@
 
   const shareApart = (a, b) => a.reduce((count, label, i) => count + (label !== b[i]), 0) / a.length;
 
-  /** Draw scores of both sides and their difference; whether there is one. */
-  function drawFields(name, canvases) {
+  const paintColumn = (name) => (isLabel(name) ? paintLabelMaps : paintFields)(name, cells.get(name));
+
+  /** Scores of both sides and their difference. */
+  function paintFields(name, canvases) {
     const found = versus.fields(name);
-    if (!found) return true;
+    if (!found) return;
     const [rows, cols] = found.size;
     const smooth = name === "cam" || name === "cam_par";
     const paint = (row, low, high, table) => paintHeat(canvases[row], scene.grey,
@@ -101,16 +106,14 @@
     paint("a", ...found.limits, heat);
     paint("b", ...found.limits, heat);
     paint("difference", -found.most, found.most, SIGNED);
-    return !found.same;
   }
 
-  /** Draw the labels of both sides and what B changes in the chosen class; whether any label differs. */
-  function drawLabels(name, canvases) {
+  /** The labels of both sides and what B changes in the chosen class. */
+  function paintLabelMaps(name, canvases) {
     const labels = versus.labels(name);
     [canvases.a, canvases.b].forEach((canvas, i) => labelCanvas(canvas,
       { rows: data.size[0], cols: data.size[1], bytes: labels[i] }, colourOf));
     paintChange(canvases.difference, changeKinds(...labels, scene.target?.bytes, view.label).kinds);
-    return labels[0].some((label, i) => label !== labels[1][i]);
   }
 
   function drawLarge() {
@@ -127,6 +130,7 @@
       figure(row).querySelector("canvas").setAttribute("aria-label", titles[row]);
       figure(row).querySelector(".afa-legend").replaceChildren();
     }
+    paintLarge();
     const sentences = isLabel(sides.stage) ? largeLabels() : largeFields();
     fill("numbers", sentences.join(" "), section);
   }
@@ -144,13 +148,26 @@
     return text("compare.of_class", { stage, name });
   }
 
-  function largeFields() {
-    const found = versus.fields(sides.stage);
+  function paintLarge() {
+    const found = isLabel(sides.stage) ? versus.labels(sides.stage) : versus.fields(sides.stage);
     find(".afa-pair").hidden = !found;
-    if (!found) return [text("compare.too_large")];
+    if (!found) return;
+    if (isLabel(sides.stage)) {
+      for (const row of ROWS) figure(row).querySelector(".afa-scale")?.remove();
+      found.forEach((bytes, i) => paintLabelField(figure(ROWS[i]), bytes, data.size, colourOf, nameOf));
+      const canvas = figure("difference").querySelector("canvas");
+      fitFigure(canvas);
+      paintChange(canvas, changeKinds(...found, scene.target?.bytes, view.label).kinds);
+      return;
+    }
     const smooth = sides.stage === "cam" || sides.stage === "cam_par";
     for (const row of ["a", "b"]) paintField(figure(row), found[row], found.size, found.limits, { smooth });
     paintField(figure("difference"), found.difference, found.size, [-found.most, found.most], { table: SIGNED, smooth });
+  }
+
+  function largeFields() {
+    const found = versus.fields(sides.stage);
+    if (!found) return [text("compare.too_large")];
     const share = (test) => percent(found.difference.reduce((count, d) => count + test(d), 0) / found.difference.length);
     const least = 0.02 * (found.limits[1] - found.limits[0]);
     const sentences = [found.same ? text("compare.same") : text("compare.fields", { more: share((d) => d > least),
@@ -160,16 +177,9 @@
   }
 
   function largeLabels() {
-    find(".afa-pair").hidden = false;
-    for (const row of ROWS) figure(row).querySelector(".afa-scale")?.remove();
     versus.labels(sides.stage).forEach((bytes, i) => {
-      const box = figure(ROWS[i]);
-      paintLabelField(box, bytes, data.size, colourOf, nameOf);
-      fillLegend(box.querySelector(".afa-legend"), areasOf(bytes, text("uncertain"), versus.other));
+      fillLegend(figure(ROWS[i]).querySelector(".afa-legend"), areasOf(bytes, text("uncertain"), versus.other));
     });
-    const canvas = figure("difference").querySelector("canvas");
-    fitFigure(canvas);
-    paintChange(canvas, changeKinds(...versus.labels(sides.stage), scene.target?.bytes, view.label).kinds);
     figure("difference").querySelector(".afa-legend").append(...changeLegend(Boolean(scene.target)));
     return changeWords();
   }
@@ -250,6 +260,12 @@
       loadRun();
     },
     selection: draw,
+    opacity() {
+      if (!ready()) return;
+      sides.STAGES.forEach(paintColumn);
+      paintLarge();
+      keepMarks();
+    },
     cell: drawCell,
     other: () => (ready() ? sides.changes : null),
     facts: () => find('[data-fill="words"]').textContent,

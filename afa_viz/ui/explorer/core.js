@@ -62,13 +62,16 @@ function gone(error) {
 // --- tabs: who draws when --------------------------------------------------------------------------------------------
 
 const CELL = 1; // the query cell moved
-const SELECTION = 2; // class, block, head, colours, or the size of the page
-const DATA = 3; // another explanation
-const HOOKS = [null, "cell", "selection", "data"];
+const OPACITY = 2; // the opacity of the maps
+const SELECTION = 3; // class, block, head, scale, or the size of the page
+const DATA = 4; // another explanation
+const HOOKS = [null, "cell", "opacity", "selection", "data"];
+const LEVELS = { pin: CELL, hover: CELL, rest: CELL, opacity: OPACITY }; // of what is chosen; all else: SELECTION
 const tabs = new Map(); // name -> {hooks, section, stale}
 const always = []; // hooks of what is always in sight: strip, status line
 
-/** A tab and what it does; `data` draws everything, `selection` what class, block and head change, `cell` the rest.
+/** A tab and what it does; `data` draws everything, `selection` what class, block and head change, `opacity`
+ * only paints the maps anew, `cell` does what follows the pointer.
  * Beside that: `build`, `show`, `keys`; `other`, a second side for the program to copy; `facts`, words for its picture. */
 function registerTab(name, hooks) {
   const section = $(`[role=tabpanel][data-tab="${name}"]`);
@@ -133,9 +136,8 @@ function showTab(name) {
 function setView(patch) {
   const { tab, block, ...rest } = patch;
   Object.assign(view, rest);
-  const moved = ["pin", "hover", "rest"];
-  const level = Object.keys(rest).every((key) => moved.includes(key)) ? CELL : SELECTION;
-  if (Object.keys(rest).length) scheduleDraw(level);
+  const levels = Object.keys(rest).map((key) => LEVELS[key] ?? SELECTION);
+  if (levels.length) scheduleDraw(Math.max(...levels));
   if (block != null) {
     view.block = block;
     rebuildHeads();

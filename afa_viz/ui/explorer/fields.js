@@ -81,11 +81,35 @@ function labelCanvas(canvas, map, colourOf, nameOf = () => "") {
   paintLabels(canvas, scene.grey, map, colourOf, nameOf, (LABELS * view.opacity) / HEAT);
 }
 
+const covered = new WeakMap(); // canvas -> how many pixels of the page it is wide; 0 while it is out of sight
+const sizes = new ResizeObserver((changes) => {
+  let other = false;
+  for (const { target, contentRect } of changes) {
+    const width = Math.round(contentRect.width);
+    other ||= width > 0 && covered.get(target) > 0 && covered.get(target) !== width;
+    covered.set(target, width);
+  }
+  if (other) scheduleDraw(SELECTION);
+});
+
+/** How wide a canvas is on the page. To ask makes the browser lay out the page, so it is asked once and told of changes. */
+function widthOf(canvas) {
+  if (!covered.get(canvas)) {
+    covered.set(canvas, canvas.clientWidth);
+    sizes.observe(canvas);
+  }
+  return covered.get(canvas);
+}
+
 /** Give a canvas as many pixels as it covers on the screen, of which a tall picture gets no more than a square one. */
 function fitFigure(canvas) {
-  canvas.style.aspectRatio = `${data.size[1]} / ${data.size[0]}`;
-  canvas.style.maxWidth = `calc(var(--tallest) * ${Math.min(1, data.size[1] / data.size[0])})`; // the page stays usable
-  const width = Math.round(canvas.clientWidth * Math.min(2, window.devicePixelRatio || 1));
+  const shape = `${data.size[1]} / ${data.size[0]}`;
+  if (canvas.dataset.shape !== shape) {
+    canvas.dataset.shape = canvas.style.aspectRatio = shape;
+    canvas.style.maxWidth = `calc(var(--tallest) * ${Math.min(1, data.size[1] / data.size[0])})`; // the page stays usable
+    covered.delete(canvas);
+  }
+  const width = Math.round(widthOf(canvas) * Math.min(2, window.devicePixelRatio || 1));
   const height = Math.round((width * data.size[0]) / data.size[1]);
   if (width && (canvas.width !== width || canvas.height !== height)) [canvas.width, canvas.height] = [width, height];
 }
@@ -150,7 +174,7 @@ function marked(mark) {
   return {
     keep(canvases) {
       for (const canvas of canvases) {
-        if (!canvas.width || !canvas.clientWidth) {
+        if (!canvas.width || !widthOf(canvas)) {
           kept.delete(canvas);
           continue;
         }

@@ -17,7 +17,7 @@
   KEYS["="] = KEYS["+"]; // the same key without shift
 
   registerAlways({
-    selection() {
+    opacity() {
       slider.value = Math.round(100 * view.opacity);
       fill("opacity", `${slider.value}\u00a0%`);
     },

@@ -55,42 +55,46 @@ function heatTable(lut, alpha) {
   return table;
 }
 
-/** A map as a small coloured canvas; `gain` stretches its bytes. */
-function heatSheet(map, table, gain = 1) {
+/** A map as a small coloured canvas. */
+function heatSheet(map, table) {
   const canvas = sheet(map.cols, map.rows);
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(map.cols, map.rows);
   const out = new Uint32Array(pixels.data.buffer);
   const colours = new Uint32Array(table.buffer);
-  for (let i = 0; i < out.length; i++) out[i] = colours[Math.min(255, Math.round(map.bytes[i] * gain))];
+  for (let i = 0; i < out.length; i++) out[i] = colours[map.bytes[i]];
   context.putImageData(pixels, 0, 0);
   return canvas;
 }
 
 /** Fill a canvas: a ground, over it a map as squares or smooth. */
-function paintHeat(canvas, ground, map, table, smooth, gain = 1) {
+function paintHeat(canvas, ground, map, table, smooth) {
   const context = canvas.getContext("2d");
-  context.imageSmoothingEnabled = true;
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(ground, 0, 0, canvas.width, canvas.height);
+  context.putImageData(groundPixels(ground, canvas.width, canvas.height), 0, 0);
   context.imageSmoothingEnabled = smooth;
-  context.drawImage(heatSheet(map, table, gain), 0, 0, canvas.width, canvas.height);
+  context.drawImage(heatSheet(map, table), 0, 0, canvas.width, canvas.height);
 }
 
 const grounds = new WeakMap(); // picture -> its pixels at the few sizes it is drawn at
+const SIZES = 6; // kept of a picture
 
-/** A copy of a picture's pixels at a size; read from the canvas only once, since that is slow. */
+/** A picture's pixels at a size, not to be changed; read from the canvas only once, since that is slow. */
 function groundPixels(ground, width, height) {
   const sizes = grounds.get(ground) ?? new Map();
   grounds.set(ground, sizes);
   const name = `${width} ${height}`;
   if (!sizes.has(name)) {
-    if (sizes.size > 3) sizes.delete(sizes.keys().next().value);
+    if (sizes.size >= SIZES) sizes.delete(sizes.keys().next().value);
     const context = sheet(width, height).getContext("2d", { willReadFrequently: true });
     context.drawImage(ground, 0, 0, width, height);
-    sizes.set(name, context.getImageData(0, 0, width, height).data);
+    sizes.set(name, context.getImageData(0, 0, width, height));
   }
-  return new ImageData(new Uint8ClampedArray(sizes.get(name)), width, height);
+  return sizes.get(name);
+}
+
+/** A copy of them. */
+function groundCopy(ground, width, height) {
+  return new ImageData(new Uint8ClampedArray(groundPixels(ground, width, height).data), width, height);
 }
 
 /** A label map at another size, nearest pixel. */
@@ -112,7 +116,7 @@ function scaledLabels(map, width, height) {
 function paintLabels(canvas, ground, map, colourOf, nameOf, alpha) {
   const context = canvas.getContext("2d");
   const { width, height } = canvas;
-  const pixels = groundPixels(ground, width, height);
+  const pixels = groundCopy(ground, width, height);
   const d = pixels.data;
   const labels = scaledLabels(map, width, height);
   const period = Math.max(6, Math.round(width / 34));

@@ -17,15 +17,12 @@
     const began = performance.now();
     const label = live.label();
     const cut = live.cutLabel();
-    const kind = (l) => (l ? tables.foreground : tables.background);
-    paintLabelField(figure("regions"), label, data.size, kind, () => "");
-    paintLabelField(figure("label"), label, data.size, colourOf, className);
+    paint();
     const shares = tally.shares(label);
     legend("shares", [[`rgb(${tables.foreground})`, text("regions.foreground"), shares.foreground],
       [`rgb(${tables.background})`, text("regions.background"), shares.background],
       ["hatch", text("regions.uncertain"), shares.uncertain]]);
     legend("label", areas(label));
-    paintLabelField(figure("cut"), cut, data.size, colourOf, className);
     legend("cut", areas(cut));
     figure("cut").querySelector("figcaption").textContent = text("regions.cut", { value: live.cut().toFixed(2) });
     for (const name of ["regions", "label", "cut"]) {
@@ -33,10 +30,17 @@
       box.querySelector("canvas").setAttribute("aria-label",
         `${box.querySelector("figcaption").textContent}: ${box.querySelector(".afa-legend").textContent}`);
     }
-    marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
     histogram(label);
     numbers(label, cut);
     section.dataset.drawn = (performance.now() - began).toFixed(1);
+  }
+
+  function paint() {
+    const [label, cut] = [live.label(), live.cutLabel()];
+    paintLabelField(figure("regions"), label, data.size, (l) => (l ? tables.foreground : tables.background), () => "");
+    paintLabelField(figure("label"), label, data.size, colourOf, className);
+    paintLabelField(figure("cut"), cut, data.size, colourOf, className);
+    marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
   }
 
   const legend = (name, rows) => fillLegend(find(`[data-list="${name}"]`), rows);
@@ -237,6 +241,7 @@
       draw();
     },
     selection: draw,
+    opacity: paint,
     cell() { if (data) marks.each(); },
   });
 }

@@ -5,6 +5,7 @@
   const COLOURS = { confused: [204, 121, 167], missed: [0, 114, 178], invented: [213, 94, 0] };
   const RUNGS = ["cam", "cam_rw", "cam_par", "pseudo_label", "seg"];
   let section = null;
+  let errors = null; // of every pixel, a place in KINDS; null where the truth is not known
 
   const find = (selector) => section.querySelector(selector);
   const figure = (name) => find(`[data-view="${name}"]`);
@@ -27,13 +28,11 @@
     for (const name of ["target", "errors"]) figure(name).hidden = !known;
     find('[data-for="unknown"]').hidden = known;
     find(".afa-scored").hidden = !known;
-    paintLabelField(figure("seg"), label, data.size, colourOf, className);
+    errors = known ? errorMap(label, target) : null;
+    paint();
     fillLegend(find('[data-list="seg"]'), areasOf(label, text("seg.not_counted")));
     if (known) {
-      paintLabelField(figure("target"), target, data.size, colourOf, className);
       fillLegend(find('[data-list="target"]'), areasOf(target, text("seg.not_counted")));
-      const errors = errorMap(label, target);
-      paintLabelField(figure("errors"), errors, data.size, (kind) => COLOURS[KINDS[kind]] ?? null, () => "");
       const counted = errors.reduce((sum, kind) => sum + (kind !== 255), 0) || 1;
       const rows = KINDS.map((name, kind) => [name === "right" ? "none" : `rgb(${COLOURS[name]})`, text(`seg.${name}`),
         errors.reduce((sum, k) => sum + (k === kind), 0) / counted]);
@@ -42,6 +41,14 @@
         `${text("seg.errors")}: ${rows.map(([, words, share]) => `${words} ${percent(share)}`).join(", ")}`);
       ladder();
       confusion(label, target);
+    }
+  }
+
+  function paint() {
+    paintLabelField(figure("seg"), scene.seg.bytes, data.size, colourOf, className);
+    if (errors) {
+      paintLabelField(figure("target"), scene.target.bytes, data.size, colourOf, className);
+      paintLabelField(figure("errors"), errors, data.size, (kind) => COLOURS[KINDS[kind]] ?? null, () => "");
     }
     marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
   }
@@ -119,6 +126,7 @@
     },
     data: draw,
     selection: draw,
+    opacity: paint,
     cell() { if (data) marks.each(); },
   });
 }

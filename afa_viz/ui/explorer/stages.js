@@ -2,7 +2,7 @@
 // Symbols as in chain.js.
 
 const stages = (() => {
-  const { resize, withBackground, transition, walkSteps, kernel, parStep, strongest, cutCam, merge } = chain;
+  const { resize, withBackground, transition, walkSteps, kernelByRows, parStep, strongest, cutCam, merge } = chain;
 
   // --- every background score at once --------------------------------------------------------------------------------
 
@@ -48,8 +48,9 @@ const stages = (() => {
     const parOf = (s) => [s.use_par ? s.num_iters : 0, s.dilations, s.par_downscale];
 
     const matrix = (s) => keep("transition", [s.radius, s.power], () => transition(affinity, grid, s));
-    const parKernel = (s) => keep("kernel", [s.dilations, s.par_downscale],
-      () => kernel(resize(image, size, half(s)), half(s), s));
+    const rows = (s) => keep("kernel", [s.dilations, s.par_downscale],
+      () => kernelByRows(resize(image, size, half(s)), half(s), s));
+    const parKernel = (s) => rows(s).all();
     /** The walk with a background score: before it and after each of `count` steps. */
     const steps = (s, beta, count, which = "steps") => keep(which, [beta, s.radius, s.power, count],
       () => walkSteps(withBackground(small, cells, beta), matrix(s), count));
@@ -89,10 +90,12 @@ const stages = (() => {
       enlarged,
       /** The label of a single cut through the CAM. */
       cut: (s) => keep("cut", [s.bkg_score], () => cutCam(cam, labels.slice(1), s.bkg_score)),
-      /** Prepare for dragging the background scores, one map through one iteration of PAR a call; whether more is left. */
+      /** Prepare for dragging the background scores, a row of the kernel or one map through one iteration of PAR a call;
+       * whether more is left. */
       prepare(s) {
         const known = table(s);
         if (known.length === NODES) return false;
+        if (iterations(s) && rows(s).more()) return true;
         known.next ??= { maps: parStart(s, nodes[known.length], "table"), refined: [], left: iterations(s) };
         const { next } = known;
         if (next.left) {

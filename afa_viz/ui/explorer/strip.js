@@ -11,6 +11,7 @@ const STAGES = [ // picture, the tab it opens, the stage whose label it is compa
   { key: "seg", tab: "seg", before: "pseudo_label" },
   { key: "target", tab: "seg" },
 ];
+const BYTES = Uint8Array.from({ length: 256 }, (_, i) => i);
 const colourOf = (label) => (label ? data.palette[label] : null);
 
 const strip = (() => {
@@ -83,8 +84,6 @@ const strip = (() => {
       + `${Math.abs(100 * change.iou).toFixed(1)}`;
     arrow.iou.className = change.iou < 0 ? "afa-less" : "afa-more";
     arrow.pixels.replaceChildren(named("span", "", `+${short(change.gained)}`), named("span", "", `−${short(change.lost)}`));
-    fitFigure(arrow.canvas);
-    if (arrow.canvas.width) paintChange(arrow.canvas, change.kinds);
     arrow.box.setAttribute("aria-label", wordsOf(stage));
   }
 
@@ -131,9 +130,11 @@ const strip = (() => {
 
   /** A map between the numbers of its colours: its own, or 0 to 1 for all. */
   function paintMap(canvas, map, smooth) {
-    let [low, high] = [0, 1];
-    if (!view.shared) [low, high] = limitsOf(fieldOf(map));
-    paintHeat(canvas, scene.grey, { ...map, bytes: bytesOf(fieldOf(map), low, high) }, heat, smooth);
+    const number = fieldOf({ ...map, bytes: BYTES }); // of each of the 256 bytes
+    const [low, high] = view.shared ? [0, 1] : limitsOf(map.bytes).map((byte) => number[byte]);
+    const colours = new Uint32Array(heat.buffer);
+    const table = Uint32Array.from(bytesOf(number, low, high), (byte) => colours[byte]);
+    paintHeat(canvas, scene.grey, map, table, smooth);
   }
 
   const PAINT = {
@@ -156,18 +157,17 @@ const strip = (() => {
     markCell(canvas, data.grid, cell(), Boolean(view.pin));
   }
 
-  function draw() {
-    items.get("target").item.hidden = !scene.target;
+  /** All pictures in the present colours. */
+  function paint() {
     for (const stage of items.values()) {
       if (stage.item.hidden) continue;
-      const { key, canvas, caption, score, button } = stage;
+      const { key, canvas, arrow, before } = stage;
       fitFigure(canvas);
-      caption.textContent = text(`strip.${key}`);
-      const iou = data.scores?.[key]?.iou[view.label];
-      score.textContent = iou == null ? "" : text("strip.iou", { iou: percent(iou) });
-      button.setAttribute("aria-label", text("strip.open", { name: text(`strip.${key}`), iou: score.textContent }));
       if (!canvas.width) continue;
-      if (stage.before) drawArrow(stage);
+      if (before) {
+        fitFigure(arrow.canvas);
+        if (arrow.canvas.width) paintChange(arrow.canvas, arrow.change.kinds);
+      }
       if (key !== "affinity") {
         const base = sheet(canvas.width, canvas.height);
         PAINT[key](base);
@@ -178,8 +178,23 @@ const strip = (() => {
     if (shown) open(shown);
   }
 
+  function draw() {
+    items.get("target").item.hidden = !scene.target;
+    for (const stage of items.values()) {
+      if (stage.item.hidden) continue;
+      const { key, caption, score, button } = stage;
+      caption.textContent = text(`strip.${key}`);
+      const iou = data.scores?.[key]?.iou[view.label];
+      score.textContent = iou == null ? "" : text("strip.iou", { iou: percent(iou) });
+      button.setAttribute("aria-label", text("strip.open", { name: text(`strip.${key}`), iou: score.textContent }));
+      if (stage.before) drawArrow(stage);
+    }
+    paint();
+  }
+
   return {
     selection: draw,
+    opacity: paint,
     cell() { for (const stage of items.values()) drawMark(stage); },
   };
 })();

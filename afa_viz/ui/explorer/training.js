@@ -283,6 +283,7 @@ function trainingRun(key) {
       open();
     },
     selection: draw,
+    opacity() { if (run?.snapshots.length) drawFrame(); },
     cell() {
       const frame = run?.snapshots.length ? frameAt(at) : null;
       if (!data || !frame?.cam || !walked(frame)) {

@@ -91,17 +91,21 @@
     const [look, at] = [walked(), shownStep()];
     const region = regionOf(look.label);
     controls(at);
-    if (mode === "cam") drawFromCam(look, at);
-    else drawFromSeeds(look, at, region);
+    paint(look, at, region);
     title("after", text("walk.after", { name: look.name, at }));
     fill("scale", text(mode === "cam" ? (view.shared ? "walk.scale_shared" : "walk.scale_own") : "walk.scale_seeds"), section);
     fill("marks", text("walk.marks", { name: className(look.label), radius: live.settings.radius,
       which: text(scene.target ? "walk.by_truth" : "walk.by_label") }), section);
+    drawLevels(look, at, region);
+  }
+
+  function paint(look, at, region) {
+    if (mode === "cam") drawFromCam(look, at);
+    else drawFromSeeds(look, at, region);
     markBorders(look.label);
+    marks.keep(section.querySelectorAll('.afa-figs figure:not([data-view="refined"]) canvas[role=img]'));
     clearTimeout(refining);
     refining = setTimeout(() => drawRefined(look, at), REFINE);
-    drawLevels(look, at, region);
-    marks.keep(section.querySelectorAll('.afa-figs figure:not([data-view="refined"]) canvas[role=img]'));
   }
 
   function controls(at) {
@@ -250,6 +254,11 @@
       draw();
     },
     selection: draw,
+    opacity() {
+      if (!live.maker) return drawServed();
+      const look = walked();
+      return paint(look, shownStep(), regionOf(look.label));
+    },
     cell() { if (data) marks.each(); },
     keys: { Enter: dropHere, " ": () => plays.play() },
   });

@@ -108,7 +108,7 @@ const weights = (() => {
       row: row + 1, col: col + 1, best: percent(own[best]), distance, side, needed, total: own.length });
   }
 
-  /** Draw everything about the weights of a pixel of a kernel of `chain.kernel`. */
+  /** Draw everything about the weights of a pixel of a kernel of `chain.kernelByRows`. */
   function draw(section, kernel, [row, col]) {
     const { size: [height, width], dilations } = kernel;
     const size = height * width;
