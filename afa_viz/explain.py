@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-# The stages in order, each with the settings that it reads. A changed setting recomputes its stage and all below.
+# The stages in order, each with the settings that it reads. A changed setting recomputes its stage and all below, but
+# that the affinity does not need the CAM.
 STAGES: dict[str, tuple[str, ...]] = {
     "network": ("long_side",),
     "cam": ("scales", "flip"),
@@ -123,7 +124,8 @@ def recompute(
         raise ValueError(
             "scales or flip changed, which runs the network again; pass the model that made this trace as model=."
         )
-    return _run(fields, config, first, model, progress)
+    kept = {"affinity"} if first == "cam" and not changed.intersection(STAGES["affinity"]) else set()
+    return _run(fields, config, first, model, progress, kept)
 
 
 def _made(model: AFA, trace: Trace) -> bool:
@@ -132,10 +134,17 @@ def _made(model: AFA, trace: Trace) -> bool:
 
 
 @torch.inference_mode()
-def _run(fields: dict, config: ExplainConfig, first: str | None, model: AFA | None, progress: Progress | None) -> Trace:
-    """Run the stages from `first` on; `fields` holds what the ones above gave."""
+def _run(
+    fields: dict,
+    config: ExplainConfig,
+    first: str | None,
+    model: AFA | None,
+    progress: Progress | None,
+    kept: Collection[str] = (),
+) -> Trace:
+    """Run the stages from `first` on, all but the `kept` ones; `fields` holds what is not run."""
     order = list(STAGES)
-    todo = order[order.index(first) :] if first else []
+    todo = [stage for stage in order[order.index(first) :] if stage not in kept] if first else []
     for stage in todo:
         if progress:
             progress(stage)

@@ -93,3 +93,11 @@ def test_whoever_is_there_goes_before_the_examples(session, tmp_path, monkeypatc
     session._explaining = 0
     ahead.join(WAIT)
     assert not ahead.is_alive() and len(session._traces.items()) == len(session.examples)
+
+
+def test_examples_that_would_put_each_other_out_are_not_explained_ahead(session, tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "REST", 0.0)
+    first = session.trace(session.request(f"example:{session.examples[0].name}", "tiny"))
+    monkeypatch.setattr(session, "_trace_bytes_max", int(1.5 * session_module.trace_bytes([first])))
+    app._warm(session, Answers(session, tmp_path / "exports"), "tiny")
+    assert len(session.examples) > 1 and len(session._traces.items()) == 1

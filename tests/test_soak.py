@@ -11,6 +11,7 @@ import pytest
 from app_fixtures import launched, prepare
 
 from afa_viz.__main__ import main
+from afa_viz.ui import memory
 from afa_viz.ui.memory import Trimmer
 from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
@@ -86,11 +87,31 @@ def test_too_short_a_soak_is_a_sentence(capsys):
     assert capsys.readouterr().err == "afa_viz: 0.01 minutes and 4 visitors; expected at least 0.2 and 1.\n"
 
 
-def test_free_memory_is_given_back_and_not_too_often():
-    trim = Trimmer(every=60.0)
-    if not Path("/proc/self/status").exists() or not trim(at_once=True):
+@pytest.mark.parametrize("quiet, within", [(True, 60.0), (False, 0.1)])
+def test_memory_waits_for_quiet_but_not_for_ever(monkeypatch, quiet, within):
+    trims, state = [], {"quiet": False}
+    monkeypatch.setattr(memory, "LOOK", 0.01)
+    trim = Trimmer(lambda: state["quiet"], within)
+    monkeypatch.setattr(trim, "_trim", lambda left: trims.append(left) or 0)
+    for _ in range(3):
+        trim.soon()
+    time.sleep(0.05)
+    assert not trims
+    state["quiet"] = quiet
+    until = time.monotonic() + 30
+    while not trims and time.monotonic() < until:
+        time.sleep(0.01)
+    assert trims == [0], "three calls are one"
+    trim.soon()
+    while len(trims) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert trims == [0, 0]
+
+
+def test_free_memory_is_given_back():
+    trim = Trimmer(lambda: True)
+    if not Path("/proc/self/status").exists() or not trim.now():
         pytest.skip("this C library gives nothing back")
-    assert not trim() and trim(at_once=True)
 
     def resident() -> float:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -105,5 +126,5 @@ def test_free_memory_is_given_back_and_not_too_often():
     thread.start()
     thread.join()
     before = resident()
-    assert trim(at_once=True) and resident() <= before
+    assert trim.now() and resident() <= before
     assert len(kept) == 10

@@ -84,7 +84,7 @@ def cam_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
 
 def affinity_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     """The learned affinity, from the attention logits of the last two blocks."""
-    device = fields["cam"].device  # an earlier trace, whose CAM alone was made anew, lies on the CPU
+    device = fields["cam"].device  # where the walk will be, and where an earlier trace lies
     logits = [block[None].to(device) for block in fields["attn_logits"]]
     weight, bias = fields["affinity_weight"].to(device), fields["affinity_bias"].to(device)
     combined = aff.affinity_logits(logits, weight, bias, config.symmetric)
@@ -100,7 +100,8 @@ def cam_rw_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict
         if not labels.any():
             labels = torch.zeros_like(logits).index_fill_(0, logits.argmax(), 1)
     grid = fields["query_grids"][-1]
-    low, high = walk(fields["cam"][None], fields["affinity"][None], labels[None], grid, config)
+    affinity = fields["affinity"].to(fields["cam"].device)  # of an earlier trace, whose CAM alone was made anew
+    low, high = walk(fields["cam"][None], affinity[None], labels[None], grid, config)
     return {"image_labels": labels, "cam_rw": low[0], "cam_rw_high": high[0]}
 
 

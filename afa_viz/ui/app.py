@@ -235,13 +235,19 @@ def _bind_api(api: Api) -> None:
 
 
 def _warm(session: Session, answers: Answers, model: str) -> None:
-    """Explain the other examples, so that each opens at once; whoever is there goes first."""
+    """Explain the other examples, so that each opens at once; whoever is there goes first.
+
+    Not those of a large network, of which each would put another one out.
+    """
     for example in session.examples:
         while not session.is_quiet(REST):
             time.sleep(0.1)
-        answers.warm(session.request(f"example:{example.name}", model))
-        session.give_back()
-    session.give_back(at_once=True)
+        request = session.request(f"example:{example.name}", model)
+        answers.warm(request)
+        session.memory.soon()
+        if not session.holds(len(session.examples), request):
+            break
+    session.memory.now()
 
 
 def theme() -> gr.themes.Base:

@@ -2,7 +2,8 @@
 
 glibc keeps what it was given for the next time, in an arena for every few threads: a server whose threads take turns at
 large tensors holds twice what it uses. Blocks of a memory map of their own would go back at once, but each stage would
-pay for its pages anew: a trace takes half as long again. So all arenas are trimmed now and then.
+pay for its pages anew: a trace takes half as long again. So all arenas are trimmed now and then, between explanations
+rather than within a visitor's, which is made in two parts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 
-EVERY = 2.0  # seconds at least between two trims: what each costs is then lost among the explanations
+WITHIN = 4.0  # seconds that a trim waits for quiet at most: what it costs is then lost among the explanations
+LOOK = 0.25  # seconds between two looks whether it is quiet
 
 
 def _malloc_trim() -> Callable[[int], int] | None:
@@ -23,22 +25,29 @@ def _malloc_trim() -> Callable[[int], int] | None:
 
 
 class Trimmer:
-    """Gives free memory back, not more often than every so many seconds; does nothing where the C library can not."""
+    """Gives free memory back; does nothing where the C library can not.
 
-    def __init__(self, every: float = EVERY) -> None:
-        self._every, self._last, self._lock = every, 0.0, threading.Lock()
+    Args:
+        is_quiet: whether nobody waits for anything.
+        within: seconds that `soon` waits for that at most.
+    """
+
+    def __init__(self, is_quiet: Callable[[], bool], within: float = WITHIN) -> None:
+        self._is_quiet, self._within, self._waiting = is_quiet, within, threading.Lock()
         self._trim = _malloc_trim()
 
-    def __call__(self, at_once: bool = False) -> bool:
-        """Whether memory was given back now; `at_once` asks for it whenever the last time was."""
-        if self._trim is None or not self._lock.acquire(blocking=False):
-            return False
-        try:
-            now = time.monotonic()
-            if now - self._last < self._every and not at_once:
-                return False
-            self._trim(0)
-            self._last = now
-            return True
-        finally:
-            self._lock.release()
+    def soon(self) -> None:
+        """Once it is quiet, in a thread of its own; many calls until then are one."""
+        if self._trim is not None and self._waiting.acquire(blocking=False):
+            threading.Thread(target=self._when_quiet, daemon=True).start()
+
+    def _when_quiet(self) -> None:
+        until = time.monotonic() + self._within
+        while time.monotonic() < until and not self._is_quiet():
+            time.sleep(LOOK)
+        self._waiting.release()  # before: what is freed from now on needs another one
+        self.now()
+
+    def now(self) -> bool:
+        """Whether memory could be given back."""
+        return self._trim is not None and self._trim(0) >= 0

@@ -29,6 +29,7 @@ from afa_viz.ui.words import english
 
 TRACE_BYTES = 288 * 2**20  # all examples at the bundled size; the memory of a server is the target of `bench start`
 PICTURE_BYTES = 96 * 2**20
+QUIET = 1.0  # seconds without an explanation, before memory is given back
 REMEMBERED = 20_000  # requests, a few hundred bytes each
 
 
@@ -104,13 +105,14 @@ class Session:
         self._dataset = dataset
         self.registry = registry
         self.examples: list[Example] = read_examples(examples)
+        self._trace_bytes_max = trace_bytes_max
         self._traces: SingleFlightCache[Request, Trace] = SingleFlightCache(trace_bytes_max, trace_bytes)
         self._pictures: SingleFlightCache[str, Picture] = SingleFlightCache(
             PICTURE_BYTES, lambda pictures: sum(p.nbytes for p in pictures)
         )
         self._lock = threading.Lock()
         self._requests: OrderedDict[str, Request] = OrderedDict()
-        self.give_back = Trimmer()
+        self.memory = Trimmer(lambda: self.is_quiet(QUIET))
         self._cores = Cores()
         self._explaining = 0  # for visitors, now
         self._explained = -math.inf  # when the last of them ended, by time.monotonic
@@ -119,6 +121,10 @@ class Session:
         """Whether nothing was explained for a visitor in the last so many seconds."""
         with self._lock:
             return not self._explaining and time.monotonic() - self._explained >= seconds
+
+    def holds(self, count: int, request: Request) -> bool:
+        """Whether so many traces like that of a request can be held at the same time."""
+        return count * trace_bytes([self.trace(request, ahead=True)]) <= self._trace_bytes_max
 
     def keep(self, picture: Picture) -> str:
         """Hold an uploaded picture in memory; returns its name for a `Request`."""
@@ -225,7 +231,7 @@ class Session:
             with self._lock:
                 self._explaining -= 1
                 self._explained = time.monotonic()
-            self.give_back()
+            self.memory.soon()
 
     def _explain(self, request: Request, alone: bool) -> Trace:
         model = self.registry.get(request.model)
