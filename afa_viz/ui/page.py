@@ -117,11 +117,12 @@ def component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapp
 
     return gr.HTML(
         value,
-        html_template=explorer_html(),
+        html_template="",  # gradio compiles a template anew for every value: the script puts it there once
         js_on_load=script(),
         server_functions=[guarded(answer) for answer in answers],
         apply_default_css=False,
         elem_id="afa-explorer",
+        markup=explorer_html(),
         tables=tables(),
         offers=json.dumps(offers, ensure_ascii=False),
     )

@@ -170,7 +170,7 @@ def blocks(trace: Trace) -> list[dict[str, Any]]:
 def scene(trace: Trace, scene_key: str) -> dict[str, Any]:
     """What settings below the network do not change."""
     file = io.BytesIO()
-    Image.fromarray(trace.image.numpy()).save(file, format="PNG", compress_level=4)
+    Image.fromarray(trace.image.numpy()).save(file, format="PNG", compress_level=2)
     return {
         "key": scene_key,
         "image": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"),

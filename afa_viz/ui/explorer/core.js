@@ -1,6 +1,7 @@
 // What all tabs share: the explanation that is shown, what is chosen in it, and who draws when. Gradio gives element,
 // props, server and watch. Everything that follows the pointer is drawn from what is already here.
 
+element.innerHTML = props.markup;
 const root = element.querySelector(".afa");
 const views = root.querySelector(".afa-views");
 const $ = (selector, from = root) => from.querySelector(selector);
@@ -9,7 +10,6 @@ const fill = (name, words, from = root) => { for (const e of $$(`[data-fill="${n
 const control = (name) => $(`.afa-bar [data-do="${name}"]`);
 
 const tables = JSON.parse(props.tables);
-const bytesOfText = (letters) => Uint8Array.from(atob(letters), (c) => c.charCodeAt(0));
 const lut = bytesOfText(tables.lut);
 const HEAT = 0.85; // opacity of the largest value on the photograph, as in figures/colour.py
 const heat = heatTable(lut, HEAT);
