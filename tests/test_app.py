@@ -256,7 +256,7 @@ def test_an_example_opens_with_its_own_labels(callbacks):
 def test_an_upload_is_explained_with_predicted_labels(callbacks, tmp_path):
     path = tmp_path / "a.png"
     scene(1)[0].save(path)
-    *_, (value, labels, picture) = callbacks.open_upload(path, "tiny", [], *DEFAULTS)
+    *_, (value, labels, picture, _) = callbacks.open_upload(path, "tiny", [], *DEFAULTS)
     data = json.loads(value)
     assert picture.startswith("upload:") and labels and not data["labels_given"] and data["scores"] is None
     again, kept = callbacks.change_labels(picture, "tiny", ["bus"], [], *DEFAULTS)

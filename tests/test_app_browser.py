@@ -189,6 +189,10 @@ def test_another_example_and_a_photograph_of_ones_own(visit, tmp_path):  # noqa:
     page.locator("#afa-pick input[type=file]").set_input_files(tmp_path / "fake.png")
     expect(page.get_by_text("not a PNG, JPEG or WebP picture")).to_be_visible()
     expect(page.get_by_role("heading", name="Your photograph")).to_be_visible()
+    expect(page.locator("#afa-gallery .thumbnail-item.selected")).to_have_count(0)
+    page.get_by_role("button", name="Thumbnail 3").click()  # the one from before
+    expect(page.get_by_role("heading", name="A photograph")).to_be_visible()
+    expect(page.locator("#afa-gallery .thumbnail-item.selected")).to_have_count(1)
 
 
 def test_a_link_to_another_picture_leads_to_its_class_and_cell(visit):  # noqa: F811

@@ -14,7 +14,7 @@ from app_fixtures import scene
 from PIL import Image
 
 from afa_viz.ui.cache import SingleFlightCache
-from afa_viz.ui.pictures import MAX_BYTES, Refusal, read_upload
+from afa_viz.ui.pictures import MAX_BYTES, THUMBNAIL, Example, Refusal, read_upload
 
 # --- uploads ---------------------------------------------------------------------------------------------------------
 
@@ -39,6 +39,19 @@ def test_transparency_becomes_white_and_equal_pixels_equal_names(tmp_path):
     assert (one.image == 255).all()
     assert one.sha == read_upload(save(tmp_path / "c.png", Image.new("RGB", (40, 40), "white"))).sha
     assert two.image.shape == (40, 40, 3)
+
+
+def test_the_gallery_loads_small_pictures_and_a_broken_one_is_refused_later(tmp_path):
+    def example(path: Path) -> Example:
+        return Example("x", path, None, None, "X", "", "photograph")
+
+    small = example(save(tmp_path / "a.png", Image.new("RGBA", (640, 320), (9, 9, 9, 255)))).thumbnail()
+    assert small.size == (THUMBNAIL, THUMBNAIL // 2) and small.mode == "RGB"
+    broken = tmp_path / "b.png"
+    broken.write_bytes(b"no picture")
+    assert example(broken).thumbnail() == str(broken)
+    with pytest.raises(Refusal):
+        example(broken).read()
 
 
 def huge_png(path: Path) -> Path:

@@ -160,7 +160,7 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
         show_progress_on=explorer, trigger_mode="always_last", **options,
     )  # fmt: skip
     picker.upload.upload(
-        polite_steps(3)(callbacks.open_upload), [picker.upload, controls.model, *settings], opened,
+        polite_steps(4)(callbacks.open_upload), [picker.upload, controls.model, *settings], [*opened, picker.gallery],
         show_progress="minimal", show_progress_on=explorer, trigger_mode="always_last", **options,
     )  # fmt: skip
     controls.model.input(

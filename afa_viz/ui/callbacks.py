@@ -89,6 +89,10 @@ class Callbacks:
             yield first, gr.skip(), picture
         yield self._open(picture, model, settings)
 
+    def _open_beside_gallery(self, picture: str, model: str, settings: tuple) -> Iterator[tuple]:
+        for outputs in self._open_in_steps(picture, model, settings):
+            yield *outputs, gr.update(selected_index=NONE_SELECTED)
+
     def _present(self, request) -> list[str]:
         trace = self.session.trace(request)
         return [trace.class_names[label] for label in trace.present]
@@ -123,14 +127,13 @@ class Callbacks:
     def open_data(self, asked: object, model: str, *settings) -> Iterator[tuple]:
         """An image of the data set, `{"data": id}`: as an example, and no place in the gallery."""
         name = asked.get("data") if isinstance(asked, dict) else None
-        for outputs in self._open_in_steps(f"data:{name}", model, settings):
-            yield *outputs, gr.update(selected_index=NONE_SELECTED)
+        yield from self._open_beside_gallery(f"data:{name}", model, settings)
 
     def open_upload(self, path: str, model: str, *settings) -> Iterator[tuple]:
-        """A photograph that somebody brings."""
+        """A photograph that somebody brings: as `open_data`."""
         if not isinstance(path, (str, os.PathLike)):
             raise Refusal(english("refused.no_photograph"))
-        yield from self._open_in_steps(self.session.keep(read_upload(path)), model, settings)
+        yield from self._open_beside_gallery(self.session.keep(read_upload(path)), model, settings)
 
     def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
         """Another model: value, labels to choose from, the line about it, the radius that it is meant for."""
