@@ -61,7 +61,7 @@ def figure_rows(reports: Reports) -> list[str]:
 
 def hardware(machine: dict[str, Any]) -> str:
     """Where it was measured, and how busy that place was."""
-    text = f"{machine['cpu']}, {machine['threads']} of {machine['cores']} cores"
+    text = f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['cores']} cores"
     load = machine.get("load_before")
     return text if load is None else f"{text}, load {load:.1f} before"
 
@@ -154,7 +154,8 @@ def page(reports: Reports, out: Path) -> str:
         "",
         "Written by `PYTHONPATH=.:docs python docs/make_benchmark_page.py` from `docs/benchmarks.json`, which",
         "`python -m afa_viz bench --json FILE` measured; `benchmarks/README.md` says how. A figure is worth what its",
-        "machine was worth: a load well above 0 before the measurement means that seconds are too long.",
+        "machine was worth: a load well above 0 before the measurement means that seconds are too long, and those of",
+        "different machines are not to be compared.",
         "",
         "## Beside the targets",
         "",

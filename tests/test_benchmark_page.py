@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 MACHINE = {
-    "commit": "0123456789abcdef", "uncommitted_changes": False, "cpu": "Z80", "threads": 1, "cores": 2,
+    "commit": "0123456789abcdef", "uncommitted_changes": False, "cpu": "Z80", "cpu_capability": "8 bit", "threads": 1, "cores": 2,
     "load_before": 0.25,
 }  # fmt: skip
 
@@ -39,7 +39,7 @@ def test_figures_stand_beside_targets_and_costs_are_drawn(tmp_path):
     given.write_text(json.dumps(small_report()))
     maker.main([str(given)], tmp_path)
     lines = (tmp_path / "benchmarks.md").read_text(encoding="utf-8").splitlines()
-    place = "`bench explain` | Z80, 1 of 2 cores, load 0.2 before | `0123456789`"
+    place = "`bench explain` | Z80 (8 bit), 1 of 2 cores, load 0.2 before | `0123456789`"
     assert f"| Full trace, bundled, 256² pixels | 0.375 s | ≤ 0.5 s | met | {place} |" in lines
     assert f"| Full trace, mit_b1, 512² pixels | 4.25 s | ≤ 4 s | **missed** | {place} |" in lines
     assert "| PAR against its textbook form | not measured yet | | | `bench par` | | |" in lines
