@@ -2,7 +2,7 @@
 // the sidebar is set, the server explains the same settings, and its maps take the place of these.
 
 const LARGEST = 1024; // cells; larger grids are left to the server
-const PIECE = 8; // milliseconds of work between two pauses: a frame takes 16
+const PIECE = 8; // milliseconds of work before the page may do something else: a frame takes 16
 const LATER = 5000; // milliseconds, when another picture is asked for
 
 // setting here -> slider of the sidebar (#afa-…)
@@ -56,14 +56,14 @@ const live = (() => {
     return true;
   }
 
-  /** Get ready for dragging, a short piece in every pause. */
+  /** Get ready for dragging, a short piece at a time. */
   function prepare(wait = 200) {
     clearTimeout(pause);
     pause = setTimeout(() => {
       const until = performance.now() + PIECE;
       let more = Boolean(maker);
       while (more && performance.now() < until) more = maker.prepare(settings);
-      if (more) prepare(PIECE);
+      if (more) prepare(0);
     }, wait);
   }
 

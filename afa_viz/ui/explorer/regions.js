@@ -8,39 +8,44 @@
   let section = null;
   let shows = [];
   let dragged = null;
+  let cutIou = null; // of the single cut, as the page says it
 
   const find = (selector) => section.querySelector(selector);
   const figure = (name) => find(`[data-view="${name}"]`);
 
-  function draw() {
+  /** Draw everything; while another threshold moves, all but the single cut. */
+  function draw(withCut = true) {
     if (!data) return;
     const began = performance.now();
     const label = live.label();
-    const cut = live.cutLabel();
-    paint();
+    paint(withCut);
     const shares = tally.shares(label);
     legend("shares", [[`rgb(${tables.foreground})`, text("regions.foreground"), shares.foreground],
       [`rgb(${tables.background})`, text("regions.background"), shares.background],
       ["hatch", text("regions.uncertain"), shares.uncertain]]);
     legend("label", areas(label));
-    legend("cut", areas(cut));
-    figure("cut").querySelector("figcaption").textContent = text("regions.cut", { value: live.cut().toFixed(2) });
+    if (withCut) {
+      legend("cut", areas(live.cutLabel()));
+      figure("cut").querySelector("figcaption").textContent = text("regions.cut", { value: live.cut().toFixed(2) });
+      cutIou = null;
+    }
     for (const name of ["regions", "label", "cut"]) {
       const box = figure(name);
       box.querySelector("canvas").setAttribute("aria-label",
         `${box.querySelector("figcaption").textContent}: ${box.querySelector(".afa-legend").textContent}`);
     }
     histogram(label);
-    numbers(label, cut);
+    numbers(label);
     section.dataset.drawn = (performance.now() - began).toFixed(1);
   }
 
-  function paint() {
-    const [label, cut] = [live.label(), live.cutLabel()];
-    paintLabelField(figure("regions"), label, data.size, (l) => (l ? tables.foreground : tables.background), () => "");
-    paintLabelField(figure("label"), label, data.size, colourOf, className);
-    paintLabelField(figure("cut"), cut, data.size, colourOf, className);
-    marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
+  function paint(withCut = true) {
+    const label = live.label();
+    const kind = (l) => (l ? tables.foreground : tables.background);
+    const painted = [paintLabelField(figure("regions"), label, data.size, kind, () => ""),
+      paintLabelField(figure("label"), label, data.size, colourOf, className)];
+    if (withCut) painted.push(paintLabelField(figure("cut"), live.cutLabel(), data.size, colourOf, className));
+    marks.keep(painted);
   }
 
   const legend = (name, rows) => fillLegend(find(`[data-list="${name}"]`), rows);
@@ -169,7 +174,7 @@
 
   // --- numbers -------------------------------------------------------------------------------------------------------
 
-  function numbers(label, cut) {
+  function numbers(label) {
     find(".afa-truth").hidden = !scene.target;
     if (!scene.target) return;
     const shown = find('[data-do="truth"]').checked;
@@ -190,15 +195,22 @@
       return row;
     }));
     const iou = (map) => percent(tally.scores(map, scene.target.bytes).iou[view.label]);
-    find('[data-fill="iou"]').textContent = text("regions.iou", { name: className(view.label), label: iou(label),
-      cut: iou(cut) });
+    cutIou ??= iou(live.cutLabel());
+    find('[data-fill="iou"]').textContent = text("regions.iou", { name: className(view.label), label: iou(label), cut: cutIou });
   }
 
   // --- hands ---------------------------------------------------------------------------------------------------------
 
   let waiting = 0;
-  const redraw = () => {
-    if (!waiting) waiting = requestAnimationFrame(() => { waiting = 0; draw(); });
+  let cutMoved = false;
+  const redraw = (name) => {
+    cutMoved ||= name === "bkg_score";
+    if (waiting) return;
+    waiting = requestAnimationFrame(() => {
+      waiting = 0;
+      draw(cutMoved);
+      cutMoved = false;
+    });
   };
 
   function build(element) {
@@ -226,9 +238,9 @@
     };
     canvas.addEventListener("pointerup", end);
     canvas.addEventListener("pointercancel", end);
-    find('[data-do="truth"]').addEventListener("change", draw);
+    find('[data-do="truth"]').addEventListener("change", () => draw());
     for (const view of section.querySelectorAll(".afa-figs canvas")) linkCell(view);
-    live.changed(() => { if (view.tab === "regions") redraw(); });
+    live.changed((name) => { if (view.tab === "regions") redraw(name); });
   }
 
   registerTab("regions", {
