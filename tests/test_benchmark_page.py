@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 MACHINE = {
-    "commit": "0123456789abcdef", "uncommitted_changes": False, "cpu": "Z80", "cpu_capability": "8 bit", "threads": 1, "cores": 2,
-    "load_before": 0.25,
+    "commit": "0123456789abcdef", "uncommitted_changes": False, "cpu": "Z80", "cpu_capability": "8 bit",
+    "threads": 1, "cores": 2, "load_before": 0.25,
 }  # fmt: skip
 
 
