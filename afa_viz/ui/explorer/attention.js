@@ -36,7 +36,9 @@
     context.imageSmoothingEnabled = false;
     const [tall, wide] = cover(block);
     const map = { rows: block.keys[0], cols: block.keys[1], bytes: bytesOf(values, low, high) };
+    context.globalAlpha = view.opacity;
     context.drawImage(heatSheet(map, heat), 0, 0, canvas.width * wide, canvas.height * tall);
+    context.globalAlpha = 1;
   }
 
   const limits = (values) => (view.logits ? limitsOf(values) : [0, limitsOf(values)[1]]);

@@ -20,9 +20,13 @@ function changeKinds(old, now, truth, label) {
 /** Draw them over the grey photograph; wrong ones are striped. */
 function paintChange(canvas, kinds) {
   const [rows, cols] = data.size;
-  const context = canvas.getContext("2d");
-  const pixels = groundCopy(scene.grey, canvas.width, canvas.height);
+  const { grey } = scene;
   const large = scaledLabels({ rows, cols, bytes: kinds }, canvas.width, canvas.height);
+  paintBy(canvas, () => paintKinds(canvas, grey, large));
+}
+
+function paintKinds(canvas, ground, large) {
+  const pixels = groundCopy(ground, canvas.width, canvas.height);
   const alpha = Math.min(1, view.opacity / HEAT);
   const period = Math.max(4, Math.round(canvas.width / 40));
   for (let i = 0; i < large.length; i++) {
@@ -32,7 +36,7 @@ function paintChange(canvas, kinds) {
     const colour = dark ? [25, 25, 25] : tables[large[i] % 2 ? "gained" : "lost"];
     for (let c = 0; c < 3; c++) pixels.data[4 * i + c] += (colour[c] - pixels.data[4 * i + c]) * alpha;
   }
-  context.putImageData(pixels, 0, 0);
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
 /** What the colours mean, as elements of a legend. */

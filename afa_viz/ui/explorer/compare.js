@@ -59,10 +59,10 @@
     describe();
     for (const name of sides.STAGES) drawColumn(name);
     drawLarge();
-    keepMarks();
+    marks.keep(drawn());
   }
 
-  const keepMarks = () => marks.keep(section.querySelectorAll(".afa-board canvas, .afa-pair canvas[role=img]"));
+  const drawn = () => section.querySelectorAll(".afa-board canvas, .afa-pair:not([hidden]) canvas[role=img]");
 
   function describe() {
     const parts = sides.differences();
@@ -101,7 +101,7 @@
     if (!found) return;
     const [rows, cols] = found.size;
     const smooth = name === "cam" || name === "cam_par";
-    const paint = (row, low, high, table) => paintHeat(canvases[row], scene.grey,
+    const paint = (row, low, high, table) => heatCanvas(canvases[row],
       { rows, cols, bytes: bytesOf(found[row], low, high) }, table, smooth);
     paint("a", ...found.limits, heat);
     paint("b", ...found.limits, heat);
@@ -262,9 +262,9 @@
     selection: draw,
     opacity() {
       if (!ready()) return;
-      sides.STAGES.forEach(paintColumn);
-      paintLarge();
-      keepMarks();
+      const canvases = drawn();
+      canvases.forEach(repaint);
+      marks.keep(canvases);
     },
     cell: drawCell,
     other: () => (ready() ? sides.changes : null),

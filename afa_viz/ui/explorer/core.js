@@ -12,7 +12,7 @@ const control = (name) => $(`.afa-bar [data-do="${name}"]`);
 const tables = JSON.parse(props.tables);
 const lut = bytesOfText(tables.lut);
 const HEAT = 0.85; // opacity of the largest value on the photograph, as in figures/colour.py
-const heat = heatTable(lut, HEAT);
+const heat = heatTable(lut);
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const MEAN = -1; // the head that stands for the mean of all
 

@@ -1,15 +1,14 @@
 // Pictures of float maps for the tabs that compute in the browser: heat, signed differences, labels, outlines.
 
 const LABELS = 0.6; // opacity of labels while that of the largest value is HEAT, as in figures/colour.py
-const differences = bytesOfText(tables.difference);
-const SIGNED = signedTable(differences, HEAT);
+const SIGNED = signedTable(bytesOfText(tables.difference));
 
 /** RGBA colours of 256 signed values: 0 and 255 are the extremes, the middle is 0 and lets the photograph through. */
-function signedTable(colours, alpha) {
+function signedTable(colours) {
   const table = new Uint8ClampedArray(1024);
   for (let i = 0; i < 256; i++) {
     table.set(colours.subarray(3 * i, 3 * i + 3), 4 * i);
-    table[4 * i + 3] = 255 * alpha * (0.3 + 0.75 * Math.min(1, Math.abs(i - 127.5) / 64));
+    table[4 * i + 3] = 255 * (0.3 + 0.7 * Math.min(1, Math.abs(i - 127.5) / 64));
   }
   return table;
 }
@@ -42,9 +41,14 @@ function caption(figure, words) {
 function paintField(figure, values, [rows, cols], [low, high], { table = heat, smooth = false } = {}) {
   const canvas = figure.querySelector("canvas[role=img]");
   fitFigure(canvas);
-  paintHeat(canvas, scene.grey, { rows, cols, bytes: bytesOf(values, low, high) }, table, smooth);
+  heatCanvas(canvas, { rows, cols, bytes: bytesOf(values, low, high) }, table, smooth);
   fieldBar(figure, low, high, table, limitsOf(values));
   return canvas;
+}
+
+/** Fill a canvas with a map over the grey photograph. */
+function heatCanvas(canvas, map, table, smooth) {
+  paintHeat(canvas, scene.grey, map, table, smooth, () => view.opacity);
 }
 
 /** The colour bar of a figure; the numbers at its ends say so where values `from` … `to` lie beyond them. */
@@ -78,7 +82,7 @@ function paintLabelField(figure, bytes, [rows, cols], colourOf, nameOf) {
 
 /** Fill a canvas with labels over the grey photograph, as opaque as the page's other maps are. */
 function labelCanvas(canvas, map, colourOf, nameOf = () => "") {
-  paintLabels(canvas, scene.grey, map, colourOf, nameOf, (LABELS * view.opacity) / HEAT);
+  paintLabels(canvas, scene.grey, map, colourOf, nameOf, () => (LABELS * view.opacity) / HEAT);
 }
 
 const covered = new WeakMap(); // canvas -> how many pixels of the page it is wide; 0 while it is out of sight
@@ -198,9 +202,9 @@ function marked(mark) {
 
 /** Labels of a map with their colour, name and share, largest first, without the background; `of` has the classes. */
 function areasOf(label, nameOfUnknown, of = data) {
-  const counts = new Map();
-  for (const l of label) counts.set(l, (counts.get(l) ?? 0) + 1);
-  return [...counts].filter(([l]) => l).sort((a, b) => b[1] - a[1]).map(([l, count]) => [l === 255 ? "hatch"
+  const counts = new Uint32Array(256);
+  for (let i = 0; i < label.length; i++) counts[label[i]]++;
+  return [...counts.entries()].filter(([l, count]) => l && count).sort((a, b) => b[1] - a[1]).map(([l, count]) => [l === 255 ? "hatch"
     : `rgb(${of.palette[l]})`, l === 255 ? nameOfUnknown : classWords(of.names[l]), count / label.length]);
 }
 

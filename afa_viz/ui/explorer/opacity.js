@@ -7,8 +7,6 @@
   /** Let every map be drawn with it. */
   function set(opacity) {
     const rounded = Math.round(100 * Math.min(1, Math.max(0, opacity))) / 100;
-    heat.set(heatTable(lut, rounded));
-    SIGNED.set(signedTable(differences, rounded));
     setView({ opacity: rounded });
   }
 

@@ -52,11 +52,11 @@ function greyOf(image) {
 }
 
 /** RGBA colours of the 256 values of a map: weak values let the photograph through (as figures.colour.heat). */
-function heatTable(lut, alpha) {
+function heatTable(lut) {
   const table = new Uint8ClampedArray(1024);
   for (let i = 0; i < 256; i++) {
     table.set(lut.subarray(3 * i, 3 * i + 3), 4 * i);
-    table[4 * i + 3] = 255 * alpha * Math.min(1, 0.12 + (1.5 * i) / 255);
+    table[4 * i + 3] = 255 * Math.min(1, 0.12 + (1.5 * i) / 255);
   }
   return table;
 }
@@ -73,13 +73,29 @@ function heatSheet(map, table) {
   return canvas;
 }
 
-/** Fill a canvas: a ground, over it a map as squares or smooth. */
-function paintHeat(canvas, ground, map, table, smooth) {
-  const context = canvas.getContext("2d");
-  context.putImageData(groundPixels(ground, canvas.width, canvas.height), 0, 0);
-  context.imageSmoothingEnabled = smooth;
-  context.drawImage(heatSheet(map, table), 0, 0, canvas.width, canvas.height);
+/** Fill a canvas: a ground, over it a map as squares or smooth. `opacityNow()` is asked now and at each `repaint`. */
+function paintHeat(canvas, ground, map, table, smooth, opacityNow) {
+  const colours = heatSheet(map, table);
+  paintBy(canvas, () => {
+    const context = canvas.getContext("2d");
+    context.putImageData(groundPixels(ground, canvas.width, canvas.height), 0, 0);
+    context.imageSmoothingEnabled = smooth;
+    context.globalAlpha = opacityNow();
+    context.drawImage(colours, 0, 0, canvas.width, canvas.height);
+    context.globalAlpha = 1;
+  });
 }
+
+const painters = new WeakMap(); // canvas -> what has filled it, to be called again at another opacity
+
+/** Fill a canvas, and remember how. */
+function paintBy(canvas, painter) {
+  painters.set(canvas, painter);
+  painter();
+}
+
+/** Fill a canvas anew with what it shows, at the present opacity; what was drawn on top is gone. */
+const repaint = (canvas) => painters.get(canvas)?.();
 
 const grounds = new WeakMap(); // picture -> its pixels at the few sizes it is drawn at
 const SIZES = 6; // kept of a picture
@@ -118,58 +134,105 @@ function scaledLabels(map, width, height) {
   return out;
 }
 
-/** Fill a canvas with labels over a ground at its own resolution: colours, hatched 255, outlines, names. */
-function paintLabels(canvas, ground, map, colourOf, nameOf, alpha) {
-  const context = canvas.getContext("2d");
+/** Fill a canvas with labels over a ground at its own resolution: colours at `opacityNow()`, outlines and names on top. */
+function paintLabels(canvas, ground, map, colourOf, nameOf, opacityNow) {
+  const [colours, lines] = labelSheets(canvas, map, colourOf, nameOf);
+  paintBy(canvas, () => {
+    const context = canvas.getContext("2d");
+    context.putImageData(groundPixels(ground, canvas.width, canvas.height), 0, 0);
+    context.globalAlpha = opacityNow();
+    context.drawImage(colours, 0, 0);
+    context.globalAlpha = 1;
+    context.drawImage(lines, 0, 0);
+  });
+}
+
+/** Labels as two sheets: their colours, with 255 hatched; and their outlines, white in black, with their names. */
+function labelSheets(canvas, map, colourOf, nameOf) {
   const { width, height } = canvas;
-  const pixels = groundCopy(ground, width, height);
-  const d = pixels.data;
   const labels = scaledLabels(map, width, height);
+  const areas = areasIn(map);
+  const [table, light, white, black] = labelTable(areas, colourOf);
+  const pixels = emptyPixels(width, height);
+  const [filled, edged] = pixels.map(({ data: bytes }) => new Uint32Array(bytes.buffer));
   const period = Math.max(6, Math.round(width / 34));
   const thin = Math.max(1, Math.round(width / 260));
-  const colours = Array.from({ length: 256 }, (_, label) => (label === 255 ? null : undefined));
-  const sums = new Map();
   for (let y = 0; y < height; y++) {
     const [above, below] = [y >= thin ? -thin * width : 0, y + thin < height ? thin * width : 0];
     for (let x = 0; x < width; x++) {
       const at = y * width + x;
       const label = labels[at];
-      const i = 4 * at;
-      if (labels[at + below] !== label || (x + thin < width && labels[at + thin] !== label)) {
-        d[i] = d[i + 1] = d[i + 2] = 255;
-        continue;
-      }
-      if (labels[at + above] !== label || (x >= thin && labels[at - thin] !== label)) {
-        d[i] = d[i + 1] = d[i + 2] = 0;
-        continue;
-      }
-      if (colours[label] === undefined) {
-        colours[label] = colourOf(label) ?? false;
-        sums.set(label, [0, 0, 0]);
-      }
-      let colour = colours[label];
-      if (colour === null) colour = (x + y) % period < period / 2 ? DARK_STRIPE : LIGHT_STRIPE;
-      if (!colour) continue;
-      d[i] += (colour[0] - d[i]) * alpha;
-      d[i + 1] += (colour[1] - d[i + 1]) * alpha;
-      d[i + 2] += (colour[2] - d[i + 2]) * alpha;
-      if (label === 255 || !label) continue;
-      const sum = sums.get(label);
-      sum[0] += x; sum[1] += y; sum[2]++;
+      if (labels[at + below] !== label || (x + thin < width && labels[at + thin] !== label)) edged[at] = white;
+      else if (labels[at + above] !== label || (x >= thin && labels[at - thin] !== label)) edged[at] = black;
+      else filled[at] = label === 255 && (x + y) % period >= period / 2 ? light : table[label];
     }
   }
-  context.putImageData(pixels, 0, 0);
+  const made = sheetsOf(canvas);
+  made.forEach((one, i) => one.getContext("2d").putImageData(pixels[i], 0, 0));
+  writeNames(made[1].getContext("2d"), areas.filter(({ label }) => label && label < 255 && table[label]), nameOf);
+  return made;
+}
+
+const sheets = new WeakMap(); // canvas -> its two sheets: dragging fills them anew in every frame
+let scratch = []; // the pixels that filled the last ones
+
+/** Two sheets of a canvas's size. */
+function sheetsOf(canvas) {
+  const { width, height } = canvas;
+  const [old] = sheets.get(canvas) ?? [];
+  if (old?.width !== width || old.height !== height) sheets.set(canvas, [sheet(width, height), sheet(width, height)]);
+  return sheets.get(canvas);
+}
+
+/** Empty pixels of that size, two times; good until the next call. */
+function emptyPixels(width, height) {
+  if (scratch[0]?.width !== width || scratch[0].height !== height) {
+    scratch = [new ImageData(width, height), new ImageData(width, height)];
+  } else {
+    for (const { data: bytes } of scratch) bytes.fill(0);
+  }
+  return scratch;
+}
+
+/** The labels of a map, largest first: {label, share, x, y}, the last two the middle as shares of width and height. */
+function areasIn({ bytes, rows, cols }) {
+  const [xs, ys, counts] = [new Float64Array(256), new Float64Array(256), new Float64Array(256)];
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < cols; x++) {
+      const label = bytes[y * cols + x];
+      xs[label] += x + 0.5;
+      ys[label] += y + 0.5;
+      counts[label]++;
+    }
+  }
+  return Array.from(counts, (count, label) => ({ label, share: count / (rows * cols), x: xs[label] / count / cols,
+    y: ys[label] / count / rows })).filter(({ share }) => share).sort((a, b) => b.share - a.share);
+}
+
+/** Pixels of all labels, 0 where one has no colour; then of the light stripes of 255, of white and of black. */
+function labelTable(areas, colourOf) {
+  const bytes = new Uint8ClampedArray(4 * 259);
+  const set = (at, colour) => { if (colour) bytes.set([...colour, 255], 4 * at); };
+  for (const { label } of areas) set(label, label === 255 ? DARK_STRIPE : colourOf(label));
+  [LIGHT_STRIPE, [255, 255, 255], [0, 0, 0]].forEach((colour, i) => set(256 + i, colour));
+  const pixels = new Uint32Array(bytes.buffer);
+  return [pixels.subarray(0, 256), ...pixels.subarray(256)];
+}
+
+/** Names in the middle of their areas; one that would cover a larger area's is left out. */
+function writeNames(context, areas, nameOf) {
+  const { width, height } = context.canvas;
   const size = Math.max(11, Math.round(width / 17));
   context.font = `700 ${size}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  const written = []; // largest first; a name that would cover another one is left out
-  for (const [label, [sx, sy, count]] of [...sums].sort((a, b) => b[1][2] - a[1][2])) {
-    const name = count ? nameOf(label) : "";
-    if (!name || count < 0.012 * width * height) continue;
+  const written = [];
+  for (const area of areas) {
+    const name = nameOf(area.label);
+    if (!name || area.share < 0.012) continue;
     const half = context.measureText(name).width / 2 + 4;
-    const x = Math.min(Math.max(sx / count, half), width - half);
-    const y = Math.min(Math.max(sy / count, size), height - size);
+    const x = Math.min(Math.max(area.x * width, half), width - half);
+    const y = Math.min(Math.max(area.y * height, size), height - size);
     if (written.some((w) => Math.abs(w.x - x) < w.half + half && Math.abs(w.y - y) < size)) continue;
     written.push({ x, y, half });
     context.lineWidth = size / 4;

@@ -18,6 +18,7 @@
     if (!data) return;
     const began = performance.now();
     const label = live.label();
+    histogram(label); // first: it measures, and words that change would have the page laid out for that
     paint(withCut);
     const shares = tally.shares(label);
     legend("shares", [[`rgb(${tables.foreground})`, text("regions.foreground"), shares.foreground],
@@ -34,8 +35,7 @@
       box.querySelector("canvas").setAttribute("aria-label",
         `${box.querySelector("figcaption").textContent}: ${box.querySelector(".afa-legend").textContent}`);
     }
-    histogram(label);
-    numbers(label);
+    numbers(label, shares);
     section.dataset.drawn = (performance.now() - began).toFixed(1);
   }
 
@@ -69,24 +69,28 @@
 
   function histogram(label) {
     const canvas = find(".afa-histogram");
+    const plot = plotOf(canvas, { left: LEFT, right: RIGHT, top: 46, bottom: 34 });
     const name = className(view.label);
-    find('[data-fill="histogram"]').textContent = text("regions.histogram", { name });
     const bins = counts(label);
     const total = label.length;
     const several = data.classes.length > 1;
     const colours = [`rgb(${tables.foreground})`, "rgb(204 121 167)", "hatch", `rgb(${tables.background})`];
     const rows = [[colours[0], text("regions.becomes", { name })], [colours[1], text("regions.becomes_other")],
       [colours[2], text("regions.becomes_uncertain")], [colours[3], text("regions.becomes_background")]];
-    legend("bars", rows.filter((_, i) => i !== 1 || several).map(([c, w]) => [c, w, null]));
     const sum = (list) => list.reduce((a, b) => a + b, 0);
     const above = (cut) => sum(bins.map((bin, i) => (i / BINS >= cut ? sum(bin) : 0))) / total;
     const s = live.settings;
+    if (plot) bars(plot, bins, colours, total);
+    find('[data-fill="histogram"]').textContent = text("regions.histogram", { name });
+    legend("bars", rows.filter((_, i) => i !== 1 || several).map(([c, w]) => [c, w, null]));
     if (s) {
       canvas.setAttribute("aria-label", text("regions.histogram_aria", { name, low: percent(above(s.low)),
         high: percent(above(s.high)) }));
     }
-    const plot = plotOf(canvas, { left: LEFT, right: RIGHT, top: 46, bottom: 34 });
-    if (!plot) return;
+  }
+
+  /** The bars by what becomes of their pixels, and over them the settings that cut. */
+  function bars(plot, bins, colours, total) {
     const { context, x, y } = plot;
     const top = Math.max(...bins.map((bin) => Math.sqrt(bin.reduce((a, b) => a + b))));
     const stripes = hatching(context);
@@ -103,6 +107,7 @@
       }
     });
     axis(plot, top, total);
+    const s = live.settings;
     if (s) for (const row of [0, 2, 1]) cutLine(plot, LINES[row], s[LINES[row]], row);
   }
 
@@ -174,13 +179,12 @@
 
   // --- numbers -------------------------------------------------------------------------------------------------------
 
-  function numbers(label) {
+  function numbers(label, shares) {
     find(".afa-truth").hidden = !scene.target;
     if (!scene.target) return;
     const shown = find('[data-do="truth"]').checked;
     find('[data-for="truth"]').hidden = !shown;
     if (!shown) return;
-    const shares = tally.shares(label);
     const found = tally.certain(label, scene.target.bytes);
     const rows = [["foreground", shares.foreground], ["background", shares.background], ["all", 1 - shares.uncertain]];
     find('[data-list="numbers"]').replaceChildren(...rows.map(([name, area]) => {

@@ -134,7 +134,7 @@ const strip = (() => {
     const [low, high] = view.shared ? [0, 1] : limitsOf(map.bytes).map((byte) => number[byte]);
     const colours = new Uint32Array(heat.buffer);
     const table = Uint32Array.from(bytesOf(number, low, high), (byte) => colours[byte]);
-    paintHeat(canvas, scene.grey, map, table, smooth);
+    heatCanvas(canvas, map, table, smooth);
   }
 
   const PAINT = {
@@ -150,9 +150,10 @@ const strip = (() => {
     target: (canvas) => labelCanvas(canvas, layer(scene.target), colourOf),
   };
 
-  function drawMark({ key, canvas }) {
+  /** A picture with the query cell in it; the affinity is the cell's own. */
+  function drawMark({ key, canvas }, fillAffinity = PAINT.affinity) {
     if (!canvas.width || (key === "target" && !scene.target)) return;
-    if (key === "affinity") PAINT.affinity(canvas);
+    if (key === "affinity") fillAffinity(canvas);
     else canvas.getContext("2d").drawImage(bases.get(key), 0, 0);
     markCell(canvas, data.grid, cell(), Boolean(view.pin));
   }
@@ -178,6 +179,17 @@ const strip = (() => {
     if (shown) open(shown);
   }
 
+  /** They are the same at another opacity. */
+  function recolour() {
+    for (const stage of items.values()) {
+      if (stage.item.hidden) continue;
+      if (stage.before) repaint(stage.arrow.canvas);
+      if (bases.has(stage.key)) repaint(bases.get(stage.key));
+      drawMark(stage, repaint);
+    }
+    if (shown) open(shown);
+  }
+
   function draw() {
     items.get("target").item.hidden = !scene.target;
     for (const stage of items.values()) {
@@ -194,7 +206,7 @@ const strip = (() => {
 
   return {
     selection: draw,
-    opacity: paint,
+    opacity: recolour,
     cell() { for (const stage of items.values()) drawMark(stage); },
   };
 })();

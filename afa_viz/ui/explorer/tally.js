@@ -17,21 +17,19 @@ const tally = (() => {
 
   /** Of what is called certain: how much is right (precision) and how much of the true pixels it holds (recall). */
   function certain(label, target) {
-    const counts = { foreground: [0, 0, 0], background: [0, 0, 0], all: [0, 0, 0] }; // right, called, true
+    const [right, called, real] = [[0, 0], [0, 0], [0, 0]]; // pixels of the background and of the foreground
     for (let i = 0; i < label.length; i++) {
-      if (target[i] === UNCERTAIN) continue;
-      counts[target[i] ? "foreground" : "background"][2]++;
-      counts.all[2]++;
-      if (label[i] === UNCERTAIN) continue;
-      const right = label[i] === target[i] ? 1 : 0;
-      for (const name of [label[i] ? "foreground" : "background", "all"]) {
-        counts[name][0] += right;
-        counts[name][1]++;
-      }
+      const [is, truth] = [label[i], target[i]];
+      if (truth === UNCERTAIN) continue;
+      real[truth ? 1 : 0]++;
+      if (is === UNCERTAIN) continue;
+      called[is ? 1 : 0]++;
+      if (is === truth) right[is ? 1 : 0]++;
     }
     const share = (a, b) => (b ? a / b : null);
-    return Object.fromEntries(Object.entries(counts).map(([name, [right, called, real]]) => [name,
-      { precision: share(right, called), recall: share(right, real) }]));
+    const numbers = (of) => ({ precision: share(of(right), of(called)), recall: share(of(right), of(real)) });
+    return { background: numbers((counts) => counts[0]), foreground: numbers((counts) => counts[1]),
+      all: numbers((counts) => counts[0] + counts[1]) };
   }
 
   /** Counts of (true label, label): Map keyed 256 * true + label; 255 on either side is left out. */
