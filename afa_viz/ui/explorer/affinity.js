@@ -152,7 +152,7 @@
     $('[data-list="matrix"]', section).hidden = !matrix.whole;
     if (!matrix.whole) return;
     const canvas = figure("matrix").querySelector("canvas");
-    const width = Math.round(canvas.clientWidth * Math.min(2, window.devicePixelRatio || 1));
+    const width = Math.round(widthOf(canvas) * Math.min(2, window.devicePixelRatio || 1));
     if (!width) return;
     const cells = data.grid[0] * data.grid[1];
     const drawn = [data.key, shown, width, live.settings?.radius].join(" ");

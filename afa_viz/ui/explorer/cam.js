@@ -149,6 +149,7 @@
     },
     selection: draw,
     opacity() {
+      marks.each();
       paintMap();
       paintCut();
     },

@@ -202,6 +202,7 @@
   function drawCell() {
     if (!ready()) return;
     const changed = ROWS.map((row) => cells.get("affinity")[row]);
+    marks.each();
     drawColumn("affinity");
     if (sides.stage === "affinity") {
       drawLarge();

@@ -171,8 +171,8 @@ function playSlider(button, slider, pace = 350) {
   return { play, stop };
 }
 
-/** Canvases with a mark that moves: `keep` them once they are drawn; `each` puts the picture back and marks it anew;
- * `forget` them when they come to show something else. */
+/** Canvases with a mark that moves: `keep` them, and mark them, once they are drawn; `each` puts the pictures of all back
+ * and marks them anew; `forget` them when they come to show something else. */
 function marked(mark) {
   const kept = new Map(); // canvas -> its picture without the mark
   return {
@@ -187,8 +187,8 @@ function marked(mark) {
         const copy = fits ? old : sheet(canvas.width, canvas.height);
         copy.getContext("2d").drawImage(canvas, 0, 0);
         kept.set(canvas, copy);
+        mark(canvas);
       }
-      this.each();
     },
     each() {
       for (const [canvas, copy] of kept) {

@@ -286,10 +286,8 @@ function trainingRun(key) {
     opacity() { if (run?.snapshots.length) drawFrame(); },
     cell() {
       const frame = run?.snapshots.length ? frameAt(at) : null;
-      if (!data || !frame?.cam || !walked(frame)) {
-        marks.each();
-        return;
-      }
+      if (data) marks.each();
+      if (!data || !frame?.cam || !walked(frame)) return;
       drawAffinity(frame);
       marks.keep([figure("affinity").querySelector("canvas")]);
     },
