@@ -172,6 +172,8 @@ def _slowest_tab(page: Any, name: str, key: str, runs: int) -> list[dict[str, An
         with watched(page) as seen:
             found = page.evaluate(f"(count) => bench.{name}(count)", runs)
         asked += seen
+        if not found:  # nothing of this kind in the tab
+            continue
         samples = [{"ms": sample[key], "tab": tab, **sample} for sample in found]
         if not worst or machine.spread([s["ms"] for s in samples])[0] > machine.spread([s["ms"] for s in worst])[0]:
             worst = samples

@@ -40,20 +40,22 @@
     return { drawn: performance.now() - began, work: handler + scripts };
   }
 
+  /** Row and column of the query cell, as the page says them. */
+  const query = () => ["row", "col"].map((name) => document.querySelector(`.afa-bar [data-do="${name}"]`).value).join(" ");
+
   async function many(count, act) {
     const samples = [];
     for (let i = -2; i < count; i++) { // two for warming up
       const sample = await once(() => act(i + 2));
-      if (i >= 0) samples.push(sample);
+      if (i >= 0) samples.push({ ...sample, cell: query() });
     }
     return samples;
   }
 
   const root = () => document.querySelector(".afa");
 
-  /** Pointer events on the cells of the strip's image, one after the other. */
-  function onCells(count, make) {
-    const canvas = document.querySelector(".afa-strip canvas");
+  /** Pointer events on the cells of a canvas, one after the other. */
+  function onCells(canvas, count, make) {
     canvas.scrollIntoView({ block: "nearest" });
     return many(count, (i) => {
       const box = canvas.getBoundingClientRect();
@@ -62,12 +64,30 @@
     });
   }
 
+  const CLICK = [[MouseEvent, { name: "click" }]];
+
+  /** A picture of the open tab that a click moves the query cell on; null where a tab has none. */
+  async function clickable() {
+    for (const canvas of document.querySelectorAll(".afa [role=tabpanel]:not([hidden]) canvas")) {
+      if (!canvas.clientWidth || canvas.closest("button")) continue;
+      const before = query();
+      await onCells(canvas, 1, CLICK);
+      if (query() !== before) return canvas;
+    }
+    return null;
+  }
+
   window.bench = {
     /** Nothing is awaited from the server, and the open tab says the same. */
     rests: () => pending === 0 && !document.querySelector(".afa [role=tabpanel]:not([hidden]):is([data-state=waiting], [data-state=loading])"),
 
-    hover: (count) => onCells(count, [[PointerEvent, { name: "pointermove" }]]),
-    click: (count) => onCells(count, [[MouseEvent, { name: "click" }]]),
+    hover: (count) => onCells(document.querySelector(".afa-strip canvas"), count, [[PointerEvent, { name: "pointermove" }]]),
+
+    /** No samples where the open tab has nothing to click. */
+    async click(count) {
+      const canvas = await clickable();
+      return canvas ? onCells(canvas, count, CLICK) : [];
+    },
 
     opacity: (count) => window.bench.drag('.afa-bar [data-do="opacity"]', count),
 

@@ -144,7 +144,7 @@ def test_start_and_memory_stand_beside_their_targets(monkeypatch, capsys):
 def test_the_page_is_measured(capsys, tmp_path):
     options = prepare(tmp_path)
     path = tmp_path / "app.json"
-    rows = ["threshold", "opacity", "example", "new", "new_first"]
+    rows = ["click", "threshold", "example", "new", "new_first"]
     arguments = ["--runs", "2", "--checkpoint", str(options.checkpoint_folder / "tiny"), "--json", str(path)]
     assert main(["bench", "app", *arguments, "--examples", str(options.examples), "--only", *rows]) == 0
     report = json.loads(path.read_text())["app"]
@@ -153,7 +153,8 @@ def test_the_page_is_measured(capsys, tmp_path):
     for row in report["rows"]:
         assert len(row["samples"]) == 2 and row["met"] == (row["median_ms"] <= row["target_ms"])
         assert 0 < row["median_ms"] < 60_000 and f"{row['median_ms']:.1f}" in shown
-    new, first = report["rows"][3:]
+    click, *_, new, first = report["rows"]
+    assert click["samples"][0]["cell"] != click["samples"][1]["cell"], "a click moves the query cell"
     assert all(a["ms"] >= b["ms"] > 20 for a, b in zip(new["samples"], first["samples"], strict=True))
 
 
