@@ -178,6 +178,25 @@ def test_the_cursor_is_linked_and_asks_for_nothing(visit):  # noqa: F811
     assert seen == []
 
 
+def test_another_opacity_is_what_a_whole_drawing_would_give(visit):  # noqa: F811
+    page = visit(query="cell=3,3&tab=compare")
+    ready(page, COMPARE)
+    pictures = page.locator(f"{COMPARE} canvas[role=img]:visible, .afa-strip canvas:visible")
+    prints = "canvases => canvases.map((canvas) => canvas.toDataURL())"
+    before = pictures.evaluate_all(prints)
+    page.locator('[data-do="opacity"]').fill("40")
+    expect(page.locator('[data-fill="opacity"]')).to_have_text("40 %")
+    dragged = pictures.evaluate_all(prints)
+    assert len(dragged) == len(before) > 25 and sum(a != b for a, b in zip(before, dragged, strict=True)) > 20
+    shared = page.locator('[data-do="shared"]')
+    label = shared.inner_text()
+    for _ in range(2):  # everything is drawn in other colours, then in these again
+        shared.click()
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert shared.inner_text() == label
+    assert pictures.evaluate_all(prints) == dragged
+
+
 def test_of_a_large_grid_only_what_both_sides_know_is_compared(visit):  # noqa: F811
     page = visit(query="model=wide&tab=compare&b_switched=&b_stage=affinity")
     numbers = page.locator(f'{COMPARE} [data-fill="numbers"]')
