@@ -18,6 +18,7 @@ from afa_viz.classes import SANDBOX_CLASSES, palette
 from afa_viz.config import ExplainConfig
 from afa_viz.explain import recompute
 from afa_viz.figures import scores
+from afa_viz.figures.maps import colour_limits
 from afa_viz.model.afa import build_afa
 from afa_viz.ops import par
 from afa_viz.steps import par_steps, walk_steps
@@ -274,9 +275,22 @@ def test_the_order_of_two_lists_and_limits_without_outliers(page):
     lists = [base64.b64encode(values.tobytes()).decode() for values in (first, second)]
     found = page.evaluate("([first, second]) => orderOf(floats(first), floats(second))", lists)
     assert found == pytest.approx(wins)
-    values = np.concatenate([random.random(254), [-50, 80]]).astype(np.float32)
-    low, high = page.evaluate("(text) => robustLimits(floats(text))", base64.b64encode(values.tobytes()).decode())
-    assert 0 <= low < 0.1 and 0.9 < high <= 1  # the two odd values do not count
+    values = np.concatenate([random.random(254), [-50, 8]]).astype(np.float32)
+    text = base64.b64encode(values.tobytes()).decode()
+    low, high = page.evaluate("(text) => robustLimits(floats(text))", text)
+    assert 0 <= low < 0.1 and high == 8  # the one that nothing reaches does not count
+    assert colour_limits(torch.from_numpy(values)) == pytest.approx((low, high))
     spike = np.zeros(100, np.float32)
     spike[7] = 1
     assert page.evaluate("(text) => robustLimits(floats(text))", base64.b64encode(spike.tobytes()).decode()) == [0, 1]
+    for size in (1, 2, 60, 300):
+        numbers = random.integers(0, 256, size).tolist()
+        of_bytes, of_numbers = page.evaluate(
+            "(list) => [robustBytes(Uint8Array.from(list)), robustLimits(Float32Array.from(list))]", numbers
+        )
+        assert of_bytes == of_numbers
+    after = values + np.float32(0.5)
+    after[254] = 30  # from below the colours to far above: no change of the others
+    texts = [base64.b64encode(array.tobytes()).decode() for array in (after - values, values, after)]
+    most = page.evaluate("(texts) => robustChange(...texts.map(floats))", texts)
+    assert most == pytest.approx(0.5)

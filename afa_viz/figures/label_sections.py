@@ -20,7 +20,7 @@ PAR_FRAMES = 20  # iterations that the slider shows at most
 
 def _score_figures(trace: Trace, stage: str) -> list[str]:
     of, picture = (trace.cam_rw, stages.cam_rw) if stage == "cam_rw" else (trace.cam_par, stages.cam_par)
-    limits = maps.shared_limits(trace, of)
+    limits = maps.shared_colour_limits(trace, of)
     word = "the random walk" if stage == "cam_rw" else "PAR"
     names = [(i, trace.class_names[i]) for i in maps.channels(trace)]
     return [html.figure(picture(trace, i), f"Scores of {name} after {word}.", name, limits) for i, name in names]
@@ -31,7 +31,7 @@ def walk(trace: Trace, label: int) -> str:
     config = trace.config
     label = label if label in trace.present else 0
     frames = [step[label] for step in walk_steps(trace, max(config.num_steps, WALK_FRAMES))]
-    limits = (float(min(f.min() for f in frames)), float(max(f.max() for f in frames)))
+    limits = maps.colour_limits(torch.stack(frames))
     names = [f"{i} step{'s' * (i != 1)}" for i in range(len(frames))]
     title = f"{trace.class_names[label]}, step by step"
     shown = config.num_steps if config.use_walk else 0
@@ -41,7 +41,7 @@ def walk(trace: Trace, label: int) -> str:
             "Scores now flow along strong affinities. A constant background score joins the classes, a softmax makes "
             f"them shares, and each step moves them to cells within {config.radius} rows and columns that the affinity "
             f"calls alike. The published walk takes one step.{used} Further steps on the slider show where scores "
-            "would leak.",
+            "would leak. Colours begin at the 2nd percentile, as a few cells that nothing reaches fall to 0.",
         )
         + html.equation(
             f"T<sub>ij</sub> = A<sub>ij</sub><sup>{config.power:g}</sup> / "
@@ -59,7 +59,7 @@ def par(trace: Trace, label: int) -> str:
     channel = maps.channels(trace).index(label)
     iterations = min(max(config.num_iters, 1), PAR_FRAMES)
     frames = [step[channel] for step in par_steps(trace, iterations)]
-    limits = (float(min(f.min() for f in frames)), float(max(f.max() for f in frames)))
+    limits = maps.colour_limits(torch.stack(frames))
     names = [f"{i} iteration{'s' * (i != 1)}" for i in range(len(frames))]
     title = f"{trace.class_names[label]}, iteration by iteration"
     shown = min(config.num_iters, iterations) if config.use_par else 0
@@ -68,7 +68,7 @@ def par(trace: Trace, label: int) -> str:
         html.text(
             "Cells are coarse; edges in the photograph are not. In every iteration each pixel takes the weighted mean "
             "of its neighbours at several distances, with more weight on those of a similar colour, so that scores "
-            f"settle into the object's outline.{used}",
+            f"settle into the object's outline.{used} Colours begin at the 2nd percentile.",
         )
         + html.equation("κ<sub>ij</sub> = softmax<sub>j</sub>(colour) + 0.01 softmax<sub>j</sub>(distance), &emsp; "
                     "m′(i) = Σ<sub>j</sub> κ<sub>ij</sub> m(j)")

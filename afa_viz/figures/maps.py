@@ -16,6 +16,7 @@ Cell = tuple[int, int]
 Limits = tuple[float, float]
 
 AFFINITY_BLOCKS = 2  # the last two blocks; SPEC.md section 4
+UNREACHED = 0.02  # share of the scores that may lie below their colours
 
 
 def cell_box(size: tuple[int, int], grid: tuple[int, int], cell: Cell) -> tuple[int, int, int, int]:
@@ -179,3 +180,19 @@ def shared_limits(trace: Trace, scores: Tensor) -> Limits:
     """Smallest and largest of (K, ., .) scores over background and image labels: one scale for all of them."""
     used = scores[channels(trace)]
     return float(used.min()), float(used.max())
+
+
+def colour_limits(scores: Tensor) -> Limits:
+    """The 2nd percentile and the largest of scores after the walk or PAR, of any shape, for their colours.
+
+    A step of the walk is a weighted mean, so none rises above the others; but a few cells that nothing reaches fall to
+    0, and those would take most of the colours.
+    """
+    values = scores.flatten()
+    low, high = float(values.kthvalue(1 + round(UNREACHED * (len(values) - 1))).values), float(values.max())
+    return (low, high) if high > low else (float(values.min()), high)
+
+
+def shared_colour_limits(trace: Trace, scores: Tensor) -> Limits:
+    """`colour_limits` of (K, ., .) scores over background and image labels: one scale for all of them."""
+    return colour_limits(scores[channels(trace)])

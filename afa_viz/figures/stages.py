@@ -79,17 +79,17 @@ def raw_affinity(trace: Trace, cell: Cell, symmetric: bool = False, limits: Limi
 
 
 def cam_rw(trace: Trace, label: int, high: bool = False, limits: Limits | None = None) -> Picture:
-    """Scores of a label after the random walk, on cells; smallest to largest over background and image labels."""
+    """Scores of a label after the random walk, on cells; `limits`: `maps.shared_colour_limits`."""
     scores = trace.cam_rw_high if high else trace.cam_rw
     values = maps.cam_rw(trace, label, high)
-    return _over(trace, values, limits or maps.shared_limits(trace, scores), smooth=False)
+    return _over(trace, values, limits or maps.shared_colour_limits(trace, scores), smooth=False)
 
 
 def cam_par(trace: Trace, label: int, high: bool = False, limits: Limits | None = None) -> Picture:
-    """Scores of a label after PAR; smallest to largest over background and image labels."""
+    """Scores of a label after PAR; `limits`: `maps.shared_colour_limits`."""
     scores = trace.cam_par_high if high else trace.cam_par
     values = maps.cam_par(trace, label, high)
-    return _over(trace, values, limits or maps.shared_limits(trace, scores), smooth=True)
+    return _over(trace, values, limits or maps.shared_colour_limits(trace, scores), smooth=True)
 
 
 def regions(trace: Trace, alpha: float = 0.6) -> Picture:

@@ -44,7 +44,10 @@ class Theme:
     worse: Colour
 
 
-LEGEND = "On the arrows: change of the class's IoU in points; the prediction is compared with PAR."
+LEGEND = (
+    "On the arrows: change of the class's IoU in points; the prediction is compared with PAR. "
+    "Colours of walk and PAR begin at the 2nd percentile."
+)
 LIGHT = Theme((255, 255, 255), (24, 24, 27), (82, 82, 91), (0, 107, 79), (176, 58, 0))
 DARK = Theme((20, 22, 26), (240, 240, 242), (170, 172, 180), (64, 200, 160), (255, 146, 84))
 
@@ -85,11 +88,11 @@ def panels(trace: Trace, label: int | None = None, cell: Cell | None = None) -> 
         Panel("affinity", "learned affinity", stages.affinity(trace, cell), (0.0, 1.0), (f"to {where}",)),
         _scored(
             "cam_rw", f"random walk, {walk}", stages.cam_rw(trace, label),
-            maps.shared_limits(trace, trace.cam_rw), scores, label, name, "cam",
+            maps.shared_colour_limits(trace, trace.cam_rw), scores, label, name, "cam",
         ),
         _scored(
             "cam_par", f"PAR, {par}", stages.cam_par(trace, label),
-            maps.shared_limits(trace, trace.cam_par), scores, label, name, "cam_rw",
+            maps.shared_colour_limits(trace, trace.cam_par), scores, label, name, "cam_rw",
         ),
         Panel("regions", "regions", stages.regions(trace), notes=areas),
         _scored("pseudo_label", "pseudo label", stages.pseudo_label(trace), None, scores, label, name),

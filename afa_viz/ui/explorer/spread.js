@@ -18,17 +18,38 @@ function quantiles(values, shares) {
   return shares.map((share) => sorted[Math.round(share * (sorted.length - 1))]);
 }
 
-const OUTLIERS = 0.02; // share of the cells at either end of a map of scores that may lie beyond its colours
-/** The numbers of the colours for maps of cells: a few odd cells do not stretch them. */
+const OUTLIERS = 0.02; // share of the cells at the lower end of a map of scores that may lie beyond its colours
+/** The numbers of the colours for maps of scores. A step of the walk is a weighted mean, so none rises above the others;
+ * but a few cells that nothing reaches fall to 0, and those do not stretch them. */
 function robustLimits(...lists) {
   const values = new Float32Array(lists.reduce((sum, list) => sum + list.length, 0));
   lists.reduce((at, list) => {
     values.set(list, at);
     return at + list.length;
   }, 0);
-  const [low, high] = quantiles(values, [OUTLIERS, 1 - OUTLIERS]);
+  const [low, high] = quantiles(values, [OUTLIERS, 1]);
   return high > low ? [low, high] : limitsOf(values);
 }
+
+/** The same of bytes, by counting them. */
+function robustBytes(bytes) {
+  const counts = new Uint32Array(256);
+  for (let i = 0; i < bytes.length; i++) counts[bytes[i]]++;
+  let [low, left] = [0, Math.round(OUTLIERS * (bytes.length - 1)) - counts[0]];
+  while (left >= 0) left -= counts[++low];
+  const [least, high] = limitsOf(bytes);
+  return [high > low ? low : least, high];
+}
+
+/** The largest change from one map of scores to another, but for cells below the colours of either. */
+function robustChange(change, before, after) {
+  const [[lowBefore], [lowAfter]] = [robustLimits(before), robustLimits(after)];
+  const counted = change.filter((_, i) => before[i] >= lowBefore && after[i] >= lowAfter);
+  return largest(counted) || largest(change);
+}
+
+/** The number farthest from 0, without its sign. */
+const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 /** Of all pairs of a number of each list, the share in which the first is higher; ties count half. */
 function orderOf(first, second) {

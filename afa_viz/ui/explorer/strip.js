@@ -129,9 +129,9 @@ const strip = (() => {
   // --- pictures ------------------------------------------------------------------------------------------------------
 
   /** A map between the numbers of its colours: its own, or 0 to 1 for all. */
-  function paintMap(canvas, map, smooth) {
+  function paintMap(canvas, map, smooth, spread = limitsOf) {
     const number = fieldOf({ ...map, bytes: BYTES }); // of each of the 256 bytes
-    const [low, high] = view.shared ? [0, 1] : limitsOf(map.bytes).map((byte) => number[byte]);
+    const [low, high] = view.shared ? [0, 1] : spread(map.bytes).map((byte) => number[byte]);
     const colours = new Uint32Array(heat.buffer);
     const table = Uint32Array.from(bytesOf(number, low, high), (byte) => colours[byte]);
     heatCanvas(canvas, map, table, smooth);
@@ -141,8 +141,8 @@ const strip = (() => {
     image: (canvas) => canvas.getContext("2d").drawImage(scene.image, 0, 0, canvas.width, canvas.height),
     cam: (canvas) => paintMap(canvas, layer(data.cam, place()), true),
     affinity: (canvas) => paintMap(canvas, affinityMap(), false),
-    cam_rw: (canvas) => paintMap(canvas, layer(data.cam_rw, channel()), false),
-    cam_par: (canvas) => paintMap(canvas, layer(data.cam_par, channel()), true),
+    cam_rw: (canvas) => paintMap(canvas, layer(data.cam_rw, channel()), false, robustBytes),
+    cam_par: (canvas) => paintMap(canvas, layer(data.cam_par, channel()), true, robustBytes),
     regions: (canvas) => labelCanvas(canvas, layer(data.pseudo_label),
       (label) => (label ? tables.foreground : tables.background)),
     pseudo_label: (canvas) => labelCanvas(canvas, layer(data.pseudo_label), colourOf),

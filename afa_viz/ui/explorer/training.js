@@ -140,7 +140,7 @@ function trainingRun(key) {
     const cells = data.grid[0] * data.grid[1];
     const maps = run.snapshots.map((_, i) => frameAt(i)).filter((frame) => frame?.cam && walked(frame))
       .map((frame) => plane(walked(frame).scores, 1 + frame.labels.indexOf(view.label), cells));
-    return limitsOf(...maps);
+    return robustLimits(...maps);
   }
 
   function title(name, words, iou) {

@@ -67,14 +67,16 @@ const versus = (() => {
     return band ? bytes.map((byte, i) => (near(i) ? byte : 0)) : bytes;
   }
 
-  /** Both sides with their difference; what may be the rounding to 8 bits counts as none. */
+  /** Both sides with their difference; what may be the rounding to 8 bits counts as none. A `share` lies between 0 and 1;
+   * of other scores a few cells that nothing reaches do not stretch the colours. */
   function pair(mine, theirs, size, share) {
     const [a, b] = [fieldOf(mine), theirs ? fieldOf(theirs) : new Float32Array(mine.bytes.length)];
     const rounding = (1.05 * (mine.high - mine.low + (theirs ? theirs.high - theirs.low : 0))) / 255 / 2;
     const difference = b.map((value, i) => (Math.abs(value - a[i]) > rounding ? value - a[i] : 0));
-    const limits = share && view.shared ? [0, 1] : limitsOf(a, b);
+    const limits = share && view.shared ? [0, 1] : (share ? limitsOf : robustLimits)(a, b);
     const same = !difference.some(Boolean);
-    const most = same ? limits[1] - limits[0] || 1 : Math.max(...limitsOf(difference).map(Math.abs));
+    const apart = share ? largest(difference) : robustChange(difference, a, b);
+    const most = same ? limits[1] - limits[0] || 1 : apart;
     return { a, b, difference, size, limits, most, same };
   }
 

@@ -123,7 +123,7 @@
     paintField(figure("before"), maps[0], data.grid, limits(maps[0]));
     paintField(figure("after"), maps[at], data.grid, limits(maps[at]));
     const change = maps[at].map((v, i) => v - maps[0][i]);
-    const most = Math.max(1e-6, ...robustLimits(change).map(Math.abs));
+    const most = Math.max(1e-6, robustChange(change, maps[0], maps[at]));
     paintField(figure("change"), change, data.grid, [-most, most], { table: SIGNED });
     title("before", text("walk.before_cam", { name }));
     title("change", text("walk.change", { at }));
