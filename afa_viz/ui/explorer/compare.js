@@ -261,12 +261,7 @@
       loadRun();
     },
     selection: draw,
-    opacity() {
-      if (!ready()) return;
-      const canvases = drawn();
-      canvases.forEach(repaint);
-      marks.keep(canvases);
-    },
+    opacity() { if (ready()) recolour(drawn(), marks); },
     cell: drawCell,
     other: () => (ready() ? sides.changes : null),
     facts: () => find('[data-fill="words"]').textContent,

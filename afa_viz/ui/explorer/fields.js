@@ -200,6 +200,12 @@ function marked(mark) {
   };
 }
 
+/** Canvases that show the same at another opacity, with their mark. */
+function recolour(canvases, marks) {
+  canvases.forEach(repaint);
+  marks.keep(canvases);
+}
+
 /** Labels of a map with their colour, name and share, largest first, without the background; `of` has the classes. */
 function areasOf(label, nameOfUnknown, of = data) {
   const counts = new Uint32Array(256);

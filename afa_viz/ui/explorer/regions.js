@@ -19,7 +19,11 @@
     const began = performance.now();
     const label = live.label();
     histogram(label); // first: it measures, and words that change would have the page laid out for that
-    paint(withCut);
+    const kind = (l) => (l ? tables.foreground : tables.background);
+    const painted = [paintLabelField(figure("regions"), label, data.size, kind, () => ""),
+      paintLabelField(figure("label"), label, data.size, colourOf, className)];
+    if (withCut) painted.push(paintLabelField(figure("cut"), live.cutLabel(), data.size, colourOf, className));
+    marks.keep(painted);
     const shares = tally.shares(label);
     legend("shares", [[`rgb(${tables.foreground})`, text("regions.foreground"), shares.foreground],
       [`rgb(${tables.background})`, text("regions.background"), shares.background],
@@ -37,15 +41,6 @@
     }
     numbers(label, shares);
     section.dataset.drawn = (performance.now() - began).toFixed(1);
-  }
-
-  function paint(withCut = true) {
-    const label = live.label();
-    const kind = (l) => (l ? tables.foreground : tables.background);
-    const painted = [paintLabelField(figure("regions"), label, data.size, kind, () => ""),
-      paintLabelField(figure("label"), label, data.size, colourOf, className)];
-    if (withCut) painted.push(paintLabelField(figure("cut"), live.cutLabel(), data.size, colourOf, className));
-    marks.keep(painted);
   }
 
   const legend = (name, rows) => fillLegend(find(`[data-list="${name}"]`), rows);
@@ -257,7 +252,7 @@
       draw();
     },
     selection: draw,
-    opacity: paint,
+    opacity() { recolour(section.querySelectorAll(".afa-figs canvas"), marks); },
     cell() { if (data) marks.each(); },
   });
 }

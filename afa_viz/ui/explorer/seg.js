@@ -126,7 +126,7 @@
     },
     data: draw,
     selection: draw,
-    opacity: paint,
+    opacity() { recolour(section.querySelectorAll(".afa-figs canvas[role=img]"), marks); },
     cell() { if (data) marks.each(); },
   });
 }
