@@ -48,8 +48,8 @@ def _strip(trace: Trace, label: int, cell: Cell) -> str:
     name = trace.class_names[label]
     ladder = scores.stage_scores(trace)
     caption = f"Every stage for {escape(name)} and one query cell (framed). Bright is more; hatched is uncertain."
-    arrows = "" if ladder is None else f" {strip.LEGEND}"
-    body = html.text(caption + arrows) + html.pipeline(strip.panels(trace, label, cell))
+    arrows = "" if ladder is None else f" {strip.ARROWS}"
+    body = html.text(f"{caption}{arrows} {strip.COLOURS}") + html.pipeline(strip.panels(trace, label, cell))
     if ladder is None:
         return body + html.text("The truth of this image is not known, so no stage is scored.")
     present = sorted({int(v) for v in trace.target.unique()} - {colour.IGNORE}) if trace.target is not None else []

@@ -44,10 +44,8 @@ class Theme:
     worse: Colour
 
 
-LEGEND = (
-    "On the arrows: change of the class's IoU in points; the prediction is compared with PAR. "
-    "Colours of walk and PAR begin at the 2nd percentile."
-)
+COLOURS = "Colours of walk and PAR begin at the 2nd percentile."
+ARROWS = "On the arrows: change of the class's IoU in points; the prediction is compared with PAR."
 LIGHT = Theme((255, 255, 255), (24, 24, 27), (82, 82, 91), (0, 107, 79), (176, 58, 0))
 DARK = Theme((20, 22, 26), (240, 240, 242), (170, 172, 180), (64, 200, 160), (255, 146, 84))
 
@@ -160,9 +158,9 @@ def draw(row: list[Panel], columns: int | None = None, side: int = 240, theme: T
     margin = gap // 3
     rows = -(-len(row) // columns)
     line = head + height + foot + margin
-    legend = any(panel.change is not None for panel in row)
+    legend = f"{ARROWS} {COLOURS}" if any(panel.change is not None for panel in row) else COLOURS
     full = columns * (slot + gap) + 2 * margin - (gap if rows == 1 else 0)
-    sheet = Image.new("RGB", (full, rows * line + margin + legend * 2 * small), theme.paper)
+    sheet = Image.new("RGB", (full, rows * line + margin + 2 * small), theme.paper)
     pen = ImageDraw.Draw(sheet)
     for i, (panel, tile) in enumerate(zip(row, tiles, strict=True)):
         left, top = margin + (i % columns) * (slot + gap), margin + (i // columns) * line
@@ -173,8 +171,7 @@ def draw(row: list[Panel], columns: int | None = None, side: int = 240, theme: T
         _notes(sheet, pen, panel, left, top + head + height + 4, slot, small, theme)
         if i + 1 < len(row) and row[i + 1].stage != "target":
             _arrow(pen, left + width, gap + slot - width, top + head + height // 2, row[i + 1], small, theme)
-    if legend:
-        pen.text((margin, sheet.height - margin), LEGEND, theme.quiet, fitting(LEGEND, full - margin, small), "ls")
+    pen.text((margin, sheet.height - margin), legend, theme.quiet, fitting(legend, full - margin, small), "ls")
     return np.array(sheet)
 
 

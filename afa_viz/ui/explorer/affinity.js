@@ -41,7 +41,7 @@
     fillLegend($('[data-list="labels"]', section), legendOf(labels));
     const before = step === "learned" ? stretched(found.symmetric) : found.raw;
     const change = (step === "learned" ? found.learned : found.symmetric).map((value, i) => value - before[i]);
-    const most = Math.max(1e-6, ...limitsOf(change).map(Math.abs));
+    const most = Math.max(1e-6, largest(change));
     paintField(figure("change"), change, data.grid, [-most, most], { table: SIGNED });
     for (const name of [...MAPS_OF, "change"]) mark(name);
     words(found, labels);

@@ -208,10 +208,9 @@ function recolour(canvases, marks) {
 
 /** Labels of a map with their colour, name and share, largest first, without the background; `of` has the classes. */
 function areasOf(label, nameOfUnknown, of = data) {
-  const counts = new Uint32Array(256);
-  for (let i = 0; i < label.length; i++) counts[label[i]]++;
-  return [...counts.entries()].filter(([l, count]) => l && count).sort((a, b) => b[1] - a[1]).map(([l, count]) => [l === 255 ? "hatch"
-    : `rgb(${of.palette[l]})`, l === 255 ? nameOfUnknown : classWords(of.names[l]), count / label.length]);
+  const here = [...countsOf(label).entries()].filter(([l, count]) => l && count).sort((a, b) => b[1] - a[1]);
+  return here.map(([l, count]) => [l === 255 ? "hatch" : `rgb(${of.palette[l]})`,
+    l === 255 ? nameOfUnknown : classWords(of.names[l]), count / label.length]);
 }
 
 /** The largest areas by name, the others together. */

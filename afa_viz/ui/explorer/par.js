@@ -32,7 +32,7 @@
     if (!data) return;
     const { maps, size } = iterations();
     if (!maps.length) return;
-    const limits = (map) => (view.shared ? limitsOf(maps[0], maps.at(-1)) : robustLimits(map));
+    const limits = (map) => (view.shared ? robustLimits(maps[0], maps.at(-1)) : robustLimits(map));
     const name = className(view.label);
     const slider = find('[data-do="iteration"]');
     slider.max = Math.max(1, count());
@@ -44,7 +44,7 @@
     paintField(figure("after"), maps[shown()], size, limits(maps[shown()]), { smooth: true });
     const growth = (1 + data.chain.w2) ** shown(); // the weights of a pixel sum to that: all scores have grown alike
     const change = maps[shown()].map((v, i) => v / growth - maps[0][i]);
-    const most = Math.max(1e-6, ...limitsOf(change).map(Math.abs));
+    const most = Math.max(1e-6, robustChange(change, maps[0], maps[shown()]));
     paintField(figure("change"), change, size, [-most, most], { table: SIGNED, smooth: true });
     title("after", text("par.after", { name, at: shown() }));
     title("change", text("par.change", { at: shown() }));

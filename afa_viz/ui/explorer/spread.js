@@ -12,13 +12,20 @@ function limitsOf(...lists) {
   return [low, high];
 }
 
+/** How often each of the 256 bytes is there. */
+function countsOf(bytes) {
+  const counts = new Uint32Array(256);
+  for (let i = 0; i < bytes.length; i++) counts[bytes[i]]++;
+  return counts;
+}
+
 /** The values below which given shares of a list lie. */
 function quantiles(values, shares) {
   const sorted = Float32Array.from(values).sort();
   return shares.map((share) => sorted[Math.round(share * (sorted.length - 1))]);
 }
 
-const OUTLIERS = 0.02; // share of the cells at the lower end of a map of scores that may lie beyond its colours
+const OUTLIERS = 0.02; // share of the cells of a map of scores that may lie beyond one end of its colours
 /** The numbers of the colours for maps of scores. A step of the walk is a weighted mean, so none rises above the others;
  * but a few cells that nothing reaches fall to 0, and those do not stretch them. */
 function robustLimits(...lists) {
@@ -33,8 +40,7 @@ function robustLimits(...lists) {
 
 /** The same of bytes, by counting them. */
 function robustBytes(bytes) {
-  const counts = new Uint32Array(256);
-  for (let i = 0; i < bytes.length; i++) counts[bytes[i]]++;
+  const counts = countsOf(bytes);
   let [low, left] = [0, Math.round(OUTLIERS * (bytes.length - 1)) - counts[0]];
   while (left >= 0) left -= counts[++low];
   const [least, high] = limitsOf(bytes);

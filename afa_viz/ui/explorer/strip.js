@@ -180,7 +180,7 @@ const strip = (() => {
   }
 
   /** They are the same at another opacity. */
-  function recolour() {
+  function repaintAll() {
     for (const stage of items.values()) {
       if (stage.item.hidden) continue;
       if (stage.before) repaint(stage.arrow.canvas);
@@ -206,7 +206,7 @@ const strip = (() => {
 
   return {
     selection: draw,
-    opacity: recolour,
+    opacity: repaintAll,
     cell() { for (const stage of items.values()) drawMark(stage); },
   };
 })();
