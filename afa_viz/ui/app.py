@@ -177,9 +177,8 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
         [explorer, controls.labels, controls.model, controls.model_line, controls.sliders["radius"]],
         show_progress="minimal", show_progress_on=explorer, **options,
     )  # fmt: skip
-    controls.labels.input(
-        polite(2)(callbacks.change_labels), [picture, *controls.inputs], [explorer, controls.labels], **now
-    )
+    for told in (controls.labels.input, explorer.clear):  # gradio tells of no label that goes by the cross or Backspace
+        told(polite(2)(callbacks.change_labels), [picture, *controls.inputs], [explorer, controls.labels], **now)
     scores = [controls.sliders["bkg_score_low"], controls.sliders["bkg_score_high"]]
     movable: dict[str, Any] = {"left_out": controls.left_out, **controls.sliders}
     for name, item in movable.items():

@@ -51,8 +51,8 @@
   const countOf = (labels, kind) => labels.reduce((sum, label) => sum + (label === kind), 0);
   function legendOf(labels) {
     return [["POSITIVE", `rgb(${COLOURS[matrix.POSITIVE]})`], ["NEGATIVE", `rgb(${COLOURS[matrix.NEGATIVE]})`],
-      ["IGNORED", "hatch"]].map(([kind, colour]) => [colour,
-      text(`affinity.${kind.toLowerCase()}`, { count: countOf(labels, matrix[kind]) }), null]);
+      ["IGNORED", "hatch"]].map(([kind, colour]) => [colour, kind.toLowerCase(), countOf(labels, matrix[kind])])
+      .filter(([, , count]) => count).map(([colour, kind, count]) => [colour, text(`affinity.${kind}`, { count }), null]);
   }
 
   function words(found, labels) {

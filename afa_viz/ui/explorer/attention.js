@@ -18,9 +18,7 @@
     markRegion(canvas, data.size, (i) => map[i] === view.label);
     edge = sheet(canvas.width, canvas.height);
     edge.getContext("2d").drawImage(canvas, 0, 0);
-    const by = text(scene.target ? "attention.by_truth" : "attention.by_label");
-    figure("query").querySelector("figcaption").textContent = text("attention.query", { name: className(view.label), by });
-    canvas.setAttribute("aria-label", text("attention.query", { name: className(view.label), by }));
+    caption(figure("query"), text("attention.query", { outline: outlineWords(map) }));
   }
 
   /** How much of the picture the keys of a block cover: rows and columns that fill no whole key have none. */

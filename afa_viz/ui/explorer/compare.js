@@ -157,7 +157,7 @@
       found.forEach((bytes, i) => paintLabelField(figure(ROWS[i]), bytes, data.size, colourOf, nameOf));
       const canvas = figure("difference").querySelector("canvas");
       fitFigure(canvas);
-      paintChange(canvas, changeKinds(...found, scene.target?.bytes, view.label).kinds);
+      paintChange(canvas, changed().kinds);
       return;
     }
     const smooth = sides.stage === "cam" || sides.stage === "cam_par";
@@ -180,19 +180,21 @@
     versus.labels(sides.stage).forEach((bytes, i) => {
       fillLegend(figure(ROWS[i]).querySelector(".afa-legend"), areasOf(bytes, text("uncertain"), versus.other));
     });
-    figure("difference").querySelector(".afa-legend").append(...changeLegend(Boolean(scene.target)));
+    figure("difference").querySelector(".afa-legend").append(...changeLegend(changed()));
     return changeWords();
   }
 
-  /** Pixels of the class that B gains and loses at the large stage, and what that does to its IoU. */
+  /** Pixels of the class that B gains and loses at the large stage. */
+  const changed = () => changeKinds(...versus.labels(sides.stage), scene.target?.bytes, view.label);
+
+  /** The same in words, and what it does to the IoU. */
   function changeWords() {
-    const found = changeKinds(...versus.labels(sides.stage), scene.target?.bytes, view.label);
-    const number = (count) => count.toLocaleString();
+    const found = changed();
     const words = [text("strip.change", {
-      step: "B", name: className(view.label), gained: number(found.gained), lost: number(found.lost) })];
+      step: "B", name: className(view.label), gained: found.gained, lost: found.lost })];
     const [a, b] = [iouOf(data.scores, sides.stage), iouOf(versus.other.scores, sides.stage)];
     if (scene.target) {
-      words.push(text("strip.change_wrong", { gained: number(found.gainedWrong), lost: number(found.lostWrong) }));
+      words.push(text("strip.change_wrong", { gained: found.gainedWrong, lost: found.lostWrong }));
     }
     if (a != null && b != null) words.push(text("strip.change_iou", { iou: signed(100 * (b - a)) }));
     return words;

@@ -37,13 +37,13 @@ function restoreLink() {
   read("step", (value) => tables.texts[`lab.${value}.task`], (value) => { view.step = value; });
   read("tab", (value) => tabs.has(value), (value) => showTab(value));
   const labelOf = (value) => data.classes.find((c) => classId(c.label) === value)?.label;
-  read("class", labelOf, (value) => Object.assign(view, { label: labelOf(value) }));
-  view.rest = strongest();
+  read("class", labelOf, (value) => Object.assign(view, { label: labelOf(value), picked: true }));
+  Object.assign(view, { rest: strongest(), home: true });
   const cellOf = (value) => value.split(",").map((n) => whole(n) - 1);
   read("cell", (value) => {
     const [row, col, ...more] = cellOf(value);
     return !more.length && row >= 0 && col >= 0 && row < data.grid[0] && col < data.grid[1];
-  }, (value) => Object.assign(view, { pin: cellOf(value), rest: cellOf(value) }));
+  }, (value) => Object.assign(view, { pin: cellOf(value), rest: cellOf(value), home: false }));
   read("block", (value) => whole(value) >= 1 && whole(value) <= scene.blocks.length, (value) => { view.block = whole(value) - 1; });
   const { heads } = scene.blocks[view.block];
   read("head", (value) => whole(value) >= 1 && whole(value) <= heads, (value) => { view.head = whole(value) - 1; });

@@ -99,6 +99,7 @@ const overview = (() => {
 
   function scaleOf(section, top) {
     const bar = $(".afa-overview-scale", section);
+    bar.classList.remove("afa-unused");
     paintRamp(bar.querySelector("canvas"), lut);
     bar.lastElementChild.textContent = digits(top);
   }

@@ -68,7 +68,6 @@
     const name = className(view.label);
     const bins = counts(label);
     const total = label.length;
-    const several = data.classes.length > 1;
     const colours = [`rgb(${tables.foreground})`, "rgb(204 121 167)", "hatch", `rgb(${tables.background})`];
     const rows = [[colours[0], text("regions.becomes", { name })], [colours[1], text("regions.becomes_other")],
       [colours[2], text("regions.becomes_uncertain")], [colours[3], text("regions.becomes_background")]];
@@ -77,7 +76,7 @@
     const s = live.settings;
     if (plot) bars(plot, bins, colours, total);
     find('[data-fill="histogram"]').textContent = text("regions.histogram", { name });
-    legend("bars", rows.filter((_, i) => i !== 1 || several).map(([c, w]) => [c, w, null]));
+    legend("bars", rows.filter((_, i) => bins.some((bin) => bin[i])).map(([colour, words]) => [colour, words, null]));
     if (s) {
       canvas.setAttribute("aria-label", text("regions.histogram_aria", { name, low: percent(above(s.low)),
         high: percent(above(s.high)) }));

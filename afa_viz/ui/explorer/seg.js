@@ -35,7 +35,7 @@
       fillLegend(find('[data-list="target"]'), areasOf(target, text("seg.not_counted")));
       const counted = errors.reduce((sum, kind) => sum + (kind !== 255), 0) || 1;
       const rows = KINDS.map((name, kind) => [name === "right" ? "none" : `rgb(${COLOURS[name]})`, text(`seg.${name}`),
-        errors.reduce((sum, k) => sum + (k === kind), 0) / counted]);
+        errors.reduce((sum, k) => sum + (k === kind), 0) / counted]).filter(([, , share]) => share);
       fillLegend(find('[data-list="errors"]'), rows);
       figure("errors").querySelector("canvas").setAttribute("aria-label",
         `${text("seg.errors")}: ${rows.map(([, words, share]) => `${words} ${percent(share)}`).join(", ")}`);
@@ -70,12 +70,7 @@
       tick.style.left = `${100 * (miou ?? 0)}%`;
       track.append(bar, tick);
       number.textContent = percent(share);
-      if (before != null && Math.abs(share - before) >= 0.0005) {
-        const change = document.createElement("small");
-        change.className = share < before ? "afa-less" : "afa-more";
-        change.textContent = ` ${share < before ? "▼" : "▲"} ${Math.abs(100 * (share - before)).toFixed(1)}`;
-        number.append(change);
-      }
+      if (before != null) number.append(" ", deltaOf(share - before));
       if (key === "pseudo_label") name.textContent += ` (${text("seg.of", { share: percent(coverage) })})`;
       row.title = text("seg.rung_title", { iou: percent(share), miou: percent(miou) });
       row.append(name, track, number);

@@ -80,9 +80,7 @@ const strip = (() => {
     const { arrow } = stage;
     const change = changeOf(stage);
     arrow.change = change;
-    arrow.iou.textContent = change.iou == null ? "" : `${change.iou < -0.0005 ? "▼" : change.iou > 0.0005 ? "▲" : "="} `
-      + `${Math.abs(100 * change.iou).toFixed(1)}`;
-    arrow.iou.className = change.iou < 0 ? "afa-less" : "afa-more";
+    arrow.iou.replaceChildren(...(change.iou == null ? [] : [deltaOf(change.iou)]));
     arrow.pixels.replaceChildren(named("span", "", `+${short(change.gained)}`), named("span", "", `−${short(change.lost)}`));
     arrow.box.setAttribute("aria-label", wordsOf(stage));
   }
@@ -90,11 +88,11 @@ const strip = (() => {
   const short = (count) => (count < 1000 ? String(count) : `${(count / 1000).toFixed(count < 9950 ? 1 : 0)}k`);
 
   function wordsOf({ key, before, arrow: { change } }) {
-    const numbers = { step: text(`strip.step_${key}`), name: className(view.label), gained: change.gained.toLocaleString(),
-      lost: change.lost.toLocaleString(), from: text(`strip.${before}`), to: text(`strip.${key}`) };
+    const numbers = { step: text(`strip.step_${key}`), name: className(view.label), gained: change.gained,
+      lost: change.lost, from: text(`strip.${before}`), to: text(`strip.${key}`) };
     let words = text("strip.change", numbers);
     if (scene.target) {
-      words += ` ${text("strip.change_wrong", { gained: change.gainedWrong.toLocaleString(), lost: change.lostWrong.toLocaleString() })}`;
+      words += ` ${text("strip.change_wrong", { gained: change.gainedWrong, lost: change.lostWrong })}`;
     }
     if (change.iou != null) words += ` ${text("strip.change_iou", { iou: signed(100 * change.iou) })}`;
     return words;
@@ -109,7 +107,7 @@ const strip = (() => {
     const words = named("span", "", wordsOf(stage));
     words.id = "afa-change-words";
     const legend = named("span", "afa-legend");
-    legend.append(...changeLegend(Boolean(scene.target)));
+    legend.append(...changeLegend(stage.arrow.change));
     box.replaceChildren(title, canvas, legend, words);
     box.hidden = false;
     fitFigure(canvas);
@@ -138,7 +136,7 @@ const strip = (() => {
   }
 
   const PAINT = {
-    image: (canvas) => canvas.getContext("2d").drawImage(scene.image, 0, 0, canvas.width, canvas.height),
+    image: (canvas) => paintPicture(canvas, scene.image),
     cam: (canvas) => paintMap(canvas, layer(data.cam, place()), true),
     affinity: (canvas) => paintMap(canvas, affinityMap(), false),
     cam_rw: (canvas) => paintMap(canvas, layer(data.cam_rw, channel()), false, robustBytes),
@@ -155,7 +153,7 @@ const strip = (() => {
     if (!canvas.width || (key === "target" && !scene.target)) return;
     if (key === "affinity") fillAffinity(canvas);
     else canvas.getContext("2d").drawImage(bases.get(key), 0, 0);
-    markCell(canvas, data.grid, cell(), Boolean(view.pin));
+    if (!unseen()) markCell(canvas, data.grid, cell(), Boolean(view.pin));
   }
 
   /** All pictures in the present colours. */
@@ -173,6 +171,7 @@ const strip = (() => {
         const base = sheet(canvas.width, canvas.height);
         PAINT[key](base);
         bases.set(key, base);
+        if (nameSheets.has(base)) nameSheets.set(canvas, nameSheets.get(base));
       }
       drawMark(stage);
     }
