@@ -25,7 +25,7 @@ from afa_viz.evaluation.tables import iou_table, percent, text_table
 from afa_viz.explain import explain
 from afa_viz.model.afa import AFA
 from afa_viz.ops.metrics import ConfusionMatrix, Scores, average_precision, f1_per_image
-from afa_viz.steps import stage_labels
+from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
 STAGES = ("cam", "cam_rw", "cam_par", "pseudo_label", "seg", "seg_multi_scale")
