@@ -26,7 +26,7 @@ TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goe
 SCRIPTS = (  # one function scope, in this order
     "paint", "core", "words", "icons", "beside", "link", "bar", "hands", "chain", "tally", "stages", "spread", "fields",
     "marks", "opacity", "plots", "levels", "curve", "series", "live", "typed", "changes", "sides", "versus", "heads", "overview",
-    "matrix", "strip", "share", "seeds", "weights", "crf", *TABS, "start",
+    "matrix", "strip", "fork", "share", "seeds", "weights", "crf", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
 COMMENT = re.compile(r"^\s*(?://.*|/\*\*.*\*/)\n", re.MULTILINE)

@@ -18,6 +18,7 @@ const MEAN = -1; // the head that stands for the mean of all
 
 const view = { label: 0, block: -1, head: MEAN, rest: [0, 0], pin: null, hover: null, iteration: null, shared: false,
   opacity: HEAT, logits: false, tab: "", step: "",
+  shownLabel: "pseudo_label", // of the two labels the one that the tab Regions shows
   picked: false, // the class was chosen by hand or by the address
   home: true, // the query cell rests on the strongest one of the class
   guessing: false }; // a question of the lab is open, and what would tell its answer is covered
@@ -194,7 +195,7 @@ function loadScene(name, key) {
   });
 }
 
-const MAPS = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label"];
+const MAPS = ["cam", "affinity", "cam_rw", "cam_par", "affinity_label", "pseudo_label"];
 
 async function receive() {
   if (!props.value) return;

@@ -53,6 +53,7 @@
     root.classList.toggle("afa-guessing", Boolean(on));
     if (view.guessing === Boolean(on)) return;
     view.guessing = Boolean(on);
+    if (on) say("", true); // what was said of the query cell
     scheduleDraw(CELL);
   }
 
@@ -272,6 +273,7 @@
       linkCell(figure().querySelector("canvas"));
       new MutationObserver(veil).observe(section, { attributes: true, attributeFilter: ["hidden"] });
     },
+    show: veil,
     data: load,
     selection: draw,
     cell() { if (contents) marks.each(); },

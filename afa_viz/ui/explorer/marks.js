@@ -40,11 +40,11 @@ function markWindow(canvas, [rows, cols], [row, col], radius) {
   context.restore();
 }
 
-/** What `markRegion` finds to draw of the chosen class on a label map, in words. */
-function outlineWords(map, byTruth = scene.target, label = view.label) {
+/** What `markRegion` finds to draw of a class on a label map, in words; the map is the truth or else `by` a label. */
+function outlineWords(map, by = "by_label", label = view.label) {
   const count = map.reduce((sum, l) => sum + (l === label), 0);
   const found = !count ? "none" : count === map.length ? "all" : "some";
-  return text(`outline.${found}`, { name: className(label), by: text(byTruth ? "attention.by_truth" : "attention.by_label") });
+  return text(`outline.${found}`, { name: className(label), by: text(`attention.${scene.target ? "by_truth" : by}`) });
 }
 
 /** Outline, white in black, of where `inside(index)` holds on a grid. */
