@@ -213,6 +213,7 @@ async function receive() {
     next.affinity = wholeMatrix(next.affinity, next.grid);
     const [otherPicture, first] = [scene !== nextScene, Boolean(data?.partial)];
     [data, scene, par] = [next, nextScene, null];
+    photo.note(raw);
     view.iteration = null;
     view.block = view.block >= 0 && view.block < raw.num_blocks ? view.block : raw.num_blocks - 1;
     chooseAgain(otherPicture || first);

@@ -224,6 +224,7 @@
 
   function open(button) {
     button.setAttribute("aria-busy", "true");
+    photo.another();
     say(text("data.opening", { title: button.querySelector("small").textContent }), true);
     trigger("select", { data: button.dataset.id });
   }
