@@ -11,7 +11,7 @@ from afa_viz.ui.callbacks import Callbacks, nothing, only, polite, polite_steps
 from afa_viz.ui.controls import Controls, Picker
 from afa_viz.ui.cores import VISITORS
 
-# of explorer/photo.js: the inputs of an event, the last one with the number of its turn
+# of explorer/photo.js: the inputs of an opening; of one that another has overtaken before it was sent the first is null
 OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
 UPLOADED = "(...inputs) => window.afaUploaded?.(inputs) ?? inputs"
 
@@ -19,44 +19,46 @@ UPLOADED = "(...inputs) => window.afaUploaded?.(inputs) ?? inputs"
 def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
     """Bind them all, but for the address; whatever may run the network shares one limit."""
     options: dict = {"concurrency_id": "model", "concurrency_limit": VISITORS, "api_visibility": "private"}
-    turns, turn = callbacks.turns, gr.Number(visible=False)
+    turns = callbacks.turns
     settings = [controls.left_out, *controls.sliders.values()]
     opened = [explorer, controls.labels, picture]
     now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
 
     def open_example(request: gr.Request, event: gr.SelectData, *args):
-        def call(*args):
-            yield callbacks.open_example(*args)
+        def call(index, *args):  # with its place in the gallery, which a photograph may have emptied since the press
+            yield *callbacks.open_example(index, *args), gr.update(selected_index=index)
 
-        *args, number = args
-        return polite(3)(only(3)(turns.opening))(request.session_hash, call, number, event.index, *args)
+        if args[0] is None:
+            return nothing(4)
+        return polite(4)(only(4)(turns.opening))(request.session_hash, call, event.index, *args)
 
     # A press that comes while another is answered is answered too, and with its own event: gradio keeps the first one's
     # for what it defers.
     picker.gallery.select(
-        open_example, [controls.model, *settings, turn], opened, show_progress="minimal", show_progress_on=explorer,
-        trigger_mode="multiple", js=OPENED, **options,
+        open_example, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
+        show_progress_on=explorer, trigger_mode="multiple", js=OPENED, **options,
     )  # fmt: skip
 
     def open_data(request: gr.Request, event: gr.EventData, *args):
-        *args, number = args
-        yield from polite_steps(4)(turns.opening)(request.session_hash, callbacks.open_data, number, event._data, *args)
+        if args[0] is None:
+            yield nothing(4)
+            return
+        yield from polite_steps(4)(turns.opening)(request.session_hash, callbacks.open_data, event._data, *args)
 
     explorer.select(
-        open_data, [controls.model, *settings, turn], [*opened, picker.gallery], show_progress="minimal",
+        open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
         show_progress_on=explorer, trigger_mode="multiple", js=OPENED, **options,
     )  # fmt: skip
 
     def open_upload(request: gr.Request, path, labels, *args):
-        if path is None:  # the browser takes the file away when something else was chosen while it came
+        if path is None:
             yield nothing(4)
             return
-        *args, number = args
         call = partial(callbacks.open_upload, labels=labels)
-        yield from polite_steps(4)(turns.opening)(request.session_hash, call, number, path, *args)
+        yield from polite_steps(4)(turns.opening)(request.session_hash, call, path, *args)
 
     picker.upload.upload(
-        open_upload, [picker.upload, controls.labels, controls.model, *settings, turn], [*opened, picker.gallery],
+        open_upload, [picker.upload, controls.labels, controls.model, *settings], [*opened, picker.gallery],
         show_progress="minimal", show_progress_on=explorer, trigger_mode="multiple", js=UPLOADED, **options,
     )  # fmt: skip
 
