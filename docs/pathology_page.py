@@ -15,8 +15,10 @@ are written by `python docs/measure_pathologies.py --scenes {scenes}`.
 ## Every stage
 
 mIoU by stage; the stages before the prediction know the image labels. "Uncertain": share of the pixels that the
-pseudo label leaves out. With `missing_labels` a class that was left out counts as absent for mAP and F1, and the
-stages that know the labels can not find it: only the prediction is comparable there.
+pseudo label leaves out; its own mIoU counts the others alone and is not comparable with the columns beside it. From CAM
+to walk the rule changes too: the CAM is cut at its background score, the walk decides against the low one. With
+`missing_labels` a class that was left out counts as absent for mAP and F1, and the stages that know the labels can not
+find it: only the prediction is comparable there.
 
 {stages}
 
@@ -37,7 +39,8 @@ Which share of their heads and bodies each stage gives the right class.
 ## What walk and PAR do to what the CAM missed
 
 Of the pixels of quadruped heads and bodies that the cut CAM misses, the share that is right after the walk and after
-PAR; and of those that it had, the share that is wrong afterwards.
+PAR; and of those that it had, the share that is wrong afterwards. The change of rule from the cut CAM to the walk has
+its part in both.
 
 {fates}
 

@@ -11,6 +11,8 @@ import torch
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, html, maps, scores, stages
 from afa_viz.figures.lettering import percent
+from afa_viz.ops import par as par_op
+from afa_viz.ops import random_walk
 from afa_viz.steps import par_steps, stage_labels, walk_steps
 from afa_viz.trace import Trace
 
@@ -45,11 +47,17 @@ def walk(trace: Trace, label: int) -> str:
         )
         + html.equation(
             f"T<sub>ij</sub> = A<sub>ij</sub><sup>{config.power:g}</sup> / "
-            f"( Σ<sub>i</sub> A<sub>ij</sub><sup>{config.power:g}</sup> + 0.1 ), &emsp; "
+            f"( Σ<sub>k</sub> A<sub>kj</sub><sup>{config.power:g}</sup> + {random_walk.EPS:g} ), &emsp; "
             "m′<sub>c</sub>(j) = Σ<sub>i</sub> m<sub>c</sub>(i) T<sub>ij</sub>"
         )
         + html.grid([*_score_figures(trace, "cam_rw"), html.player(title, frames, names, limits, True, shown)])
     )
+
+
+def _pixels(config: ExplainConfig) -> str:
+    """How near and how far PAR's neighbours lie, in pixels of the image that is shown."""
+    nearest, farthest = (config.par_downscale * d for d in (min(config.dilations), max(config.dilations)))
+    return f"{nearest} to {farthest}"
 
 
 def par(trace: Trace, label: int) -> str:
@@ -66,12 +74,16 @@ def par(trace: Trace, label: int) -> str:
     used = "" if config.use_par else " In this trace PAR is switched off: the maps are the walk's at image size."
     return (
         html.text(
-            "Cells are coarse; edges in the photograph are not. In every iteration each pixel takes the weighted mean "
-            "of its neighbours at several distances, with more weight on those of a similar colour, so that scores "
-            f"settle into the object's outline.{used} Colours begin at the 2nd percentile.",
+            "Cells are coarse; edges in the photograph are not. PAR works on the image at 1 / "
+            f"{config.par_downscale} of its size. In every iteration each pixel there takes a weighted sum of the "
+            f"scores of {8 * len(config.dilations)} neighbours, {_pixels(config)} pixels of this image away, with more "
+            "weight on those of a similar colour, so that scores move towards the object's outline."
+            f"{used} Colours begin at the 2nd percentile. σ is the standard deviation among the neighbours, ρ the "
+            "distance.",
         )
-        + html.equation("κ<sub>ij</sub> = softmax<sub>j</sub>(colour) + 0.01 softmax<sub>j</sub>(distance), &emsp; "
-                    "m′(i) = Σ<sub>j</sub> κ<sub>ij</sub> m(j)")
+        + html.equation("κ<sub>ij</sub> = softmax<sub>j</sub>( −mean<sub>RGB</sub> (|I<sub>j</sub> − I<sub>i</sub>| / "
+                    f"({par_op.W1:g} σ))² ) + {par_op.W2:g} softmax<sub>j</sub>( −(ρ<sub>ij</sub> / "
+                    f"({par_op.W1:g} σ<sub>ρ</sub>))² ), &emsp; m′(i) = Σ<sub>j</sub> κ<sub>ij</sub> m(j)")
         + html.grid([*_score_figures(trace, "cam_par"), html.player(title, frames, names, limits, False, shown)])
     )  # fmt: skip
 
@@ -130,8 +142,9 @@ def pseudo(trace: Trace) -> str:
     found = sorted({int(v) for v in trace.pseudo_label.unique()} - {0, colour.IGNORE})
     names = ", ".join(trace.class_names[i] for i in found) or "background only"
     return html.text(
-        "The reliable regions with their classes are the label that trains the affinity and the decoder; uncertain "
-        "pixels train nothing. No human drew it.",
+        "The reliable regions with their classes are the label that the decoder (in the recipe for COCO also the "
+        "affinity) learns from in the joint phase of a run. Otherwise both learn from a label that is made in the same "
+        "way without the walk. Uncertain pixels train nothing. No human drew it.",
     ) + html.grid(
         [
             html.figure(
@@ -160,7 +173,7 @@ def seg(trace: Trace) -> str:
     return (
         html.text(
             "The decoder, trained on pseudo labels of many images, reads the features of all four stages. It needs no "
-            "image labels, and it can be better than the labels it learned from, because errors differ between images.",
+            "image labels, and it can be better than the labels it learned from, where errors differ between images.",
         )
         + html.grid(figures)
         + key
