@@ -20,6 +20,7 @@ from afa_viz.data.sandbox.recipe import DEFAULT
 from afa_viz.data.sandbox.scene import SPLIT_IDS
 from afa_viz.evaluation.published import REFERENCES
 from afa_viz.figures import label_sections, sections
+from afa_viz.lab.steps import RAISED
 from afa_viz.model.afa import AFFINITY_BLOCKS, build_afa, parameter_count
 from afa_viz.model.card import Card
 from afa_viz.model.publish import model_page
@@ -80,6 +81,7 @@ def test_published_numbers_in_texts_are_those_of_the_settings(language):
     assert numbers(texts["walk.equation"])[-1] == random_walk.EPS
     assert [SANDBOX.weight_seg, SANDBOX.weight_aff] == [0.5, 1.0] and numbers(texts["train.equation"]) == [0.5]
     assert REFERENCES["voc", "val"]["seg_crf"].miou in numbers(texts["par.crf_hint"])
+    assert numbers(texts["lab.regions.task"]) == [RAISED]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
