@@ -88,6 +88,7 @@ def explain(
         "class_names": class_names,
         "palette": palette,
         "checkpoint_id": getattr(model, "checkpoint_id", ""),
+        **_training_of(model),
         "image_labels": given,
         "labels_given": given is not None,
     }
@@ -169,6 +170,13 @@ def _names(model: AFA) -> tuple[tuple[str, ...], tuple[classes.Colour, ...]]:
     if card is not None:
         return tuple(card.class_names), tuple(tuple(c) for c in card.palette)
     return classes.names_for(model.num_classes), classes.colours_for(model.num_classes)
+
+
+def _training_of(model: AFA) -> dict[str, Any]:
+    """What the model's card says about the labels that it learned from."""
+    card = getattr(model, "card", None)
+    names = ("affinity_trained_on", "decoder_trained_on", "affinity_at_centre")
+    return {} if card is None else {name: getattr(card, name) for name in names}
 
 
 class _CallableModule(types.ModuleType):

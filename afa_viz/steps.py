@@ -1,4 +1,4 @@
-"""Looking into a trace: the label of every stage, and the steps inside the walk and PAR, recomputed on request."""
+"""Looking into a trace: the steps inside the walk and PAR, recomputed on request, and a dense CRF in PAR's place."""
 
 from __future__ import annotations
 
@@ -9,29 +9,11 @@ import torch
 from torch import Tensor
 
 from afa_viz.ops import affinity as aff
-from afa_viz.ops import banded_walk, dense_crf, par, pseudo_label, random_walk
+from afa_viz.ops import banded_walk, dense_crf, par, pseudo_label
 from afa_viz.ops import cam as cams
-from afa_viz.stages.refine import kept_channels
+from afa_viz.stages.refine import kept_channels, par_size
+from afa_viz.stages.walk import walk_start
 from afa_viz.trace import Trace
-
-
-def stage_labels(trace: Trace) -> dict[str, Tensor]:
-    """(H, W) uint8 label that every stage would give, in order.
-
-    cam: cut at `bkg_score`. cam_rw: resized to the image, then the strongest score, low background score. cam_par:
-    the strongest score, likewise. pseudo_label and seg as they are.
-    """
-    used = kept_channels(trace.image_labels)
-    cut = pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], trace.config.bkg_score)[0]
-    walked = cams.resize(trace.cam_rw[used][None], (trace.image.shape[0], trace.image.shape[1]))[0]
-    labels = {
-        "cam": cut,
-        "cam_rw": pseudo_label.label_of(walked, used),
-        "cam_par": pseudo_label.label_of(trace.cam_par[used], used),
-        "pseudo_label": trace.pseudo_label,
-        "seg": trace.seg,
-    }
-    return {stage: label.to(torch.uint8) for stage, label in labels.items()}
 
 
 def walk_steps(trace: Trace, num_steps: int, bkg_score: float | None = None) -> Iterator[Tensor]:
@@ -42,8 +24,7 @@ def walk_steps(trace: Trace, num_steps: int, bkg_score: float | None = None) -> 
     """
     config = trace.config
     beta = config.bkg_score_low if bkg_score is None else bkg_score
-    small = cams.resize(trace.cam[None], trace.grid)
-    start = random_walk.with_background(small, trace.image_labels[None], beta)
+    start = walk_start(trace.cam[None], trace.image_labels[None], trace.grid, beta)
     steps = banded_walk.walk_steps_near(start, trace.affinity[None], config.radius, config.power, num_steps=num_steps)
     for scores in steps:
         yield scores[0]
@@ -58,7 +39,7 @@ def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
     config = trace.config
     labels = kept_channels(trace.image_labels)
     image01 = trace.image.permute(2, 0, 1).float()[None] / 255
-    size = tuple(max(1, side // config.par_downscale) for side in trace.image.shape[:2])
+    size = par_size(trace.image.shape[:2], config)
     small = cams.resize(image01, size)
     if config.use_walk:
         start = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))
@@ -89,7 +70,7 @@ def crf_label(trace: Trace) -> Tensor:
 
 
 def with_crf(trace: Trace) -> Trace:
-    """The trace with a dense CRF in PAR's place, for both background scores; all above it is shared.
+    """The trace with a dense CRF in PAR's place, for both labels and background scores; all above it is shared.
 
     It starts from the walked scores at image size, without the walk from the softmax of the CAM, as PAR does.
 
@@ -102,51 +83,59 @@ def with_crf(trace: Trace) -> Trace:
         starts = [cams.resize(scores[labels][None], size)[0] for scores in (trace.cam_rw, trace.cam_rw_high)]
     else:
         starts = list(pseudo_label.start_of_cam(trace.cam[labels[1:] - 1], betas, size))
-    refined = torch.zeros(2, len(trace.class_names), *size)
-    refined[:, labels] = torch.stack([dense_crf.dense_crf(trace.image, start) for start in starts])
-    low, high = (pseudo_label.label_of(scores[labels], labels)[None] for scores in refined)
-    merged = pseudo_label.merge_low_high(low, high)[0]
+    plain = starts
+    if trace.config.use_walk:
+        plain = list(pseudo_label.start_of_cam(trace.cam[labels[1:] - 1], betas, size))
+    par, label = _refined_by_crf(trace, starts, labels)
+    refined, affinity_label = (par, label) if plain is starts else _refined_by_crf(trace, plain, labels)
     return dataclasses.replace(
         trace,
-        cam_par=refined[0],
-        cam_par_high=refined[1],
-        pseudo_label=merged.to(torch.uint8),
-        regions=pseudo_label.regions(merged),
+        cam_par=par[0],
+        cam_par_high=par[1],
+        pseudo_label=label,
+        regions=pseudo_label.regions(label),
+        cam_refined=refined[0],
+        cam_refined_high=refined[1],
+        affinity_label=affinity_label,
     )
 
 
-def target_cells(trace: Trace, at_centre: bool = False) -> Tensor:
-    """(h, w) uint8 pseudo label of every cell, from which its affinity labels are made; 255 uncertain.
+def _refined_by_crf(trace: Trace, starts: list[Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+    """(2, K, H, W) scores after the CRF from (P, H, W) ones of both background scores, and their label."""
+    refined = torch.zeros(2, len(trace.class_names), *starts[0].shape[-2:])
+    refined[:, labels] = torch.stack([dense_crf.dense_crf(trace.image, start) for start in starts])
+    low, high = (pseudo_label.label_of(scores[labels], labels)[None] for scores in refined)
+    return refined, pseudo_label.merge_low_high(low, high)[0].to(torch.uint8)
+
+
+def affinity_teacher(trace: Trace) -> str:
+    """Name of the label that the affinity learns from: as the model's card says, else the published one, R_cam."""
+    return "pseudo_label" if trace.affinity_trained_on == "pseudo_label" else "affinity_label"
+
+
+def target_cells(trace: Trace, at_centre: bool | None = None) -> Tensor:
+    """(h, w) uint8 label of every cell, from which affinity labels are made; 255 uncertain or beyond the image.
 
     Args:
-        at_centre: as the model was trained, see `ops.affinity.cell_labels`; `Card.affinity_at_centre` says it.
+        at_centre: see `ops.affinity.cell_labels`; None: as the model was trained, as published where that is not known.
     """
-    return label_cells(trace.pseudo_label, trace.grid, at_centre)
+    return label_cells(trace, getattr(trace, affinity_teacher(trace)), at_centre)
 
 
-def label_cells(label: Tensor, grid: tuple[int, int], at_centre: bool = False) -> Tensor:
-    """(h, w) uint8 label of every cell of a grid, 255 where the cell reaches beyond the (H, W) label map.
+def label_cells(trace: Trace, label: Tensor, at_centre: bool | None = None) -> Tensor:
+    """(h, w) uint8 label of every cell of a trace in an (H, W) label map, read as `target_cells` reads."""
+    centre = bool(trace.affinity_at_centre) if at_centre is None else at_centre
+    cells = aff.cell_labels(label[None], at_centre=centre, grid=trace.grid)
+    return cells[0].reshape(trace.grid).to(torch.uint8)
+
+
+def target_affinity(trace: Trace, at_centre: bool | None = None) -> Tensor:
+    """(N, N) uint8 affinity labels of a trace, as its model was trained: 1 same class, 0 different, 255 not trained on.
 
     Args:
         at_centre: see `target_cells`.
     """
-    return aff.cell_labels(_padded(label, grid), at_centre=at_centre)[0].reshape(grid).to(torch.uint8)
-
-
-def target_affinity(trace: Trace, at_centre: bool = False) -> Tensor:
-    """(N, N) uint8 affinity labels of a trace's pseudo label: 1 same class, 0 different, 255 not trained on.
-
-    Args:
-        at_centre: see `target_cells`.
-    """
+    centre = bool(trace.affinity_at_centre) if at_centre is None else at_centre
     mask = aff.radius_mask(*trace.grid, radius=trace.config.radius)
-    label = _padded(trace.pseudo_label, trace.grid)
-    return aff.affinity_labels(label, mask=mask, at_centre=at_centre)[0].to(torch.uint8)
-
-
-def _padded(label: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(1, 16 h, 16 w) label map, uncertain where the last cells reach beyond the image."""
-    rows, cols = grid
-    padded = torch.full((1, rows * aff.STRIDE, cols * aff.STRIDE), pseudo_label.IGNORE, dtype=torch.int64)
-    padded[0, : label.shape[0], : label.shape[1]] = label.long()
-    return padded
+    label = getattr(trace, affinity_teacher(trace))
+    return aff.affinity_labels(label[None], mask=mask, at_centre=centre)[0].to(torch.uint8)

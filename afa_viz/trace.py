@@ -24,13 +24,18 @@ _TENSORS = (
     "image", "image_labels", "class_logits", "cam", "affinity_weight", "affinity_bias", "affinity", "cam_rw",
     "cam_rw_high", "cam_par", "cam_par_high", "regions", "pseudo_label", "seg_logits", "seg",
 )  # fmt: skip
+_ADDED = ("cam_refined", "cam_refined_high", "affinity_label")  # files of earlier versions lack them
 _OPTIONAL = ("raw_cam", "target")
+_TRAINING = ("affinity_trained_on", "decoder_trained_on", "affinity_at_centre")
 
 
 @dataclass(frozen=True, eq=False)  # equal only to itself: tensors have no single truth value
 class Trace:
     """All stages of one image, in the order `image, cam, attention, affinity, cam_rw, cam_par, regions,
     pseudo_label, seg`.
+
+    It is no chain: the affinity comes from the attention and meets the CAM at the walk, and two labels leave the CAM:
+    `affinity_label` (R_cam, without the walk) and `pseudo_label` (R_aff, with it).
 
     C foreground classes, K = C + 1 with background first, H W pixels of the explained image, h w cells at
     stride 16 (ceil divisions), N = h * w cells in row-major order.
@@ -52,13 +57,19 @@ class Trace:
         cam_rw, cam_rw_high: (K, h, w) float32 after the random walk, with the low and the high background score.
             Without the walk: where it would have started.
         cam_par, cam_par_high: (K, H, W) float32 after PAR, likewise. Without PAR: `cam_rw` at image size.
-        pseudo_label: (H, W) uint8: 0 background, 1..C classes, 255 uncertain.
-        regions: (H, W) uint8: 0 reliable background, 1 reliable foreground, 2 uncertain.
+        pseudo_label: (H, W) uint8: 0 background, 1..C classes, 255 uncertain. R_aff, from `cam_par`: what the decoder
+            is trained on in the joint phase.
+        regions: (H, W) uint8, of `pseudo_label`: 0 reliable background, 1 reliable foreground, 2 uncertain.
+        cam_refined, cam_refined_high: (K, H, W) float32: the CAM after PAR without the walk, with the low and the high
+            background score. Without the walk they are `cam_par` and `cam_par_high`.
+        affinity_label: (H, W) uint8 as `pseudo_label`: R_cam, from `cam_refined`: what the affinity is trained on.
         seg_logits: (K, H / 4, W / 4) float32, of the decoder.
         seg: (H, W) uint8 label of the decoder; uses no image labels.
         target: (H, W) uint8 ground truth with 255 for "do not count", or None where it is not known.
         class_names: K names, background first. palette: K colours.
         config: the settings that made this trace. checkpoint_id: of the weights.
+        affinity_trained_on, decoder_trained_on, affinity_at_centre: as in the model's card (`model.card.Card`); None
+            where that is not known.
     """
 
     image: Tensor
@@ -80,6 +91,9 @@ class Trace:
     cam_par_high: Tensor
     regions: Tensor
     pseudo_label: Tensor
+    cam_refined: Tensor
+    cam_refined_high: Tensor
+    affinity_label: Tensor
     seg_logits: Tensor
     seg: Tensor
     target: Tensor | None
@@ -87,6 +101,9 @@ class Trace:
     palette: tuple[tuple[int, int, int], ...]
     config: ExplainConfig
     checkpoint_id: str
+    affinity_trained_on: str | None = None
+    decoder_trained_on: str | None = None
+    affinity_at_centre: bool | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -107,7 +124,7 @@ class Trace:
         path = Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"{path.name} does not end in .npz; expected a name like trace.npz.")
-        arrays = {name: getattr(self, name).numpy() for name in _TENSORS}
+        arrays = {name: getattr(self, name).numpy() for name in (*_TENSORS, *_ADDED)}
         arrays |= {f"attn_logits_{i}": logits.numpy() for i, logits in enumerate(self.attn_logits)}
         arrays |= {name: value.numpy() for name in _OPTIONAL if (value := getattr(self, name)) is not None}
         meta = {
@@ -120,6 +137,7 @@ class Trace:
             "palette": self.palette,
             "config": dataclasses.asdict(self.config),
             "checkpoint_id": self.checkpoint_id,
+            **{name: getattr(self, name) for name in _TRAINING},
         }
         arrays["meta"] = np.array(json.dumps(meta))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +151,7 @@ class Trace:
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Trace:
-        """Read what `save` wrote.
+        """Read what `save` wrote; `affinity_label` and its scores are computed where an earlier version wrote it.
 
         Raises: FileNotFoundError: if there is no such file. ValueError: if it is not a trace.
         """
@@ -146,20 +164,25 @@ class Trace:
             if meta["format"] != FORMAT:
                 raise KeyError("format")
             config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
-            return Trace(
-                **{name: arrays[name] for name in _TENSORS},
-                raw_cam=arrays.get("raw_cam"),
-                target=arrays.get("target"),
-                attn_logits=tuple(arrays[f"attn_logits_{i}"] for i in range(len(meta["attn_scales"]))),
-                attn_scales=tuple(meta["attn_scales"]),
-                query_grids=tuple((rows, cols) for rows, cols in meta["query_grids"]),
-                key_grids=tuple((rows, cols) for rows, cols in meta["key_grids"]),
-                labels_given=meta["labels_given"],
-                class_names=tuple(meta["class_names"]),
-                palette=tuple((r, g, b) for r, g, b in meta["palette"]),
-                config=ExplainConfig(**config),
-                checkpoint_id=meta["checkpoint_id"],
-            )
+            fields: dict[str, Any] = {name: arrays[name] for name in _TENSORS} | {
+                "raw_cam": arrays.get("raw_cam"),
+                "target": arrays.get("target"),
+                "attn_logits": tuple(arrays[f"attn_logits_{i}"] for i in range(len(meta["attn_scales"]))),
+                "attn_scales": tuple(meta["attn_scales"]),
+                "query_grids": tuple((rows, cols) for rows, cols in meta["query_grids"]),
+                "key_grids": tuple((rows, cols) for rows, cols in meta["key_grids"]),
+                "labels_given": meta["labels_given"],
+                "class_names": tuple(meta["class_names"]),
+                "palette": tuple((r, g, b) for r, g, b in meta["palette"]),
+                "config": ExplainConfig(**config),
+                "checkpoint_id": meta["checkpoint_id"],
+                **{name: meta.get(name) for name in _TRAINING},
+            }
+            if any(name in arrays for name in _ADDED):
+                return Trace(**fields | {name: arrays[name] for name in _ADDED})
+            from afa_viz.stages.one_image import affinity_label_of  # a lazy step up, as in `report`
+
+            return Trace(**fields | affinity_label_of(fields, fields["config"]))
         except _UNREADABLE as error:
             raise ValueError(
                 f"{Path(path).name} is not a trace of this version ({error}); expected a file written by Trace.save."

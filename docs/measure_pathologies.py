@@ -26,7 +26,7 @@ from afa_viz.evaluation.parts import ALL, RIGHT
 from afa_viz.figures.charts import save
 from afa_viz.figures.pathologies import change_chart
 from afa_viz.model.checkpoint import load_model
-from afa_viz.steps import stage_labels
+from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
 HERE = Path(__file__).parent

@@ -204,15 +204,17 @@ def test_what_the_browser_asks_for_is_checked(session, tmp_path):
 
 
 def test_affinity_labels_are_read_where_the_model_read_them(session, tmp_path):
-    answers = Answers(session, tmp_path)
+    answers, model = Answers(session, tmp_path), session.registry.get("tiny")
+    before = model.card
     config = ExplainConfig(bkg_score_low=0.4, bkg_score_high=0.4, use_walk=False)  # nothing is uncertain
-    request = session.request("example:scene0", "tiny", None, config)
-    trace, model = session.trace(request), session.registry.get("tiny")
-    assert not torch.equal(target_cells(trace, True), target_cells(trace, False))
-    for at_centre in (False, True):
-        model.card = dataclasses.replace(model.card, affinity_at_centre=at_centre)
-        sent = json.loads(Answers(session, tmp_path).affinity({"key": request.key}))
+    for at_centre in (False, True):  # each a trace of its own, from the network on
+        model.card = dataclasses.replace(before, affinity_at_centre=at_centre)
+        request = session.request(f"example:scene{at_centre:d}", "tiny", None, config)
+        trace = session.trace(request)
+        assert not torch.equal(target_cells(trace, True), target_cells(trace, False))
+        sent = json.loads(answers.affinity({"key": request.key}))
         assert (unpacked(sent["cells"]) == target_cells(trace, at_centre).numpy()).all()
+    model.card = before
     assert json.loads(answers.overview({"key": request.key}))["by_truth"]
 
 

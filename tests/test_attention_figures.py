@@ -140,7 +140,7 @@ def test_pairs_are_labelled_by_the_truth_or_as_in_training(trace):
     bare = dataclasses.replace(trace, target=None)
     for centre in (False, True):
         assert torch.equal(affinity.pair_labels(bare, centre), target_affinity(bare, centre))
-    copied = dataclasses.replace(trace, pseudo_label=trace.target)  # then both ways must agree
+    copied = dataclasses.replace(trace, affinity_label=trace.target)  # then both ways must agree
     assert torch.equal(affinity.pair_labels(trace, True), target_affinity(copied, True))
 
 
@@ -211,7 +211,8 @@ def test_the_overview_has_the_numbers_of_the_figures(trace):
 
 
 def test_the_matrices_of_the_affinity(trace, monkeypatch):
-    sent = payload_attention.affinity(trace, True)
+    trace = dataclasses.replace(trace, affinity_at_centre=True)
+    sent = payload_attention.affinity(trace)
     raw = maps.raw_matrix(trace).numpy()
     span = (sent["raw"]["high"] - sent["raw"]["low"]) / 255
     got = sent["raw"]["low"] + unpacked(sent["raw"]["data"]).reshape(raw.shape) * span

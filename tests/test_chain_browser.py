@@ -14,10 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
+from afa_viz import stage_scores as scores
 from afa_viz.classes import SANDBOX_CLASSES, palette
 from afa_viz.config import ExplainConfig
 from afa_viz.explain import recompute
-from afa_viz.figures import scores
 from afa_viz.figures.maps import colour_limits
 from afa_viz.model.afa import build_afa
 from afa_viz.ops import par
@@ -254,8 +254,8 @@ def test_the_numbers_beside_the_pictures(page, base):
            }""",
         both,
     )
-    assert found["shares"] == pytest.approx(scores.region_shares(trace))
-    precision = scores.certain_precision(trace)
+    assert found["shares"] == pytest.approx(scores.region_shares(trace.pseudo_label))
+    precision = scores.certain_precision(trace.pseudo_label, trace.target)
     assert precision is not None
     assert {k: v["precision"] for k, v in found["certain"].items()} == pytest.approx(precision)
     known = target != 255

@@ -12,13 +12,14 @@ import pytest
 import torch
 from app_fixtures import SIDE, prepare, tiny
 
+from afa_viz import stage_scores as scores
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import ExplainConfig
 from afa_viz.explain import explain
-from afa_viz.figures import scores
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ops import dense_crf
-from afa_viz.steps import stage_labels, with_crf
+from afa_viz.stage_scores import stage_labels
+from afa_viz.steps import with_crf
 from afa_viz.ui import compare
 from afa_viz.ui import session as session_module
 from afa_viz.ui.answers import Answers
@@ -80,10 +81,12 @@ def assert_is(found: dict, trace) -> None:
     ):
         step = (found[name]["high"] - found[name]["low"]) / 255
         assert np.abs(unpacked(found[name]) - wanted.numpy()).max() <= 0.51 * step + 1e-6, name
-    assert (unpacked(found["pseudo_label"]) == trace.pseudo_label.numpy()).all()
+    for name in ("affinity_label", "pseudo_label"):
+        assert (unpacked(found[name]) == getattr(trace, name).numpy()).all()
     assert (unpacked(found["seg"]) == trace.seg.numpy()).all()
     labels = stage_labels(trace)
-    assert set(found["stage_labels"]) == {"cam", "cam_rw", "cam_par"}
+    own = set() if trace.config.use_walk else {"par_start"}
+    assert set(found["stage_labels"]) == {"cam", "walk_start", "cam_rw", "cam_par"} | own
     for name, packed in found["stage_labels"].items():
         assert (unpacked(packed) == labels[name].numpy()).all(), name
 

@@ -14,7 +14,8 @@ from afa_viz.model.afa import build_afa
 from afa_viz.model.card import Card
 from afa_viz.ops import dense_crf
 from afa_viz.ops.dense_crf import HOW_TO_INSTALL
-from afa_viz.steps import crf_label, par_label, stage_labels
+from afa_viz.stage_scores import stage_labels
+from afa_viz.steps import crf_label, par_label
 from afa_viz.ui import payload
 
 installed = pytest.mark.skipif(not dense_crf.available(), reason=HOW_TO_INSTALL)

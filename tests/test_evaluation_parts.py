@@ -24,7 +24,7 @@ from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ops.metrics import ConfusionMatrix
-from afa_viz.steps import stage_labels
+from afa_viz.stage_scores import stage_labels
 
 SIZE = 64
 CONFIG = ExplainConfig(scales=(1.0,), flip=False, num_iters=2, long_side=SIZE)

@@ -11,7 +11,8 @@ import torch
 from pictured import HEIGHT, IGNORE, WIDTH, pictured
 from PIL import Image
 
-from afa_viz.figures import colour, maps, scores, stages
+from afa_viz import stage_scores as scores
+from afa_viz.figures import colour, maps, stages
 from afa_viz.trace import Trace
 
 
@@ -275,22 +276,19 @@ def test_scores_of_a_perfect_and_an_empty_label(trace):
 
 def test_stage_scores(trace, bare):
     ladder = scores.stage_scores(trace)
-    assert ladder is not None and list(ladder) == ["cam", "cam_rw", "cam_par", "pseudo_label", "seg"]
+    assert ladder is not None and list(ladder) == list(scores.STAGES)
     expected = scores.label_score(trace.target, trace.seg, 13)
     assert ladder["seg"] == expected
-    assert scores.stage_scores(bare) is None and scores.certain_precision(bare) is None
+    assert scores.stage_scores(bare) is None and scores.label_precision(bare) is None
 
 
 def test_shares_precision_and_histogram(trace):
     label = torch.zeros(HEIGHT, WIDTH, dtype=torch.uint8)
     label[20:50, 30:50], label[50:] = 6, IGNORE
-    regions = torch.zeros_like(label)
-    regions[label == 6], regions[label == IGNORE] = 1, 2
-    known = dataclasses.replace(trace, pseudo_label=label, regions=regions)
-    shares = scores.region_shares(known)
+    shares = scores.region_shares(label)
     assert shares["foreground"] == pytest.approx(600 / (HEIGHT * WIDTH)) and sum(shares.values()) == pytest.approx(1)
-    precision = scores.certain_precision(known)
-    assert precision is not None and precision["foreground"] == 1
+    precision = scores.certain_precision(label, trace.target)
+    assert precision["foreground"] == 1
     assert precision["background"] == pytest.approx(1 - 600 / (46 * WIDTH - 600))
-    histogram = scores.cam_histogram(trace, bins=10)
+    histogram = maps.cam_histogram(trace, bins=10)
     assert histogram.shape == (10,) and float(histogram.sum()) == pytest.approx(1)

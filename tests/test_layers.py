@@ -22,6 +22,7 @@ FLOORS = {
     "afa_viz.stages": 4,
     "afa_viz.explain": 4,
     "afa_viz.steps": 4,
+    "afa_viz.stage_scores": 4,
     "afa_viz.data": 5,
     "afa_viz.training": 5,
     "afa_viz.evaluation": 5,
@@ -38,6 +39,8 @@ EXTRA = {
     ("afa_viz.settings", "afa_viz.config"),
     ("afa_viz.explain", "afa_viz.stages"),  # the order of the stages; `stages` knows none
     ("afa_viz.steps", "afa_viz.stages"),  # the same stages, step by step
+    ("afa_viz.stage_scores", "afa_viz.stages"),  # a label of every stage, from what the stages start from
+    ("afa_viz.trace", "afa_viz.stages"),  # Trace.load, inside the method: a stage that earlier versions did not keep
     ("afa_viz.trace", "afa_viz.figures"),  # Trace.report, inside the method: docs/decisions/002-trace-report.md
     ("afa_viz.lab", "afa_viz.figures"),  # the lab asks about the numbers that the figures show
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets

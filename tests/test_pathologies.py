@@ -17,7 +17,7 @@ from afa_viz.explain import explain
 from afa_viz.figures.pathologies import change_chart
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
-from afa_viz.steps import stage_labels
+from afa_viz.stage_scores import stage_labels
 
 SIZE, SCENES = 64, 4
 

@@ -14,7 +14,7 @@ import afa_viz
 from afa_viz import ExplainConfig, Trace
 from afa_viz import explain as explain_module
 from afa_viz.explain import _STAGE_FUNCTIONS, recompute
-from afa_viz.steps import stage_labels
+from afa_viz.stage_scores import stage_labels
 
 
 @pytest.fixture(scope="module")

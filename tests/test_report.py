@@ -10,7 +10,8 @@ import pytest
 import torch
 from pictured import pictured
 
-from afa_viz.figures import label_sections, report, scores, strip
+from afa_viz import stage_scores as scores
+from afa_viz.figures import label_sections, report, strip
 from afa_viz.trace import Trace
 
 

@@ -126,7 +126,7 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     else:
         ladder = score_shards(
             model, counted(), partial(gather, world=processes.world), config, args.multi_scale,
-            watch=sweep.update if sweep else None,
+            watch=sweep.update if sweep else None, diagnose=True,
         )  # fmt: skip
     others = gather((published, sweep, data.broken), processes.world)
     if not processes.first:
@@ -144,10 +144,10 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     if ladder is not None:
         summary = ladder.summary()
         print(
-            f"IoU in percent, {data.title}, {len(ladder.logits)} images, ladder: at the size that is explained "
-            f"({config.long_side or size} pixels); stages before seg know the image labels"
+            f"Scores by stage in percent, {data.title}, {len(ladder.logits)} images at the size that is explained "
+            f"({config.long_side or size} pixels); all but seg know the image labels\n"
         )
-        print(ladder.table())
+        print(f"{ladder.table()}\n")
         print(f"mAP {summary['map']:.1f}   F1 {summary['f1']:.1f}   uncertain {summary['uncertain']:.1f}")
         if "pseudo_label" in references:
             print(f"published pseudo_label {references['pseudo_label'].miou}: {references['pseudo_label'].source}")

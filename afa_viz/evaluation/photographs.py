@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from afa_viz.data.images import IGNORE, LabelledImages
-from afa_viz.evaluation.ladder import Sample
+from afa_viz.evaluation.scoring import Sample
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ class AffinityNumbers:
     Attributes:
         asymmetry_raw, asymmetry_learned: see `ops.affinity.asymmetry`; of the mean logits and of the affinity.
         order_raw, order_symmetric, order_learned: see `order`; NaN where there is nothing to compare.
-        by_truth: the pairs are labelled by the ground truth; False: by the pseudo label, as in training.
+        by_truth: the pairs are labelled by the ground truth; False: as in training.
     """
 
     asymmetry_raw: float
@@ -55,24 +55,24 @@ def order(values: Tensor, labels: Tensor) -> float:
     return float(below.double().mean()) / (2 * len(different))
 
 
-def pair_labels(trace: Trace, at_centre: bool = False) -> Tensor:
+def pair_labels(trace: Trace, at_centre: bool | None = None) -> Tensor:
     """(N, N) uint8 labels of all pairs within the window: 1 same class, 0 different, 255 unknown or too far apart.
 
-    By the truth where it is known, else by the pseudo label.
+    By the truth where it is known, else by the label that the affinity learns from.
 
     Args:
         at_centre: see `steps.target_cells`.
     """
     if trace.target is None:
         return target_affinity(trace, at_centre)
-    cells = label_cells(trace.target, trace.grid, at_centre).flatten()
+    cells = label_cells(trace, trace.target, at_centre).flatten()
     known = cells != IGNORE
     near = aff.radius_mask(*trace.grid, radius=trace.config.radius)
     same = (cells[:, None] == cells[None, :]).to(torch.uint8)
     return torch.where(near & known[:, None] & known[None, :], same, torch.full_like(same, IGNORE))
 
 
-def affinity_numbers(trace: Trace, at_centre: bool = False) -> AffinityNumbers:
+def affinity_numbers(trace: Trace, at_centre: bool | None = None) -> AffinityNumbers:
     """Asymmetry and order of what the affinity is learned from and of the affinity itself.
 
     Args:

@@ -8,12 +8,13 @@ from html import escape
 import numpy as np
 import torch
 
+from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
-from afa_viz.figures import colour, html, maps, scores, stages
+from afa_viz.figures import colour, html, maps, stages
 from afa_viz.figures.lettering import percent
 from afa_viz.ops import par as par_op
 from afa_viz.ops import random_walk
-from afa_viz.steps import par_steps, stage_labels, walk_steps
+from afa_viz.steps import par_steps, walk_steps
 from afa_viz.trace import Trace
 
 WALK_FRAMES = 6  # steps that the slider shows at least; the published walk has one
@@ -92,7 +93,8 @@ def regions(trace: Trace) -> str:
     """Foreground, background and uncertain; the CAM's histogram; thresholds to try."""
     config = trace.config
     low, high = config.bkg_score_low, config.bkg_score_high
-    shares, precision = scores.region_shares(trace), scores.certain_precision(trace)
+    shares = scores.region_shares(trace.pseudo_label)
+    precision = None if trace.target is None else scores.certain_precision(trace.pseudo_label, trace.target)
     rows = [[name, percent(share)] for name, share in shares.items()]
     header = ["region", "area"]
     if precision is not None:
@@ -129,7 +131,7 @@ def regions(trace: Trace) -> str:
                 cutter,
                 html.histogram(
                     "Share of the pixels by the CAM score of their strongest class (square-root height)",
-                    scores.cam_histogram(trace).tolist(), low, high,
+                    maps.cam_histogram(trace).tolist(), low, high,
                 ),
                 html.table("Areas", header, rows),
             ]
@@ -161,7 +163,7 @@ def seg(trace: Trace) -> str:
     figures = [html.figure(stages.seg(trace), f"Prediction: {names}.", f"Prediction of the decoder: {names}.")]
     key = ""
     if trace.target is not None:
-        before = stage_labels(trace)["cam_par"]
+        before = scores.stage_labels(trace)["cam_par"]
         count = scores.changes(before, trace.seg, trace.target)
         caption = f"Prediction against PAR: {count['gained']:,} pixels gained, {count['lost']:,} lost."
         figures.append(html.figure(stages.target(trace), "Ground truth.", "Ground truth; hatched: does not count."))

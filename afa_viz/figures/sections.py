@@ -9,7 +9,8 @@ from html import escape
 
 import torch
 
-from afa_viz.figures import colour, html, label_sections, maps, scores, stages, strip
+from afa_viz import stage_scores as scores
+from afa_viz.figures import colour, html, label_sections, maps, stages, strip
 from afa_viz.figures.lettering import number, percent
 from afa_viz.figures.maps import Cell
 from afa_viz.ops.affinity import asymmetry
@@ -19,8 +20,11 @@ from afa_viz.trace import Trace
 LOGITS_SHOWN = 5
 STAGE_NAMES = {
     "cam": "CAM, cut at the background score",
+    "walk_start": "start of the random walk",
     "cam_rw": "after the random walk",
+    "par_start": "start of PAR",
     "cam_par": "after PAR",
+    "affinity_label": "affinity label, its certain pixels",
     "pseudo_label": "pseudo label, its certain pixels",
     "seg": "prediction",
 }

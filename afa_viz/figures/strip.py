@@ -11,7 +11,7 @@ from afa_viz.figures import colour, maps, stages
 from afa_viz.figures.colour import Colour, Picture
 from afa_viz.figures.lettering import fit, fitting, font, number, percent
 from afa_viz.figures.maps import Cell, Limits
-from afa_viz.figures.scores import StageScore, region_shares, stage_scores
+from afa_viz.stage_scores import StageScore, region_shares, stage_scores
 from afa_viz.trace import Trace
 
 
@@ -62,7 +62,7 @@ def panels(trace: Trace, label: int | None = None, cell: Cell | None = None) -> 
     scores = stage_scores(trace)
     heads = trace.attn_logits[-1].shape[0]
     peak = float(maps.attention(trace, -1, None, cell).max())
-    shares = region_shares(trace)
+    shares = region_shares(trace.pseudo_label)
     areas = (
         f"fg {shares['foreground']:.0%}, bg {shares['background']:.0%}".replace("%", " %"),
         f"uncertain {shares['uncertain']:.0%}".replace("%", " %"),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from afa_viz.ops.pseudo_label import IGNORE
-from afa_viz.steps import stage_labels
+from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
 FAILURES = ("context", "part", "leak", "confused", "small", "crowd")  # the gallery; `pathology` of an example

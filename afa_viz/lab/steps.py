@@ -14,14 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from afa_viz import stage_scores as scores
 from afa_viz.explain import recompute
-from afa_viz.figures import maps, scores
+from afa_viz.figures import maps
 from afa_viz.lab import failures
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
 from afa_viz.ops import par as par_op
 from afa_viz.ops import pseudo_label
-from afa_viz.steps import stage_labels
+from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
 CUTS = tuple(i / 100 for i in range(5, 100, 5))  # thresholds among which the best one is looked for
@@ -268,11 +269,11 @@ def _par(trace: Trace, label: int, answer: str) -> Verdict:
 
 
 def _regions(trace: Trace, label: int, answer: str) -> Verdict:
-    failures.truth_of(trace)
+    target = failures.truth_of(trace)
     high = min(1.0, trace.config.bkg_score_high + RAISED)
     raised = recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
-    areas = [scores.region_shares(t)["foreground"] for t in (trace, raised)]
-    precisions = [(scores.certain_precision(t) or {})["foreground"] for t in (trace, raised)]
+    areas = [scores.region_shares(t.pseudo_label)["foreground"] for t in (trace, raised)]
+    precisions = [scores.certain_precision(t.pseudo_label, target)["foreground"] for t in (trace, raised)]
     if abs(areas[1] - areas[0]) < 0.001:
         truth = "same"
     elif areas[1] > areas[0]:

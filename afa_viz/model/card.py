@@ -13,7 +13,9 @@ from afa_viz.classes import colours_for, names_for
 from afa_viz.ops.image import MEAN, STD
 
 CARD_FORMAT = 1
-ADDED = ("affinity_at_centre", "radius")  # fields that older cards of this format lack; their defaults are meant
+# fields that older cards of this format lack; their defaults are meant
+ADDED = ("affinity_at_centre", "radius", "affinity_trained_on", "decoder_trained_on")
+TEACHERS = ("affinity_label", "pseudo_label", "nothing")  # what affinity and decoder may have learned from
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
 INPUT_SIZE = 512  # pixels, long side; SPEC.md section 13
 SMALLEST, LARGEST = 32, 2048  # of it, as `ExplainConfig.long_side` allows
@@ -41,6 +43,8 @@ class Card:
         pooling, topk, logit_offset: see `afa_viz.model.afa.AFA`.
         cam_relu: the fusion of CAMs over scales drops negative values.
         affinity_at_centre: affinity labels were read in the middle of each cell; see `ops.affinity.cell_labels`.
+        affinity_trained_on, decoder_trained_on: the label that each learned from last, a name of a `Trace`:
+            "affinity_label" (R_cam) or "pseudo_label" (R_aff); "nothing" where the run ended before; None: not known.
         mean, std: of the normalisation, RGB, 0 to 255.
         input_size: long side in pixels that the model is meant for.
         radius: of the walk's window in cells that the model was trained with; see `ExplainConfig.for_model`.
@@ -60,6 +64,8 @@ class Card:
     logit_offset: float = 0.0
     cam_relu: bool = True
     affinity_at_centre: bool = False
+    affinity_trained_on: str | None = None
+    decoder_trained_on: str | None = None
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
     input_size: int = INPUT_SIZE
@@ -108,6 +114,8 @@ class Card:
         require(is_number(self.logit_offset), "logit_offset", "a number")
         for name in ("cam_relu", "affinity_at_centre"):
             require(isinstance(getattr(self, name), bool), name, "true or false")
+        for name in ("affinity_trained_on", "decoder_trained_on"):
+            require(getattr(self, name) in (None, *TEACHERS), name, f"null or one of {', '.join(TEACHERS)}")
         require(len(self.mean) == 3 and all(map(is_number, self.mean)), "mean", "three numbers")
         require(len(self.std) == 3 and all(is_number(v) and v > 0 for v in self.std), "std", "three numbers above 0")
         fits = is_int(self.input_size) and SMALLEST <= self.input_size <= LARGEST

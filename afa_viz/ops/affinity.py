@@ -6,6 +6,7 @@ Symbols: B batch, N = h * w cells in row-major order, d width of a head.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -146,16 +147,34 @@ def radius_mask(height: int, width: int, radius: int = 8, device: torch.device |
     return (rows[:, None] & cols[None, :]).reshape(height * width, height * width)
 
 
-def cell_labels(label: Tensor, stride: int = STRIDE, at_centre: bool = False) -> Tensor:
+def cell_labels(
+    label: Tensor,
+    stride: int = STRIDE,
+    at_centre: bool = False,
+    grid: tuple[int, int] | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
     """(B, H, W) label map -> (B, N) int64: the label of one pixel of every cell.
 
     Args:
         at_centre: read the pixel in the middle of the cell. False reads its top left pixel, as published (nearest
             neighbour with the floor rule), which moves the labels by half a cell against the features.
-    Raises: ValueError: if the map is smaller than one cell.
+        grid: (rows, columns). None: whole cells alone, H // stride and W // stride, as published. Of a network's grid,
+            `token_grid`, the last cells may reach beyond the map, which goes on as `ignore_index`, as the padding of a
+            training crop does.
+    Raises: ValueError: if the map is smaller than one cell, or the grid is not one of the two.
     Source: SPEC.md section 8; docs/decisions/005.
     """
     require_dims("label", label, 3, "(B, H, W)")
+    whole = label.shape[-2] // stride, label.shape[-1] // stride
+    if grid is not None and tuple(grid) != whole:
+        if tuple(grid) != token_grid(label.shape[-2], label.shape[-1], stride):
+            raise ValueError(
+                f"got a grid of {grid[0]} x {grid[1]} cells for a label of {tuple(label.shape[-2:])} pixels; expected "
+                f"that of `token_grid`: {' x '.join(map(str, token_grid(label.shape[-2], label.shape[-1], stride)))}."
+            )
+        beyond = (0, grid[1] * stride - label.shape[-1], 0, grid[0] * stride - label.shape[-2])
+        label = F.pad(label.long(), beyond, value=ignore_index)
     height, width = label.shape[-2] // stride, label.shape[-1] // stride
     if height < 1 or width < 1:
         raise ValueError(f"label is {tuple(label.shape[-2:])} pixels; expected sides of at least {stride}.")
@@ -185,23 +204,28 @@ def affinity_labels(
 
     Args:
         label: (B, H, W) integers at pixel resolution; background pairs and the diagonal count as equal.
-        mask: (N, N) bool or 0/1, from `radius_mask` of the grid (H // stride, W // stride); None: all pairs.
+        mask: (N, N) bool or 0/1, from `radius_mask` of the grid: whole cells, H // stride and W // stride, as
+            published, or those of a network, `token_grid`; see `cell_labels`. None: all pairs of whole cells.
         ignore_index: label of uncertain pixels.
         stride: pixels a cell.
         at_centre: see `cell_labels`; False is published.
     Returns: (B, N, N) int64 with values 0, 1 and `ignore_index`.
-    Raises: ValueError: if the mask does not fit the grid; use image sides that are multiples of the stride.
+    Raises: ValueError: if the mask fits neither grid.
     Source: Ru et al. 2022, section 3.3; SPEC.md section 8.
     """
-    cells = cell_labels(label, stride, at_centre)
+    require_dims("label", label, 3, "(B, H, W)")
     height, width = label.shape[-2] // stride, label.shape[-1] // stride
+    network = token_grid(label.shape[-2], label.shape[-1], stride)
+    if mask is not None and mask.shape == (math.prod(network), math.prod(network)):
+        height, width = network
+    cells = cell_labels(label, stride, at_centre, (height, width), ignore_index)
     known = cells != ignore_index
     valid = known[:, :, None] & known[:, None, :]
     if mask is not None:
         if mask.shape != (height * width, height * width):
             raise ValueError(
                 f"mask has shape {tuple(mask.shape)} but the label gives a {height} x {width} grid; "
-                "expected (N, N): use image sides that are multiples of 16 and the mask of that grid."
+                f"expected (N, N) of that grid or of {network[0]} x {network[1]}, the network's."
             )
         valid = valid & mask.to(valid.device).bool()
     same = (cells[:, :, None] == cells[:, None, :]).long()

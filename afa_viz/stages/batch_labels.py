@@ -5,7 +5,6 @@ Symbols: B batch, C foreground classes, H W pixels, S side of a square crop.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.image import denormalize_image
 from afa_viz.stages.multi_scale_cam import multi_scale_cam
-from afa_viz.stages.refine import kept_channels, refine, refine_both
+from afa_viz.stages.refine import kept_channels, refine, refine_both, refine_cam
 from afa_viz.stages.walk import walk
 
 if TYPE_CHECKING:
@@ -65,7 +64,6 @@ def make_pseudo_labels(
             full_cam, image_labels, config.bkg_score, config.bkg_score_low, config.bkg_score_high, box
         )
         image01 = denormalize_image(image) / 255
-        from_cam = dataclasses.replace(config, use_walk=False)
         low_cam, high_cam = (torch.full_like(cut, pseudo_label.IGNORE) for _ in range(2))
         low, high = (torch.zeros_like(cut) for _ in range(2))
         walked: tuple[Tensor, Tensor] | None = None
@@ -83,7 +81,7 @@ def make_pseudo_labels(
             if pair is not None and config.use_walk and pair[0].shape[-2:] == size:  # no padding: one image for both
                 of_cam, of_walk = refine_both(image01[i], cam[i], pair, labels, config)
             else:
-                of_cam = refine(image01[i], cam[i], (cam[i], cam[i]), labels, from_cam)  # sees the padding, SPEC.md 8
+                of_cam = refine_cam(image01[i], cam[i], labels, config)  # sees the padding, SPEC.md 8
                 if pair is not None:
                     of_walk = refine(image01[i][crop], cam[i][crop], pair, labels, config)
             for target, score in zip((low_cam, high_cam), of_cam, strict=True):

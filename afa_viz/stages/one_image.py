@@ -22,7 +22,7 @@ from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.image import normalize_image
 from afa_viz.stages.multi_scale_cam import multi_scale_cam_of
-from afa_viz.stages.refine import kept_channels, refine
+from afa_viz.stages.refine import kept_channels, refine, refine_both, refine_cam
 from afa_viz.stages.walk import walk
 
 if TYPE_CHECKING:
@@ -106,20 +106,52 @@ def cam_rw_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict
 
 
 def cam_par_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
-    """Scores at image size after PAR; 0 for absent classes."""
+    """Scores at image size after PAR, of the walked CAM and of the CAM itself; 0 for absent classes."""
     labels = kept_channels(fields["image_labels"])
-    size = tuple(fields["image"].shape[:2])
-    image01 = fields["image"].to(fields["cam"].device).permute(2, 0, 1).float() / 255
-    low, high = (cams.resize(fields[name][None], size)[0] for name in ("cam_rw", "cam_rw_high"))
-    scores = refine(image01, fields["cam"], (low, high), labels, config)
-    full = zeros_untouched(2, len(fields["image_labels"]) + 1, *size)
-    full[:, labels] = scores.cpu()
-    return {"cam_par": full[0], "cam_par_high": full[1]}
+    image01 = _image01(fields)
+    size = image01.shape[1:]
+    walked = cams.resize(fields["cam_rw"][None], size)[0], cams.resize(fields["cam_rw_high"][None], size)[0]
+    if config.use_walk:
+        of_cam, of_walk = refine_both(image01, fields["cam"], walked, labels, config)
+        refined, par = _all_channels(fields, of_cam), _all_channels(fields, of_walk)
+    else:
+        refined = par = _all_channels(fields, refine(image01, fields["cam"], walked, labels, config))
+    return {"cam_refined": refined[0], "cam_refined_high": refined[1], "cam_par": par[0], "cam_par_high": par[1]}
 
 
 def pseudo_label_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
-    """The label that training would use, and its three regions."""
+    """The two labels that training would use, and the three regions of the walked one."""
+    merged = _merged(fields, "cam_par")
+    return {
+        "pseudo_label": merged,
+        "regions": pseudo_label.regions(merged),
+        "affinity_label": _merged(fields, "cam_refined"),
+    }
+
+
+def affinity_label_of(fields: dict, config: ExplainConfig) -> dict:
+    """The CAM after PAR without the walk and its label, of a trace that lacks them: what the stages above make."""
     labels = kept_channels(fields["image_labels"])
-    low, high = (pseudo_label.label_of(fields[name][labels], labels)[None] for name in ("cam_par", "cam_par_high"))
-    merged = pseudo_label.merge_low_high(low, high)[0]
-    return {"pseudo_label": merged.to(torch.uint8), "regions": pseudo_label.regions(merged)}
+    of_cam = refine_cam(_image01(fields), fields["cam"], labels, config)
+    refined = _all_channels(fields, of_cam)
+    made = {"cam_refined": refined[0], "cam_refined_high": refined[1]}
+    return made | {"affinity_label": _merged(fields | made, "cam_refined")}
+
+
+def _image01(fields: dict) -> Tensor:
+    """(3, H, W) image in [0, 1], where the CAM lies."""
+    return fields["image"].to(fields["cam"].device).permute(2, 0, 1).float() / 255
+
+
+def _all_channels(fields: dict, scores: Tensor) -> Tensor:
+    """(2, P, H, W) scores of the present classes -> (2, K, H, W), 0 for absent ones, on the CPU."""
+    full = zeros_untouched(2, len(fields["image_labels"]) + 1, *scores.shape[-2:])
+    full[:, kept_channels(fields["image_labels"])] = scores.cpu()
+    return full
+
+
+def _merged(fields: dict, name: str) -> Tensor:
+    """(H, W) uint8 label from the scores `name` of the low and the high background score."""
+    labels = kept_channels(fields["image_labels"])
+    low, high = (pseudo_label.label_of(fields[one][labels], labels)[None] for one in (name, f"{name}_high"))
+    return pseudo_label.merge_low_high(low, high)[0].to(torch.uint8)

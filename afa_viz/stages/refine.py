@@ -5,6 +5,7 @@ Symbols: C foreground classes, K = C + 1, P present classes with background, H W
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,8 +32,13 @@ def refine(image: Tensor, cam: Tensor, walked: tuple[Tensor, Tensor], labels: Te
     Source: SPEC.md section 8, `refine_with_cls_label`; without the walk `refine_with_bkg`.
     """
     if not config.use_walk:
-        return pseudo_label.refine_cam(image, cam[labels[1:] - 1], _betas(config), **_options(config))
+        return refine_cam(image, cam, labels, config)
     return pseudo_label.refine_walk(image, torch.stack([scores[labels] for scores in walked]), **_options(config))
+
+
+def refine_cam(image: Tensor, cam: Tensor, labels: Tensor, config: ExplainConfig) -> Tensor:
+    """`refine` without the walk, whatever the settings say: (2, P, H, W). Args: as `refine`."""
+    return pseudo_label.refine_cam(image, cam[labels[1:] - 1], _betas(config), **_options(config))
 
 
 def refine_both(
@@ -41,6 +47,11 @@ def refine_both(
     """`refine` without the walk and with it, by one PAR: two (2, P, H, W). Args: as `refine`."""
     scores = torch.stack([scores[labels] for scores in walked])
     return pseudo_label.refine_cam_and_walk(image, cam[labels[1:] - 1], _betas(config), scores, **_options(config))
+
+
+def par_size(size: Sequence[int], config: ExplainConfig) -> tuple[int, int]:
+    """(rows, columns) of the smaller image that PAR runs on."""
+    return max(1, size[0] // config.par_downscale), max(1, size[1] // config.par_downscale)
 
 
 def _betas(config: ExplainConfig) -> tuple[float, float]:

@@ -26,10 +26,7 @@ def walk(
     Returns: two (B, K, h, w). Without the walk: where it would have started.
     Source: SPEC.md section 11, step 4.
     """
-    small = cams.resize(cam, grid)
-    starts = [
-        random_walk.with_background(small, image_labels, beta) for beta in (config.bkg_score_low, config.bkg_score_high)
-    ]
+    starts = [walk_start(cam, image_labels, grid, beta) for beta in (config.bkg_score_low, config.bkg_score_high)]
     if not config.use_walk:
         return starts[0], starts[1]
     walked = banded_walk.propagate_near(
@@ -37,3 +34,12 @@ def walk(
     )
     low, high = walked.chunk(2, dim=1)
     return low, high
+
+
+def walk_start(cam: Tensor, image_labels: Tensor, grid: tuple[int, int], bkg_score: float) -> Tensor:
+    """Where the walk begins: (B, K, h, w), softmax over the background score and the present classes of every cell.
+
+    Args:
+        cam, image_labels, grid: as `walk`.
+    """
+    return random_walk.with_background(cams.resize(cam, grid), image_labels, bkg_score)

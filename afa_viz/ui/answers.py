@@ -127,10 +127,8 @@ class Answers:
     def affinity(self, asked: dict) -> str:
         """What the affinity is learned from, and its labels; of large grids for one `cell`."""
         (request, trace), cell = self._found(asked), _cell(asked.get("cell"))
-        card = self._session.registry.get(request.model).card
-        at_centre = card is not None and card.affinity_at_centre
         name = ("affinity", request.key, cell)
-        return self._texts.get(name, lambda: payload.to_json(payload_attention.affinity(trace, at_centre, cell)))
+        return self._texts.get(name, lambda: payload.to_json(payload_attention.affinity(trace, cell)))
 
     def par(self, asked: dict) -> str:
         """All PAR iterations."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
+from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
-from afa_viz.figures import maps, scores
-from afa_viz.steps import stage_labels
+from afa_viz.figures import maps
 from afa_viz.trace import Trace
 from afa_viz.ui.answers import KINDS, Answers
 from afa_viz.ui.pictures import Refusal, quoted, read_upload
@@ -120,7 +120,7 @@ def summary(trace: Trace) -> dict[str, Any]:
         "size": list(trace.image.shape[:2]),
         "grid": list(trace.grid),
         "blocks": len(trace.attn_logits),
-        "regions": scores.region_shares(trace),
+        "regions": scores.region_shares(trace.pseudo_label),
         "pseudo_label": _areas(trace, trace.pseudo_label),
         "prediction": _areas(trace, trace.seg),
         "miou": known and {stage: score["miou"] for stage, score in known.items() if math.isfinite(score["miou"])},
@@ -178,7 +178,7 @@ def _labels(trace: Trace, cell: maps.Cell) -> dict[str, str]:
     """Of the pixel in the middle of the cell, by stage."""
     names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
     pixel = _middle(trace, cell)
-    found = {stage: names[int(label[pixel])] for stage, label in stage_labels(trace).items()}
+    found = {stage: names[int(label[pixel])] for stage, label in scores.stage_labels(trace).items()}
     if trace.target is not None:
         truth = int(trace.target[pixel])
         found["target"] = "not counted" if truth == 255 else names[truth]

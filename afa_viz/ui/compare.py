@@ -115,7 +115,8 @@ def renumbered(trace: Trace, like: Trace) -> Trace:
         return values.new_zeros(count, *values.shape[1:]).index_copy_(0, rows, values)
 
     of_classes = ("image_labels", "cam", "class_logits")
-    with_background = ("cam_rw", "cam_rw_high", "cam_par", "cam_par_high", "seg_logits")
+    scores = ("cam_rw", "cam_par", "cam_refined")
+    with_background = (*scores, *(f"{name}_high" for name in scores), "seg_logits")
     arrays: dict[str, Any] = {name: spread(name, to[1:] - 1, len(names) - 1) for name in of_classes}
     arrays |= {name: spread(name, to, len(names)) for name in with_background}
     return dataclasses.replace(
@@ -124,6 +125,7 @@ def renumbered(trace: Trace, like: Trace) -> Trace:
         palette=tuple(colours[name] for name in names),
         target=like.target,
         pseudo_label=numbers[trace.pseudo_label.long()],
+        affinity_label=numbers[trace.affinity_label.long()],
         seg=numbers[trace.seg.long()],
         **arrays,
     )

@@ -23,17 +23,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from afa_viz.figures import maps, scores
+from afa_viz import stage_scores as scores
+from afa_viz.figures import maps
 from afa_viz.ops import dense_crf, random_walk
 from afa_viz.ops import par as par_op
-from afa_viz.steps import crf_label, par_label, par_steps, stage_labels
+from afa_viz.steps import crf_label, par_label, par_steps
 from afa_viz.trace import Trace
 
 Packed = dict[str, Any]
 CELLS_MAX = 1024  # of grids whose whole matrices are sent when they are looked at, as in explorer/live.js
 WHOLE_CELLS = 400  # up to 20 x 20 cells the page gets the whole affinity at first, at most 160 kB
 WINDOW = 8  # cells; the published radius
-LABELLED = ("cam", "cam_rw", "cam_par")  # stages whose label the page needs beside their scores
+LABELLED = ("cam", "walk_start", "cam_rw", "par_start", "cam_par")  # whose label the page needs beside their scores
 
 
 def deflated(array: np.ndarray) -> str:
@@ -71,6 +72,7 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
     """Everything below the network, for the class buttons, maps, labels and numbers of the page."""
     low, high = score_limits(trace)
     channels = maps.channels(trace)
+    packed, table = score_table(trace)
     return {
         "key": key,
         "scene": scene_key,
@@ -102,11 +104,35 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "affinity": near_affinity(trace),
         "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
         "cam_par": pack_scores(trace.cam_par[channels], low, high),
+        "labels": packed,
+        "trained_on": trained_on(trace),
+        **table,
+    }
+
+
+def trained_on(trace: Trace) -> dict[str, str | None]:
+    """What affinity and decoder of the model learned from last, see `model.card.Card`; None: not known."""
+    return {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on}
+
+
+def score_table(trace: Trace) -> tuple[dict[str, Packed], dict[str, Any]]:
+    """Labels of the stages that decide every pixel, and beside them everything of `stage_scores` that the page shows.
+
+    steps: which stage is compared with which; left_out: stages that the settings leave out, without a step. The label
+    par_start is there only where PAR does not start from the walk.
+    """
+    labels = scores.stage_labels(trace)
+    packed = {stage: pack_labels(labels[stage]) for stage in LABELLED}
+    if trace.config.use_walk:
+        del packed["par_start"]
+    return packed, {
+        "affinity_label": pack_labels(trace.affinity_label),
         "pseudo_label": pack_labels(trace.pseudo_label),
-        "labels": {stage: pack_labels(label) for stage, label in stage_labels(trace).items() if stage in LABELLED},
-        "scores": finite(scores.stage_scores(trace)),
-        "shares": finite(scores.region_shares(trace)),
-        "precision": finite(scores.certain_precision(trace)),
+        "scores": finite(scores.stage_scores(trace, labels)),
+        "steps": [{"stage": stage, "before": before} for stage, before in scores.steps(trace.config).items()],
+        "left_out": list(scores.left_out(trace.config)),
+        "shares": finite(scores.label_shares(trace)),
+        "precision": finite(scores.label_precision(trace)),
     }
 
 
@@ -221,17 +247,16 @@ def compared(trace: Trace) -> dict[str, Any]:
     """Every stage of the other side of a comparison, for the maps and numbers of the page."""
     low, high = score_limits(trace)
     channels = maps.channels(trace)
+    packed, table = score_table(trace)
     return {
         **frame(trace),
         "names": list(trace.class_names),
         "palette": [list(colour) for colour in trace.palette],
         "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
         "cam_par": pack_scores(trace.cam_par[channels], low, high),
-        "stage_labels": {
-            stage: pack_labels(label) for stage, label in stage_labels(trace).items() if stage in LABELLED
-        },
-        "pseudo_label": pack_labels(trace.pseudo_label),
-        "scores": finite(scores.stage_scores(trace)),
+        "stage_labels": packed,
+        "trained_on": trained_on(trace),
+        **table,
     }
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from afa_viz.figures import affinity as affinity_figures
 from afa_viz.figures import attention as attention_figures
 from afa_viz.figures import maps
-from afa_viz.steps import target_cells
+from afa_viz.steps import affinity_teacher, target_cells
 from afa_viz.trace import Trace
 from afa_viz.ui.payload import CELLS_MAX, WHOLE_CELLS, deflated, finite, pack_labels, pack_scores
 
@@ -79,9 +79,9 @@ def attention(
 def overview(trace: Trace) -> dict[str, Any]:
     """What every head does, as numbers: see `figures.attention`; the share inside for every image label.
 
-    A class is where the truth says so, else where the pseudo label does.
+    A class is where the truth says so, else where the affinity label does, as in training.
     """
-    label_map = trace.pseudo_label if trace.target is None else trace.target
+    label_map = trace.affinity_label if trace.target is None else trace.target
     regions = torch.stack([label_map == label for label in trace.present])
     blocks = []
     for block in range(len(trace.attn_logits)):
@@ -97,15 +97,14 @@ def overview(trace: Trace) -> dict[str, Any]:
     return {"by_truth": trace.target is not None, "blocks": blocks}
 
 
-def affinity(trace: Trace, at_centre: bool = False, cell: maps.Cell | None = None) -> dict[str, Any]:
+def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
     """What the affinity is learned from, the labels that it is trained on, and numbers of both.
 
-    `raw` (N, N): mean logits. `learned` (N, N), only where `payload.stages` sends a band. `cells` (h, w): the pseudo
-    label from which affinity labels are made. Grids of more than `CELLS_MAX` cells: no matrices, and with a cell
-    `raw_row`, `raw_column` and `learned`, each (1, N).
+    `raw` (N, N): mean logits. `learned` (N, N), only where `payload.stages` sends a band. `cells` (h, w): the label
+    from which affinity labels are made, read as the model was trained; `cells_of`: its name. Grids of more than
+    `CELLS_MAX` cells: no matrices, and with a cell `raw_row`, `raw_column` and `learned`, each (1, N).
 
     Args:
-        at_centre: see `steps.target_cells`.
         cell: the query, on such grids.
     """
     raw = maps.raw_matrix(trace)
@@ -123,7 +122,8 @@ def affinity(trace: Trace, at_centre: bool = False, cell: maps.Cell | None = Non
         result["learned"] = pack_scores(trace.affinity[at : at + 1], 0.0, 1.0)
         return result
     return result | {
-        "cells": pack_labels(target_cells(trace, at_centre)),
+        "cells": pack_labels(target_cells(trace)),
+        "cells_of": affinity_teacher(trace),
         "bias": finite(float(trace.affinity_bias)),
-        "numbers": finite(dataclasses.asdict(affinity_figures.affinity_numbers(trace, at_centre))),
+        "numbers": finite(dataclasses.asdict(affinity_figures.affinity_numbers(trace))),
     }

@@ -57,15 +57,17 @@ class Request:
 
 
 def trace_bytes(traces: Sequence[Trace]) -> int:
-    """Bytes that traces hold together; stages that they share count once."""
+    """Bytes that traces hold together; stages that they share count once, and pages of absent classes do not count."""
     storages = {}
     for trace in traces:
+        used = (len(trace.present) + 1) / len(trace.class_names)
         for field in dataclasses.fields(trace):
             value = getattr(trace, field.name)
             for tensor in value if isinstance(value, tuple) else (value,):
                 if isinstance(tensor, torch.Tensor):
                     storage = tensor.untyped_storage()
-                    storages[storage.data_ptr()] = storage.nbytes()
+                    share = used if field.name.startswith(("cam_par", "cam_refined")) else 1
+                    storages[storage.data_ptr()] = round(share * storage.nbytes())
     return sum(storages.values())
 
 

@@ -52,8 +52,9 @@ def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str
     module = drawn.partition(".")[0]
     file = f"{look.tab if look.tab in PICTURES else 'strip'}.png"
     scored = bool(source.target) and trace.target is not None
-    figures = [module, "scores"] if trace.target is not None else [module]
-    imports = [*source.imports, f"from afa_viz.figures import {', '.join(sorted(figures))}"]
+    imports = [*source.imports, f"from afa_viz.figures import {module}"]
+    if scored:
+        imports.append("from afa_viz.stage_scores import stage_scores")
     if look.crf:
         imports.append("from afa_viz.steps import with_crf")
     ours = sorted(line for line in imports if "afa_viz" in line)
@@ -68,7 +69,7 @@ def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str
         *source.lines,
         *([f"target = {source.target}"] if scored else []),
         f"trace = {_explained(request, session, 'model', scored)}",
-        *(["print(scores.stage_scores(trace))"] if scored else []),
+        *(["print(stage_scores(trace))"] if scored else []),
         f"Image.fromarray({drawn}).save({file!r})",
         *(_other_side(request, trace, session, look, scored) if look.other else []),
         "",
@@ -112,7 +113,7 @@ def _other_side(request: Request, trace: Trace, session: Session, look: Look, sc
     if look.crf:
         lines.append("other = with_crf(other)  # in PAR's place")
     if scored:
-        lines.append("print(scores.stage_scores(other))")
+        lines.append("print(stage_scores(other))")
     return [
         *lines,
         f"Image.fromarray({drawn.replace('(trace', '(other').replace(' trace.', ' other.')}).save('other.png')",

@@ -20,8 +20,8 @@ from typing import Any
 
 from afa_viz.config import ExplainConfig
 from afa_viz.explain import explain
-from afa_viz.figures import scores
 from afa_viz.leftovers import sweep_files
+from afa_viz.stage_scores import stage_scores
 from afa_viz.trace import Trace
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.pictures import Refusal
@@ -56,7 +56,7 @@ class Score:
 
 def score_of(trace: Trace) -> Score:
     """The numbers of one explained image."""
-    found = scores.stage_scores(trace)
+    found = stage_scores(trace)
     if found is None:
         return Score()
     return Score(
