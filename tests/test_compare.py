@@ -14,10 +14,10 @@ from app_fixtures import SIDE, prepare, tiny
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import explain
 from afa_viz.figures import scores
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ops import dense_crf
+from afa_viz.pipeline import explain
 from afa_viz.steps import stage_labels, with_crf
 from afa_viz.ui import compare
 from afa_viz.ui import session as session_module

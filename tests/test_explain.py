@@ -15,9 +15,9 @@ from PIL import Image
 
 import afa_viz
 from afa_viz import ExplainConfig, Trace
-from afa_viz.explain import recompute
 from afa_viz.inputs import read_image
 from afa_viz.model.afa import build_afa
+from afa_viz.pipeline import recompute
 from afa_viz.stages.multi_scale_cam import multi_scale_cam, multi_scale_cam_of
 from afa_viz.stages.one_image import network_input
 from afa_viz.steps import par_steps, target_affinity, walk_steps

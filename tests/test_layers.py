@@ -20,7 +20,7 @@ FLOORS = {
     "afa_viz.ops": 2,
     "afa_viz.model": 3,
     "afa_viz.stages": 4,
-    "afa_viz.explain": 4,
+    "afa_viz.pipeline": 4,
     "afa_viz.steps": 4,
     "afa_viz.data": 5,
     "afa_viz.training": 5,
@@ -36,7 +36,7 @@ FLOORS = {
 EXTRA = {
     ("afa_viz.trace", "afa_viz.config"),  # a trace carries its settings
     ("afa_viz.settings", "afa_viz.config"),
-    ("afa_viz.explain", "afa_viz.stages"),  # the order of the stages; `stages` knows none
+    ("afa_viz.pipeline", "afa_viz.stages"),  # the order of the stages; `stages` knows none
     ("afa_viz.steps", "afa_viz.stages"),  # the same stages, step by step
     ("afa_viz.trace", "afa_viz.figures"),  # Trace.report, inside the method: docs/decisions/002-trace-report.md
     ("afa_viz.lab", "afa_viz.figures"),  # the lab asks about the numbers that the figures show

@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> None:
 
     from tqdm import tqdm
 
-    from afa_viz.explain import STAGES, explain
     from afa_viz.model.checkpoint import load_model
+    from afa_viz.pipeline import STAGES, explain
 
     model = load_model(args.checkpoint, args.device)
     config = apply_settings(ExplainConfig.for_model(model), args.settings)

@@ -213,9 +213,9 @@ def _iterations(text: str) -> tuple[int, ...]:
 
 def _show(samples: Sequence[Sample], args: argparse.Namespace) -> Callable[[Run], None]:
     """What is done after each ladder: curves, a panel of fixed images; with `--snapshots ladders` the weights stay."""
-    from afa_viz.explain import explain
     from afa_viz.figures.panel import write_panel
     from afa_viz.figures.training import write_training_plot
+    from afa_viz.pipeline import explain
     from afa_viz.training.records import read_metrics
 
     def show(training: Run) -> None:

@@ -22,9 +22,9 @@ from afa_viz.config import ExplainConfig
 from afa_viz.evaluation.parts import UNCERTAIN, PartCounts
 from afa_viz.evaluation.protocols import multi_scale_label
 from afa_viz.evaluation.tables import iou_table, percent, text_table
-from afa_viz.explain import explain
 from afa_viz.model.afa import AFA
 from afa_viz.ops.metrics import ConfusionMatrix, Scores, average_precision, f1_per_image
+from afa_viz.pipeline import explain
 from afa_viz.steps import stage_labels
 from afa_viz.trace import Trace
 

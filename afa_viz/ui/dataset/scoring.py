@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import explain
 from afa_viz.figures import scores
 from afa_viz.leftovers import sweep_files
+from afa_viz.pipeline import explain
 from afa_viz.trace import Trace
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.pictures import Refusal

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-import types
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -169,13 +167,3 @@ def _names(model: AFA) -> tuple[tuple[str, ...], tuple[classes.Colour, ...]]:
     if card is not None:
         return tuple(card.class_names), tuple(tuple(c) for c in card.palette)
     return classes.names_for(model.num_classes), classes.colours_for(model.num_classes)
-
-
-class _CallableModule(types.ModuleType):
-    """`afa_viz.explain(...)` is the function; importing this module must not hide it behind the module's name."""
-
-    def __call__(self, *args, **kwargs) -> Trace:
-        return explain(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _CallableModule
