@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 # room -> floor; a room may import itself and rooms on lower floors
 FLOORS = {
+    "afa_viz.scalars": 0,
     "afa_viz.trace": 1,
     "afa_viz.config": 1,
     "afa_viz.classes": 1,
