@@ -79,8 +79,10 @@ def rgb(image: Image.Image, upright: bool = True, long_side: int | None = None) 
         raise ValueError("the image has grey levels that are not whole numbers; expected 8 or 16 bits: convert it.")
     kind = "RGBA" if image.has_transparency_data else "RGB"
     image = image if image.mode == kind else image.convert(kind)
-    if long_side is not None:
-        image.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
+    longest = max(image.size)
+    if long_side is not None and longest > long_side:  # never in place: without conversion it is the caller's image
+        size = (max(1, round(image.width * long_side / longest)), max(1, round(image.height * long_side / longest)))
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     if kind == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return np.asarray(image if turn is None else image.transpose(turn))

@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[1]
 # room -> floor; a room may import itself and rooms on lower floors
 FLOORS = {
     "afa_viz.scalars": 0,
+    "afa_viz.atomic_files": 0,
     "afa_viz.trace": 1,
     "afa_viz.config": 1,
     "afa_viz.classes": 1,
     "afa_viz.settings": 1,
     "afa_viz.inputs": 1,
-    "afa_viz.leftovers": 1,
     "afa_viz.ops": 2,
     "afa_viz.model": 3,
     "afa_viz.stages": 4,

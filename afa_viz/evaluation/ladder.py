@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import SANDBOX_QUADRUPEDS
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation.parts import UNCERTAIN, PartCounts
@@ -270,11 +271,9 @@ def score_shards(
 
 def write_scores(ladder: Ladder | None, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> None:
     """All scores as JSON after some facts about how they were made, whole or not at all; None: the facts alone."""
-    partial = f"{path}.partial"
-    with open(partial, "w", encoding="utf-8") as file:
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8") as file:
         json.dump({**(facts or {}), **(ladder.data() if ladder else {})}, file, indent=2, allow_nan=False)
         file.write("\n")
-    os.replace(partial, path)
 
 
 def _resized(parts: np.ndarray, target: Tensor) -> Tensor:
