@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any
+
+from afa_viz.scalars import as_boolean, as_list, as_number, as_whole, shown
+
+MOST = 16  # scales, dilations: each scale is a pass of the network, each dilation eight more neighbours
+LONGEST = 2048  # pixels: the largest image
+_WHOLE = {  # settings that are whole numbers: from, to, unit
+    "long_side": (32, LONGEST, " pixels or None"),
+    "radius": (0, 128, " cells"),
+    "num_steps": (0, 64, ""),
+    "num_iters": (0, 100, ""),
+    "par_downscale": (1, 8, ""),
+}
 
 
 @dataclass(frozen=True)
@@ -51,30 +62,39 @@ class ExplainConfig:
     par_downscale: int = 2
 
     def __post_init__(self) -> None:
-        def require(good: bool, name: str, expected: str) -> None:
-            if not good:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}.")
-
-        for name in ("scales", "dilations"):  # a list, as JSON has it, is meant as the same setting
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("long_side", "num_steps", "num_iters", "par_downscale"):
-            value = getattr(self, name)
-            require(value is None or value % 1 == 0, name, "a whole number")
-            object.__setattr__(self, name, value if value is None else int(value))
-        require(all(d % 1 == 0 for d in self.dilations), "dilations", "whole numbers of pixels")
-        object.__setattr__(self, "dilations", tuple(int(d) for d in self.dilations))
-        require(not math.isnan(self.label_threshold), "label_threshold", "a number")
-        require(self.long_side is None or 32 <= self.long_side <= 2048, "long_side", "None or 32 to 2048 pixels")
-        require(len(self.scales) > 0 and all(0.25 <= s <= 4 for s in self.scales), "scales", "scales from 0.25 to 4")
+        """Check every setting and keep it as Python's own type: equal settings are equal, and JSON takes them."""
+        for name, (low, high, unit) in _WHOLE.items():
+            if name == "long_side" and self.long_side is None:
+                continue
+            whole = as_whole(getattr(self, name))
+            self._keep(
+                name, whole, whole is not None and low <= whole <= high, f"{low} to {high}{unit}, a whole number"
+            )
         for name in ("bkg_score", "bkg_score_low", "bkg_score_high"):
-            require(0 <= getattr(self, name) <= 1, name, "a number from 0 to 1")
-        require(self.bkg_score_low <= self.bkg_score_high, "bkg_score_low", "at most bkg_score_high")
-        require(0 <= self.radius <= 128, "radius", "0 to 128 cells")
-        require(0 < self.power <= 32, "power", "a number above 0 and up to 32")
-        require(0 <= self.num_steps <= 64, "num_steps", "0 to 64")
-        require(0 <= self.num_iters <= 100, "num_iters", "0 to 100")
-        require(len(self.dilations) > 0 and all(d >= 1 for d in self.dilations), "dilations", "at least one, all >= 1")
-        require(1 <= self.par_downscale <= 8, "par_downscale", "1 to 8")
+            number = as_number(getattr(self, name))
+            self._keep(name, number, number is not None and 0 <= number <= 1, "a number from 0 to 1")
+        for name in ("flip", "symmetric", "use_walk", "use_par"):
+            boolean = as_boolean(getattr(self, name))
+            self._keep(name, boolean, boolean is not None, "True or False")
+        threshold, power = as_number(self.label_threshold), as_number(self.power)
+        self._keep("label_threshold", threshold, threshold is not None, "a finite number")
+        self._keep("power", power, power is not None and 0 < power <= 32, "a number above 0 and up to 32")
+        self._keep(
+            "bkg_score_low", self.bkg_score_low, self.bkg_score_low <= self.bkg_score_high, "at most bkg_score_high"
+        )
+        scales = [as_number(scale) for scale in as_list(self.scales) or []]
+        good = 1 <= len(scales) <= MOST and all(scale is not None and 0.25 <= scale <= 4 for scale in scales)
+        self._keep("scales", tuple(scales), good, f"1 to {MOST} scales from 0.25 to 4, such as (1.0, 0.5)")
+        dilations = [as_whole(dilation) for dilation in as_list(self.dilations) or []]
+        good = 1 <= len(dilations) <= MOST and all(d is not None and 1 <= d <= LONGEST for d in dilations)
+        self._keep(
+            "dilations", tuple(dilations), good, f"1 to {MOST} whole numbers of pixels, all >= 1 and <= {LONGEST}"
+        )
+
+    def _keep(self, name: str, value: Any, good: bool, expected: str) -> None:
+        if not good:
+            raise ValueError(f"{name} is {shown(getattr(self, name))}; expected {expected}.")
+        object.__setattr__(self, name, value)
 
     @classmethod
     def for_model(cls, model: Any, **changes: Any) -> ExplainConfig:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from afa_viz.leftovers import sweep_files
+from afa_viz.atomic_files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,5 @@ def _load(group: Group) -> ModuleType:
 
 def _write(path: Path, reports: dict) -> None:
     """The reports by group, whole or not at all."""
-    sweep_files(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

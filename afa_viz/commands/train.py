@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.config import PRESETS, at_length
 from afa_viz.settings import apply_mapping, apply_settings, nearest, read_settings
 
@@ -138,9 +139,8 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
 def _write_config(preset: str, training: Run) -> None:
     """`config.json`, which `--config` takes again, whole or not at all."""
     text = json.dumps({"preset": preset, **dataclasses.asdict(training.config)}, indent=2)
-    partial = training.folder / "config.json.partial"
-    partial.write_text(text + "\n", encoding="utf-8")
-    os.replace(partial, training.folder / "config.json")
+    with atomic_write(training.folder / "config.json") as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def _on_photographs(
@@ -213,9 +213,9 @@ def _iterations(text: str) -> tuple[int, ...]:
 
 def _show(samples: Sequence[Sample], args: argparse.Namespace) -> Callable[[Run], None]:
     """What is done after each ladder: curves, a panel of fixed images; with `--snapshots ladders` the weights stay."""
-    from afa_viz.explain import explain
     from afa_viz.figures.panel import write_panel
     from afa_viz.figures.training import write_training_plot
+    from afa_viz.pipeline import explain
     from afa_viz.training.records import read_metrics
 
     def show(training: Run) -> None:

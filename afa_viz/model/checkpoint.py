@@ -22,7 +22,7 @@ from huggingface_hub import errors as hub
 from safetensors import SafetensorError
 from torch import Tensor
 
-from afa_viz.leftovers import sweep_files
+from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, some
@@ -319,17 +319,10 @@ def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool, pack
         tensors[key] = kept.contiguous().clone()
     tensors = packing.pack(tensors) if packed else tensors
     path.parent.mkdir(parents=True, exist_ok=True)
-    for written in (path, path.with_suffix(".json")):
-        sweep_files(written)
-    waiting = [path.with_name(f".{name}.{os.getpid()}.tmp") for name in (path.name, path.with_suffix(".json").name)]
     try:
-        safetensors.torch.save_file(tensors, waiting[0], metadata={"format": "pt"})
-        waiting[1].write_text(card.to_json(), encoding="utf-8")
-        waiting[0].chmod(waiting[1].stat().st_mode)  # safetensors makes files that only their owner can read
-        os.replace(waiting[0], path)
-        os.replace(waiting[1], path.with_suffix(".json"))
+        with atomic_write(path.with_suffix(".json")) as notes, atomic_write(path) as weights:  # weights are there first
+            notes.write_text(card.to_json(), encoding="utf-8")
+            safetensors.torch.save_file(tensors, weights, metadata={"format": "pt"})
+            weights.chmod(notes.stat().st_mode)  # safetensors makes files that only their owner can read
     except SafetensorError as error:
         raise OSError(f"{path.name} could not be written ({error}); expected room on the disk: make some.") from None
-    finally:
-        for file in waiting:
-            file.unlink(missing_ok=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from afa_viz.scalars import as_boolean, as_list, as_number, as_whole, shown
 
 
 def require_finite(name: str, tensor: Tensor) -> None:
@@ -32,10 +34,45 @@ def require_labels(image_labels: Tensor, shape: tuple[int, ...]) -> None:
     require_finite("image_labels", image_labels)
 
 
-def require_number(name: str, value: float) -> None:
-    """Raise ValueError if a setting is NaN or infinite."""
-    if not math.isfinite(value):
-        raise ValueError(f"got {name} {value}; expected a finite number: correct the setting.")
+def require_number(name: str, value: float) -> float:
+    """The setting as a float. Raise ValueError if it is no number, NaN or infinite."""
+    number = as_number(value)
+    if number is None:
+        raise ValueError(f"got {name} {shown(value)}; expected a finite number: correct the setting.")
+    return number
+
+
+def require_positive(name: str, value: float, published: float, what: str = "a number") -> float:
+    """The setting as a float. Raise ValueError unless it is a finite number above 0."""
+    number = as_number(value)
+    if number is None or number <= 0:
+        raise ValueError(f"got {name} {shown(value)}; expected {what} above 0 (published: {published}).")
+    return number
+
+
+def require_whole(name: str, value: int, least: int, published: int | None = None) -> int:
+    """The setting as an int. Raise ValueError unless it is a whole number of at least `least`."""
+    whole = as_whole(value)
+    if whole is None or whole < least:
+        advice = "" if published is None else f" (published: {published})"
+        raise ValueError(f"got {name} {shown(value)}; expected a whole number of at least {least}{advice}.")
+    return whole
+
+
+def require_boolean(name: str, value: bool) -> bool:
+    """The setting as a bool. Raise ValueError unless it is True or False."""
+    boolean = as_boolean(value)
+    if boolean is None:
+        raise ValueError(f"got {name} {shown(value)}; expected True or False.")
+    return boolean
+
+
+def require_size(name: str, size: Sequence[int]) -> tuple[int, int]:
+    """(rows, columns) as ints. Raise ValueError unless they are two whole numbers of at least 1."""
+    sides = [as_whole(side) for side in as_list(size) or []]
+    if len(sides) != 2 or any(side is None or side < 1 for side in sides):
+        raise ValueError(f"got {name} {shown(size)}; expected two whole numbers of at least 1: rows and columns.")
+    return sides[0], sides[1]  # type: ignore[return-value]
 
 
 def require_dims(name: str, tensor: Tensor, dims: int, layout: str) -> None:

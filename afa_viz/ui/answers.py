@@ -14,6 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.poster import poster
 from afa_viz.trace import Trace
@@ -229,12 +230,8 @@ class Answers:
     def _write_picture(self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None) -> None:
         picture = Image.fromarray(poster(trace, label, cell, self._session.picture(request.picture).title))
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{threading.get_ident()}.tmp")
-        try:
+        with atomic_write(path) as partial:
             picture.save(partial, format="PNG", compress_level=1)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     def link(self, request: Request) -> dict[str, str]:
         """The part of the page's address that leads back to a request; without `example` for uploads."""

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from afa_viz.leftovers import sweep_folders
+from afa_viz.atomic_files import sweep_folders
 from afa_viz.ui.app import TITLE, Options, build, serve
 from afa_viz.ui.pictures import Refusal
 

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import STAGES, explain, recompute
 from afa_viz.inputs import fit_size
+from afa_viz.pipeline import STAGES, explain, recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.cores import Cores

@@ -183,11 +183,11 @@
   }
 
   function drawWork() {
-    const { state, known, total, seconds, broken } = shown.progress;
+    const { state, known, total, seconds, broken, failure } = shown.progress;
     const left = seconds == null ? "" : text("data.left", { time: seconds < 90 ? text("data.seconds", { n: seconds })
       : text("data.minutes", { n: Math.round(seconds / 60) }) });
     const words = text(`data.state_${state}${state === "idle" && !known ? "_new" : ""}`, { known, total, left });
-    put("work", broken ? `${words} ${text("data.unreadable", { broken })}` : words);
+    put("work", [words, broken && text("data.unreadable", { broken }), failure && inOurLanguage(failure)].filter(Boolean).join(" "));
     const [button, bar] = [find('[data-do="score"]'), find("progress")];
     const busy = ["running", "paused", "other"].includes(state);
     button.hidden = state === "done";
