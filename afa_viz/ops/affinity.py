@@ -226,6 +226,7 @@ def affinity_labels(
     Source: Ru et al. 2022, section 3.3; SPEC.md section 8.
     """
     require_dims("label", label, 3, "(B, H, W)")
+    stride = require_whole("stride", stride, 1, STRIDE)
     height, width = label.shape[-2] // stride, label.shape[-1] // stride
     network = token_grid(label.shape[-2], label.shape[-1], stride)
     if mask is not None and mask.shape == (math.prod(network), math.prod(network)):
