@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 
 from afa_viz.config import SANDBOX, CurriculumStage
 from afa_viz.training.batches import ImageSet, random_batch
@@ -75,3 +76,29 @@ def test_alone_nothing_changes():
     plain, shared = torch.nn.BatchNorm2d(4), SharedBatchNorm(4)
     maps = torch.randn(3, 4, 5, 6)
     torch.testing.assert_close(shared(maps), plain(maps))
+
+
+@pytest.fixture
+def group(tmp_path):
+    """A group of this process alone, which computes as one of several does."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("mean, spread", [(0.0, 1.0), (1000.0, 0.01), (-3000.0, 0.1), (5.0, 0.0)])
+def test_shared_batch_norm_is_exact_far_from_zero(group, mean, spread):
+    maps = (torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * spread + mean).requires_grad_()
+    weights = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    shared, plain = SharedBatchNorm(3), torch.nn.BatchNorm2d(3).double()
+    for norm in (shared, plain):
+        torch.nn.init.constant_(norm.weight, 1.5)
+        torch.nn.init.constant_(norm.bias, -0.5)
+    wide = maps.detach().double().requires_grad_()
+    got, want = shared(maps), plain(wide)
+    torch.testing.assert_close(got, want.float(), rtol=1e-2, atol=1e-2)  # float32 has the mean of 1000 to 6e-5
+    torch.testing.assert_close(shared.running_var, plain.running_var.float(), rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(shared.running_mean, plain.running_mean.float(), rtol=1e-5, atol=1e-5)
+    (got * weights).sum().backward()
+    (want * weights).sum().backward()
+    assert (maps.grad - wide.grad.float()).abs().max() <= 1e-2 * wide.grad.abs().max()

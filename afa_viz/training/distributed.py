@@ -161,28 +161,27 @@ class SharedBatchNorm(nn.BatchNorm2d):
     """Batch norm over the batches of all processes, where torch's own needs CUDA.
 
     out = (x - m) / sqrt(v + eps) * weight + bias with m and v over every process's pixels; gradients flow through m
-    and v. In evaluation mode and alone it is plain batch norm.
+    and v. The variance is the mean of (x - m)^2, not E[x^2] - m^2, of which rounding leaves nothing where m is large.
+    In evaluation mode and alone it is plain batch norm.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
         if not self.training or not dist.is_initialized():
             return super().forward(maps)
         wide = maps.float()
-        count = wide.numel() // wide.shape[1]
-        sums = torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), wide.new_tensor([count])])
-        total = SumOverProcesses.apply(sums)
-        number = total[-1]
-        mean, square = total[:-1].chunk(2)
-        mean, square = mean / number, square / number
-        variance = square - mean.square()
+        own = wide.new_tensor([wide.numel() // wide.shape[1]])
+        total = SumOverProcesses.apply(torch.cat([wide.sum((0, 2, 3)), own]))
+        number, mean = total[-1], total[:-1] / total[-1]
+        centred = wide - mean[:, None, None]
+        variance = SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / number
         with torch.no_grad():
             assert self.running_mean is not None and self.running_var is not None
             assert self.num_batches_tracked is not None and self.momentum is not None
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * number / (number - 1), self.momentum)
+            self.running_var.lerp_(variance * number / (number - 1).clamp_min(1), self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (wide * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(maps.dtype)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(maps.dtype)
 
 
 def share_batch_norms(model: nn.Module, processes: Processes) -> nn.Module:
