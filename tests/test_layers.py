@@ -11,8 +11,11 @@ ROOT = Path(__file__).parents[1]
 
 # room -> floor; a room may import itself and rooms on lower floors
 FLOORS = {
+    "afa_viz.scalars": 0,
+    "afa_viz.spelling": 0,
     "afa_viz.trace": 1,
     "afa_viz.config": 1,
+    "afa_viz.setting_checks": 1,
     "afa_viz.classes": 1,
     "afa_viz.settings": 1,
     "afa_viz.inputs": 1,
@@ -35,7 +38,7 @@ FLOORS = {
 # edges beside the floors, each with its reason
 EXTRA = {
     ("afa_viz.trace", "afa_viz.config"),  # a trace carries its settings
-    ("afa_viz.settings", "afa_viz.config"),
+    ("afa_viz.config", "afa_viz.setting_checks"),  # the ranges of its settings, as data
     ("afa_viz.explain", "afa_viz.stages"),  # the order of the stages; `stages` knows none
     ("afa_viz.steps", "afa_viz.stages"),  # the same stages, step by step
     ("afa_viz.trace", "afa_viz.figures"),  # Trace.report, inside the method: docs/decisions/002-trace-report.md
