@@ -130,6 +130,11 @@ def mean_of(values: dict[str, float], world: int) -> dict[str, float]:
     return dict(zip(values, (stacked / world).tolist(), strict=True))
 
 
+def all_true(mine: bool, world: int) -> bool:
+    """Whether something holds in every process; the same answer in each."""
+    return mean_of({"mine": float(mine)}, world)["mine"] == 1.0
+
+
 def gather(thing: Thing, world: int) -> list[Thing]:
     """The same thing of every process, by rank; it is pickled on the way."""
     if world == 1:
