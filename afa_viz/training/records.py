@@ -26,6 +26,8 @@ LADDER = ("miou_cam", "miou_cam_rw", "miou_cam_par", "miou_pseudo_label", "miou_
 LOSSES = ("loss_cls", "loss_seg", "loss_aff")
 PHASE, CHANGED = "phase", "changed"  # in a line of metrics: a text, and {setting: [before, now]}
 
+CHUNK = 2**24  # bytes
+
 log = logging.getLogger(__name__)
 
 
@@ -86,10 +88,13 @@ def _read_state(path: Path, device: str) -> dict[str, Any]:
     """Raises: ValueError: half a sentence about what is wrong with the file."""
     if not path.exists():
         raise ValueError(f"{path} is not there")
+    with path.open("rb") as file:  # what the disk itself refuses is no damage of the file
+        while file.read(CHUNK):
+            pass
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a damaged file may raise anything
-        if isinstance(error, OSError) or sentence(error) is not None:
+        if sentence(error) is not None:  # memory ran out
             raise
         raise ValueError(f"{path} can not be read ({type(error).__name__})") from error
     if not isinstance(state, dict) or type(state.get("iteration")) is not int:
