@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any
@@ -359,6 +360,13 @@ PRESETS = {
     "folder": VOC,
     **QUICK,
 }
+
+
+def in_every_part(config: TrainConfig, names: Iterable[str]) -> TrainConfig:
+    """The config with settings that parts of its curriculum have too taken over by all of them: who asks for a batch
+    size or a learning rate means the steps that are made."""
+    shared = {name: getattr(config, name) for name in names if name in PART_CHECKS and hasattr(config, name)}
+    return replace(config, curriculum=tuple(replace(part, **shared) for part in config.curriculum))
 
 
 def at_length(config: TrainConfig, iterations: int) -> TrainConfig:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "afa_viz.scalars": 0,
     "afa_viz.spelling": 0,
+    "afa_viz.encodings": 0,
     "afa_viz.trace": 1,
     "afa_viz.config": 1,
     "afa_viz.setting_checks": 1,

@@ -47,12 +47,13 @@ def start(device: str = "auto") -> Processes:
     """Join the processes that torchrun started, with nccl on CUDA and gloo elsewhere.
 
     Args:
-        device: "auto" takes this process's CUDA device if there is one; or "cpu", "cuda", "mps".
-    Raises: ValueError: if CUDA is asked for and has fewer devices than processes here.
+        device: "auto" takes this process's CUDA device if there is one; or "cpu", "cuda", "cuda:N", "mps".
+    Raises: ValueError: for a device that is not here; if CUDA is asked for and has fewer devices than processes here.
     """
     world, rank, local = (int(os.environ.get(name, default)) for name, default in _VARIABLES)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    _require_device(device)
     if device == "cuda":
         if local >= torch.cuda.device_count():
             raise ValueError(
@@ -64,6 +65,15 @@ def start(device: str = "auto") -> Processes:
     if world > 1:
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=TIMEOUT)
     return Processes(rank, world, device)
+
+
+def _require_device(device: str) -> None:
+    """What "cuda" lacks is said by `start`, which knows how many processes want one."""
+    here = ["auto", "cpu", "cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        here.append("mps")
+    if device not in here:
+        raise ValueError(f"got device {device!r}; expected one that is here ({', '.join(here)}): choose it.")
 
 
 _VARIABLES = (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0"))

@@ -25,9 +25,10 @@ from afa_viz.training.batches import Batches
 from afa_viz.training.board import Board
 from afa_viz.training.card import card_of
 from afa_viz.training.distributed import Processes, first_goes_ahead, gather
+from afa_viz.training.files import has_state, refuse_overwriting
 from afa_viz.training.means import Means
 from afa_viz.training.optimization import Optimization, build_model
-from afa_viz.training.resume import changed_settings, flat_settings, refuse_overwriting, saved_settings
+from afa_viz.training.resume import changed_settings, flat_settings, saved_settings
 from afa_viz.training.soundness import DivergedError
 from afa_viz.training.status import interrupted_later
 from afa_viz.training.step import phase
@@ -90,13 +91,13 @@ class Run:
         self.skipped_steps = 0
         self.changes: list[dict[str, Any]] = []  # of settings, when the run was resumed
         self._scores: tuple[int, dict[str, float]] = (-1, {})
-        self._saved = -1  # iteration of `last.pt`
+        self.saved = -1  # iteration of `last.pt`
         self.iteration, self.seconds = 0, 0.0
         self.model = build_model(config)
         self.card()  # names that can not be written at the end are refused before the first step
         self.folder.mkdir(parents=True, exist_ok=True)
         refuse_overwriting(self.folder, resume)
-        begun = records.has_state(self.folder)
+        begun = has_state(self.folder)
         if not begun:
             with first_goes_ahead(self.processes):  # one fetches what the others then find in the cache
                 self._begin_with(init)
@@ -131,7 +132,7 @@ class Run:
         before = saved_settings(state, self.settings(), repr(self.config), self.folder)
         changed = changed_settings(before, self.settings(), self.iteration, self.folder)
         self.optimization.load(state)
-        self._saved = self.iteration
+        self.saved = self.iteration
         if self.processes.first:
             records.drop_after(self.folder, self.iteration)
         if changed:
@@ -147,7 +148,7 @@ class Run:
         Returns: False for a state that is not sound, which is not written: numbers that are not finite, or a network
             that gives such numbers.
         """
-        if not self.processes.first or self._saved == self.iteration:
+        if not self.processes.first or self.saved == self.iteration:
             return True
         if not self.optimization.is_sound():
             log.warning("the state of iteration %s is not saved: its network gives no finite numbers.", self.iteration)
@@ -158,7 +159,7 @@ class Run:
             "licence": self.licence,
         }  # fmt: skip
         records.save_state(self.folder, self.optimization.state() | numbers)
-        self._saved = self.iteration
+        self.saved = self.iteration
         return True
 
     @property
@@ -257,7 +258,7 @@ class Run:
     def _way_on(self) -> str:
         """Half a sentence about how a run that diverged goes on."""
         part, _ = curriculum.locate(self.config, max(0, self.iteration - 1))
-        kept = f"from iteration {self._saved}, whose state is kept, " if self._saved >= 0 else ""
+        kept = f"from iteration {self.saved}, whose state is kept, " if self.saved >= 0 else ""
         return f" and go on {kept}with --resume --set learning_rate={part.learning_rate / 10:.1g}"
 
     def _train(self, end: int, bar: tqdm) -> None:

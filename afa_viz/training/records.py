@@ -16,9 +16,11 @@ import torch
 
 from afa_viz.setting_checks import LONG as LONGEST
 from afa_viz.training.faults import sentence
+from afa_viz.training.files import DAMAGED, LAST, PREVIOUS, has_state
 from afa_viz.training.soundness import first_non_finite
 
-LAST, PREVIOUS, DAMAGED = "last.pt", "previous.pt", "damaged.pt"
+__all__ = ["DAMAGED", "LAST", "PREVIOUS", "has_state"]
+
 METRICS = "metrics.jsonl"
 SNAPSHOTS = "snapshots"  # folder of iter_NNNNNN.safetensors and their cards
 HISTORY = "history.json"  # beside published snapshots: what `ladder_history` gives
@@ -29,11 +31,6 @@ PHASE, CHANGED = "phase", "changed"  # in a line of metrics: a text, and {settin
 CHUNK = 2**24  # bytes
 
 log = logging.getLogger(__name__)
-
-
-def has_state(folder: Path) -> bool:
-    """Whether a run in a folder has saved itself."""
-    return (folder / LAST).exists() or (folder / PREVIOUS).exists()
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from afa_viz.config import TrainConfig
 from afa_viz.scalars import shown
-from afa_viz.training.records import has_state
+from afa_viz.training.files import has_state
+from afa_viz.training.records import load_state
 
 # The way there, not what the weights mean: how fast and how long, in what precision, on what machine, how it is
 # watched. Everything else is refused: classes and their order, backbone, data, what the losses are.
@@ -24,15 +25,9 @@ FREE = frozenset(
      "curriculum[].iterations", "curriculum[].batch_size", "curriculum[].learning_rate", "amp", "pretrained",
      "input_size", "validation", "device", "processes", "threads", "eval_every", "snapshots")
 )  # fmt: skip
-DATA = ("data", "images", "image_labels")  # words about the data, which are the same where the fingerprints are
-FINGERPRINT = "fingerprint"  # of the names, sizes and labels of the images
+FINGERPRINT, SIZES = "fingerprint", "file_sizes"  # hashes: names and labels of the images; sizes of their files
+DATA = ("data", "images", "image_labels", SIZES)  # what else is known about the data
 TOLD = 4  # differences in a message
-
-
-def refuse_overwriting(folder: Path, resume: bool) -> None:
-    """Raise ValueError if a folder holds a run that is not to be resumed."""
-    if has_state(folder) and not resume:
-        raise ValueError(f"{folder} already holds a run; pass --resume to go on with it or choose another folder.")
 
 
 def saved_settings(state: Mapping[str, Any], now: Mapping[str, Any], config: str, folder: Path) -> Mapping[str, Any]:
@@ -61,6 +56,14 @@ def flat_settings(
     """
     known = {name: value for name, value in facts.items() if isinstance(value, (str, int, float))}
     return _flat({**asdict(config), "class_names": [{"": name} for name in class_names], **known, **way})
+
+
+def require_resumable(folder: Path, config: TrainConfig, class_names: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Raise ValueError if the run in a folder, where there is one, cannot be resumed like this; `Run` would, too, but
+    only once its images are there."""
+    if has_state(folder):
+        state, now = load_state(folder, "cpu"), flat_settings(config, class_names, facts, {})
+        changed_settings(saved_settings(state, now, repr(config), folder), now, state["iteration"], folder)
 
 
 def _flat(held: Mapping[str, Any], within: str = "") -> dict[str, Any]:
@@ -98,7 +101,7 @@ def changed_settings(
         for name in dict.fromkeys([*before, *now])
         if before.get(name) != now.get(name) and (name in before or "[" in name)
     }
-    free = FREE | (set(DATA) if before.get(FINGERPRINT) == now.get(FINGERPRINT) is not None else set())
+    free = FREE | (set(DATA) if _same_data(before, now) else set())
     refused = {name: pair for name, pair in found.items() if re.sub(r"\[\d+\]", "[]", name) not in free}
     if refused:
         more = f" and {len(refused) - TOLD} more" if len(refused) > TOLD else ""
@@ -109,6 +112,13 @@ def changed_settings(
             "weights mean: resume with those, or begin another run in another folder."
         )
     return found
+
+
+def _same_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether the images have the same names and labels, and are the same or at least called the same: a data set may
+    have moved, or an image of it may have been mended."""
+    same = {name for name in (FINGERPRINT, SIZES, "data") if before.get(name) == now.get(name) is not None}
+    return FINGERPRINT in same and len(same) > 1
 
 
 def _said(value: Any) -> str:
