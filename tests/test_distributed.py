@@ -22,6 +22,11 @@ SCRIPT = Path(__file__).with_name("two_processes.py")
 
 
 def launch(folder: Path, processes: int, batch_size: int) -> list[dict[str, float]]:
+    start_processes(processes, SCRIPT, str(folder), str(batch_size))
+    return json.loads((folder / "losses.json").read_text())
+
+
+def start_processes(processes: int, script: Path, *arguments: str) -> None:
     command = [sys.executable]
     if processes > 1:
         command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
@@ -30,11 +35,9 @@ def launch(folder: Path, processes: int, batch_size: int) -> list[dict[str, floa
         "PYTHONPATH": os.pathsep.join([str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")]),
     }
     done = subprocess.run(
-        [*command, str(SCRIPT), str(folder), str(batch_size)], env=environment, capture_output=True, text=True,
-        timeout=240, check=False,
+        [*command, str(script), *arguments], env=environment, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads((folder / "losses.json").read_text())
 
 
 def test_two_processes_equal_one(tmp_path):
@@ -55,6 +58,19 @@ def test_two_processes_equal_one(tmp_path):
             continue  # the batch norm behind them takes them away: their gradient is rounding alone
         moved = (tensor - begun[name]).abs().float().mean()
         assert (two[name] - tensor).abs().float().mean() <= 0.1 * moved + 1e-9, name
+
+
+@pytest.mark.parametrize("parity", [(), ("parity",)], ids=["", "official parity"])
+def test_a_bad_batch_of_one_process_is_left_out_by_all(tmp_path, parity):
+    start_processes(2, SCRIPT.with_name("bad_rank.py"), str(tmp_path), *parity)
+    one, two = (json.loads((tmp_path / f"rank_{rank}.json").read_text()) for rank in (0, 1))
+    assert one[:3] == two[:3], "the same steps, the same weights"
+    assert "no finite numbers in 2 steps in a row, up to iteration 7" in two[3], "the same end"
+    made, (non_finite, _), skipped, stopped = one
+    assert made == [True, False] * 3 and non_finite is None and skipped == 4
+    assert "no finite numbers in 2 steps in a row, up to iteration 7" in stopped
+    assert "go on from iteration 6, whose state is kept" in stopped
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["iteration"] == 6
 
 
 def test_shares_of_a_batch_are_the_batch():
