@@ -104,7 +104,7 @@ def test_killed_while_a_run_saves_its_state(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "save", save)
     records.save_state(tmp_path, {"iteration": 9})
     assert records.load_state(tmp_path, "cpu") == {"iteration": 9}
-    assert [path.name for path in tmp_path.iterdir()] == [records.LAST]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [records.LAST, records.PREVIOUS]
 
 
 def test_a_line_that_was_cut_off_swallows_no_other(tmp_path):

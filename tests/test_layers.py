@@ -13,8 +13,11 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "afa_viz.scalars": 0,
     "afa_viz.atomic_files": 0,
+    "afa_viz.spelling": 0,
+    "afa_viz.encodings": 0,
     "afa_viz.trace": 1,
     "afa_viz.config": 1,
+    "afa_viz.setting_checks": 1,
     "afa_viz.classes": 1,
     "afa_viz.settings": 1,
     "afa_viz.inputs": 1,
@@ -38,6 +41,7 @@ FLOORS = {
 EXTRA = {
     ("afa_viz.trace", "afa_viz.config"),  # a trace carries its settings
     ("afa_viz.settings", "afa_viz.config"),
+    ("afa_viz.config", "afa_viz.setting_checks"),  # the ranges of its settings, as data
     ("afa_viz.pipeline", "afa_viz.stages"),  # the order of the stages; `stages` knows none
     ("afa_viz.steps", "afa_viz.stages"),  # the same stages, step by step
     ("afa_viz.stage_scores", "afa_viz.stages"),  # a label of every stage, from what the stages start from

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from afa_viz.atomic_files import atomic_write
+from afa_viz.commands.outputs import require_file
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         module.add_arguments(own)
         own.add_argument("--json", type=Path, default=args.json, metavar="F", help="write the report to this file")
         options = own.parse_args(args.options if args.group else [])
+        require_file(options.json, "--json")
         try:
             report = module.run(options)
         except (ValueError, OSError) as error:
@@ -72,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
             code = 1
             continue
         reports[group.name] = report
-        print(f"{group.name}: {group.help}\n\n{module.table(report)}\n", flush=True)
         if options.json:  # after every group: what is measured is not lost by what follows
             _write(options.json, reports)
+        print(f"{group.name}: {group.help}\n\n{module.table(report)}\n", flush=True)
     return code
 
 

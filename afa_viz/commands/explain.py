@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afa_viz.atomic_files import atomic_write
+from afa_viz.commands.outputs import require_folder
 from afa_viz.config import ExplainConfig
 from afa_viz.settings import apply_settings, field_types
 
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
         if not path.is_file():
             raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
     truths = [_truth_path(path, args.truth) for path in paths]
+    require_folder(args.out, "--out")
 
     from tqdm import tqdm
 

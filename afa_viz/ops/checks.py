@@ -10,16 +10,25 @@ from torch import Tensor
 from afa_viz.scalars import as_boolean, as_list, as_number, as_whole, shown
 
 
-def require_finite(name: str, tensor: Tensor) -> None:
-    """Raise ValueError if a floating tensor holds NaN or infinity."""
+class NonFiniteError(ValueError):
+    """Numbers that hold NaN or infinity where every one must be finite."""
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether a tensor holds neither NaN nor infinity."""
     if not tensor.is_floating_point() or tensor.numel() == 0:
-        return
+        return True
     # One pass, no temporary of the tensor's size: the sum is non-finite if any element is. It may also
     # overflow for huge finite values, so only then look at every element.
     dtype = torch.float32 if tensor.device.type == "mps" else torch.float64  # MPS has no float64
-    if not torch.isfinite(tensor.detach().sum(dtype=dtype)) and not torch.isfinite(tensor).all():
+    return bool(torch.isfinite(tensor.detach().sum(dtype=dtype))) or bool(torch.isfinite(tensor).all())
+
+
+def require_finite(name: str, tensor: Tensor) -> None:
+    """Raise NonFiniteError, a ValueError, if a floating tensor holds NaN or infinity."""
+    if not all_finite(tensor):
         bad = int((~torch.isfinite(tensor)).sum())
-        raise ValueError(
+        raise NonFiniteError(
             f"{name} holds {bad} NaN or infinite values; expected finite numbers: check the step that made it."
         )
 
