@@ -96,14 +96,14 @@ def tables() -> str:
 def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
     """An answer that is "null" where there is none: the page then says so. What happened is in the log.
 
-    Where too many others wait it is {"refused": a sentence}.
+    Where too many others wait it is {"refused": a sentence, "busy": true}.
     """
 
     def ask(asked: dict) -> str:
         try:
             return answer(asked)
         except Busy as busy:
-            return json.dumps({"refused": str(busy)})
+            return json.dumps({"refused": str(busy), "busy": True})
         except (KeyError, TypeError, ValueError) as error:
             log.info("the page asked for %s and got nothing: %s", answer.__name__, type(error).__name__)
         except Exception:
