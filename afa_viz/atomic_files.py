@@ -36,11 +36,6 @@ def sweep_files(path: Path) -> None:
     _sweep(path.parent, re.compile(rf"\.{re.escape(path.name)}\.(\d+)(-\d+)?\.tmp"))
 
 
-def sweep_folders(parent: Path, prefix: str) -> None:
-    """Remove the folders `PREFIX-PID-…` of processes that are gone."""
-    _sweep(parent, re.compile(rf"{re.escape(prefix)}-(\d+)-.*"))
-
-
 def _sweep(parent: Path, pattern: re.Pattern[str]) -> None:
     """What can not be removed, or belongs to somebody else, stays: it is in nobody's way."""
     for entry in list(parent.iterdir()) if parent.is_dir() else []:

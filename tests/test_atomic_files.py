@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from afa_viz.atomic_files import atomic_write, sweep_files, sweep_folders
+from afa_viz.atomic_files import atomic_write, sweep_files
 
 
 @pytest.fixture
@@ -50,36 +49,6 @@ def test_the_next_checkpoint_sweeps_what_a_killed_save_left(tmp_path, dead):
     save_model(build_afa("mit_b0"), tmp_path / "model.safetensors", default_card("mit_b0", 21))
     assert not any(path.exists() for path in left)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
-
-
-def test_folders_of_dead_processes_go(tmp_path, dead):
-    def folder(name: str) -> Path:
-        (tmp_path / name).mkdir()
-        made(tmp_path / name / "photo.png")
-        os.utime(tmp_path / name, (1, 1))
-        return tmp_path / name
-
-    gone, mine, other = folder(f"up-{dead}-x1"), folder(f"up-{os.getpid()}-x2"), folder(f"upper-{dead}-x3")
-    (tmp_path / f"up-{dead}-link").symlink_to(other)
-    sweep_folders(tmp_path, "up")
-    assert not gone.exists() and mine.exists() and (other / "photo.png").exists()
-
-
-def test_each_app_has_uploads_of_its_own(tmp_path, monkeypatch):
-    from afa_viz.ui import launch
-
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
-    launch.own_uploads()
-    first = Path(os.environ["GRADIO_TEMP_DIR"])
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
-    launch.own_uploads()
-    second = Path(os.environ["GRADIO_TEMP_DIR"])
-    assert first != second and first.parent == second.parent == tmp_path
-    assert first.is_dir() and str(os.getpid()) in first.name and first.stat().st_mode & 0o077 == 0
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "/chosen")
-    launch.own_uploads()
-    assert os.environ["GRADIO_TEMP_DIR"] == "/chosen"
 
 
 # --- every writer's own temporary files are swept by its next write --------------------------------------------------

@@ -232,14 +232,15 @@ def page(tmp_path_factory):
 
 @needs_full
 @pytest.mark.parametrize("kind", ["png", "npz", "html"])
-def test_a_full_disk_while_exporting_is_a_sentence(page, kind):
+def test_a_full_disk_while_exporting_is_a_sentence(page, kind, tmp_path, monkeypatch):
     api, answers, key = page
-    folder = answers.exports / key
-    folder.mkdir(parents=True, exist_ok=True)
-    partial_of(folder / f"afa-viz.{kind}").symlink_to(FULL)
-    with pytest.raises(Refusal, match=r"no room for this file just now; try again later\.$"):
-        api.export(key, kind, None, None, None)
-    assert not list(folder.iterdir()) or {path.suffix for path in folder.iterdir()} <= {".png", ".npz", ".html"}
+    number, ident = os.getpid(), threading.get_ident()
+    (tmp_path / f".afa-viz.{kind}.{number}-{ident}.tmp").symlink_to(FULL)
+    with monkeypatch.context() as context:
+        context.setattr("afa_viz.ui.exports.tempfile.mkdtemp", lambda **where: str(tmp_path))
+        with pytest.raises(Refusal, match=r"no room for this file just now; try again later\.$"):
+            api.export(key, kind, None, None, None)
+    assert not tmp_path.exists() and kind not in {path.suffix[1:] for path in answers.exports.folder.rglob("*.*")}
     assert Path(api.export(key, kind, None, None, None)).stat().st_size > 1000
 
 

@@ -22,8 +22,8 @@ from starlette.middleware import Middleware
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
 from afa_viz.ui.callbacks import FAILED, Callbacks, polite, polite_steps
+from afa_viz.ui.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS, PHOTOGRAPH_EVENTS
 from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
-from afa_viz.ui.cores import VISITORS
 from afa_viz.ui.dataset.answers import DataSetAnswers
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
@@ -33,8 +33,11 @@ from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
 from afa_viz.ui.registry import Registry, discover, named
 from afa_viz.ui.session import Session
+from afa_viz.ui.temporary import own_folder, sweep_regularly
 from afa_viz.ui.trainer import Trainer
 from afa_viz.ui.training import Training
+from afa_viz.ui.upload_route import UploadRoute
+from afa_viz.ui.uploads import Uploads
 from afa_viz.ui.words import fill_in
 
 PACKAGE = Path(__file__).parents[1]
@@ -74,10 +77,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Page:
-    """What `serve` needs: the page, and the folder of files to download."""
+    """What `serve` needs: the page, and where photographs are kept."""
 
     demo: gr.Blocks
-    exports: Path
+    uploads: Uploads
 
 
 def build(options: Options | None = None) -> Page:
@@ -86,6 +89,7 @@ def build(options: Options | None = None) -> Page:
     Raises: Refusal: if there is no model or no example.
     """
     options = options or Options()
+    uploads = Uploads(own_folder())
     registry = Registry(named(options.checkpoints) or discover(options.checkpoint_folder), options.device)
     model = registry.names[0]
     dataset = _dataset(options, registry)
@@ -114,11 +118,12 @@ def build(options: Options | None = None) -> Page:
                 controls = build_controls(registry, present)
         _bind(callbacks, picture, picker, controls, explorer)
         _bind_link(demo, callbacks, picture, picker, controls, explorer)
-        _bind_api(Api(session, answers))
-    demo.queue(max_size=128, default_concurrency_limit=VISITORS)
+        _bind_api(Api(session, answers), answers.exports.folder)
+    demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS)
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
-    return Page(demo, answers.exports)
+    sweep_regularly(uploads.tidy, answers.exports.tidy)
+    return Page(demo, uploads)
 
 
 def _dataset(options: Options, registry: Registry) -> DataSet:
@@ -139,8 +144,9 @@ def _trainer(options: Options) -> Trainer | None:
 
 
 def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
-    """Events of the page; whatever may run the network shares one limit."""
-    options: dict = {"concurrency_id": "model", "concurrency_limit": VISITORS, "api_visibility": "private"}
+    """Events of the page. What they compute is limited by the session; those with photographs wait for each other."""
+    options: dict = {"concurrency_id": "page", "concurrency_limit": PAGE_EVENTS, "api_visibility": "private"}
+    photographs = {**options, "concurrency_id": "photographs", "concurrency_limit": PHOTOGRAPH_EVENTS}
     settings = [controls.left_out, *controls.sliders.values()]
     opened = [explorer, controls.labels, picture]
     now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
@@ -161,7 +167,7 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
     )  # fmt: skip
     picker.upload.upload(
         polite_steps(4)(callbacks.open_upload), [picker.upload, controls.model, *settings], [*opened, picker.gallery],
-        show_progress="minimal", show_progress_on=explorer, trigger_mode="always_last", **options,
+        show_progress="minimal", show_progress_on=explorer, trigger_mode="always_last", **photographs,
     )  # fmt: skip
     controls.model.input(
         polite_steps(4)(callbacks.change_model), [picture, controls.model, *settings],
@@ -206,13 +212,17 @@ def _bind_link(
         return polite(len(outputs))(callbacks.open_link)(dict(request.query_params))
 
     demo.load(
-        restore, None, outputs, concurrency_id="model", concurrency_limit=VISITORS, api_visibility="private",
+        restore, None, outputs, concurrency_id="page", concurrency_limit=PAGE_EVENTS, api_visibility="private",
         show_progress="hidden",
     )  # fmt: skip
 
 
-def _bind_api(api: Api) -> None:
-    """The public endpoints, docs/api.md; every other listener of the page is private."""
+def _bind_api(api: Api, exports: Path) -> None:
+    """The public endpoints, docs/api.md; every other listener of the page is private.
+
+    Args:
+        exports: folder of the files to download.
+    """
 
     def endpoint(call: Callable, inputs: list, output: gr.components.Component) -> None:
         @functools.wraps(call)
@@ -225,13 +235,15 @@ def _bind_api(api: Api) -> None:
                 log.exception("/%s failed", call.__name__)
                 raise gr.Error(FAILED, print_exception=False) from None
 
-        button.click(answer, inputs, output, api_name=call.__name__, concurrency_id="model", concurrency_limit=VISITORS)
+        button.click(answer, inputs, output, api_name=call.__name__, concurrency_id="api", concurrency_limit=API_EVENTS)
 
-    button = gr.Button(visible=False)  # nobody sees or presses these three: an endpoint needs components for its types
+    button = gr.Button(visible=False)  # nobody sees or presses these four: an endpoint needs components for its types
     value, file = gr.JSON(label="numbers", visible=False), gr.File(label="file", type="filepath", visible=False)
+    download = gr.File(label="file", visible=False)
+    download.GRADIO_CACHE = str(exports)  # where each file lies already under the name that a copy of it would have
     endpoint(api.explain, [file, *4 * [value]], value)
     endpoint(api.query, 4 * [value], value)
-    endpoint(api.export, 5 * [value], file)
+    endpoint(api.export, 5 * [value], download)
 
 
 def _warm(session: Session, answers: Answers, model: str) -> None:
@@ -265,13 +277,13 @@ def serve(page: Page, **options) -> tuple:
     return page.demo.launch(
         theme=theme(),
         head=f"<style>{style()}</style>",  # `css=` would lose the container queries
-        allowed_paths=[str(page.exports)],
         max_file_size=MAX_BYTES,
         show_error=False,
         strict_cors=True,
         enable_monitoring=False,
         run_history=False,
         footer_links=["api"],
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        max_threads=EVENT_THREADS,
+        app_kwargs={"middleware": [Middleware(Guard), Middleware(UploadRoute, uploads=page.uploads)]},
         **options,
     )

@@ -14,7 +14,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ui import link
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.controls import NONE_SELECTED
-from afa_viz.ui.pictures import Refusal, read_upload
+from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS, config_from
 from afa_viz.ui.training import Training
@@ -133,7 +133,7 @@ class Callbacks:
         """A photograph that somebody brings: as `open_data`."""
         if not isinstance(path, (str, os.PathLike)):
             raise Refusal(english("refused.no_photograph"))
-        yield from self._open_beside_gallery(self.session.keep(read_upload(path)), model, settings)
+        yield from self._open_beside_gallery(self.session.keep_upload(path), model, settings)
 
     def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
         """Another model: value, labels to choose from, the line about it, the radius that it is meant for."""

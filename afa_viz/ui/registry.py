@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.cache import SingleFlightCache
+from afa_viz.ui.concurrency import LARGE_NETWORK
 from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.snapshots import Snapshot, find_snapshots, folder_of
 from afa_viz.ui.words import english, texts
@@ -118,6 +119,10 @@ class Registry:
         """Long side in pixels that a model is meant for; None where its card is missing."""
         card = self.get(name).card
         return card.input_size if card else None
+
+    def is_large(self, name: str) -> bool:
+        """Whether an explanation by a model takes so long that few may be made at a time."""
+        return sum(weights.numel() for weights in self.get(name).parameters()) >= LARGE_NETWORK
 
     def config(self, name: str) -> ExplainConfig:
         """The settings that a model is meant for."""
