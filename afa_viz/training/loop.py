@@ -30,6 +30,7 @@ from afa_viz.training.distributed import Processes, first_goes_ahead, gather, me
 from afa_viz.training.optim import build_optimizer, set_learning_rate
 from afa_viz.training.status import interrupted_later
 from afa_viz.training.step import Losses, phase
+from afa_viz.training.teachers import last_teachers, teachers
 
 LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 SAVE_EVERY = 100  # iterations; a killed run loses at most these
@@ -91,6 +92,7 @@ class Run:
         self.eval_every, self.snapshots, self.evaluated = eval_every, snapshots, evaluated
         self.log_every = min(LOG_EVERY, max(1, config.max_iters // 100))
         self.facts, self.skipped, self.licence = dict(facts or {}), 0, "Apache-2.0"
+        self.teachers: dict[str, str | None] = dict(last_teachers(config, 0))  # of affinity and decoder, for the card
         self._scores: tuple[int, dict[str, float]] = (-1, {})
         device = self.processes.device
         self.model = build_model(config)
@@ -124,7 +126,8 @@ class Run:
     def _begin_with(self, init: str | os.PathLike[str] | None) -> None:
         """Fill the new network with the weights that it begins with; theirs is the licence of what comes out."""
         if init is not None:
-            self.licence = load_any(self.model, init).licence
+            report = load_any(self.model, init)
+            self.licence, self.teachers = report.licence, self.teachers | report.teachers
         elif self.config.pretrained:
             self.licence = load_imagenet(self.model, self.config.backbone)
 
@@ -136,6 +139,7 @@ class Run:
             part.load_state_dict(state[name])
         self.iteration, self.seconds = state["iteration"], state["seconds"]
         self.skipped, self.licence = state.get("skipped", 0), state.get("licence", self.licence)
+        self.teachers |= state.get("teachers") or last_teachers(self.config, self.iteration)
         if self.processes.first:
             records.drop_after(self.folder, self.iteration)
 
@@ -150,6 +154,7 @@ class Run:
             numbers = {
                 "iteration": self.iteration, "seconds": self.seconds, "config": repr(self.config),
                 "skipped": self.skipped, "licence": self.licence,
+                "teachers": self.teachers,
             }  # fmt: skip
             records.save_state(self.folder, state | numbers)
 
@@ -199,6 +204,7 @@ class Run:
         self.scaler.update()
         if self.ema is not None:
             self.ema.update_parameters(self.model)
+        self.teachers |= teachers(config, self.iteration)
         self.iteration += 1
         values = mean_of(sums | {"skipped": skipped}, processes.world)
         self.skipped += round(values.pop("skipped") * processes.world)

@@ -15,7 +15,10 @@ LAST = "last.pt"
 METRICS = "metrics.jsonl"
 SNAPSHOTS = "snapshots"  # folder of iter_NNNNNN.safetensors and their cards
 HISTORY = "history.json"  # beside published snapshots: what `ladder_history` gives
-LADDER = ("miou_cam", "miou_cam_rw", "miou_cam_par", "miou_pseudo_label", "miou_seg", "map", "f1")  # percent
+LADDER = (  # percent
+    "miou_cam", "miou_walk_start", "miou_cam_rw", "miou_cam_refined", "miou_cam_par", "miou_pseudo_label", "miou_seg",
+    "map", "f1",
+)  # fmt: skip
 LOSSES = ("loss_cls", "loss_seg", "loss_aff")
 
 
