@@ -5,7 +5,8 @@
     python docs/publish_checkpoint.py --page
     python docs/publish_checkpoint.py --score [--limit 400]
 
-`--score` scores the published weights anew. `--page` writes checkpoints/README.md anew from checkpoints/sandbox/scores.json and docs/pathologies.json.
+`--score` scores the published weights anew. `--page` writes checkpoints/README.md anew from
+checkpoints/sandbox/scores.json and docs/pathologies.json.
 """
 
 from __future__ import annotations
