@@ -18,7 +18,8 @@ class ExplainConfig:
         label_threshold: predicted image labels are the classes whose logit exceeds it; if none does, the best one.
         scales: of the multi-scale CAM; scale 1 always runs (SPEC.md section 5).
         flip: fuse with the mirrored image (SPEC.md section 5).
-        symmetric: learn the affinity from S + S^T (SPEC.md section 4); False is an ablation.
+        symmetric: the affinity is made from S + S^T (SPEC.md section 4); False takes 2 S with the same weights,
+            which were learned for S + S^T: an ablation at test time.
         bkg_score: background score of a single cut through the CAM (SPEC.md section 11).
         bkg_score_low, bkg_score_high: beta_l and beta_h of the pseudo label (SPEC.md section 11).
         use_walk: False cuts the pseudo label from the CAM itself: an ablation.

@@ -56,8 +56,8 @@ WORDS = """What to expect, honestly:
 - `ten_minutes` goes on with scenes and then with all three losses. The numbers rise visibly; the model is still far
   from the bundled one, which trained for longer on many more pictures.
 - `two_minutes_on` and `ten_minutes_on` begin with all three losses and the published pooling, the maximum, in place of
-  top-k. At first the classification loss is high, since the strongest cell alone speaks louder than the mean of many;
-  it falls, and the CAM draws back to the most telling part. Scores of the CAM may fall: that is the point. The
+  top-k. At first the classification loss is high, since the maxima of all channels speak louder than the mean of many
+  cells; it falls, and the CAM changes with it. Scores of the CAM may fall: that is the point. The
   segmentation loss need not fall, since its labels change with the CAM.
 - Other poolings: `--set pooling=avg` or `pooling=topk`, with any of them.
 """

@@ -15,7 +15,9 @@ import argparse
 import dataclasses
 import json
 import os
+import textwrap
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,39 +103,35 @@ mIoU over the scenes of each background, in percent; in brackets their number.
 {pathologies}{note}"""
 
 
-def describe(config) -> str:
-    """The curriculum in words."""
+def describe(config: Mapping[str, Any]) -> str:
+    """The curriculum in words, and what affinity and decoder learned from, of the settings in a card."""
     parts = []
-    for stage in config.curriculum:
-        kind = "single objects" if stage.single_objects else "scenes"
-        parts.append(f"{stage.iterations} × {stage.batch_size} {kind} at {stage.crop_size} px")
-    return ", ".join(parts)
+    for stage in config["curriculum"]:
+        kind = "single objects" if stage["single_objects"] else "scenes"
+        parts.append(f"{stage['iterations']} × {stage['batch_size']} {kind} at {stage['crop_size']} px")
+    begin, joint, end = (config[name] for name in ("cam_iters", "joint_after", "max_iters"))
+    if begin >= end:
+        return f"{', '.join(parts)}; image labels alone, no pseudo labels"
+    learned = f"after iteration {begin} affinity and decoder learn from labels of the refined CAM"
+    if joint >= end:
+        return f"{', '.join(parts)}; {learned}; no joint phase: neither ever learns from a walked label"
+    walked = "the decoder" if config["affinity_target"] == "cam" else "both"
+    return f"{', '.join(parts)}; {learned}, after {joint} {walked} from walked ones"
 
 
 LABELS = {
-    "affinity_label": "R_cam: the CAM after PAR, cut by two thresholds",
+    "affinity_label": "R_cam: the CAM after PAR, cut by two thresholds, without the walk",
     "pseudo_label": "R_aff: the walked CAM after PAR, cut by two thresholds",
-    "nothing": "nothing yet",
+    "nothing": "nothing: the run ended before",
     None: "a label that the card does not name",
 }
 
 
 def teachers_in_words(card: Card) -> str:
-    """What affinity and decoder learned from, as the card says, and which phases the run reached."""
-    config, done = card.training["config"], card.training["iterations"]
-    begun = [done > config[name] + 1 for name in ("cam_iters", "joint_after")]
-    phases = [
-        f"classification alone up to iteration {min(done, config['cam_iters'] + 1)}",
-        f"with affinity and decoder on R_cam from there to {min(done, config['joint_after'] + 1)}" * begun[0],
-        f"then with the decoder on R_aff, the walked label, to {done}" * begun[1],
-    ]
-    joint = "" if begun[1] else (
-        f" The joint phase, in which the decoder learns from R_aff, would begin after iteration "
-        f"{config['joint_after'] + 1}: the run ended before."
-    )  # fmt: skip
+    """What affinity and decoder learned from last, as the card says."""
     return (
-        f"The affinity learned from {LABELS[card.affinity_trained_on]}. The decoder learned from "
-        f"{LABELS[card.decoder_trained_on]}. Phases: {', '.join(filter(None, phases))}.{joint}"
+        f"As its card says, the affinity learned last from {LABELS[card.affinity_trained_on]}; the decoder from "
+        f"{LABELS[card.decoder_trained_on]}."
     )
 
 
@@ -248,9 +246,9 @@ def write_page() -> None:
         iterations=training["iterations"],
         rng_seed=training["rng_seed"],
         minutes=round(training["seconds"] / 60),
-        curriculum=data["curriculum"],
         teachers=teachers_in_words(card),
         worth=worth(data),
+        curriculum="\n  ".join(textwrap.wrap(describe(training["config"]), 116)),
         snapshots=snapshots(),
         count=data["images"],
         size=card.input_size,
@@ -286,7 +284,6 @@ def score(args: argparse.Namespace, model: AFA, note: str) -> tuple[dict[str, An
         "checkpoint_id": model.checkpoint_id,
         "split": "test",
         "parameters": sum(p.numel() for p in model.parameters()),
-        "curriculum": describe(SANDBOX),
         "note": note,
         "sweep": sweep.data(),
     }

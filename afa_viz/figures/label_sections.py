@@ -12,6 +12,8 @@ from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, html, maps, stages
 from afa_viz.figures.lettering import percent
+from afa_viz.ops import par as par_op
+from afa_viz.ops import random_walk
 from afa_viz.steps import par_steps, walk_steps
 from afa_viz.trace import Trace
 
@@ -47,11 +49,17 @@ def walk(trace: Trace, label: int) -> str:
         )
         + html.equation(
             f"T<sub>ij</sub> = A<sub>ij</sub><sup>{config.power:g}</sup> / "
-            f"( Σ<sub>i</sub> A<sub>ij</sub><sup>{config.power:g}</sup> + 0.1 ), &emsp; "
+            f"( Σ<sub>k</sub> A<sub>kj</sub><sup>{config.power:g}</sup> + {random_walk.EPS:g} ), &emsp; "
             "m′<sub>c</sub>(j) = Σ<sub>i</sub> m<sub>c</sub>(i) T<sub>ij</sub>"
         )
         + html.grid([*_score_figures(trace, "cam_rw"), html.player(title, frames, names, limits, True, shown)])
     )
+
+
+def _pixels(config: ExplainConfig) -> str:
+    """How near and how far PAR's neighbours lie, in pixels of the image that is shown."""
+    nearest, farthest = (config.par_downscale * d for d in (min(config.dilations), max(config.dilations)))
+    return f"{nearest} to {farthest}"
 
 
 def par(trace: Trace, label: int) -> str:
@@ -68,12 +76,16 @@ def par(trace: Trace, label: int) -> str:
     used = "" if config.use_par else " In this trace PAR is switched off: the maps are the walk's at image size."
     return (
         html.text(
-            "Cells are coarse; edges in the photograph are not. In every iteration each pixel takes the weighted mean "
-            "of its neighbours at several distances, with more weight on those of a similar colour, so that scores "
-            f"settle into the object's outline.{used} Colours begin at the 2nd percentile.",
+            "Cells are coarse; edges in the photograph are not. PAR works on the image at 1 / "
+            f"{config.par_downscale} of its size. In every iteration each pixel there takes a weighted sum of the "
+            f"scores of {8 * len(config.dilations)} neighbours, {_pixels(config)} pixels of this image away, with more "
+            "weight on those of a similar colour, so that scores move towards the object's outline."
+            f"{used} Colours begin at the 2nd percentile. σ is the standard deviation among the neighbours, ρ the "
+            "distance.",
         )
-        + html.equation("κ<sub>ij</sub> = softmax<sub>j</sub>(colour) + 0.01 softmax<sub>j</sub>(distance), &emsp; "
-                    "m′(i) = Σ<sub>j</sub> κ<sub>ij</sub> m(j)")
+        + html.equation("κ<sub>ij</sub> = softmax<sub>j</sub>( −mean<sub>RGB</sub> (|I<sub>j</sub> − I<sub>i</sub>| / "
+                    f"({par_op.W1:g} σ))² ) + {par_op.W2:g} softmax<sub>j</sub>( −(ρ<sub>ij</sub> / "
+                    f"({par_op.W1:g} σ<sub>ρ</sub>))² ), &emsp; m′(i) = Σ<sub>j</sub> κ<sub>ij</sub> m(j)")
         + html.grid([*_score_figures(trace, "cam_par"), html.player(title, frames, names, limits, False, shown)])
     )  # fmt: skip
 
@@ -145,8 +157,9 @@ def labels(trace: Trace) -> str:
         figures.append(html.figure(picture(trace), f"{title}: {names}.", f"{title}: {names}; hatched: uncertain."))
     return html.text(
         "The reliable regions with their classes are what training learns from; uncertain pixels train nothing, and no "
-        "human drew them. Without the walk they are the affinity label, R_cam, which the affinity is trained on; with "
-        f"it the pseudo label, R_aff, which the decoder is trained on in the joint phase. {teachers(trace)}"
+        "human drew them. Without the walk they are the affinity label, R_cam, which the affinity is trained on (in "
+        "the recipe for COCO until the joint phase); with it the pseudo label, R_aff, which the decoder is trained on "
+        f"in the joint phase. {teachers(trace)}"
     ) + html.grid(figures)
 
 
@@ -182,7 +195,7 @@ def seg(trace: Trace) -> str:
     return (
         html.text(
             "The decoder, trained on labels of many images, reads the features of all four stages. It needs no "
-            "image labels, and it can be better than the labels it learned from, because errors differ between images.",
+            "image labels, and it can be better than the labels it learned from, where errors differ between images.",
         )
         + html.grid(figures)
         + key

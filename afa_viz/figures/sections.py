@@ -14,6 +14,7 @@ from afa_viz.figures import colour, html, label_sections, maps, stages, strip
 from afa_viz.figures.lettering import number, percent
 from afa_viz.figures.maps import Cell
 from afa_viz.ops.affinity import asymmetry
+from afa_viz.ops.cam import EPS
 from afa_viz.trace import Trace
 
 LOGITS_SHOWN = 5
@@ -106,7 +107,8 @@ def _image(trace: Trace) -> str:
     ]
     return html.text(
         "All that training knows about an image is which classes it shows. The transformer turns the image into a "
-        "grid of feature vectors, one for every 16 × 16 pixels; pooled over the grid they give one score a class.",
+        "grid of feature vectors, one for every 16 × 16 pixels; classified and pooled over the grid, they give one "
+        "score a class.",
     ) + html.grid(
         [
             html.figure(stages.image(trace), "The explained image.", "The image as the network saw it.", full=True),
@@ -126,11 +128,15 @@ def _cam(trace: Trace) -> str:
         figures.append(html.figure(stages.cam(trace, label), alt, caption, (0.0, 1.0)))
     return (
         html.text(
-            "The classifier's weights applied to every cell show where a class gets its score from. Maps of several "
-            "image scales and of the mirrored image are fused, then stretched to 0…1 for each class. They find the "
-            "most telling parts of an object rather than all of it.",
+            "The classifier's weights applied to every cell show where a class gets its score from. Of the image and "
+            "its mirror image x̃ the larger value counts; the scales s are added, and the sum is stretched to 0…1 "
+            "for each class. Such maps often find the most telling parts of an object rather than all of it.",
         )
-        + html.equation("M<sub>c</sub>(i) = Σ<sub>d</sub> w<sub>cd</sub> f<sub>d</sub>(i)")
+        + html.equation(
+            "M<sub>c</sub> = Σ<sub>s</sub> ReLU( max( w<sub>c</sub> · F(x<sub>s</sub>), mirrored w<sub>c</sub> · "
+            "F(x̃<sub>s</sub>) ) ), &emsp; CAM<sub>c</sub> = (M<sub>c</sub> − min M<sub>c</sub>) / "
+            f"(max(M<sub>c</sub> − min M<sub>c</sub>) + {EPS:g})"
+        )
         + html.grid(figures)
     )
 
@@ -188,9 +194,10 @@ def _affinity(trace: Trace, cell: Cell) -> str:
     bias = number(float(trace.affinity_bias))
     return (
         html.text(
-            "Two cells of one object should know each other. The logits S of the last two blocks, before their "
-            "softmax, are added to their transpose, so that the answer does not depend on which cell asks; one learned "
-            "weight a head and a sigmoid turn them into the chance that both cells show the same class.",
+            "Two cells of one class should get a high value, whether they are of one object or of two. The logits S of "
+            "the last two blocks, before their softmax, are added to their transpose, so that the answer does not "
+            "depend on which cell asks; one learned weight a head and a sigmoid turn them into a number from 0 to 1: "
+            "how surely both cells show the same class.",
         )
         + html.equation("A = σ( Σ<sub>k</sub> w<sub>k</sub> (S<sub>k</sub> + S<sub>k</sub><sup>⊤</sup>) + b )")
         + html.grid(figures)

@@ -50,7 +50,8 @@ class AFA(nn.Module):
     Args:
         encoder: MiT or PVT v2.
         num_classes: K, background included.
-        pooling: "max" (published), "avg", or "topk" (mean of the strongest cells).
+        pooling: "max" (published) and "avg" pool every channel of the features, before the classifier; "topk" pools the
+            class scores: the mean of each class's strongest cells.
         topk: share of the cells that "topk" averages, in (0, 1]. May be changed while training.
         logit_offset: subtracted from the pooled class logit and left out of the CAM; 0 is published. With an offset
             an object must score above it somewhere, so that most of its cells stay positive.

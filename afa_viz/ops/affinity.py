@@ -76,7 +76,7 @@ def affinity_from_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Te
         bias: one value in any shape.
     Returns: (B, N, N), symmetric, in (0, 1).
     Raises: ValueError: if the head counts or shapes do not fit, a map is not square or a value is not finite.
-    Source: Ru et al. 2022, section 3.2, equation 3; SPEC.md section 4.
+    Source: Ru et al. 2022, section 3.3; SPEC.md section 4.
     """
     return torch.sigmoid(affinity_logits(attn_logits, weight, bias))
 
@@ -129,7 +129,7 @@ def radius_mask(height: int, width: int, radius: int = 8, device: torch.device |
 
     Args:
         height, width: the grid, in cells. Cells are numbered row by row.
-        radius: in cells, >= 0. Default: Ru et al. 2022, section 4.1.
+        radius: in cells, >= 0. Default: as published.
     Returns: (N, N) bool, N = height * width.
     Raises: ValueError: if a size is not positive or the radius is negative.
     Source: SPEC.md section 6.

@@ -24,7 +24,7 @@ def class_activation(features: Tensor, weight: Tensor) -> Tensor:
         weight: (C, D) or (C, D, 1, 1), classifier weights without bias.
     Returns: (B, C, h, w), unbounded; negative values are kept.
     Raises: ValueError: if the channel counts differ or a value is not finite.
-    Source: Zhou et al. 2016; Ru et al. 2022, section 3.1.
+    Source: Zhou et al. 2016; Ru et al. 2022, section 3.2; SPEC.md section 3.
     """
     require_dims("features", features, 4, "(B, D, h, w)")
     kernel = weight.reshape(weight.shape[0], -1)

@@ -1,4 +1,6 @@
-"""Fully connected CRF: class scores made to agree with colour and place over the whole image, PAR's older rival.
+"""Fully connected CRF: class scores made to agree with colour and place over the whole image.
+
+Too slow to refine every training batch, which PAR does; the published test still ends with one (SPEC.md section 13).
 
 Every pixel is tied to every other one; a pair pays for different labels the more, the nearer and the more alike its
 pixels are:

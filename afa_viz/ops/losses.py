@@ -109,7 +109,7 @@ def affinity_loss(
             pass the mean of theirs.
     Returns: scalar in [0, 1), at least float32.
     Raises: ValueError: if the shapes differ or a value is not finite.
-    Source: Ru et al. 2022, equation 4; SPEC.md section 9.
+    Source: Ru et al. 2022, section 3.3; SPEC.md section 9.
     """
     if affinity.shape != target.shape:
         raise ValueError(

@@ -1,6 +1,6 @@
 """Pixel-adaptive refinement (PAR): class maps pulled towards the image's own edges, with no learned weight.
 
-Every pixel takes a weighted mean of the maps at its 8 neighbours at each of several distances, repeatedly.
+Every pixel takes a weighted sum of the maps at its 8 neighbours at each of several distances, repeatedly.
 The weights compare colours in units of the local contrast, so that a weak edge counts in a flat region and
 not in a textured one:
 
@@ -10,7 +10,8 @@ not in a textured one:
     scores    <- sum_n kernel_n scores_n,  num_iters times
 
 The centre is not among its own neighbours, and beyond the border the edge pixel is repeated. The kernel sums
-to 1 + w2, so the maps grow by that factor in every iteration.
+to 1 + w2, so the maps also grow by that factor in every iteration; the factor alone changes no order among them.
+The paper writes w1 and w2 for the widths of the two terms, both 0.3, and w3 for the share that is w2 here.
 
 Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilations) neighbours.
 
@@ -35,10 +36,10 @@ from afa_viz.ops import par_kernel, par_sums
 from afa_viz.ops.checks import require_dims, require_finite
 from afa_viz.ops.par_neighbours import offset_pairs
 
-DILATIONS = (1, 2, 4, 8, 12, 24)  # pixels; the paper's setting
+DILATIONS = (1, 2, 4, 8, 12, 24)  # pixels of the image PAR is given; the paper's setting
 NUM_ITERS = 10  # VOC; 15 for COCO
-W1 = 0.3  # width of both Gaussians, in standard deviations
-W2 = 0.01  # share of the position term
+W1 = 0.3  # width of both Gaussians, in standard deviations; w1 and w2 in the paper
+W2 = 0.01  # share of the position term; w3 in the paper
 
 
 def pixel_affinity(

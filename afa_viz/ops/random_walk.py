@@ -1,4 +1,6 @@
-"""The random walk: class scores flow along strong affinities, T_ij = A_ij^p / (sum_i A_ij^p + eps).
+"""The random walk: class scores flow along strong affinities, T_ij = A_ij^p / (sum_k A_kj^p + eps).
+
+A cell is among its own neighbours, and the weights that reach it sum to less than 1.
 
 Symbols: B batch, C foreground classes, K = C + 1 with background first, h w grid cells, N = h * w.
 """

@@ -68,7 +68,7 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     `config.official_parity` they are made all the same, by passes in the model's present mode, decoder included,
     as the reference does; otherwise the CAM passes run in evaluation mode.
 
-    Source: Ru et al. 2022, section 3.4; SPEC.md section 11.
+    Source: SPEC.md section 11.
     """
     now = phase(iteration, config)
     if now == "classification" and not config.official_parity:
