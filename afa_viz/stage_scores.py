@@ -10,6 +10,7 @@ Symbols: H W pixels, K classes with background.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import torch
@@ -55,6 +56,11 @@ def left_out(config: ExplainConfig) -> tuple[str, ...]:
 def steps(config: ExplainConfig) -> dict[str, str]:
     """`STEPS` without those that the settings leave out: stage -> what it is compared with."""
     return {stage: before for stage, before in STEPS.items() if stage not in left_out(config)}
+
+
+def distinct(stages: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    """Stages of different labels: with the walk PAR starts from its scores, without it the walk is its own start."""
+    return [stage for stage in stages if stage != ("cam_rw" if "cam_rw" in left_out else "par_start")]
 
 
 def stage_labels(trace: Trace) -> dict[str, Tensor]:

@@ -27,7 +27,13 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "presets.md"
 BUNDLED = ROOT / "checkpoints" / "sandbox"
 LOSSES = {"loss_cls": "classification", "loss_seg": "segmentation", "loss_aff": "affinity"}
-SCORES = {"map": "mAP", "miou_cam": "CAM", "miou_cam_rw": "+ walk", "miou_cam_par": "+ PAR", "miou_seg": "prediction"}
+SCORES = {
+    "map": "mAP",
+    "miou_cam": "cut CAM",
+    "miou_cam_rw": "walk",
+    "miou_cam_par": "walk, PAR",
+    "miou_seg": "prediction",
+}
 TEXT = """# Short trainings
 
 Presets for a lesson on a laptop without GPU, as the Train tab and `python -m afa_viz train --config NAME` have them.
@@ -37,7 +43,7 @@ two free cores shares the work between them; a slow or busy one needs longer. Sc
 validation scenes at the preset's own size: they move by some points from run to run, and compare with each other
 only. This page is written by `python docs/measure_presets.py`.
 
-| preset | iterations | time | of it rendering | losses, first → last | mAP | CAM mIoU | + walk | + PAR | prediction |
+| preset | iterations | time | of it rendering | losses, first → last | mAP | cut CAM | walk | + PAR | prediction |
 |---|---|---|---|---|---|---|---|---|---|
 {rows}
 

@@ -170,8 +170,8 @@ def test_the_documented_example_runs(options, tmp_path, monkeypatch):
 
 
 def test_the_picture_says_what_it_is(trace):
-    picture = poster(trace, 6, (1, 1), "Two discs", columns=5, side=120)
-    inner = strip(trace, 6, (1, 1), 5, 120)
+    picture = poster(trace, 6, (1, 1), "Two discs", side=120)
+    inner = strip(trace, 6, (1, 1), 120)
     assert (picture[72 : 72 + len(inner)] == inner).all()
     assert (picture[:72] < 128).any() and "Image labels given: bird, cat." in facts(trace)
     legend = {words: tuple(shown[8, 8]) for words, shown in swatches(trace)}
@@ -199,7 +199,7 @@ def bundled(tmp_path, monkeypatch):
     "picture, tab, config, drawn",
     [
         ("example:default_024", "cam", {"num_iters": 3, "flip": False}, lambda t: stages.cam(t, 7)),
-        ("data:val_0003", "compare", {"use_par": False}, lambda t: strip(t, 7, (1, 2), columns=5)),
+        ("data:val_0003", "compare", {"use_par": False}, lambda t: strip(t, 7, (1, 2))),
     ],
 )
 def test_the_program_makes_the_same_view(bundled, picture, tab, config, drawn, capsys):
@@ -225,7 +225,7 @@ def test_the_program_makes_both_sides_of_a_comparison(bundled, monkeypatch):
     exec(compile(code, "copied", "exec"), names)
     wanted = with_crf(bundled.trace(other))
     assert torch.equal(names["trace"].cam_par, trace.cam_par) and torch.equal(names["other"].cam_par, wanted.cam_par)
-    assert (np.asarray(Image.open("other.png")) == strip(wanted, 7, (1, 2), columns=5)).all()
+    assert (np.asarray(Image.open("other.png")) == strip(wanted, 7, (1, 2))).all()
 
 
 def test_the_program_of_a_snapshot_names_its_file(options, session, answers, key):

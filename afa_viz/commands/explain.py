@@ -85,13 +85,14 @@ def write_trace(trace: Trace, folder: Path) -> int:
 
     cell = maps.strongest_cell(trace)
     pictures = {
-        "strip": strip(trace, cell=cell, columns=5),
+        "strip": strip(trace, cell=cell),
         "image": stages.image(trace),
         "attention": stages.attention(trace, -1, None, cell),
         "heads": stages.head_grid(trace, -1, cell),
         "affinity_raw": stages.raw_affinity(trace, cell),
         "affinity": stages.affinity(trace, cell),
         "regions": stages.regions(trace),
+        "affinity_label": stages.affinity_label(trace),
         "pseudo_label": stages.pseudo_label(trace),
         "seg": stages.seg(trace),
     }

@@ -17,7 +17,7 @@ from afa_viz.classes import SANDBOX_QUADRUPEDS
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation.bootstrap import PairedBootstrap
 from afa_viz.evaluation.parts import UNCERTAIN, PartCounts
-from afa_viz.evaluation.stage_text import distinct, stage_text
+from afa_viz.evaluation.stage_text import stage_text
 from afa_viz.evaluation.tables import percent, text_table
 from afa_viz.evaluation.thresholds import BestThresholds
 from afa_viz.ops.metrics import ConfusionMatrix, Scores, average_precision, f1_per_image
@@ -236,7 +236,7 @@ class Ladder:
         return text_table(rows, stages)
 
     def _distinct(self) -> list[str]:
-        return distinct(list(self.matrices), stage_scores.left_out(self.config or ExplainConfig()))
+        return stage_scores.distinct(list(self.matrices), stage_scores.left_out(self.config or ExplainConfig()))
 
 
 def _part_rows(parts: Mapping[str, PartCounts], classes: Sequence[int] | None) -> dict[str, list[float]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from afa_viz.evaluation.tables import percent_table
+from afa_viz.stage_scores import distinct
 
 Data = Mapping[str, Any]
 CHOSEN_WITH_MASKS = "chosen with masks: a diagnosis, no weakly supervised result"
@@ -25,11 +26,6 @@ def stage_text(data: Data) -> str:
     """All tables of `Ladder.data`, but parts and contexts."""
     blocks = [_ruled(data), _steps(data), _labels(data), _cut(data), _best(data)]
     return "\n\n".join(block for block in blocks if block)
-
-
-def distinct(stages: Sequence[str], left_out: Sequence[str]) -> list[str]:
-    """Stages of different labels: with the walk PAR starts from its scores, without it the walk is its own start."""
-    return [stage for stage in stages if stage != ("cam_rw" if "cam_rw" in left_out else "par_start")]
 
 
 def _ruled(data: Data) -> str:

@@ -22,9 +22,13 @@ BLUE, ORANGE = (f"#{red:02X}{green:02X}{blue:02X}" for red, green, blue in (BACK
 GREEN, PURPLE, SKY, RED = "#009E73", "#CC79A7", "#56B4E9", "#D55E00"  # the rest of Okabe and Ito's colours
 INK, FAINT = "#222222", "#d8d8d8"
 STAGE_TITLES = {
-    "cam": "CAM",
-    "cam_rw": "+ walk",
-    "cam_par": "+ PAR",
+    "cam": "CAM, cut once",
+    "walk_start": "walk's start",
+    "cam_rw": "walk",
+    "par_start": "PAR's start",
+    "cam_refined": "PAR, no walk",
+    "cam_par": "PAR",
+    "affinity_label": "affinity label",
     "pseudo_label": "pseudo label",
     "seg": "prediction",
     "seg_multi_scale": "multi-scale",

@@ -19,13 +19,11 @@ from afa_viz.trace import Trace
 
 LOGITS_SHOWN = 5
 STAGE_NAMES = {
-    "cam": "CAM, cut at the background score",
     "walk_start": "start of the random walk",
     "cam_rw": "after the random walk",
     "par_start": "start of PAR",
+    "cam_refined": "after PAR, without the walk",
     "cam_par": "after PAR",
-    "affinity_label": "affinity label, its certain pixels",
-    "pseudo_label": "pseudo label, its certain pixels",
     "seg": "prediction",
 }
 
@@ -43,7 +41,7 @@ def sections(trace: Trace) -> list[tuple[str, str, str]]:
         ("cam_rw", "Random walk", label_sections.walk(trace, label)),
         ("cam_par", "Pixel-adaptive refinement", label_sections.par(trace, label)),
         ("regions", "Regions", label_sections.regions(trace)),
-        ("pseudo_label", "Pseudo label", label_sections.pseudo(trace)),
+        ("pseudo_label", "Two labels", label_sections.labels(trace)),
         ("seg", "Prediction", label_sections.seg(trace)),
         ("settings", "Settings and code", label_sections.settings(trace)),
     ]
@@ -51,21 +49,53 @@ def sections(trace: Trace) -> list[tuple[str, str, str]]:
 
 def _strip(trace: Trace, label: int, cell: Cell) -> str:
     name = trace.class_names[label]
-    ladder = scores.stage_scores(trace)
     caption = f"Every stage for {escape(name)} and one query cell (framed). Bright is more; hatched is uncertain."
-    arrows = "" if ladder is None else f" {strip.ARROWS}"
-    body = html.text(f"{caption}{arrows} {strip.COLOURS}") + html.pipeline(strip.panels(trace, label, cell))
-    if ladder is None:
+    fork = "The affinity comes from the attention and meets the CAM at the walk; two labels leave the CAM."
+    found = scores.stage_scores(trace)
+    arrows = "" if found is None else f" {strip.CHANGES}"
+    body = html.text(f"{caption} {fork}{arrows} {strip.COLOURS}") + html.pipeline(strip.panels(trace, label, cell))
+    if found is None:
         return body + html.text("The truth of this image is not known, so no stage is scored.")
-    present = sorted({int(v) for v in trace.target.unique()} - {colour.IGNORE}) if trace.target is not None else []
+    return body + _score_table(trace, found) + _label_table(trace)
+
+
+def _score_table(trace: Trace, found: dict[str, scores.StageScore]) -> str:
+    """The stages that decide every pixel, and what each step changes."""
+    assert trace.target is not None
+    present = sorted({int(v) for v in trace.target.unique()} - {colour.IGNORE})
+    changes, gone = scores.step_changes(found, trace.config), scores.left_out(trace.config)
+
+    def row(stage: str, title: str, change: str) -> list[str]:
+        score = found[stage]
+        numbers = [score["miou"], *(score["iou"].get(i) for i in present), score["pixel_accuracy"]]
+        return [title, *map(percent, numbers), change]
+
     rows = [
-        [STAGE_NAMES[stage], percent(score["miou"])]
-        + [percent(score["iou"].get(i)) for i in present]
-        + [percent(score["pixel_accuracy"]), percent(score["coverage"])]
-        for stage, score in ladder.items()
+        row(stage, title, percent(changes[stage], signed=True) if stage in changes else "")
+        for stage, title in STAGE_NAMES.items()
+        if stage not in gone and (stage != "par_start" or not trace.config.use_walk)
     ]
-    header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixels right", "pixels decided"]
-    return body + html.table("IoU with the truth, over the classes of this image", header, rows)
+    rows += [[f"{STAGE_NAMES[stage]}: left out"] for stage in gone]
+    header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixels right", "mIoU since its start"]
+    rule = f"the strongest score, background score {trace.config.bkg_score_low:g}"
+    cut = row("cam", f"CAM cut once at {trace.config.bkg_score:g}: another rule, not comparable", "")
+    return html.table(f"IoU with the truth, over the classes of this image; one rule: {rule}", header, [*rows, cut])
+
+
+def _label_table(trace: Trace) -> str:
+    shares, precision = scores.label_shares(trace), scores.label_precision(trace)
+    assert precision is not None
+    kinds = ("all", "background", "foreground")
+    rows = [
+        [
+            label_sections.LABELS[name],
+            percent(1 - shares[name]["uncertain"]),
+            *(percent(precision[name][k]) for k in kinds),
+        ]
+        for name in scores.CERTAIN
+    ]
+    header = ["label", "certain pixels", "of them right", "of the background", "of the foreground"]
+    return html.table("Labels decide a part of the pixels alone; no stage is compared with them", header, rows)
 
 
 def _image(trace: Trace) -> str:

@@ -124,6 +124,11 @@ def _inner_point(where: np.ndarray) -> tuple[int, int]:
     return row, col
 
 
+def affinity_label(trace: Trace, names: bool = True) -> Picture:
+    """The affinity label over the photograph; uncertain pixels hatched grey."""
+    return labels_over_image(trace, trace.affinity_label, names)
+
+
 def pseudo_label(trace: Trace, names: bool = True) -> Picture:
     """The pseudo label over the photograph; uncertain pixels hatched grey."""
     return labels_over_image(trace, trace.pseudo_label, names)

@@ -239,8 +239,9 @@ def change_of(before: float, after: float) -> str:
 
 def _walk(trace: Trace, label: int, answer: str) -> Verdict:
     target, labels = failures.truth_of(trace), stage_labels(trace)
-    before, after = (iou_of(labels[name], target, label) for name in ("cam", "cam_rw"))
-    changed = scores.changes(labels["cam"] == label, labels["cam_rw"] == label, target == label)
+    start, walked = labels[scores.STEPS["cam_rw"]], labels["cam_rw"]
+    before, after = (iou_of(one, target, label) for one in (start, walked))
+    changed = scores.changes(start == label, walked == label, target == label)
     facts = {
         "before": percent(before), "after": percent(after), "gained": str(changed["gained"]),
         "lost": str(changed["lost"]), "name": trace.class_names[label],
@@ -288,13 +289,22 @@ def _regions(trace: Trace, label: int, answer: str) -> Verdict:
     return Verdict(answer == truth, truth, facts)
 
 
+TEACHERS = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # label -> PAR it was merged from, every pixel
+
+
+def teacher_of(trace: Trace) -> str:
+    """What the decoder learned from last, as the model's card says: of `TEACHERS`, "nothing", or "unknown"."""
+    return trace.decoder_trained_on or "unknown"
+
+
 def _seg(trace: Trace, label: int, answer: str) -> Verdict:
-    target, labels = failures.truth_of(trace), stage_labels(trace)
+    target, labels, teacher = failures.truth_of(trace), stage_labels(trace), teacher_of(trace)
     taught, learnt = (
-        scores.label_score(target, labels[name], len(trace.class_names))["miou"] for name in ("cam_par", "seg")
+        scores.label_score(target, labels[name], len(trace.class_names))["miou"]
+        for name in (TEACHERS.get(teacher, "cam_par"), "seg")
     )
     truth = change_of(taught, learnt)
-    return Verdict(answer == truth, truth, {"taught": percent(taught), "learnt": percent(learnt)})
+    return Verdict(answer == truth, truth, {"taught": percent(taught), "learnt": percent(learnt), "teacher": teacher})
 
 
 def _blame(trace: Trace, label: int, answer: str) -> Verdict:

@@ -45,14 +45,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What `load_any` did: the layout found, parts loaded, parts left as they were, names of the source not used, and
-    the licence of the weights as their card or their backbone tells it."""
+    """What `load_any` did: the layout found, parts loaded, parts left as they were, names of the source not used, the
+    licence of the weights as their card or their backbone tells it, and what "affinity" and "decoder" learned from
+    last, None where that is not known, without those that were not loaded whole."""
 
     layout: str
     loaded: tuple[str, ...]
     untouched: tuple[str, ...]
     dropped: tuple[str, ...]
     licence: str
+    teachers: dict[str, str | None]
 
 
 def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
@@ -151,16 +153,19 @@ def load_any(
     model.load_state_dict(found, strict=False)
     model.checkpoint_id = ""  # no longer the weights of that file
     untouched = tuple(part for part in PARTS if part not in loaded)
-    licence = _licence(card_path, own)
-    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found), licence)
+    card = _card_of(card_path, own)
+    learned = {"affinity": ("attn_proj", card.affinity_trained_on), "decoder": ("decoder", card.decoder_trained_on)}
+    whole = set(loaded) - ({"decoder"} if drop_classes else set())
+    teachers = {name: teacher for name, (part, teacher) in learned.items() if part in whole}
+    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found), card.licence, teachers)
 
 
-def _licence(card_path: Path | None, backbone: str) -> str:
+def _card_of(card_path: Path | None, backbone: str) -> Card:
     """Of weights with or without a card of ours; other programs' files beside them say nothing about it."""
     try:
-        return Card.read(card_path).licence if card_path else default_card(backbone, 0, ("encoder",)).licence
+        return Card.read(card_path) if card_path else default_card(backbone, 0, ("encoder",))
     except CheckpointError:
-        return default_card(backbone, 0, ("encoder",)).licence
+        return default_card(backbone, 0, ("encoder",))
 
 
 def convert(

@@ -30,6 +30,8 @@ def card_of(run: Run, scores: Mapping[str, float]) -> Card:
         logit_offset=config.logit_offset,
         cam_relu=config.cam_relu,
         affinity_at_centre=config.affinity_at_centre,
+        affinity_trained_on=run.teachers["affinity"],
+        decoder_trained_on=run.teachers["decoder"],
         input_size=config.input_size,
         radius=config.explain.radius,
         licence=run.licence,

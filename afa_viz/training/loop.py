@@ -32,6 +32,7 @@ from afa_viz.training.resume import changed_settings, flat_settings, saved_setti
 from afa_viz.training.soundness import DivergedError
 from afa_viz.training.status import interrupted_later
 from afa_viz.training.step import phase
+from afa_viz.training.teachers import last_teachers, teachers
 
 LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 SAVE_EVERY = 100  # iterations; a killed run loses at most these, a short one at most a quarter of itself
@@ -90,6 +91,7 @@ class Run:
         self.facts, self.skipped, self.licence = dict(facts or {}), 0, "Apache-2.0"
         self.skipped_steps = 0
         self.changes: list[dict[str, Any]] = []  # of settings, when the run was resumed
+        self.teachers: dict[str, str | None] = dict(last_teachers(config, 0))  # of affinity and decoder, for the card
         self._scores: tuple[int, dict[str, float]] = (-1, {})
         self.saved = -1  # iteration of `last.pt`
         self.iteration, self.seconds = 0, 0.0
@@ -111,7 +113,8 @@ class Run:
     def _begin_with(self, init: str | os.PathLike[str] | None) -> None:
         """Fill the new network with the weights that it begins with; theirs is the licence of what comes out."""
         if init is not None:
-            self.licence = load_any(self.model, init).licence
+            report = load_any(self.model, init)
+            self.licence, self.teachers = report.licence, self.teachers | report.teachers
         elif self.config.pretrained:
             self.licence = load_imagenet(self.model, self.config.backbone)
 
@@ -128,6 +131,7 @@ class Run:
             state = records.load_state(self.folder, self.processes.device)
         self.iteration, self.seconds = state["iteration"], state["seconds"]
         self.skipped, self.licence = state.get("skipped", 0), state.get("licence", self.licence)
+        self.teachers |= state.get("teachers") or last_teachers(self.config, self.iteration)
         self.skipped_steps, self.changes = state.get("skipped_steps", 0), list(state.get("changes", []))
         before = saved_settings(state, self.settings(), repr(self.config), self.folder)
         changed = changed_settings(before, self.settings(), self.iteration, self.folder)
@@ -156,7 +160,7 @@ class Run:
         numbers = {
             "iteration": self.iteration, "seconds": self.seconds, "settings": self.settings(),
             "skipped": self.skipped, "skipped_steps": self.skipped_steps, "changes": self.changes,
-            "licence": self.licence,
+            "licence": self.licence, "teachers": self.teachers,
         }  # fmt: skip
         records.save_state(self.folder, self.optimization.state() | numbers)
         self.saved = self.iteration
@@ -191,6 +195,8 @@ class Run:
             good = self.optimization.update(gradients)
             self.skipped += gradients.skipped
             self.skipped_steps += not good
+            if good:
+                self.teachers |= teachers(self.config, self.iteration)
             self.iteration += 1
         if good:
             return gradients.losses

@@ -24,7 +24,10 @@ __all__ = ["DAMAGED", "LAST", "PREVIOUS", "has_state"]
 METRICS = "metrics.jsonl"
 SNAPSHOTS = "snapshots"  # folder of iter_NNNNNN.safetensors and their cards
 HISTORY = "history.json"  # beside published snapshots: what `ladder_history` gives
-LADDER = ("miou_cam", "miou_cam_rw", "miou_cam_par", "miou_pseudo_label", "miou_seg", "map", "f1")  # percent
+LADDER = (  # percent
+    "miou_cam", "miou_walk_start", "miou_cam_rw", "miou_cam_refined", "miou_cam_par", "miou_pseudo_label", "miou_seg",
+    "map", "f1",
+)  # fmt: skip
 LOSSES = ("loss_cls", "loss_seg", "loss_aff")
 PHASE, CHANGED = "phase", "changed"  # in a line of metrics: a text, and {setting: [before, now]}
 

@@ -24,6 +24,7 @@ def contents(trace: Trace, examples: list[Example]) -> dict[str, Any]:
                 "hides": step.hides,
                 "options": list(lab.options(trace, step)),
                 "ready": lab.is_ready(trace, step),
+                **({"teacher": lab.teacher_of(trace)} if step.name == "seg" else {}),
                 **_place(step.pathology, examples),
             }
             for step in lab.STEPS

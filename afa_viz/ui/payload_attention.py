@@ -79,9 +79,9 @@ def attention(
 def overview(trace: Trace) -> dict[str, Any]:
     """What every head does, as numbers: see `figures.attention`; the share inside for every image label.
 
-    A class is where the truth says so, else where the affinity label does, as in training.
+    A class is where the truth says so, else where the label that the affinity learns from does.
     """
-    label_map = trace.affinity_label if trace.target is None else trace.target
+    label_map = getattr(trace, affinity_teacher(trace)) if trace.target is None else trace.target
     regions = torch.stack([label_map == label for label in trace.present])
     blocks = []
     for block in range(len(trace.attn_logits)):

@@ -63,7 +63,8 @@
     const words = { name: className(view.label), row: cell_[0] + 1, col: cell_[1] + 1, high: data.high.toFixed(2) };
     say_("title", text("lab.step_of", { at: at + 1, of: contents.steps.length, title: text(`lab.${now.name}.title`) }));
     say_("story", text(`lab.${now.name}.story`, words));
-    say_("task", text(`lab.${now.name}.task`, words));
+    const teacher = now.teacher ? ` ${text(`lab.seg.teacher_${now.teacher}`)}` : "";
+    say_("task", text(`lab.${now.name}.task`, words) + teacher);
     find('[data-fill="lab-missing"]').hidden = now.ready;
     say_("missing", text("lab.missing"));
     find("form").hidden = !now.ready;
