@@ -18,6 +18,7 @@ from afa_viz.figures import colour, stages
 from afa_viz.figures.poster import facts, poster, swatches
 from afa_viz.figures.strip import strip
 from afa_viz.ops import dense_crf
+from afa_viz.stage_scores import stage_scores
 from afa_viz.steps import with_crf
 from afa_viz.trace import Trace
 from afa_viz.ui.answers import Answers
@@ -73,6 +74,15 @@ def test_explain_gives_the_numbers_of_the_trace(api, session):
     truth, seg = trace.target.numpy(), trace.seg.numpy()
     shown = [((seg == i) & (truth == i)).sum() / ((seg == i) | (truth == i)).sum() for i in np.unique(truth)]
     assert found["miou"]["seg"] == pytest.approx(np.mean(shown)) and sum(found["regions"].values()) == pytest.approx(1)
+    table = stage_scores(trace)
+    assert found["miou"] == {stage: score["miou"] for stage, score in table.items()}
+    assert found["coverage"] == {stage: score["coverage"] for stage, score in table.items()}
+    assert found["changes"] == {  # none credits the walk, which is left out
+        "cam_par": table["cam_par"]["miou"] - table["par_start"]["miou"],
+        "seg": table["seg"]["miou"] - table["cam_par"]["miou"],
+    }
+    assert found["left_out"] == ["cam_rw"] and found["steps"] == {"cam_par": "par_start", "seg": "cam_par"}
+    assert found["affinity_label"] == found["pseudo_label"]  # without the walk they are one
     predicted = api.explain(None, "example:scene0", [], None, None)
     assert not predicted["labels_given"] and predicted["key"] != found["key"]
     assert api.explain(None, "example:photo", None, None, None)["miou"] is None

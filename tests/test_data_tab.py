@@ -33,7 +33,7 @@ from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS
 
 DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)
-PLAIN = {"order": "set", "stage": "seg", "before": "cam", "class_name": "", "page": 0}
+PLAIN = {"order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0}
 
 
 class Discs:
@@ -316,7 +316,8 @@ def scored(tmp_path):
     table = Table(tmp_path / "scores.json")
     for place, (cam, walk, cow) in enumerate([(0.5, 0.3, 0.1), (0.2, 0.6, 0.9), (0.4, 0.4, 0.2), (0.3, 0.8, 0.4)]):
         table.put(
-            dataset.ids[place], Score({"cam": cam, "cam_rw": walk}, {"cam": {"cow": 0.5}, "cam_rw": {"cow": cow}})
+            dataset.ids[place],
+            Score({"walk_start": cam, "cam_rw": walk}, {"walk_start": {"cow": 0.5}, "cam_rw": {"cow": cow}}),
         )
     return dataset, table
 
@@ -327,7 +328,7 @@ def scored(tmp_path):
      ("gained", [3, 1, 2, 0, 4])],
 )  # fmt: skip
 def test_images_are_ordered_and_unscored_ones_come_last(scored, order, first):
-    assert ordered(*scored, View(order, "cam_rw", "cam"))[:5] == first
+    assert ordered(*scored, View(order, "cam_rw", "walk_start"))[:5] == first
 
 
 def test_a_class_filters_and_orders_by_its_own_iou(scored):
@@ -339,7 +340,7 @@ def test_a_class_filters_and_orders_by_its_own_iou(scored):
 
 def test_pages_and_the_overview(scored):
     dataset, table = scored
-    page = listing(dataset, table, View("lost", "cam_rw", "cam"), None)
+    page = listing(dataset, table, View("lost", "cam_rw", "walk_start"), None)
     assert len(page["cards"]) == PAGE and page["pages"] == 2 and page["matching"] == 30
     assert page["overview"]["means"]["cam_rw"] == pytest.approx((0.3 + 0.6 + 0.4 + 0.8) / 4)
     assert [page["overview"][name] for name in ("scored", "better", "worse", "compared")] == [4, 2, 1, 4]
@@ -347,7 +348,7 @@ def test_pages_and_the_overview(scored):
     last = listing(dataset, table, View(page=10**9), None)
     assert last["page"] == 1 and [card["id"] for card in last["cards"]] == list(dataset.ids[PAGE:])
     empty = listing(dataset, table, View(class_name="unicorn"), None)
-    assert empty["cards"] == [] and empty["pages"] == 1 and empty["overview"]["means"]["cam"] is None
+    assert empty["cards"] == [] and empty["pages"] == 1 and empty["overview"]["means"]["walk_start"] is None
     assert "secret" not in json.dumps(page)
 
 

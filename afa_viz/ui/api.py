@@ -112,7 +112,7 @@ class Api:
 
 
 def summary(trace: Trace) -> dict[str, Any]:
-    """The numbers of one explanation."""
+    """The numbers of one explanation; scores and changes are those of `stage_scores`."""
     known = scores.stage_scores(trace)
     return {
         "image_labels": [trace.class_names[label] for label in trace.present],
@@ -121,11 +121,23 @@ def summary(trace: Trace) -> dict[str, Any]:
         "grid": list(trace.grid),
         "blocks": len(trace.attn_logits),
         "regions": scores.region_shares(trace.pseudo_label),
+        "affinity_label": _areas(trace, trace.affinity_label),
         "pseudo_label": _areas(trace, trace.pseudo_label),
         "prediction": _areas(trace, trace.seg),
-        "miou": known and {stage: score["miou"] for stage, score in known.items() if math.isfinite(score["miou"])},
+        "miou": known and _finite({stage: score["miou"] for stage, score in known.items()}),
+        "coverage": known and {stage: score["coverage"] for stage, score in known.items()},
+        "precision": known and {name: _finite(of) for name, of in (scores.label_precision(trace) or {}).items()},
+        "changes": known and scores.step_changes(known, trace.config),
+        "steps": scores.steps(trace.config),
+        "left_out": list(scores.left_out(trace.config)),
+        "trained_on": {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on},
         "checkpoint_id": trace.checkpoint_id,
     }
+
+
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    """Without what nothing was counted for."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def _areas(trace: Trace, label: Tensor) -> dict[str, float]:

@@ -30,7 +30,7 @@ class View:
 
     order: str = "set"
     stage: str = "seg"
-    before: str = "cam"
+    before: str = "walk_start"
     class_name: str = ""
     page: int = 0
 

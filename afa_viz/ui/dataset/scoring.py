@@ -28,8 +28,9 @@ from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Session
 from afa_viz.ui.words import english
 
-STAGES = ("cam", "cam_rw", "cam_par", "pseudo_label", "seg")  # that are scored, in pipeline order
-SCORES_VERSION = "1"  # raise it when the same pictures would get other scores
+# Scored, in pipeline order: all decide every pixel by their strongest score, so that any two may be compared.
+STAGES = ("walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
+SCORES_VERSION = "2"  # raise it when the same pictures would get other scores
 SAVE_EVERY = 20.0  # seconds
 REST = 1.0  # seconds without an explanation before the worker goes on
 NICENESS = 10

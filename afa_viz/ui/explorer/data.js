@@ -2,11 +2,11 @@
 // an image in the explorer.
 
 {
-  const SCORED = ["cam", "cam_rw", "cam_par", "pseudo_label", "seg"];
+  const SCORED = ["walk_start", "cam_rw", "cam_refined", "cam_par", "seg"]; // one rule, all pixels: any two compare
   const ORDERS = ["set", "worst", "best", "lost", "gained"];
   const POLL = 1500; // milliseconds between two looks at the worker
   const BATCH = 6; // thumbnails a request
-  const asked = { order: "set", stage: "cam_rw", before: "cam", class_name: "", page: 0 };
+  const asked = { order: "set", stage: "cam_rw", before: "walk_start", class_name: "", page: 0 };
   let section = null;
   let shown = null; // the listing that is drawn
   let waiting = null; // a newer one in another order, drawn when asked for
