@@ -78,6 +78,7 @@ class Answers:
             "story": picture.story,
             "domain": picture.domain,
             "link": self.link(request),
+            "photo": photo_mark(request.picture),
             "model": request.model,
         }
 
@@ -248,6 +249,12 @@ def _cell(value: object) -> tuple[int, int] | None:
     if not isinstance(value, list) or len(value) != 2 or not all(map(_whole, value)):
         raise KeyError("cell")
     return value[0], value[1]
+
+
+def photo_mark(picture: str) -> str | None:
+    """What an address says of an upload, so that its own browser knows it again; None of other pictures."""
+    kind, _, name = picture.partition(":")
+    return name[:8] if kind == "upload" else None
 
 
 def scene_key(request: Request) -> str:

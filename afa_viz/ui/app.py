@@ -9,9 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing is sent anywhere
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
@@ -21,13 +19,14 @@ from starlette.middleware import Middleware
 
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
-from afa_viz.ui.callbacks import FAILED, Callbacks, polite, polite_steps
-from afa_viz.ui.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS, PHOTOGRAPH_EVENTS
-from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
+from afa_viz.ui.callbacks import FAILED, Callbacks
+from afa_viz.ui.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
+from afa_viz.ui.controls import build_controls, build_picker
 from afa_viz.ui.dataset.answers import DataSetAnswers
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
 from afa_viz.ui.dataset.sources import cache_folder, open_source
+from afa_viz.ui.events import bind, bind_link
 from afa_viz.ui.guard import Guard
 from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
@@ -116,8 +115,8 @@ def build(options: Options | None = None) -> Page:
                 explorer = component(asked, value, training.offers())
             with gr.Column(elem_id="afa-settings"):
                 controls = build_controls(registry, present)
-        _bind(callbacks, picture, picker, controls, explorer)
-        _bind_link(demo, callbacks, picture, picker, controls, explorer)
+        bind(callbacks, picture, picker, controls, explorer)
+        bind_link(demo, callbacks, picture, picker, controls, explorer)
         _bind_api(Api(session, answers), answers.exports.folder)
     demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS)
     if options.warm:
@@ -141,80 +140,6 @@ def _trainer(options: Options) -> Trainer | None:
     bundled = options.checkpoint_folder / "sandbox"
     cache = cache_folder(options.cache)
     return Trainer(options.runs, cache, bundled if bundled.is_dir() else None, options.train_arguments)
-
-
-def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
-    """Events of the page. What they compute is limited by the session; those with photographs wait for each other."""
-    options: dict = {"concurrency_id": "page", "concurrency_limit": PAGE_EVENTS, "api_visibility": "private"}
-    photographs = {**options, "concurrency_id": "photographs", "concurrency_limit": PHOTOGRAPH_EVENTS}
-    settings = [controls.left_out, *controls.sliders.values()]
-    opened = [explorer, controls.labels, picture]
-    now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
-
-    def open_example(event: gr.SelectData, *args):
-        return polite(3)(callbacks.open_example)(event.index, *args)
-
-    picker.gallery.select(
-        open_example, [controls.model, *settings], opened, show_progress="minimal", show_progress_on=explorer, **options
-    )
-
-    def open_data(event: gr.EventData, *args):
-        yield from polite_steps(4)(callbacks.open_data)(event._data, *args)
-
-    explorer.select(
-        open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
-        show_progress_on=explorer, trigger_mode="always_last", **options,
-    )  # fmt: skip
-    picker.upload.upload(
-        polite_steps(4)(callbacks.open_upload), [picker.upload, controls.model, *settings], [*opened, picker.gallery],
-        show_progress="minimal", show_progress_on=explorer, trigger_mode="always_last", **photographs,
-    )  # fmt: skip
-    controls.model.input(
-        polite_steps(4)(callbacks.change_model), [picture, controls.model, *settings],
-        [explorer, controls.labels, controls.model_line, controls.sliders["radius"]], show_progress="minimal",
-        show_progress_on=explorer, trigger_mode="always_last", **options,
-    )  # fmt: skip
-
-    def open_checkpoint(event: gr.EventData, *args):
-        return polite(5)(callbacks.open_checkpoint)(event._data, *args)
-
-    explorer.apply(
-        open_checkpoint, [picture, *settings],
-        [explorer, controls.labels, controls.model, controls.model_line, controls.sliders["radius"]],
-        show_progress="minimal", show_progress_on=explorer, **options,
-    )  # fmt: skip
-    controls.labels.input(
-        polite(2)(callbacks.change_labels), [picture, *controls.inputs], [explorer, controls.labels], **now
-    )
-    scores = [controls.sliders["bkg_score_low"], controls.sliders["bkg_score_high"]]
-    movable: dict[str, Any] = {"left_out": controls.left_out, **controls.sliders}
-    for name, item in movable.items():
-        change = partial(callbacks.change_settings, name)
-        change.__name__ = f"change_{name}"  # type: ignore[attr-defined]
-        item.input(polite(3)(change), [picture, *controls.inputs], [explorer, *scores], **now)
-
-    def after_reset(*args):
-        return callbacks.change_settings("all", *args)
-
-    controls.reset.click(
-        polite(len(settings))(callbacks.reset), controls.model, settings, queue=False, api_visibility="private"
-    ).then(polite(3)(after_reset), [picture, *controls.inputs], [explorer, *scores], **now)
-
-
-def _bind_link(
-    demo: gr.Blocks, callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML
-) -> None:
-    """Restore what the address of the page names."""
-    outputs = [explorer, picture, picker.gallery, controls.model, controls.model_line, controls.labels]
-    outputs += [controls.left_out, *controls.sliders.values()]
-
-    def restore(request: gr.Request):
-        return polite(len(outputs))(callbacks.open_link)(dict(request.query_params))
-
-    demo.load(
-        restore, None, outputs, concurrency_id="page", concurrency_limit=PAGE_EVENTS, api_visibility="private",
-        show_progress="hidden",
-    )  # fmt: skip
 
 
 def _bind_api(api: Api, exports: Path) -> None:

@@ -26,9 +26,9 @@ TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goe
     "lab",
 )  # fmt: skip
 SCRIPTS = (  # one function scope, in this order
-    "paint", "core", "words", "beside", "link", "bar", "hands", "chain", "tally", "stages", "spread", "fields",
-    "opacity", "plots", "levels", "curve", "series", "live", "changes", "sides", "versus", "heads", "overview",
-    "matrix", "strip", "share", "seeds", "weights", "crf", *TABS, "start",
+    "paint", "core", "words", "icons", "beside", "link", "photo", "bar", "hands", "chain", "tally", "stages", "spread",
+    "fields", "marks", "opacity", "plots", "levels", "curve", "series", "live", "typed", "changes", "sides", "versus",
+    "heads", "overview", "matrix", "strip", "fork", "share", "seeds", "weights", "crf", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
 COMMENT = re.compile(r"^\s*(?://.*|/\*\*.*\*/)\n", re.MULTILINE)

@@ -176,9 +176,7 @@
     if (card.miou && !Object.keys(card.miou).length) box.textContent = text("data.no_truth");
     if (before == null && now == null) return box.textContent;
     box.append(`${points(before)} → ${points(now)} `);
-    if (before != null && now != null && Math.abs(now - before) >= 0.0005) {
-      box.append(made("b", now < before ? "afa-less" : "afa-more", `${now < before ? "▼" : "▲"} ${points(Math.abs(now - before))}`));
-    }
+    if (before != null && now != null) box.append(deltaOf(now - before));
     return text("data.points", { before: stageName(asked.before), a: points(before), stage: stageName(asked.stage), b: points(now) });
   }
 
@@ -226,6 +224,7 @@
 
   function open(button) {
     button.setAttribute("aria-busy", "true");
+    photo.another();
     say(text("data.opening", { title: button.querySelector("small").textContent }), true);
     trigger("select", { data: button.dataset.id });
   }

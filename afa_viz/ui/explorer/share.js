@@ -192,10 +192,4 @@ const sheetOf = (() => {
   }
   $('[data-do="picture"]').addEventListener("click", (event) => act(event.currentTarget, saveTab));
   $('[data-do="python"]').addEventListener("click", (event) => act(event.currentTarget, copyPython));
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !menu.open) return;
-    menu.open = false;
-    $("summary", menu).focus();
-  });
-  document.addEventListener("pointerdown", (event) => { if (!menu.contains(event.target)) menu.open = false; });
 }
