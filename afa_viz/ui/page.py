@@ -31,7 +31,9 @@ SCRIPTS = (  # one function scope, in this order
     "heads", "overview", "matrix", "strip", "fork", "share", "seeds", "weights", "crf", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
-COMMENT = re.compile(r"^\s*(?://.*|/\*\*.*\*/)\n", re.MULTILINE)
+UNSENT = re.compile(
+    r"^\s*(?://.*|/\*\*(?:(?!\*/)[\s\S])*\*/)\n|^ +", re.MULTILINE
+)  # comments of whole lines, and indentation
 ACTS = ("dataset_scoring", "train_start", "train_stop", "train_resume")  # do something: two visitors do it twice
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
 
@@ -69,9 +71,9 @@ def explorer_html() -> str:
 
 
 def script() -> str:
-    """Every script, as the body of one function; lines that are comments stay here."""
+    """Every script, as the body of one function; lines that are comments, and indentation, stay here."""
     parts = [(EXPLORER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-    return COMMENT.sub("", "\n".join(['"use strict";', *parts]))
+    return UNSENT.sub("", "\n".join(['"use strict";', *parts]))
 
 
 def style() -> str:
