@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from afa_viz.classes import VOC_CLASSES
-from afa_viz.data.coco import annotation_files, full_name, open_coco
+from afa_viz.data.coco import open_coco
+from afa_viz.data.coco_layout import annotation_files, full_name
 from afa_viz.data.folder import folder_splits, open_folder
 from afa_viz.data.images import LabelledImages, nearest_of
 from afa_viz.data.voc import SIZES as VOC_SIZES

@@ -14,8 +14,8 @@ import numpy as np
 from afa_viz.classes import VOC_CLASSES
 from afa_viz.data import layout_entries
 from afa_viz.data.catalogue import KINDS, open_for_training, open_images, splits_in, train_split
-from afa_viz.data.coco import SIZES as COCO_SIZES
-from afa_viz.data.coco import annotation_files, full_name
+from afa_viz.data.coco_layout import SIZES as COCO_SIZES
+from afa_viz.data.coco_layout import annotation_files, full_name
 from afa_viz.data.file_index import find_files
 from afa_viz.data.images import LabelledImages, nearest_of
 from afa_viz.data.layout_entries import LayoutEntry

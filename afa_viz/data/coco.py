@@ -11,9 +11,8 @@ Labels and masks belong to an image by its id and its `file_name` in the annotat
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -24,6 +23,18 @@ from PIL import Image
 from afa_viz.classes import COCO_CLASSES
 from afa_viz.data.class_lists import IGNORE, ClassList, find_class_list
 from afa_viz.data.coco_json import Instances, read_instances
+from afa_viz.data.coco_layout import (
+    IMAGES,
+    MASKS,
+    YEARS,
+    annotation_files,
+    by_name,
+    full_name,
+    image_folder,
+    list_file,
+    mask_folder,
+    spellings,
+)
 from afa_viz.data.file_index import PHOTOGRAPHS, FileIndex, find_files, stem_of
 from afa_viz.data.images import (
     LabelledImages,
@@ -38,13 +49,6 @@ from afa_viz.data.images import (
 from afa_viz.data.masks import MASK_ENDINGS, coding_of
 from afa_viz.data.onehot import onehot_path, read_onehot
 from afa_viz.data.text_files import counted, listed, read_lines
-
-SIZES = {"train2014": 82081, "val2014": 40137}  # images with an object; SPEC.md section 10
-YEARS = ("2014", "2017")  # of COCO, the published one first
-ALIASES = {"val": ("valid", "validation"), "valid": ("val",), "validation": ("val",)}
-OTHER_TASKS = ("captions", "person_keypoints", "image_info", "stuff", "panoptic")
-IMAGES, MASKS = ("", "images", "JPEGImages", "data"), ("SegmentationClass", "masks", "SegmentationClassAug")
-OFFICIAL = re.compile(r"(?:COCO_[a-z]+\d{4}_)?(\d{12})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,43 +78,6 @@ class CocoImages(LabelledImages):
         with Image.open(self.image_paths[index]) as opened:
             width, height = opened.size
         return self._instances.mask(self.image_ids[index], (height, width))
-
-
-def annotation_files(root: Path) -> dict[str, Path]:
-    """Annotation files by name of their split; those of COCO's other tasks are left out."""
-    found: dict[str, Path] = {}
-    places = [*sorted((root / "annotations").glob("*.json")), *sorted(root.glob("*.json")),
-              *sorted(root.glob("*/_annotations*.json")), *sorted(root.glob("*/annotations.json"))]  # fmt: skip
-    for path in sorted(places, key=lambda path: not path.stem.startswith("instances")):
-        stem = path.stem.removesuffix(".coco").removeprefix("instances_").strip("_")
-        split = path.parent.name if path.parent != root and stem == "annotations" else stem
-        split = "all" if split in ("annotations", "instances") else split
-        if not path.stem.startswith(OTHER_TASKS) and path.name not in ("labels.json", "package.json"):
-            found.setdefault(split, path)
-    return found
-
-
-def full_name(root: Path, split: str) -> str:
-    """The name under which a split is there: "train" may be train2014, "val" may be valid."""
-    files = annotation_files(root)
-    for name in (split, *(split + year for year in YEARS), *ALIASES.get(split, ())):
-        if name in files or any((root / parent / name).is_dir() for parent in IMAGES):
-            return name
-    return f"{split}{YEARS[0]}" if split in ("train", "val") and not files else split
-
-
-def image_folder(root: Path, split: str) -> Path | None:
-    """Where the images of a split such as train2014 lie, if they have a folder of their own."""
-    names = dict.fromkeys((split, split.removesuffix(YEARS[0]).removesuffix(YEARS[1])))
-    places = (root / parent / name for name in names for parent in IMAGES)
-    return next((place for place in places if place.is_dir()), None)
-
-
-def mask_folder(root: Path, split: str) -> Path | None:
-    """Where the mask files of a split lie."""
-    names = dict.fromkeys((split, split.removesuffix(YEARS[0]).removesuffix(YEARS[1]), ""))
-    places = (root / parent / name for name in names for parent in MASKS)
-    return next((place for place in places if find_files(place, MASK_ENDINGS)), None)
 
 
 def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = "auto") -> CocoImages:
@@ -149,7 +116,7 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
     class_names = _class_names(instances, classes)
     masks_at = mask_folder(root, full)
     mask_files = find_files(masks_at, MASK_ENDINGS)
-    masks = tuple(_by_name(mask_files, name, full) for name in names)
+    masks = tuple(by_name(mask_files, name, full) for name in names)
     coding = coding_of(list(mask_files.values()), len(class_names), _in_order(classes, class_names), notes)
     onehot = onehot_path(root)
     numbers = {name: int(i) for name, i in zip(names, ids, strict=False) if i.isdecimal()}
@@ -166,7 +133,7 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
         notes += instances.notes
     note_other_sources(source, [s for s in sources if s.key != "json"], notes)
     if instances is not None and (len(files) == 1 or (masks_at is not None and masks_at.name not in MASKS)):
-        every = [_by_name(mask_files, name, full) for name in _names_by_id(instances).values()]
+        every = [by_name(mask_files, name, full) for name in _names_by_id(instances).values()]
         note_unused(mask_files, every, "mask", "belongs to no image of the annotations", notes)
     return CocoImages(
         title=f"MS COCO {full}" if full.endswith(YEARS) else f"{root.resolve().name} {full}",
@@ -188,14 +155,14 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
 def _listed_files(root: Path, full: str, folder: Path, notes: list[str]) -> tuple[list[str], list[Path], list[str]]:
     """Names and files of a split without annotations: those of its list, or all of its folder."""
     files = find_files(folder)
-    list_file = _list_file(root, full)
+    path = list_file(root, full)
     names = list(files)
-    if list_file is not None:
-        lines = read_lines(list_file)
-        paths = [_by_name(files, PurePosixPath(stem_of(line.split()[0])).name, full) for line in lines]
-        require_all(lines, paths, f"file in {folder}")
-        name_of = {path: name for name, path in files.items()}
-        names = once([name_of[path] for path in paths if path is not None], list_file.name, notes)
+    if path is not None:
+        lines = read_lines(path)
+        found = [by_name(files, PurePosixPath(stem_of(line.split()[0])).name, full) for line in lines]
+        require_all(lines, found, f"file in {folder}")
+        name_of = {file: name for name, file in files.items()}
+        names = once([name_of[file] for file in found if file is not None], path.name, notes)
     if not names:
         raise ValueError(f"{folder} has no image; expected the images of {full}.")
     return names, [files[name] for name in names], []
@@ -206,8 +173,8 @@ def _listed_images(
 ) -> tuple[list[str], list[Path], list[str]]:
     """Names, files and ids of the images that a list or the annotations name."""
     name_of = _names_by_id(instances)
-    list_file = _list_file(root, full)
-    if list_file is None:
+    path = list_file(root, full)
+    if path is None:
         ids = [number for number, image in instances.images.items() if image.things]
         if len(ids) < len(name_of):
             notes.append(f"{counted(len(name_of) - len(ids), 'image')} of {instances.path.name} without an annotation "
@@ -215,11 +182,11 @@ def _listed_images(
         ids = sorted(ids, key=int) if all(number.isdecimal() for number in ids) else ids
     else:
         places = {name_of[i]: Path(image.file_name.replace("\\", "/")) for i, image in instances.images.items()}
-        index, lines = FileIndex(places), read_lines(list_file)
+        index, lines = FileIndex(places), read_lines(path)
         found = [_listed_name(index, line, full) for line in lines]
         require_all(lines, found, f"entry in {instances.path.name}")
         id_of = {name: number for number, name in name_of.items()}
-        ids = [id_of[name] for name in once([name for name in found if name is not None], list_file.name, notes)]
+        ids = [id_of[name] for name in once([name for name in found if name is not None], path.name, notes)]
     if not ids:
         raise ValueError(f"{instances.path} has no image with an annotation; expected at least one: export it again.")
     written = [instances.images[number].file_name for number in ids]
@@ -258,27 +225,10 @@ def _names_by_id(instances: Instances) -> dict[str, str]:
 
 def _listed_name(index: FileIndex, line: str, full: str) -> str | None:
     for text in (line, line.split()[0]):
-        for spelling in (text, *_spellings(PurePosixPath(stem_of(text)).name, full)):
+        for spelling in (text, *spellings(PurePosixPath(stem_of(text)).name, full)):
             if (name := index.find(spelling)) is not None:
                 return name
     return None
-
-
-def _list_file(root: Path, full: str) -> Path | None:
-    names = (full, full.removesuffix(YEARS[0]).removesuffix(YEARS[1]))
-    return next((root / f"{name}.txt" for name in names if (root / f"{name}.txt").is_file()), None)
-
-
-def _spellings(name: str, split: str) -> tuple[str, ...]:
-    """COCO's own names with and without the split in front: COCO_train2014_000000000009 and 000000000009."""
-    match = OFFICIAL.fullmatch(name)
-    return (name,) if match is None else (name, f"COCO_{split}_{match[1]}", match[1])
-
-
-def _by_name(files: Mapping[str, Path], name: str, split: str) -> Path | None:
-    last = name.rsplit("/", 1)[-1]
-    spellings = (name, last, *_spellings(stem_of(last), split))
-    return next((files[spelling] for spelling in spellings if spelling in files), None)
 
 
 def _class_names(instances: Instances | None, classes: ClassList | None) -> tuple[str, ...]:
