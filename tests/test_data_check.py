@@ -72,7 +72,7 @@ def test_a_folder_of_binary_masks(tmp_path):
     Form("", {**BINARY, "README.txt": "hello\n", "masks/99.png": mask(0)}, images=TEN).write(tmp_path)
     report = check("folder", tmp_path)
     assert report.trainable
-    for words in ("1 crack 8", "masks are black and white: 255 is the one class", "3 images without any: 0, 3, 9",
+    for words in ("1 crack 8", "masks are black and white: 255 is crack", "3 images without any: 0, 3, 9",
                   "1 mask in masks without an image of that name: 99.png", "not read: README.txt"):  # fmt: skip
         assert words in report.text, words
     assert "Split README" not in report.text and "Split classes" not in report.text
@@ -101,7 +101,7 @@ def test_what_both_splits_share_is_said(tmp_path):
 def test_the_page_and_the_log_say_what_was_left_out(tmp_path, caplog):
     Form("", BINARY, images=TEN).write(tmp_path)
     open_source(f"folder:{tmp_path}", tmp_path / "cache")
-    assert "255 is the one class" in caplog.text
+    assert "255 is crack" in caplog.text
     (tmp_path / "classes.txt").write_text("crack\ncrack\n")
     with pytest.raises(Refusal, match="names 'crack' twice"):
         open_source(f"folder:{tmp_path}", tmp_path / "cache")

@@ -172,9 +172,10 @@ def _look(kind: str, folder: Path, split: str, labels: str, read: int, opener: _
     seen = images.labels.sum(axis=0).astype(int)
     empty = [name for name, row in zip(images.names, images.labels, strict=True) if not row.any()]
     lines = [
-        f"Split {split}: {count:,} images{expected}, {masks:,} with a mask",
-        f"  image labels from {images.label_source}: {len(seen)} classes, {images.labels.sum(axis=1).mean():.2f} an "
-        f"image, {len(empty)} images without any" + (f": {listed(empty)}" if empty else ""),
+        f"Split {split}: {counted(count, 'image')}{expected}, {masks:,} with a mask",
+        f"  image labels from {images.label_source}: {counted(len(seen), 'class', 'classes')}, "
+        f"{images.labels.sum(axis=1).mean():.2f} an image, {counted(len(empty), 'image')} without any"
+        + (f": {listed(empty)}" if empty else ""),
         *_wrapped("images of each class: ", [f"{i} {name} {n}" for i, (name, n) in
                                              enumerate(zip(images.class_names[1:], seen.tolist(), strict=True), 1)]),
     ]  # fmt: skip

@@ -117,7 +117,7 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
     masks_at = mask_folder(root, full)
     mask_files = find_files(masks_at, MASK_ENDINGS)
     masks = tuple(by_name(mask_files, name, full) for name in names)
-    coding = coding_of(list(mask_files.values()), len(class_names), _in_order(classes, class_names), notes)
+    coding = coding_of(list(mask_files.values()), class_names, _in_order(classes, class_names), notes)
     onehot = onehot_path(root)
     numbers = {name: int(i) for name, i in zip(names, ids, strict=False) if i.isdecimal()}
     sources = [

@@ -97,7 +97,7 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
     twins = sorted(name for name in class_names if [n.casefold() for n in class_names].count(name.casefold()) > 1)
     if twins:
         notes.append(f"classes that differ in capitals alone: {listed(twins)}")
-    coding = coding_of(list(masks.values()), len(class_names), classes, notes)
+    coding = coding_of(list(masks.values()), class_names, classes, notes)
     every = list(images.files)
     if source.key == "file":
         every = list(table)

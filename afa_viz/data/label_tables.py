@@ -221,8 +221,8 @@ def _require_lengths(body: Sequence[Row], width: int, titles: Sequence[str], ori
 
 def _note_columns(columns: Sequence[int], shown: Sequence[str], notes: list[str]) -> None:
     if columns:
-        word = "columns" if len(columns) > 1 else "column"
-        notes.append(f"the {word} {listed([shown[i] or str(i + 1) for i in columns])} of the labels is not read")
+        word, verb = ("columns", "are") if len(columns) > 1 else ("column", "is")
+        notes.append(f"the {word} {listed([shown[i] or str(i + 1) for i in columns])} of the labels {verb} not read")
 
 
 def _columns(

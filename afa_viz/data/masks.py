@@ -44,13 +44,13 @@ NUMBERS = MaskCoding()
 
 
 def coding_of(
-    paths: Sequence[Path | None], num_classes: int, classes: ClassList | None, notes: list[str]
+    paths: Sequence[Path | None], class_names: Sequence[str], classes: ClassList | None, notes: list[str]
 ) -> MaskCoding:
     """What the pixels of masks mean: a list of classes may bring colours, and with one class 255 may be that class.
 
     Args:
         paths: every mask of the set, not of one split alone; None where there is none.
-        num_classes: K.
+        class_names: K names, background first.
         notes: gets what is not the usual way.
     """
     files = [path for path in paths if path is not None]
@@ -59,13 +59,15 @@ def coding_of(
     if classes is not None and classes.colours:
         notes.append(f"masks in colour are read with the colours of {classes.origin}")
         return MaskCoding(classes.colours, classes.origin, classes.numbered)
-    if _black_and_white(files, SAMPLED if num_classes == 2 else FEW):
-        if num_classes > 2:
+    if _black_and_white(files, SAMPLED if len(class_names) == 2 else FEW):
+        if len(class_names) > 2:
             notes.append("masks hold 0 and 255 alone, which name no class: they are read as background and as pixels "
                          "that do not count")  # fmt: skip
             return NUMBERS
         lossy = any(path.suffix.lower() in LOSSY for path in files)
-        notes.append("masks are black and white: 255 is the one class" + (f", JPEGs cut at {HALF}" if lossy else ""))
+        notes.append(
+            f"masks are black and white: 255 is {class_names[1]}" + (f", JPEGs cut at {HALF}" if lossy else "")
+        )
         return MaskCoding(binary=True)
     if any(_in_colour(path) for path in files[:FEW]):
         notes.append("masks in colour are read with VOC's palette")

@@ -120,7 +120,7 @@ def open_voc(root: str | os.PathLike[str], split: str = "train_aug", labels: str
             )
         notes.append("masks are not read: the order of their numbers is not known; write classes.txt")
         masks = (None,) * len(names)
-    coding = coding_of([*own.values(), *augmented.values()] if any(masks) else [], len(class_names), classes, notes)
+    coding = coding_of([*own.values(), *augmented.values()] if any(masks) else [], class_names, classes, notes)
     sources = [
         LabelSource("onehot", f"the one-hot file {onehot.name if onehot else ONEHOT_FILES[0]}", onehot is not None,
                     lambda names: read_onehot(onehot or folder, names, len(class_names) - 1)),

@@ -57,8 +57,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _load_pickle(path: Path) -> object:
-    """What `torch.save` wrote, tensors and plain values; the options of a run, as DeiT's heirs keep them, may lie beside
-    them."""
+    """What `torch.save` wrote: tensors, plain values, and the options of a run that some programs keep beside them."""
     with torch.serialization.safe_globals([argparse.Namespace]):
         return torch.load(path, "cpu", weights_only=True)
 

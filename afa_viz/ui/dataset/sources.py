@@ -148,7 +148,7 @@ def open_source(text: str, cache: Path, size: int = 256, split: str | None = Non
     if text == "sandbox":
         return SandboxScenes(cache, size)
     if kind not in KINDS or not path:
-        kinds = ", ".join(f"{kind}:PATH" for kind in KINDS)
+        kinds = ", ".join(f"{kind}:PATH" for kind in reversed(KINDS))
         raise Refusal(f"--data is {text!r}; expected sandbox or one of {kinds}.")
     try:
         return open_images(kind, path, split or shown_split(kind, path))
