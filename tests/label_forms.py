@@ -56,6 +56,11 @@ CSV = [
          "name,class\na.jpg,1\na.jpg,2\nb.jpg,2\n", "classes.txt": "cat\ndog\n"}, AB, classes=CD),
     Form("0 and 1 without titles, with a list of as many classes", {"labels.csv": "a.jpg,1,1\nb.jpg,0,1\n",
          "classes.txt": "cat\ndog\n"}, AB, classes=CD),
+    Form("0 and 1 in one cell, with a list of as many classes",
+         {"labels.csv": "name,labels\na.jpg,1 1\nb.jpg,0 1\n", "classes.txt": "cat\ndog\n"}, AB, classes=CD),
+    Form("an id beside names that are numbers too",
+         {"labels.csv": "id,image,cat,dog\n1,2.jpg,1,1\n2,1.jpg,0,1\n"}, {"1": ("dog",), "2": CD},
+         images=("images/1.jpg", "images/2.jpg"), note="column id of the labels is not read"),
     Form("UTF-8 with a byte order mark", {"labels.csv": b"\xef\xbb\xbfname,classes\na.jpg,cat;dog\nb.jpg,dog\n"}, AB),
     Form("UTF-16 with a byte order mark", {"labels.csv":
          "name\tclasses\na.jpg\tcat;dog\nb.jpg\tdog\n".encode("utf-16")}, AB, shown="name ⇥ classes, in UTF-16"),
@@ -96,6 +101,9 @@ CSV = [
          refused="names or numbers, not both"),
     Form("a class that the list lacks", {"labels.csv": "name,classes\na.jpg,cta\nb.jpg,dog\n", "classes.txt":
          "cat\ndog\n"}, refused="'cta', which classes.txt lacks; the nearest is 'cat'"),
+    Form("a column that the list lacks",
+         {"labels.csv": "name,cat,fox\na.jpg,1,0\nb.jpg,1,0\n", "classes.txt": "cat\ndog\n"},
+         refused="has a column 'fox', which classes.txt lacks"),
     Form("an image that is not there", {"labels.csv": "name,classes\na.jpg,cat\nc.jpg,dog\n"},
          refused="1 of 2 images have no file"),
     Form("two names for one image", {"labels.csv": "name,classes\na.jpg,cat\na.png,dog\n"},

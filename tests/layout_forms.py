@@ -53,6 +53,10 @@ VOC = [
     Form("own classes in the annotations", {**LIST, "Annotations/a.xml": xml("scratch", "dent"), "Annotations/b.xml":
          xml("dent")}, {"a": ("dent", "scratch"), "b": ("dent",)}, kind="voc", split="train", images=OWN_IMAGES,
          classes=("dent", "scratch")),
+    Form("annotations in GBK, as their first line says",
+         {**LIST, "Annotations/a.xml": f'<?xml version="1.0" encoding="gbk"?>{xml("大象")}'.encode("gbk"),
+          "Annotations/b.xml": xml("dent")}, {"a": ("大象",), "b": ("dent",)}, kind="voc", split="train",
+         images=OWN_IMAGES, classes=("dent", "大象"), shown="<name>大象</name>, in GBK"),
     Form("own classes with their list", {**LIST, "Annotations/a.xml": xml("scratch", "person"), "Annotations/b.xml":
          xml("person"), "classes.txt": "scratch\nperson\n"}, {"a": ("scratch", "person"), "b": ("person",)},
          kind="voc", split="train", images=OWN_IMAGES, classes=("scratch", "person")),

@@ -69,6 +69,8 @@ MASKS = [
          "masks/notes.txt": "x"}, AB, note="1 mask in masks without an image of that name: z.png"),
     Form("no list of classes: the order of the labels, if the numbers agree with them", {"labels.csv":
          "name,cat,dog\na.jpg,1,1\nb.jpg,0,1\n", **TWO}, AB, note="taken as 1 cat, 2 dog"),
+    Form("masks under other names than the images'", {"classes.txt": "cat\n", "masks/x-label.png": mask(1)},
+         refused="1 mask in masks without an image of that name: x-label.png"),
     Form("no list of classes, and numbers that do not agree", {"labels.csv": "name,classes\na.jpg,cat\nb.jpg,dog\n",
          **TWO}, refused="do not go with the image labels"),
     Form("colours that nothing names", {"classes.txt": "cat\ndog\n", **TWO_RGB},

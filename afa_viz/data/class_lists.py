@@ -177,7 +177,7 @@ def _lines(path: Path) -> tuple[list[str], list[Colour]]:
 def _names_of_json(text: str, path: Path) -> list[str]:
     try:
         names = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} can not be read ({error}); expected one name a line.") from error
     if not all(isinstance(name, str) and name.strip() for name in names):
         raise ValueError(f"{path} holds something else than names; expected one name a line.")

@@ -19,15 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from afa_viz.data.class_lists import find_class_list, is_background, require_class_names
-from afa_viz.data.file_index import FileIndex, stem_of
+from afa_viz.data.file_index import PHOTOGRAPHS, FileIndex, stem_of
 from afa_viz.data.folder_layout import (
     LABEL_FILES,
     MASKS,
     VAL_NAMES,
     class_of_folder,
+    image_folder,
     images_of,
     label_files,
     masks_of,
+    note_other_files,
     split_folders,
     split_lists,
     unused_entries,
@@ -68,6 +70,8 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
         raise FileNotFoundError(f"there is no folder {root}; expected one with images and labels.csv.")
     images = images_of(root)
     masks_at, masks = masks_of(root, images, notes)
+    if image_folder(root) != root:
+        note_other_files(image_folder(root), PHOTOGRAPHS, notes)
     files = label_files(root, lambda word: _is_image(images, word))
     classes = find_class_list(root, skip=[path.name for path in files])
     known = () if classes is None else classes.names
@@ -88,7 +92,13 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
         LabelSource("folders", "the names of the folders that images lie in", of_folders,
                     lambda names: _multi_hot([_folder_class(folders[n]) for n in names], class_names, root)),
     ]  # fmt: skip
-    source = choose_source(labels, sources, root)
+    if classes is None and of_folders:  # names of classes, which masks lack
+        sources.insert(2, sources.pop())
+    try:
+        source = choose_source(labels, sources, root)
+    except ValueError as error:
+        told = f" ({'; '.join(notes)})" if notes else ""
+        raise ValueError(f"{str(error).rstrip('.')}{told}.") from None
     note_other_sources(source, [s for s in sources if s.key != "folders"], notes)
     notes += [f"{other.name} is not read: {file.name} is" for other in files[1:] if file is not None]
     notes += written.notes
@@ -97,6 +107,11 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
     twins = sorted(name for name in class_names if [n.casefold() for n in class_names].count(name.casefold()) > 1)
     if twins:
         notes.append(f"classes that differ in capitals alone: {listed(twins)}")
+    foreign = [name for name in written.columns if name not in class_names]
+    if foreign:
+        raise ValueError(
+            f"{file} has a column {foreign[0]!r}, which classes.txt lacks; {nearest_of(foreign[0], class_names[1:])}."
+        )
     coding = coding_of(list(masks.values()), class_names, classes, notes)
     every = list(images.files)
     if source.key == "file":

@@ -52,11 +52,17 @@ def masks_of(root: Path, images: FileIndex, notes: list[str]) -> tuple[Path | No
     rest = [str(path.relative_to(folder)) for path in files.values() if path not in used]
     if rest:
         notes.append(f"{counted(len(rest), 'mask')} in {folder.name} without an image of that name: {listed(rest)}")
-    others = sorted({path.suffix or path.name for path in folder.rglob("*") if path.is_file()} - {*MASK_ENDINGS, ""})
-    others = [ending for ending in others if ending.lower() not in MASK_ENDINGS]
-    if others:
-        notes.append(f"files in {folder.name} that are no pictures are not read: {listed(others)}")
+    note_other_files(folder, MASK_ENDINGS, notes)
     return folder, by_image
+
+
+def note_other_files(folder: Path, endings: Sequence[str], notes: list[str]) -> None:
+    """A note that names files of other endings."""
+    others = sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix.lower() not in endings
+                    and not path.name.startswith("."))  # fmt: skip
+    if others:
+        verb = "are" if len(others) > 1 else "is"
+        notes.append(f"{counted(len(others), 'file')} in {folder.name} {verb} not read: {listed(others)}")
 
 
 def _matched(images: FileIndex, files: Mapping[str, Path]) -> dict[str, Path]:

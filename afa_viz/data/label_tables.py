@@ -177,8 +177,17 @@ def _name_column(rows: Sequence[Row], is_image: Callable[[str], bool]) -> tuple[
     """Which column names images, and whether the first row holds titles."""
     first = rows[0][1]
     named = [i for i, cell in enumerate(first) if plain_title(cell) in NAME_TITLES and not is_image(str(cell))]
-    hits = [sum(i < len(row) and is_image(str(row[i])) for _, row in rows[1:]) for i in range(len(first))]
-    titled = [i for i in named if hits[i]] or named[:1]
+    named.sort(key=lambda i: NAME_TITLES.index(plain_title(first[i])))
+    # A name with its ending tells more than one that may be a number in any column.
+    hits = [
+        sum(
+            (2 if _word(row[i]).endswith(PHOTOGRAPHS) else 1)
+            for _, row in rows[1:]
+            if i < len(row) and is_image(str(row[i]))
+        )
+        for i in range(len(first))
+    ]
+    titled = sorted((i for i in named if hits[i]), key=lambda i: -hits[i]) or named[:1]
     if titled and (hits[titled[0]] or not any(hits)):
         return titled[0], True
     best = hits.index(max(hits)) if any(hits) else 0

@@ -16,6 +16,7 @@ YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 _NUMPY_LIST = re.compile(r"\[\s*(?:(['\"])[^'\"]*\1\s*)+\]")
 _MARKS = re.compile(r"[;|,]")
+_PARTS = re.compile(r"[\s;|,]+")
 _JOINED = re.compile(r"\s*[/+&]\s*|\s+and\s+")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
@@ -75,6 +76,9 @@ def _value(cell: Any, name: str, known: Sequence[str], origin: object) -> Any:
             return []
         if text and _BRACKETS.get(text[0]) == text[-1]:
             return _value(_literal(text), name, known, origin)
+        parts = [part for part in _PARTS.split(text) if part]
+        if len(parts) > 1 and all(map(is_number, parts)):
+            return parts
         if text.lower() != "nan":
             return text
     if isinstance(cell, dict):

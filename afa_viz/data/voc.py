@@ -12,6 +12,7 @@ VOC2012/JPEGImages/*.jpg                       also VOC2007, and own folders of 
 from __future__ import annotations
 
 import os
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -158,11 +159,23 @@ def _objects(folder: Path, names: Sequence[str], notes: list[str], all_of_them: 
     return {name: tuple(o for o in objects if not is_background(o)) for name, objects in found.items()}
 
 
+def _parsed(data: bytes) -> ElementTree.Element:
+    """The root of an XML text, also in an encoding of several bytes a letter, which the parser does not know."""
+    try:
+        return ElementTree.fromstring(data)
+    except ValueError:
+        declared = re.match(rb"<\?xml[^>]*encoding=[\"']([\w.-]+)[\"'][^>]*\?>", data)
+        if declared is None:
+            raise
+        return ElementTree.fromstring(data[declared.end() :].decode(declared[1].decode()))
+
+
 def objects_of_xml(path: Path) -> tuple[str, ...]:
     """Names of the objects of an annotation; those of their parts are none. Raises: ValueError: for a broken file."""
     try:
-        return tuple(one_form((o.findtext("name") or "").strip()) for o in ElementTree.parse(path).iter("object"))
-    except ElementTree.ParseError as error:
+        root = _parsed(path.read_bytes())
+        return tuple(one_form((o.findtext("name") or "").strip()) for o in root.iter("object"))
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ValueError(f"{path} is no XML ({error}); expected a VOC annotation: unpack it again.") from error
 
 
