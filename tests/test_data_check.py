@@ -127,7 +127,8 @@ def test_training_without_validation_only_where_a_set_has_none(tmp_path):
 
 def test_onehot_is_read_by_the_programs_that_share_the_form(tmp_path, capsys):
     labels = make_voc(tmp_path)
-    out = tmp_path / "out" / "cls_labels.npy"
+    out = tmp_path / "cls_labels.npy"
+    assert main(["data", "onehot", "voc", "--root", str(tmp_path), "--out", str(tmp_path / "gone" / "x.npy")]) != 0
     assert main(["data", "onehot", "voc", "--root", str(tmp_path), "--out", str(out)]) == 0
     assert "10 images of train, val, 20 values each" in capsys.readouterr().out
     table = np.load(out, allow_pickle=True).item()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from afa_viz.commands.outputs import require_folder
+from afa_viz.commands.outputs import require_file, require_folder
 
 DEFAULT_COUNTS = {"train": 8000, "val": 400, "test": 400}  # those of the data set
 DEFAULT_SIZE = 160
@@ -75,8 +75,10 @@ def _write_onehot(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from afa_viz.data.catalogue import declared_splits, open_images, splits_in
-    from afa_viz.data.onehot import write_onehot
+    from afa_viz.data.onehot import require_npy, write_onehot
 
+    require_npy(Path(args.out))
+    require_file(args.out, "--out")
     there = {*declared_splits(args.data, args.root)}
     usual = [split for split in splits_in(args.data, args.root) if args.data == "coco" or split in there]
     splits = args.split or (["all"] if args.data == "folder" else usual or ["train_aug"])

@@ -5,7 +5,6 @@ AFA, ToCo, SeCo, SEAM and MCTformer look an image up by its name, IRN by its num
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.data.file_index import stem_of
 from afa_viz.data.images import LabelledImages, require_all
 from afa_viz.data.pickles import load_array_dictionary
@@ -97,6 +97,12 @@ class _Table:
         return None if number is None else self.by_number.get(number)
 
 
+def require_npy(path: Path) -> None:
+    """Raise ValueError unless a path ends in .npy, as the programs that read the file expect."""
+    if path.suffix != ".npy":
+        raise ValueError(f"got {path.name}; expected a name that ends in .npy: rename it.")
+
+
 def write_onehot(path: Path, sets: Sequence[LabelledImages]) -> int:
     """Write the image labels of some sets as AFA, ToCo, SEAM and IRN read them; returns how many images.
 
@@ -105,8 +111,7 @@ def write_onehot(path: Path, sets: Sequence[LabelledImages]) -> int:
         sets: splits of one data set; an image of several stands once.
     Raises: ValueError: if the sets have other classes, or an image other labels in two of them.
     """
-    if path.suffix != ".npy":
-        raise ValueError(f"got {path.name}; expected a name that ends in .npy: rename it.")
+    require_npy(path)
     names = {images.class_names for images in sets}
     if len(names) != 1:
         raise ValueError(f"{listed([images.title for images in sets])} have other classes; expected the same.")
@@ -121,9 +126,6 @@ def write_onehot(path: Path, sets: Sequence[LabelledImages]) -> int:
     count = len(table)
     table |= {number: table[name] for name in [*table] if isinstance(name, str) and VOC_NAME.fullmatch(name)
               and (number := image_number(name)) is not None}  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    with open(partial, "wb") as file:
+    with atomic_write(path) as partial, open(partial, "wb") as file:
         np.save(file, table)  # type: ignore[arg-type]
-    os.replace(partial, path)
     return count
