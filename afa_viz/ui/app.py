@@ -17,7 +17,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
 
 import gradio as gr
-from starlette.middleware import Middleware
+from gradio.routes import App, ORJSONResponse
 
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
@@ -28,48 +28,23 @@ from afa_viz.ui.dataset.answers import DataSetAnswers
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
 from afa_viz.ui.dataset.sources import cache_folder, open_source
-from afa_viz.ui.guard import Guard
+from afa_viz.ui.guard import Guard, ServerApp
+from afa_viz.ui.hosts import Host, Names, read_host
+from afa_viz.ui.options import TITLE, Options
 from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
+from afa_viz.ui.questions import Questions
 from afa_viz.ui.registry import Registry, discover, named
 from afa_viz.ui.session import Session
 from afa_viz.ui.trainer import Trainer
 from afa_viz.ui.training import Training
 from afa_viz.ui.words import fill_in
 
-PACKAGE = Path(__file__).parents[1]
 log = logging.getLogger(__name__)
 
-TITLE = "AFA Viz: from image labels to masks"
+SESSIONS = 1000  # visitors whose last values gradio keeps
 REST = 3.0  # seconds without an explanation for a visitor, before the next example is explained ahead
 HEAD = fill_in('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the page is started with.
-
-    Attributes:
-        checkpoints: sources for `load_model`; none: everything in `checkpoint_folder`.
-        examples: folder with `examples.json`.
-        device: of the models. warm: explain all examples ahead, in the background.
-        data: images of the Data set tab, see `dataset.sources.open_source`. split: of them.
-        cache: folder for rendered scenes and scores; None: `dataset.sources.cache_folder`.
-        train: whether the page may train. runs: folder of its trainings.
-        train_arguments: added to each training's command, for a smaller world.
-    """
-
-    checkpoints: tuple[str, ...] = ()
-    checkpoint_folder: Path = PACKAGE.parent / "checkpoints"
-    examples: Path = PACKAGE / "examples"
-    device: str = "auto"
-    warm: bool = True
-    data: str = "sandbox"
-    split: str | None = None
-    cache: Path | None = None
-    train: bool = False
-    runs: Path = Path("runs/page")
-    train_arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,7 +90,7 @@ def build(options: Options | None = None) -> Page:
         _bind(callbacks, picture, picker, controls, explorer)
         _bind_link(demo, callbacks, picture, picker, controls, explorer)
         _bind_api(Api(session, answers))
-    demo.queue(max_size=128, default_concurrency_limit=VISITORS)
+    demo.queue(max_size=128, default_concurrency_limit=VISITORS, api_open=False)  # nothing runs beside the queue
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
     return Page(demo, answers.exports)
@@ -140,13 +115,15 @@ def _trainer(options: Options) -> Trainer | None:
 
 def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
     """Events of the page; whatever may run the network shares one limit."""
-    options: dict = {"concurrency_id": "model", "concurrency_limit": VISITORS, "api_visibility": "private"}
+    options: dict = {  # values come as they were sent: the callbacks check them
+        "concurrency_id": "model", "concurrency_limit": VISITORS, "api_visibility": "private", "preprocess": False
+    }  # fmt: skip
     settings = [controls.left_out, *controls.sliders.values()]
     opened = [explorer, controls.labels, picture]
     now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
 
-    def open_example(event: gr.SelectData, *args):
-        return polite(3)(callbacks.open_example)(event.index, *args)
+    def open_example(event: gr.EventData, *args):
+        return polite(3)(callbacks.open_example)(_part(event._data, "index"), *args)
 
     picker.gallery.select(
         open_example, [controls.model, *settings], opened, show_progress="minimal", show_progress_on=explorer, **options
@@ -159,8 +136,12 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
         open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
         show_progress_on=explorer, trigger_mode="always_last", **options,
     )  # fmt: skip
+
+    def open_upload(file, *args):
+        yield from polite_steps(4)(callbacks.open_upload)(_part(file, "path"), *args)
+
     picker.upload.upload(
-        polite_steps(4)(callbacks.open_upload), [picker.upload, controls.model, *settings], [*opened, picker.gallery],
+        open_upload, [picker.upload, controls.model, *settings], [*opened, picker.gallery],
         show_progress="minimal", show_progress_on=explorer, trigger_mode="always_last", **options,
     )  # fmt: skip
     controls.model.input(
@@ -191,8 +172,14 @@ def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Con
         return callbacks.change_settings("all", *args)
 
     controls.reset.click(
-        polite(len(settings))(callbacks.reset), controls.model, settings, queue=False, api_visibility="private"
-    ).then(polite(3)(after_reset), [picture, *controls.inputs], [explorer, *scores], **now)
+        polite(len(settings))(callbacks.reset), controls.model, settings, api_visibility="private",
+        show_progress="hidden", preprocess=False,
+    ).then(polite(3)(after_reset), [picture, *controls.inputs], [explorer, *scores], **now)  # fmt: skip
+
+
+def _part(sent: object, name: str) -> object:
+    """One entry of what a browser sends; None where there is none."""
+    return sent.get(name) if isinstance(sent, dict) else None
 
 
 def _bind_link(
@@ -260,8 +247,26 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-def serve(page: Page, **options) -> tuple:
-    """`demo.launch` with what this page needs."""
+class GuardedApp(App):
+    """Gradio's server behind a `Guard`: outside of everything that gradio adds, its answers to CORS included."""
+
+    def __init__(self, guard: Callable[[ServerApp], Guard]) -> None:
+        super().__init__(default_response_class=ORJSONResponse, openapi_url=None)
+        self._guard = guard
+
+    def build_middleware_stack(self) -> ServerApp:
+        """What every request goes through first."""
+        return self._guard(super().build_middleware_stack())
+
+
+def serve(page: Page, names: Names | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
+    """`demo.launch` with what this page needs, whatever gradio's own variables of the environment say.
+
+    Args:
+        names: of the server; None: those of the address that it is bound to.
+        frames: sites that may show the page in a frame.
+    """
+    bound = read_host(options.get("server_name") or "127.0.0.1") or Host("localhost")
     return page.demo.launch(
         theme=theme(),
         head=f"<style>{style()}</style>",  # `css=` would lose the container queries
@@ -272,6 +277,11 @@ def serve(page: Page, **options) -> tuple:
         enable_monitoring=False,
         run_history=False,
         footer_links=["api"],
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        ssr_mode=False,  # Node.js would answer in front of the guard
+        num_workers=0,  # and so would processes for files
+        mcp_server=False,
+        pwa=False,
+        state_session_capacity=SESSIONS,
+        _app=GuardedApp(partial(Guard, names=names or Names(bound), frames=frames, check=Questions(page.demo).check)),
         **options,
     )

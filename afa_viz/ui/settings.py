@@ -25,6 +25,17 @@ class Slider:
         return getattr(config, self.field)
 
     @property
+    def whole(self) -> bool:
+        """Whether it stands at whole numbers alone."""
+        return self.step == 1
+
+    def fits(self, value: object) -> bool:
+        """Whether it may stand there."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not self.low <= value <= self.high:
+            return False
+        return not self.whole or value == int(value)
+
+    @property
     def label(self) -> str:
         """Its name on the page."""
         return texts()[f"side.{self.field}"]
@@ -70,15 +81,10 @@ def config_from(values: dict[str, float], without: list[str] | None, own: Explai
     changes: dict[str, Any] = {}
     for slider in SLIDERS:
         value = values.get(slider.field, slider.value(own))
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not slider.low <= value <= slider.high:
+        if not slider.fits(value):
+            sentence = "refused.setting_whole" if slider.whole else "refused.setting_range"
             raise Refusal(
-                english(
-                    "refused.setting_range",
-                    name=slider.label,
-                    value=quoted(value, 20),
-                    low=slider.low,
-                    high=slider.high,
-                )
+                english(sentence, name=slider.label, value=quoted(value, 20), low=slider.low, high=slider.high)
             )
         changes[slider.field] = int(value) if isinstance(slider.value(own), int) else float(value)
     if not isinstance(without, list | None):
