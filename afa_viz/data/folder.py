@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from afa_viz.data.file_names import readable_name
 from afa_viz.data.images import (
     PHOTOGRAPHS,
     LabelledImages,
@@ -91,7 +92,7 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
         raise ValueError(f"{root} does not name its classes; expected {CLASS_FILE} with one name a line.")
     names = _split(root, split, list(table) if source.key == "file" else [name for name in images if name in masks])
     return LabelledImages(
-        title=f"{root.resolve().name} {split}",
+        title=f"{readable_name(root.resolve().name)} {split}",
         class_names=class_names,
         names=tuple(names),
         image_paths=tuple(images[name] for name in names),
@@ -123,7 +124,7 @@ def _class_file(root: Path) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     """A name without ending, with forward slashes."""
-    name = name.replace("\\", "/").removeprefix("./")
+    name = readable_name(name).replace("\\", "/").removeprefix("./")
     return name.rsplit(".", 1)[0] if name.lower().endswith(PHOTOGRAPHS) else name
 
 

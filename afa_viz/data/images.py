@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from afa_viz.classes import Colour, colours_for
+from afa_viz.data.file_names import readable_name
 from afa_viz.data.pickles import load_array_dictionary
 from afa_viz.inputs import read_image
 from afa_viz.settings import nearest
@@ -107,6 +108,7 @@ def find_files(folder: Path, endings: Sequence[str] = PHOTOGRAPHS, deep: bool = 
 
     Args:
         deep: look into subfolders too; a name is then a path with forward slashes.
+    Raises: ValueError: for two files whose names are the same as text, see `readable_name`.
     """
     found: dict[str, Path] = {}
     rank = {ending: i for i, ending in enumerate(endings)}
@@ -114,7 +116,9 @@ def find_files(folder: Path, endings: Sequence[str] = PHOTOGRAPHS, deep: bool = 
         ending = path.suffix.lower()
         if ending not in rank or path.name.startswith("."):
             continue
-        name = str(PurePosixPath(path.relative_to(folder)).with_suffix(""))
+        name = readable_name(str(PurePosixPath(path.relative_to(folder)).with_suffix("")))
+        if name in found and found[name].with_suffix("") != path.with_suffix(""):
+            raise ValueError(f"two files of {folder} are called {name}, in two ways to write it; rename one of them.")
         if name not in found or rank[ending] < rank[found[name].suffix.lower()]:
             found[name] = path
     return dict(sorted(found.items()))
@@ -128,7 +132,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def read_lines(path: Path) -> list[str]:
     """Lines of a text file that hold something, stripped. Raises: ValueError: if there is none."""
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [readable_name(line.strip()) for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text; expected one name a line.") from error
     lines = [line for line in lines if line]

@@ -83,9 +83,7 @@ class Guard:
         host = _only(headers, b"host")
         site = host and self.names.site(host, scope.get("server"))
         if not host or not site:
-            raise RequestError(
-                403, "This server has no such name; start it with --public-name to give it one."
-            )
+            raise RequestError(403, "This server has no such name; start it with --public-name to give it one.")
         if _only(headers, b"origin") is not None and not self.names.may_send(_only(headers, b"origin") or "", host):
             raise RequestError(403, "This server takes nothing from pages of other sites.")
         route = find(scope["method"], scope["path"])

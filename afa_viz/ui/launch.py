@@ -10,6 +10,7 @@ import argparse
 import atexit
 import gc
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -179,9 +180,9 @@ def opened(host: Host, port: int, names: Names, share: Site | None, train: bool)
     shown = Host({"0.0.0.0": "localhost", "::": "::1"}.get(host.name, host.name), port)
     lines = [f"AFA Viz is at http://{shown} (Ctrl-C ends it)."]
     if shown.name != host.name:
-        lines.append(f"--host {host}: everyone in this computer's networks can open it, at the computer's address.")
+        lines.append(f"--host {host.name}: everyone in this computer's networks can open it, at the computer's address.")
     elif not host.is_loopback:
-        lines.append(f"--host {host}: everyone who reaches this address can open it.")
+        lines.append(f"--host {host.name}: everyone who reaches this address can open it.")
     lines += [f"It also answers as {site}: everyone who reaches that can open it." for site in names.public]
     if share is not None:
         lines.append("--share: that is everyone on the web, through a server of gradio's makers.")
@@ -202,6 +203,7 @@ def own_uploads() -> None:
     if os.environ.get("GRADIO_TEMP_DIR"):
         return
     sweep_folders(Path(tempfile.gettempdir()), UPLOADS)
-    folder = tempfile.mkdtemp(prefix=f"{UPLOADS}-{os.getpid()}-")
-    os.environ["GRADIO_TEMP_DIR"] = folder
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = Path(tempfile.gettempdir()) / f"{UPLOADS}-{os.getpid()}-{secrets.token_hex(8)}"
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # before it is made: Ctrl-C may come in between
+    folder.mkdir(mode=0o700)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)

@@ -17,6 +17,7 @@ import numpy as np
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.data.catalogue import open_images
+from afa_viz.data.file_names import readable_name
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.pictures import Refusal
@@ -157,7 +158,7 @@ def open_source(text: str, cache: Path, size: int = 256, split: str | None = Non
     try:
         return open_images(kind, path, split or USUAL_SPLIT[kind])
     except (ValueError, OSError) as error:
-        raise Refusal(f"--data {text}: {error}") from error
+        raise Refusal(readable_name(f"--data {text}: {error}")) from error
 
 
 def fingerprint(source: ImageSource) -> str:
