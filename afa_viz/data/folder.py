@@ -49,7 +49,7 @@ from afa_viz.data.label_tables import WrittenLabels
 from afa_viz.data.label_words import natural
 from afa_viz.data.masks import MaskCoding, coding_of, present_labels, read_mask
 from afa_viz.data.onehot import ONEHOT_FILES, names_in, onehot_path, read_onehot
-from afa_viz.data.text_files import counted, listed
+from afa_viz.data.text_files import counted, listed, one_form
 
 VAL_OF = 10  # without lists one image in so many is for validation
 COMPARED = 50  # masks whose numbers are compared with the image labels where no list names them
@@ -132,7 +132,7 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
         notes.append(f"not read: {listed(rest)}")
     tables = (file if source.key == "file" else None, onehot if source.key == "onehot" else None)
     return LabelledImages(
-        title=f"{root.resolve().name} {split}",
+        title=f"{one_form(root.resolve().name)} {split}",
         class_names=class_names,
         names=tuple(names),
         image_paths=tuple(images.files[name] for name in names),

@@ -20,8 +20,14 @@ OTHERS = {"gb18030": "GBK", "cp949": "cp949", "shift_jis": "Shift JIS", "big5": 
 
 
 def one_form(text: str) -> str:
-    """Text in Unicode form NFC, so that one name written in two ways is one name."""
-    return unicodedata.normalize("NFC", text)
+    """Text in Unicode form NFC, so that one name written in two ways is one name.
+
+    Bytes of a file's name that are no UTF-8 (Python has them as halves of characters, U+DC80 to U+DCFF) are read as
+    Latin-1, and other halves of characters are shown as U+FFFD.
+    """
+    letters = (chr(ord(c) - 0xDC00) if "\udc80" <= c <= "\udcff" else c for c in text)
+    whole = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in letters)
+    return unicodedata.normalize("NFC", whole)
 
 
 def read_text(path: Path) -> str:

@@ -18,6 +18,7 @@ from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.data.catalogue import KINDS, open_images, shown_split
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
+from afa_viz.data.text_files import one_form
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.words import texts
@@ -153,7 +154,7 @@ def open_source(text: str, cache: Path, size: int = 256, split: str | None = Non
     try:
         return open_images(kind, path, split or shown_split(kind, path))
     except (ValueError, OSError) as error:
-        raise Refusal(f"--data {text}: {error}") from error
+        raise Refusal(one_form(f"--data {text}: {error}")) from error
 
 
 def fingerprint(source: ImageSource) -> str:
