@@ -5,28 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
+from afa_viz.trace_file import FIELDS, OPTIONAL_FACTS, read_arrays, write_arrays
 
 FORMAT = 1
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
-_TENSORS = (
-    "image", "image_labels", "class_logits", "cam", "affinity_weight", "affinity_bias", "affinity", "cam_rw",
-    "cam_rw_high", "cam_par", "cam_par_high", "regions", "pseudo_label", "seg_logits", "seg",
-)  # fmt: skip
+LONGEST_REASON = 300  # letters of what is wrong with a file
 _ADDED = ("cam_refined", "cam_refined_high", "affinity_label")  # files of earlier versions lack them
-_OPTIONAL = ("raw_cam", "target")
-_TRAINING = ("affinity_trained_on", "decoder_trained_on", "affinity_at_centre")
 
 
 @dataclass(frozen=True, eq=False)  # equal only to itself: tensors have no single truth value
@@ -124,9 +116,8 @@ class Trace:
         path = Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"{path.name} does not end in .npz; expected a name like trace.npz.")
-        arrays = {name: getattr(self, name).numpy() for name in (*_TENSORS, *_ADDED)}
+        arrays = {name: value.numpy() for name in FIELDS if (value := getattr(self, name)) is not None}
         arrays |= {f"attn_logits_{i}": logits.numpy() for i, logits in enumerate(self.attn_logits)}
-        arrays |= {name: value.numpy() for name in _OPTIONAL if (value := getattr(self, name)) is not None}
         meta = {
             "format": FORMAT,
             "labels_given": self.labels_given,
@@ -137,33 +128,31 @@ class Trace:
             "palette": self.palette,
             "config": dataclasses.asdict(self.config),
             "checkpoint_id": self.checkpoint_id,
-            **{name: getattr(self, name) for name in _TRAINING},
+            **{name: getattr(self, name) for name in OPTIONAL_FACTS},
         }
-        arrays["meta"] = np.array(json.dumps(meta))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as partial, open(partial, "wb") as file:  # numpy adds .npz to other names
-            np.savez_compressed(file, **arrays)
+        with atomic_write(path) as partial:
+            write_arrays(partial, arrays, json.dumps(meta))
         return path
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Trace:
-        """Read what `save` wrote; `affinity_label` and its scores are computed where an earlier version wrote it.
+        """Read what `save` wrote, or anybody sent: memory is taken only once all shapes agree with each other and the
+        file is large enough for them; see `trace_file`. Where an earlier version wrote it, `affinity_label` and its
+        scores are computed.
 
-        Raises: FileNotFoundError: if there is no such file. ValueError: if it is not a trace.
+        Raises: FileNotFoundError: if there is no such file. ValueError: if it is not a trace, in one sentence.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"there is no file {path}; expected a trace written by Trace.save.")
         try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-                arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "meta"}
-                meta = json.loads(str(file["meta"]))
+            arrays, meta = read_arrays(path)
             if meta["format"] != FORMAT:
-                raise KeyError("format")
+                raise ValueError("it is of another version")
+            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
             config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
-            fields: dict[str, Any] = {name: arrays[name] for name in _TENSORS} | {
-                "raw_cam": arrays.get("raw_cam"),
-                "target": arrays.get("target"),
-                "attn_logits": tuple(arrays[f"attn_logits_{i}"] for i in range(len(meta["attn_scales"]))),
+            fields: dict[str, Any] = {name: tensors.get(name) for name in FIELDS} | {
+                "attn_logits": tuple(tensors[f"attn_logits_{i}"] for i in range(len(meta["attn_scales"]))),
                 "attn_scales": tuple(meta["attn_scales"]),
                 "query_grids": tuple((rows, cols) for rows, cols in meta["query_grids"]),
                 "key_grids": tuple((rows, cols) for rows, cols in meta["key_grids"]),
@@ -172,16 +161,20 @@ class Trace:
                 "palette": tuple((r, g, b) for r, g, b in meta["palette"]),
                 "config": ExplainConfig(**config),
                 "checkpoint_id": meta["checkpoint_id"],
-                **{name: meta.get(name) for name in _TRAINING},
+                **{name: meta.get(name) for name in OPTIONAL_FACTS},
             }
-            if any(name in arrays for name in _ADDED):
-                return Trace(**fields | {name: arrays[name] for name in _ADDED})
+            missing = [name for name in _ADDED if name not in tensors]
+            if not missing:
+                return Trace(**fields)
+            if len(missing) < len(_ADDED):
+                raise ValueError(f"it lacks {missing[0]}")
             from afa_viz.stages.one_image import affinity_label_of  # a lazy step up, as in `report`
 
             return Trace(**fields | affinity_label_of(fields, fields["config"]))
-        except _UNREADABLE as error:
+        except Exception as error:  # a broken or hostile file may raise anything
+            reason = str(error).rstrip(".")[:LONGEST_REASON] or type(error).__name__
             raise ValueError(
-                f"{Path(path).name} is not a trace of this version ({error}); expected a file written by Trace.save."
+                f"{Path(path).name} is not a trace of this version ({reason}); expected a file written by Trace.save."
             ) from error
 
     def report(self, path: str | os.PathLike[str]) -> Path:

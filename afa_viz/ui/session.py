@@ -24,8 +24,9 @@ from afa_viz.trace import Trace
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.concurrency import DEAR, DEAR_WAITING, ConcurrencyLimit
 from afa_viz.ui.cores import VISITORS, Cores
+from afa_viz.ui.examples import Example, read_examples
 from afa_viz.ui.memory import Trimmer
-from afa_viz.ui.pictures import UPLOADED, Example, Picture, Refusal, Source, quoted, read_examples, read_upload
+from afa_viz.ui.pictures import UPLOADED, Picture, Refusal, Source, quoted, read_upload
 from afa_viz.ui.registry import Registry
 from afa_viz.ui.words import english
 

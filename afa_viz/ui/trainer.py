@@ -22,6 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from afa_viz.structured_text import parse_json, read_text
 from afa_viz.training.loop import LOG_EVERY
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.records import read_metrics
@@ -303,7 +304,7 @@ def _backbone(folder: Path | None) -> str | None:
     cards = [] if folder is None else list(Path(folder).glob("*.json"))
     for card in cards:
         try:
-            return str(json.loads(card.read_text(encoding="utf-8"))["backbone"])
+            return str(parse_json(read_text(card))["backbone"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None
