@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import threading
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
 
 FORMAT = 1
@@ -141,12 +141,8 @@ class Trace:
         }
         arrays["meta"] = np.array(json.dumps(meta))
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}.npz")
-        try:
-            np.savez_compressed(partial, **arrays)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with atomic_write(path) as partial, open(partial, "wb") as file:  # numpy adds .npz to other names
+            np.savez_compressed(file, **arrays)
         return path
 
     @staticmethod

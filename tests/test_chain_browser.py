@@ -17,11 +17,11 @@ from PIL import Image
 from afa_viz import stage_scores as scores
 from afa_viz.classes import SANDBOX_CLASSES, palette
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import recompute
 from afa_viz.figures.maps import colour_limits
 from afa_viz.model.afa import build_afa
 from afa_viz.ops import par
-from afa_viz.steps import par_steps, walk_steps
+from afa_viz.pipeline import recompute
+from afa_viz.steps import label_cells, par_steps, walk_steps
 from afa_viz.trace import Trace
 from afa_viz.ui import payload
 
@@ -79,6 +79,10 @@ def page():
 
 def packed(values: torch.Tensor) -> str:
     return base64.b64encode(values.contiguous().float().numpy().tobytes()).decode()
+
+
+def as_text(label: torch.Tensor) -> str:
+    return base64.b64encode(label.contiguous().numpy().tobytes()).decode()
 
 
 def inflated(sent: dict) -> str:
@@ -148,10 +152,14 @@ RUN = """({value, picture, expected}) => {
   const maps = maker.run(settings);
   const steps = maker.steps(settings, low, 5);
   const iterations = maker.parSteps(settings, low, 2);
-  const result = { labels: agree(maps.pseudo_label, bytes(expected.pseudo_label)), scores: {} };
-  for (const name of ["cam_rw", "cam_rw_high", "cam_par", "cam_par_high"]) {
+  const result = { labels: {}, scores: {}, cells: [] };
+  for (const name of ["pseudo_label", "affinity_label"]) result.labels[name] = agree(maps[name], bytes(expected[name]));
+  for (const name of ["cam_rw", "cam_rw_high", "cam_par", "cam_par_high", "cam_refined", "cam_refined_high"]) {
     result.scores[name] = apart(maps[name], floats(expected[name]));
   }
+  expected.cells.forEach((cells, centre) => {
+    result.cells.push(agree(maker.cellLabels(bytes(expected.affinity_label), Boolean(centre)), bytes(cells)));
+  });
   expected.steps.forEach((step, i) => { result.scores[`step ${i}`] = apart(steps[i], floats(step)); });
   expected.iterations.forEach((map, i) => { result.scores[`iteration ${i}`] = apart(iterations[i], floats(map)); });
   let pieces = 1;
@@ -160,7 +168,7 @@ RUN = """({value, picture, expected}) => {
   const [quick, slow] = [maker.run(moved), stages.open(of).run(moved)];
   result.pieces = pieces;
   result.dragged = Math.max(apart(quick.cam_par, slow.cam_par), apart(quick.cam_par_high, slow.cam_par_high));
-  result.dragged_labels = agree(quick.pseudo_label, slow.pseudo_label);
+  result.dragged_labels = ["pseudo_label", "affinity_label"].map((name) => agree(quick[name], slow[name]));
   return result;
 }"""
 
@@ -181,10 +189,9 @@ def test_every_stage_agrees(page, base, picture, changes):
         "affinity": inflated(value["affinity"]),
         "image": base64.b64encode(trace.image.permute(2, 0, 1).contiguous().numpy().tobytes()).decode(),
     }
-    expected = {
-        name: packed(getattr(trace, name)[channels]) for name in ("cam_rw", "cam_rw_high", "cam_par", "cam_par_high")
-    }
-    expected["pseudo_label"] = base64.b64encode(trace.pseudo_label.numpy().tobytes()).decode()
+    names = [f"{name}{high}" for name in ("cam_rw", "cam_par", "cam_refined") for high in ("", "_high")]
+    expected = {name: packed(getattr(trace, name)[channels]) for name in names}
+    expected |= {name: as_text(getattr(trace, name)) for name in ("pseudo_label", "affinity_label")}
     found = page.evaluate(
         RUN,
         {
@@ -194,15 +201,18 @@ def test_every_stage_agrees(page, base, picture, changes):
             | {
                 "steps": [packed(step[channels]) for step in walk_steps(trace, 5)],
                 "iterations": [packed(step) for step in par_steps(trace, 2)],
+                "cells": [as_text(label_cells(trace, trace.affinity_label, centre)) for centre in (False, True)],
             },
         },
     )
     assert max(found["scores"].values()) < SCORES, found["scores"]
-    assert found["labels"] >= LABELS
+    assert min(found["labels"].values()) >= LABELS, found["labels"]
+    assert found["cells"] == [1, 1]
     planes = 1 + len(trace.present)  # each goes through each iteration by itself
-    assert found["pieces"] == 6 * max(1, trace.config.num_iters * trace.config.use_par * planes)
+    pieces = 6 * max(1, trace.config.num_iters * trace.config.use_par * planes)
+    assert found["pieces"] == (2 * pieces - 1 if trace.config.use_walk else pieces)  # of both labels, where they differ
     assert found["dragged"] < 1e-5  # six background scores give all others
-    assert found["dragged_labels"] > 0.9999
+    assert min(found["dragged_labels"]) > 0.9999
 
 
 @pytest.mark.parametrize("corners", [False, True])

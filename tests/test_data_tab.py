@@ -23,9 +23,9 @@ from afa_viz.ui.answers import Answers
 from afa_viz.ui.callbacks import Callbacks
 from afa_viz.ui.dataset import scoring as scoring_module
 from afa_viz.ui.dataset.answers import DataSetAnswers
-from afa_viz.ui.dataset.browse import PAGE, View, listing, ordered
+from afa_viz.ui.dataset.browse import PAGE, View, listing, ordered, progress
 from afa_viz.ui.dataset.images import THUMBNAIL, DataSet, public_id
-from afa_viz.ui.dataset.scoring import STAGES, Score, Scorer, Table
+from afa_viz.ui.dataset.scoring import STAGES, TABLES_KEPT, Job, Score, Scorer, Table
 from afa_viz.ui.dataset.sources import SandboxScenes, cache_folder, open_source
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.registry import Registry, discover
@@ -224,6 +224,52 @@ def test_the_worker_scores_the_set_and_keeps_it(scorer, session, dataset, monkey
     assert known.get("disc_1") == score and len(known) == 2  # the damaged one is tried again
     assert len(again.table("tiny", ExplainConfig(radius=2))) == 0  # other settings, other scores
     assert len(Scorer(session, DataSet(Discs(4), dataset.cache)).table("tiny", ExplainConfig())) == 0  # another set
+
+
+@pytest.mark.parametrize("error", [ValueError("shapes differ"), KeyError("cam"), RuntimeError("out of memory")])
+def test_an_error_of_ours_ends_the_run_and_is_told(scorer, session, dataset, monkeypatch, caplog, error):
+    def broken(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring_module, "explain", broken)
+        scorer.start("tiny", ExplainConfig())
+        finish(scorer)
+    table = scorer.table("tiny", ExplainConfig())
+    assert len(table) == 0 and table.broken() == 0, "no image is to blame"
+    said = progress(dataset, table, None)["failure"]
+    assert said == f"Scoring stopped at {dataset.ids[0]}: something went wrong on the server, and its log says what."
+    assert any(record.exc_info and record.exc_info[1] is error for record in caplog.records)
+    key = session.request("data:disc_1", "tiny").key
+    session.trace(session.request("data:disc_1", "tiny"))
+    answers = DataSetAnswers(session, dataset, scorer)
+    assert json.loads(answers.dataset_scoring({"key": key, "do": "look"}))["failure"] == said
+    scorer.start("tiny", ExplainConfig())  # another attempt
+    finish(scorer)
+    assert len(table) == 3 and "failure" not in progress(dataset, table, None)
+
+
+def test_weights_that_do_not_load_are_no_unreadable_images(options, tmp_path):
+    registry = Registry({**discover(options.checkpoint_folder), "gone": str(tmp_path / "gone.safetensors")}, "cpu")
+    session = Session(registry, options.examples)
+    dataset = DataSet(Discs(), tmp_path / "cache")
+    scorer = Scorer(session, dataset)
+    scorer._job = Job("gone", ExplainConfig(), Table(tmp_path / "scores.json"))
+    job = scorer._job
+    scorer._work(job)
+    assert job.table.broken() == 0 and "The model gone can not be loaded" in job.table.failure
+
+
+def test_a_few_tables_are_kept_and_that_of_the_run_always(scorer):
+    first = scorer.table("tiny", ExplainConfig(radius=0))
+    tables = [first, *(scorer.table("tiny", ExplainConfig(radius=radius)) for radius in range(1, TABLES_KEPT))]
+    for radius, table in enumerate(tables):
+        assert scorer.table("tiny", ExplainConfig(radius=radius)) is table
+    scorer._job = Job("tiny", ExplainConfig(radius=0), first)
+    scorer.table("tiny", ExplainConfig(radius=20))
+    assert scorer.table("tiny", ExplainConfig(radius=0)) is first
+    assert scorer.table("tiny", ExplainConfig(radius=3)) is tables[3] and len(scorer._tables) == TABLES_KEPT
+    assert scorer.table("tiny", ExplainConfig(radius=1)) is not tables[1]
 
 
 def test_the_worker_gives_way_and_stops(scorer, session, dataset):

@@ -16,7 +16,6 @@ from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import CLASSES, Recipe, SandboxDataset
 from afa_viz.evaluation import PartCounts, Sample, ThresholdSweep, evaluate_samples, score_samples, write_scores
 from afa_viz.evaluation.parts import UNCERTAIN
-from afa_viz.explain import explain, recompute
 from afa_viz.figures.colour import MAGNITUDE, table
 from afa_viz.figures.ladder import ladder_chart, part_chart, sweep_chart, write_plots
 from afa_viz.figures.training import training_chart, write_training_plot
@@ -24,6 +23,7 @@ from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ops.metrics import ConfusionMatrix
+from afa_viz.pipeline import explain, recompute
 from afa_viz.stage_scores import stage_labels
 
 SIZE = 64

@@ -14,10 +14,10 @@ from app_fixtures import SIDE, prepare, scene
 
 from afa_viz import lab
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import explain, recompute
 from afa_viz.figures import maps
 from afa_viz.lab.steps import RAISED
 from afa_viz.model.card import TEACHERS
+from afa_viz.pipeline import explain, recompute
 from afa_viz.ui import words
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.registry import Registry, discover

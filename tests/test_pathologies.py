@@ -13,10 +13,10 @@ from pathology_page import page
 
 from afa_viz.data.sandbox import SandboxDataset, read_recipe
 from afa_viz.evaluation import Sample, evaluate_samples
-from afa_viz.explain import explain
 from afa_viz.figures.pathologies import change_chart
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
+from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_labels
 
 SIZE, SCENES = 64, 4

@@ -11,9 +11,8 @@ from explained import assert_same, noise, trace_of_noise
 from golden_vectors import golden_model
 
 import afa_viz
-from afa_viz import ExplainConfig, Trace
-from afa_viz import explain as explain_module
-from afa_viz.explain import _STAGE_FUNCTIONS, recompute
+from afa_viz import ExplainConfig, Trace, pipeline
+from afa_viz.pipeline import _STAGE_FUNCTIONS, recompute
 from afa_viz.stage_scores import stage_labels
 
 
@@ -64,7 +63,7 @@ def test_recompute_runs_the_changed_stage_and_below_only(model, picture, trace, 
 
 
 def test_single_cut_recomputes_nothing(trace, monkeypatch):
-    monkeypatch.setattr(explain_module, "_STAGE_FUNCTIONS", {})
+    monkeypatch.setattr(pipeline, "_STAGE_FUNCTIONS", {})
     changed = recompute(trace, dataclasses.replace(trace.config, bkg_score=0.6))
     assert changed.config.bkg_score == 0.6
     assert not torch.equal(stage_labels(changed)["cam"], stage_labels(trace)["cam"])

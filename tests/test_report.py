@@ -11,8 +11,8 @@ import torch
 from pictured import pictured
 
 from afa_viz import stage_scores as scores
-from afa_viz.explain import recompute
 from afa_viz.figures import label_sections, report, strip
+from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
 
 

@@ -7,7 +7,7 @@ from app_fixtures import scene
 from browser import address, browser, key, pytestmark, recomputed, tab, visit  # noqa: F401  (fixtures)
 
 TALLEST = 530  # pixels of a large map
-STRIP = 240  # pixels of the whole strip on a wide window
+STRIP = 300  # pixels of the whole strip, two rows of pictures, on a wide window
 
 
 @pytest.mark.parametrize("size", [(80, 480), (480, 80)], ids=["tall", "wide"])

@@ -15,8 +15,8 @@ from app_fixtures import add_snapshots, prepare, tiny
 
 from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
-from afa_viz.explain import explain
 from afa_viz.model.checkpoint import load_model, save_model
+from afa_viz.pipeline import explain
 from afa_viz.training.records import HISTORY, METRICS, ladder_history
 from afa_viz.ui import other_answers, snapshots
 from afa_viz.ui.answers import Answers

@@ -15,10 +15,10 @@ from explained import noise, trace_of_noise
 from afa_viz import lab, stage_scores
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation import Sample, evaluate_samples
-from afa_viz.explain import explain, recompute
 from afa_viz.figures import report, strip
 from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
+from afa_viz.pipeline import explain, recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api

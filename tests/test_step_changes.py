@@ -15,9 +15,9 @@ from afa_viz.evaluation.bootstrap import PairedBootstrap
 from afa_viz.evaluation.ladder import RULED, WHOLE
 from afa_viz.evaluation.stage_text import CHOSEN_WITH_MASKS
 from afa_viz.evaluation.thresholds import BestThresholds
-from afa_viz.explain import recompute
 from afa_viz.model.afa import build_afa
 from afa_viz.ops.metrics import ConfusionMatrix
+from afa_viz.pipeline import recompute
 from afa_viz.stage_scores import stage_labels
 
 K = 4

@@ -15,9 +15,9 @@ import afa_viz
 from afa_viz import ExplainConfig, Trace
 from afa_viz.config import TrainConfig
 from afa_viz.data.sandbox import SandboxDataset
-from afa_viz.explain import recompute
 from afa_viz.ops import affinity as aff
 from afa_viz.ops.image import MEAN, STD, normalize_image
+from afa_viz.pipeline import recompute
 from afa_viz.stages import batch_labels
 from afa_viz.steps import affinity_teacher, label_cells, target_affinity, target_cells
 from afa_viz.training.step import Batch, training_losses

@@ -14,14 +14,15 @@ from PIL import Image
 from torch import Tensor
 
 from afa_viz import stage_scores
+from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation.bootstrap import PairedBootstrap
 from afa_viz.evaluation.ladder import RULED, SAME_PIXELS, STAGES, WHOLE, Ladder
 from afa_viz.evaluation.protocols import multi_scale_label
 from afa_viz.evaluation.thresholds import BestThresholds
-from afa_viz.explain import explain
 from afa_viz.model.afa import AFA
 from afa_viz.ops.pseudo_label import IGNORE
+from afa_viz.pipeline import explain
 from afa_viz.trace import Trace
 
 
@@ -140,11 +141,9 @@ def score_shards(
 
 def write_scores(ladder: Ladder | None, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> None:
     """All scores as JSON after some facts about how they were made, whole or not at all; None: the facts alone."""
-    partial = f"{path}.partial"
-    with open(partial, "w", encoding="utf-8") as file:
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8") as file:
         json.dump({**(facts or {}), **(ladder.data() if ladder else {})}, file, indent=2, allow_nan=False)
         file.write("\n")
-    os.replace(partial, path)
 
 
 def _resized(parts: np.ndarray, target: Tensor) -> Tensor:

@@ -18,9 +18,9 @@ from torch import Tensor
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation.tables import percent
 from afa_viz.evaluation.thresholds import THRESHOLDS, cam_scores, threshold_counts
-from afa_viz.explain import recompute
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
+from afa_viz.pipeline import recompute
 from afa_viz.stages.refine import kept_channels
 from afa_viz.trace import Trace
 

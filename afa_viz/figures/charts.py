@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.figures.colour import BACKGROUND, FOREGROUND, MAGNITUDE
 
 if TYPE_CHECKING:
@@ -81,7 +82,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    partial = path.with_name(path.name + ".partial")
-    picture.quantize(256, dither=Image.Dither.NONE).save(partial, format="PNG", optimize=True)  # a third of the bytes
-    os.replace(partial, path)
+    with atomic_write(path) as partial:  # with 256 colours: a third of the bytes
+        picture.quantize(256, dither=Image.Dither.NONE).save(partial, format="PNG", optimize=True)
     return path

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.figures import maps, stages
 from afa_viz.figures.colour import Picture
 from afa_viz.figures.lettering import fit
@@ -60,9 +61,8 @@ def write_panel(traces: Sequence[Trace], path: str | os.PathLike[str], side: int
         "stages": STAGES,
         "classes": [trace.class_names[maps.main_label(trace)] for trace in traces],
     }
-    partial = path.with_name(f"{path.name}.partial")
-    Image.fromarray(panel(traces, side)).save(partial, "JPEG", quality=QUALITY, comment=json.dumps(facts).encode())
-    os.replace(partial, path)
+    with atomic_write(path) as partial:
+        Image.fromarray(panel(traces, side)).save(partial, "JPEG", quality=QUALITY, comment=json.dumps(facts).encode())
     return path
 
 

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from afa_viz import stage_scores as scores
-from afa_viz.explain import recompute
 from afa_viz.figures import maps
 from afa_viz.lab import failures
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
 from afa_viz.ops import par as par_op
 from afa_viz.ops import pseudo_label
+from afa_viz.pipeline import recompute
 from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 

@@ -22,7 +22,7 @@ from huggingface_hub import errors as hub
 from safetensors import SafetensorError
 from torch import Tensor
 
-from afa_viz.leftovers import sweep_files
+from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, some
@@ -94,7 +94,7 @@ def save_model(model: AFA, path: Source, card: Card, half: bool = False, packed:
         model: whose weights are saved; it is not changed.
         path: ends in .safetensors; its folder is made if needed.
         card: must agree with the model; its `parts` must name all.
-        half: store float16, half the size; loading gives float32 again.
+        half: store float16, half the size; loading gives float32 again. What float16 cannot hold stays float32.
         packed: a quarter of the size, see `packing`; for snapshots that are only looked at.
     Raises: CheckpointError: if card and model differ or a weight is not finite.
     """
@@ -178,7 +178,7 @@ def convert(
             the card's `parts` say so, `load_model` refuses it and `load_any` takes it.
         dst: ends in .safetensors.
         backbone, num_classes: what the source must be; None takes what it is.
-        half: store float16.
+        half: store float16 what it can hold.
     Returns: the card that was written.
     Raises: as `load_model`.
     """
@@ -317,24 +317,17 @@ def _fresh(card: Card) -> AFA:
 def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool, packed: bool = False) -> None:
     if path.suffix != ".safetensors":
         raise CheckpointError(f"got {path.name}; expected a name that ends in .safetensors: rename it.")
-    tensors = {}
-    for key, tensor in state.items():
-        kept = tensor.detach().to("cpu", torch.float16 if half and tensor.is_floating_point() else tensor.dtype)
-        require_finite(key, kept)
-        tensors[key] = kept.contiguous().clone()
+    tensors = {key: tensor.detach().to("cpu", copy=True).contiguous() for key, tensor in state.items()}
+    if half:
+        tensors = {key: packing.halved(tensor) for key, tensor in tensors.items()}
     tensors = packing.pack(tensors) if packed else tensors
+    for key, tensor in packing.unpack(tensors).items():  # as they will be read
+        require_finite(key, tensor)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for written in (path, path.with_suffix(".json")):
-        sweep_files(written)
-    waiting = [path.with_name(f".{name}.{os.getpid()}.tmp") for name in (path.name, path.with_suffix(".json").name)]
     try:
-        safetensors.torch.save_file(tensors, waiting[0], metadata={"format": "pt"})
-        waiting[1].write_text(card.to_json(), encoding="utf-8")
-        waiting[0].chmod(waiting[1].stat().st_mode)  # safetensors makes files that only their owner can read
-        os.replace(waiting[0], path)
-        os.replace(waiting[1], path.with_suffix(".json"))
+        with atomic_write(path.with_suffix(".json")) as notes, atomic_write(path) as weights:  # weights are there first
+            notes.write_text(card.to_json(), encoding="utf-8")
+            safetensors.torch.save_file(tensors, weights, metadata={"format": "pt"})
+            weights.chmod(notes.stat().st_mode)  # safetensors makes files that only their owner can read
     except SafetensorError as error:
         raise OSError(f"{path.name} could not be written ({error}); expected room on the disk: make some.") from None
-    finally:
-        for file in waiting:
-            file.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite
+from afa_viz.ops.checks import require_boolean, require_dims, require_finite, require_size
 
 EPS = 1e-5  # SPEC.md section 5, step 2: added to the maximum before the division
 
@@ -68,6 +68,7 @@ def fuse_scales(cams: Sequence[Tensor], relu: bool = True) -> Tensor:
     """
     if not cams:
         raise ValueError("cams is an empty list; expected one map for each scale.")
+    relu = require_boolean("relu", relu)
     total = torch.zeros_like(cams[0])
     for cam in cams:
         total += cam.clamp_min(0) if relu else cam
@@ -94,6 +95,7 @@ def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
 
     Maps that already have the size are returned as they are, not copied.
     """
-    if tuple(maps.shape[-2:]) == tuple(size):
+    size = require_size("size", size)
+    if tuple(maps.shape[-2:]) == size:
         return maps
-    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

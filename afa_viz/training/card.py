@@ -44,6 +44,8 @@ def card_of(run: Run, scores: Mapping[str, float]) -> Card:
             "device": run.processes.device,
             "processes": run.processes.world,
             "skipped_images": run.skipped,
+            "skipped_steps": run.skipped_steps,
+            **({"changes": run.changes} if run.changes else {}),
             **run.facts,
         },
         scores=dict(scores),

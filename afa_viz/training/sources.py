@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from afa_viz.evaluation import Sample
 from afa_viz.evaluation.photographs import photograph_samples, spread
 from afa_viz.training.loop import Samples
 from afa_viz.training.photographs import Ahead, PhotoBatches
+from afa_viz.training.resume import FINGERPRINT, SIZES
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def open_photographs(
         "data": images.title,
         "images": len(images),
         "image_labels": images.label_source,
+        **fingerprints(images),
         "validation": "none" if validation is None else f"{validation.title}, {len(validation)} images",
     }
     batches = Ahead(PhotoBatches(images, config.scale_range, config.rng_seed), threads)
@@ -81,6 +84,16 @@ def open_photographs(
         return photograph_samples(validation, scored[shard[0] :: shard[1]], [])
 
     return Source(config, batches, samples, images.class_names, facts, panel)
+
+
+def fingerprints(images: LabelledImages) -> dict[str, str]:
+    """What tells one data set from another, whatever folder it lies in: a hash of the names of the images, their order
+    and their labels, and one of the sizes of their files."""
+    labels, sizes = hashlib.sha256("\n".join(images.names).encode()), hashlib.sha256()
+    labels.update(np.ascontiguousarray(images.labels > 0).tobytes())
+    for path in images.image_paths:
+        sizes.update(f"{path.stat().st_size if path.exists() else -1}\n".encode())
+    return {FINGERPRINT: labels.hexdigest()[:16], SIZES: sizes.hexdigest()[:16]}
 
 
 def _validation(preset: str, root: str | os.PathLike[str] | None, images: LabelledImages) -> LabelledImages | None:

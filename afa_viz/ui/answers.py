@@ -5,28 +5,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
-import shutil
-import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.poster import poster
 from afa_viz.trace import Trace
 from afa_viz.ui import compare, lab, link, payload, payload_attention
 from afa_viz.ui.cache import SingleFlightCache
+from afa_viz.ui.exports import Exports
 from afa_viz.ui.other_answers import OtherAnswers
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.snippet import Look, snippet
+from afa_viz.ui.temporary import own_folder
 from afa_viz.ui.words import english
 
 PAYLOAD_BYTES = 48 * 2**20  # all examples with attention and affinity take 8; full after minutes, not after an hour
-EXPORTS_KEPT = 40
 KINDS = ("png", "npz", "html")  # of files to download
 
 log = logging.getLogger(__name__)
@@ -41,15 +39,14 @@ class Answers:
 
     Args:
         session: makes the traces.
-        exports: folder for files to download; the newest few are kept.
+        exports: folder for files to download; None: in the one of this process.
     """
 
     def __init__(self, session: Session, exports: Path | None = None) -> None:
         self._session = session
         self._texts: SingleFlightCache[tuple, str] = SingleFlightCache(PAYLOAD_BYTES, _length)
         self._others = OtherAnswers(session, self._texts, self._found)
-        self._tidying = threading.Lock()
-        self.exports = exports or Path(tempfile.mkdtemp(prefix="afa-viz-"))
+        self.exports = Exports(own_folder() / "exports" if exports is None else exports)
 
     def stages(self, request: Request) -> str:
         """The component's value for a request; explains it if need be."""
@@ -81,6 +78,7 @@ class Answers:
             "story": picture.story,
             "domain": picture.domain,
             "link": self.link(request),
+            "photo": photo_mark(request.picture),
             "model": request.model,
         }
 
@@ -138,7 +136,12 @@ class Answers:
     def crf(self, asked: dict) -> str:
         """The labels of a dense CRF and of PAR, with their times."""
         request, trace = self._found(asked)
-        return self._texts.get(("crf", request.key), lambda: payload.to_json(payload.crf(trace)))
+        name = ("crf", request.key)
+        held = self._texts.peek(name)
+        if held is not None:
+            return held
+        with self._session.dear.slot():
+            return self._texts.get(name, lambda: payload.to_json(payload.crf(trace)))
 
     def lab(self, asked: dict) -> str:
         """The steps of the guided lab for an explanation, and the gallery of failures."""
@@ -198,7 +201,7 @@ class Answers:
         Args:
             kind: of `KINDS`: "html" the report, "npz" all arrays, "png" the chain as one picture.
             label, cell: of the picture; None: the main class and its strongest cell.
-        Raises: KeyError: for another kind. Refusal: if it can not be written.
+        Raises: KeyError: for another kind. Refusal: if it can not be written, or too many others wait for theirs.
         """
         writers: dict[str, Callable] = {
             "html": trace.report,
@@ -207,34 +210,21 @@ class Answers:
         }
         write = writers[kind]
         view = "" if label is None and cell is None else f"-{label}-{'-'.join(map(str, cell or ()))}"
-        path = self.exports / f"{request.key}{view}" / f"afa-viz.{kind}"
+        name = f"{request.key}{view}.{kind}"
         try:
-            with self._tidying:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                os.utime(path.parent)  # the newest now: nobody tidies it away before it is fetched
-            if not path.exists():
-                write(path)
-                self._tidy()
+            path = self.exports.find(name)
+            if path is None:
+                with self._session.dear.slot():
+                    path = self.exports.write(name, f"afa-viz.{kind}", write)
         except OSError as error:
             log.warning("a file to download can not be written: %r", error)
             raise Refusal(english("refused.no_room_for_file")) from error
         return str(path)
 
-    def _tidy(self) -> None:
-        """Keep the newest few exports."""
-        with self._tidying:
-            for old in sorted(self.exports.iterdir(), key=lambda p: p.stat().st_mtime)[:-EXPORTS_KEPT]:
-                shutil.rmtree(old, ignore_errors=True)
-
     def _write_picture(self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None) -> None:
         picture = Image.fromarray(poster(trace, label, cell, self._session.picture(request.picture).title))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{threading.get_ident()}.tmp")
-        try:
+        with atomic_write(path) as partial:
             picture.save(partial, format="PNG", compress_level=1)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     def link(self, request: Request) -> dict[str, str]:
         """The part of the page's address that leads back to a request; without `example` for uploads."""
@@ -259,6 +249,12 @@ def _cell(value: object) -> tuple[int, int] | None:
     if not isinstance(value, list) or len(value) != 2 or not all(map(_whole, value)):
         raise KeyError("cell")
     return value[0], value[1]
+
+
+def photo_mark(picture: str) -> str | None:
+    """What an address says of an upload, so that its own browser knows it again; None of other pictures."""
+    kind, _, name = picture.partition(":")
+    return name[:8] if kind == "upload" else None
 
 
 def scene_key(request: Request) -> str:

@@ -15,7 +15,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.trace import Trace
 from afa_viz.ui.answers import KINDS, Answers
-from afa_viz.ui.pictures import Refusal, quoted, read_upload
+from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import SLIDERS, config_from
 
@@ -96,7 +96,7 @@ class Api:
 
     def _picture(self, path: Any, image: Any) -> str:
         if path:
-            return self._session.keep(read_upload(path))
+            return self._session.keep_upload(path)
         if not isinstance(image, str) or not image:
             raise Refusal('There is no picture; send a PNG, JPEG or WebP file, or image="example:NAME".')
         if image.partition(":")[0] not in ("example", "data"):

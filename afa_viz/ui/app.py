@@ -9,9 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing is sent anywhere
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
@@ -21,20 +19,24 @@ from starlette.middleware import Middleware
 
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
-from afa_viz.ui.callbacks import FAILED, Callbacks, polite, polite_steps
-from afa_viz.ui.controls import Controls, Picker, build_controls, build_picker
-from afa_viz.ui.cores import VISITORS
+from afa_viz.ui.callbacks import FAILED, Callbacks
+from afa_viz.ui.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
+from afa_viz.ui.controls import build_controls, build_picker
 from afa_viz.ui.dataset.answers import DataSetAnswers
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
 from afa_viz.ui.dataset.sources import cache_folder, open_source
+from afa_viz.ui.events import bind, bind_link
 from afa_viz.ui.guard import Guard
 from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
 from afa_viz.ui.registry import Registry, discover, named
 from afa_viz.ui.session import Session
+from afa_viz.ui.temporary import own_folder, sweep_regularly
 from afa_viz.ui.trainer import Trainer
 from afa_viz.ui.training import Training
+from afa_viz.ui.upload_route import UploadRoute
+from afa_viz.ui.uploads import Uploads
 from afa_viz.ui.words import fill_in
 
 PACKAGE = Path(__file__).parents[1]
@@ -74,10 +76,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Page:
-    """What `serve` needs: the page, and the folder of files to download."""
+    """What `serve` needs: the page, and where photographs are kept."""
 
     demo: gr.Blocks
-    exports: Path
+    uploads: Uploads
 
 
 def build(options: Options | None = None) -> Page:
@@ -86,6 +88,7 @@ def build(options: Options | None = None) -> Page:
     Raises: Refusal: if there is no model or no example.
     """
     options = options or Options()
+    uploads = Uploads(own_folder())
     registry = Registry(named(options.checkpoints) or discover(options.checkpoint_folder), options.device)
     model = registry.names[0]
     dataset = _dataset(options, registry)
@@ -112,13 +115,14 @@ def build(options: Options | None = None) -> Page:
                 explorer = component(asked, value, training.offers())
             with gr.Column(elem_id="afa-settings"):
                 controls = build_controls(registry, present)
-        _bind(callbacks, picture, picker, controls, explorer)
-        _bind_link(demo, callbacks, picture, picker, controls, explorer)
-        _bind_api(Api(session, answers))
-    demo.queue(max_size=128, default_concurrency_limit=VISITORS)
+        bind(callbacks, picture, picker, controls, explorer)
+        bind_link(demo, callbacks, picture, picker, controls, explorer)
+        _bind_api(Api(session, answers), answers.exports.folder)
+    demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS)
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
-    return Page(demo, answers.exports)
+    sweep_regularly(uploads.tidy, answers.exports.tidy)
+    return Page(demo, uploads)
 
 
 def _dataset(options: Options, registry: Registry) -> DataSet:
@@ -138,81 +142,12 @@ def _trainer(options: Options) -> Trainer | None:
     return Trainer(options.runs, cache, bundled if bundled.is_dir() else None, options.train_arguments)
 
 
-def _bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
-    """Events of the page; whatever may run the network shares one limit."""
-    options: dict = {"concurrency_id": "model", "concurrency_limit": VISITORS, "api_visibility": "private"}
-    settings = [controls.left_out, *controls.sliders.values()]
-    opened = [explorer, controls.labels, picture]
-    now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
+def _bind_api(api: Api, exports: Path) -> None:
+    """The public endpoints, docs/api.md; every other listener of the page is private.
 
-    def open_example(event: gr.SelectData, *args):
-        return polite(3)(callbacks.open_example)(event.index, *args)
-
-    picker.gallery.select(
-        open_example, [controls.model, *settings], opened, show_progress="minimal", show_progress_on=explorer, **options
-    )
-
-    def open_data(event: gr.EventData, *args):
-        yield from polite_steps(4)(callbacks.open_data)(event._data, *args)
-
-    explorer.select(
-        open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
-        show_progress_on=explorer, trigger_mode="always_last", **options,
-    )  # fmt: skip
-    picker.upload.upload(
-        polite_steps(4)(callbacks.open_upload), [picker.upload, controls.model, *settings], [*opened, picker.gallery],
-        show_progress="minimal", show_progress_on=explorer, trigger_mode="always_last", **options,
-    )  # fmt: skip
-    controls.model.input(
-        polite_steps(4)(callbacks.change_model), [picture, controls.model, *settings],
-        [explorer, controls.labels, controls.model_line, controls.sliders["radius"]], show_progress="minimal",
-        show_progress_on=explorer, trigger_mode="always_last", **options,
-    )  # fmt: skip
-
-    def open_checkpoint(event: gr.EventData, *args):
-        return polite(5)(callbacks.open_checkpoint)(event._data, *args)
-
-    explorer.apply(
-        open_checkpoint, [picture, *settings],
-        [explorer, controls.labels, controls.model, controls.model_line, controls.sliders["radius"]],
-        show_progress="minimal", show_progress_on=explorer, **options,
-    )  # fmt: skip
-    controls.labels.input(
-        polite(2)(callbacks.change_labels), [picture, *controls.inputs], [explorer, controls.labels], **now
-    )
-    scores = [controls.sliders["bkg_score_low"], controls.sliders["bkg_score_high"]]
-    movable: dict[str, Any] = {"left_out": controls.left_out, **controls.sliders}
-    for name, item in movable.items():
-        change = partial(callbacks.change_settings, name)
-        change.__name__ = f"change_{name}"  # type: ignore[attr-defined]
-        item.input(polite(3)(change), [picture, *controls.inputs], [explorer, *scores], **now)
-
-    def after_reset(*args):
-        return callbacks.change_settings("all", *args)
-
-    controls.reset.click(
-        polite(len(settings))(callbacks.reset), controls.model, settings, queue=False, api_visibility="private"
-    ).then(polite(3)(after_reset), [picture, *controls.inputs], [explorer, *scores], **now)
-
-
-def _bind_link(
-    demo: gr.Blocks, callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML
-) -> None:
-    """Restore what the address of the page names."""
-    outputs = [explorer, picture, picker.gallery, controls.model, controls.model_line, controls.labels]
-    outputs += [controls.left_out, *controls.sliders.values()]
-
-    def restore(request: gr.Request):
-        return polite(len(outputs))(callbacks.open_link)(dict(request.query_params))
-
-    demo.load(
-        restore, None, outputs, concurrency_id="model", concurrency_limit=VISITORS, api_visibility="private",
-        show_progress="hidden",
-    )  # fmt: skip
-
-
-def _bind_api(api: Api) -> None:
-    """The public endpoints, docs/api.md; every other listener of the page is private."""
+    Args:
+        exports: folder of the files to download.
+    """
 
     def endpoint(call: Callable, inputs: list, output: gr.components.Component) -> None:
         @functools.wraps(call)
@@ -225,13 +160,15 @@ def _bind_api(api: Api) -> None:
                 log.exception("/%s failed", call.__name__)
                 raise gr.Error(FAILED, print_exception=False) from None
 
-        button.click(answer, inputs, output, api_name=call.__name__, concurrency_id="model", concurrency_limit=VISITORS)
+        button.click(answer, inputs, output, api_name=call.__name__, concurrency_id="api", concurrency_limit=API_EVENTS)
 
-    button = gr.Button(visible=False)  # nobody sees or presses these three: an endpoint needs components for its types
+    button = gr.Button(visible=False)  # nobody sees or presses these four: an endpoint needs components for its types
     value, file = gr.JSON(label="numbers", visible=False), gr.File(label="file", type="filepath", visible=False)
+    download = gr.File(label="file", visible=False)
+    download.GRADIO_CACHE = str(exports)  # where each file lies already under the name that a copy of it would have
     endpoint(api.explain, [file, *4 * [value]], value)
     endpoint(api.query, 4 * [value], value)
-    endpoint(api.export, 5 * [value], file)
+    endpoint(api.export, 5 * [value], download)
 
 
 def _warm(session: Session, answers: Answers, model: str) -> None:
@@ -265,13 +202,13 @@ def serve(page: Page, **options) -> tuple:
     return page.demo.launch(
         theme=theme(),
         head=f"<style>{style()}</style>",  # `css=` would lose the container queries
-        allowed_paths=[str(page.exports)],
         max_file_size=MAX_BYTES,
         show_error=False,
         strict_cors=True,
         enable_monitoring=False,
         run_history=False,
         footer_links=["api"],
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        max_threads=EVENT_THREADS,
+        app_kwargs={"middleware": [Middleware(Guard), Middleware(UploadRoute, uploads=page.uploads)]},
         **options,
     )

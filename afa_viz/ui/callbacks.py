@@ -14,10 +14,11 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ui import link
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.controls import NONE_SELECTED
-from afa_viz.ui.pictures import Refusal, read_upload
+from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS, config_from
 from afa_viz.ui.training import Training
+from afa_viz.ui.turns import Turns
 from afa_viz.ui.words import english
 
 FAILED = english("refused.failed")
@@ -30,9 +31,9 @@ def polite(count: int) -> Callable:
 
     def wrap(call: Callable) -> Callable:
         @functools.wraps(call)
-        def safe(*args):
+        def safe(*args, **named):
             try:
-                return call(*args)
+                return call(*args, **named)
             except Exception as error:
                 return _excuse(error, call, count)
 
@@ -42,17 +43,37 @@ def polite(count: int) -> Callable:
 
 
 def polite_steps(count: int) -> Callable:
-    """The same for a callback that gives its outputs more than once, each time better ones."""
+    """The same for a callback that gives its outputs more than once, each time better ones, or not at all."""
 
     def wrap(call: Callable) -> Callable:
         @functools.wraps(call)
-        def safe(*args):
+        def safe(*args, **named):
+            given = False
             try:
-                yield from call(*args)
+                for outputs in call(*args, **named):
+                    yield outputs
+                    given = True
             except Exception as error:
                 yield _excuse(error, call, count)
+                given = True
+            if not given:  # gradio clears what a generator without a step should fill
+                yield nothing(count)
 
         return safe
+
+    return wrap
+
+
+def only(count: int) -> Callable:
+    """A callback that gives its outputs in steps, as one that gives the last; where there are none, nothing changes."""
+
+    def wrap(call: Callable) -> Callable:
+        @functools.wraps(call)
+        def last(*args, **named):
+            found = list(call(*args, **named))
+            return found[-1] if found else nothing(count)
+
+        return last
 
     return wrap
 
@@ -64,6 +85,11 @@ def _excuse(error: Exception, call: Callable, count: int) -> Any:
     else:
         log.error("%s failed", call.__name__, exc_info=error)
         gr.Warning(FAILED)
+    return nothing(count)
+
+
+def nothing(count: int) -> Any:
+    """So many outputs that change nothing."""
     return gr.skip() if count == 1 else tuple(gr.skip() for _ in range(count))
 
 
@@ -74,23 +100,28 @@ class Callbacks:
         self.session = session
         self.answers = answers
         self.training = training or Training(None)
+        self.turns = Turns()
 
-    def _open(self, picture: str, model: str, settings: tuple) -> tuple:
+    def _open(self, picture: str, model: str, settings: tuple, labels: list[str] | None = None) -> tuple:
         """A newly chosen picture with its own labels: value of the explorer, labels, name of the picture."""
-        request = self.session.request(picture, model, None, self._config(model, settings))
+        request = self.session.request(picture, model, labels, self._config(model, settings))
         value = self.answers.stages(request)
         return value, self._present(request), picture
 
-    def _open_in_steps(self, picture: str, model: str, settings: tuple) -> Iterator[tuple]:
+    def _open_in_steps(
+        self, picture: str, model: str, settings: tuple, labels: list[str] | None = None
+    ) -> Iterator[tuple]:
         """The same, for a picture that may be new: before it a first look, with the labels left as they are."""
-        request = self.session.request(picture, model, None, self._config(model, settings))
+        request = self.session.request(picture, model, labels, self._config(model, settings))
         first = self.answers.first_look(request)
         if first is not None:
             yield first, gr.skip(), picture
-        yield self._open(picture, model, settings)
+        yield self._open(picture, model, settings, labels)
 
-    def _open_beside_gallery(self, picture: str, model: str, settings: tuple) -> Iterator[tuple]:
-        for outputs in self._open_in_steps(picture, model, settings):
+    def _open_beside_gallery(
+        self, picture: str, model: str, settings: tuple, labels: list[str] | None = None
+    ) -> Iterator[tuple]:
+        for outputs in self._open_in_steps(picture, model, settings, labels):
             yield *outputs, gr.update(selected_index=NONE_SELECTED)
 
     def _present(self, request) -> list[str]:
@@ -129,11 +160,11 @@ class Callbacks:
         name = asked.get("data") if isinstance(asked, dict) else None
         yield from self._open_beside_gallery(f"data:{name}", model, settings)
 
-    def open_upload(self, path: str, model: str, *settings) -> Iterator[tuple]:
-        """A photograph that somebody brings: as `open_data`."""
+    def open_upload(self, path: str, model: str, *settings, labels: list[str] | None = None) -> Iterator[tuple]:
+        """A photograph that somebody brings: as `open_data`. labels: that it had before; None: predicted ones."""
         if not isinstance(path, (str, os.PathLike)):
             raise Refusal(english("refused.no_photograph"))
-        yield from self._open_beside_gallery(self.session.keep(read_upload(path)), model, settings)
+        yield from self._open_beside_gallery(self.session.keep_upload(path), model, settings, labels)
 
     def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
         """Another model: value, labels to choose from, the line about it, the radius that it is meant for."""
@@ -170,11 +201,14 @@ class Callbacks:
         request = self.session.request(picture, model, labels or [], self._config(model, settings))
         return self.answers.stages(request), gr.skip() if labels else self._present(request)
 
-    def change_settings(self, moved: str, picture: str, model: str, labels: list[str], *settings) -> tuple:
+    def change_settings(
+        self, moved: str, picture: str, model: str, labels: list[str], *settings, shown: str | None = None
+    ) -> tuple:
         """A setting: value, and both background scores, as one pushes the other.
 
         Args:
             moved: the setting's field.
+            shown: key of what the page shows; labels that were predicted there stay predicted.
         """
         values = dict(zip(["left_out", *(s.field for s in SLIDERS)], settings, strict=True))
         low, high = values["bkg_score_low"], values["bkg_score_high"]
@@ -182,6 +216,9 @@ class Callbacks:
         if numbers and low > high:
             other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
             values[other] = values.get(moved, high)
+        before = self.session.request_of(shown)
+        if before and before.labels is None and before.picture == picture and labels == self._present(before):
+            labels = []
         request = self.session.request(picture, model, labels, self._config(model, tuple(values.values())))
         pushed = [
             values[name] if values[name] != old else gr.skip()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import atexit
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from afa_viz.leftovers import sweep_folders
 from afa_viz.ui.app import TITLE, Options, build, serve
 from afa_viz.ui.pictures import Refusal
+from afa_viz.ui.temporary import own_folder, remove_when_terminated
 
-UPLOADS = "afa-viz-uploads"  # folders of uploaded files, in the system's place for temporary ones
 LOOPBACK = ("127.0.0.1", "localhost", "::1")  # hosts that only this computer reaches
 
 
@@ -63,7 +60,8 @@ def launch(arguments: Sequence[str] | None = None) -> None:
     try:
         if options.port is not None:
             require_free(host, options.port)
-        own_uploads()
+        own_folder()
+        remove_when_terminated()
         page = build(
             Options(
                 tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
@@ -77,19 +75,6 @@ def launch(arguments: Sequence[str] | None = None) -> None:
         serve(page, server_name=host, server_port=options.port, share=options.share)
     except OSError as error:
         raise SystemExit(f"app.py: the page can not be served at {host}: {error}") from None
-
-
-def own_uploads() -> None:
-    """Files that visitors send lie in a folder of this process, not in one that gradio's apps share.
-
-    It goes with the process, or with the next one that starts; a folder that GRADIO_TEMP_DIR names is taken as it is.
-    """
-    if os.environ.get("GRADIO_TEMP_DIR"):
-        return
-    sweep_folders(Path(tempfile.gettempdir()), UPLOADS)
-    folder = tempfile.mkdtemp(prefix=f"{UPLOADS}-{os.getpid()}-")
-    os.environ["GRADIO_TEMP_DIR"] = folder
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def require_free(host: str, port: int) -> None:

@@ -12,7 +12,8 @@ from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import ABLATIONS, SLIDERS, Slider, config_from, left_out
 from afa_viz.ui.words import english
 
-NAMES = ("example", "data", "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
+UPLOAD = "photo"  # part of an address: of a photograph that its browser keeps, explorer/photo.js
+NAMES = ("example", "data", UPLOAD, "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,17 @@ class Restored:
 def words(request: Request, session: Session) -> dict[str, str]:
     """What an address must say to lead back to a request; nothing that is as the page opens.
 
-    The picture is `example` or `data`; an upload has neither, since no address can lead to it.
+    The picture is `example` or `data`; an upload has neither, since no address can lead to it. Its browser, which keeps
+    it and says so in the address, needs the rest.
     """
     kind, _, name = request.picture.partition(":")
     result: dict[str, str] = {}
+    own_labels = None
     if kind in ("example", "data"):
         result[kind] = name
-        if request.labels != session.request(request.picture, request.model).labels:
-            result["labels"] = ",".join(request.labels or ())
+        own_labels = session.request(request.picture, request.model).labels
+    if request.labels != own_labels:
+        result["labels"] = ",".join(request.labels or ())
     if request.model != session.registry.names[0]:
         result["model"] = request.model
     own = session.registry.config(request.model)
@@ -77,7 +81,8 @@ def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
         wrong.append("settings")
         sliders, without = {slider.field: slider.value(own) for slider in SLIDERS}, []
         config = config_from(sliders, without, own)
-    labels = [name for name in asked["labels"].split(",") if name] if "labels" in asked else None
+    given = "labels" in asked and UPLOAD not in asked  # those of a photograph are not the example's in its place
+    labels = [name for name in asked["labels"].split(",") if name] if given else None
     try:
         request = session.request(picture, model, labels, config)
     except Refusal:
@@ -109,10 +114,8 @@ def _number(asked: Mapping[str, str], slider: Slider, own: ExplainConfig, wrong:
     if slider.field not in asked:
         return slider.value(own)
     try:
-        value = float(asked[slider.field])
-        if slider.low <= value <= slider.high:
-            return type(slider.value(own))(value)
-    except ValueError:
+        return slider.read(float(asked[slider.field]))
+    except ValueError:  # no number, or a Refusal, which is one
         pass
     wrong.append(slider.field)
     return slider.value(own)

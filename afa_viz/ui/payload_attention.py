@@ -101,8 +101,9 @@ def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
     """What the affinity is learned from, the labels that it is trained on, and numbers of both.
 
     `raw` (N, N): mean logits. `learned` (N, N), only where `payload.stages` sends a band. `cells` (h, w): the label
-    from which affinity labels are made, read as the model was trained; `cells_of`: its name. Grids of more than
-    `CELLS_MAX` cells: no matrices, and with a cell `raw_row`, `raw_column` and `learned`, each (1, N).
+    from which affinity labels are made, read as the model was trained; `cells_of`: its name, `at_centre`: where in a
+    cell it is read. Grids of more than `CELLS_MAX` cells: no matrices, and with a cell `raw_row`, `raw_column` and
+    `learned`, each (1, N).
 
     Args:
         cell: the query, on such grids.
@@ -124,6 +125,7 @@ def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
     return result | {
         "cells": pack_labels(target_cells(trace)),
         "cells_of": affinity_teacher(trace),
+        "at_centre": bool(trace.affinity_at_centre),
         "bias": finite(float(trace.affinity_bias)),
         "numbers": finite(dataclasses.asdict(affinity_figures.affinity_numbers(trace))),
     }

@@ -82,9 +82,9 @@ UPLOADED = Source(('image = "photograph.jpg"  # the photograph that was uploaded
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
-    array = np.ascontiguousarray(array)
-    array.setflags(write=False)
-    return array
+    frozen = np.array(array, order="C")  # a copy: the caller's own stays writable
+    frozen.setflags(write=False)
+    return frozen
 
 
 def _sha(image: np.ndarray, mask: np.ndarray | None) -> str:
@@ -96,7 +96,7 @@ def _sha(image: np.ndarray, mask: np.ndarray | None) -> str:
 
 
 def new_picture(image: np.ndarray, mask: np.ndarray | None = None, **facts: Any) -> Picture:
-    """A picture of arrays, which become read-only; `facts` are its other fields."""
+    """A picture of copies of arrays, read-only; `facts` are its other fields."""
     image, mask = _frozen(image), None if mask is None else _frozen(mask)
     return Picture(_sha(image, mask), image, mask, **facts)
 

@@ -73,7 +73,7 @@ def read_history(folder: Path | None) -> list[Numbers]:
             json.loads(path.read_text(encoding="utf-8")) if published else ladder_history(read_metrics(folder.parent))
         )
         kept = [{key: finite_number(row.get(key)) for key in ("iteration", *LADDER, *LOSSES)} for row in rows]
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         log.warning("the history of %s can not be read: %r", folder.parent.name, error)
         return []
     return [row for row in kept if row["iteration"] is not None]

@@ -16,6 +16,7 @@ from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import palette
 from afa_viz.data.sandbox.recipe import CLASSES, DEFAULT, Recipe
 from afa_viz.data.sandbox.scene import Scene, render_scene
@@ -168,7 +169,8 @@ def _render(
         arrays["contexts"][i] = scene.context
         if (i + 1) % CHUNK == 0:
             _flush(arrays)
-            _write_atomically(marker, str(i + 1))
+            with atomic_write(marker) as partial:
+                partial.write_text(str(i + 1))
             if watch is not None:
                 watch(i + 1)
     _flush(arrays)
@@ -208,12 +210,6 @@ def _reserve(path: Path) -> None:
 def _flush(arrays: dict[str, np.memmap]) -> None:
     for array in arrays.values():
         array.flush()
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
 
 
 def load_split(path: str | os.PathLike) -> dict[str, np.ndarray]:

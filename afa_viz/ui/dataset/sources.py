@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
@@ -15,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.data.catalogue import open_images
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
@@ -112,16 +112,13 @@ class SandboxScenes:
             return _read_scene(path, self.size)
         except UNREADABLE:
             scene = render_scene("val", index, self.size)
-        partial = path.with_name(f".{path.stem}-{os.getpid()}-{index}.npz")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             labels = scene.image_labels.astype(np.uint8)
-            np.savez_compressed(partial, image=scene.image, mask=scene.mask, labels=labels, context=scene.context)
-            os.replace(partial, path)
+            with atomic_write(path) as partial, open(partial, "wb") as file:
+                np.savez_compressed(file, image=scene.image, mask=scene.mask, labels=labels, context=scene.context)
         except OSError as error:
             log.info("the scene is not kept: %s", error)
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
         return scene
 
 

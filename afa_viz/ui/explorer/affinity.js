@@ -51,8 +51,8 @@
   const countOf = (labels, kind) => labels.reduce((sum, label) => sum + (label === kind), 0);
   function legendOf(labels) {
     return [["POSITIVE", `rgb(${COLOURS[matrix.POSITIVE]})`], ["NEGATIVE", `rgb(${COLOURS[matrix.NEGATIVE]})`],
-      ["IGNORED", "hatch"]].map(([kind, colour]) => [colour,
-      text(`affinity.${kind.toLowerCase()}`, { count: countOf(labels, matrix[kind]) }), null]);
+      ["IGNORED", "hatch"]].map(([kind, colour]) => [colour, kind.toLowerCase(), countOf(labels, matrix[kind])])
+      .filter(([, , count]) => count).map(([colour, kind, count]) => [colour, text(`affinity.${kind}`, { count }), null]);
   }
 
   function words(found, labels) {
@@ -67,12 +67,21 @@
     fill("words", text(unknown ? "affinity.words_unknown" : "affinity.words", numbers), section);
     $('[data-do="find"]', section).hidden = !unknown;
     fill("window", text("affinity.window", { radius: live.settings?.radius ?? data.radius }), section);
+    fill("teacher", teacherWords(), section);
     drawPair();
     if (!partner) return fill("pair", text("affinity.pair_none"), section);
     const i = matrix.at(partner);
     return fill("pair", text("affinity.pair", { row: cell()[0] + 1, col: cell()[1] + 1, row2: partner[0] + 1,
       col2: partner[1] + 1, raw: signed(found.raw[i]), symmetric: signed(found.symmetric[i]),
       learned: found.learned[i].toFixed(2), label: text(`affinity.is_${labels[i]}`) }), section);
+  }
+
+  /** From which of the two labels the pairs are made, and whether this model learned from it. */
+  function teacherWords() {
+    const [of, known] = [matrix.numbers.cells_of, data.trained_on.affinity];
+    const words = text(`affinity.made_of_${of}`);
+    if (known === "nothing") return `${words} ${text("affinity.untrained")}`;
+    return known ? words : `${words} ${text("affinity.teacher_unknown")}`;
   }
 
   /** Both cells of a pair on the photograph: the query framed, the other one dotted. */
@@ -114,7 +123,8 @@
       row.append(...cells);
       return row;
     }));
-    fill("order", text("affinity.order_hint", { by: text(numbers.by_truth ? "attention.by_truth" : "attention.by_label") }), section);
+    const teacher = matrix.numbers.cells_of === "pseudo_label" ? "attention.by_label" : "attention.by_affinity_label";
+    fill("order", text("affinity.order_hint", { by: text(numbers.by_truth ? "attention.by_truth" : teacher) }), section);
     fill("bias", text("affinity.bias", { bias: signed(bias, 2) }), section);
     fill("bytes", text(matrix.whole ? "affinity.bytes" : "affinity.bytes_line", { kb: Math.round(matrix.numbers.sent / 1000) }), section);
   }
@@ -155,7 +165,8 @@
     const width = Math.round(widthOf(canvas) * Math.min(2, window.devicePixelRatio || 1));
     if (!width) return;
     const cells = data.grid[0] * data.grid[1];
-    const drawn = [data.key, shown, width, live.settings?.radius].join(" ");
+    const s = live.settings;
+    const drawn = [data.key, shown, width, ...(shown === "labels" && s ? [s.radius, s.low, s.high] : [])].join(" ");
     if (base?.drawn !== drawn) paintMatrix(canvas, width, cells);
     base.drawn = drawn;
     title("matrix", text("affinity.matrix_of", { name: text(`affinity.${shown}`), cells }));
@@ -237,6 +248,13 @@
     if (!matrix.whole) matrix.wantLine(drawQuery);
   }
 
+  /** A threshold or the radius moves: the labels follow. */
+  function drawLabels() {
+    if (!data || !matrix.here) return;
+    drawQuery();
+    if (shown === "labels") drawMatrix();
+  }
+
   registerTab("affinity", {
     build(element) {
       section = element;
@@ -250,6 +268,10 @@
       };
       for (const name of ["pointermove", "pointerdown", "pointerleave"]) canvas.addEventListener(name, point);
       $('[data-do="find"]', section).addEventListener("click", find);
+      let waiting = 0;
+      live.changed(() => {
+        if (view.tab === "affinity") waiting ||= requestAnimationFrame(() => { waiting = 0; drawLabels(); });
+      });
       choices("step", () => step, (name) => { step = name; draw(); });
       choices("matrix", () => shown, (name) => { shown = name; drawMatrix(); });
     },

@@ -6,7 +6,7 @@
   const figure = (name) => $(`[data-view="${name}"]`, section);
   const kindOf = () => (view.logits ? "attention.logits" : "attention.probs");
 
-  const region = () => scene.target?.bytes ?? data.pseudo_label.bytes;
+  const region = () => scene.target?.bytes ?? data.affinity_label.bytes; // as payload_attention.overview
 
   /** The photograph, the class outlined, and the query. */
   function drawQuery() {
@@ -18,9 +18,7 @@
     markRegion(canvas, data.size, (i) => map[i] === view.label);
     edge = sheet(canvas.width, canvas.height);
     edge.getContext("2d").drawImage(canvas, 0, 0);
-    const by = text(scene.target ? "attention.by_truth" : "attention.by_label");
-    figure("query").querySelector("figcaption").textContent = text("attention.query", { name: className(view.label), by });
-    canvas.setAttribute("aria-label", text("attention.query", { name: className(view.label), by }));
+    caption(figure("query"), text("attention.query", { outline: outlineWords(map, "by_affinity_label") }));
   }
 
   /** How much of the picture the keys of a block cover: rows and columns that fill no whole key have none. */

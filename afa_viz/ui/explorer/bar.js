@@ -36,7 +36,8 @@ function rebuildHeads() {
 }
 
 function chooseClass(label) {
-  setView(view.pin ? { label } : { label, rest: data.classes.find((c) => c.label === label).cell });
+  setView(view.pin ? { label, picked: true }
+    : { label, picked: true, rest: data.classes.find((c) => c.label === label).cell, home: true });
 }
 
 let typing = ""; // the field of the query cell that holds a number which is not taken over yet
@@ -54,8 +55,8 @@ registerAlways({
     this.cell();
   },
   cell() {
-    for (const [name, at] of [["row", cell()[0]], ["col", cell()[1]]]) if (typing !== name) control(name).value = at + 1;
-    describe();
+    for (const [name, at] of [["row", cell()[0]], ["col", cell()[1]]]) if (typing !== name) control(name).value = unseen() ? "" : at + 1;
+    if (!view.guessing) describe();
   },
 });
 

@@ -40,13 +40,12 @@
   function draw() {
     if (!data) return;
     const name = className(view.label);
-    const byWhom = text(scene.target ? "attention.by_truth" : "attention.by_label");
     const picture = figure("picture").querySelector("canvas");
     fitFigure(picture);
     if (picture.width) picture.getContext("2d").drawImage(scene.image, 0, 0, picture.width, picture.height);
     outline("picture");
     paintMap();
-    title("picture", text("cam.picture", { name, by: byWhom }));
+    title("picture", text("cam.picture", { outline: outlineWords(inside()) }));
     title("map", text("cam.map", { name }));
     drawCut();
   }
@@ -81,7 +80,8 @@
     paintCut();
     title("result", text("cam.result", { name, cut: at.toFixed(2) }));
     const rows = truth ? ["hit", "missed", "spilled"] : ["marked"];
-    fillLegend($('[data-list="result"]', section), rows.map((row, i) => [`rgb(${COLOURS[i + 1]})`, text(`cam.${row}`), null]));
+    fillLegend($('[data-list="result"]', section), rows.map((row, i) => [`rgb(${COLOURS[i + 1]})`, text(`cam.${row}`), null])
+      .filter((_, i) => kinds.includes(i + 1)));
     const lines = curves();
     $('[data-for="curve"]', section).hidden = !lines?.all;
     if (!lines?.all) {

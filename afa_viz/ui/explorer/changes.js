@@ -39,10 +39,10 @@ function paintKinds(canvas, ground, large) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
-/** What the colours mean, as elements of a legend. */
-function changeLegend(truthKnown) {
-  const kinds = truthKnown ? ["gained", "gained_wrong", "lost", "lost_wrong"] : ["gained", "lost"];
-  return kinds.map((kind) => {
+/** What the colours that are there mean, as elements of a legend. */
+function changeLegend({ gained, lost, gainedWrong, lostWrong }) {
+  const counts = { gained: gained - gainedWrong, gained_wrong: gainedWrong, lost: lost - lostWrong, lost_wrong: lostWrong };
+  return Object.keys(counts).filter((kind) => counts[kind]).map((kind) => {
     const [item, swatch] = [document.createElement("span"), document.createElement("i")];
     if (kind.endsWith("wrong")) swatch.className = "afa-wrong";
     swatch.style.setProperty("--colour", `rgb(${tables[kind.split("_")[0]]})`);
@@ -51,11 +51,12 @@ function changeLegend(truthKnown) {
   });
 }
 
-/** A change of IoU in points with its arrow, coloured. */
+/** A change of IoU in points with its arrow, coloured; what rounds to none is neither good nor bad. */
 function deltaOf(change) {
   const box = document.createElement("b");
-  const sign = change > 0.0005 ? "▲" : change < -0.0005 ? "▼" : "=";
-  box.className = sign === "▲" ? "afa-more" : sign === "▼" ? "afa-less" : "";
-  box.textContent = `${sign} ${Math.abs(100 * change).toFixed(1)}`;
+  const words = Math.abs(100 * change).toFixed(1);
+  const sign = Number(words) === 0 ? "=" : change > 0 ? "▲" : "▼";
+  box.className = { "▲": "afa-more", "▼": "afa-less" }[sign] ?? "";
+  box.textContent = `${sign} ${words}`;
   return box;
 }

@@ -9,7 +9,7 @@
 
   const find = (selector) => section.querySelector(selector);
   const figure = (name) => find(`.afa-pair [data-view="${name}"]`);
-  const isLabel = (name) => name === "pseudo_label" || name === "seg";
+  const isLabel = (name) => name === "seg" || CERTAIN.includes(name);
 
   // --- asking --------------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,14 @@
 
   const colourOf = (label) => (label ? versus.other.palette[label] : null);
   const nameOf = (label) => classWords(versus.other.names[label] ?? "");
-  const iouOf = (scores, name) => scores?.[name]?.iou[view.label] ?? (scores?.[name] ? 0 : null);
+  /** IoU of a stage that decides every pixel; null for others, and without a truth. */
+  const iouOf = ({ scores }, name) => (!scores?.[name] || CERTAIN.includes(name) ? null : scores[name].iou[view.label] ?? 0);
+  /** How much of a label is certain, and how much of that is right. */
+  function certainOf(side, name) {
+    const share = percent(1 - side.shares[name].uncertain);
+    const right = side.precision?.[name].all;
+    return right == null ? text("strip.certain", { share }) : text("compare.certain", { share, right: percent(right) });
+  }
 
   // --- drawing -------------------------------------------------------------------------------------------------------
 
@@ -83,8 +90,13 @@
     if (!canvases.a.width || !widthOf(canvases.a)) return;
     paintColumn(name);
     const same = isLabel(name) ? !shareApart(...versus.labels(name)) : versus.fields(name)?.same ?? false;
-    const [a, b] = [iouOf(data.scores, name), iouOf(versus.other.scores, name)];
+    const [a, b] = [iouOf(data, name), iouOf(versus.other, name)];
     score.replaceChildren();
+    if (CERTAIN.includes(name)) {
+      for (const [row, side] of [["A", data], ["B", versus.other]]) {
+        score.append(`${row}: ${certainOf(side, name)}`, document.createElement("br"));
+      }
+    }
     if (a != null && b != null) score.append(text("compare.ious", { a: percent(a), b: percent(b) }), document.createElement("br"));
     if (same) score.append(text("compare.equal"));
     else if (a != null && b != null) score.append(deltaOf(b - a));
@@ -121,9 +133,11 @@
     const words = text(`strip.${sides.stage}`);
     fill("stage", text("compare.large", { stage: words }), section);
     const titles = isLabel(sides.stage) ? { difference: text("compare.changed", { name }) } : { difference: text("compare.difference") };
-    for (const [row, scores] of [["a", data.scores], ["b", versus.other.scores]]) {
-      const iou = iouOf(scores, sides.stage);
-      titles[row] = `${row.toUpperCase()}: ${subjectOf(row, name)}${iou == null ? "" : `, ${text("strip.iou", { iou: percent(iou) })}`}`;
+    for (const [row, side] of [["a", data], ["b", versus.other]]) {
+      const iou = iouOf(side, sides.stage);
+      const score = iou == null ? "" : text("strip.iou", { iou: percent(iou) });
+      const worth = CERTAIN.includes(sides.stage) ? certainOf(side, sides.stage) : score;
+      titles[row] = [`${row.toUpperCase()}: ${subjectOf(row, name)}`, ...(worth ? [worth] : [])].join(", ");
     }
     for (const row of ROWS) {
       figure(row).querySelector("figcaption").textContent = titles[row];
@@ -157,7 +171,7 @@
       found.forEach((bytes, i) => paintLabelField(figure(ROWS[i]), bytes, data.size, colourOf, nameOf));
       const canvas = figure("difference").querySelector("canvas");
       fitFigure(canvas);
-      paintChange(canvas, changeKinds(...found, scene.target?.bytes, view.label).kinds);
+      paintChange(canvas, changed().kinds);
       return;
     }
     const smooth = sides.stage === "cam" || sides.stage === "cam_par";
@@ -180,21 +194,25 @@
     versus.labels(sides.stage).forEach((bytes, i) => {
       fillLegend(figure(ROWS[i]).querySelector(".afa-legend"), areasOf(bytes, text("uncertain"), versus.other));
     });
-    figure("difference").querySelector(".afa-legend").append(...changeLegend(Boolean(scene.target)));
+    figure("difference").querySelector(".afa-legend").append(...changeLegend(changed()));
     return changeWords();
   }
 
-  /** Pixels of the class that B gains and loses at the large stage, and what that does to its IoU. */
+  /** Pixels of the class that B gains and loses at the large stage. */
+  const changed = () => changeKinds(...versus.labels(sides.stage), scene.target?.bytes, view.label);
+
+  /** The same in words, and what it does to the IoU. */
   function changeWords() {
-    const found = changeKinds(...versus.labels(sides.stage), scene.target?.bytes, view.label);
-    const number = (count) => count.toLocaleString();
+    const found = changed();
     const words = [text("strip.change", {
-      step: "B", name: className(view.label), gained: number(found.gained), lost: number(found.lost) })];
-    const [a, b] = [iouOf(data.scores, sides.stage), iouOf(versus.other.scores, sides.stage)];
+      step: "B", name: className(view.label), gained: found.gained, lost: found.lost })];
+    const [a, b] = [iouOf(data, sides.stage), iouOf(versus.other, sides.stage)];
     if (scene.target) {
-      words.push(text("strip.change_wrong", { gained: number(found.gainedWrong), lost: number(found.lostWrong) }));
+      words.push(text("strip.change_wrong", { gained: found.gainedWrong, lost: found.lostWrong }));
     }
-    if (a != null && b != null) words.push(text("strip.change_iou", { iou: signed(100 * (b - a)) }));
+    if (a != null && b != null) {
+      words.push(text("compare.change_iou", { iou: signed(100 * (b - a)), a: percent(a), b: percent(b) }));
+    }
     return words;
   }
 

@@ -17,7 +17,11 @@ const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const MEAN = -1; // the head that stands for the mean of all
 
 const view = { label: 0, block: -1, head: MEAN, rest: [0, 0], pin: null, hover: null, iteration: null, shared: false,
-  opacity: HEAT, logits: false, tab: "", step: "" };
+  opacity: HEAT, logits: false, tab: "", step: "",
+  shownLabel: "pseudo_label", // of the two labels the one that the tab Regions shows
+  picked: false, // the class was chosen by hand or by the address
+  home: true, // the query cell rests on the strongest one of the class
+  guessing: false }; // a question of the lab is open, and what would tell its answer is covered
 let data = null; // stages of the present settings
 let scene = null; // picture, prediction, truth, blocks
 let par = null; // all PAR iterations where the browser does not make them itself; null until asked for
@@ -26,6 +30,9 @@ const KEPT = 12; // pictures, and answers of each kind, that the page keeps
 const scenes = new Map();
 
 const cell = () => view.pin ?? view.hover ?? view.rest;
+const unseen = () => view.guessing && view.home && !view.pin && !view.hover; // the strongest cell would tell
+/** The cell that keys begin from. */
+const begin = () => (unseen() ? data.grid.map((count) => Math.floor(count / 2)) : cell());
 const same = (a, b) => a && b && a[0] === b[0] && a[1] === b[1];
 const classId = (label) => data.names[label] ?? ""; // in addresses, and what the server is asked with
 const classWords = (id) => tables.texts[`class.${id}`] ?? id; // an own data set has classes of its own
@@ -33,18 +40,22 @@ const className = (label) => classWords(classId(label));
 const place = () => data.classes.findIndex((c) => c.label === view.label); // of the class among the CAMs
 const channel = () => 1 + place(); // of walk and PAR; background is 0
 const strongest = () => data.classes.find((c) => c.label === view.label)?.cell ?? [0, 0];
+const atHome = () => ({ pin: null, hover: null, rest: strongest(), home: true });
 
 // --- words -----------------------------------------------------------------------------------------------------------
 
 const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(1)}\u00a0%`); // the two stay on one line
 const signed = (number, digits = 1) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
-const three = (number) => (Math.abs(number) < 1e-6 ? "0" : Number(number.toPrecision(3)).toString().replace("-", "−"));
+const three = (number) => (Math.abs(number) < 1e-6 ? "0"
+  : number.toLocaleString(language, { maximumSignificantDigits: 3 }).replace("-", "−"));
+const grouped = (number) => number.toLocaleString(language); // 4,191: as the page's language writes it
 
 const seconds = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`);
 
-/** A text of texts/en.json, its {names} filled in. */
+/** A text of texts/en.json, its {names} filled in; whole numbers come grouped. */
 const text = (key, values = {}) => withParticles((tables.texts[key] ?? key)
-  .replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "").replaceAll(" %", "\u00a0%"));
+  .replace(/\{(\w+)\}/g, (_, name) => (Number.isInteger(values[name]) ? grouped(values[name]) : values[name] ?? ""))
+  .replaceAll(" %", "\u00a0%"));
 
 let speaking = 0;
 /** Say it in the status line, and aloud once the hand rests (or `now`). */
@@ -54,8 +65,17 @@ function say(words, now = false) {
   speaking = setTimeout(() => { $(".afa-aloud").textContent = words; }, now ? 0 : 500);
 }
 
+/** What the server answers. Throws its sentence where it refuses. */
+function readAnswer(json) {
+  const answer = JSON.parse(json);
+  if (answer?.refused) throw Object.assign(new Error(answer.refused), { refused: answer.refused });
+  return answer;
+}
+
+const whyGone = (error) => (error.refused ? inOurLanguage(error.refused) : text("gone"));
+
 function gone(error) {
-  say(text("gone"), true);
+  say(whyGone(error), true);
   console.warn(error);
 }
 
@@ -66,7 +86,7 @@ const OPACITY = 2; // the opacity of the maps
 const SELECTION = 3; // class, block, head, scale, or the size of the page
 const DATA = 4; // another explanation
 const HOOKS = [null, "cell", "opacity", "selection", "data"];
-const LEVELS = { pin: CELL, hover: CELL, rest: CELL, opacity: OPACITY }; // of what is chosen; all else: SELECTION
+const LEVELS = { pin: CELL, hover: CELL, rest: CELL, home: CELL, picked: CELL, opacity: OPACITY }; // of what is chosen; all else: SELECTION
 const tabs = new Map(); // name -> {hooks, section, stale}
 const always = []; // hooks of what is always in sight: strip, status line
 
@@ -123,13 +143,20 @@ function showTab(name) {
     const chosen = button.dataset.tab === name;
     button.setAttribute("aria-selected", chosen);
     button.tabIndex = chosen ? 0 : -1;
-    if (chosen) button.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (chosen) scrollAcross(button);
   }
   for (const button of $$("[data-open]")) button.classList.toggle("afa-here", button.dataset.open === name);
   if (data) {
     tabs.get(name).hooks.show?.();
     drawTab();
   }
+}
+
+/** Bring an element into sight in its row, and leave the page where it is. */
+function scrollAcross(element) {
+  const [row, box] = [element.parentElement, element.getBoundingClientRect()];
+  const { left, right } = row.getBoundingClientRect();
+  row.scrollLeft += Math.min(0, box.left - left) + Math.max(0, box.right - right);
 }
 
 /** Change what is chosen: {label, block, head, pin, rest, hover, shared, logits, tab, …}; everything follows. */
@@ -168,7 +195,7 @@ function kept(store, name, load) {
 
 function loadScene(name, key) {
   return kept(scenes, name, async () => {
-    const raw = JSON.parse(await server.scene({ key }));
+    const raw = readAnswer(await server.scene({ key }));
     const image = new Image();
     image.src = raw.image;
     await image.decode();
@@ -177,7 +204,7 @@ function loadScene(name, key) {
   });
 }
 
-const MAPS = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label"];
+const MAPS = ["cam", "affinity", "cam_rw", "cam_par", "affinity_label", "pseudo_label"];
 
 async function receive() {
   if (!props.value) return;
@@ -193,12 +220,14 @@ async function receive() {
     MAPS.forEach((name, i) => { next[name] = maps[i]; });
     labels.forEach(([name], i) => { next.labels[name] = maps[MAPS.length + i]; });
     next.affinity = wholeMatrix(next.affinity, next.grid);
-    const otherPicture = scene !== nextScene;
+    const [otherPicture, first] = [scene !== nextScene, Boolean(data?.partial)];
     [data, scene, par] = [next, nextScene, null];
+    photo.note(raw);
     view.iteration = null;
     view.block = view.block >= 0 && view.block < raw.num_blocks ? view.block : raw.num_blocks - 1;
-    if (!data.classes.some((c) => c.label === view.label)) view.label = data.main;
-    if (otherPicture) Object.assign(view, { pin: null, hover: null, rest: strongest() });
+    chooseAgain(otherPicture || first);
+    if (otherPicture) Object.assign(view, atHome());
+    else if (view.home) view.rest = strongest();
     const complaint = restoreLink();
     rebuild();
     for (const tab of tabs.values()) tab.stale = DATA;
@@ -219,11 +248,18 @@ async function receive() {
   }
 }
 
+/** Keep the class if it is still there; one that nobody picked is the main one of a `fresh` explanation. */
+function chooseAgain(fresh) {
+  const there = data.classes.some((c) => c.label === view.label);
+  if (there && (view.picked || !fresh)) return;
+  Object.assign(view, { label: data.main, picked: false });
+}
+
 /** All PAR iterations of the server, for grids that the browser does not refine itself. */
 async function loadPar() {
   const mine = turn;
   try {
-    const steps = await unpack(JSON.parse(await server.par({ key: data.key })));
+    const steps = await unpack(readAnswer(await server.par({ key: data.key })));
     if (mine !== turn) return;
     par = steps;
     scheduleDraw(DATA);

@@ -41,7 +41,7 @@ function paintLadder(canvas, run, points, at) {
   }
   context.textBaseline = "top";
   context.textAlign = "center";
-  for (const tick of ticksOf(last)) context.fillText(tick.toLocaleString(), across(tick), y(0) + 12);
+  for (const tick of ticksOf(last)) context.fillText(grouped(tick), across(tick), y(0) + 12);
   const [left, right] = [across(moments[at] ?? 0), y(0)];
   context.fillStyle = plot.ink;
   context.fillRect(left - 1, y(1) - 4, 2, right - y(1) + 4);

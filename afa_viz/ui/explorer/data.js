@@ -176,18 +176,16 @@
     if (card.miou && !Object.keys(card.miou).length) box.textContent = text("data.no_truth");
     if (before == null && now == null) return box.textContent;
     box.append(`${points(before)} → ${points(now)} `);
-    if (before != null && now != null && Math.abs(now - before) >= 0.0005) {
-      box.append(made("b", now < before ? "afa-less" : "afa-more", `${now < before ? "▼" : "▲"} ${points(Math.abs(now - before))}`));
-    }
+    if (before != null && now != null) box.append(deltaOf(now - before));
     return text("data.points", { before: stageName(asked.before), a: points(before), stage: stageName(asked.stage), b: points(now) });
   }
 
   function drawWork() {
-    const { state, known, total, seconds, broken } = shown.progress;
+    const { state, known, total, seconds, broken, failure } = shown.progress;
     const left = seconds == null ? "" : text("data.left", { time: seconds < 90 ? text("data.seconds", { n: seconds })
       : text("data.minutes", { n: Math.round(seconds / 60) }) });
     const words = text(`data.state_${state}${state === "idle" && !known ? "_new" : ""}`, { known, total, left });
-    put("work", broken ? `${words} ${text("data.unreadable", { broken })}` : words);
+    put("work", [words, broken && text("data.unreadable", { broken }), failure && inOurLanguage(failure)].filter(Boolean).join(" "));
     const [button, bar] = [find('[data-do="score"]'), find("progress")];
     const busy = ["running", "paused", "other"].includes(state);
     button.hidden = state === "done";
@@ -226,6 +224,7 @@
 
   function open(button) {
     button.setAttribute("aria-busy", "true");
+    photo.another();
     say(text("data.opening", { title: button.querySelector("small").textContent }), true);
     trigger("select", { data: button.dataset.id });
   }

@@ -51,7 +51,8 @@ function heatCanvas(canvas, map, table, smooth) {
   paintHeat(canvas, scene.grey, map, table, smooth, () => view.opacity);
 }
 
-/** The colour bar of a figure; the numbers at its ends say so where values `from` … `to` lie beyond them. */
+/** The colour bar of a figure; the numbers at its ends say so where values `from` … `to` lie beyond them. A map of one
+ * value has no use for one: its place stays empty. */
 function fieldBar(figure, low, high, table, [from, to] = [low, high]) {
   let bar = figure.querySelector(".afa-scale");
   if (!bar) {
@@ -62,15 +63,24 @@ function fieldBar(figure, low, high, table, [from, to] = [low, high]) {
     bar.append(document.createElement("span"), ramp, document.createElement("span"));
     figure.querySelector("canvas").after(bar);
   }
+  const used = high > low && to > from;
+  bar.classList.toggle("afa-unused", !used);
+  if (!used) {
+    bar.firstChild.textContent = bar.lastChild.textContent = "";
+    return;
+  }
   const context = bar.children[1].getContext("2d");
   const pixels = context.createImageData(256, 1);
   for (let i = 0; i < 256; i++) pixels.data.set([table[4 * i], table[4 * i + 1], table[4 * i + 2], 255], 4 * i);
   context.putImageData(pixels, 0, 0);
-  const words = (value) => (table === SIGNED ? signed(value, 2) : three(value));
+  const words = (value) => (table === SIGNED ? signed(value, Math.max(2, digitsFor(high))) : three(value));
   const rounding = 1e-4 * (high - low);
   bar.firstChild.textContent = `${from < low - rounding ? "≤ " : ""}${words(low)}`;
   bar.lastChild.textContent = `${to > high + rounding ? "≥ " : ""}${words(high)}`;
 }
+
+/** Decimals with which a number is not 0. */
+const digitsFor = (value) => Math.max(0, Math.ceil(-Math.log10(Math.abs(value))));
 
 /** Draw labels over the grey photograph. */
 function paintLabelField(figure, bytes, [rows, cols], colourOf, nameOf) {
@@ -118,38 +128,13 @@ function fitFigure(canvas) {
   if (width && (canvas.width !== width || canvas.height !== height)) [canvas.width, canvas.height] = [width, height];
 }
 
-/** Outline, white in black, of where `inside(index)` holds on a grid. */
-function markRegion(canvas, [rows, cols], inside) {
-  const context = canvas.getContext("2d");
-  const [w, h] = [canvas.width / cols, canvas.height / rows];
-  context.beginPath();
-  for (let y = 0; y < rows; y++) {
-    for (let x = 0; x < cols; x++) {
-      const here = inside(y * cols + x);
-      if (x + 1 < cols && here !== inside(y * cols + x + 1)) {
-        context.moveTo((x + 1) * w, y * h);
-        context.lineTo((x + 1) * w, (y + 1) * h);
-      }
-      if (y + 1 < rows && here !== inside((y + 1) * cols + x)) {
-        context.moveTo(x * w, (y + 1) * h);
-        context.lineTo((x + 1) * w, (y + 1) * h);
-      }
-    }
-  }
-  const line = Math.max(1, canvas.width / 230);
-  for (const [width, colour] of [[2.6 * line, "rgba(0,0,0,.75)"], [line, "#fff"]]) {
-    [context.lineWidth, context.strokeStyle] = [width, colour];
-    context.stroke();
-  }
-}
-
 /** A button that plays a slider from its first to its last place, `pace` milliseconds each; returns how to stop it. */
 function playSlider(button, slider, pace = 350) {
   let timer = 0;
   const stop = () => {
     clearInterval(timer);
     timer = 0;
-    button.textContent = "▶";
+    button.replaceChildren(icon("play"));
   };
   const go = (value) => {
     slider.value = value;
@@ -159,7 +144,7 @@ function playSlider(button, slider, pace = 350) {
     if (timer) return stop();
     if (slider.disabled) return undefined;
     if (Number(slider.value) >= Number(slider.max)) go(slider.min);
-    button.textContent = "⏸";
+    button.replaceChildren(icon("pause"));
     timer = setInterval(() => {
       if (Number(slider.value) >= Number(slider.max)) stop();
       else go(Number(slider.value) + 1);
@@ -169,35 +154,6 @@ function playSlider(button, slider, pace = 350) {
   button.addEventListener("click", play);
   slider.addEventListener("pointerdown", stop);
   return { play, stop };
-}
-
-/** Canvases with a mark that moves: `keep` them, and mark them, once they are drawn; `each` puts the pictures of all back
- * and marks them anew; `forget` them when they come to show something else. */
-function marked(mark) {
-  const kept = new Map(); // canvas -> its picture without the mark
-  return {
-    keep(canvases) {
-      for (const canvas of canvases) {
-        if (!canvas.width || !widthOf(canvas)) {
-          kept.delete(canvas);
-          continue;
-        }
-        const old = kept.get(canvas);
-        const fits = old?.width === canvas.width && old.height === canvas.height;
-        const copy = fits ? old : sheet(canvas.width, canvas.height);
-        copy.getContext("2d").drawImage(canvas, 0, 0);
-        kept.set(canvas, copy);
-        mark(canvas);
-      }
-    },
-    each() {
-      for (const [canvas, copy] of kept) {
-        canvas.getContext("2d").drawImage(copy, 0, 0);
-        mark(canvas);
-      }
-    },
-    forget() { kept.clear(); },
-  };
 }
 
 /** Canvases that show the same at another opacity, with their mark. */

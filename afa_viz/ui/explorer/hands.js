@@ -21,15 +21,15 @@ views.addEventListener("pointerleave", () => hover(null));
 views.addEventListener("click", (event) => {
   if (event.target.closest("button")) return;
   const at = cellAt(event);
-  if (at) setView({ pin: same(view.pin, at) ? null : at, rest: at });
+  if (at) setView({ pin: same(view.pin, at) ? null : at, rest: at, home: false });
 });
 
 // --- keys, only while the views are focused --------------------------------------------------------------------------
 
 function move(rows, cols) {
   const clamp = (value, count) => Math.min(count - 1, Math.max(0, value));
-  const next = [clamp(cell()[0] + rows, data.grid[0]), clamp(cell()[1] + cols, data.grid[1])];
-  setView({ ...(view.pin ? { pin: next } : {}), rest: next, hover: null });
+  const next = [clamp(begin()[0] + rows, data.grid[0]), clamp(begin()[1] + cols, data.grid[1])];
+  setView({ ...(view.pin ? { pin: next } : {}), rest: next, hover: null, home: false });
 }
 
 function stepHead(by) {
@@ -42,11 +42,8 @@ const KEYS = {
   ArrowDown: () => move(1, 0),
   ArrowLeft: () => move(0, -1),
   ArrowRight: () => move(0, 1),
-  Enter: () => setView({ pin: view.pin ? null : cell(), rest: cell() }),
-  Escape: () => {
-    if ($(".afa-keys").open) $(".afa-keys").open = false;
-    else setView({ pin: null, hover: null, rest: strongest() });
-  },
+  Enter: () => setView({ pin: view.pin ? null : begin(), rest: begin(), home: false }),
+  Escape: () => setView(atHome()),
   "[": () => stepHead(-1),
   "]": () => stepHead(1),
   "?": () => { $(".afa-keys").open = !$(".afa-keys").open; },
@@ -59,6 +56,27 @@ views.addEventListener("keydown", (event) => {
   event.preventDefault();
   act(event);
 });
+
+// --- what opens over the page: Esc and a press beside it close it, wherever the focus is -----------------------------
+
+const popups = $$(".afa-keys, .afa-share");
+/** Close what is open; whether there was something. */
+function closePopups(but = null) {
+  const open = popups.filter((box) => box.open && box !== but);
+  for (const box of open) {
+    const inside = box.contains(document.activeElement);
+    box.open = false;
+    if (inside) $("summary", box).focus(); // what had it is out of sight
+  }
+  return open.length > 0;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !closePopups()) return;
+  event.preventDefault();
+  event.stopPropagation(); // it closes one thing at a time
+}, true);
+document.addEventListener("pointerdown", (event) => closePopups(event.target.closest?.(".afa-keys, .afa-share")));
 
 // --- tabs ------------------------------------------------------------------------------------------------------------
 
@@ -85,8 +103,8 @@ for (const button of $$("[data-move]")) { // for fingers, which have no arrow ke
 for (const [name, axis] of [["row", 0], ["col", 1]]) {
   control(name).addEventListener("change", (event) => {
     typing = "";
-    const next = [...cell()];
+    const next = [...begin()];
     next[axis] = Math.min(data.grid[axis], Math.max(1, Math.round(Number(event.target.value)) || 1)) - 1;
-    setView({ pin: next, rest: next, hover: null });
+    setView({ pin: next, rest: next, hover: null, home: false });
   });
 }

@@ -9,6 +9,7 @@
   let loaded = ""; // its key
   let cam = null; // its CAMs as numbers
   let choice = { share: SHARE };
+  let failed = false; // the server did not give them
   const verdicts = new Map(); // explanation, class and step -> what the server said
   const solved = recall();
 
@@ -42,14 +43,18 @@
   /** Cover the strip from the stage on that would tell the answer, while this tab is open and it is not given. */
   function veil() {
     const stages = $$(".afa-stage");
-    const { hides } = contents && data ? step() : { hides: "" };
-    const on = hides && !section.hidden && step().ready && !verdict();
+    const { hides, ready } = contents && data ? step() : { hides: failed ? "" : "cam", ready: true }; // until it is here
+    const on = hides && !section.hidden && ready && !(contents && verdict());
     const from = stages.findIndex((item) => item.dataset.stage === hides);
     stages.forEach((item, i) => {
       item.inert = Boolean(on) && i >= from;
       item.classList.toggle("afa-veiled", item.inert);
     });
     root.classList.toggle("afa-guessing", Boolean(on));
+    if (view.guessing === Boolean(on)) return;
+    view.guessing = Boolean(on);
+    if (on) say("", true); // what was said of the query cell
+    scheduleDraw(CELL);
   }
 
   // --- drawing -------------------------------------------------------------------------------------------------------
@@ -86,8 +91,11 @@
       const [item, button, mark] = ["li", "button", "span"].map((tag) => document.createElement(tag));
       button.type = "button";
       button.setAttribute("aria-current", s === now ? "step" : "false");
-      mark.textContent = solved[s.name] ? "✓" : "";
-      if (solved[s.name]) mark.setAttribute("aria-label", text("lab.solved"));
+      if (solved[s.name]) {
+        mark.append(icon("check"));
+        mark.setAttribute("role", "img");
+        mark.setAttribute("aria-label", text("lab.solved"));
+      }
       button.append(text(`lab.${s.name}.title`), mark);
       button.addEventListener("click", () => go(s.name));
       item.append(button);
@@ -148,7 +156,7 @@
       say_("figure", text("lab.cam.figure_after", { name: className(view.label) }));
     } else {
       fitFigure(canvas);
-      canvas.getContext("2d").drawImage(scene.image, 0, 0, canvas.width, canvas.height);
+      paintPicture(canvas, scene.image);
       say_("figure", text("lab.cam.figure"));
     }
     canvas.setAttribute("aria-label", find('[data-fill="lab-figure"]').textContent);
@@ -194,7 +202,7 @@
   const address = (example, to) => `?${new URLSearchParams({ example, tab: "lab", step: to })}`;
 
   function go(to) {
-    setView({ step: to, pin: null, rest: strongest() });
+    setView({ step: to, ...atHome() });
     find(".afa-lab-step").scrollIntoView({ block: "nearest" });
   }
 
@@ -223,7 +231,7 @@
       return;
     }
     try {
-      const found = JSON.parse(await server.lab_check({ key: data.key, step: now.name, answer, label: view.label }));
+      const found = readAnswer(await server.lab_check({ key: data.key, step: now.name, answer, label: view.label }));
       if (!found) throw new Error("the server gave no verdict");
       verdicts.set(asked, found);
       if (asked === name()) remember(found.right);
@@ -240,12 +248,14 @@
       return;
     }
     try {
-      const next = JSON.parse(await server.lab({ key }));
+      const next = readAnswer(await server.lab({ key }));
       if (key !== data.key) return;
-      [contents, loaded, cam] = [next, key, fieldOf(data.cam)];
+      [contents, loaded, cam, failed] = [next, key, fieldOf(data.cam), false];
       drawFailures();
       draw();
     } catch (error) {
+      failed = true;
+      veil();
       gone(error);
     }
   }
@@ -255,7 +265,7 @@
       section = element;
       find("form").addEventListener("submit", submit);
       find('[data-do="look"]').addEventListener("click", () => {
-        setView({ tab: step().tab, pin: null, hover: null, rest: strongest(), block: scene.blocks.length - 1 });
+        setView({ tab: step().tab, ...atHome(), block: scene.blocks.length - 1 });
       });
       find('[data-do="next"]').addEventListener("click", () => {
         go(contents.steps[contents.steps.indexOf(step()) + 1].name);
@@ -264,6 +274,7 @@
       linkCell(figure().querySelector("canvas"));
       new MutationObserver(veil).observe(section, { attributes: true, attributeFilter: ["hidden"] });
     },
+    show: veil,
     data: load,
     selection: draw,
     cell() { if (contents) marks.each(); },

@@ -1,7 +1,7 @@
 // The address of what is shown. The server restores example, model, labels and settings from it, the page the rest.
 
 const OWN = ["tab", "step", "class", "cell", "block", "head", "maps", "scale"]; // of the page
-const THEIRS = ["example", "data", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters", "bkg_score_low",
+const THEIRS = ["example", "data", "photo", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters", "bkg_score_low",
   "bkg_score_high"]; // of the server
 
 const linkParts = [];
@@ -17,14 +17,15 @@ let holding = 0;
 
 /** Whether an explanation must wait: the address names another one, which the server has not sent yet. */
 function waits(raw) {
-  if (!named || restored || raw.linked || overdue) return false;
+  const held = photo.waits(raw);
+  if (!named || restored || overdue || raw.photo || (raw.linked && !held)) return false;
   if (!holding) holding = setTimeout(() => { overdue = true; receive(); }, HOLD);
   return true;
 }
 
 /** Take over what the address says, once what it names is here; what does not fit is left out, and a sentence says so. */
 function restoreLink() {
-  if (restored || (named && !data.linked)) return "";
+  if (restored || photo.wanted || (named && !data.linked && !data.photo)) return "";
   restored = true;
   const wrong = [];
   const read = (name, fits, take) => {
@@ -36,20 +37,21 @@ function restoreLink() {
   const whole = (value) => (/^\d{1,4}$/.test(value) ? Number(value) : -1);
   read("step", (value) => tables.texts[`lab.${value}.task`], (value) => { view.step = value; });
   read("tab", (value) => tabs.has(value), (value) => showTab(value));
+  read("maps", (value) => value === "logits", () => { view.logits = true; });
+  read("scale", (value) => value === "shared", () => { view.shared = true; });
+  for (const part of linkParts) wrong.push(...part.read(asked));
+  if (photo.gone) return text("link.photo_gone"); // class, cell and head were those of the photograph
   const labelOf = (value) => data.classes.find((c) => classId(c.label) === value)?.label;
-  read("class", labelOf, (value) => Object.assign(view, { label: labelOf(value) }));
-  view.rest = strongest();
+  read("class", labelOf, (value) => Object.assign(view, { label: labelOf(value), picked: true }));
+  Object.assign(view, { rest: strongest(), home: true });
   const cellOf = (value) => value.split(",").map((n) => whole(n) - 1);
   read("cell", (value) => {
     const [row, col, ...more] = cellOf(value);
     return !more.length && row >= 0 && col >= 0 && row < data.grid[0] && col < data.grid[1];
-  }, (value) => Object.assign(view, { pin: cellOf(value), rest: cellOf(value) }));
+  }, (value) => Object.assign(view, { pin: cellOf(value), rest: cellOf(value), home: false }));
   read("block", (value) => whole(value) >= 1 && whole(value) <= scene.blocks.length, (value) => { view.block = whole(value) - 1; });
   const { heads } = scene.blocks[view.block];
   read("head", (value) => whole(value) >= 1 && whole(value) <= heads, (value) => { view.head = whole(value) - 1; });
-  read("maps", (value) => value === "logits", () => { view.logits = true; });
-  read("scale", (value) => value === "shared", () => { view.shared = true; });
-  for (const part of linkParts) wrong.push(...part.read(asked));
   return wrong.length ? text("link.wrong", { names: wrong.join(", ") }) : "";
 }
 
@@ -58,6 +60,7 @@ function linkText() {
   const query = new URLSearchParams(window.location.search);
   for (const name of [...OWN, ...THEIRS, ...linkParts.flatMap((part) => part.names)]) query.delete(name);
   for (const [name, value] of Object.entries(data.link ?? {})) query.set(name, value);
+  if (data.photo) query.set("photo", data.photo);
   query.set("tab", view.tab);
   if (view.tab === "lab" && view.step) query.set("step", view.step);
   query.set("class", classId(view.label));

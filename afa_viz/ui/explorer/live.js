@@ -13,7 +13,6 @@ const live = (() => {
   let maker = null; // stages.open of this picture, these labels and this model
   let source = null; // what it was made from
   let settings = null;
-  let maps = null;
   let moved = false; // away from what the server explained
   let held = {}; // moved, and not yet answered by the server
   let pause = 0;
@@ -37,7 +36,7 @@ const live = (() => {
 
   /** Take over what the server sent; what is under the hand stays. False where the grid is too large for that. */
   function open() {
-    [maps, moved] = [null, Object.keys(held).length > 0];
+    moved = Object.keys(held).length > 0;
     if (!data || data.grid[0] * data.grid[1] > LARGEST) {
       [maker, source, settings] = [null, null, null];
       return false;
@@ -62,17 +61,14 @@ const live = (() => {
     pause = setTimeout(() => {
       const until = performance.now() + PIECE;
       let more = Boolean(maker);
-      while (more && performance.now() < until) more = maker.prepare(settings);
+      const first = view.tab === "affinity" ? data.cellsOf ?? "affinity_label" : view.shownLabel;
+      while (more && performance.now() < until) more = maker.prepare(settings, first);
       if (more) prepare(0);
     }, wait);
   }
 
-  /** The pseudo label under the present settings: the server's own, or where a setting moved, made here. */
-  function label() {
-    if (!maker || !moved) return data.pseudo_label.bytes;
-    maps ??= maker.run(settings);
-    return maps.pseudo_label;
-  }
+  /** One of the two labels under the present settings: the server's own, or where a setting moved, made here. */
+  const label = (name = "pseudo_label") => (maker && moved ? maker.label(settings, name) : data[name].bytes);
 
   const cut = () => chosen ?? data?.chain.bkg_score ?? 0;
 
@@ -100,7 +96,6 @@ const live = (() => {
     if (name === "low" && value > settings.high) patch.high = value;
     if (name === "high" && value < settings.low) patch.low = value;
     settings = { ...settings, ...patch };
-    maps = null;
     if (SIDEBAR[name]) [held, moved] = [{ ...held, ...patch }, true];
     tell(name);
     if (!final) return;
@@ -151,7 +146,8 @@ const live = (() => {
     prepare();
   });
 
-  return { open, label, cut, cutLabel, set, changed: (listener) => { listeners.push(listener); }, get maker() { return maker; },
+  return { open, label, get moved() { return Boolean(maker) && moved; }, cut, cutLabel, set, changed: (listener) => { listeners.push(listener); },
+    get maker() { return maker; },
     get settings() { return settings; } };
 })();
 

@@ -14,7 +14,7 @@ const matrix = (() => {
   function load(asked) {
     return kept(kept_, `${data.key} ${asked.cell ?? ""}`, async () => {
       const answer = await server.affinity({ key: data.key, ...asked });
-      const raw = JSON.parse(answer);
+      const raw = readAnswer(answer);
       const names = ["raw", "learned", "cells", "raw_row", "raw_column"];
       const maps = await Promise.all(names.map((name) => unpack(raw[name])));
       const made = { ...raw, cell: asked.cell ?? null, sent: answer.length };
@@ -30,6 +30,7 @@ const matrix = (() => {
     try {
       const found = await load({});
       if (key !== data.key) return;
+      data.cellsOf = found.cells_of;
       whole = { ...found, key, learned: found.learned ?? (count() <= LARGEST ? fieldOf(data.affinity) : null) };
       ready();
     } catch (error) {
@@ -73,10 +74,12 @@ const matrix = (() => {
   const NEGATIVE = 2;
   const IGNORED = 255;
   const BEYOND = 0;
+  /** The label of every cell: the server's, or where a threshold moved, made here. */
+  const cellsNow = () => (live.moved ? live.maker.cellLabels(live.label(whole.cells_of), whole.at_centre) : whole.cells.bytes);
+
   /** Affinity labels of a query: positive, negative, ignored, or beyond the window. */
-  function labels(query = cell()) {
+  function labels(query = cell(), cells = cellsNow()) {
     const [rowsOf, cols] = data.grid;
-    const cells = whole.cells.bytes;
     const own = cells[at(query)];
     const radius = live.settings?.radius ?? data.radius;
     const out = new Uint8Array(rowsOf * cols);
@@ -94,9 +97,10 @@ const matrix = (() => {
     const n = count();
     if (name === "raw" || name === "learned") return whole[name];
     const out = name === "labels" ? new Uint8Array(n * n) : new Float32Array(n * n);
+    const cells = name === "labels" ? cellsNow() : null;
     for (let i = 0; i < n; i++) {
       const query = [Math.floor(i / data.grid[1]), i % data.grid[1]];
-      out.set(name === "labels" ? labels(query) : rows(query).symmetric, i * n);
+      out.set(name === "labels" ? labels(query, cells) : rows(query).symmetric, i * n);
     }
     return out;
   }

@@ -18,7 +18,7 @@ const overview = (() => {
   async function load(section) {
     const mine = data.key;
     try {
-      const found = await kept(loaded, mine, async () => JSON.parse(await server.overview({ key: mine })));
+      const found = await kept(loaded, mine, async () => readAnswer(await server.overview({ key: mine })));
       if (mine !== data.key) return;
       numbers = found;
       build(section);
@@ -46,7 +46,7 @@ const overview = (() => {
       made.setAttribute("aria-pressed", name === kind);
       return made;
     }));
-    const by = text(numbers.by_truth ? "attention.by_truth" : "attention.by_label");
+    const by = text(numbers.by_truth ? "attention.by_truth" : "attention.by_affinity_label");
     fill("kind", text(`attention.${kind}_info`, { name: className(view.label), by }), section);
     const all = numbers.blocks.map(valuesOf);
     const known = all.flatMap(({ heads: list, even }) => [...(list ?? []), even]).filter((value) => value != null);
@@ -99,6 +99,7 @@ const overview = (() => {
 
   function scaleOf(section, top) {
     const bar = $(".afa-overview-scale", section);
+    bar.classList.remove("afa-unused");
     paintRamp(bar.querySelector("canvas"), lut);
     bar.lastElementChild.textContent = digits(top);
   }

@@ -87,15 +87,21 @@ function paintHeat(canvas, ground, map, table, smooth, opacityNow) {
 }
 
 const painters = new WeakMap(); // canvas -> what has filled it, to be called again at another opacity
+const nameSheets = new WeakMap(); // canvas -> the names of its labels alone: they lie above every mark
 
 /** Fill a canvas, and remember how. */
 function paintBy(canvas, painter) {
   painters.set(canvas, painter);
+  nameSheets.delete(canvas);
   painter();
 }
 
 /** Fill a canvas anew with what it shows, at the present opacity; what was drawn on top is gone. */
 const repaint = (canvas) => painters.get(canvas)?.();
+
+/** Fill a canvas with a picture. */
+const paintPicture = (canvas, picture) => paintBy(canvas,
+  () => canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height));
 
 const grounds = new WeakMap(); // picture -> its pixels at the few sizes it is drawn at
 const SIZES = 6; // kept of a picture
@@ -136,7 +142,7 @@ function scaledLabels(map, width, height) {
 
 /** Fill a canvas with labels over a ground at its own resolution: colours at `opacityNow()`, outlines and names on top. */
 function paintLabels(canvas, ground, map, colourOf, nameOf, opacityNow) {
-  const [colours, lines] = labelSheets(canvas, map, colourOf, nameOf);
+  const [colours, lines, names] = labelSheets(canvas, map, colourOf, nameOf);
   paintBy(canvas, () => {
     const context = canvas.getContext("2d");
     context.putImageData(groundPixels(ground, canvas.width, canvas.height), 0, 0);
@@ -144,10 +150,12 @@ function paintLabels(canvas, ground, map, colourOf, nameOf, opacityNow) {
     context.drawImage(colours, 0, 0);
     context.globalAlpha = 1;
     context.drawImage(lines, 0, 0);
+    context.drawImage(names, 0, 0);
   });
+  nameSheets.set(canvas, names);
 }
 
-/** Labels as two sheets: their colours, with 255 hatched; and their outlines, white in black, with their names. */
+/** Labels as three sheets: their colours, with 255 hatched; their outlines, white in black; and their names. */
 function labelSheets(canvas, map, colourOf, nameOf) {
   const { width, height } = canvas;
   const labels = scaledLabels(map, width, height);
@@ -168,19 +176,20 @@ function labelSheets(canvas, map, colourOf, nameOf) {
     }
   }
   const made = sheetsOf(canvas);
-  made.forEach((one, i) => one.getContext("2d").putImageData(pixels[i], 0, 0));
-  writeNames(made[1].getContext("2d"), areas.filter(({ label }) => label && label < 255 && table[label]), nameOf);
+  pixels.forEach((filling, i) => made[i].getContext("2d").putImageData(filling, 0, 0));
+  made[2].getContext("2d").clearRect(0, 0, width, height);
+  writeNames(made[2].getContext("2d"), areas.filter(({ label }) => label && label < 255 && table[label]), nameOf);
   return made;
 }
 
-const sheets = new WeakMap(); // canvas -> its two sheets: dragging fills them anew in every frame
+const sheets = new WeakMap(); // canvas -> its three sheets: dragging fills them anew in every frame
 let scratch = []; // the pixels that filled the last ones
 
-/** Two sheets of a canvas's size. */
+/** Three sheets of a canvas's size. */
 function sheetsOf(canvas) {
   const { width, height } = canvas;
   const [old] = sheets.get(canvas) ?? [];
-  if (old?.width !== width || old.height !== height) sheets.set(canvas, [sheet(width, height), sheet(width, height)]);
+  if (old?.width !== width || old.height !== height) sheets.set(canvas, [0, 1, 2].map(() => sheet(width, height)));
   return sheets.get(canvas);
 }
 
@@ -246,45 +255,6 @@ function writeNames(context, areas, nameOf) {
 
 const DARK_STRIPE = [90, 90, 90];
 const LIGHT_STRIPE = [200, 200, 200];
-
-/** White-in-black frame around a cell; with a dot while it is pinned. */
-function markCell(canvas, [rows, cols], [row, col], pinned) {
-  const context = canvas.getContext("2d");
-  const w = canvas.width / cols;
-  const h = canvas.height / rows;
-  const line = Math.max(1, canvas.width / 190);
-  context.save();
-  for (const [width, colour] of [[3 * line, "#000"], [1.4 * line, "#fff"]]) {
-    context.lineWidth = width;
-    context.strokeStyle = context.fillStyle = colour;
-    context.strokeRect(col * w, row * h, w, h);
-    if (!pinned) continue;
-    context.beginPath();
-    context.arc((col + 0.5) * w, (row + 0.5) * h, 1.1 * width, 0, 7);
-    context.fill();
-  }
-  context.restore();
-}
-
-/** Dashed frame of the cells within a radius of a cell. */
-function markWindow(canvas, [rows, cols], [row, col], radius) {
-  const context = canvas.getContext("2d");
-  const w = canvas.width / cols;
-  const h = canvas.height / rows;
-  const top = Math.max(0, row - radius);
-  const left = Math.max(0, col - radius);
-  const bottom = Math.min(rows, row + radius + 1);
-  const right = Math.min(cols, col + radius + 1);
-  const inset = Math.max(1, canvas.width / 200);
-  context.save();
-  context.setLineDash([4 * inset, 3 * inset]);
-  for (const [width, colour] of [[2.2 * inset, "rgba(0,0,0,.8)"], [inset, "#fff"]]) {
-    context.lineWidth = width;
-    context.strokeStyle = colour;
-    context.strokeRect(left * w + inset, top * h + inset, (right - left) * w - 2 * inset, (bottom - top) * h - 2 * inset);
-  }
-  context.restore();
-}
 
 /** The colours of a map from 0 to 255, on a canvas of 256 by 1. */
 function paintRamp(canvas, lut) {

@@ -1,4 +1,4 @@
-// Two thresholds, live: what is certain, what is not, and where the cuts lie among the scores.
+// Two thresholds, live: what is certain in either of the two labels, what is not, and where the cuts lie among the scores.
 
 {
   const LINES = ["low", "bkg_score", "high"];
@@ -17,13 +17,14 @@
   function draw(withCut = true) {
     if (!data) return;
     const began = performance.now();
-    const label = live.label();
+    const label = live.label(view.shownLabel);
     histogram(label); // first: it measures, and words that change would have the page laid out for that
     const kind = (l) => (l ? tables.foreground : tables.background);
     const painted = [paintLabelField(figure("regions"), label, data.size, kind, () => ""),
       paintLabelField(figure("label"), label, data.size, colourOf, className)];
     if (withCut) painted.push(paintLabelField(figure("cut"), live.cutLabel(), data.size, colourOf, className));
     marks.keep(painted);
+    figure("label").querySelector("figcaption").textContent = text(`regions.${view.shownLabel}`);
     const shares = tally.shares(label);
     legend("shares", [[`rgb(${tables.foreground})`, text("regions.foreground"), shares.foreground],
       [`rgb(${tables.background})`, text("regions.background"), shares.background],
@@ -41,6 +42,18 @@
     }
     numbers(label, shares);
     section.dataset.drawn = (performance.now() - began).toFixed(1);
+  }
+
+  /** Which label is shown, what it is for, and whether this model has learned from it. */
+  function words() {
+    for (const button of section.querySelectorAll("[data-label]")) {
+      button.setAttribute("aria-pressed", button.dataset.label === view.shownLabel);
+    }
+    fill("purpose", text(`regions.purpose_${view.shownLabel}`), section);
+    const { affinity, decoder } = data.trained_on;
+    const taught = (part) => text(`regions.taught_${part ?? "unknown"}`);
+    fill("taught", affinity || decoder ? text("regions.taught", { affinity: taught(affinity), decoder: taught(decoder) })
+      : text("regions.taught_nobody_knows"), section);
   }
 
   const legend = (name, rows) => fillLegend(find(`[data-list="${name}"]`), rows);
@@ -68,7 +81,6 @@
     const name = className(view.label);
     const bins = counts(label);
     const total = label.length;
-    const several = data.classes.length > 1;
     const colours = [`rgb(${tables.foreground})`, "rgb(204 121 167)", "hatch", `rgb(${tables.background})`];
     const rows = [[colours[0], text("regions.becomes", { name })], [colours[1], text("regions.becomes_other")],
       [colours[2], text("regions.becomes_uncertain")], [colours[3], text("regions.becomes_background")]];
@@ -77,7 +89,7 @@
     const s = live.settings;
     if (plot) bars(plot, bins, colours, total);
     find('[data-fill="histogram"]').textContent = text("regions.histogram", { name });
-    legend("bars", rows.filter((_, i) => i !== 1 || several).map(([c, w]) => [c, w, null]));
+    legend("bars", rows.filter((_, i) => bins.some((bin) => bin[i])).map(([colour, words]) => [colour, words, null]));
     if (s) {
       canvas.setAttribute("aria-label", text("regions.histogram_aria", { name, low: percent(above(s.low)),
         high: percent(above(s.high)) }));
@@ -193,9 +205,8 @@
       }));
       return row;
     }));
-    const iou = (map) => percent(tally.scores(map, scene.target.bytes).iou[view.label]);
-    cutIou ??= iou(live.cutLabel());
-    find('[data-fill="iou"]').textContent = text("regions.iou", { name: className(view.label), label: iou(label), cut: cutIou });
+    cutIou ??= percent(tally.scores(live.cutLabel(), scene.target.bytes).iou[view.label]);
+    find('[data-fill="iou"]').textContent = text("regions.iou", { name: className(view.label), cut: cutIou });
   }
 
   // --- hands ---------------------------------------------------------------------------------------------------------
@@ -238,9 +249,26 @@
     canvas.addEventListener("pointerup", end);
     canvas.addEventListener("pointercancel", end);
     find('[data-do="truth"]').addEventListener("change", () => draw());
+    for (const button of section.querySelectorAll("[data-label]")) {
+      button.addEventListener("click", () => setView({ shownLabel: button.dataset.label }));
+    }
     for (const view of section.querySelectorAll(".afa-figs canvas")) linkCell(view);
     live.changed((name) => { if (view.tab === "regions") redraw(name); });
   }
+
+  registerLink({
+    names: ["label"],
+    read(asked) {
+      const value = asked.get("label");
+      if (value == null) return [];
+      if (!["affinity_label", "pseudo_label"].includes(value)) return ["label"];
+      view.shownLabel = value;
+      return [];
+    },
+    write(query) {
+      if (view.tab === "regions" && view.shownLabel !== "pseudo_label") query.set("label", view.shownLabel);
+    },
+  });
 
   registerTab("regions", {
     build,
@@ -249,9 +277,13 @@
       section.classList.toggle("afa-served", !known);
       if (!known) say(text("live.too_large"));
       shows.forEach((show) => show());
+      words();
       draw();
     },
-    selection: draw,
+    selection() {
+      words();
+      draw();
+    },
     opacity() { recolour(section.querySelectorAll(".afa-figs canvas"), marks); },
     cell() { if (data) marks.each(); },
   });

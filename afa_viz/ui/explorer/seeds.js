@@ -37,7 +37,7 @@ const seeds = (() => {
   function paint(canvas) {
     fitFigure(canvas);
     const context = canvas.getContext("2d");
-    context.drawImage(scene.image, 0, 0, canvas.width, canvas.height);
+    paintPicture(canvas, scene.image);
     const [rows, cols] = data.grid;
     const [w, h] = [canvas.width / cols, canvas.height / rows];
     context.strokeStyle = "rgba(255,255,255,.28)";

@@ -1,9 +1,10 @@
-// The decoder's output against the truth: where it is wrong and how, and every stage's score for this picture.
+// The decoder's output against the truth: where it is wrong and how, and every stage's score for this picture. The
+// stages that decide every pixel are bars, and a step has an arrow where `data.steps` holds it against the one before.
 
 {
   const KINDS = ["right", "confused", "missed", "invented"];
   const COLOURS = { confused: [204, 121, 167], missed: [0, 114, 178], invented: [213, 94, 0] };
-  const RUNGS = ["cam", "cam_rw", "cam_par", "pseudo_label", "seg"];
+  const RUNGS = ["cam", "walk_start", "cam_rw", "par_start", "cam_par", "seg"];
   let section = null;
   let errors = null; // of every pixel, a place in KINDS; null where the truth is not known
 
@@ -35,11 +36,11 @@
       fillLegend(find('[data-list="target"]'), areasOf(target, text("seg.not_counted")));
       const counted = errors.reduce((sum, kind) => sum + (kind !== 255), 0) || 1;
       const rows = KINDS.map((name, kind) => [name === "right" ? "none" : `rgb(${COLOURS[name]})`, text(`seg.${name}`),
-        errors.reduce((sum, k) => sum + (k === kind), 0) / counted]);
+        errors.reduce((sum, k) => sum + (k === kind), 0) / counted]).filter(([, , share]) => share);
       fillLegend(find('[data-list="errors"]'), rows);
       figure("errors").querySelector("canvas").setAttribute("aria-label",
         `${text("seg.errors")}: ${rows.map(([, words, share]) => `${words} ${percent(share)}`).join(", ")}`);
-      ladder();
+      scoreRows();
       confusion(label, target);
     }
   }
@@ -55,12 +56,19 @@
 
   const marks = marked((canvas) => markCell(canvas, data.grid, cell(), Boolean(view.pin)));
 
-  function ladder() {
+  /** Stages that are worth a row: what a step starts from only where it is not a row already, and nothing left out. */
+  function rungs() {
+    const starts = data.steps.map(({ before }) => before);
+    return RUNGS.filter((key) => !data.left_out.includes(key) && (data.labels[key] || key === "seg")
+      && (!key.endsWith("_start") || starts.includes(key)));
+  }
+
+  function scoreRows() {
     find('[data-fill="ladder"]').textContent = text("seg.ladder", { name: className(view.label) });
-    find('[data-list="ladder"]').replaceChildren(...RUNGS.map((key, i) => {
-      const { iou, miou, coverage } = data.scores[key];
-      const before = i ? data.scores[RUNGS[i - 1]].iou[view.label] ?? 0 : null;
-      const share = iou[view.label] ?? 0;
+    const iouOf = (key) => data.scores[key].iou[view.label] ?? 0;
+    find('[data-list="ladder"]').replaceChildren(...rungs().map((key) => {
+      const { miou } = data.scores[key];
+      const [share, before] = [iouOf(key), beforeOf(key)];
       const row = document.createElement("div");
       const [name, track, number] = ["span", "div", "span"].map((tag) => document.createElement(tag));
       const [bar, tick] = ["div", "b"].map((tag) => document.createElement(tag));
@@ -70,17 +78,16 @@
       tick.style.left = `${100 * (miou ?? 0)}%`;
       track.append(bar, tick);
       number.textContent = percent(share);
-      if (before != null && Math.abs(share - before) >= 0.0005) {
-        const change = document.createElement("small");
-        change.className = share < before ? "afa-less" : "afa-more";
-        change.textContent = ` ${share < before ? "▼" : "▲"} ${Math.abs(100 * (share - before)).toFixed(1)}`;
-        number.append(change);
-      }
-      if (key === "pseudo_label") name.textContent += ` (${text("seg.of", { share: percent(coverage) })})`;
+      if (before) number.append(" ", deltaOf(share - iouOf(before)));
+      row.dataset.rung = key;
       row.title = text("seg.rung_title", { iou: percent(share), miou: percent(miou) });
       row.append(name, track, number);
       return row;
     }));
+    const left = data.left_out.map((key) => text("seg.left_out", { stage: text(`strip.${key}`) }));
+    const certain = CERTAIN.map((key) => text("seg.certain", { label: text(`strip.${key}`),
+      share: percent(1 - data.shares[key].uncertain), right: percent(data.precision[key].all) }));
+    find('[data-fill="certain"]').textContent = [...left, ...certain].join(" ");
   }
 
   /** Rows: true labels; columns: predicted; each cell the share of the true label's pixels. */

@@ -35,7 +35,7 @@ function paintSeries(canvas, { series, end, top, phases, mark, label }) {
   }
   context.textBaseline = "top";
   context.textAlign = "center";
-  for (const tick of ticksOf(end)) context.fillText(String(tick), at(tick), y(0) + 8);
+  for (const tick of ticksOf(end)) context.fillText(grouped(tick), at(tick), y(0) + 8);
   if (mark != null) {
     context.strokeStyle = plot.ink;
     context.setLineDash([2, 3]);

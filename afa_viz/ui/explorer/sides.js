@@ -29,7 +29,7 @@ const sides = (() => {
 
   function modelWords(name) {
     const snapshot = run?.snapshots.find((s) => s.model === name);
-    return text(snapshot ? "compare.snapshot" : "compare.other_model", { name, iteration: snapshot?.iteration.toLocaleString() });
+    return text(snapshot ? "compare.snapshot" : "compare.other_model", { name, iteration: snapshot?.iteration });
   }
 
   /** What differs, in words; [] where nothing does. */

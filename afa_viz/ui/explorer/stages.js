@@ -1,8 +1,11 @@
-// The stages of one picture in the browser, in the order of explain.py, each kept with the settings it was made with.
+// The stages of one picture in the browser, in the order of pipeline.py, each kept with the settings it was made with.
 // Symbols as in chain.js.
 
 const stages = (() => {
   const { resize, withBackground, transition, walkSteps, kernelByRows, parStep, strongest, cutCam, merge } = chain;
+
+  const STRIDE = 16; // pixels a cell
+  const UNCERTAIN = 255;
 
   // --- every background score at once --------------------------------------------------------------------------------
 
@@ -27,7 +30,8 @@ const stages = (() => {
 
   /**
    * The chain of one picture. Every stage is kept with the settings it was made with, so that a moved setting runs only
-   * what lies below it, and a moved background score only its own half.
+   * what lies below it, and a moved background score only its own half. Two labels leave the CAM: the pseudo label by way
+   * of the walk, and the affinity label without it; both are refined by the same kernel.
    *
    * picture: { size, grid, labels (P), cam (P - 1, H, W) in [0, 1], affinity (N, N), image (3, H, W) in [0, 1] }.
    * The settings are ExplainConfig's, with PAR's w1, w2 and the walk's eps: low, high, bkg_score, radius, power, eps,
@@ -44,6 +48,9 @@ const stages = (() => {
     };
     const small = resize(cam, size, grid);
     const half = (s) => size.map((side) => Math.max(1, Math.floor(side / s.par_downscale)));
+    /** The settings of the affinity label: the same without the walk. */
+    const plain = (s) => (s.use_walk ? { ...s, use_walk: false } : s);
+    const way = (s) => (s.use_walk ? "walked" : "plain"); // what is made on either is kept apart
     const walkOf = (s) => (s.use_walk ? [s.radius, s.power, s.num_steps] : []);
     const parOf = (s) => [s.use_par ? s.num_iters : 0, s.dilations, s.par_downscale];
 
@@ -56,28 +63,67 @@ const stages = (() => {
       () => walkSteps(withBackground(small, cells, beta), matrix(s), count));
     const walked = (s, beta, which) => steps(s, beta, s.use_walk ? s.num_steps : 0, `${which} steps`).at(-1);
     /** Where PAR starts. */
-    const parStart = (s, beta, which) => keep(`${which} start`, [beta, walkOf(s), s.use_walk, s.par_downscale], () => {
+    const parStart = (s, beta, which) => keep(`${way(s)} ${which} start`, [beta, walkOf(s), s.par_downscale], () => {
       if (s.use_walk) return enlarged(walked(s, beta, which), s);
       return withBackground(resize(cam, size, half(s)), half(s)[0] * half(s)[1], beta);
     });
     const enlarged = (scores, s) => resize(resize(scores, grid, size), size, half(s), true);
     /** The maps before PAR and after each of `count` iterations; grown on demand. */
     const parSteps = (s, beta, count, which = "low") => {
-      const maps = keep(`${which} PAR`, [beta, walkOf(s), s.use_walk, s.dilations, s.par_downscale],
+      const maps = keep(`${way(s)} ${which} PAR`, [beta, walkOf(s), s.dilations, s.par_downscale],
         () => [parStart(s, beta, which)]);
       while (maps.length <= count) maps.push(parStep(maps.at(-1), parKernel(s)));
       return maps;
     };
     const iterations = (s) => (s.use_par ? s.num_iters : 0);
-    const table = (s) => keep("table", [walkOf(s), s.use_walk, parOf(s)], () => []);
-    const refined = (s, beta, which) => keep(`${which} refined`, [beta, walkOf(s), s.use_walk, parOf(s)], () => {
+    const table = (s) => keep(`${way(s)} table`, [walkOf(s), parOf(s)], () => []);
+    const refined = (s, beta, which) => keep(`${way(s)} ${which} refined`, [beta, walkOf(s), parOf(s)], () => {
       const known = table(s);
       const ready = known.length === NODES;
       const maps = ready ? between(known, beta) : parSteps(s, beta, iterations(s), which)[iterations(s)];
       return resize(maps, half(s), size);
     });
-    const decided = (s, beta, which) => keep(`${which} label`, [beta, walkOf(s), s.use_walk, parOf(s)],
+    const decided = (s, beta, which) => keep(`${way(s)} ${which} label`, [beta, walkOf(s), parOf(s)],
       () => strongest(refined(s, beta, which), labels));
+    const merged = (s) => keep(`${way(s)} merged`, [s.low, s.high, walkOf(s), parOf(s)],
+      () => merge(decided(s, s.low, "low"), decided(s, s.high, "high")));
+    /** One of the two labels: (H, W). */
+    const label = (s, name) => merged(name === "affinity_label" ? plain(s) : s);
+
+    /** A row of the kernel, or one map of one background score through one iteration of PAR; whether more is left. */
+    function prepareWay(s) {
+      const known = table(s);
+      if (known.length === NODES) return false;
+      if (iterations(s) && rows(s).more()) return true;
+      known.next ??= { maps: parStart(s, nodes[known.length], "table"), refined: [], left: iterations(s) };
+      const { next } = known;
+      if (next.left) {
+        const pixels = next.maps.length / labels.length;
+        const at = next.refined.length * pixels;
+        next.refined.push(parStep(next.maps.subarray(at, at + pixels), parKernel(s)));
+        if (next.refined.length < labels.length) return true;
+        const maps = new Float32Array(next.maps.length);
+        next.refined.forEach((map, i) => maps.set(map, i * pixels));
+        known.next = { maps, refined: [], left: next.left - 1 };
+      }
+      if (!known.next.left) {
+        known.push(known.next.maps);
+        known.next = null;
+      }
+      return known.length < NODES;
+    }
+
+    /** The label of every cell as affinity labels are made from it: of the pixel at its top left or in its middle. */
+    function cellLabels(map, atCentre) {
+      const whole = size.map((side) => Math.floor(side / STRIDE));
+      const lengths = whole.every((count, axis) => count === grid[axis]) ? size : grid.map((count) => count * STRIDE);
+      const [rowsAt, colsAt] = grid.map((count, axis) => Array.from({ length: count },
+        (_, i) => Math.floor(((2 * i + Number(atCentre)) * lengths[axis]) / (2 * count))));
+      return Uint8Array.from({ length: cells }, (_, i) => {
+        const [y, x] = [rowsAt[Math.floor(i / grid[1])], colsAt[i % grid[1]]];
+        return y < size[0] && x < size[1] ? map[y * size[1] + x] : UNCERTAIN; // beyond the picture
+      });
+    }
 
     return {
       ...picture,
@@ -90,29 +136,11 @@ const stages = (() => {
       enlarged,
       /** The label of a single cut through the CAM. */
       cut: (s) => keep("cut", [s.bkg_score], () => cutCam(cam, labels.slice(1), s.bkg_score)),
-      /** Prepare for dragging the background scores, a row of the kernel or one map through one iteration of PAR a call;
-       * whether more is left. */
-      prepare(s) {
-        const known = table(s);
-        if (known.length === NODES) return false;
-        if (iterations(s) && rows(s).more()) return true;
-        known.next ??= { maps: parStart(s, nodes[known.length], "table"), refined: [], left: iterations(s) };
-        const { next } = known;
-        if (next.left) {
-          const pixels = next.maps.length / labels.length;
-          const at = next.refined.length * pixels;
-          next.refined.push(parStep(next.maps.subarray(at, at + pixels), parKernel(s)));
-          if (next.refined.length < labels.length) return true;
-          const maps = new Float32Array(next.maps.length);
-          next.refined.forEach((map, i) => maps.set(map, i * pixels));
-          known.next = { maps, refined: [], left: next.left - 1 };
-        }
-        if (!known.next.left) {
-          known.push(known.next.maps);
-          known.next = null;
-        }
-        return known.length < NODES;
-      },
+      label,
+      cellLabels,
+      /** Prepare for dragging the background scores, a small piece a call, the label that is looked at first; whether more
+       * is left. */
+      prepare: (s, first = "pseudo_label") => (first === "pseudo_label" ? [s, plain(s)] : [plain(s), s]).some(prepareWay),
       /** Everything under these settings: maps (P, …) and labels (H, W), named as in a Trace. */
       run(s) {
         return {
@@ -120,10 +148,12 @@ const stages = (() => {
           cam_rw_high: walked(s, s.high, "high"),
           cam_par: refined(s, s.low, "low"),
           cam_par_high: refined(s, s.high, "high"),
+          cam_refined: refined(plain(s), s.low, "low"),
+          cam_refined_high: refined(plain(s), s.high, "high"),
           low: decided(s, s.low, "low"),
           high: decided(s, s.high, "high"),
-          pseudo_label: keep("merged", [s.low, s.high, walkOf(s), s.use_walk, parOf(s)],
-            () => merge(decided(s, s.low, "low"), decided(s, s.high, "high"))),
+          pseudo_label: label(s, "pseudo_label"),
+          affinity_label: label(s, "affinity_label"),
         };
       },
     };

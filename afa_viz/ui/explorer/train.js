@@ -174,7 +174,9 @@
       colour: style.getPropertyValue(`--${colour}`).trim(), dash }));
     const last = (values) => values.findLast((value) => value != null);
     const numbers = series.flatMap(({ y }) => y).filter((value) => value != null);
-    paintSeries(canvas, { series, end: run.order.iterations, top: top ?? Math.max(1e-9, ...numbers) * 1.05, label,
+    box.hidden = !numbers.length; // axes without numbers say nothing
+    if (box.hidden) return;
+    paintSeries(canvas, { series, end: run.order.iterations, top: top ?? (1.05 * Math.max(...numbers) || 1), label,
       phases: run.phases, mark: moments.length ? at() : null });
     const shown = series.filter(({ y }) => last(y) != null);
     box.querySelector(".afa-legend").replaceChildren(...shown.map(({ key, y, colour, dash }) => {
@@ -189,7 +191,7 @@
   }
 
   function drawCurves() {
-    if (!lines || !run || !figure("losses").clientWidth) return;
+    if (!lines || !run || section.hidden) return;
     drawPlot("losses", LOSSES, lines, null, (value) => Number(value.toPrecision(2)).toString());
     const heads = lines.lr.map((value) => (value == null ? null : value * run.head_multiplier));
     drawPlot("rates", RATES, { encoder: lines.lr, heads }, null, (value) => (value ? value.toExponential(0).replace("-", "−") : "0"));

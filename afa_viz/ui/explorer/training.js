@@ -88,7 +88,7 @@ function trainingRun(key) {
         const name = nameOf(next);
         const raw = JSON.parse(await server.snapshot({ key: data.key, model: run.snapshots[next].model }));
         if (!raw) throw new Error("no such snapshot");
-        if (raw.waiting) await new Promise((done) => { setTimeout(done, AGAIN); });
+        if (raw.waiting || raw.busy) await new Promise((done) => { setTimeout(done, AGAIN); });
         else keep(name, raw.refused ? raw : await opened(raw));
         if (run && name === nameOf(at)) draw();
       }
@@ -149,13 +149,13 @@ function trainingRun(key) {
     figure(name).querySelector("canvas").setAttribute("aria-label", `${all}, ${iterationWords()}`);
   }
 
-  const iterationWords = () => text("training.iteration", { iteration: run.snapshots[at].iteration.toLocaleString() });
+  const iterationWords = () => text("training.iteration", { iteration: run.snapshots[at].iteration });
 
   function draw() {
     if (!data || !run?.snapshots.length) return;
     find('[data-do="frame"]').value = at;
     find('[data-fill="frame"]').textContent = text("training.frame", {
-      iteration: run.snapshots[at].iteration.toLocaleString(), at: at + 1, of: run.snapshots.length });
+      iteration: run.snapshots[at].iteration, at: at + 1, of: run.snapshots.length });
     fill("moment", moment(), section);
     drawFrame();
     const plot = find(".afa-growth");
@@ -199,7 +199,7 @@ function trainingRun(key) {
   function blank(stage) {
     const canvas = figure(stage).querySelector("canvas");
     fitFigure(canvas);
-    canvas.getContext("2d").drawImage(scene.grey, 0, 0, canvas.width, canvas.height);
+    paintPicture(canvas, scene.grey);
     figure(stage).querySelector(".afa-legend")?.replaceChildren();
     if (stage === "affinity" || stage === "cam_rw") title(stage, text(`strip.${stage}`));
     marks.keep([canvas]);
@@ -211,7 +211,7 @@ function trainingRun(key) {
     const frame = frameAt(at);
     const phase = run.phases.find((p) => made <= p.until) ?? run.phases.at(-1);
     const scores = points.find((p) => p.iteration === made);
-    const words = [text("training.after", { iteration: made.toLocaleString() })];
+    const words = [text("training.after", { iteration: made })];
     if (phase) words.push(text(`training.phase_${phase.name}`));
     const number = (key) => (scores[key] == null ? "–" : `${scores[key].toFixed(1)} %`);
     words.push(scores ? text("training.scores", { map: number("map"), cam: number("miou_cam"), walk: number("miou_cam_rw"),

@@ -1,5 +1,7 @@
 // The other side of a comparison: B as the server made it, and of every stage both sides with their difference.
 
+const CERTAIN = ["affinity_label", "pseudo_label"]; // labels that leave pixels out: their IoUs are of different pixels
+
 const versus = (() => {
   let other = null; // B of the explanation with the key `other.of`
   let asked = ""; // what was asked for last
@@ -19,6 +21,7 @@ const versus = (() => {
       if (!raw) throw new Error("nothing to compare");
       const next = raw.refused ? null : { ...await unpacked(raw), of: key };
       if (mine !== asked) return null;
+      if (raw.busy) asked = ""; // the next try asks again
       other = next;
       made.clear();
       return next ?? raw;
@@ -83,7 +86,7 @@ const versus = (() => {
   /** Labels of a stage on both sides. */
   function labels(name) {
     if (name === "seg") return [scene.seg.bytes, other.seg.bytes];
-    if (name === "pseudo_label") return [data.pseudo_label.bytes, other.pseudo_label.bytes];
+    if (CERTAIN.includes(name)) return [data[name].bytes, other[name].bytes];
     return [data.labels[name].bytes, other.stage_labels[name].bytes];
   }
 

@@ -32,6 +32,9 @@
   const looked = (steps, labels, channel, label, name) => ({ steps, labels, channel, label, name,
     maps: steps.map((scores) => plane(scores, channel, cells())) });
 
+  /** Whether the walk starts from seeds, and none is there. */
+  const nothingYet = ({ maps }) => mode === "seeds" && !maps[0].some(Boolean);
+
   // --- regions -------------------------------------------------------------------------------------------------------
 
   const borders = () => scene.target?.bytes ?? live.label();
@@ -93,9 +96,10 @@
     controls(at);
     paint(look, at, region);
     title("after", text("walk.after", { name: look.name, at }));
-    fill("scale", text(mode === "cam" ? (view.shared ? "walk.scale_shared" : "walk.scale_own") : "walk.scale_seeds"), section);
-    fill("marks", text("walk.marks", { name: className(look.label), radius: live.settings.radius,
-      which: text(scene.target ? "walk.by_truth" : "walk.by_label") }), section);
+    const scale = view.shared ? "walk.scale_shared" : "walk.scale_own";
+    fill("scale", nothingYet(look) ? "" : text(mode === "cam" ? scale : "walk.scale_seeds"), section);
+    fill("marks", text("walk.marks", { outline: outlineWords(borders(), "by_label", look.label),
+      radius: live.settings.radius }), section);
     drawLevels(look, at, region);
   }
 
@@ -178,7 +182,8 @@
   // --- the plot ------------------------------------------------------------------------------------------------------
 
   /** From the CAM: whether the cells of the region agree and stand out. From seeds: what has left their region. */
-  function drawLevels({ maps, label }, at, region) {
+  function drawLevels(look, at, region) {
+    const { maps, label } = look;
     const canvas = find(".afa-plot");
     const name = className(label);
     const which = text(scene.target ? "walk.by_truth" : "walk.by_label");
@@ -188,9 +193,9 @@
       : mode === "cam" ? text("walk.leak_nowhere", { name, which }) : leakWords(maps, at, region, { name, which });
     find('[data-fill="leak"]').textContent = words;
     canvas.setAttribute("aria-label", words);
-    canvas.hidden = mode === "cam" && !found;
+    canvas.hidden = mode === "cam" ? !found : nothingYet(look);
     if (found) levels.paint(canvas, found, at, [name, text("walk.others")]);
-    else if (mode === "seeds") paintShares(canvas, maps.map((map) => outside(map, region)), areaOutside(region), at, text("walk.even"));
+    else if (!canvas.hidden) paintShares(canvas, maps.map((map) => outside(map, region)), areaOutside(region), at, text("walk.even"));
   }
 
   function levelWords(found, at, names) {

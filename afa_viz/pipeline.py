@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-import types
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from torch import Tensor
 from afa_viz import classes
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import ImageLike, Labels, fit_size, multi_hot, read_image, read_target
+from afa_viz.scalars import shown
 from afa_viz.stages import one_image
 from afa_viz.trace import Trace
 
@@ -73,7 +72,9 @@ def explain(
     Returns: the `Trace`; the same input gives the same trace.
     Raises: ValueError, FileNotFoundError: for an image, labels or target that can not be used.
     """
-    config = config or ExplainConfig.for_model(model)
+    if not isinstance(model, torch.nn.Module):
+        raise ValueError(f"model is {shown(model)}; expected a network: afa_viz.load_model gives one.")
+    config = ExplainConfig.for_model(model) if config is None else _checked(config)
     class_names, palette = _names(model)
     array = read_image(image)
     truth = None if target is None else read_target(target, array.shape[:2])
@@ -113,6 +114,7 @@ def recompute(
     Raises: ValueError: if the model is needed and missing or another one, or `long_side` changed: explain the
         original image again for that.
     """
+    config = _checked(config)
     changed = {f.name for f in dataclasses.fields(config) if getattr(config, f.name) != getattr(trace.config, f.name)}
     first = next((stage for stage, reads in STAGES.items() if changed.intersection(reads)), None)
     fields = {f.name: getattr(trace, f.name) for f in dataclasses.fields(trace)}
@@ -127,6 +129,12 @@ def recompute(
         )
     kept = {"affinity"} if first == "cam" and not changed.intersection(STAGES["affinity"]) else set()
     return _run(fields, config, first, model, progress, kept)
+
+
+def _checked(config: ExplainConfig) -> ExplainConfig:
+    if not isinstance(config, ExplainConfig):
+        raise ValueError(f"config is {shown(config)}; expected an ExplainConfig, such as ExplainConfig(radius=4).")
+    return config
 
 
 def _made(model: AFA, trace: Trace) -> bool:
@@ -177,13 +185,3 @@ def _training_of(model: AFA) -> dict[str, Any]:
     card = getattr(model, "card", None)
     names = ("affinity_trained_on", "decoder_trained_on", "affinity_at_centre")
     return {} if card is None else {name: getattr(card, name) for name in names}
-
-
-class _CallableModule(types.ModuleType):
-    """`afa_viz.explain(...)` is the function; importing this module must not hide it behind the module's name."""
-
-    def __call__(self, *args, **kwargs) -> Trace:
-        return explain(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _CallableModule
