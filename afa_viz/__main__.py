@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from afa_viz import __version__
-from afa_viz.encodings import print_anything
+from afa_viz.console import prepare_streams
 from afa_viz.settings import nearest
 
 PROGRAM = "python -m afa_viz"
@@ -43,7 +43,7 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Faults of the user are one sentence on stderr."""
-    print_anything()
+    prepare_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     commands = {command.name: command for command in COMMANDS}
     if not arguments or arguments[0] not in commands:

@@ -125,8 +125,8 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
     """Image labels in any form -> (C,) float32 of 0 and 1.
 
     Args:
-        labels: class names or numbers 1..C, one alone or several, in any order; or one value a class, above 0 where
-            the class is present: an array or tensor of length C, or a list of that length of zeros and ones.
+        labels: class names or numbers 1..C, one alone or several, in any order; or one value a class, 1 where it is
+            present and else 0: an array or tensor of length C, or a list of that length of zeros and ones.
         class_names: K names, background first.
     Raises: ValueError: for a name or number that is no class, or another form.
     """
@@ -137,6 +137,8 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
     if vector and len(values) == count:
         if not all(isinstance(value, bool) or as_number(value) is not None for value in values):
             raise ValueError("labels hold NaN or infinite values; expected 0 and 1, one for each class.")
+        if foreign := [value for value in values if value not in (0, 1)]:
+            raise ValueError(f"labels hold {foreign[0]:g}; expected 0 and 1, one for each class, or their names.")
         return torch.tensor([float(value > 0) for value in values])
     hot = torch.zeros(count)
     for value in values:

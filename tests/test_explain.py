@@ -221,6 +221,10 @@ def test_labels_in_any_form(model, labels, present):
         (object(), "labels are <object"),
         ([np.array([1, 0])], r"label array\(\[1, 0\]\)"),
         ([True, False], "label True"),
+        (np.where(np.eye(20)[2] > 0, 255, 0), "labels hold 255; expected 0 and 1"),
+        (torch.eye(20)[3] * -1, "labels hold -1"),
+        (np.eye(20)[4] * 0.9, "labels hold 0.9"),
+        ([255] + [0] * 19, "label 255"),
     ],
 )
 def test_labels_that_are_refused(model, labels, words):

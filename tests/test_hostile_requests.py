@@ -129,7 +129,7 @@ def test_the_server_asks_no_other_host(address, other_host):
         {"data": [None, {"a": [file]}, None, None, None]},
         {"data": [{**file, "path": f"  {there}/x"}, None, None, None, None]},
     ):
-        for path in ("/gradio_api/call/explain", "/gradio_api/queue/join", "/gradio_api/run/explain"):
+        for path in ("/gradio_api/call/explain", "/gradio_api/queue/join"):
             whole = body | {"fn_index": page.functions["explain"], "session_hash": page.session}
             status, answer = post(address, path, json.dumps(whole).encode())
             assert status == 403 and b"fetches nothing from other hosts" in answer, (path, status, answer)

@@ -21,6 +21,7 @@ FLOORS = {
     "afa_viz.classes": 1,
     "afa_viz.settings": 1,
     "afa_viz.inputs": 1,
+    "afa_viz.console": 1,
     "afa_viz.ops": 2,
     "afa_viz.model": 3,
     "afa_viz.stages": 4,

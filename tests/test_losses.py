@@ -254,6 +254,8 @@ def test_labels_without_meaning_are_refused():
         (lambda: losses.segmentation_loss(logits, torch.full((1, 2, 2), 7)), "classes 7 to 7"),
         (lambda: losses.segmentation_loss(logits, torch.full((1, 2, 2), -1)), "class lists"),
         (lambda: losses.classification_loss(torch.zeros(2, 3), torch.full((2, 3), math.nan)), "image_labels holds 6"),
+        (lambda: losses.classification_loss(torch.zeros(2, 3), torch.full((2, 3), 255.0)), "image_labels hold 255"),
+        (lambda: losses.classification_loss(torch.zeros(2, 3), torch.full((2, 3), -1)), "image_labels hold -1"),
         (lambda: metrics.ConfusionMatrix(5).update(torch.tensor([-1, 2]), torch.tensor([1, 2])), "class -1"),
         (lambda: metrics.f1_per_image(torch.full((1, 2), math.nan), torch.ones(1, 2)), "logits holds 2"),
         (lambda: metrics.average_precision(torch.full((1, 2), math.nan), torch.ones(1, 2)), "logits holds 2"),

@@ -18,14 +18,15 @@ from afa_viz.ui import temporary
 ROOT = Path(__file__).parents[1]
 CHILD = """
 import sys, time
+from afa_viz.console import ended_by_signals
 from afa_viz.ui import temporary
-temporary.remove_when_terminated()
-folder = temporary.own_folder()
-(folder / "abc").mkdir()
-(folder / "abc" / "photo.png").write_text("somebody's")
-print(folder, flush=True)
-if sys.argv[1] != "end":
-    time.sleep(60)
+with ended_by_signals():
+    folder = temporary.own_folder()
+    (folder / "abc").mkdir()
+    (folder / "abc" / "photo.png").write_text("somebody's")
+    print(folder, flush=True)
+    if sys.argv[1] != "end":
+        time.sleep(60)
 """
 
 

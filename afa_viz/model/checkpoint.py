@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -26,11 +25,11 @@ from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, some
+from afa_viz.model.weight_files import read_weights
+from afa_viz.model.wrappers import one_network
 from afa_viz.ops.checks import require_finite
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
-CONTAINERS = ("state_dict", "model", "model_state_dict")  # where training programs put the weights
 CLASS_LAYERS = ("decoder.linear_pred.", "classifier.")
 NON_COMMERCIAL = re.compile(r"(nvidia/(mit|segformer)-b|smp-hub/(mit_|segformer-)b).*", re.IGNORECASE)
 HUB_FAULTS: dict[type[Exception], str] = {
@@ -127,7 +126,9 @@ def load_any(
     """
     card_path = None
     if isinstance(source, Mapping):
-        weights = source
+        weights, left_out = one_network(source)
+        if left_out:
+            log.warning("the state dict holds a network more than once: %s.", left_out)
     else:
         path, card_path = checkpoint_files(source)
         weights = read_weights(path)
@@ -196,45 +197,6 @@ def convert(
     layouts.require_fit(path.name, expected, state, f"the {', '.join(card.parts)} of {found}")
     _write(state, Path(dst), card, half)
     return card
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Every tensor of a safetensors file or a pickle, on the CPU, under the names of the file. No code of it runs."""
-    if path.suffix not in SUFFIXES:
-        raise CheckpointError(f"{path.name} is no checkpoint; expected {', '.join(SUFFIXES)}: choose such a file.")
-    ours = path.suffix == ".safetensors"
-    try:
-        with path.open("rb") as file:
-            pointer = file.read(40).startswith(b"version https://git-lfs")
-        packed = not ours and _is_packed(path)
-        if not pointer and not packed:
-            content = safetensors.torch.load_file(path) if ours else torch.load(path, "cpu", weights_only=True)
-            content = packing.unpack(content) if ours else content
-    except Exception as error:  # a broken or hostile file may raise anything
-        advice = (
-            "a whole file: fetch it again" if ours else "whole, plain weights (no code is run): ask for safetensors"
-        )
-        raise CheckpointError(f"{path.name} cannot be read ({type(error).__name__}); expected {advice}.") from None
-    if pointer:
-        raise CheckpointError(f"{path.name} is a Git LFS pointer; expected the weights: run `git lfs pull`.")
-    if packed:
-        raise CheckpointError(
-            f"{path.name} is packed; expected a zip that holds its tensors as they are: save it with torch.save."
-        )
-    for name in CONTAINERS:
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
-            content = content[name]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f"{path.name} is no state dict; expected names and tensors: save model.state_dict().")
-    return {str(key): tensor for key, tensor in content.items()}
-
-
-def _is_packed(path: Path) -> bool:
-    """Whether a zip file promises more bytes than it has; torch packs nothing, so unpacking could only fill memory."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as file:
-        return sum(part.file_size for part in file.infolist()) > path.stat().st_size
 
 
 def _device(device: str | torch.device) -> torch.device:

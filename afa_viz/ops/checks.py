@@ -33,14 +33,25 @@ def require_finite(name: str, tensor: Tensor) -> None:
         )
 
 
+def require_present_or_absent(image_labels: Tensor) -> None:
+    """Raise ValueError unless image labels are finite and lie from 0 (absent) to 1 (present)."""
+    require_finite("image_labels", image_labels)
+    outside = (image_labels < 0) | (image_labels > 1)
+    if outside.any():
+        raise ValueError(
+            f"image_labels hold {image_labels[outside][0].item():g}; expected 0 and 1, one for each class: 255 and "
+            "other marks for a label that is not known are no labels, choose one of the two."
+        )
+
+
 def require_labels(image_labels: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless image labels are finite and have the shape (B, C)."""
+    """Raise ValueError unless image labels are of the shape (B, C) and lie from 0 to 1."""
     if image_labels.shape != shape:
         raise ValueError(
             f"image_labels have shape {tuple(image_labels.shape)}; expected {tuple(shape)}, one value an image and "
             "foreground class: take the labels of these images."
         )
-    require_finite("image_labels", image_labels)
+    require_present_or_absent(image_labels)
 
 
 def require_number(name: str, value: float) -> float:

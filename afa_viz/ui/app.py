@@ -15,7 +15,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
 
 import gradio as gr
-from starlette.middleware import Middleware
+from gradio.routes import App, ORJSONResponse
 
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
@@ -27,9 +27,12 @@ from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
 from afa_viz.ui.dataset.sources import cache_folder, open_source
 from afa_viz.ui.events import bind, bind_link
-from afa_viz.ui.guard import Guard
+from afa_viz.ui.guard import Guard, ServerApp
+from afa_viz.ui.hosts import Host, Names, read_host
+from afa_viz.ui.options import TITLE, Options
 from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
+from afa_viz.ui.questions import Questions
 from afa_viz.ui.registry import Registry, discover, named
 from afa_viz.ui.session import Session
 from afa_viz.ui.temporary import own_folder, sweep_regularly
@@ -39,39 +42,11 @@ from afa_viz.ui.upload_route import UploadRoute
 from afa_viz.ui.uploads import Uploads
 from afa_viz.ui.words import fill_in
 
-PACKAGE = Path(__file__).parents[1]
 log = logging.getLogger(__name__)
 
-TITLE = "AFA Viz: from image labels to masks"
+SESSIONS = 1000  # visitors whose last values gradio keeps
 REST = 3.0  # seconds without an explanation for a visitor, before the next example is explained ahead
 HEAD = fill_in('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the page is started with.
-
-    Attributes:
-        checkpoints: sources for `load_model`; none: everything in `checkpoint_folder`.
-        examples: folder with `examples.json`.
-        device: of the models. warm: explain all examples ahead, in the background.
-        data: images of the Data set tab, see `dataset.sources.open_source`. split: of them.
-        cache: folder for rendered scenes and scores; None: `dataset.sources.cache_folder`.
-        train: whether the page may train. runs: folder of its trainings.
-        train_arguments: added to each training's command, for a smaller world.
-    """
-
-    checkpoints: tuple[str, ...] = ()
-    checkpoint_folder: Path = PACKAGE.parent / "checkpoints"
-    examples: Path = PACKAGE / "examples"
-    device: str = "auto"
-    warm: bool = True
-    data: str = "sandbox"
-    split: str | None = None
-    cache: Path | None = None
-    train: bool = False
-    runs: Path = Path("runs/page")
-    train_arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +93,7 @@ def build(options: Options | None = None) -> Page:
         bind(callbacks, picture, picker, controls, explorer)
         bind_link(demo, callbacks, picture, picker, controls, explorer)
         _bind_api(Api(session, answers), answers.exports.folder)
-    demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS)
+    demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # nothing runs beside the queue
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
     sweep_regularly(uploads.tidy, answers.exports.tidy)
@@ -197,8 +172,29 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-def serve(page: Page, **options) -> tuple:
-    """`demo.launch` with what this page needs."""
+class GuardedApp(App):
+    """Gradio's server behind a `Guard`: outside of everything that gradio adds, its answers to CORS included.
+
+    Uploads are taken by `UploadRoute` in gradio's place.
+    """
+
+    def __init__(self, guard: Callable[[ServerApp], Guard], uploads: Uploads) -> None:
+        super().__init__(default_response_class=ORJSONResponse, openapi_url=None)
+        self._guard, self._uploads = guard, uploads
+
+    def build_middleware_stack(self) -> ServerApp:
+        """What every request goes through first."""
+        return self._guard(UploadRoute(super().build_middleware_stack(), self._uploads))
+
+
+def serve(page: Page, names: Names | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
+    """`demo.launch` with what this page needs, whatever gradio's own variables of the environment say.
+
+    Args:
+        names: of the server; None: those of the address that it is bound to.
+        frames: sites that may show the page in a frame.
+    """
+    bound = read_host(options.get("server_name") or "127.0.0.1") or Host("localhost")
     return page.demo.launch(
         theme=theme(),
         head=f"<style>{style()}</style>",  # `css=` would lose the container queries
@@ -209,6 +205,14 @@ def serve(page: Page, **options) -> tuple:
         run_history=False,
         footer_links=["api"],
         max_threads=EVENT_THREADS,
-        app_kwargs={"middleware": [Middleware(Guard), Middleware(UploadRoute, uploads=page.uploads)]},
+        ssr_mode=False,  # Node.js would answer in front of the guard
+        num_workers=0,  # and so would processes for files
+        mcp_server=False,
+        pwa=False,
+        state_session_capacity=SESSIONS,
+        _app=GuardedApp(
+            functools.partial(Guard, names=names or Names(bound), frames=frames, check=Questions(page.demo).check),
+            page.uploads,
+        ),
         **options,
     )

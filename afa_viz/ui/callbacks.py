@@ -198,7 +198,8 @@ class Callbacks:
 
     def change_labels(self, picture: str, model: str, labels: list[str], *settings) -> tuple:
         """Other image labels; none: predicted ones, which are then shown."""
-        request = self.session.request(picture, model, labels or [], self._config(model, settings))
+        labels = [] if labels is None else labels
+        request = self.session.request(picture, model, labels, self._config(model, settings))
         return self.answers.stages(request), gr.skip() if labels else self._present(request)
 
     def change_settings(
@@ -212,8 +213,9 @@ class Callbacks:
         """
         values = dict(zip(["left_out", *(s.field for s in SLIDERS)], settings, strict=True))
         low, high = values["bkg_score_low"], values["bkg_score_high"]
-        numbers = all(isinstance(value, (int, float)) for value in (low, high))  # anything else is refused below
-        if numbers and low > high:
+        scores = [slider for slider in SLIDERS if slider.field in ("bkg_score_low", "bkg_score_high")]
+        fit = all(slider.fits(values[slider.field]) for slider in scores)  # anything else is refused below
+        if fit and low > high:
             other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
             values[other] = values.get(moved, high)
         before = self.session.request_of(shown)

@@ -18,19 +18,21 @@ UPLOADED = "(...inputs) => window.afaUploaded?.(inputs) ?? inputs"
 
 def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
     """Bind them all, but for the address. What they compute is limited by the session; uploads wait for each other."""
-    options: dict = {"concurrency_id": "page", "concurrency_limit": PAGE_EVENTS, "api_visibility": "private"}
+    options: dict = {  # values come as they were sent: the callbacks check them
+        "concurrency_id": "page", "concurrency_limit": PAGE_EVENTS, "api_visibility": "private", "preprocess": False
+    }  # fmt: skip
     photographs = {**options, "concurrency_id": "photographs", "concurrency_limit": PHOTOGRAPH_EVENTS}
     turns, turn = callbacks.turns, gr.Number(visible=False)
     settings = [controls.left_out, *controls.sliders.values()]
     opened = [explorer, controls.labels, picture]
     now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
 
-    def open_example(request: gr.Request, event: gr.SelectData, *args):
+    def open_example(request: gr.Request, event: gr.EventData, *args):
         def call(*args):
             yield callbacks.open_example(*args)
 
         *rest, number = args
-        return polite(3)(only(3)(turns.opening))(request.session_hash, call, number, event.index, *rest)
+        return polite(3)(only(3)(turns.opening))(request.session_hash, call, number, _part(event._data, "index"), *rest)
 
     # A press that comes while another is answered is answered too, and with its own event: gradio keeps the first one's
     # for what it defers.
@@ -48,13 +50,13 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
         show_progress_on=explorer, trigger_mode="multiple", js=OPENED, **options,
     )  # fmt: skip
 
-    def open_upload(request: gr.Request, path, labels, *args):
-        if path is None:  # the browser takes the file away when something else was chosen while it came
+    def open_upload(request: gr.Request, file, labels, *args):
+        if file is None:  # the browser takes the file away when something else was chosen while it came
             yield nothing(4)
             return
         *rest, number = args
         call = partial(callbacks.open_upload, labels=labels)
-        yield from polite_steps(4)(turns.opening)(request.session_hash, call, number, path, *rest)
+        yield from polite_steps(4)(turns.opening)(request.session_hash, call, number, _part(file, "path"), *rest)
 
     picker.upload.upload(
         open_upload, [picker.upload, controls.labels, controls.model, *settings, turn], [*opened, picker.gallery],
@@ -115,8 +117,14 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
         return change_settings("all", request, *args)
 
     controls.reset.click(
-        polite(len(settings))(callbacks.reset), controls.model, settings, queue=False, api_visibility="private"
-    ).then(after_reset, [picture, *controls.inputs], [explorer, *scores], **now)
+        polite(len(settings))(callbacks.reset), controls.model, settings, api_visibility="private",
+        show_progress="hidden", preprocess=False,
+    ).then(after_reset, [picture, *controls.inputs], [explorer, *scores], **now)  # fmt: skip
+
+
+def _part(sent: object, name: str) -> object:
+    """One entry of what a browser sends; None where there is none."""
+    return sent.get(name) if isinstance(sent, dict) else None
 
 
 def bind_link(

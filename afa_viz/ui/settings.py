@@ -26,12 +26,20 @@ class Slider:
         return getattr(config, self.field)
 
     def read(self, value: object) -> float:
-        """A value that somebody sent, of the setting's own type. Raises: Refusal: for one that it can not have."""
-        number = as_whole(value) if self.whole else as_number(value)
-        if number is None or not self.low <= number <= self.high:
+        """A value that was sent, of the setting's own type. Raises: Refusal: for one that it cannot have."""
+        number = self._number(value)
+        if number is None:
             key = "refused.setting_whole" if self.whole else "refused.setting_range"
             raise Refusal(english(key, name=self.label, value=quoted(value, 20), low=self.low, high=self.high))
         return number
+
+    def fits(self, value: object) -> bool:
+        """Whether `read` takes it."""
+        return self._number(value) is not None
+
+    def _number(self, value: object) -> float | None:
+        number = as_whole(value) if self.whole else as_number(value)
+        return number if number is not None and self.low <= number <= self.high else None
 
     @property
     def whole(self) -> bool:

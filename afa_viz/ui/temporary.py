@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import signal
 import tempfile
 import threading
 import time
@@ -55,18 +54,6 @@ def _locked(parent: Path) -> tuple[Path, FileLock]:
     with suppress(OSError, NotImplementedError):  # a file system without locks: nobody else sweeps it either
         lock.acquire()
     return (folder, lock) if folder.is_dir() else _locked(parent)  # another process took it for one that was left
-
-
-def remove_when_terminated() -> None:
-    """Remove the folder when the process is told to end (SIGTERM), too: Python then ends without another word."""
-
-    def end(number: int, frame: object) -> None:
-        for folder, _ in _made:
-            shutil.rmtree(folder, ignore_errors=True)
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    signal.signal(signal.SIGTERM, end)
 
 
 def sweep_regularly(*tidy: Callable[[], None], every: float = SWEEP_EVERY) -> None:

@@ -229,7 +229,7 @@ def write_voc_layout(
     """Write the data set in PASCAL VOC's layout and return its folder.
 
     JPEGImages/*.jpg, SegmentationClass/*.png and parts/*.png (palette images),
-    ImageSets/Segmentation/{split}.txt, and labels.csv with columns name, classes (separated by spaces).
+    ImageSets/Segmentation/{split}.txt, classes.txt, and labels.csv with columns name, classes (separated by spaces).
 
     Args:
         counts: number of scenes a split; by default the lengths of `SandboxDataset`.
@@ -251,6 +251,7 @@ def write_voc_layout(
                 indexed.save(folders[kind] / f"{name}.png")
             rows.append((name, " ".join(CLASSES[i] for i in np.flatnonzero(scene.image_labels))))
         (folders["ImageSets/Segmentation"] / f"{split}.txt").write_text("\n".join(names) + "\n")
+    (out / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
     with open(out / "labels.csv", "w", newline="") as file:
         csv.writer(file).writerows([("name", "classes"), *rows])
     return out
