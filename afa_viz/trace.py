@@ -21,6 +21,9 @@ LONGEST_REASON = 300  # letters of what is wrong with a file
 _ADDED = ("cam_refined", "cam_refined_high", "affinity_label")  # files of earlier versions lack them
 
 
+NOT_KEPT = "the attention of stages 1 to 3 was not kept (keep_attention is 'last_stage')."
+
+
 @dataclass(frozen=True, eq=False)  # equal only to itself: tensors have no single truth value
 class Trace:
     """All stages of one image, in the order `image, cam, attention, affinity, cam_rw, cam_par, regions,
@@ -40,7 +43,7 @@ class Trace:
         raw_cam: (C, h, w) float32: the class activation of the image as it is, from which `cam` begins; negative
             values are kept. None in files of an earlier version.
         attn_logits: one (heads, queries, keys) float32 map a block: q k^T before scale and softmax. Stages 1 to 3
-            have fewer keys than queries.
+            have fewer keys than queries; None for their blocks where `config.keep_attention` is "last_stage".
         attn_scales: the factor before softmax, one a block; see `attn_probs`.
         query_grids, key_grids: (rows, columns) of queries and keys, one a block.
         affinity_weight, affinity_bias: (heads of the last two blocks,) and (1,): the learned combination.
@@ -69,7 +72,7 @@ class Trace:
     labels_given: bool
     class_logits: Tensor
     raw_cam: Tensor | None
-    attn_logits: tuple[Tensor, ...]
+    attn_logits: tuple[Tensor | None, ...]
     attn_scales: tuple[float, ...]
     query_grids: tuple[tuple[int, int], ...]
     key_grids: tuple[tuple[int, int], ...]
@@ -107,9 +110,52 @@ class Trace:
         """Labels (1..C) of the classes in `image_labels`."""
         return tuple(int(c) + 1 for c in self.image_labels.nonzero().flatten())
 
+    @property
+    def kept_blocks(self) -> range:
+        """Numbers of the blocks whose attention was kept: all, or those of the last stage."""
+        missing = sum(logits is None for logits in self.attn_logits)
+        return range(missing, len(self.attn_logits))
+
+    def logits(self, block: int) -> Tensor:
+        """`attn_logits` of one block: (heads, queries, keys); negative numbers count from the end.
+
+        Raises: ValueError: for a block that there is not, or whose attention was not kept.
+        """
+        blocks = len(self.attn_logits)
+        found = self.attn_logits[block] if -blocks <= block < blocks else None
+        if found is None:
+            raise ValueError(
+                f"got block {block}; expected {self.kept_blocks.start} to {blocks - 1}: "
+                + (f"this network has {blocks} blocks." if not self.kept_blocks.start else NOT_KEPT)
+            )
+        return found
+
     def attn_probs(self, block: int) -> Tensor:
-        """Attention of one block after scale and softmax: (heads, queries, keys), each query sums to 1."""
-        return (self.attn_logits[block] * self.attn_scales[block]).softmax(dim=-1)
+        """Attention of one block after scale and softmax: (heads, queries, keys), each query sums to 1.
+
+        Raises: ValueError: as `logits`.
+        """
+        return (self.logits(block) * self.attn_scales[block]).softmax(dim=-1)
+
+    def __repr__(self) -> str:
+        """A line for the image, and one for every stage with its shape."""
+        (height, width), (rows, cols) = self.image.shape[:2], self.grid
+        names = ", ".join(self.class_names[label] for label in self.present) or "no class"
+        given = "given" if self.labels_given else "predicted"
+        lines = [f"Trace of {height} x {width} pixels, {rows} x {cols} cells, image labels ({given}): {names}"]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                lines.append(f"  {field.name}: {_shape(value)} {str(value.dtype).removeprefix('torch.')}")
+            elif field.name == "attn_logits":
+                first, last = self.logits(self.kept_blocks.start), self.logits(-1)
+                kept = (
+                    f"{len(value)} blocks"
+                    if len(self.kept_blocks) == len(value)
+                    else (f"last {len(self.kept_blocks)} of {len(value)} blocks")
+                )
+                lines.append(f"  attn_logits: {kept}, {_shape(first)} to {_shape(last)}")
+        return "\n".join(lines)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one compressed `.npz` file, whole or not at all; returns its path."""
@@ -117,7 +163,7 @@ class Trace:
         if path.suffix != ".npz":
             raise ValueError(f"{path.name} does not end in .npz; expected a name like trace.npz.")
         arrays = {name: value.numpy() for name in FIELDS if (value := getattr(self, name)) is not None}
-        arrays |= {f"attn_logits_{i}": logits.numpy() for i, logits in enumerate(self.attn_logits)}
+        arrays |= {f"attn_logits_{i}": self.logits(i).numpy() for i in self.kept_blocks}
         meta = {
             "format": FORMAT,
             "labels_given": self.labels_given,
@@ -152,7 +198,7 @@ class Trace:
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
             config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
             fields: dict[str, Any] = {name: tensors.get(name) for name in FIELDS} | {
-                "attn_logits": tuple(tensors[f"attn_logits_{i}"] for i in range(len(meta["attn_scales"]))),
+                "attn_logits": _blocks(tensors, len(meta["attn_scales"]), meta["config"].get("keep_attention")),
                 "attn_scales": tuple(meta["attn_scales"]),
                 "query_grids": tuple((rows, cols) for rows, cols in meta["query_grids"]),
                 "key_grids": tuple((rows, cols) for rows, cols in meta["key_grids"]),
@@ -182,3 +228,16 @@ class Trace:
         from afa_viz.figures.report import write_report  # the one lazy step up: docs/decisions/002-trace-report.md
 
         return write_report(self, path)
+
+
+def _shape(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape))
+
+
+def _blocks(arrays: dict[str, Tensor], count: int, keep_attention: str | None) -> tuple[Tensor | None, ...]:
+    """The attention of every block in a file. Raises: KeyError: for one that should be there and is not."""
+    found = tuple(arrays.get(f"attn_logits_{i}") for i in range(count))
+    first = next((i for i, block in enumerate(found) if block is not None), count)
+    if None in found[first:] or first == count or (first > 0 and keep_attention != "last_stage"):
+        raise KeyError("attn_logits")
+    return found

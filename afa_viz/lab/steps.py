@@ -94,7 +94,7 @@ def step_named(name: str) -> Step:
 def options(trace: Trace, step: Step) -> tuple[str, ...]:
     """Codes of what can be chosen; empty for other kinds of answers."""
     return {
-        "heads": tuple(str(head + 1) for head in range(trace.attn_logits[-1].shape[0])),
+        "heads": tuple(str(head + 1) for head in range(trace.logits(-1).shape[0])),
         "affinity": MUTUALS,
         "walk": CHANGES,
         "par": tuple(str(distance) for distance in trace.config.dilations),

@@ -106,7 +106,7 @@ class Answers:
         """
         (request, trace), block, logits = self._found(asked), asked["block"], asked["logits"]
         head, cell = asked.get("head"), _cell(asked.get("cell"))
-        if not _whole(block) or not 0 <= block < len(trace.attn_logits):
+        if not _whole(block) or block not in trace.kept_blocks:
             raise KeyError("block")
         if not isinstance(logits, bool):
             raise KeyError("logits")
@@ -170,9 +170,9 @@ class Answers:
         request, trace = self._found(asked)
         label, cell = self._view(asked, trace)
         block, head = asked["block"], asked["head"]
-        if not _whole(block, len(trace.attn_logits)):
+        if not _whole(block) or block not in trace.kept_blocks:
             raise KeyError("block")
-        if head != -1 and not _whole(head, trace.attn_logits[block].shape[0]):
+        if head != -1 and not _whole(head, len(trace.logits(block))):
             raise KeyError("head")
         if not isinstance(asked["tab"], str):
             raise KeyError("tab")
@@ -259,4 +259,4 @@ def photo_mark(picture: str) -> str | None:
 
 def scene_key(request: Request) -> str:
     """Names what settings below the network do not change."""
-    return f"{request.model}/{request.picture}/{request.config.long_side}"
+    return f"{request.model}/{request.picture}/{request.config.long_side}/{request.config.keep_attention}"
