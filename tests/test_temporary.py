@@ -72,7 +72,7 @@ def test_it_goes_at_the_end(tmp_path, how):
     if how != "end":
         assert (folder / "abc" / "photo.png").exists()
         process.send_signal(how)
-    assert process.wait(20) == (0 if how == "end" else -how)
+    assert process.wait(20) == (0 if how == "end" else 128 + how)
     assert not list(tmp_path.iterdir())
 
 
