@@ -3,7 +3,7 @@
     model = afa_viz.load_model("checkpoints/sandbox")
     trace = afa_viz.explain(model, "photo.jpg")
 
-Names are loaded on first use: importing the package costs nothing. `afa_viz.explain` is a module that can be called.
+Names are loaded on first use: importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "load_model": "afa_viz.model.checkpoint",
-    "explain": "afa_viz.explain",
-    "recompute": "afa_viz.explain",
+    "explain": "afa_viz.pipeline",
+    "recompute": "afa_viz.pipeline",
     "Trace": "afa_viz.trace",
     "ExplainConfig": "afa_viz.config",
     "TrainConfig": "afa_viz.config",
@@ -27,8 +27,8 @@ __all__ = ["ExplainConfig", "Trace", "TrainConfig", "__version__", "explain", "l
 if TYPE_CHECKING:
     from afa_viz import ops
     from afa_viz.config import ExplainConfig, TrainConfig
-    from afa_viz.explain import explain, recompute
     from afa_viz.model.checkpoint import load_model
+    from afa_viz.pipeline import explain, recompute
     from afa_viz.trace import Trace
 
 
@@ -36,4 +36,8 @@ def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'afa_viz' has no attribute {name!r}")
     module = import_module(_HOME[name])
-    return module if name in ("ops", "explain") else getattr(module, name)
+    return module if name == "ops" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from afa_viz import __version__
+from afa_viz.console import prepare_streams
 from afa_viz.settings import nearest
 
 PROGRAM = "python -m afa_viz"
@@ -42,6 +43,7 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Faults of the user are one sentence on stderr."""
+    prepare_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     commands = {command.name: command for command in COMMANDS}
     if not arguments or arguments[0] not in commands:
@@ -55,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(module.run(args) or 0)
     except SystemExit as stop:  # argparse has said what is wrong, or has helped
         return stop.code if isinstance(stop.code, int) else FAULT
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return getattr(stop, "exit_code", INTERRUPTED)
     except (ValueError, OSError) as error:
         return _fault(_told(error))
     except ModuleNotFoundError as error:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
+from afa_viz.scalars import as_list, shown
+from afa_viz.setting_checks import EXPLAIN_CHECKS, PART_CHECKS, TRAIN_CHECKS, check
+from afa_viz.spelling import named_settings
 
+
+@named_settings
 @dataclass(frozen=True)
 class ExplainConfig:
     """How one image is explained. Changing a field recomputes its stage and the ones below it, nothing above.
@@ -18,7 +23,8 @@ class ExplainConfig:
         label_threshold: predicted image labels are the classes whose logit exceeds it; if none does, the best one.
         scales: of the multi-scale CAM; scale 1 always runs (SPEC.md section 5).
         flip: fuse with the mirrored image (SPEC.md section 5).
-        symmetric: learn the affinity from S + S^T (SPEC.md section 4); False is an ablation.
+        symmetric: the affinity is made from S + S^T (SPEC.md section 4); False takes 2 S with the same weights,
+            which were learned for S + S^T: an ablation at test time.
         bkg_score: background score of a single cut through the CAM (SPEC.md section 11).
         bkg_score_low, bkg_score_high: beta_l and beta_h of the pseudo label (SPEC.md section 11).
         use_walk: False cuts the pseudo label from the CAM itself: an ablation.
@@ -29,6 +35,8 @@ class ExplainConfig:
         num_iters: of PAR (SPEC.md section 7: 10 for VOC, 15 for COCO).
         dilations: of PAR, in pixels of the image it runs on (SPEC.md section 7).
         par_downscale: PAR runs on an image this many times smaller (SPEC.md section 8: 2).
+        keep_attention: which blocks' attention the trace keeps: "all", or "last_stage", the one that the affinity is
+            learned from, which takes much less memory for large images. Changes nothing else.
     Raises: ValueError: for a value out of range.
     """
 
@@ -48,32 +56,13 @@ class ExplainConfig:
     num_iters: int = 10
     dilations: tuple[int, ...] = (1, 2, 4, 8, 12, 24)
     par_downscale: int = 2
+    keep_attention: str = field(default="all", repr=False)  # not part of the method: what is computed is the same
 
     def __post_init__(self) -> None:
-        def require(good: bool, name: str, expected: str) -> None:
-            if not good:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}.")
-
-        for name in ("scales", "dilations"):  # a list, as JSON has it, is meant as the same setting
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("long_side", "num_steps", "num_iters", "par_downscale"):
-            value = getattr(self, name)
-            require(value is None or value % 1 == 0, name, "a whole number")
-            object.__setattr__(self, name, value if value is None else int(value))
-        require(all(d % 1 == 0 for d in self.dilations), "dilations", "whole numbers of pixels")
-        object.__setattr__(self, "dilations", tuple(int(d) for d in self.dilations))
-        require(not math.isnan(self.label_threshold), "label_threshold", "a number")
-        require(self.long_side is None or 32 <= self.long_side <= 2048, "long_side", "None or 32 to 2048 pixels")
-        require(len(self.scales) > 0 and all(0.25 <= s <= 4 for s in self.scales), "scales", "scales from 0.25 to 4")
-        for name in ("bkg_score", "bkg_score_low", "bkg_score_high"):
-            require(0 <= getattr(self, name) <= 1, name, "a number from 0 to 1")
-        require(self.bkg_score_low <= self.bkg_score_high, "bkg_score_low", "at most bkg_score_high")
-        require(0 <= self.radius <= 128, "radius", "0 to 128 cells")
-        require(0 < self.power <= 32, "power", "a number above 0 and up to 32")
-        require(0 <= self.num_steps <= 64, "num_steps", "0 to 64")
-        require(0 <= self.num_iters <= 100, "num_iters", "0 to 100")
-        require(len(self.dilations) > 0 and all(d >= 1 for d in self.dilations), "dilations", "at least one, all >= 1")
-        require(1 <= self.par_downscale <= 8, "par_downscale", "1 to 8")
+        """Check every setting and keep it as Python's own type: equal settings are equal, and JSON takes them."""
+        check(self, EXPLAIN_CHECKS)
+        if self.bkg_score_low > self.bkg_score_high:
+            raise ValueError(f"bkg_score_low is {self.bkg_score_low}; expected at most bkg_score_high.")
 
     @classmethod
     def for_model(cls, model: Any, **changes: Any) -> ExplainConfig:
@@ -88,6 +77,7 @@ class ExplainConfig:
         return cls(**own | changes)
 
 
+@named_settings
 @dataclass(frozen=True)
 class CurriculumStage:
     """A part of a training run with its own images, batch and learning rate.
@@ -103,6 +93,7 @@ class CurriculumStage:
         topk_start, topk_end: share of the cells that top-k pooling averages, moved linearly through the stage.
         half_size: probability that a batch is shown at half the crop size, with twice the images, so that the small
             scale of multi-scale tests is known to the network.
+    Raises: ValueError: for a value out of range.
     """
 
     iterations: int
@@ -116,7 +107,11 @@ class CurriculumStage:
     topk_end: float = 1.0
     half_size: float = 0.0
 
+    def __post_init__(self) -> None:
+        check(self, PART_CHECKS)
 
+
+@named_settings
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run. Defaults are the published VOC run (SPEC.md sections 10 to 12).
@@ -151,8 +146,12 @@ class TrainConfig:
         accumulate: batches whose gradients are averaged before each step of the optimiser: on one device, as many as
             the published run had devices reproduce its batch.
         ema: decay of a running mean of the weights that is evaluated and exported in their place; 0 switches it off.
+        max_bad_steps: steps in a row that may be left out because a loss or a gradient is not finite; one more stops
+            the run. 5: one bad batch is an accident, and the scale of "fp16" finds itself apart from these; six in a
+            row, each on other images, come from weights that no further batch mends.
         official_parity: run the CAM passes in training mode with the decoder, as the reference does.
         rng_seed: of every random number.
+    Raises: ValueError: for a value out of range, or settings that do not go together.
     """
 
     backbone: str = "mit_b1"
@@ -191,22 +190,18 @@ class TrainConfig:
     amp: str = "off"
     accumulate: int = 1
     ema: float = 0.0
+    max_bad_steps: int = field(default=5, repr=False)  # does not change what is learned
     official_parity: bool = False
     rng_seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.affinity_target not in ("cam", "seg"):
-            raise ValueError(f"affinity_target is {self.affinity_target!r}; expected 'cam' (VOC) or 'seg' (COCO).")
-        if self.amp not in ("off", "bf16", "fp16"):
-            raise ValueError(f"amp is {self.amp!r}; expected 'off', 'bf16' or 'fp16'.")
-        if self.accumulate < 1:
-            raise ValueError(f"accumulate is {self.accumulate}; expected 1 or more batches a step.")
-        if self.seg_scales[:1] != (1.0,) or not all(0.25 <= scale <= 2 for scale in self.seg_scales):
-            raise ValueError(f"seg_scales is {self.seg_scales}; expected 1.0 and then others from 0.25 to 2.")
-        if not 0 <= self.ema < 1:
-            raise ValueError(f"ema is {self.ema}; expected 0 (off) or a decay below 1, like 0.999.")
-        if self.crop_size % 32:
-            raise ValueError(f"crop_size is {self.crop_size}; expected a multiple of 32, so that every grid fits.")
+        check(self, TRAIN_CHECKS)
+        if not isinstance(self.explain, ExplainConfig):
+            raise ValueError(f"explain is {shown(self.explain)}; expected an ExplainConfig.")
+        parts = as_list(self.curriculum)
+        if parts is None or not all(isinstance(part, CurriculumStage) for part in parts):
+            raise ValueError(f"curriculum is {shown(self.curriculum)}; expected a list of CurriculumStage.")
+        object.__setattr__(self, "curriculum", tuple(parts))
         if not 0 <= self.cam_iters <= self.joint_after <= self.max_iters:
             raise ValueError(
                 f"got cam_iters {self.cam_iters}, joint_after {self.joint_after}, max_iters {self.max_iters}; "
@@ -217,6 +212,13 @@ class TrainConfig:
                 f"the curriculum has {sum(s.iterations for s in self.curriculum)} iterations but max_iters is "
                 f"{self.max_iters}; expected equal numbers."
             )
+        for number, end in enumerate(accumulate(part.iterations for part in self.curriculum)):
+            part = self.curriculum[number]
+            if not part.single_objects and end - 1 > self.cam_iters and part.crop_size % 32:
+                raise ValueError(
+                    f"curriculum[{number}].crop_size is {part.crop_size}; expected a multiple of 32, so that every "
+                    "grid of its pseudo labels fits."
+                )
 
 
 SANDBOX_CURRICULUM = (
@@ -340,6 +342,13 @@ PRESETS = {
     "folder": VOC,
     **QUICK,
 }
+
+
+def in_every_part(config: TrainConfig, names: Iterable[str]) -> TrainConfig:
+    """The config with settings that parts of its curriculum have too taken over by all of them: who asks for a batch
+    size or a learning rate means the steps that are made."""
+    shared = {name: getattr(config, name) for name in names if name in PART_CHECKS and hasattr(config, name)}
+    return replace(config, curriculum=tuple(replace(part, **shared) for part in config.curriculum))
 
 
 def at_length(config: TrainConfig, iterations: int) -> TrainConfig:

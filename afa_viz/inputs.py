@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from afa_viz.scalars import as_number, as_whole, plain, shown
+
 ImageLike = Image.Image | np.ndarray | str | os.PathLike[str]
-Labels = str | int | Sequence[str] | Sequence[int] | np.ndarray | Tensor
+Labels = str | int | np.integer | Sequence[str] | Sequence[int] | np.ndarray | Tensor
 
 MAX_16_BIT = 65535
 ORIENTATION = 0x0112  # EXIF: how the camera was held, 1 to 8
@@ -77,8 +79,10 @@ def rgb(image: Image.Image, upright: bool = True, long_side: int | None = None) 
         raise ValueError("the image has grey levels that are not whole numbers; expected 8 or 16 bits: convert it.")
     kind = "RGBA" if image.has_transparency_data else "RGB"
     image = image if image.mode == kind else image.convert(kind)
-    if long_side is not None:
-        image.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
+    longest = max(image.size)
+    if long_side is not None and longest > long_side:  # never in place: without conversion it is the caller's image
+        size = (max(1, round(image.width * long_side / longest)), max(1, round(image.height * long_side / longest)))
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     if kind == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return np.asarray(image if turn is None else image.transpose(turn))
@@ -121,22 +125,20 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
     """Image labels in any form -> (C,) float32 of 0 and 1.
 
     Args:
-        labels: class names or numbers 1..C, one alone or several, in any order; or one value a class, above 0 where
-            the class is present: an array or tensor of length C, or a list of that length of zeros and ones.
+        labels: class names or numbers 1..C, one alone or several, in any order; or one value a class, 1 where it is
+            present and else 0: an array or tensor of length C, or a list of that length of zeros and ones.
         class_names: K names, background first.
     Raises: ValueError: for a name or number that is no class, or another form.
     """
-    if isinstance(labels, (Tensor, np.ndarray)):
-        values = labels.detach().cpu().tolist() if isinstance(labels, Tensor) else labels.tolist()
-    else:
-        values = [labels] if isinstance(labels, (str, int)) else list(labels)
-    values = values if isinstance(values, list) else [values]
+    values = _values(labels)
     count = len(class_names) - 1
-    numeric = all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in values)
-    vector = isinstance(labels, (Tensor, np.ndarray)) or all(value in (0, 1) for value in values)
-    if numeric and vector and len(values) == count:
-        if not np.isfinite(values).all():
+    numeric = all(isinstance(value, (bool, int, float)) for value in values)
+    vector = numeric and (isinstance(labels, (Tensor, np.ndarray)) or all(value in (0, 1) for value in values))
+    if vector and len(values) == count:
+        if not all(isinstance(value, bool) or as_number(value) is not None for value in values):
             raise ValueError("labels hold NaN or infinite values; expected 0 and 1, one for each class.")
+        if foreign := [value for value in values if value not in (0, 1)]:
+            raise ValueError(f"labels hold {foreign[0]:g}; expected 0 and 1, one for each class, or their names.")
         return torch.tensor([float(value > 0) for value in values])
     hot = torch.zeros(count)
     for value in values:
@@ -144,15 +146,27 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
     return hot
 
 
+def _values(labels: Labels) -> list:
+    """Image labels as a list of names, numbers or booleans, all of them Python's own."""
+    labels = plain(labels)
+    if isinstance(labels, (Tensor, np.ndarray)):
+        return labels.tolist()
+    if isinstance(labels, (str, bool, int, float)):
+        return [labels]
+    if isinstance(labels, (bytes, Mapping)) or not isinstance(labels, Iterable):
+        raise ValueError(f"labels are {shown(labels)}; expected class names or numbers, one alone or a list of them.")
+    return [plain(label) for label in labels]
+
+
 def _class_number(label: object, class_names: Sequence[str]) -> int:
     if isinstance(label, str):
         if label not in class_names[1:]:
             raise ValueError(f"{label!r} is not a class of this model; expected some of {', '.join(class_names[1:])}.")
         return class_names.index(label, 1)
-    number = float(label) if isinstance(label, (int, float, np.number)) else 0.0
-    if not number.is_integer() or not 1 <= number < len(class_names):
+    number = as_whole(label)
+    if number is None or not 1 <= number < len(class_names):
         raise ValueError(
-            f"label {label} is not a class of this model; expected 1 to {len(class_names) - 1}, names, or one value "
-            "for each class."
+            f"label {shown(label)} is not a class of this model; expected 1 to {len(class_names) - 1}, names, or one "
+            "value for each class."
         )
-    return int(number)
+    return number

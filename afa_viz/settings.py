@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import json
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+from afa_viz.spelling import nearest, refuse_unknown
+from afa_viz.structured_text import parse_json, parse_toml, read_text
+
+__all__ = ["apply_mapping", "apply_settings", "field_types", "nearest", "read_settings"]
 
 Config = TypeVar("Config")
 
@@ -33,8 +36,7 @@ def apply_settings(config: Config, settings: Sequence[str]) -> Config:
         if not equals or not key:
             raise ValueError(f"got the setting {setting!r}; expected key=value, like {_example(config)}.")
         kinds = field_types(config)
-        if key not in kinds:
-            raise ValueError(f"there is no setting {key!r}; {_nearest(key, list(kinds))}.")
+        refuse_unknown([key], list(kinds))
         changes[key] = _parse(key, kinds[key], text.strip())
     return _replaced(config, changes)
 
@@ -47,20 +49,13 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of settings {path}; expected TOML or JSON with key = value.")
     try:
-        held = json.loads(path.read_text(encoding="utf-8")) if path.suffix.lower() == ".json" else _read_toml(path)
+        parse = parse_json if path.suffix.lower() == ".json" else parse_toml
+        held = parse(read_text(path))
     except ValueError as error:  # of both parsers, and of text that is none
         raise ValueError(f"{path} can not be read ({error}); expected TOML or JSON with key = value.") from error
     if not isinstance(held, dict):
         raise ValueError(f"{path} holds a {type(held).__name__}; expected names and values of settings.")
     return held
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        import tomllib
-    except ModuleNotFoundError:
-        raise ValueError("TOML needs Python 3.11 or newer: write the same as JSON") from None
-    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def apply_mapping(config: Config, values: Mapping[str, Any], within: str = "") -> Config:
@@ -75,12 +70,25 @@ def apply_mapping(config: Config, values: Mapping[str, Any], within: str = "") -
     """
     hints = typing.get_type_hints(type(config))
     names = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
+    values = _nested(values)
+    if unknown := [name for name in values if name not in names]:
+        refuse_unknown(unknown, list(dict.fromkeys([*names, *field_types(config)])), within)
     changes: dict[str, Any] = {}
     for name, value in values.items():
-        if name not in names:
-            raise ValueError(f"there is no setting {within + name!r}; {_nearest(name, names)}.")
         changes[name] = _typed(within + name, hints[name], value, getattr(config, name))
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"explain.radius": 5}` as `{"explain": {"radius": 5}}`, which is what it means."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        outer, dot, inner = name.partition(".")
+        if dot and isinstance(found.get(outer, {}), Mapping):
+            found[outer] = {**found.get(outer, {}), inner: value}
+        else:
+            found[name] = {**found[name], **value} if name in found and isinstance(value, Mapping) else value
+    return found
 
 
 def _typed(key: str, kind: Any, value: Any, present: Any = None) -> Any:
@@ -109,6 +117,7 @@ WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", 
 
 def _blank(key: str, kind: Any, value: Mapping[str, Any]) -> Any:
     """A new dataclass of a list in a file; its fields without default come from the file."""
+    refuse_unknown(value, [f.name for f in dataclasses.fields(kind)], f"{key}.")
     required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
     missing = [name for name in required if name not in value]
     if missing:
@@ -127,18 +136,6 @@ def field_types(config: Any, prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + field.name] = hints[field.name]
     return found
-
-
-def nearest(word: str, words: Sequence[str]) -> str | None:
-    """The word most like a mistyped one, or None if none is near."""
-    by_last = {w.rsplit(".", 1)[-1]: w for w in reversed(words)}
-    close = difflib.get_close_matches(word, words, n=1) or difflib.get_close_matches(word, list(by_last), n=1)
-    return by_last.get(close[0], close[0]) if close else None
-
-
-def _nearest(key: str, keys: Sequence[str]) -> str:
-    close = nearest(key, keys)
-    return f"the nearest is {close!r}" if close else f"expected one of {', '.join(keys)}"
 
 
 def _example(config: Any) -> str:

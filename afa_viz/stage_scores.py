@@ -10,6 +10,7 @@ Symbols: H W pixels, K classes with background.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import torch
@@ -23,7 +24,9 @@ from afa_viz.stages.refine import kept_channels, par_size
 from afa_viz.stages.walk import walk_start
 from afa_viz.trace import Trace
 
-STAGES = ("cam", "walk_start", "cam_rw", "par_start", "cam_par", "affinity_label", "pseudo_label", "seg")
+STAGES = (
+    "cam", "walk_start", "cam_rw", "par_start", "cam_refined", "cam_par", "affinity_label", "pseudo_label", "seg",
+)  # fmt: skip
 STEPS = {"cam_rw": "walk_start", "cam_par": "par_start", "seg": "cam_par"}  # stage -> the one before, in order
 CERTAIN = ("affinity_label", "pseudo_label")  # labels that leave pixels undecided
 REGIONS = {"background": pseudo_label.BACKGROUND, "foreground": pseudo_label.FOREGROUND,
@@ -55,33 +58,47 @@ def steps(config: ExplainConfig) -> dict[str, str]:
     return {stage: before for stage, before in STEPS.items() if stage not in left_out(config)}
 
 
+def distinct(stages: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    """Stages of different labels: with the walk PAR starts from its scores, without it the walk is its own start."""
+    return [stage for stage in stages if stage != ("cam_rw" if "cam_rw" in left_out else "par_start")]
+
+
 def stage_labels(trace: Trace) -> dict[str, Tensor]:
     """(H, W) uint8 label that every stage would give, in the order of `STAGES`.
 
-    cam: cut once at `bkg_score`, as the published validation does. The next four take the strongest score at image
-    size with the low background score. walk_start: of the walk's start, softmax over [beta_l, CAM] on the grid. cam_rw:
-    of the walk; left out, of its start. par_start: of what PAR starts from: the walk's scores, or the softmax of the
-    CAM where the walk is left out. cam_par: after PAR. affinity_label, pseudo_label and seg as they are.
+    cam: cut once at `bkg_score`, as the published validation does. Those of `stage_maps`: the strongest score.
+    affinity_label, pseudo_label and seg as they are.
     """
-    config, size = trace.config, tuple(trace.image.shape[:2])
     used = kept_channels(trace.image_labels)
-    start = walk_start(trace.cam[None], trace.image_labels[None], trace.grid, config.bkg_score_low)[0]
-
-    def strongest(scores: Tensor) -> Tensor:
-        return pseudo_label.label_of(cams.resize(scores[None], size)[0], used)
-
-    walked = strongest(trace.cam_rw[used])
+    cut = pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], trace.config.bkg_score)[0]
     labels = {
-        "cam": pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], config.bkg_score)[0],
-        "walk_start": strongest(start[used]),
-        "cam_rw": walked,
-        "par_start": walked if config.use_walk else strongest(_cam_start(trace, used)),
-        "cam_par": strongest(trace.cam_par[used]),
+        "cam": cut,
+        **{stage: pseudo_label.label_of(scores, used) for stage, scores in stage_maps(trace).items()},
         "affinity_label": trace.affinity_label,
         "pseudo_label": trace.pseudo_label,
         "seg": trace.seg,
     }
     return {stage: label.to(torch.uint8) for stage, label in labels.items()}
+
+
+def stage_maps(trace: Trace) -> dict[str, Tensor]:
+    """(P, H, W) scores of the present classes, background first, with the low background score: one rule decides all.
+
+    walk_start: the walk's start, softmax over [beta_l, CAM] on the grid, enlarged. cam_rw: the walk's scores; left out,
+    its start. par_start: what PAR starts from: the walk's scores, or the softmax of the CAM where the walk is left out.
+    cam_refined: after PAR without the walk. cam_par: after PAR.
+    """
+    size = tuple(trace.image.shape[:2])
+    used = kept_channels(trace.image_labels)
+    start = walk_start(trace.cam[None], trace.image_labels[None], trace.grid, trace.config.bkg_score_low)[0, used]
+    walked = cams.resize(trace.cam_rw[used][None], size)[0]
+    return {
+        "walk_start": cams.resize(start[None], size)[0],
+        "cam_rw": walked,
+        "par_start": walked if trace.config.use_walk else cams.resize(_cam_start(trace, used)[None], size)[0],
+        "cam_refined": trace.cam_refined[used],
+        "cam_par": trace.cam_par[used],
+    }
 
 
 def _cam_start(trace: Trace, used: Tensor) -> Tensor:

@@ -113,6 +113,16 @@ def affinity_teacher(trace: Trace) -> str:
     return "pseudo_label" if trace.affinity_trained_on == "pseudo_label" else "affinity_label"
 
 
+def taught_by(trace: Trace, label: str) -> tuple[str, ...] | None:
+    """Which of "affinity" and "decoder" learned from a label, "affinity_label" or "pseudo_label", last.
+
+    None where that is not known; empty where neither did.
+    """
+    known = {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on}
+    found = tuple(part for part, teacher in known.items() if teacher == label)
+    return found if found or None not in known.values() else None
+
+
 def target_cells(trace: Trace, at_centre: bool | None = None) -> Tensor:
     """(h, w) uint8 label of every cell, from which affinity labels are made; 255 uncertain or beyond the image.
 

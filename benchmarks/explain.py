@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 import afa_viz
-from afa_viz import explain as flow
+from afa_viz import pipeline
 from afa_viz.config import ExplainConfig
 from afa_viz.model.afa import AFA, build_afa
 from benchmarks import machine
@@ -52,7 +52,7 @@ def stage_times() -> Iterator[dict[str, float]]:
 
         return run
 
-    stages = flow._STAGE_FUNCTIONS
+    stages = pipeline._STAGE_FUNCTIONS
     with mock.patch.dict(stages, {name: timed(name, stage) for name, stage in stages.items()}):
         yield spent
 
@@ -104,7 +104,7 @@ def figures_of(report: dict[str, Any]) -> list[Figure]:
 
 def table(report: dict[str, Any]) -> str:
     """Times beside targets, then the share of each stage."""
-    stages = list(flow.STAGES)
+    stages = list(pipeline.STAGES)
     lines = [
         machine.heading(report["machine"]),
         "",

@@ -68,7 +68,7 @@ def configure(part: CurriculumStage, changes: dict, labels: bool) -> TrainConfig
 
 
 COLUMNS = {
-    "map": "mAP", "miou_cam": "CAM", "miou_cam_rw": "+ walk", "miou_cam_par": "+ PAR",
+    "map": "mAP", "miou_cam": "CAM, cut once", "miou_cam_rw": "walk", "miou_cam_par": "walk, PAR",
     "miou_seg": "decoder, one size", "miou_seg_multi_scale": "decoder, three sizes and flips",
 }  # fmt: skip
 KEPT = {

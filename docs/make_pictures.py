@@ -34,7 +34,7 @@ def draw_strip() -> None:
     model = afa_viz.load_model(ROOT / "checkpoints" / "sandbox", device="cpu")
     target = np.asarray(Image.open(folder / f"{EXAMPLE}_mask.png"))
     trace = afa_viz.explain(model, folder / f"{EXAMPLE}.png", labels=LABELS, target=target)
-    Image.fromarray(strip(trace, columns=5)).save(OUT / "strip.png", optimize=True)
+    Image.fromarray(strip(trace)).save(OUT / "strip.png", optimize=True)
 
 
 def shoot_app(chromium: str) -> None:

@@ -21,7 +21,7 @@ from pathology_page import page
 from tqdm import tqdm
 
 from afa_viz.data.sandbox import HOMES, PART_NAMES, SandboxDataset, read_recipe
-from afa_viz.evaluation import STAGES, Ladder, Sample, score_samples
+from afa_viz.evaluation import Ladder, Sample, score_samples
 from afa_viz.evaluation.parts import ALL, RIGHT
 from afa_viz.figures.charts import save
 from afa_viz.figures.pathologies import change_chart
@@ -30,7 +30,7 @@ from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
 HERE = Path(__file__).parent
-USED = STAGES[:-1]
+USED = ("cam", "walk_start", "cam_rw", "cam_par", "seg")  # decide every pixel; the first by another rule
 SETTINGS = {  # knob of the default recipe -> what it means
     "default": "the world as the model was trained on it",
     "shared_body=0": "each quadruped has a coat of its own",
@@ -59,7 +59,7 @@ MISSED, GAINED_WALK, GAINED_PAR, HAD, LOST_WALK, LOST_PAR = range(6)  # pixels o
 @dataclass
 class Counts:
     """Of one setting: per scene and stage, (n, K, K) confusions, (n, 2) all and right pixels of each compared part,
-    and (n, 6) fates of the part's pixels after the CAM."""
+    and (n, 6) fates of the part's pixels after the start of the walk."""
 
     ladder: Ladder
     confusions: dict[str, list[np.ndarray]] = field(default_factory=lambda: {stage: [] for stage in USED})
@@ -78,7 +78,7 @@ def count(model, scenes: SandboxDataset, name: str) -> Counts:
     samples = (Sample(s.image, s.image_labels, s.mask, s.parts, s.context) for s in (scenes[i] for i in bar))
     counts: Counts | None = None
     for sample, one in score_samples(model, samples, watch=lambda trace: latest.__setitem__(0, trace)):
-        counts = counts or Counts(Ladder.empty(USED, one.class_names))
+        counts = counts or Counts(Ladder.empty(one.matrices, one.class_names))
         counts.ladder.add(one)
         quadrupeds = one.quadrupeds()
         for stage in USED:
@@ -99,12 +99,15 @@ def count(model, scenes: SandboxDataset, name: str) -> Counts:
 
 
 def fates(trace: Trace, sample: Sample, part: str, classes: list[int]) -> list[int]:
-    """What walk and PAR make of the pixels of a part that the CAM missed, and of those that it had."""
+    """What walk and PAR make of the pixels of a part that the walk's start missed, and of those that it had.
+
+    All three are decided by one rule, so that only the walk and PAR change anything.
+    """
     labels = stage_labels(trace)
     truth = torch.from_numpy(sample.target)
     here = torch.from_numpy(sample.parts == PART_NAMES.index(part)) & torch.isin(truth, torch.tensor(classes))
-    cam, walked, refined = (labels[stage] == truth for stage in ("cam", "cam_rw", "cam_par"))
-    missed, had = here & ~cam, here & cam
+    start, walked, refined = (labels[stage] == truth for stage in ("walk_start", "cam_rw", "cam_par"))
+    missed, had = here & ~start, here & start
     kinds = (missed, missed & walked, missed & refined, had, had & ~walked, had & ~refined)
     return [int(kind.sum()) for kind in kinds]
 
@@ -172,13 +175,13 @@ def by_home(default: Counts) -> dict[str, Any]:
     """mIoU of the default setting over scenes whose classes are all at home, and over those where none is."""
     found = {}
     for name, ladders in (("at home", default.home), ("away", default.away)):
-        whole = Ladder.empty(USED, default.ladder.class_names)
+        whole = Ladder.empty(default.ladder.matrices, default.ladder.class_names)
         for one in ladders:
             whole.add(one)
         if ladders:
             found[name] = {
                 "images": len(ladders),
-                **{stage: round(100 * s.miou, 2) for stage, s in whole.scores().items()},
+                **{stage: round(100 * whole.scores()[stage].miou, 2) for stage in USED},
             }
     return found
 

@@ -27,7 +27,13 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "presets.md"
 BUNDLED = ROOT / "checkpoints" / "sandbox"
 LOSSES = {"loss_cls": "classification", "loss_seg": "segmentation", "loss_aff": "affinity"}
-SCORES = {"map": "mAP", "miou_cam": "CAM", "miou_cam_rw": "+ walk", "miou_cam_par": "+ PAR", "miou_seg": "prediction"}
+SCORES = {
+    "map": "mAP",
+    "miou_cam": "cut CAM",
+    "miou_cam_rw": "walk",
+    "miou_cam_par": "walk, PAR",
+    "miou_seg": "prediction",
+}
 TEXT = """# Short trainings
 
 Presets for a lesson on a laptop without GPU, as the Train tab and `python -m afa_viz train --config NAME` have them.
@@ -37,7 +43,7 @@ two free cores shares the work between them; a slow or busy one needs longer. Sc
 validation scenes at the preset's own size: they move by some points from run to run, and compare with each other
 only. This page is written by `python docs/measure_presets.py`.
 
-| preset | iterations | time | of it rendering | losses, first → last | mAP | CAM mIoU | + walk | + PAR | prediction |
+| preset | iterations | time | of it rendering | losses, first → last | mAP | cut CAM | walk | + PAR | prediction |
 |---|---|---|---|---|---|---|---|---|---|
 {rows}
 
@@ -50,8 +56,8 @@ WORDS = """What to expect, honestly:
 - `ten_minutes` goes on with scenes and then with all three losses. The numbers rise visibly; the model is still far
   from the bundled one, which trained for longer on many more pictures.
 - `two_minutes_on` and `ten_minutes_on` begin with all three losses and the published pooling, the maximum, in place of
-  top-k. At first the classification loss is high, since the strongest cell alone speaks louder than the mean of many;
-  it falls, and the CAM draws back to the most telling part. Scores of the CAM may fall: that is the point. The
+  top-k. At first the classification loss is high, since the maxima of all channels speak louder than the mean of many
+  cells; it falls, and the CAM changes with it. Scores of the CAM may fall: that is the point. The
   segmentation loss need not fall, since its labels change with the CAM.
 - Other poolings: `--set pooling=avg` or `pooling=topk`, with any of them.
 """

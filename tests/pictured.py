@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import explain
 from afa_viz.model.afa import build_afa
+from afa_viz.pipeline import explain
 from afa_viz.trace import Trace
 
 HEIGHT, WIDTH = 70, 96  # 5 x 6 cells

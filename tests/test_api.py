@@ -18,6 +18,7 @@ from afa_viz.figures import colour, stages
 from afa_viz.figures.poster import facts, poster, swatches
 from afa_viz.figures.strip import strip
 from afa_viz.ops import dense_crf
+from afa_viz.stage_scores import stage_scores
 from afa_viz.steps import with_crf
 from afa_viz.trace import Trace
 from afa_viz.ui.answers import Answers
@@ -73,6 +74,15 @@ def test_explain_gives_the_numbers_of_the_trace(api, session):
     truth, seg = trace.target.numpy(), trace.seg.numpy()
     shown = [((seg == i) & (truth == i)).sum() / ((seg == i) | (truth == i)).sum() for i in np.unique(truth)]
     assert found["miou"]["seg"] == pytest.approx(np.mean(shown)) and sum(found["regions"].values()) == pytest.approx(1)
+    table = stage_scores(trace)
+    assert found["miou"] == {stage: score["miou"] for stage, score in table.items()}
+    assert found["coverage"] == {stage: score["coverage"] for stage, score in table.items()}
+    assert found["changes"] == {  # none credits the walk, which is left out
+        "cam_par": table["cam_par"]["miou"] - table["par_start"]["miou"],
+        "seg": table["seg"]["miou"] - table["cam_par"]["miou"],
+    }
+    assert found["left_out"] == ["cam_rw"] and found["steps"] == {"cam_par": "par_start", "seg": "cam_par"}
+    assert found["affinity_label"] == found["pseudo_label"]  # without the walk they are one
     predicted = api.explain(None, "example:scene0", [], None, None)
     assert not predicted["labels_given"] and predicted["key"] != found["key"]
     assert api.explain(None, "example:photo", None, None, None)["miou"] is None
@@ -170,8 +180,8 @@ def test_the_documented_example_runs(options, tmp_path, monkeypatch):
 
 
 def test_the_picture_says_what_it_is(trace):
-    picture = poster(trace, 6, (1, 1), "Two discs", columns=5, side=120)
-    inner = strip(trace, 6, (1, 1), 5, 120)
+    picture = poster(trace, 6, (1, 1), "Two discs", side=120)
+    inner = strip(trace, 6, (1, 1), 120)
     assert (picture[72 : 72 + len(inner)] == inner).all()
     assert (picture[:72] < 128).any() and "Image labels given: bird, cat." in facts(trace)
     legend = {words: tuple(shown[8, 8]) for words, shown in swatches(trace)}
@@ -199,7 +209,7 @@ def bundled(tmp_path, monkeypatch):
     "picture, tab, config, drawn",
     [
         ("example:default_024", "cam", {"num_iters": 3, "flip": False}, lambda t: stages.cam(t, 7)),
-        ("data:val_0003", "compare", {"use_par": False}, lambda t: strip(t, 7, (1, 2), columns=5)),
+        ("data:val_0003", "compare", {"use_par": False}, lambda t: strip(t, 7, (1, 2))),
     ],
 )
 def test_the_program_makes_the_same_view(bundled, picture, tab, config, drawn, capsys):
@@ -225,7 +235,7 @@ def test_the_program_makes_both_sides_of_a_comparison(bundled, monkeypatch):
     exec(compile(code, "copied", "exec"), names)
     wanted = with_crf(bundled.trace(other))
     assert torch.equal(names["trace"].cam_par, trace.cam_par) and torch.equal(names["other"].cam_par, wanted.cam_par)
-    assert (np.asarray(Image.open("other.png")) == strip(wanted, 7, (1, 2), columns=5)).all()
+    assert (np.asarray(Image.open("other.png")) == strip(wanted, 7, (1, 2))).all()
 
 
 def test_the_program_of_a_snapshot_names_its_file(options, session, answers, key):

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import explain
 from afa_viz.figures import affinity, attention, maps
 from afa_viz.model.afa import build_afa
+from afa_viz.pipeline import explain
 from afa_viz.steps import target_affinity, target_cells
 from afa_viz.trace import Trace
 from afa_viz.ui import payload, payload_attention

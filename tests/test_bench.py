@@ -14,7 +14,7 @@ from browser import missing
 import afa_viz
 from afa_viz.__main__ import main
 from afa_viz.commands import bench
-from afa_viz.explain import STAGES
+from afa_viz.pipeline import STAGES
 from benchmarks import explain as explain_benchmark
 from benchmarks import figures, machine, par_forms
 from benchmarks import par as par_benchmark

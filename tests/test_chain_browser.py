@@ -17,10 +17,10 @@ from PIL import Image
 from afa_viz import stage_scores as scores
 from afa_viz.classes import SANDBOX_CLASSES, palette
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import recompute
 from afa_viz.figures.maps import colour_limits
 from afa_viz.model.afa import build_afa
 from afa_viz.ops import par
+from afa_viz.pipeline import recompute
 from afa_viz.steps import label_cells, par_steps, walk_steps
 from afa_viz.trace import Trace
 from afa_viz.ui import payload

@@ -15,9 +15,9 @@ from app_fixtures import SIDE, prepare, tiny
 from afa_viz import stage_scores as scores
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import explain
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ops import dense_crf
+from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_labels
 from afa_viz.steps import with_crf
 from afa_viz.ui import compare

@@ -16,8 +16,8 @@ from afa_viz.classes import VOC_CLASSES
 from afa_viz.data.catalogue import open_images
 from afa_viz.data.check import check
 from afa_viz.data.folder import open_folder
-from afa_viz.data.images import read_mask
 from afa_viz.data.label_files import read_label_file
+from afa_viz.data.masks import read_mask
 from afa_viz.data.sbd import write_train_aug
 from afa_viz.data.voc import open_voc
 
@@ -131,8 +131,8 @@ def test_a_label_file_never_runs_code(voc, monkeypatch):
 
 
 def test_masks_in_colour_or_with_foreign_numbers_are_refused(tmp_path):
-    Image.new("RGB", (4, 4)).save(tmp_path / "colour.png")
-    with pytest.raises(ValueError, match="mode RGB; expected a palette or grey PNG"):
+    Image.new("RGB", (4, 4), (12, 34, 56)).save(tmp_path / "colour.png")
+    with pytest.raises(ValueError, match=r"mode RGB with the colour \(12, 34, 56\); expected a palette or grey PNG"):
         read_mask(tmp_path / "colour.png", 21)
     save_mask(np.array([[0, 21, 255, 90]], np.uint8), tmp_path / "ids.png")
     with pytest.raises(ValueError, match="holds 21, 90; expected 0 to 20"):
@@ -270,7 +270,7 @@ def test_folder_faults_are_sentences(tmp_path):
     with pytest.raises(ValueError, match="'cta'.*the nearest is 'cat'"):
         open_folder(tmp_path)
     labels.unlink()
-    with pytest.raises(ValueError, match="no image labels; expected the file labels.csv, the masks"):
+    with pytest.raises(ValueError, match="no image labels; expected the file labels.csv, .*the masks"):
         open_folder(tmp_path)
     with pytest.raises(ValueError, match="the nearest is 'folder'"):
         open_images("foldr", tmp_path)

@@ -23,9 +23,9 @@ from afa_viz.ui.answers import Answers
 from afa_viz.ui.callbacks import Callbacks
 from afa_viz.ui.dataset import scoring as scoring_module
 from afa_viz.ui.dataset.answers import DataSetAnswers
-from afa_viz.ui.dataset.browse import PAGE, View, listing, ordered
+from afa_viz.ui.dataset.browse import PAGE, View, listing, ordered, progress
 from afa_viz.ui.dataset.images import THUMBNAIL, DataSet, public_id
-from afa_viz.ui.dataset.scoring import STAGES, Score, Scorer, Table
+from afa_viz.ui.dataset.scoring import STAGES, TABLES_KEPT, Job, Score, Scorer, Table
 from afa_viz.ui.dataset.sources import SandboxScenes, cache_folder, open_source
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.registry import Registry, discover
@@ -33,7 +33,7 @@ from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS
 
 DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)
-PLAIN = {"order": "set", "stage": "seg", "before": "cam", "class_name": "", "page": 0}
+PLAIN = {"order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0}
 
 
 class Discs:
@@ -226,6 +226,52 @@ def test_the_worker_scores_the_set_and_keeps_it(scorer, session, dataset, monkey
     assert len(Scorer(session, DataSet(Discs(4), dataset.cache)).table("tiny", ExplainConfig())) == 0  # another set
 
 
+@pytest.mark.parametrize("error", [ValueError("shapes differ"), KeyError("cam"), RuntimeError("out of memory")])
+def test_an_error_of_ours_ends_the_run_and_is_told(scorer, session, dataset, monkeypatch, caplog, error):
+    def broken(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring_module, "explain", broken)
+        scorer.start("tiny", ExplainConfig())
+        finish(scorer)
+    table = scorer.table("tiny", ExplainConfig())
+    assert len(table) == 0 and table.broken() == 0, "no image is to blame"
+    said = progress(dataset, table, None)["failure"]
+    assert said == f"Scoring stopped at {dataset.ids[0]}: something went wrong on the server, and its log says what."
+    assert any(record.exc_info and record.exc_info[1] is error for record in caplog.records)
+    key = session.request("data:disc_1", "tiny").key
+    session.trace(session.request("data:disc_1", "tiny"))
+    answers = DataSetAnswers(session, dataset, scorer)
+    assert json.loads(answers.dataset_scoring({"key": key, "do": "look"}))["failure"] == said
+    scorer.start("tiny", ExplainConfig())  # another attempt
+    finish(scorer)
+    assert len(table) == 3 and "failure" not in progress(dataset, table, None)
+
+
+def test_weights_that_do_not_load_are_no_unreadable_images(options, tmp_path):
+    registry = Registry({**discover(options.checkpoint_folder), "gone": str(tmp_path / "gone.safetensors")}, "cpu")
+    session = Session(registry, options.examples)
+    dataset = DataSet(Discs(), tmp_path / "cache")
+    scorer = Scorer(session, dataset)
+    scorer._job = Job("gone", ExplainConfig(), Table(tmp_path / "scores.json"))
+    job = scorer._job
+    scorer._work(job)
+    assert job.table.broken() == 0 and "The model gone can not be loaded" in job.table.failure
+
+
+def test_a_few_tables_are_kept_and_that_of_the_run_always(scorer):
+    first = scorer.table("tiny", ExplainConfig(radius=0))
+    tables = [first, *(scorer.table("tiny", ExplainConfig(radius=radius)) for radius in range(1, TABLES_KEPT))]
+    for radius, table in enumerate(tables):
+        assert scorer.table("tiny", ExplainConfig(radius=radius)) is table
+    scorer._job = Job("tiny", ExplainConfig(radius=0), first)
+    scorer.table("tiny", ExplainConfig(radius=20))
+    assert scorer.table("tiny", ExplainConfig(radius=0)) is first
+    assert scorer.table("tiny", ExplainConfig(radius=3)) is tables[3] and len(scorer._tables) == TABLES_KEPT
+    assert scorer.table("tiny", ExplainConfig(radius=1)) is not tables[1]
+
+
 def test_the_worker_gives_way_and_stops(scorer, session, dataset):
     session._explaining = 1  # somebody explains, and does not end
     scorer.start("tiny", ExplainConfig())
@@ -270,7 +316,8 @@ def scored(tmp_path):
     table = Table(tmp_path / "scores.json")
     for place, (cam, walk, cow) in enumerate([(0.5, 0.3, 0.1), (0.2, 0.6, 0.9), (0.4, 0.4, 0.2), (0.3, 0.8, 0.4)]):
         table.put(
-            dataset.ids[place], Score({"cam": cam, "cam_rw": walk}, {"cam": {"cow": 0.5}, "cam_rw": {"cow": cow}})
+            dataset.ids[place],
+            Score({"walk_start": cam, "cam_rw": walk}, {"walk_start": {"cow": 0.5}, "cam_rw": {"cow": cow}}),
         )
     return dataset, table
 
@@ -281,7 +328,7 @@ def scored(tmp_path):
      ("gained", [3, 1, 2, 0, 4])],
 )  # fmt: skip
 def test_images_are_ordered_and_unscored_ones_come_last(scored, order, first):
-    assert ordered(*scored, View(order, "cam_rw", "cam"))[:5] == first
+    assert ordered(*scored, View(order, "cam_rw", "walk_start"))[:5] == first
 
 
 def test_a_class_filters_and_orders_by_its_own_iou(scored):
@@ -293,7 +340,7 @@ def test_a_class_filters_and_orders_by_its_own_iou(scored):
 
 def test_pages_and_the_overview(scored):
     dataset, table = scored
-    page = listing(dataset, table, View("lost", "cam_rw", "cam"), None)
+    page = listing(dataset, table, View("lost", "cam_rw", "walk_start"), None)
     assert len(page["cards"]) == PAGE and page["pages"] == 2 and page["matching"] == 30
     assert page["overview"]["means"]["cam_rw"] == pytest.approx((0.3 + 0.6 + 0.4 + 0.8) / 4)
     assert [page["overview"][name] for name in ("scored", "better", "worse", "compared")] == [4, 2, 1, 4]
@@ -301,7 +348,7 @@ def test_pages_and_the_overview(scored):
     last = listing(dataset, table, View(page=10**9), None)
     assert last["page"] == 1 and [card["id"] for card in last["cards"]] == list(dataset.ids[PAGE:])
     empty = listing(dataset, table, View(class_name="unicorn"), None)
-    assert empty["cards"] == [] and empty["pages"] == 1 and empty["overview"]["means"]["cam"] is None
+    assert empty["cards"] == [] and empty["pages"] == 1 and empty["overview"]["means"]["walk_start"] is None
     assert "secret" not in json.dumps(page)
 
 

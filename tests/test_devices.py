@@ -83,8 +83,8 @@ def test_walk_and_par_run_where_the_network_is(here, there, sample, use_walk, mo
 def test_labels_are_predicted_and_settings_changed(here, there, sample):
     trace = afa_viz.explain(there, sample.image, config=SMALL)
     changed = dataclasses.replace(SMALL, num_iters=1, num_steps=2)
-    again = afa_viz.explain.recompute(trace, changed)
-    scales = afa_viz.explain.recompute(trace, dataclasses.replace(changed, scales=(1.0,)), model=there)
+    again = afa_viz.recompute(trace, changed)
+    scales = afa_viz.recompute(trace, dataclasses.replace(changed, scales=(1.0,)), model=there)
     expected = afa_viz.explain(here, sample.image, config=changed)
     assert torch.equal(trace.image_labels, expected.image_labels)
     torch.testing.assert_close(again.cam_par, expected.cam_par, rtol=1e-4, atol=1e-5)

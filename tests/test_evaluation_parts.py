@@ -16,7 +16,6 @@ from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import CLASSES, Recipe, SandboxDataset
 from afa_viz.evaluation import PartCounts, Sample, ThresholdSweep, evaluate_samples, score_samples, write_scores
 from afa_viz.evaluation.parts import UNCERTAIN
-from afa_viz.explain import explain, recompute
 from afa_viz.figures.colour import MAGNITUDE, table
 from afa_viz.figures.ladder import ladder_chart, part_chart, sweep_chart, write_plots
 from afa_viz.figures.training import training_chart, write_training_plot
@@ -24,6 +23,7 @@ from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ops.metrics import ConfusionMatrix
+from afa_viz.pipeline import explain, recompute
 from afa_viz.stage_scores import stage_labels
 
 SIZE = 64
@@ -213,9 +213,10 @@ def test_sweep_refuses_scores_that_do_not_rise(scores):
 def test_ladder_chart_shows_the_numbers(ladder):
     data = ladder.data()
     axes = ladder_chart(data).axes[0]
-    assert [bar.get_height() for bar in axes.patches] == [data["summary"][f"miou_{stage}"] for stage in data["iou"]]
+    stages = ["walk_start", "cam_rw", "cam_refined", "cam_par", "seg", "seg_multi_scale"]  # one rule, every pixel
+    assert [bar.get_height() for bar in axes.patches] == [data["summary"][f"miou_{stage}"] for stage in stages]
     points = np.concatenate([collection.get_offsets()[:, 1] for collection in axes.collections])
-    assert sorted(points) == sorted(v for iou in data["iou"].values() for v in iou.values() if v is not None)
+    assert sorted(points) == sorted(v for stage in stages for v in data["iou"][stage].values() if v is not None)
 
 
 def test_part_chart_writes_each_number_in_its_cell(ladder):
@@ -223,10 +224,11 @@ def test_part_chart_writes_each_number_in_its_cell(ladder):
     axes = part_chart(data).axes[0]
     rows = [label.get_text() for label in axes.get_yticklabels()]
     texts = {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts}
-    for i, stage in enumerate(data["parts"]):
+    stages = [stage for stage in data["parts"] if stage != "par_start"]  # that is the walk's column
+    for i, stage in enumerate(stages):
         assert texts[rows.index("head"), i] == f"{data['parts'][stage]['head']:.0f}"
         assert texts[rows.index("quadruped body"), i] == f"{data['parts_of_quadrupeds'][stage]['body']:.0f}"
-    assert texts[rows.index("head"), len(data["parts"])] == f"{data['uncertain_parts']['head']:.0f}"
+    assert texts[rows.index("head"), len(stages)] == f"{data['uncertain_parts']['head']:.0f}"
     assert axes.images[0].get_cmap().name == MAGNITUDE and table(MAGNITUDE).shape == (256, 3)
 
 
@@ -250,7 +252,7 @@ def test_training_chart_draws_lines_and_phases(tmp_path):
     assert curves["classification"] == [(20, 2.0), (40, 1.0), (60, 0.5)] and curves["affinity"] == [(60, 0.7)]
     assert [text.get_text() for text in losses.texts] == ["classification", "affinity"]
     assert list(rate.lines[0].get_ydata()) == [1e-3, 5e-4, 1e-4]
-    assert {line.get_label() for line in ladder.lines} == {"CAM", "prediction"}
+    assert {line.get_label() for line in ladder.lines} == {"CAM, cut once (another rule)", "prediction"}
     assert {line.get_label() for line in labels.lines} == {"mAP", "F1"}
     assert write_training_plot(lines, tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in tmp_path.iterdir()] == ["plot.png"]
@@ -280,10 +282,17 @@ def test_evaluate_prints_writes_and_draws(folder, capsys):
     files = ["--json", str(folder / "scores.json"), "--plots", str(folder / "plots")]
     assert main(options(folder, *settings, *wanted, *files)) == 0
     shown = capsys.readouterr().out
+    for words in (
+        "stages under one rule", "paired bootstrap over images", "the walk, after PAR", "labels: certain pixels alone",
+        "CAM cut once at 0.45", "chosen with masks",
+    ):  # fmt: skip
+        assert words in shown
     assert "mIoU by context" in shown and "quadruped head" in shown and "weakly supervised no more" in shown
     data = json.loads((folder / "scores.json").read_text())
     recipe = Recipe(max_objects=2, cooc=1.0)
     scenes = [SandboxDataset("val", 3, SIZE, recipe)[i] for i in range(3)]
+    assert set(data["changes"]) == {"cam_rw", "cam_par", "seg", "walk_after_par"}
+    assert data["changes"]["cam_rw"]["interval"][0] <= data["changes"]["cam_rw"]["interval"][1]
     assert data["recipe"] == "max_objects=2 cooc=1" and data["images"] == data["sweep"]["images"] == 3
     assert sorted(data["contexts"]) == sorted({scene.context for scene in scenes})
     present = {CLASSES[i] for scene in scenes for i in np.flatnonzero(scene.image_labels)}

@@ -15,9 +15,9 @@ from PIL import Image
 
 import afa_viz
 from afa_viz import ExplainConfig, Trace
-from afa_viz.explain import recompute
 from afa_viz.inputs import read_image
 from afa_viz.model.afa import build_afa
+from afa_viz.pipeline import recompute
 from afa_viz.stages.multi_scale_cam import multi_scale_cam, multi_scale_cam_of
 from afa_viz.stages.one_image import network_input
 from afa_viz.steps import par_steps, target_affinity, walk_steps
@@ -178,6 +178,16 @@ QUICK = ExplainConfig(scales=(1,), num_iters=0)
     [
         ("dog", (12,)),
         (3, (3,)),
+        (np.int64(7), (7,)),
+        (np.uint8(7), (7,)),
+        (7.0, (7,)),
+        (np.float32(7), (7,)),
+        (np.array(7), (7,)),
+        (torch.tensor(7), (7,)),
+        (np.str_("dog"), (12,)),
+        ([np.int32(3), "dog", torch.tensor(7)], (3, 7, 12)),
+        ({3, 7}, (3, 7)),
+        ([np.bool_(False)] * 19 + [np.bool_(True)], (20,)),
         (np.array(["dog", "cat"]), (8, 12)),
         (np.array(["dog"] * 20), (12,)),
         ([0, 1, *[0] * 18], (2,)),
@@ -202,8 +212,20 @@ def test_labels_in_any_form(model, labels, present):
         ([None], "label None"),
         (["background"], "background"),
         (np.eye(13)[2], "1 to 20"),
+        (True, "label True"),
+        (np.bool_(True), "label True"),
+        (np.float64("nan"), "label nan"),
+        (1e400, "label inf"),
+        (b"cat", "labels are b'cat'; expected class names or numbers"),
+        ({"cat": 0}, "labels are {'cat': 0}"),
+        (object(), "labels are <object"),
+        ([np.array([1, 0])], r"label array\(\[1, 0\]\)"),
+        ([True, False], "label True"),
+        (np.where(np.eye(20)[2] > 0, 255, 0), "labels hold 255; expected 0 and 1"),
+        (torch.eye(20)[3] * -1, "labels hold -1"),
+        (np.eye(20)[4] * 0.9, "labels hold 0.9"),
+        ([255] + [0] * 19, "label 255"),
     ],
-    ids=["fraction", "table", "nan", "none", "background", "length"],
 )
 def test_labels_that_are_refused(model, labels, words):
     with pytest.raises(ValueError, match=words):

@@ -33,13 +33,19 @@ from afa_viz.ui.api import Api
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
 from afa_viz.ui.dataset.sources import SandboxScenes
-from afa_viz.ui.pictures import Refusal, read_examples
+from afa_viz.ui.examples import read_examples
+from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
 
 TESTS = Path(__file__).parent
 FULL = Path("/dev/full")  # whatever is written there meets a full disk
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full: it is a device of Linux")
+
+
+def partial_of(path: Path) -> Path:
+    """Where this thread writes what is to become a file."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
 
 
 def child(*arguments: str, **options) -> subprocess.CompletedProcess:
@@ -99,7 +105,7 @@ def test_killed_while_a_run_saves_its_state(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "save", save)
     records.save_state(tmp_path, {"iteration": 9})
     assert records.load_state(tmp_path, "cpu") == {"iteration": 9}
-    assert [path.name for path in tmp_path.iterdir()] == [records.LAST]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [records.LAST, records.PREVIOUS]
 
 
 def test_a_line_that_was_cut_off_swallows_no_other(tmp_path):
@@ -160,7 +166,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path, full):
     save_model(build_afa("mit_b0", 3), path, card(1.0))
     before = path.read_bytes()
     if full == "card":
-        (tmp_path / f".x.json.{os.getpid()}.tmp").symlink_to(FULL)
+        partial_of(tmp_path / "x.json").symlink_to(FULL)
     with no_file_beyond(2**20 if full == "weights" else 2**30), pytest.raises(OSError) as caught:
         save_model(build_afa("mit_b0", 3), path, card(2.0))
     text = "could not be written" if full == "weights" else "No space left"
@@ -174,7 +180,7 @@ def test_a_full_disk_keeps_the_pictures_of_an_image(tmp_path):
     trace = trace_of_noise()
     write_trace(trace, tmp_path)
     before = (tmp_path / "strip.png").read_bytes()
-    (tmp_path / "strip.png.partial").symlink_to(FULL)
+    partial_of(tmp_path / "strip.png").symlink_to(FULL)
     with pytest.raises(OSError, match="No space left"):
         write_trace(trace, tmp_path)
     assert (tmp_path / "strip.png").read_bytes() == before
@@ -227,17 +233,15 @@ def page(tmp_path_factory):
 
 @needs_full
 @pytest.mark.parametrize("kind", ["png", "npz", "html"])
-def test_a_full_disk_while_exporting_is_a_sentence(page, kind):
+def test_a_full_disk_while_exporting_is_a_sentence(page, kind, tmp_path, monkeypatch):
     api, answers, key = page
-    folder = answers.exports / key
-    folder.mkdir(parents=True, exist_ok=True)
     number, ident = os.getpid(), threading.get_ident()
-    name = {"png": f".afa-viz.png.{ident}.tmp", "npz": f".afa-viz-{number}-{ident}.npz",
-            "html": f".afa-viz.html.{number}-{ident}.tmp"}[kind]  # fmt: skip
-    (folder / name).symlink_to(FULL)
-    with pytest.raises(Refusal, match=r"no room for this file just now; try again later\.$"):
-        api.export(key, kind, None, None, None)
-    assert not list(folder.iterdir()) or {path.suffix for path in folder.iterdir()} <= {".png", ".npz", ".html"}
+    (tmp_path / f".afa-viz.{kind}.{number}-{ident}.tmp").symlink_to(FULL)
+    with monkeypatch.context() as context:
+        context.setattr("afa_viz.ui.exports.tempfile.mkdtemp", lambda **where: str(tmp_path))
+        with pytest.raises(Refusal, match=r"no room for this file just now; try again later\.$"):
+            api.export(key, kind, None, None, None)
+    assert not tmp_path.exists() and kind not in {path.suffix[1:] for path in answers.exports.folder.rglob("*.*")}
     assert Path(api.export(key, kind, None, None, None)).stat().st_size > 1000
 
 

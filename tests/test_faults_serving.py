@@ -22,8 +22,9 @@ from afa_viz.trace import Trace
 from afa_viz.ui import app as app_module
 from afa_viz.ui import launch as launch_module
 from afa_viz.ui import session as session_module
-from afa_viz.ui.answers import EXPORTS_KEPT, KINDS, Answers
+from afa_viz.ui.answers import KINDS, Answers
 from afa_viz.ui.dataset.scoring import Score, Table
+from afa_viz.ui.exports import Exports
 from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
 from benchmarks.load import Page
@@ -31,6 +32,7 @@ from benchmarks.load import Page
 ROOT = Path(__file__).parents[1]
 SETTINGS = [[], 0.35, 0.55, 8, 2, 1, 10]
 WAIT = 60  # seconds; a test machine may be busy
+ROOM = 12 * 2**20  # bytes for files to download: six of these, and a few older ones
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),  # of pandas, in gradio's counts of requests
@@ -153,8 +155,11 @@ def test_many_visitors_save_the_same_files(options, tmp_path):
     answers = Answers(session, tmp_path / "exports")
     requests = [session.request(f"example:scene{number}", "tiny") for number in (0, 1)]
     traces = [session.trace(request) for request in requests]
-    for number in range(EXPORTS_KEPT + 10):
-        (tmp_path / "exports" / f"old{number}").mkdir(parents=True)
+    answers.exports = Exports(tmp_path / "exports", max_bytes=ROOM)
+    for number in range(9):
+        answers.exports.write(
+            f"old{number}", "old.png", lambda path, n=number: path.write_bytes(bytes([n]) * (ROOM // 8))
+        )
     wrong: list[BaseException] = []
 
     def visit(number: int) -> None:
@@ -176,19 +181,6 @@ def test_many_visitors_save_the_same_files(options, tmp_path):
     for thread in threads:
         thread.join(WAIT)
     assert wrong == []
-    assert len(list((tmp_path / "exports").iterdir())) <= EXPORTS_KEPT
+    files = [path for path in (tmp_path / "exports").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= ROOM and len(list((tmp_path / "exports").rglob("old.png"))) < 8
     assert not [path for path in (tmp_path / "exports").rglob(".*")]
-
-
-def test_what_is_asked_for_again_is_not_tidied_away(options, tmp_path):
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
-    answers = Answers(session, tmp_path / "exports")
-    request = session.request("example:scene0", "tiny")
-    trace = session.trace(request)
-    path = Path(answers.write(request, trace, "npz"))
-    os.utime(path.parent, (1, 1))  # long ago
-    for number in range(EXPORTS_KEPT + 5):
-        (tmp_path / "exports" / f"newer{number}").mkdir()
-    assert answers.write(request, trace, "npz") == str(path)
-    answers.write(request, trace, "png")
-    assert path.exists()

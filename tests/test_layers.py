@@ -11,16 +11,23 @@ ROOT = Path(__file__).parents[1]
 
 # room -> floor; a room may import itself and rooms on lower floors
 FLOORS = {
+    "afa_viz.scalars": 0,
+    "afa_viz.atomic_files": 0,
+    "afa_viz.spelling": 0,
+    "afa_viz.encodings": 0,
     "afa_viz.trace": 1,
     "afa_viz.config": 1,
+    "afa_viz.setting_checks": 1,
     "afa_viz.classes": 1,
     "afa_viz.settings": 1,
     "afa_viz.inputs": 1,
-    "afa_viz.leftovers": 1,
+    "afa_viz.console": 1,
+    "afa_viz.structured_text": 1,
+    "afa_viz.trace_file": 1,
     "afa_viz.ops": 2,
     "afa_viz.model": 3,
     "afa_viz.stages": 4,
-    "afa_viz.explain": 4,
+    "afa_viz.pipeline": 4,
     "afa_viz.steps": 4,
     "afa_viz.stage_scores": 4,
     "afa_viz.data": 5,
@@ -37,7 +44,11 @@ FLOORS = {
 EXTRA = {
     ("afa_viz.trace", "afa_viz.config"),  # a trace carries its settings
     ("afa_viz.settings", "afa_viz.config"),
-    ("afa_viz.explain", "afa_viz.stages"),  # the order of the stages; `stages` knows none
+    ("afa_viz.config", "afa_viz.setting_checks"),  # the ranges of its settings, as data
+    ("afa_viz.settings", "afa_viz.structured_text"),
+    ("afa_viz.trace", "afa_viz.trace_file"),
+    ("afa_viz.trace_file", "afa_viz.structured_text"),
+    ("afa_viz.pipeline", "afa_viz.stages"),  # the order of the stages; `stages` knows none
     ("afa_viz.steps", "afa_viz.stages"),  # the same stages, step by step
     ("afa_viz.stage_scores", "afa_viz.stages"),  # a label of every stage, from what the stages start from
     ("afa_viz.trace", "afa_viz.stages"),  # Trace.load, inside the method: a stage that earlier versions did not keep

@@ -133,6 +133,28 @@ def test_scores_against_torchmetrics():
     logits, labels = torch.randn(60, 4), (torch.rand(60, 4) < 0.3).long()
     want = MultilabelAveragePrecision(num_labels=4, average=None)(logits, labels)
     torch.testing.assert_close(metrics.average_precision(logits, labels).float(), want)
+    tied = torch.randint(-2, 3, (60, 4)) / 2  # five values among sixty images
+    want = MultilabelAveragePrecision(num_labels=4, average=None)(tied, labels)
+    torch.testing.assert_close(metrics.average_precision(tied, labels).float(), want)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_order_of_images_with_one_score_does_not_matter(place):
+    labels = torch.zeros(4, 1)
+    labels[place] = 1
+    assert metrics.average_precision(torch.zeros(4, 1), labels).item() == 0.25
+    logits = torch.tensor([[2.0], [0.0], [0.0], [2.0]])
+    found = {0: 0.5, 3: 0.5}.get(place, 0.25)  # one of the two best, or one of all four
+    assert metrics.average_precision(logits, labels).item() == found
+
+
+def test_average_precision_of_classes_that_are_tied_differently():
+    logits = torch.tensor([[3.0, 1.0], [2.0, 1.0], [1.0, 1.0]])
+    labels = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    want = torch.tensor([(1 / 2 + 2 / 3) / 2, 2 / 3], dtype=torch.float64)
+    torch.testing.assert_close(metrics.average_precision(logits, labels), want)
+    with pytest.raises(ValueError, match="expected both"):
+        metrics.average_precision(logits, labels[:2])
 
 
 def test_confusion_matrix_refuses_foreign_classes():
@@ -232,6 +254,8 @@ def test_labels_without_meaning_are_refused():
         (lambda: losses.segmentation_loss(logits, torch.full((1, 2, 2), 7)), "classes 7 to 7"),
         (lambda: losses.segmentation_loss(logits, torch.full((1, 2, 2), -1)), "class lists"),
         (lambda: losses.classification_loss(torch.zeros(2, 3), torch.full((2, 3), math.nan)), "image_labels holds 6"),
+        (lambda: losses.classification_loss(torch.zeros(2, 3), torch.full((2, 3), 255.0)), "image_labels hold 255"),
+        (lambda: losses.classification_loss(torch.zeros(2, 3), torch.full((2, 3), -1)), "image_labels hold -1"),
         (lambda: metrics.ConfusionMatrix(5).update(torch.tensor([-1, 2]), torch.tensor([1, 2])), "class -1"),
         (lambda: metrics.f1_per_image(torch.full((1, 2), math.nan), torch.ones(1, 2)), "logits holds 2"),
         (lambda: metrics.average_precision(torch.full((1, 2), math.nan), torch.ones(1, 2)), "logits holds 2"),

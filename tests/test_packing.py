@@ -53,6 +53,36 @@ def test_packing_rows_of_zeros_and_keeping_integers():
     assert packing.unpack(state) == state
 
 
+@pytest.mark.parametrize("how", [{"half": True}, {"packed": True}, {"half": True, "packed": True}], ids=str)
+@pytest.mark.parametrize("value", [1e5, -7e4, 3e38, 1e-9])
+def test_what_half_precision_can_not_hold_is_stored_as_it_is(tmp_path, how, value):
+    model = build_afa("mit_b0", 21)
+    with torch.no_grad():
+        model.decoder.linear_fuse.bn.running_var.fill_(abs(value))
+        model.decoder.linear_fuse.bn.running_mean[0] = value
+        model.classifier.weight[3] = value
+    save_model(model, tmp_path / "x.safetensors", default_card("mit_b0", 21), **how)
+    found = load_model(tmp_path / "x.safetensors")
+    assert torch.equal(found.decoder.linear_fuse.bn.running_var, model.decoder.linear_fuse.bn.running_var)
+    tiny = abs(value) < 1e-6  # among larger ones it may vanish, as float16 and int8 have it
+    torch.testing.assert_close(found.decoder.linear_fuse.bn.running_mean[0].item(), 0.0 if tiny else value)
+    if not tiny:
+        torch.testing.assert_close(found.classifier.weight[3], model.classifier.weight[3], rtol=0.01, atol=0)
+    stored = load_file(tmp_path / "x.safetensors")
+    assert stored["decoder.linear_fuse.bn.weight"].dtype == torch.float16, "the others are as small as ever"
+
+
+@pytest.mark.parametrize("how", [{}, {"half": True}, {"packed": True}], ids=str)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("key", ["classifier.weight", "decoder.linear_fuse.bn.running_var"])
+def test_no_file_is_written_that_would_not_load(tmp_path, how, value, key):
+    model = build_afa("mit_b0", 21)
+    model.state_dict()[key].flatten()[5] = value
+    with pytest.raises(ValueError, match=f"{key} holds"):
+        save_model(model, tmp_path / "x.safetensors", default_card("mit_b0", 21), **how)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("change", ["scale missing", "matrix missing", "too few scales"])
 def test_damage_is_refused_in_a_sentence(files, tmp_path, change):
     stored = load_file(files / "packed.safetensors")

@@ -13,10 +13,10 @@ from pathology_page import page
 
 from afa_viz.data.sandbox import SandboxDataset, read_recipe
 from afa_viz.evaluation import Sample, evaluate_samples
-from afa_viz.explain import explain
 from afa_viz.figures.pathologies import change_chart
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
+from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_labels
 
 SIZE, SCENES = 64, 4
@@ -58,11 +58,11 @@ def test_fates_are_counted_pixel_by_pixel(model):
     scene = next(s for s in SandboxDataset("test", 20, SIZE) if "sheep" in s.objects)
     sample = Sample(scene.image, scene.image_labels, scene.mask, scene.parts)
     trace = explain(model, sample.image, sample.image_labels, target=sample.target)
-    cam, walked, refined = (stage_labels(trace)[stage].numpy() for stage in ("cam", "cam_rw", "cam_par"))
+    start, walked, refined = (stage_labels(trace)[stage].numpy() for stage in ("walk_start", "cam_rw", "cam_par"))
     expected = [0] * 6
     for place in zip(*np.nonzero((sample.parts == 2) & (sample.target == 11)), strict=True):
         truth = sample.target[place]
-        missed = cam[place] != truth
+        missed = start[place] != truth
         expected[0 if missed else 3] += 1
         expected[1 if missed else 4] += (walked[place] == truth) == missed
         expected[2 if missed else 5] += (refined[place] == truth) == missed

@@ -12,6 +12,7 @@ from pictured import pictured
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import label_sections, report, strip
+from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
 
 
@@ -29,18 +30,79 @@ def bare(trace) -> Trace:
 def test_strip_lists_the_stages_and_their_change(trace, bare):
     row = strip.panels(trace, label=6)
     assert [p.stage for p in row] == [
-        "image", "cam", "attention", "affinity", "cam_rw", "cam_par", "regions", "pseudo_label", "seg", "target",
+        "image", "cam", "affinity_label", "attention", "affinity", "cam_rw", "cam_par", "regions", "pseudo_label",
+        "seg", "target",
     ]  # fmt: skip
-    ladder = scores.stage_scores(trace)
-    assert ladder is not None
+    assert {p.stage for p in row} == set(strip.PLACES) and len(set(strip.PLACES.values())) == len(strip.PLACES)
+    found = scores.stage_scores(trace)
+    assert found is not None
     by_stage = {p.stage: p for p in row}
-    assert by_stage["cam_rw"].change == pytest.approx(ladder["cam_rw"]["iou"][6] - ladder["cam"]["iou"][6])
-    assert by_stage["cam"].notes[0].startswith("cat IoU")
+    for stage, before in (("cam_rw", "walk_start"), ("cam_par", "cam_rw"), ("seg", "cam_par")):
+        old, new = (found[one]["iou"][6] for one in (before, stage))
+        assert by_stage[stage].change == pytest.approx(new - old)
+    changed = {p.stage for p in row if p.change is not None}
+    assert changed == {"cam_rw", "cam_par", "seg"}  # no arrow from another rule, none from or to a part of the pixels
+    assert by_stage["cam"].notes[0].startswith("cat IoU") and by_stage["cam"].notes[-1] == "cut once at 0.45"
     assert all(p.change is None for p in strip.panels(bare))
-    one, two = strip.strip(bare, side=80), strip.strip(bare, side=80, columns=5)
-    assert one.dtype == np.uint8 and one.shape[1] > two.shape[1] and one.shape[0] < two.shape[0]
+    assert strip.strip(bare, side=80).dtype == np.uint8
     dark = strip.strip(trace, side=80, theme=strip.DARK)
     assert tuple(dark[0, 0]) == strip.DARK.paper
+
+
+def test_the_strip_is_a_fork():
+    """The affinity comes from the attention, never from the CAM; both meet at the walk; R_cam branches off the CAM."""
+    into = {after: {before for before, one in strip.ARROWS if one == after} for _, after in strip.ARROWS}
+    assert into["affinity"] == {"attention"} and into["attention"] == {"image"}
+    assert into["cam_rw"] == {"cam", "affinity"}
+    assert into["affinity_label"] == {"cam"} and into["pseudo_label"] == {"regions"}
+
+
+@pytest.mark.parametrize(
+    "changes, gone",
+    [
+        ({"use_walk": False}, {"cam_rw"}),
+        ({"use_par": False}, {"cam_par"}),
+        ({"num_iters": 0}, {"cam_par"}),
+        ({"use_walk": False, "use_par": False}, {"cam_rw", "cam_par"}),
+    ],
+    ids=str,
+)
+def test_a_step_that_is_left_out_says_so_and_has_no_arrow(trace, changes, gone):
+    other = recompute(trace, dataclasses.replace(trace.config, **changes))
+    row = {p.stage: p for p in strip.panels(other)}
+    for stage in ("cam_rw", "cam_par"):
+        assert row[stage].left_out == (stage in gone) == ("left out" in row[stage].title)
+        assert (row[stage].change is None) == (stage in gone)
+    Page(report.page(other))
+    html = report.page(other)
+    assert html.count('<span class="fork"') == ("cam_rw" not in gone)
+    assert html.count("left out</th>") == len(gone)
+
+
+def test_labels_say_what_they_taught(trace):
+    known = dataclasses.replace(trace, affinity_trained_on="affinity_label", decoder_trained_on="pseudo_label")
+    for other, notes, words in (
+        (
+            known,
+            ("taught affinity", "taught decoder"),
+            "The decoder of this model learned from the pseudo label (R_aff).",
+        ),
+        (
+            dataclasses.replace(known, decoder_trained_on="affinity_label"),
+            ("taught affinity and decoder", "taught nothing in this model"),
+            "The decoder of this model learned from the affinity label (R_cam).",
+        ),
+        (
+            dataclasses.replace(known, affinity_trained_on="pseudo_label"),  # COCO
+            ("taught nothing in this model", "taught affinity and decoder"),
+            "The affinity of this model learned from the pseudo label (R_aff).",
+        ),
+        (trace, (None, None), "What the decoder of this model learned from is not known: its card does not say it."),
+    ):
+        row = {p.stage: p for p in strip.panels(other)}
+        for stage, note in zip(("affinity_label", "pseudo_label"), notes, strict=True):
+            assert [text for text in row[stage].notes if text.startswith("taught")] == ([note] if note else [])
+        assert words in report.page(other)
 
 
 class Page(HTMLParser):

@@ -13,9 +13,9 @@ from PIL import Image
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, at_length
-from afa_viz.explain import explain
 from afa_viz.figures.panel import STAGES, panel_facts, write_panel
 from afa_viz.model.afa import build_afa
+from afa_viz.pipeline import explain
 from afa_viz.training import faults, records, status
 from afa_viz.training.progress import PSEUDO_LABELS, seconds_left
 from afa_viz.training.status import Status, interrupted_later, is_alive, read_status, reported

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from afa_viz.leftovers import sweep_files
+from afa_viz.atomic_files import atomic_write
+from afa_viz.commands.outputs import require_file
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         module.add_arguments(own)
         own.add_argument("--json", type=Path, default=args.json, metavar="F", help="write the report to this file")
         options = own.parse_args(args.options if args.group else [])
+        require_file(options.json, "--json")
         try:
             report = module.run(options)
         except (ValueError, OSError) as error:
@@ -73,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
             code = 1
             continue
         reports[group.name] = report
-        print(f"{group.name}: {group.help}\n\n{module.table(report)}\n", flush=True)
         if options.json:  # after every group: what is measured is not lost by what follows
             _write(options.json, reports)
+        print(f"{group.name}: {group.help}\n\n{module.table(report)}\n", flush=True)
     return code
 
 
@@ -92,10 +93,5 @@ def _load(group: Group) -> ModuleType:
 
 def _write(path: Path, reports: dict) -> None:
     """The reports by group, whole or not at all."""
-    sweep_files(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

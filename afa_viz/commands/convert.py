@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+from afa_viz.commands.outputs import require_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert and say what was written."""
+    if not args.destination.endswith(".safetensors"):
+        raise ValueError(f"got DST {args.destination}; expected a name that ends in .safetensors: rename it.")
+    require_folder(Path(args.destination).parent, "DST")
+
     from afa_viz.model.checkpoint import convert
 
     card = convert(args.source, args.destination, args.backbone, args.num_classes, args.half)

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from afa_viz.commands.outputs import require_counts, require_file, require_folder
+
 if TYPE_CHECKING:
-    from afa_viz.evaluation import Sample
+    from afa_viz.evaluation import Ladder, Sample
     from afa_viz.training.distributed import Processes
 
 SCENES = 400  # of the sandbox, unless --limit says otherwise
@@ -62,8 +64,7 @@ class Data:
 
 def run(args: argparse.Namespace) -> int:
     """Score a model on a data set and print the tables; returns the exit code."""
-    if args.limit is not None and args.limit < 1:
-        raise ValueError(f"--limit is {args.limit}; expected at least 1 image.")
+    _check_options(args)
     if args.crf:
         from afa_viz.ops import dense_crf
 
@@ -84,11 +85,39 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_options(args: argparse.Namespace) -> None:
+    """Raise ValueError for options that cannot be had, before the first image and not after the last."""
+    if args.limit is not None and args.limit < 1:
+        raise ValueError(f"--limit is {args.limit}; expected at least 1 image.")
+    require_counts(args, threads=0)
+    args.protocol = args.protocol or PROTOCOLS[args.data]
+    needs = {
+        "--sweep": (args.sweep, "ladder"), "--plots": (args.plots, "ladder"), "--by": (args.by, "ladder"),
+        "--multi-scale": (args.multi_scale, "ladder"), "--crf": (args.crf, "published"),
+    }  # fmt: skip
+    for option, (asked, protocol) in needs.items():
+        if asked and args.protocol not in (protocol, "both"):
+            raise ValueError(
+                f"{option} needs the {protocol} protocol, not {args.protocol} alone; expected --protocol {protocol} or "
+                "both, or leave the option out."
+            )
+    of_sandbox = {"--recipe": args.recipe, "--by context": args.by}
+    of_folders = {"--root": args.root, "--labels": args.labels != "auto"}
+    for option, asked in (of_folders if args.data == "sandbox" else of_sandbox).items():
+        if asked:
+            other = "voc, coco or folder" if args.data == "sandbox" else "sandbox"
+            raise ValueError(
+                f"{option} means nothing for --data {args.data}; expected --data {other}, or leave it out."
+            )
+    require_file(args.json, "--json")
+    require_folder(args.plots, "--plots")
+
+
 def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     from functools import partial
 
     from afa_viz.config import ExplainConfig
-    from afa_viz.evaluation import ThresholdSweep, score_shards, write_scores
+    from afa_viz.evaluation import ThresholdSweep, score_shards
     from afa_viz.evaluation.published import REFERENCES, PublishedScores
     from afa_viz.evaluation.sweep import WARNING
     from afa_viz.model.checkpoint import load_model
@@ -101,7 +130,7 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     size = model.card.input_size if model.card is not None else 256
     data = _scenes(args, split, size, processes) if args.data == "sandbox" else _photographs(args, split, processes)
     _require_classes(model.card.class_names if model.card is not None else (), model.num_classes, data)
-    protocol = args.protocol or PROTOCOLS[args.data]
+    protocol = args.protocol
     references = REFERENCES.get((args.data, split), {})
     facts: dict[str, Any] = {
         "checkpoint_id": model.checkpoint_id,
@@ -126,7 +155,7 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     else:
         ladder = score_shards(
             model, counted(), partial(gather, world=processes.world), config, args.multi_scale,
-            watch=sweep.update if sweep else None,
+            watch=sweep.update if sweep else None, diagnose=True,
         )  # fmt: skip
     others = gather((published, sweep, data.broken), processes.world)
     if not processes.first:
@@ -139,15 +168,19 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     facts["skipped"] = broken
     if protocol != "ladder":
         facts["published"] = published.data(references)
+    if sweep is not None:
+        facts["sweep"] = sweep.data()
+    failure = _write(args, ladder, facts)  # first: nothing that is printed or drawn may lose the scores
+    if protocol != "ladder":
         print(f"IoU in percent, {data.title}, {published.images} images, by the published protocols")
         print(f"{published.table(references)}\n")
     if ladder is not None:
         summary = ladder.summary()
         print(
-            f"IoU in percent, {data.title}, {len(ladder.logits)} images, ladder: at the size that is explained "
-            f"({config.long_side or size} pixels); stages before seg know the image labels"
+            f"Scores by stage in percent, {data.title}, {len(ladder.logits)} images at the size that is explained "
+            f"({config.long_side or size} pixels); all but seg know the image labels\n"
         )
-        print(ladder.table())
+        print(f"{ladder.table()}\n")
         print(f"mAP {summary['map']:.1f}   F1 {summary['f1']:.1f}   uncertain {summary['uncertain']:.1f}")
         if "pseudo_label" in references:
             print(f"published pseudo_label {references['pseudo_label'].miou}: {references['pseudo_label'].source}")
@@ -158,19 +191,28 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
             print("\nmIoU by context, and the share of its heads that has the right class, in percent; (scenes)")
             print(ladder.context_table())
     if sweep is not None:
-        facts["sweep"] = sweep.data()
         print(f"\n{sweep.table()}\n\n{WARNING}")
     if broken:
         print(f"\nskipped {len(broken)} of {data.count} images that can not be read: {', '.join(broken)}")
-    if args.json:
-        write_scores(ladder, args.json, facts)
-    if args.plots:
+    if failure is not None:  # the scores are on the console at least
+        raise failure
+    if args.plots and ladder is not None:
         from afa_viz.figures.ladder import write_plots
 
-        if ladder is None:
-            raise ValueError("--plots needs the ladder; expected --protocol ladder or both.")
         written = write_plots({**facts, **ladder.data()}, args.plots)
         print(f"\nplots: {', '.join(str(path) for path in written)}")
+
+
+def _write(args: argparse.Namespace, ladder: Ladder | None, facts: dict[str, Any]) -> Exception | None:
+    """Write the file that was asked for; what went wrong, if something did."""
+    from afa_viz.evaluation import write_scores
+
+    try:
+        if args.json:
+            write_scores(ladder, args.json, facts)
+    except (OSError, ValueError) as error:
+        return error
+    return None
 
 
 def _require_classes(names: Sequence[str], count: int, data: Data) -> None:

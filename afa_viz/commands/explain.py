@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from afa_viz.atomic_files import atomic_write
+from afa_viz.commands.outputs import require_folder
 from afa_viz.config import ExplainConfig
 from afa_viz.settings import apply_settings, field_types
 
@@ -48,11 +49,12 @@ def run(args: argparse.Namespace) -> None:
         if not path.is_file():
             raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
     truths = [_truth_path(path, args.truth) for path in paths]
+    require_folder(args.out, "--out")
 
     from tqdm import tqdm
 
-    from afa_viz.explain import STAGES, explain
     from afa_viz.model.checkpoint import load_model
+    from afa_viz.pipeline import STAGES, explain
 
     model = load_model(args.checkpoint, args.device)
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
@@ -83,13 +85,14 @@ def write_trace(trace: Trace, folder: Path) -> int:
 
     cell = maps.strongest_cell(trace)
     pictures = {
-        "strip": strip(trace, cell=cell, columns=5),
+        "strip": strip(trace, cell=cell),
         "image": stages.image(trace),
         "attention": stages.attention(trace, -1, None, cell),
         "heads": stages.head_grid(trace, -1, cell),
         "affinity_raw": stages.raw_affinity(trace, cell),
         "affinity": stages.affinity(trace, cell),
         "regions": stages.regions(trace),
+        "affinity_label": stages.affinity_label(trace),
         "pseudo_label": stages.pseudo_label(trace),
         "seg": stages.seg(trace),
     }
@@ -103,9 +106,8 @@ def write_trace(trace: Trace, folder: Path) -> int:
         pictures["target"] = stages.target(trace)
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
-        partial = folder / f"{name}.png.partial"
-        Image.fromarray(picture).save(partial, "PNG")
-        os.replace(partial, folder / f"{name}.png")
+        with atomic_write(folder / f"{name}.png") as partial:
+            Image.fromarray(picture).save(partial, "PNG")
     trace.save(folder / "trace.npz")
     trace.report(folder / "report.html")
     return len(pictures)

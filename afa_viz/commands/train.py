@@ -7,11 +7,14 @@ import contextlib
 import dataclasses
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.config import PRESETS, at_length
+from afa_viz.atomic_files import atomic_write
+from afa_viz.commands.outputs import require_counts, require_folder
+from afa_viz.config import PRESETS, at_length, in_every_part
 from afa_viz.settings import apply_mapping, apply_settings, nearest, read_settings
 
 if TYPE_CHECKING:
@@ -65,13 +68,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train as the options say; returns the exit code."""
+    from afa_viz.training.files import has_state, refuse_overwriting
     from afa_viz.training.status import reported  # before torch: who looks from outside knows at once
 
+    require_counts(args, threads=0, readers=1, until=0, eval_every=1, eval_images=1)
     preset, config = read_config(args.config, args.settings, args.official_parity)
     if args.iterations is not None:
         config = at_length(config, args.iterations)
     args.out = args.out or f"runs/{preset}"
-    with reported(args.out, first=os.environ.get("RANK", "0") == "0") as reporter:
+    args.snapshots = _snapshots(args.snapshots, config.max_iters)
+    require_folder(args.out, "--out")
+    refuse_overwriting(Path(args.out), args.resume)
+    first = os.environ.get("RANK", "0") == "0"
+    if first and args.resume and not has_state(Path(args.out)):
+        print(f"afa_viz: {args.out} holds no state to resume: the run begins at iteration 0.", file=sys.stderr)
+    with reported(args.out, first=first) as reporter:
         done = _train(args, preset, config, reporter)
     if done is not None:
         print(json.dumps({name: value for name, value in done.items() if value == value}, indent=2))
@@ -83,6 +94,8 @@ def read_config(name: str, settings: Sequence[str] = (), official_parity: bool =
 
     Args:
         name: of a preset, or the path of a TOML or JSON file.
+        settings: `batch_size`, `learning_rate` and `crop_size` hold in every part of a curriculum, also from a file
+            without one.
     Raises: ValueError or FileNotFoundError: for names that are none, with the nearest right one.
     """
     values: dict[str, Any] = {}
@@ -97,6 +110,8 @@ def read_config(name: str, settings: Sequence[str] = (), official_parity: bool =
         )
         raise ValueError(f"there are no settings {preset!r}; {tail}.")
     config = apply_settings(apply_mapping(PRESETS[preset], values), settings)
+    asked = [setting.partition("=")[0].strip() for setting in settings]
+    config = in_every_part(config, asked if "curriculum" in values else [*values, *asked])
     return preset, dataclasses.replace(config, official_parity=True) if official_parity else config
 
 
@@ -104,30 +119,34 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
     """The run; its numbers on the first process."""
     import torch
 
+    from afa_viz.model.checkpoint import checkpoint_files
     from afa_viz.training import distributed
 
     if args.threads:
         torch.set_num_threads(args.threads)
     processes = distributed.start(args.device)
+    training: Run | None = None
     with contextlib.ExitStack() as opened:
         opened.callback(distributed.stop)
-        with distributed.together(processes):
-            if preset in PHOTOGRAPHS:
-                training = _on_photographs(args, preset, config, processes, opened)
-            else:
-                training = _on_scenes(args, config, processes, reporter)
-            if processes.first:
-                _write_config(preset, training)
-            reporter.say("training")
-            if training.iteration == 0:
-                training.ladder()
-            try:
+        try:
+            with distributed.together(processes):
+                if args.init is not None:
+                    checkpoint_files(args.init)  # there, before anything is rendered
+                if preset in PHOTOGRAPHS:
+                    training = _on_photographs(args, preset, config, processes, opened)
+                else:
+                    training = _on_scenes(args, config, processes, reporter)
+                if processes.first:
+                    _write_config(preset, training)
+                reporter.say("training")
+                if training.iteration == 0:
+                    training.ladder()
                 training.run(until=args.until)
-            except KeyboardInterrupt:
-                if args.snapshots == AT_LADDERS and processes.world == 1 and training.evaluated is not None:
-                    training.evaluated(training)  # the moment of the stop can be looked at, too
-                raise
-            scores = training.evaluate()
+                scores = training.evaluate()
+        except KeyboardInterrupt:
+            if processes.first:
+                _tell_stop(args, training, alone=processes.world == 1)
+            raise
         if not processes.first:
             return None
         training.export(training.folder / "model.safetensors", scores)
@@ -135,12 +154,22 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
         return {"iterations": training.iteration, "seconds": round(training.seconds), **scores}
 
 
+def _tell_stop(args: argparse.Namespace, training: Run | None, alone: bool) -> None:
+    """Say what is kept of a run that was stopped; what is shown after ladders is shown of this moment, too."""
+    if training is None or training.saved < 0:
+        said = "before its first step: start it again, and what is rendered or fetched is there"
+    else:
+        said = f"at iteration {training.iteration}; iteration {training.saved} is saved: go on with --resume"
+    print(f"afa_viz: the run in {args.out} was stopped {said}.", file=sys.stderr, flush=True)
+    if args.snapshots is None and alone and training is not None and training.evaluated is not None:
+        training.evaluated(training)
+
+
 def _write_config(preset: str, training: Run) -> None:
     """`config.json`, which `--config` takes again, whole or not at all."""
     text = json.dumps({"preset": preset, **dataclasses.asdict(training.config)}, indent=2)
-    partial = training.folder / "config.json.partial"
-    partial.write_text(text + "\n", encoding="utf-8")
-    os.replace(partial, training.folder / "config.json")
+    with atomic_write(training.folder / "config.json") as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def _on_photographs(
@@ -159,20 +188,32 @@ def _on_photographs(
         source.config, source.batches, args.out, source.class_names, source.samples, facts=source.facts,
         resume=args.resume, processes=processes, init=args.init,
         eval_every=args.eval_every or max(1, config.max_iters // PHOTOGRAPHS[preset]),
-        evaluated=_show(source.shown, args), snapshots=_iterations(args.snapshots),
+        evaluated=_show(source.shown, args), snapshots=args.snapshots or (),
     )  # fmt: skip
 
 
 def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Processes, reporter: Reporter) -> Run:
     """A run on scenes of the sandbox, rendered by the first process and kept for the next run."""
     from afa_viz.classes import SANDBOX_CLASSES
-    from afa_viz.data.sandbox import SandboxDataset, load_split, render_scene, render_split
+    from afa_viz.data.sandbox import RENDER_VERSION, SandboxDataset, load_split, render_scene, render_split
     from afa_viz.evaluation import Sample
     from afa_viz.training.batches import ImageSet, SandboxBatches
     from afa_viz.training.curriculum import parts_of
     from afa_viz.training.distributed import first_goes_ahead
     from afa_viz.training.loop import Run
+    from afa_viz.training.optimization import build_model
+    from afa_viz.training.resume import require_resumable
 
+    facts = {"data": "sandbox train", "images": config.train_images, "renderer": RENDER_VERSION}
+    if config.num_classes != len(SANDBOX_CLASSES):
+        raise ValueError(
+            f"num_classes is {config.num_classes} but the sandbox has {len(SANDBOX_CLASSES)}, background included; "
+            "expected the same number: leave it out."
+        )
+    require_folder(args.cache, "--cache")
+    build_model(config)  # a name or number that no network has is refused before scenes are rendered
+    with first_goes_ahead(processes):
+        require_resumable(Path(args.out), config, SANDBOX_CLASSES, facts)
     kinds = sorted({(part.single_objects, part.image_size) for part in parts_of(config)}, reverse=True)
     counts = {kind: min(SINGLE_IMAGES, 2 * config.train_images) if kind[0] else config.train_images for kind in kinds}
     whole, before = sum(counts.values()), 0
@@ -196,30 +237,38 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
 
     panel = [render_scene("val", index, config.input_size) for index in SHOWN] if processes.first else []
     return Run(
-        config, SandboxBatches(data, config.rng_seed), args.out, SANDBOX_CLASSES, samples,
+        config, SandboxBatches(data, config.rng_seed), args.out, SANDBOX_CLASSES, samples, facts=facts,
         resume=args.resume, processes=processes, init=args.init,
         eval_every=args.eval_every or max(1, min(500, -(-config.max_iters // 8))),
         evaluated=_show([Sample(s.image, s.image_labels, s.mask) for s in panel], args),
-        snapshots=_iterations(args.snapshots),
+        snapshots=args.snapshots or (),
     )  # fmt: skip
 
 
-def _iterations(text: str) -> tuple[int, ...]:
-    words = [] if text == AT_LADDERS else [word.strip() for word in text.split(",") if word.strip()]
-    if not all(word.isdecimal() for word in words):
-        raise ValueError(f"--snapshots is {text!r}; expected iterations like 100,400,900, or {AT_LADDERS!r}.")
+def _snapshots(text: str, last: int) -> tuple[int, ...] | None:
+    """The iterations that are kept; None for those of the ladders.
+
+    Raises: ValueError: for any other text, and iterations that the run does not have.
+    """
+    if text == AT_LADDERS:
+        return None
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not all(word.isdecimal() and int(word) <= last for word in words):
+        raise ValueError(
+            f"--snapshots is {text!r}; expected iterations like 100,400,900, none beyond {last}, or {AT_LADDERS!r}."
+        )
     return tuple(int(word) for word in words)
 
 
 def _show(samples: Sequence[Sample], args: argparse.Namespace) -> Callable[[Run], None]:
     """What is done after each ladder: curves, a panel of fixed images; with `--snapshots ladders` the weights stay."""
-    from afa_viz.explain import explain
     from afa_viz.figures.panel import write_panel
     from afa_viz.figures.training import write_training_plot
+    from afa_viz.pipeline import explain
     from afa_viz.training.records import read_metrics
 
     def show(training: Run) -> None:
-        model, folder, keep = training.shown, training.folder, args.snapshots == AT_LADDERS
+        model, folder, keep = training.shown, training.folder, args.snapshots is None
         model.eval()
         traces = [explain(model, s.image, s.image_labels, training.config.explain, target=s.target) for s in samples]
         if traces:

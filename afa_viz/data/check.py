@@ -2,144 +2,105 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from afa_viz.data.catalogue import KINDS
-from afa_viz.data.coco import SIZES as COCO_SIZES
-from afa_viz.data.coco import split_name
-from afa_viz.data.folder import split_lists
-from afa_viz.data.images import LabelledImages, listed, nearest_of, present_labels
+from afa_viz.classes import VOC_CLASSES
+from afa_viz.data import layout_entries
+from afa_viz.data.catalogue import KINDS, open_for_training, open_images, splits_in, train_split
+from afa_viz.data.coco_layout import SIZES as COCO_SIZES
+from afa_viz.data.coco_layout import annotation_files, full_name
+from afa_viz.data.file_index import find_files
+from afa_viz.data.images import LabelledImages, nearest_of
+from afa_viz.data.layout_entries import LayoutEntry
+from afa_viz.data.masks import present_labels
+from afa_viz.data.text_files import counted, listed
 from afa_viz.data.voc import SIZES as VOC_SIZES
 from afa_viz.data.voc import voc_folder
 
-READ = 20  # images of a split that are opened
-
-VOC_TAR = "VOCtrainval_11-May-2012.tar from http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"
-SBD_TAR = "benchmark.tgz of SBD (Hariharan et al. 2011), then `python -m afa_viz data sbd --root R --sbd FOLDER`"
-COCO_ZIP = "http://images.cocodataset.org"
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A file or folder of a layout: one of `paths`, what it is, where to get it, whether nothing works without it."""
-
-    paths: tuple[str, ...]
-    what: str
-    source: str
-    needed: bool = False
-
-
-PIECES = {
-    "voc": (
-        Piece(("JPEGImages",), "the photographs", VOC_TAR, needed=True),
-        Piece(("ImageSets/Segmentation/train.txt",), "names of 1,464 training images", VOC_TAR),
-        Piece(("ImageSets/Segmentation/val.txt",), "names of 1,449 validation images", VOC_TAR),
-        Piece(
-            ("ImageSets/Segmentation/train_aug.txt", "ImageSets/Segmentation/trainaug.txt"),
-            "names of the 10,582 images that the published run trains on",
-            SBD_TAR,
-        ),
-        Piece(("Annotations",), "objects in each image: image labels", VOC_TAR),
-        Piece(
-            ("cls_labels_onehot.npy",),
-            "image labels as the authors of AFA publish them; Annotations do as well",
-            "https://github.com/rulixiang/afa, folder datasets/voc",
-        ),
-        Piece(("SegmentationClass",), "masks of train and val, for evaluate", VOC_TAR),
-        Piece(("SegmentationClassAug",), "masks of train_aug, for evaluate on it", SBD_TAR),
-    ),
-    "coco": (
-        Piece(
-            tuple(f"{parent}train2014" for parent in ("", "images/", "JPEGImages/")),
-            "the training photographs",
-            f"{COCO_ZIP}/zips/train2014.zip",
-            needed=True,
-        ),
-        Piece(
-            tuple(f"{parent}val2014" for parent in ("", "images/", "JPEGImages/")),
-            "the validation photographs",
-            f"{COCO_ZIP}/zips/val2014.zip",
-        ),
-        *(
-            Piece(
-                (f"annotations/instances_{split}2014.json",),
-                f"image labels and masks of {split}",
-                f"{COCO_ZIP}/annotations/annotations_trainval2014.zip",
-            )
-            for split in ("train", "val")
-        ),
-        Piece(
-            ("cls_labels_onehot.npy",),
-            "image labels as the authors of AFA publish them; the annotations do as well",
-            "https://github.com/rulixiang/afa, folder datasets/coco",
-        ),
-        Piece(
-            ("SegmentationClass", "masks"),
-            "masks as PNG files of class numbers; the annotations do as well",
-            "drawn from the annotations where they are missing (pip install pycocotools)",
-        ),
-    ),
-    "folder": (
-        Piece(("images", "JPEGImages", "."), "the photographs", "your own", needed=True),
-        Piece(
-            ("labels.csv", "labels.tsv", "labels.json"),
-            "image labels",
-            "write one line an image, like `cat_1.jpg,cat dog`; or give masks and classes.txt",
-        ),
-        Piece(("classes.txt",), "names of the classes in the order of the masks' numbers", "one name a line"),
-        Piece(
-            ("masks", "SegmentationClass"), "masks, for evaluate", "PNG files of class numbers, named like the images"
-        ),
-        Piece(
-            ("train.txt", "splits/train.txt", "ImageSets/Segmentation/train.txt"),
-            "names of the training images",
-            "one name a line; without lists every tenth image or so is kept for validation",
-        ),
-    ),
-}
+READ = 200  # images of a split that are opened
+WIDTH = 110  # letters of a line
+NAMED = 8  # broken files that are named
 
 
 @dataclass(frozen=True)
 class Report:
-    """text: one page. trainable: whether the split that is trained on can be opened."""
+    """text: one page. trainable: whether training would begin on the set."""
 
     text: str
     trainable: bool
 
 
-def check(kind: str, root: str | os.PathLike[str], read: int = READ) -> Report:
+@dataclass(frozen=True)
+class SplitReport:
+    """lines, read: for people, on the labels and on the files. images: of the split, None if it cannot be opened.
+    opened, broken: images that were read."""
+
+    lines: tuple[str, ...]
+    images: LabelledImages | None
+    opened: int = 0
+    broken: int = 0
+    read: tuple[str, ...] = ()
+
+
+def check(
+    kind: str, root: str | os.PathLike[str], read: int = READ, split: str | None = None, labels: str = "auto"
+) -> Report:
     """Look at a data set as training and evaluation would.
 
     Args:
         kind: one of `catalogue.KINDS`.
         root: its folder.
         read: images and masks of each split that are opened, evenly spread; 0: all.
+        split, labels: as `train` is given them.
     """
     if kind not in KINDS:
         raise ValueError(f"there is no data set {kind!r}; {nearest_of(kind, KINDS)}.")
     folder = _folder(kind, Path(root))
-    pieces = PIECES[kind]
-    missing = [piece for piece in pieces if not _found(folder, piece)]
+    entries = _entries(kind, folder)
+    missing = [entry for entry in entries if not _found(folder, entry)]
     lines = [f"{kind} in {folder}", "", "Pieces"]
-    for piece in pieces:
-        found = _found(folder, piece)
-        lines.append(
-            f"  {'there' if found else 'MISSING' if piece.needed else '-':8}{found or piece.paths[0]}: {piece.what}"
-        )
-    trainable = False
-    for split, published in _splits(kind, folder).items():
-        opened, told = _look(kind, folder, split, published, read)
-        trainable |= opened and split == KINDS[kind].train
-        lines += ["", *told]
+    for entry in entries:
+        found = _found(folder, entry)
+        word = "there" if found else "MISSING" if entry.needed else "-"
+        lines.append(f"  {word:8}{found or entry.paths[0]}: {entry.what}")
+    trained = split or train_split(kind, folder)
+    reports = {}
+    opener = _Opener()
+    for name in dict.fromkeys([*([split] if split else []), *splits_in(kind, folder)]):
+        wanted = labels if name == trained else "auto"
+        reports[name] = _look(kind, folder, name, wanted, read, opener)
+    common = _common_notes(reports)
+    for report in reports.values():
+        lines += ["", *report.lines]
+        for note in report.images.notes if report.images is not None else ():
+            lines += _wrapped("note: ", [note]) if note not in common else []
+        lines += report.read
+    if common:
+        lines += ["", "In every split", *(line for note in common for line in _wrapped("note: ", [note]))]
+    lines += _shared(reports, trained, KINDS[kind].val)
     if missing:
-        lines += ["", "Where to get what is not there", *(f"  {p.paths[0]}: {p.source}" for p in missing)]
-    command = f"python -m afa_viz train --config {kind} --root {root}"
-    lines += ["", f"Ready: {command}" if trainable else f"Not ready to train: {KINDS[kind].train} can not be opened."]
-    return Report("\n".join(lines), trainable)
+        lines += ["", "Where to get what is not there", *(f"  {e.paths[0]}: {e.source}" for e in missing)]
+    command = f"python -m afa_viz train --config {kind} --root {root}" + (f" --split {split}" if split else "")
+    command += f" --labels {labels}" if labels != "auto" else ""
+    reason = _refusal(kind, folder, trained, labels, reports.get(trained), opener)
+    verdict = f"Ready: {command}" if reason is None else f"Not ready to train: {reason}"
+    others = [name for name, report in reports.items() if report.images is not None and name != trained]
+    if reason is not None and split is None and trained not in splits_in(kind, folder) and others:
+        verdict += f"\nFor another split: python -m afa_viz data check {kind} --root {root} --split {others[0]}"
+    broken = sum(report.broken for report in reports.values())
+    if reason is None and broken:
+        opened = sum(report.opened for report in reports.values())
+        verdict += (
+            f"\n  but {broken} of {counted(opened, 'opened image')} cannot be used; training and evaluate skip them"
+        )
+    return Report("\n".join([*lines, "", verdict]), reason is None)
 
 
 def _folder(kind: str, root: Path) -> Path:
@@ -153,42 +114,91 @@ def _folder(kind: str, root: Path) -> Path:
     return root
 
 
-def _found(folder: Path, piece: Piece) -> str | None:
-    return next((path for path in piece.paths if (folder / path).exists()), None)
-
-
-def _splits(kind: str, folder: Path) -> dict[str, int | None]:
-    """Splits to look at, and how many images each has in the published data set."""
+def _entries(kind: str, folder: Path) -> Sequence[LayoutEntry]:
+    """The pieces of the published set, or of an own set in its layout."""
+    if kind == "folder":
+        return layout_entries.FOLDER
     if kind == "voc":
-        return {split: VOC_SIZES[split] for split in ("train_aug", "train", "val")}
-    if kind == "coco":
-        return {split: COCO_SIZES[split_name(split)] for split in ("train", "val")}
-    return dict.fromkeys(split_lists(folder) or ("train", "val"))
+        own = (folder / "JPEGImages").is_dir() and train_split(kind, folder) == "train"
+        return layout_entries.VOC_OWN if own else layout_entries.VOC
+    files = annotation_files(folder)
+    if not files or any(split.endswith("2014") for split in files):
+        return layout_entries.COCO
+    return [
+        LayoutEntry((str(path.relative_to(folder)),), f"image labels and masks of {split}", "your own")
+        for split, path in files.items()
+    ]
 
 
-def _look(kind: str, folder: Path, split: str, published: int | None, read: int) -> tuple[bool, list[str]]:
-    """Whether a split can be opened, and lines that tell what is in it."""
+def _found(folder: Path, entry: LayoutEntry) -> str | None:
+    def is_there(path: Path) -> bool:
+        return path.exists() and (not entry.holds or bool(find_files(path, entry.holds, deep=True)))
+
+    return next((path for path in entry.paths if is_there(folder / path)), None)
+
+
+def _published(kind: str, folder: Path, split: str, images: LabelledImages) -> int | None:
+    """How many images a split has in the published data set; None for other sets."""
+    if kind == "voc" and images.class_names == VOC_CLASSES and folder.name == "VOC2012":
+        return VOC_SIZES.get(split)
+    return COCO_SIZES.get(full_name(folder, split)) if kind == "coco" else None
+
+
+class _Opener:
+    """Opens each split once."""
+
+    def __init__(self) -> None:
+        self._open: Callable[..., LabelledImages] = functools.lru_cache(maxsize=None)(self._anew)
+
+    def __call__(
+        self, kind: str, root: str | os.PathLike[str] | None, split: str | None, labels: str
+    ) -> LabelledImages:
+        return self._open(kind, root, split, labels)
+
+    @staticmethod
+    def _anew(kind: str, root: Path, split: str, labels: str) -> LabelledImages:
+        return open_images(kind, root, split, labels, quiet=True)
+
+
+def _look(kind: str, folder: Path, split: str, labels: str, read: int, opener: _Opener) -> SplitReport:
+    """Open a split and say what is in it."""
     try:
-        images = KINDS[kind].open(folder, split, "auto")
+        images = opener(kind, folder, split, labels)
     except (ValueError, OSError) as error:
-        return False, [f"Split {split}: {error}"]
-    count = len(images)
+        return SplitReport((f"Split {split}: {error}",), None)
+    count, published = len(images), _published(kind, folder, split, images)
     expected = "" if published in (None, count) else f" (published: {published:,})"
     masks = sum(images.has_mask(i) for i in range(count))
-    labels = images.labels
-    seen = (labels > 0).sum(axis=0)
-    rare = [f"{name} {n}" for name, n in zip(images.class_names[1:], seen.astype(int), strict=True) if n < 5]
+    seen = images.labels.sum(axis=0).astype(int)
+    empty = [name for name, row in zip(images.names, images.labels, strict=True) if not row.any()]
     lines = [
-        f"Split {split}: {count:,} images{expected}, {masks:,} with a mask",
-        f"  image labels from {images.label_source}: {len(seen)} classes, {labels.sum(axis=1).mean():.2f} an image, "
-        f"{int((labels.sum(axis=1) == 0).sum())} images without any",
-    ]
-    if rare:
-        lines.append(f"  in fewer than five images: {listed(rare)}")
-    return True, lines + _read_some(images, read)
+        f"Split {split}: {counted(count, 'image')}{expected}, {masks:,} with a mask",
+        f"  image labels from {images.label_source}: {counted(len(seen), 'class', 'classes')}, "
+        f"{images.labels.sum(axis=1).mean():.2f} an image, {counted(len(empty), 'image')} without any"
+        + (f": {listed(empty)}" if empty else ""),
+        *_wrapped("images of each class: ", [f"{i} {name} {n}" for i, (name, n) in
+                                             enumerate(zip(images.class_names[1:], seen.tolist(), strict=True), 1)]),
+    ]  # fmt: skip
+    absent = [name for name, n in zip(images.class_names[1:], seen.tolist(), strict=True) if not n]
+    if absent:
+        lines.append(f"  in no image: {listed(absent)}")
+    chosen, broken, told = _read_some(images, read)
+    return SplitReport(tuple(lines), images, chosen, broken, tuple(told))
 
 
-def _read_some(images: LabelledImages, read: int) -> list[str]:
+def _common_notes(reports: Mapping[str, SplitReport]) -> list[str]:
+    """Notes that are the same for every split, of which there are several."""
+    notes = [report.images.notes for report in reports.values() if report.images is not None]
+    return [note for note in notes[0] if all(note in others for others in notes)] if len(notes) > 1 else []
+
+
+def _wrapped(head: str, words: Sequence[str]) -> list[str]:
+    return textwrap.wrap(
+        head + ", ".join(words), WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+    )
+
+
+def _read_some(images: LabelledImages, read: int) -> tuple[int, int, list[str]]:
     """Open some images with their masks: which are broken, do not fit, or disagree with the image labels."""
     count = len(images)
     chosen = np.unique(np.linspace(0, count - 1, min(read or count, count)).round().astype(int))
@@ -205,8 +215,51 @@ def _read_some(images: LabelledImages, read: int) -> list[str]:
             broken.append(f"{images.names[i]}: the image has {image.shape[:2]} pixels and its mask {mask.shape}.")
         elif (present_labels(mask, len(images.class_names) - 1) != images.image_labels(i)).any():
             other.append(images.names[i])
-    lines = [f"  opened {len(chosen)}: {len(broken)} broken"]
-    lines += [f"    {sentence}" for sentence in broken]
+    part = "" if len(chosen) == count else f" of {count:,} (--read 0 opens all)"
+    lines = [f"  opened {len(chosen)}{part}: {len(broken)} broken"]
+    lines += [f"    {sentence}" for sentence in broken[:NAMED]]
+    if len(broken) > NAMED:
+        lines.append(f"    and {len(broken) - NAMED:,} more")
     if other:
         lines.append(f"  mask and image labels name other classes in {len(other)}: {listed(other)}")
-    return lines
+    return len(chosen), len(broken), lines
+
+
+def _shared(reports: dict[str, SplitReport], trained: str, val: str) -> list[str]:
+    """A line that says which images are trained and validated on."""
+    pair = [report.images for name, report in reports.items() if name in (trained, val) and report.images is not None]
+    if len(pair) != 2:
+        return []
+    both = sorted({*pair[0].image_paths} & {*pair[1].image_paths})
+    if not both:
+        return []
+    names = listed([path.name for path in both])
+    return ["", f"{counted(len(both), 'image')} in both {trained} and {val}, so that scores are too good: {names}"]
+
+
+def _refusal(
+    kind: str, folder: Path, split: str, labels: str, report: SplitReport | None, opener: _Opener
+) -> str | None:
+    """Why training would not begin, or would not get far; None where it would."""
+    if report is not None and report.images is None:
+        return f"{split} can not be opened."
+    try:
+        images, _ = open_for_training(kind, folder, split, labels, opener)
+    except (ValueError, OSError) as error:
+        return str(error)
+    looked_at = min(len(images), READ)
+    if (
+        report
+        and 2 * report.broken > report.opened
+        and 2 * sum(_can_read(images, i) for i in range(looked_at)) < looked_at
+    ):
+        return f"most images of {images.title} can not be read."
+    return None
+
+
+def _can_read(images: LabelledImages, index: int) -> bool:
+    try:
+        images.image(index)
+    except (ValueError, OSError):
+        return False
+    return True

@@ -5,22 +5,19 @@ Symbols: n images, C foreground classes, K = C + 1, H W pixels of one image.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from afa_viz.classes import Colour, colours_for
-from afa_viz.data.pickles import load_array_dictionary
+from afa_viz.data.file_index import FileIndex, stem_of
+from afa_viz.data.masks import NUMBERS, MaskCoding, present_labels, read_mask
+from afa_viz.data.text_files import counted, listed, read_lines
 from afa_viz.inputs import read_image
 from afa_viz.settings import nearest
-
-IGNORE = 255  # of a mask: "do not count"
-PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # in the order in which they are looked for
-SHOWN = 3  # names in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +27,15 @@ class LabelledImages:
     Attributes:
         title: data set and split, for people.
         class_names: K names, background first.
-        names: n names.
+        names: n names, all different.
         image_paths: n files.
         mask_paths: n files; None where an image has no mask.
         labels: (n, C) float32 multi-hot.
         label_source: where the labels come from, for people.
         upright: photographs are turned as their EXIF note says. False where masks belong to the pixels as stored.
+        coding: what the pixels of the mask files mean.
+        notes: sentences about what was left out or read in a way that is not the usual one.
+        tables: files that labels and class names were read from.
     """
 
     title: str
@@ -46,6 +46,9 @@ class LabelledImages:
     labels: np.ndarray
     label_source: str
     upright: bool = False
+    coding: MaskCoding = NUMBERS
+    notes: tuple[str, ...] = ()
+    tables: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -70,77 +73,37 @@ class LabelledImages:
     def mask(self, index: int) -> np.ndarray | None:
         """(H, W) uint8 of 0 to C and 255, or None. Raises: ValueError: if the file is no such map."""
         path = self.mask_paths[index]
-        return None if path is None else read_mask(path, len(self.class_names))
+        return None if path is None else read_mask(path, len(self.class_names), self.coding)
 
 
-def read_mask(path: Path, num_classes: int) -> np.ndarray:
-    """(H, W) uint8 label map of a palette or grey PNG.
-
-    Raises: ValueError: for a file that is no picture, one in colour, or ids that are neither class nor 255.
-    """
-    try:
-        with Image.open(path) as opened:
-            mode, mask = opened.mode, np.asarray(opened)
-    except Exception as error:  # a broken file may raise anything
-        raise ValueError(f"the mask {path} can not be read ({error}); expected a PNG of class numbers.") from error
-    if mask.ndim != 2 or mask.dtype.kind not in "bui":
-        raise ValueError(
-            f"the mask {path} is a picture of mode {mode}; expected a palette or grey PNG whose pixels are class "
-            "numbers: save the numbers, not the colours."
-        )
-    foreign = np.unique(mask[(mask >= num_classes) & (mask != IGNORE)])
-    if foreign.size:
-        raise ValueError(
-            f"the mask {path} holds {listed([str(i) for i in foreign])}; expected 0 to {num_classes - 1}, the numbers "
-            f"of the classes with background first, and {IGNORE} for pixels that do not count."
-        )
-    return mask.astype(np.uint8)
+def once(names: Iterable[str], origin: object, notes: list[str]) -> list[str]:
+    """Names without repetition; a note says which came again."""
+    names = list(names)
+    unique = list(dict.fromkeys(names))
+    if len(unique) < len(names):
+        again = [name for name, count in Counter(names).items() if count > 1]
+        notes.append(f"{origin} names {counted(len(again), 'image')} more than once, which count once: {listed(again)}")
+    return unique
 
 
-def present_labels(mask: np.ndarray, count: int) -> np.ndarray:
-    """(count,) float32: which of the classes 1 to count a label map shows."""
-    return (np.bincount(mask.ravel(), minlength=256)[1 : count + 1] > 0).astype(np.float32)
+def read_names(path: Path, notes: list[str]) -> list[str]:
+    """Names of a list file, one a line: `NAME`, or paths of an image and its mask as DeepLab's lists have them."""
+    lines = [line for line in read_lines(path) if not line.startswith("#")]
+    return once([PurePosixPath(stem_of(line.split()[0])).name for line in lines], path.name, notes)
 
 
-def find_files(folder: Path, endings: Sequence[str] = PHOTOGRAPHS, deep: bool = False) -> dict[str, Path]:
-    """Files of a folder by name without ending, where two share a name the one whose ending comes first.
+def resolve_list(path: Path, index: FileIndex, what: str, notes: list[str]) -> list[str]:
+    """Names of the files that a list means: one a line, or paths of an image and its mask as DeepLab's lists have them.
 
     Args:
-        deep: look into subfolders too; a name is then a path with forward slashes.
+        index: the files that may be meant.
+        what: they are, for people.
+    Raises: ValueError: for a line that means no file or several, and for an empty list.
     """
-    found: dict[str, Path] = {}
-    rank = {ending: i for i, ending in enumerate(endings)}
-    for path in _walk(folder) if deep else folder.iterdir() if folder.is_dir() else ():
-        ending = path.suffix.lower()
-        if ending not in rank or path.name.startswith("."):
-            continue
-        name = str(PurePosixPath(path.relative_to(folder)).with_suffix(""))
-        if name not in found or rank[ending] < rank[found[name].suffix.lower()]:
-            found[name] = path
-    return dict(sorted(found.items()))
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, _, names in os.walk(folder):
-        yield from (Path(place, name) for name in names)
-
-
-def read_lines(path: Path) -> list[str]:
-    """Lines of a text file that hold something, stripped. Raises: ValueError: if there is none."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text; expected one name a line.") from error
-    lines = [line for line in lines if line]
-    if not lines:
-        raise ValueError(f"{path} is empty; expected one name a line.")
-    return lines
-
-
-def read_names(path: Path) -> list[str]:
-    """Names of a list file, one a line: `NAME`, or paths of an image and its mask as DeepLab's lists have them."""
-    names = [PurePosixPath(line.split()[0].replace("\\", "/")).name for line in read_lines(path)]
-    return [name.rsplit(".", 1)[0] if name.lower().endswith(PHOTOGRAPHS) else name for name in names]
+    lines = [line for line in read_lines(path) if not line.startswith("#")]
+    found = [index.find(line) or index.find(line.split()[0]) for line in lines]
+    require_all(lines, found, f"{what} ({path.name})")
+    return once([name for name in found if name is not None], path.name, notes)
 
 
 def require_all(names: Sequence[str], found: Sequence[object | None], what: str) -> None:
@@ -182,6 +145,22 @@ def choose_source(wanted: str, sources: Sequence[LabelSource], root: Path) -> La
     return candidates[0]
 
 
+def note_other_sources(chosen: LabelSource, sources: Sequence[LabelSource], notes: list[str]) -> None:
+    """A note where labels could have come from another file too."""
+    others = [source.words for source in sources if source.there and source is not chosen and source.key != "masks"]
+    if others:
+        notes.append(f"image labels come from {chosen.words}, not from {' or '.join(others)}")
+
+
+def note_unused(files: Mapping[str, Path], used: Iterable[Path | None], what: str, why: str, notes: list[str]) -> None:
+    """A note that names the files that nothing uses."""
+    taken = set(used)
+    rest = [path.name for path in files.values() if path not in taken]
+    if rest:
+        why = why.replace("belongs", "belong").replace(" is ", " are ") if len(rest) > 1 else why
+        notes.append(f"{counted(len(rest), what)} {why}: {listed(rest)}")
+
+
 def nearest_of(word: str, words: Iterable[str]) -> str:
     """Half a sentence that names the word that was probably meant, or all of them."""
     words = list(words)
@@ -189,28 +168,10 @@ def nearest_of(word: str, words: Iterable[str]) -> str:
     return f"the nearest is {close!r}" if close else f"expected one of {', '.join(words) or 'none: there are none'}"
 
 
-def read_onehot(path: Path, names: Sequence[str], count: int) -> np.ndarray:
-    """(n, count) float32 from a dictionary name -> one value a class, saved by `numpy.save`.
-
-    Raises: ValueError: if the file holds anything else, or not every name.
-    """
-    table = {str(key): value for key, value in load_array_dictionary(path).items()}
-    rows = [table.get(name) for name in names]
-    require_all(names, rows, f"entry in {path}")
-    sizes = {np.size(row) for row in rows}  # type: ignore[arg-type]
-    if sizes != {count}:
-        raise ValueError(f"{path} has {sorted(sizes)} values an image; expected {count}, one a class.")
-    return (np.stack([np.ravel(row) for row in rows]) > 0).astype(np.float32)  # type: ignore[arg-type]
-
-
-def labels_of_masks(paths: Sequence[Path | None], names: Sequence[str], num_classes: int) -> np.ndarray:
+def labels_of_masks(
+    paths: Sequence[Path | None], names: Sequence[str], num_classes: int, coding: MaskCoding = NUMBERS
+) -> np.ndarray:
     """(n, C) float32: the classes that each mask shows."""
     require_all(names, paths, "mask to take labels from")
-    masks = (read_mask(path, num_classes) for path in paths if path is not None)
+    masks = (read_mask(path, num_classes, coding) for path in paths if path is not None)
     return np.stack([present_labels(mask, num_classes - 1) for mask in masks])
-
-
-def listed(words: Sequence[str]) -> str:
-    """The first few words, and how many more."""
-    rest = len(words) - SHOWN
-    return ", ".join(words[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -3,121 +3,144 @@
 CSV, with or without a first line of titles:
 
     name,classes            name,cat,dog           cat_1.jpg,cat,dog
-    cat_1.jpg,cat dog       cat_1.jpg,1,1          dog_7.jpg,dog
+    cat_1.jpg,cat;dog       cat_1.jpg,1,1          dog_7.jpg,dog
     dog_7.jpg,dog           dog_7.jpg,0,1
 
 JSON: {"cat_1.jpg": ["cat", "dog"], "dog_7.jpg": "dog"} or [{"name": "cat_1.jpg", "classes": ["cat", "dog"]}, …].
+docs/data_sets.md has every form.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-NAME_TITLES = ("name", "image", "file", "filename", "file_name", "path", "image_name", "image_id", "id", "img")
-CLASS_TITLES = ("classes", "labels", "class", "label", "tags")
-YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
+from afa_viz.data.file_index import PHOTOGRAPHS
+from afa_viz.data.label_tables import (
+    CLASS_TITLES,
+    NAME_TITLES,
+    WrittenLabels,
+    labels_of_rows,
+    plain_title,
+    rows_of_csv,
+)
+from afa_viz.data.label_words import classes_of_cells
+from afa_viz.data.text_files import one_form, read_text
+
+JSON_ENDINGS = (".json", ".jsonl")
 
 
-@dataclass(frozen=True)
-class WrittenLabels:
-    """classes: names of the classes by name of the image; columns: all classes, if the file has one column for each."""
-
-    classes: Mapping[str, tuple[str, ...]]
-    columns: tuple[str, ...] = ()
-
-    def class_names(self) -> tuple[str, ...]:
-        """Background and the classes: in the order of the columns, or else of the alphabet."""
-        found = self.columns or sorted({name for names in self.classes.values() for name in names})
-        return ("background", *(name for name in found if name != "background"))
+def has_image_ending(name: str) -> bool:
+    """Whether a name looks like that of an image file."""
+    return name.lower().endswith(PHOTOGRAPHS)
 
 
-def read_label_file(path: Path, known: Sequence[str] = ()) -> WrittenLabels:
+def read_label_file(
+    path: Path, known: Sequence[str] = (), is_image: Callable[[str], bool] = has_image_ending
+) -> WrittenLabels:
     """Read a file of labels.
 
     Args:
-        known: names of classes, if there is a list of them: one that holds a space is then one name.
+        known: names of classes in their order, background first, if there is a list of them.
+        is_image: whether a word names an image of the set.
     Raises: ValueError: for a file in another layout, with the line that shows it.
     """
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        written = _from_json(text, path) if path.suffix.lower() == ".json" else _from_csv(text, path, known)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text ({error}); expected CSV or JSON: save it as UTF-8.") from error
-    except (json.JSONDecodeError, csv.Error) as error:
+        if path.suffix.lower() in JSON_ENDINGS:
+            written = _from_json(text, path, known, is_image)
+        else:
+            rows = rows_of_csv(text, path, is_image) if text.strip() else []
+            written = labels_of_rows(rows, known, path, is_image) if rows else WrittenLabels({})
+    except (json.JSONDecodeError, csv.Error, RecursionError) as error:
         raise ValueError(f"{path} can not be read ({error}); expected CSV or JSON with the labels.") from error
     if not written.classes:
-        raise ValueError(f"{path} has no image; expected a line for each, like `cat_1.jpg,cat dog`.")
+        raise ValueError(f"{path} has no image; expected a line for each, like `cat_1.jpg,cat;dog`.")
     return written
 
 
-def _from_csv(text: str, path: Path, known: Sequence[str]) -> WrittenLabels:
-    first = text.lstrip().split("\n", 1)[0]
-    marks = [mark for mark in first if mark in ",;\t"]
-    if not marks:
-        raise ValueError(f"{path} begins with {first.strip()!r}; expected a name, a comma and its classes.")
-    rows = [
-        (i, [cell.strip() for cell in row])
-        for i, row in enumerate(csv.reader(text.splitlines(), delimiter=marks[0]), 1)
-    ]
-    rows = [(i, row) for i, row in rows if any(row)]
-    for i, row in rows:
-        if not row[0]:
-            raise ValueError(f"{path}, line {i}: no name; expected the name of an image first.")
-    titles = rows[0][1] if rows[0][1][0].lower() in NAME_TITLES else []
-    rows = rows[1:] if titles else rows
-    classes_at = [i for i, title in enumerate(titles) if i and title.lower() in CLASS_TITLES]
-    if titles and not classes_at and all(cell.lower() in (*YES, *NO) for _, row in rows for cell in row[1:]):
-        return _from_columns(titles, rows, path)
-    cells = [(row[0], [row[i] for i in classes_at if i < len(row)] if classes_at else row[1:]) for _, row in rows]
-    marked = any(mark in cell for _, words in cells for cell in words for mark in ";|,")
-    apart = re.compile(r"[;|,]" if marked else r"\s+")
-    found: dict[str, list[str]] = {}
-    for name, words in cells:
-        names = [name for cell in words for name in ([cell] if cell in known else apart.split(cell))]
-        found.setdefault(name, []).extend(word.strip() for word in names if word.strip())
-    return WrittenLabels({name: tuple(dict.fromkeys(classes)) for name, classes in found.items()})
-
-
-def _from_columns(titles: Sequence[str], rows: Sequence[tuple[int, list[str]]], path: Path) -> WrittenLabels:
-    columns = tuple(titles[1:])
-    if len(set(columns)) < len(columns) or "" in columns:
-        raise ValueError(f"{path} has the columns {', '.join(columns)}; expected one title for each class.")
-    found: dict[str, tuple[str, ...]] = {}
-    for i, row in rows:
-        if len(row) != len(titles):
-            raise ValueError(f"{path}, line {i}: {len(row)} cells; expected {len(titles)}, as in the first line.")
-        chosen = (title for title, cell in zip(columns, row[1:], strict=True) if cell.lower() in YES)
-        found[row[0]] = tuple(dict.fromkeys((*found.get(row[0], ()), *chosen)))
-    return WrittenLabels(found, columns)
-
-
-def _from_json(text: str, path: Path) -> WrittenLabels:
-    held = json.loads(text)
-    if isinstance(held, list):
-        held = dict(_entry(entry, path) for entry in held)
-    if not isinstance(held, dict):
+def _from_json(text: str, path: Path, known: Sequence[str], is_image: Callable[[str], bool]) -> WrittenLabels:
+    held = _loads(text)
+    if isinstance(held, dict) and {"images", "annotations"} <= held.keys():
+        raise ValueError(f"{path} is a COCO annotation; expected labels: read the set as `coco`, not as `folder`.")
+    if isinstance(held, list) and held and all(isinstance(entry, dict) for entry in held):
+        return _from_records(held, path, known, is_image)
+    notes: list[str] = []
+    cells: dict[str, list[Any]] = {}
+    if isinstance(held, dict):
+        for name, value in held.items():
+            values = value if isinstance(value, _Repeated) else [value]
+            cells[one_form(str(name))] = [_inner(part) for part in values]
+    elif isinstance(held, list):
+        for entry in held:
+            if not isinstance(entry, list) or len(entry) < 2 or not isinstance(entry[0], str):
+                raise ValueError(
+                    f'{path} holds {str(entry)[:60]}; expected {{"name": "cat_1.jpg", "classes": ["cat", "dog"]}}.'
+                )
+            cells.setdefault(one_form(entry[0]), []).extend(entry[1:])
+    else:
         raise ValueError(f'{path} holds a {type(held).__name__}; expected {{"cat_1.jpg": ["cat", "dog"], …}}.')
-    return WrittenLabels({str(name): _words(name, classes, path) for name, classes in held.items()})
+    return WrittenLabels(classes_of_cells(cells, known, path, notes), notes=tuple(notes))
 
 
-def _entry(entry: Any, path: Path) -> tuple[str, Any]:
-    keys = {str(key).lower(): key for key in entry} if isinstance(entry, dict) else {}
-    name, classes = (next((keys[t] for t in titles if t in keys), None) for titles in (NAME_TITLES, CLASS_TITLES))
-    if name is None or classes is None:
-        raise ValueError(
-            f'{path} holds {str(entry)[:60]}; expected {{"name": "cat_1.jpg", "classes": ["cat", "dog"]}}.'
-        )
-    return str(entry[name]), entry[classes]
+def _inner(value: Any) -> Any:
+    """The classes in a record that stands beside a name: {"labels": ["cat"], "width": 640}."""
+    if isinstance(value, dict):
+        found = [v for key, v in value.items() if plain_title(key) in CLASS_TITLES and isinstance(v, (str, list))]
+        return found[0] if found else value
+    return value
 
 
-def _words(name: str, classes: Any, path: Path) -> tuple[str, ...]:
-    words = [classes] if isinstance(classes, str) else classes
-    if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
-        raise ValueError(f'{path} has {str(classes)[:60]} for {name}; expected names of classes, like ["cat", "dog"].')
-    return tuple(dict.fromkeys(words))
+class _Repeated(list):
+    """Values of a name that a JSON object holds more than once."""
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in found:
+            found[name] = value
+        elif isinstance(found[name], _Repeated):
+            found[name].append(value)
+        else:
+            found[name] = _Repeated([found[name], value])
+    return found
+
+
+def _loads(text: str) -> Any:
+    """A JSON text, or one JSON text a line."""
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError:
+        lines = [line for line in text.split("\n") if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith(("{", "[")) and len(line.strip()) > 1 for line in lines):
+            raise
+        return [json.loads(line, object_pairs_hook=_object) for line in lines]
+
+
+def _from_records(
+    entries: Sequence[dict[str, Any]], path: Path, known: Sequence[str], is_image: Callable[[str], bool]
+) -> WrittenLabels:
+    """Records, read as the rows of a table under the titles that they have."""
+    titles = list(dict.fromkeys(key for entry in entries for key in entry))
+    by_name = [t for word in NAME_TITLES for t in titles if plain_title(t) == word]
+    yes_no = [t for t in titles if all(entry.get(t, 0) in (0, 1) for entry in entries)]
+    chosen: list[str] = []
+    for entry in entries:
+        names = [title for title in by_name if title in entry]
+        classes = [t for t in entry if plain_title(t) in CLASS_TITLES or t in yes_no or t in names[1:]]
+        if not names or not classes:
+            raise ValueError(
+                f'{path} holds {str(entry)[:60]}; expected {{"name": "cat_1.jpg", "classes": ["cat", "dog"]}}.'
+            )
+        chosen.append(next((title for title in names if is_image(str(entry[title]))), names[0]))
+    if len(set(chosen)) > 1:  # each entry has its own word for the image
+        entries = [{"name": entry[at], **{t: v for t, v in entry.items() if t not in by_name}}
+                   for at, entry in zip(chosen, entries, strict=True)]  # fmt: skip
+        titles = list(dict.fromkeys(key for entry in entries for key in entry))
+    rows: list[tuple[int, list[Any]]] = [(0, list(titles))]
+    rows += [(i, [entry.get(title, "") for title in titles]) for i, entry in enumerate(entries, 1)]
+    return labels_of_rows(rows, known, path, is_image, titled=True)

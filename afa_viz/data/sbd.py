@@ -17,7 +17,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from afa_viz.classes import VOC_CLASSES, palette
-from afa_viz.data.images import find_files, read_names, require_all
+from afa_viz.data.file_index import find_files
+from afa_viz.data.images import read_names, require_all
 from afa_viz.data.voc import IMAGES, LISTS, MASKS, MASKS_AUG, list_path, voc_folder
 
 LIST_NAME = "train_aug"
@@ -52,8 +53,8 @@ def write_train_aug(root: str | os.PathLike[str], sbd: str | os.PathLike[str], p
     Raises: FileNotFoundError or ValueError: for what is missing, with the first names.
     """
     folder, source = voc_folder(root), sbd_folder(sbd)
-    ours = {split: read_names(list_path(folder, split)) for split in ("train", "val")}
-    theirs = [name for split in ("train", "val") for name in read_names(source / f"{split}.txt")]
+    ours = {split: read_names(list_path(folder, split), []) for split in ("train", "val")}
+    theirs = [name for split in ("train", "val") for name in read_names(source / f"{split}.txt", [])]
     names = sorted({*ours["train"], *theirs} - set(ours["val"]))
     images, outlined = find_files(folder / IMAGES), find_files(folder / MASKS, (".png",))
     require_all(names, [images.get(name) for name in names], f"file in {folder / IMAGES}")

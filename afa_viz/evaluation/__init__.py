@@ -1,16 +1,9 @@
 """Scoring stages against ground truth: the ladder, parts of objects, published protocols, threshold sweeps."""
 
-from afa_viz.evaluation.ladder import (
-    STAGES,
-    Ladder,
-    Sample,
-    evaluate_samples,
-    score_samples,
-    score_shards,
-    write_scores,
-)
+from afa_viz.evaluation.ladder import STAGES, Ladder
 from afa_viz.evaluation.parts import PartCounts
 from afa_viz.evaluation.protocols import SEG_SCALES, multi_scale_label, multi_scale_seg, validation_labels
+from afa_viz.evaluation.scoring import Sample, evaluate_samples, score_samples, score_shards, write_scores
 from afa_viz.evaluation.sweep import ThresholdSweep
 
 __all__ = [

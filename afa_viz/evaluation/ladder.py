@@ -1,62 +1,49 @@
-"""The stage ladder: how good every stage is on a set of images with ground truth, by class, part and context.
+"""The scores by stage on a set of images with ground truth, by class, part and context.
 
 Symbols: C foreground classes, K = C + 1, H W pixels, n images.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from afa_viz import stage_scores
 from afa_viz.classes import SANDBOX_QUADRUPEDS
 from afa_viz.config import ExplainConfig
+from afa_viz.evaluation.bootstrap import PairedBootstrap
 from afa_viz.evaluation.parts import UNCERTAIN, PartCounts
-from afa_viz.evaluation.protocols import multi_scale_label
-from afa_viz.evaluation.tables import iou_table, percent, text_table
-from afa_viz.explain import explain
-from afa_viz.model.afa import AFA
+from afa_viz.evaluation.stage_text import stage_text
+from afa_viz.evaluation.tables import percent, text_table
+from afa_viz.evaluation.thresholds import BestThresholds
 from afa_viz.ops.metrics import ConfusionMatrix, Scores, average_precision, f1_per_image
-from afa_viz.stage_scores import stage_labels
-from afa_viz.trace import Trace
 
-STAGES = ("cam", "cam_rw", "cam_par", "pseudo_label", "seg", "seg_multi_scale")
+STAGES = (*stage_scores.STAGES, "seg_multi_scale")
+RULED = ("walk_start", "cam_rw", "par_start", "cam_refined", "cam_par")  # decided by one rule at one background score
+WHOLE = (*RULED, "seg")  # decide every pixel by their strongest score
+SAME_PIXELS = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # label -> PAR that it was merged from
 COMPARED_PARTS = ("head", "body")  # of the quadrupeds, in `Ladder.summary`
-
-
-class Sample(NamedTuple):
-    """One image with its truth.
-
-    image (H, W, 3) uint8 RGB; image_labels (C,) multi-hot; target (H, W) uint8 with 255 for "do not count";
-    parts (H, W) uint8 ids of `classes.SANDBOX_PARTS`, or None where they are not known; context: what kind of scene
-    it is, "" where that is not known.
-    """
-
-    image: np.ndarray
-    image_labels: np.ndarray
-    target: np.ndarray
-    parts: np.ndarray | None = None
-    context: str = ""
 
 
 @dataclass
 class Ladder:
     """Scores of every stage on the same images; the stages before `seg` know the image labels.
 
+    Only stages of `WHOLE` may be compared: see `afa_viz.stage_scores`.
+
     Attributes:
-        matrices: confusion matrix by stage.
+        matrices: confusion matrix by stage; that of a label counts its certain pixels.
         class_names: K names, background first.
         logits, image_labels: n of (C,), for F1 and average precision of the classifier.
         parts: pixels by class and part, by stage; of the images whose parts are known.
         contexts: the same ladder over the images of one context each.
+        same_pixels: by label, confusion matrix of the PAR it was merged from, over its certain pixels.
+        config: settings of the images, None before the first.
+        bootstrap, thresholds: over all images, None where they were not asked for.
     """
 
     matrices: dict[str, ConfusionMatrix]
@@ -65,6 +52,10 @@ class Ladder:
     image_labels: list[Tensor] = field(default_factory=list)
     parts: dict[str, PartCounts] = field(default_factory=dict)
     contexts: dict[str, Ladder] = field(default_factory=dict)
+    same_pixels: dict[str, ConfusionMatrix] = field(default_factory=dict)
+    config: ExplainConfig | None = None
+    bootstrap: PairedBootstrap | None = None
+    thresholds: BestThresholds | None = None
 
     @classmethod
     def empty(cls, stages: Iterable[str], class_names: Sequence[str]) -> Ladder:
@@ -74,6 +65,7 @@ class Ladder:
             {stage: ConfusionMatrix(count) for stage in stages},
             tuple(class_names),
             parts={stage: PartCounts(count) for stage in stages},
+            same_pixels={label: ConfusionMatrix(count) for label in SAME_PIXELS},
         )
 
     def add(self, other: Ladder) -> Ladder:
@@ -81,6 +73,15 @@ class Ladder:
         for stage, matrix in other.matrices.items():
             self.matrices[stage].matrix += matrix.matrix
             self.parts[stage].counts += other.parts[stage].counts
+        for label, matrix in other.same_pixels.items():
+            self.same_pixels[label].matrix += matrix.matrix
+        for name in ("bootstrap", "thresholds"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if theirs is not None:
+                setattr(self, name, theirs if mine is None else mine)
+                if mine is not None:
+                    mine.add(theirs)
+        self.config = self.config or other.config
         self.logits += other.logits
         self.image_labels += other.image_labels
         for name, ladder in other.contexts.items():
@@ -107,11 +108,15 @@ class Ladder:
     def summary(self) -> dict[str, float]:
         """The numbers to follow, in percent, two decimals.
 
-        `miou_<stage>`; `map` and `f1` of the image labels; `uncertain`, see the method; where parts are known also
-        `head_<stage>` and `body_<stage>`: which share of them has the right class, over the quadrupeds.
+        `miou_<stage>`; `coverage_<label>` and `precision_<label>` of the certain pixels of both labels; `map` and `f1`
+        of the image labels; `uncertain`, see the method; where parts are known also `head_<stage>` and
+        `body_<stage>`: which share of them has the right class, over the quadrupeds.
         """
         logits, labels = torch.stack(self.logits), torch.stack(self.image_labels)
         numbers = {f"miou_{stage}": scores.miou for stage, scores in self.scores().items()}
+        for label in self.same_pixels:
+            found = self.label_numbers(label)
+            numbers |= {f"{name}_{label}": found[name] for name in ("coverage", "precision")}
         numbers["map"] = float(average_precision(logits, labels).nanmean())
         numbers["f1"] = float(f1_per_image(logits, labels).mean())
         numbers["uncertain"] = self.uncertain()
@@ -121,12 +126,46 @@ class Ladder:
                     numbers[f"{part}_{stage}"] = counts.share(self.quadrupeds())[part]
         return {name: round(100 * value, 2) for name, value in numbers.items()}
 
+    def label_numbers(self, label: str) -> dict[str, float]:
+        """Of the certain pixels of a label, as fractions.
+
+        coverage: share of the pixels with known truth; precision: share of them that is right, also of the background
+        and of the foreground alone; miou there; par_precision and par_miou: of the PAR it was merged from, there.
+        """
+        matrix, same = self.matrices[label].matrix.double(), self.same_pixels[label].scores()
+        right = matrix.diag()
+        return {
+            "coverage": float(matrix.sum() / self.matrices["seg"].matrix.sum()),
+            "precision": float(right.sum() / matrix.sum()),
+            "precision_background": float(right[0] / matrix[:, 0].sum()),
+            "precision_foreground": float(right[1:].sum() / matrix[:, 1:].sum()),
+            "miou": self.matrices[label].scores().miou,
+            "par_precision": same.pixel_accuracy,
+            "par_miou": same.miou,
+        }
+
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """What each step changes of the mIoU, in points, with its interval: the steps of `stage_scores.steps`, and
+        `walk_after_par`, what the walk is worth after PAR. A stage that is left out has none."""
+        if self.bootstrap is None or self.config is None:
+            return {}
+        pairs = {stage: (before, stage) for stage, before in stage_scores.steps(self.config).items()}
+        if not stage_scores.left_out(self.config):
+            pairs["walk_after_par"] = ("cam_refined", "cam_par")
+        found = {name: self.bootstrap.change(*pair) for name, pair in pairs.items()}
+        return {
+            name: {"before": pairs[name][0], "after": pairs[name][1], "change": percent(change.value),
+                   "interval": [percent(change.low), percent(change.high)]}
+            for name, change in found.items()
+        }  # fmt: skip
+
     def data(self) -> dict[str, Any]:
         """Everything that was counted, in percent, ready for JSON; None where nothing was counted.
 
-        summary; iou by stage and class; parts, parts_of_quadrupeds, parts_by_class: share of each part with the right
-        class by stage; uncertain_parts: share of each part that the pseudo label leaves out; contexts: number of
-        images, mIoU and share of the heads by stage.
+        rule: background scores in use, stages under one rule and what is left out; summary; iou by stage and class;
+        labels, see `label_numbers`; changes; best_thresholds: chosen with masks; parts, parts_of_quadrupeds,
+        parts_by_class: share of each part with the right class by stage; uncertain_parts: share of each part that the
+        pseudo label leaves out; contexts: number of images, mIoU and share of the heads by stage.
         """
         scores = self.scores()
         found: dict[str, Any] = {
@@ -136,7 +175,21 @@ class Ladder:
                 stage: _percents(dict(zip(self.class_names, s.iou.tolist(), strict=True)))
                 for stage, s in scores.items()
             },
+            "labels": {label: _percents(self.label_numbers(label)) for label in self.same_pixels},
+            "changes": self.changes(),
         }
+        if self.config is not None:
+            found["rule"] = {
+                **{name: getattr(self.config, name) for name in ("bkg_score", "bkg_score_low", "bkg_score_high")},
+                "whole": [stage for stage in self.matrices if stage in WHOLE or stage == "seg_multi_scale"],
+                "left_out": list(stage_scores.left_out(self.config)),
+            }
+        if self.thresholds is not None:
+            best = {stage: self.thresholds.best(stage) for stage in self.thresholds.counts}
+            found["best_thresholds"] = {
+                stage: {"threshold": None if one.miou != one.miou else one.threshold, "miou": percent(one.miou)}
+                for stage, one in best.items()
+            }
         if self.has_parts():
             found["parts"] = {stage: _percents(counts.share()) for stage, counts in self.parts.items()}
             found["parts_of_quadrupeds"] = {
@@ -159,26 +212,31 @@ class Ladder:
         return found
 
     def table(self) -> str:
-        """IoU in percent, a row a class and a column a stage, for reading."""
-        return iou_table(self.class_names, self.scores())
+        """For reading: the stages under one rule, what each step changes, the labels, the CAM cut once."""
+        return stage_text(self.data())
 
     def part_table(self) -> str:
         """Share in percent of each part that has the right class: a row a part, a column a stage.
 
         The last column is the share that the pseudo label leaves uncertain; two more rows are the quadrupeds alone.
         """
-        rows = _part_rows(self.parts, None)
-        of_quadrupeds = _part_rows(self.parts, self.quadrupeds())
+        parts = {stage: self.parts[stage] for stage in self._distinct()}
+        rows = _part_rows(parts, None)
+        of_quadrupeds = _part_rows(parts, self.quadrupeds())
         rows |= {f"quadruped {part}": of_quadrupeds[part] for part in COMPARED_PARTS if part in of_quadrupeds}
-        return text_table(rows, [*self.parts, "uncertain"])
+        return text_table(rows, [*parts, "uncertain"])
 
     def context_table(self) -> str:
         """mIoU by stage and share of the heads with the right class, in percent: two rows a context."""
-        rows = {}
+        rows, stages = {}, self._distinct()
         for name, ladder in sorted(self.contexts.items()):
-            rows[f"{name} ({len(ladder.logits)})"] = [s.miou for s in ladder.scores().values()]
-            rows[f"  {name} heads"] = [counts.share()["head"] for counts in ladder.parts.values()]
-        return text_table(rows, list(self.matrices))
+            scores = ladder.scores()
+            rows[f"{name} ({len(ladder.logits)})"] = [scores[stage].miou for stage in stages]
+            rows[f"  {name} heads"] = [ladder.parts[stage].share()["head"] for stage in stages]
+        return text_table(rows, stages)
+
+    def _distinct(self) -> list[str]:
+        return stage_scores.distinct(list(self.matrices), stage_scores.left_out(self.config or ExplainConfig()))
 
 
 def _part_rows(parts: Mapping[str, PartCounts], classes: Sequence[int] | None) -> dict[str, list[float]]:
@@ -186,101 +244,6 @@ def _part_rows(parts: Mapping[str, PartCounts], classes: Sequence[int] | None) -
     shares = [counts.share(classes) for counts in parts.values()]
     shares.append(parts["pseudo_label"].share(classes, UNCERTAIN))
     return {part: [share[part] for share in shares] for part in shares[0] if shares[0][part] == shares[0][part]}
-
-
-Watch = Callable[[Trace], Any]
-
-
-def score_samples(
-    model: AFA,
-    samples: Iterable[Sample],
-    config: ExplainConfig | None = None,
-    multi_scale: bool = False,
-    watch: Watch | None = None,
-) -> Iterator[tuple[Sample, Ladder]]:
-    """Explain every sample with its image labels; yields each with the ladder of that one image.
-
-    Args:
-        model: with its card.
-        samples: images with labels and truth, at any size.
-        config: settings of the stages.
-        multi_scale: also the decoder over three scales and flips, as stage `seg_multi_scale`.
-        watch: is shown every trace.
-    """
-    stages = STAGES if multi_scale else STAGES[:-1]
-    for sample in samples:
-        trace = explain(model, sample.image, sample.image_labels, config, target=sample.target)
-        assert trace.target is not None
-        labels = stage_labels(trace)
-        if multi_scale:
-            labels["seg_multi_scale"] = multi_scale_label(model, trace.image.numpy())
-        parts = None if sample.parts is None else _resized(sample.parts, trace.target)
-        ladder = Ladder.empty(stages, trace.class_names)
-        for stage in stages:
-            ladder.matrices[stage].update(trace.target, labels[stage])
-            if parts is not None:
-                ladder.parts[stage].update(trace.target, parts, labels[stage])
-        ladder.logits.append(trace.class_logits)
-        ladder.image_labels.append(trace.image_labels)
-        if watch is not None:
-            watch(trace)
-        yield sample, ladder
-
-
-def evaluate_samples(
-    model: AFA,
-    samples: Iterable[Sample],
-    config: ExplainConfig | None = None,
-    multi_scale: bool = False,
-    watch: Watch | None = None,
-) -> Ladder:
-    """The ladder over all samples, and over those of each context; arguments as `score_samples`."""
-    return score_shards(model, samples, lambda ladder: [ladder], config, multi_scale, watch)
-
-
-def score_shards(
-    model: AFA,
-    samples: Iterable[Sample],
-    gather: Callable[[Ladder | None], list[Ladder | None]],
-    config: ExplainConfig | None = None,
-    multi_scale: bool = False,
-    watch: Watch | None = None,
-) -> Ladder:
-    """`evaluate_samples` over the samples of several processes, of which this one has its share.
-
-    Args:
-        gather: the ladder of this process, None where it had no sample -> those of all processes.
-    Raises: ValueError: if none of them had a sample.
-    """
-    mine: Ladder | None = None
-    for sample, one in score_samples(model, samples, config, multi_scale, watch):
-        if mine is None:
-            mine = Ladder.empty(one.matrices, one.class_names)
-        if sample.context:
-            one.contexts[sample.context] = dataclasses.replace(one, contexts={})
-        mine.add(one)
-    ladders = [ladder for ladder in gather(mine) if ladder is not None]
-    if not ladders:
-        raise ValueError("there is no sample to evaluate; expected at least one image with ground truth.")
-    whole = Ladder.empty(ladders[0].matrices, ladders[0].class_names)
-    for ladder in ladders:
-        whole.add(ladder)
-    return whole
-
-
-def write_scores(ladder: Ladder | None, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> None:
-    """All scores as JSON after some facts about how they were made, whole or not at all; None: the facts alone."""
-    partial = f"{path}.partial"
-    with open(partial, "w", encoding="utf-8") as file:
-        json.dump({**(facts or {}), **(ladder.data() if ladder else {})}, file, indent=2, allow_nan=False)
-        file.write("\n")
-    os.replace(partial, path)
-
-
-def _resized(parts: np.ndarray, target: Tensor) -> Tensor:
-    """(H, W) ids at the size of the target, by nearest, as the target was."""
-    size = (target.shape[1], target.shape[0])
-    return torch.from_numpy(np.array(Image.fromarray(parts).resize(size, Image.Resampling.NEAREST)))
 
 
 def _percents(shares: Mapping[str, float]) -> dict[str, float | None]:

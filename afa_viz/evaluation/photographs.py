@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from afa_viz.data.images import IGNORE, LabelledImages
-from afa_viz.evaluation.ladder import Sample
+from afa_viz.data.class_lists import IGNORE
+from afa_viz.data.images import LabelledImages
+from afa_viz.evaluation.scoring import Sample
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from afa_viz.config import ExplainConfig
-from afa_viz.evaluation.ladder import Sample
-from afa_viz.evaluation.protocols import multi_scale_seg, validation_labels
+from afa_viz.evaluation.protocols import VALIDATION_BETA, multi_scale_seg, validation_labels
+from afa_viz.evaluation.scoring import Sample
 from afa_viz.evaluation.tables import iou_table, percent
 from afa_viz.inputs import multi_hot
 from afa_viz.model.afa import AFA
@@ -25,8 +25,8 @@ from afa_viz.stages.one_image import network_input
 
 LONG_SIDE = 512  # of "test", pixels; SPEC.md section 13, `msc_flip_test`
 PASSES = {
-    "cam": "CAM, validate: own size, scales and flip, image labels known, cut at bkg_score",
-    "cam_rw": "CAM + affinity walk, validate: image labels known, background score .35, no PAR",
+    "cam": "CAM, validate: own size, scales and flip, image labels known, cut once at {bkg_score:g}",
+    "cam_rw": f"CAM + affinity walk, validate: labels known, beta {VALIDATION_BETA}, another rule than cam; no PAR",
     "seg": "decoder, validate: own size, one scale, no labels known",
     "seg_test": f"decoder, test: long side {LONG_SIDE}, one scale",
     "seg_multi_scale": f"decoder, test: long side {LONG_SIDE}, scales 1, .5, .75 and flip, largest logit",
@@ -94,7 +94,8 @@ class PublishedScores:
         class_names: K names, background first.
         with_crf: see `published_labels`.
     Attributes:
-        matrices: by pass. f1: sum over the images of the F1 of their labels. images: how many there were.
+        matrices: by pass. f1: sum over the images of the F1 of their labels. images: how many there were. bkg_score:
+            that the CAM is cut at.
     """
 
     def __init__(self, class_names: Sequence[str], with_crf: bool = False) -> None:
@@ -102,6 +103,7 @@ class PublishedScores:
         passes = [name for name in PASSES if with_crf or name != "seg_crf"]
         self.matrices = {name: ConfusionMatrix(len(self.class_names)) for name in passes}
         self.f1, self.images = 0.0, 0
+        self.bkg_score = ExplainConfig.bkg_score
 
     def update(self, model: AFA, sample: Sample, config: ExplainConfig) -> None:
         """Count one image."""
@@ -110,11 +112,13 @@ class PublishedScores:
             matrix.update(torch.from_numpy(sample.target), labels[name])
         self.f1 += float(f1_per_image(logits[None], torch.from_numpy(sample.image_labels)[None]))
         self.images += 1
+        self.bkg_score = config.bkg_score
 
     def add(self, other: PublishedScores) -> None:
         """Count what another process counted."""
         for name, matrix in self.matrices.items():
             matrix.matrix += other.matrices[name].matrix
+        self.bkg_score = other.bkg_score if other.images else self.bkg_score
         self.f1, self.images = self.f1 + other.f1, self.images + other.images
 
     def data(self, references: Mapping[str, Reference]) -> dict[str, Any]:
@@ -123,7 +127,7 @@ class PublishedScores:
         for name, matrix in self.matrices.items():
             scores = matrix.scores()
             found[name] = {
-                "protocol": PASSES[name],
+                "protocol": PASSES[name].format(bkg_score=self.bkg_score),
                 "miou": percent(scores.miou),
                 "pixel_accuracy": percent(scores.pixel_accuracy),
                 "mean_accuracy": percent(scores.mean_accuracy),

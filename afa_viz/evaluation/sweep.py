@@ -17,13 +17,13 @@ from torch import Tensor
 
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation.tables import percent
-from afa_viz.explain import recompute
+from afa_viz.evaluation.thresholds import THRESHOLDS, cam_scores, threshold_counts
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
+from afa_viz.pipeline import recompute
 from afa_viz.stages.refine import kept_channels
 from afa_viz.trace import Trace
 
-CAM_SCORES = tuple(i / 20 for i in range(1, 20))  # .05 to .95
 LABEL_SCORES = tuple(i / 20 for i in range(1, 20, 2))  # the published .35, .45 and .55 are among them
 WARNING = (
     "Choosing thresholds by these numbers uses masks: with them the result is weakly supervised no more. Report the "
@@ -47,7 +47,7 @@ class ThresholdSweep:
     def __init__(
         self,
         num_classes: int,
-        cam_scores: Sequence[float] = CAM_SCORES,
+        cam_scores: Sequence[float] = THRESHOLDS,
         label_scores: Sequence[float] = LABEL_SCORES,
     ) -> None:
         for name, values in (("cam_scores", cam_scores), ("label_scores", label_scores)):
@@ -69,7 +69,8 @@ class ThresholdSweep:
         known = trace.target != pseudo_label.IGNORE
         true = trace.target[known].long()
         self.config, self.images = trace.config, self.images + 1
-        self._count_cam(trace, known, true)
+        score, best = cam_scores(trace)
+        self.cam += threshold_counts(true, score[known], best[known], self.cam_scores, self.num_classes)
         labels = {beta: label[known] for beta, label in self._labels(trace).items()}
         for (low, high), counts in self.pairs.items():
             merged = pseudo_label.merge_low_high(labels[low][None], labels[high][None])[0]
@@ -82,20 +83,6 @@ class ThresholdSweep:
         for pair, counts in self.pairs.items():
             counts += other.pairs[pair]
         self.config, self.images = self.config or other.config, self.images + other.images
-
-    def _count_cam(self, trace: Trace, known: Tensor, true: Tensor) -> None:
-        """A pixel is of its best class for every background score below its score: count by how many those are."""
-        score, best = pseudo_label.present_cam(trace.cam[None], trace.image_labels[None])[0].max(dim=0)
-        score, best = score[known], best[known] + 1
-        passed = torch.searchsorted(torch.tensor(self.cam_scores).to(score), score.contiguous())
-        steps, classes = len(self.cam_scores), self.num_classes
-        histogram = _joint(true * classes + best, passed, classes * classes, steps + 1)
-        histogram = histogram.reshape(classes, classes, steps + 1)
-        # Column s of the sum from the right counts the pixels that pass more than s scores: foreground at score s.
-        foreground = histogram.flip(-1).cumsum(dim=-1).flip(-1)[..., 1:]
-        self.cam += foreground.permute(2, 0, 1)
-        background = torch.bincount(true, minlength=classes)[:, None] - foreground.sum(dim=1)
-        self.cam[:, :, 0] += background.T
 
     def _labels(self, trace: Trace) -> dict[float, Tensor]:
         """(H, W) int64 label after walk and PAR for each background score, two at a time."""

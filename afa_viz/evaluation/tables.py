@@ -10,10 +10,24 @@ from afa_viz.ops.metrics import Scores
 def text_table(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> str:
     """Fractions as percent in columns under their names; "–" for NaN."""
     first = max([14, *(len(name) + 1 for name in rows)])
-    lines = [" " * first + "".join(f"{name:>16s}" for name in columns)]
+    widths = [max(8, len(name) + 2) for name in columns]
+    lines = [" " * first + "".join(f"{name:>{width}s}" for name, width in zip(columns, widths, strict=True))]
     for name, values in rows.items():
-        lines.append(f"{name:{first}s}" + "".join(f"{'–' if v != v else f'{100 * v:.1f}':>16s}" for v in values))
+        texts = ("–" if v != v else f"{100 * v:.1f}" for v in values)
+        lines.append(f"{name:{first}s}" + "".join(f"{t:>{width}s}" for t, width in zip(texts, widths, strict=True)))
     return "\n".join(lines)
+
+
+def percent_table(columns: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Percentages by column and row as `text_table` writes them; rows that no column has a number for are left out."""
+    names = dict.fromkeys(name for column in columns.values() for name in column)
+
+    def fraction(value: float | None) -> float:
+        return float("nan") if value is None else value / 100
+
+    rows = {name: [column.get(name) for column in columns.values()] for name in names}
+    known = {name: list(map(fraction, row)) for name, row in rows.items() if any(value is not None for value in row)}
+    return text_table(known, list(columns))
 
 
 def iou_table(class_names: Sequence[str], scores: Mapping[str, Scores]) -> str:

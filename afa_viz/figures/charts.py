@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.figures.colour import BACKGROUND, FOREGROUND, MAGNITUDE
 
 if TYPE_CHECKING:
@@ -21,9 +22,13 @@ BLUE, ORANGE = (f"#{red:02X}{green:02X}{blue:02X}" for red, green, blue in (BACK
 GREEN, PURPLE, SKY, RED = "#009E73", "#CC79A7", "#56B4E9", "#D55E00"  # the rest of Okabe and Ito's colours
 INK, FAINT = "#222222", "#d8d8d8"
 STAGE_TITLES = {
-    "cam": "CAM",
-    "cam_rw": "+ walk",
-    "cam_par": "+ PAR",
+    "cam": "CAM, cut once",
+    "walk_start": "walk's start",
+    "cam_rw": "walk",
+    "par_start": "PAR's start",
+    "cam_refined": "PAR, no walk",
+    "cam_par": "PAR",
+    "affinity_label": "affinity label",
     "pseudo_label": "pseudo label",
     "seg": "prediction",
     "seg_multi_scale": "multi-scale",
@@ -77,7 +82,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    partial = path.with_name(path.name + ".partial")
-    picture.quantize(256, dither=Image.Dither.NONE).save(partial, format="PNG", optimize=True)  # a third of the bytes
-    os.replace(partial, path)
+    with atomic_write(path) as partial:  # with 256 colours: a third of the bytes
+        picture.quantize(256, dither=Image.Dither.NONE).save(partial, format="PNG", optimize=True)
     return path

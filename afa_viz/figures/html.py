@@ -18,7 +18,7 @@ from afa_viz.figures import colour
 from afa_viz.figures.colour import Picture
 from afa_viz.figures.lettering import number, percent
 from afa_viz.figures.maps import Limits
-from afa_viz.figures.strip import Panel
+from afa_viz.figures.strip import ARROWS, PLACES, Panel
 
 LONG_SIDE = 384  # pixels of a picture in the page; larger ones are scaled down
 SMALL_SIDE = 220  # of a picture in the pipeline and in the grids of heads
@@ -99,26 +99,39 @@ def grid(figures: Sequence[str], small: bool = False) -> str:
 
 
 def pipeline(panels: Sequence[Panel]) -> str:
-    """The strip as a list of stages, with the change that each arrow brings as text."""
+    """The strip as a list of stages that stand where `strip.PLACES` says, with the change of each arrow as text."""
+    by_stage = {panel.stage: panel for panel in panels}
     items = []
-    for i, panel in enumerate(panels):
-        after = panels[i + 1] if i + 1 < len(panels) and panels[i + 1].stage != "target" else None
-        arrow = ""
-        if after is not None:
-            change = after.change
-            kind = "" if change is None or change == 0 else " better" if change > 0 else " worse"
-            text = "" if change is None else percent(change, signed=True)
-            arrow = f'<span class="arrow{kind}">{text}<i aria-hidden="true"></i></span>'
+    for panel in panels:
+        arrows = "".join(
+            _arrow(panel.stage, by_stage[after])
+            for before, after in ARROWS
+            if before == panel.stage and not by_stage[after].left_out
+        )
         notes = "".join(
             f"<strong>{escape(note)}</strong>" if k == 0 and panel.scored else f"<span>{escape(note)}</span>"
             for k, note in enumerate(panel.notes)
         )
         alt = escape(f"{panel.title} over the photograph" if panel.limits else panel.title)
+        row, column = PLACES[panel.stage]
         items.append(
-            f'<li><h3>{escape(panel.title)}</h3><div class="shot"><img src="{picture_uri(panel.picture, SMALL_SIDE)}" '
-            f'alt="{alt}">{arrow}</div>{ramp(panel.limits) if panel.limits else ""}<p>{notes}</p></li>'
+            f'<li style="grid-area: {row + 1} / {column + 1}"><h3>{escape(panel.title)}</h3><div class="shot">'
+            f'<img src="{picture_uri(panel.picture, SMALL_SIDE)}" alt="{alt}">{arrows}</div>'
+            f"{ramp(panel.limits) if panel.limits else ''}<p>{notes}</p></li>"
         )
-    return f'<ol class="strip">{"".join(items)}</ol>'
+    return f'<div class="scroll"><ol class="strip">{"".join(items)}</ol></div>'
+
+
+def _arrow(before: str, after: Panel) -> str:
+    """To the right, down, or the CAM's way to the arrow below."""
+    if PLACES[before][1] == PLACES[after.stage][1]:
+        return '<span class="down" aria-hidden="true"></span>'
+    if PLACES[before][0] != PLACES[after.stage][0]:
+        return '<span class="fork" aria-hidden="true"></span>'
+    change = after.change
+    kind = "" if change is None or change == 0 else " better" if change > 0 else " worse"
+    text = "" if change is None else percent(change, signed=True)
+    return f'<span class="arrow{kind}"><i aria-hidden="true"></i>{text}</span>'
 
 
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -12,10 +12,13 @@ from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, html, maps, stages
 from afa_viz.figures.lettering import percent
+from afa_viz.ops import par as par_op
+from afa_viz.ops import random_walk
 from afa_viz.steps import par_steps, walk_steps
 from afa_viz.trace import Trace
 
 WALK_FRAMES = 6  # steps that the slider shows at least; the published walk has one
+LABELS = {"affinity_label": "affinity label (R_cam)", "pseudo_label": "pseudo label (R_aff)"}
 PAR_FRAMES = 20  # iterations that the slider shows at most
 
 
@@ -46,11 +49,17 @@ def walk(trace: Trace, label: int) -> str:
         )
         + html.equation(
             f"T<sub>ij</sub> = A<sub>ij</sub><sup>{config.power:g}</sup> / "
-            f"( Σ<sub>i</sub> A<sub>ij</sub><sup>{config.power:g}</sup> + 0.1 ), &emsp; "
+            f"( Σ<sub>k</sub> A<sub>kj</sub><sup>{config.power:g}</sup> + {random_walk.EPS:g} ), &emsp; "
             "m′<sub>c</sub>(j) = Σ<sub>i</sub> m<sub>c</sub>(i) T<sub>ij</sub>"
         )
         + html.grid([*_score_figures(trace, "cam_rw"), html.player(title, frames, names, limits, True, shown)])
     )
+
+
+def _pixels(config: ExplainConfig) -> str:
+    """How near and how far PAR's neighbours lie, in pixels of the image that is shown."""
+    nearest, farthest = (config.par_downscale * d for d in (min(config.dilations), max(config.dilations)))
+    return f"{nearest} to {farthest}"
 
 
 def par(trace: Trace, label: int) -> str:
@@ -67,27 +76,36 @@ def par(trace: Trace, label: int) -> str:
     used = "" if config.use_par else " In this trace PAR is switched off: the maps are the walk's at image size."
     return (
         html.text(
-            "Cells are coarse; edges in the photograph are not. In every iteration each pixel takes the weighted mean "
-            "of its neighbours at several distances, with more weight on those of a similar colour, so that scores "
-            f"settle into the object's outline.{used} Colours begin at the 2nd percentile.",
+            "Cells are coarse; edges in the photograph are not. PAR works on the image at 1 / "
+            f"{config.par_downscale} of its size. In every iteration each pixel there takes a weighted sum of the "
+            f"scores of {8 * len(config.dilations)} neighbours, {_pixels(config)} pixels of this image away, with more "
+            "weight on those of a similar colour, so that scores move towards the object's outline."
+            f"{used} Colours begin at the 2nd percentile. σ is the standard deviation among the neighbours, ρ the "
+            "distance.",
         )
-        + html.equation("κ<sub>ij</sub> = softmax<sub>j</sub>(colour) + 0.01 softmax<sub>j</sub>(distance), &emsp; "
-                    "m′(i) = Σ<sub>j</sub> κ<sub>ij</sub> m(j)")
+        + html.equation("κ<sub>ij</sub> = softmax<sub>j</sub>( −mean<sub>RGB</sub> (|I<sub>j</sub> − I<sub>i</sub>| / "
+                    f"({par_op.W1:g} σ))² ) + {par_op.W2:g} softmax<sub>j</sub>( −(ρ<sub>ij</sub> / "
+                    f"({par_op.W1:g} σ<sub>ρ</sub>))² ), &emsp; m′(i) = Σ<sub>j</sub> κ<sub>ij</sub> m(j)")
         + html.grid([*_score_figures(trace, "cam_par"), html.player(title, frames, names, limits, False, shown)])
     )  # fmt: skip
+
+
+def _kinds(trace: Trace) -> tuple[str, ...]:
+    return ("area",) if trace.target is None else ("area", "of it correct")
 
 
 def regions(trace: Trace) -> str:
     """Foreground, background and uncertain; the CAM's histogram; thresholds to try."""
     config = trace.config
     low, high = config.bkg_score_low, config.bkg_score_high
-    shares = scores.region_shares(trace.pseudo_label)
-    precision = None if trace.target is None else scores.certain_precision(trace.pseudo_label, trace.target)
-    rows = [[name, percent(share)] for name, share in shares.items()]
-    header = ["region", "area"]
-    if precision is not None:
-        header.append("of it correct")
-        rows = [[*row, percent(precision.get(row[0]))] for row in rows]
+    shares, precision = scores.label_shares(trace), scores.label_precision(trace)
+    header = ["region", *(f"{kind}, {LABELS[name]}" for name in scores.CERTAIN for kind in _kinds(trace))]
+    rows = [[region] for region in scores.REGIONS]
+    for name in scores.CERTAIN:
+        for row in rows:
+            row.append(percent(shares[name][row[0]]))
+            if precision is not None:
+                row.append(percent(precision[name].get(row[0])))
     strongest = (
         trace.cam[[i - 1 for i in trace.present]].amax(dim=0) if trace.present else torch.zeros(trace.cam.shape[1:])
     )
@@ -103,7 +121,9 @@ def regions(trace: Trace) -> str:
         f'{sliders}<output class="quiet">Needs JavaScript.</output>'
         "<figcaption>Try it: the CAM alone, before walk and PAR, cut by two thresholds.</figcaption></figure>"
     )
-    alt = "Regions: " + ", ".join(f"{name} {percent(share)}" for name, share in shares.items()) + "."
+    alt = (
+        "Regions: " + ", ".join(f"{region} {percent(share)}" for region, share in shares["pseudo_label"].items()) + "."
+    )
     caption = '<p><span class="key fg"></span>foreground<span class="key bg"></span>background'
     caption += '<span class="key un"></span>uncertain</p>'
     return (
@@ -115,7 +135,7 @@ def regions(trace: Trace) -> str:
         + caption
         + html.grid(
             [
-                html.figure(stages.regions(trace), alt, "The three regions."),
+                html.figure(stages.regions(trace), alt, "The three regions of the pseudo label."),
                 cutter,
                 html.histogram(
                     "Share of the pixels by the CAM score of their strongest class (square-root height)",
@@ -127,20 +147,33 @@ def regions(trace: Trace) -> str:
     )  # fmt: skip
 
 
-def pseudo(trace: Trace) -> str:
-    """The label that training takes."""
-    found = sorted({int(v) for v in trace.pseudo_label.unique()} - {0, colour.IGNORE})
-    names = ", ".join(trace.class_names[i] for i in found) or "background only"
+def labels(trace: Trace) -> str:
+    """The two labels that training takes, and which of them this model learned from."""
+    figures = []
+    for name, picture in (("affinity_label", stages.affinity_label), ("pseudo_label", stages.pseudo_label)):
+        found = sorted({int(v) for v in getattr(trace, name).unique()} - {0, colour.IGNORE})
+        names = ", ".join(trace.class_names[i] for i in found) or "background only"
+        title = LABELS[name][0].upper() + LABELS[name][1:]
+        figures.append(html.figure(picture(trace), f"{title}: {names}.", f"{title}: {names}; hatched: uncertain."))
     return html.text(
-        "The reliable regions with their classes are the label that trains the affinity and the decoder; uncertain "
-        "pixels train nothing. No human drew it.",
-    ) + html.grid(
-        [
-            html.figure(
-                stages.pseudo_label(trace), f"Pseudo label: {names}.", f"Pseudo label: {names}; hatched: uncertain."
-            )
-        ]
-    )
+        "The reliable regions with their classes are what training learns from; uncertain pixels train nothing, and no "
+        "human drew them. Without the walk they are the affinity label, R_cam, which the affinity is trained on (in "
+        "the recipe for COCO until the joint phase); with it the pseudo label, R_aff, which the decoder is trained on "
+        f"in the joint phase. {teachers(trace)}"
+    ) + html.grid(figures)
+
+
+def teachers(trace: Trace) -> str:
+    """Which label affinity and decoder of this model learned from last, in a sentence each."""
+    sentences = []
+    for part, teacher in (("affinity", trace.affinity_trained_on), ("decoder", trace.decoder_trained_on)):
+        if teacher is None:
+            sentences.append(f"What the {part} of this model learned from is not known: its card does not say it.")
+        elif teacher == "nothing":
+            sentences.append(f"The {part} of this model learned nothing: its training ended before.")
+        else:
+            sentences.append(f"The {part} of this model learned from the {LABELS[teacher]}.")
+    return " ".join(sentences)
 
 
 def seg(trace: Trace) -> str:
@@ -161,8 +194,8 @@ def seg(trace: Trace) -> str:
         )
     return (
         html.text(
-            "The decoder, trained on pseudo labels of many images, reads the features of all four stages. It needs no "
-            "image labels, and it can be better than the labels it learned from, because errors differ between images.",
+            "The decoder, trained on labels of many images, reads the features of all four stages. It needs no "
+            "image labels, and it can be better than the labels it learned from, where errors differ between images.",
         )
         + html.grid(figures)
         + key

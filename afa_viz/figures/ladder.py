@@ -22,6 +22,7 @@ from afa_viz.figures.charts import (
     quiet,
     save,
 )
+from afa_viz.stage_scores import distinct
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,10 +45,14 @@ def write_plots(data: Data, folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def ladder_chart(data: Data) -> Figure:
-    """mIoU of every stage as a bar, and every class as a point; the lowest class is named."""
-    stages = list(data["iou"])
+    """mIoU of every stage under one rule as a bar, and every class as a point; the lowest class is named.
+
+    The CAM cut once and the labels are no bars: another rule, and a part of the pixels alone.
+    """
+    stages = distinct(data["rule"]["whole"], data["rule"]["left_out"])
     figure = new_figure(1.9 + 1.5 * len(stages), 4.6)
-    axes = quiet(figure.subplots(), f"Stage ladder, {data['images']} images", y="IoU (%)")
+    title = f"Stages under one rule, background score {data['rule']['bkg_score_low']:g}, {data['images']} images"
+    axes = quiet(figure.subplots(), title, y="IoU (%)")
     names = []
     for x, stage in enumerate(stages):
         iou = {name: value for name, value in data["iou"][stage].items() if value is not None}
@@ -83,7 +88,7 @@ def _patch(colour: Any) -> Any:
 
 def part_chart(data: Data) -> Figure:
     """Share of each part that has the right class: a row a part, a column a stage, the number in each cell."""
-    stages = list(data["parts"])
+    stages = distinct(list(data["parts"]), data["rule"]["left_out"])
     parts = [part for part, value in data["parts"][stages[0]].items() if value is not None]
     rows = {part: [data["parts"][stage][part] for stage in stages] + [data["uncertain_parts"][part]] for part in parts}
     compared = data["parts_of_quadrupeds"]
@@ -98,7 +103,7 @@ def part_chart(data: Data) -> Figure:
 
 def context_chart(data: Data) -> Figure:
     """mIoU by context and stage."""
-    contexts, stages = data["contexts"], list(data["iou"])
+    contexts, stages = data["contexts"], distinct(list(data["iou"]), data["rule"]["left_out"])
     rows = {f"{name} ({c['images']})": [c["miou"][stage] for stage in stages] for name, c in contexts.items()}
     return _map_of_shares(rows, stages, "mIoU by context (number of images)")
 

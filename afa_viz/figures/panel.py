@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.figures import maps, stages
 from afa_viz.figures.colour import Picture
 from afa_viz.figures.lettering import fit
+from afa_viz.structured_text import parse_json
 from afa_viz.trace import Trace
 
 STAGES = ("image", "cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg", "target")
@@ -60,13 +62,12 @@ def write_panel(traces: Sequence[Trace], path: str | os.PathLike[str], side: int
         "stages": STAGES,
         "classes": [trace.class_names[maps.main_label(trace)] for trace in traces],
     }
-    partial = path.with_name(f"{path.name}.partial")
-    Image.fromarray(panel(traces, side)).save(partial, "JPEG", quality=QUALITY, comment=json.dumps(facts).encode())
-    os.replace(partial, path)
+    with atomic_write(path) as partial:
+        Image.fromarray(panel(traces, side)).save(partial, "JPEG", quality=QUALITY, comment=json.dumps(facts).encode())
     return path
 
 
 def panel_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What `write_panel` has put into a file: "side" of a tile, "stages" by column, "classes" by row."""
     with Image.open(path) as opened:
-        return json.loads(opened.info["comment"])
+        return parse_json(opened.info["comment"].decode("utf-8"))

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SERIES = {
-    "miou_cam": ("CAM", BLUE, "o"),
-    "miou_cam_par": ("CAM, walk and PAR", GREEN, "s"),
+    "miou_cam": ("CAM, cut once", BLUE, "o"),
+    "miou_cam_par": ("walk and PAR", GREEN, "s"),
     "miou_seg": ("prediction", ORANGE, "D"),
 }
 APART = 0.22  # between the series of one row, in rows

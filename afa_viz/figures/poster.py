@@ -22,17 +22,16 @@ def poster(
     label: int | None = None,
     cell: Cell | None = None,
     title: str = "",
-    columns: int = 5,
     side: int = 240,
     theme: Theme = LIGHT,
 ) -> Picture:
     """(H', W', 3): title, what was explained and how, the strip, the legend of its colours.
 
     Args:
-        label, cell, columns, side, theme: see `strip.strip`.
+        label, cell, side, theme: see `strip.strip`.
         title: above everything; "": the image labels.
     """
-    body = Image.fromarray(strip(trace, label, cell, columns, side, theme))
+    body = Image.fromarray(strip(trace, label, cell, side, theme))
     names = ", ".join(trace.class_names[i] for i in trace.present) or "no class"
     sheet = Image.new("RGB", (body.width, body.height + 108), theme.paper)
     pen = ImageDraw.Draw(sheet)
@@ -62,7 +61,10 @@ def facts(trace: Trace) -> str:
 def swatches(trace: Trace) -> list[Swatch]:
     """Words and a small picture of each colour in the strip: regions, then every class that a label map shows."""
     plain = [("sure foreground", colour.FOREGROUND), ("sure background", colour.BACKGROUND)]
-    shown = {int(i) for picture in (trace.pseudo_label, trace.seg) for i in picture.unique()} - {0, 255}
+    shown = {int(i) for picture in (trace.affinity_label, trace.pseudo_label, trace.seg) for i in picture.unique()} - {
+        0,
+        255,
+    }
     known = sorted(shown | set(trace.present))
     plain += [(trace.class_names[i], trace.palette[i]) for i in known]
     filled: list[Swatch] = [(words, np.full((SIDE, SIDE, 3), shade, np.uint8)) for words, shade in plain]

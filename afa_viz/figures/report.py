@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from functools import cache
 from html import escape
 from importlib import resources
@@ -11,9 +10,9 @@ from pathlib import Path
 from string import Template
 
 import afa_viz
+from afa_viz.atomic_files import atomic_write
 from afa_viz.figures import colour, html
 from afa_viz.figures.sections import sections
-from afa_viz.leftovers import sweep_files
 from afa_viz.trace import Trace
 
 TEMPLATE = "report.html"
@@ -24,13 +23,8 @@ def write_report(trace: Trace, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     text = page(trace)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sweep_files(path)
-    waiting = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        waiting.write_text(text, encoding="utf-8")
-        os.replace(waiting, path)
-    finally:
-        waiting.unlink(missing_ok=True)
+    with atomic_write(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path
 
 

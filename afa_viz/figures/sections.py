@@ -14,17 +14,16 @@ from afa_viz.figures import colour, html, label_sections, maps, stages, strip
 from afa_viz.figures.lettering import number, percent
 from afa_viz.figures.maps import Cell
 from afa_viz.ops.affinity import asymmetry
+from afa_viz.ops.cam import EPS
 from afa_viz.trace import Trace
 
 LOGITS_SHOWN = 5
 STAGE_NAMES = {
-    "cam": "CAM, cut at the background score",
     "walk_start": "start of the random walk",
     "cam_rw": "after the random walk",
     "par_start": "start of PAR",
+    "cam_refined": "after PAR, without the walk",
     "cam_par": "after PAR",
-    "affinity_label": "affinity label, its certain pixels",
-    "pseudo_label": "pseudo label, its certain pixels",
     "seg": "prediction",
 }
 
@@ -42,7 +41,7 @@ def sections(trace: Trace) -> list[tuple[str, str, str]]:
         ("cam_rw", "Random walk", label_sections.walk(trace, label)),
         ("cam_par", "Pixel-adaptive refinement", label_sections.par(trace, label)),
         ("regions", "Regions", label_sections.regions(trace)),
-        ("pseudo_label", "Pseudo label", label_sections.pseudo(trace)),
+        ("pseudo_label", "Two labels", label_sections.labels(trace)),
         ("seg", "Prediction", label_sections.seg(trace)),
         ("settings", "Settings and code", label_sections.settings(trace)),
     ]
@@ -50,21 +49,53 @@ def sections(trace: Trace) -> list[tuple[str, str, str]]:
 
 def _strip(trace: Trace, label: int, cell: Cell) -> str:
     name = trace.class_names[label]
-    ladder = scores.stage_scores(trace)
     caption = f"Every stage for {escape(name)} and one query cell (framed). Bright is more; hatched is uncertain."
-    arrows = "" if ladder is None else f" {strip.ARROWS}"
-    body = html.text(f"{caption}{arrows} {strip.COLOURS}") + html.pipeline(strip.panels(trace, label, cell))
-    if ladder is None:
+    fork = "The affinity comes from the attention and meets the CAM at the walk; two labels leave the CAM."
+    found = scores.stage_scores(trace)
+    arrows = "" if found is None else f" {strip.CHANGES}"
+    body = html.text(f"{caption} {fork}{arrows} {strip.COLOURS}") + html.pipeline(strip.panels(trace, label, cell))
+    if found is None:
         return body + html.text("The truth of this image is not known, so no stage is scored.")
-    present = sorted({int(v) for v in trace.target.unique()} - {colour.IGNORE}) if trace.target is not None else []
+    return body + _score_table(trace, found) + _label_table(trace)
+
+
+def _score_table(trace: Trace, found: dict[str, scores.StageScore]) -> str:
+    """The stages that decide every pixel, and what each step changes."""
+    assert trace.target is not None
+    present = sorted({int(v) for v in trace.target.unique()} - {colour.IGNORE})
+    changes, gone = scores.step_changes(found, trace.config), scores.left_out(trace.config)
+
+    def row(stage: str, title: str, change: str) -> list[str]:
+        score = found[stage]
+        numbers = [score["miou"], *(score["iou"].get(i) for i in present), score["pixel_accuracy"]]
+        return [title, *map(percent, numbers), change]
+
     rows = [
-        [STAGE_NAMES[stage], percent(score["miou"])]
-        + [percent(score["iou"].get(i)) for i in present]
-        + [percent(score["pixel_accuracy"]), percent(score["coverage"])]
-        for stage, score in ladder.items()
+        row(stage, title, percent(changes[stage], signed=True) if stage in changes else "")
+        for stage, title in STAGE_NAMES.items()
+        if stage not in gone and (stage != "par_start" or not trace.config.use_walk)
     ]
-    header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixels right", "pixels decided"]
-    return body + html.table("IoU with the truth, over the classes of this image", header, rows)
+    rows += [[f"{STAGE_NAMES[stage]}: left out"] for stage in gone]
+    header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixels right", "mIoU since its start"]
+    rule = f"the strongest score, background score {trace.config.bkg_score_low:g}"
+    cut = row("cam", f"CAM cut once at {trace.config.bkg_score:g}: another rule, not comparable", "")
+    return html.table(f"IoU with the truth, over the classes of this image; one rule: {rule}", header, [*rows, cut])
+
+
+def _label_table(trace: Trace) -> str:
+    shares, precision = scores.label_shares(trace), scores.label_precision(trace)
+    assert precision is not None
+    kinds = ("all", "background", "foreground")
+    rows = [
+        [
+            label_sections.LABELS[name],
+            percent(1 - shares[name]["uncertain"]),
+            *(percent(precision[name][k]) for k in kinds),
+        ]
+        for name in scores.CERTAIN
+    ]
+    header = ["label", "certain pixels", "of them right", "of the background", "of the foreground"]
+    return html.table("Labels decide a part of the pixels alone; no stage is compared with them", header, rows)
 
 
 def _image(trace: Trace) -> str:
@@ -76,7 +107,8 @@ def _image(trace: Trace) -> str:
     ]
     return html.text(
         "All that training knows about an image is which classes it shows. The transformer turns the image into a "
-        "grid of feature vectors, one for every 16 × 16 pixels; pooled over the grid they give one score a class.",
+        "grid of feature vectors, one for every 16 × 16 pixels; classified and pooled over the grid, they give one "
+        "score a class.",
     ) + html.grid(
         [
             html.figure(stages.image(trace), "The explained image.", "The image as the network saw it.", full=True),
@@ -96,11 +128,15 @@ def _cam(trace: Trace) -> str:
         figures.append(html.figure(stages.cam(trace, label), alt, caption, (0.0, 1.0)))
     return (
         html.text(
-            "The classifier's weights applied to every cell show where a class gets its score from. Maps of several "
-            "image scales and of the mirrored image are fused, then stretched to 0…1 for each class. They find the "
-            "most telling parts of an object rather than all of it.",
+            "The classifier's weights applied to every cell show where a class gets its score from. Of the image and "
+            "its mirror image x̃ the larger value counts; the scales s are added, and the sum is stretched to 0…1 "
+            "for each class. Such maps often find the most telling parts of an object rather than all of it.",
         )
-        + html.equation("M<sub>c</sub>(i) = Σ<sub>d</sub> w<sub>cd</sub> f<sub>d</sub>(i)")
+        + html.equation(
+            "M<sub>c</sub> = Σ<sub>s</sub> ReLU( max( w<sub>c</sub> · F(x<sub>s</sub>), mirrored w<sub>c</sub> · "
+            "F(x̃<sub>s</sub>) ) ), &emsp; CAM<sub>c</sub> = (M<sub>c</sub> − min M<sub>c</sub>) / "
+            f"(max(M<sub>c</sub> − min M<sub>c</sub>) + {EPS:g})"
+        )
         + html.grid(figures)
     )
 
@@ -158,9 +194,10 @@ def _affinity(trace: Trace, cell: Cell) -> str:
     bias = number(float(trace.affinity_bias))
     return (
         html.text(
-            "Two cells of one object should know each other. The logits S of the last two blocks, before their "
-            "softmax, are added to their transpose, so that the answer does not depend on which cell asks; one learned "
-            "weight a head and a sigmoid turn them into the chance that both cells show the same class.",
+            "Two cells of one class should get a high value, whether they are of one object or of two. The logits S of "
+            "the last two blocks, before their softmax, are added to their transpose, so that the answer does not "
+            "depend on which cell asks; one learned weight a head and a sigmoid turn them into a number from 0 to 1: "
+            "how surely both cells show the same class.",
         )
         + html.equation("A = σ( Σ<sub>k</sub> w<sub>k</sub> (S<sub>k</sub> + S<sub>k</sub><sup>⊤</sup>) + b )")
         + html.grid(figures)

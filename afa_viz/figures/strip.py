@@ -1,4 +1,8 @@
-"""The pipeline as one picture: a row of stages from the image to the prediction, with what each arrow changed."""
+"""The pipeline as one picture, drawn as the fork it is, with what each step changed on its arrow.
+
+Two branches leave the image: the CAM, and the affinity, which comes from the attention and never reads the CAM. They
+meet at the random walk. Two labels leave the CAM: one without the walk, one with it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,29 @@ from afa_viz.figures import colour, maps, stages
 from afa_viz.figures.colour import Colour, Picture
 from afa_viz.figures.lettering import fit, fitting, font, number, percent
 from afa_viz.figures.maps import Cell, Limits
-from afa_viz.stage_scores import StageScore, region_shares, stage_scores
+from afa_viz.stage_scores import (
+    StageScore,
+    label_precision,
+    label_shares,
+    left_out,
+    stage_scores,
+    step_changes,
+    steps,
+)
+from afa_viz.steps import taught_by
 from afa_viz.trace import Trace
+
+# (row, column) of every stage, and the arrows between them. The CAM's goes two ways: on to R_cam and down to the walk.
+PLACES = {
+    "image": (0, 0), "cam": (0, 1), "affinity_label": (0, 2), "seg": (0, 4), "target": (0, 5),
+    "attention": (1, 0), "affinity": (1, 1), "cam_rw": (1, 2), "cam_par": (1, 3), "regions": (1, 4),
+    "pseudo_label": (1, 5),
+}  # fmt: skip
+ARROWS = (
+    ("image", "cam"), ("image", "attention"), ("cam", "affinity_label"), ("cam", "cam_rw"), ("attention", "affinity"),
+    ("affinity", "cam_rw"), ("cam_rw", "cam_par"), ("cam_par", "regions"), ("regions", "pseudo_label"),
+)  # fmt: skip
+ROWS, COLUMNS = 2, 6
 
 
 @dataclass(frozen=True)
@@ -20,8 +45,8 @@ class Panel:
     """One stage of the strip.
 
     stage: its word. title: above the picture. limits: of its colours, None where colours are no numbers. notes: lines
-    under it. change: of the class's IoU against the scored stage before, None where there is none. scored: the first
-    note is an IoU.
+    under it. change: of the class's IoU against what the stage starts from, see `stage_scores.steps`; None where there
+    is none. scored: the first note is an IoU. left_out: by the settings: no arrow leads to it.
     """
 
     stage: str
@@ -31,6 +56,7 @@ class Panel:
     notes: tuple[str, ...] = ()
     change: float | None = None
     scored: bool = False
+    left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,37 +71,37 @@ class Theme:
 
 
 COLOURS = "Colours of walk and PAR begin at the 2nd percentile."
-ARROWS = "On the arrows: change of the class's IoU in points; the prediction is compared with PAR."
+CHANGES = (
+    "On the arrows: change of the class's IoU in points against what the step starts from, decided by the same rule "
+    "over all pixels; the prediction is compared with PAR."
+)
 LIGHT = Theme((255, 255, 255), (24, 24, 27), (82, 82, 91), (0, 107, 79), (176, 58, 0))
 DARK = Theme((20, 22, 26), (240, 240, 242), (170, 172, 180), (64, 200, 160), (255, 146, 84))
 
 
 def panels(trace: Trace, label: int | None = None, cell: Cell | None = None) -> list[Panel]:
-    """The stages in pipeline order for one class and one query cell.
+    """The stages for one class and one query cell; where they stand is in `PLACES`.
 
     Args:
         label: class 1..C; None: the main one. cell: query of attention and affinity; None: the strongest CAM cell.
     """
     label = maps.main_label(trace) if label is None else maps.check_label(trace, label)
     cell = maps.strongest_cell(trace, label) if cell is None else maps.check_cell(trace, cell)
+    config = trace.config
     name = trace.class_names[label]
     scores = stage_scores(trace)
-    heads = trace.attn_logits[-1].shape[0]
+    heads = trace.logits(-1).shape[0]
     peak = float(maps.attention(trace, -1, None, cell).max())
-    shares = region_shares(trace.pseudo_label)
-    areas = (
-        f"fg {shares['foreground']:.0%}, bg {shares['background']:.0%}".replace("%", " %"),
-        f"uncertain {shares['uncertain']:.0%}".replace("%", " %"),
-    )
     names = ", ".join(trace.class_names[i] for i in trace.present) or "no class"
     where = f"row {cell[0] + 1}, column {cell[1] + 1}"
-    walk = (
-        f"{trace.config.num_steps} step{'s' * (trace.config.num_steps != 1)}" if trace.config.use_walk else "left out"
-    )
-    par = f"{trace.config.num_iters} iterations" if trace.config.use_par else "left out"
+    gone = left_out(config)
+    walk = "left out" if "cam_rw" in gone else f"{config.num_steps} step{'s' * (config.num_steps != 1)}"
+    par = "left out" if "cam_par" in gone else f"{config.num_iters} iterations"
+    cut = () if scores is None else (*_iou(name, scores["cam"], label), f"cut once at {config.bkg_score:g}")
     row = [
         Panel("image", "image", stages.image(trace), notes=("image labels:", names)),
-        _scored("cam", f"CAM: {name}", stages.cam(trace, label), (0.0, 1.0), scores, label, name),
+        Panel("cam", f"CAM: {name}", stages.cam(trace, label), (0.0, 1.0), cut, scored=bool(cut)),
+        _label(trace, "affinity_label", "affinity label (R_cam)"),
         Panel(
             "attention",
             "attention",
@@ -84,94 +110,131 @@ def panels(trace: Trace, label: int | None = None, cell: Cell | None = None) -> 
             (f"from {where},", f"last block, mean of {heads} heads"),
         ),
         Panel("affinity", "learned affinity", stages.affinity(trace, cell), (0.0, 1.0), (f"to {where}",)),
-        _scored(
-            "cam_rw", f"random walk, {walk}", stages.cam_rw(trace, label),
-            maps.shared_colour_limits(trace, trace.cam_rw), scores, label, name, "cam",
+        _step(
+            trace, "cam_rw", f"random walk, {walk}", stages.cam_rw(trace, label), label, scores,
+            maps.shared_colour_limits(trace, trace.cam_rw),
         ),
-        _scored(
-            "cam_par", f"PAR, {par}", stages.cam_par(trace, label),
-            maps.shared_colour_limits(trace, trace.cam_par), scores, label, name, "cam_rw",
+        _step(
+            trace, "cam_par", f"PAR, {par}", stages.cam_par(trace, label), label, scores,
+            maps.shared_colour_limits(trace, trace.cam_par),
         ),
-        Panel("regions", "regions", stages.regions(trace), notes=areas),
-        _scored("pseudo_label", "pseudo label", stages.pseudo_label(trace), None, scores, label, name),
-        _scored("seg", "prediction", stages.seg(trace), None, scores, label, name, "cam_par"),
+        Panel("regions", "regions", stages.regions(trace), notes=_areas(trace)),
+        _label(trace, "pseudo_label", "pseudo label (R_aff)"),
+        _step(trace, "seg", "prediction", stages.seg(trace), label, scores),
     ]  # fmt: skip
     if trace.target is not None:
         row.append(Panel("target", "truth", stages.target(trace)))
     return row
 
 
-def _scored(
+def _areas(trace: Trace) -> tuple[str, str]:
+    shares = label_shares(trace)["pseudo_label"]
+    foreground, background, uncertain = (
+        f"{100 * shares[kind]:.0f} %" for kind in ("foreground", "background", "uncertain")
+    )
+    return f"fg {foreground}, bg {background}", f"uncertain {uncertain}"
+
+
+def _iou(name: str, score: StageScore, label: int) -> tuple[str, str]:
+    return f"{name} IoU {percent(score['iou'].get(label))}", f"mIoU {percent(score['miou'])}"
+
+
+def _step(
+    trace: Trace,
     stage: str,
     title: str,
     picture: Picture,
-    limits: Limits | None,
-    scores: dict[str, StageScore] | None,
     label: int,
-    name: str,
-    before: str | None = None,
+    scores: dict[str, StageScore] | None,
+    limits: Limits | None = None,
 ) -> Panel:
-    """A panel with its IoU, and the change against the stage before that decides every pixel."""
+    """A stage that decides every pixel, with its IoU and the change against what it starts from."""
+    gone = stage in left_out(trace.config)
     if scores is None:
-        return Panel(stage, title, picture, limits)
-    score = scores[stage]
-    iou = score["iou"].get(label)
-    notes = [f"{name} IoU {percent(iou)}", f"mIoU {percent(score['miou'])}"]
-    if score["coverage"] < 1:
-        notes.append(f"of the decided {percent(score['coverage'])}")
-    old = None if before is None else scores[before]["iou"].get(label)
-    change = None if iou is None or old is None else iou - old
-    return Panel(stage, title, picture, limits, tuple(notes), change, scored=True)
+        return Panel(stage, title, picture, limits, left_out=gone)
+    first, mean = _iou(trace.class_names[label], scores[stage], label)
+    before = steps(trace.config).get(stage)
+    change = step_changes(scores, trace.config, label).get(stage)
+    notes = [first, mean]
+    if before is not None:
+        old = percent(scores[before]["iou"].get(label))
+        # No arrow leads to the prediction, which reads the features of the network: its change is told here.
+        notes.insert(1, f"PAR {old}, change {percent(change, signed=True)}" if stage == "seg" else f"its start {old}")
+    return Panel(stage, title, picture, limits, tuple(notes), change, scored=True, left_out=gone)
+
+
+def _label(trace: Trace, name: str, title: str) -> Panel:
+    """A label that leaves pixels undecided: how much it covers, how much of that is right, and what it teaches."""
+    precision = label_precision(trace)
+    notes = [f"certain {percent(1 - label_shares(trace)[name]['uncertain'])}"]
+    if precision is not None:
+        notes.append(f"of it right {percent(precision[name]['all'])}")
+    taught = taught_by(trace, name)
+    if taught is not None:
+        notes.append(f"taught {' and '.join(taught)}" if taught else "taught nothing in this model")
+    return Panel(name, title, stages.labels_over_image(trace, getattr(trace, name)), notes=tuple(notes))
 
 
 def strip(
     trace: Trace,
     label: int | None = None,
     cell: Cell | None = None,
-    columns: int | None = None,
     side: int = 240,
     theme: Theme = LIGHT,
 ) -> Picture:
-    """(H', W', 3): image, CAM, attention, affinity, random walk, PAR, regions, pseudo label, prediction; with arrows.
+    """(H', W', 3): image, CAM and affinity label above; attention, affinity, walk, PAR, regions, pseudo label below.
 
-    Where the truth is known it ends the row, each scored stage carries its IoU, and the arrows carry the change of
-    the class's IoU in points; the prediction is compared with PAR.
+    Where the truth is known it ends the upper row beside the prediction, each stage that decides every pixel carries
+    its IoU, and the arrows carry what the step changes, in points.
 
     Args:
         label, cell: see `panels`.
-        columns: pictures a row; None: all in one.
         side: longer side of a picture, in pixels.
         theme: LIGHT or DARK.
     """
-    return draw(panels(trace, label, cell), columns, side, theme)
+    return draw(panels(trace, label, cell), side, theme)
 
 
-def draw(row: list[Panel], columns: int | None = None, side: int = 240, theme: Theme = LIGHT) -> Picture:
+def draw(row: list[Panel], side: int = 240, theme: Theme = LIGHT) -> Picture:
     """Panels as one picture; see `strip`."""
-    columns = min(columns or len(row), len(row))
-    tiles = [fit(panel.picture, side, side) for panel in row]
-    width, height = tiles[0].size
+    by_stage = {panel.stage: panel for panel in row}
+    tiles = {panel.stage: fit(panel.picture, side, side) for panel in row}
+    width, height = tiles[row[0].stage].size
     slot = max(width, 2 * side // 3)  # upright images leave room for the words
     big, small = max(11, side // 14), max(10, side // 17)
-    gap = max(30, side // 5)
+    gap = max(40, side // 4)
     head, foot = round(big * 1.9), round(small * 1.45) * (1 + max(len(p.notes) for p in row)) + 6
     margin = gap // 3
-    rows = -(-len(row) // columns)
-    line = head + height + foot + margin
-    legend = f"{ARROWS} {COLOURS}" if any(panel.change is not None for panel in row) else COLOURS
-    full = columns * (slot + gap) + 2 * margin - (gap if rows == 1 else 0)
-    sheet = Image.new("RGB", (full, rows * line + margin + 2 * small), theme.paper)
+    line = head + height + foot + gap // 2
+    legend = f"{CHANGES} {COLOURS}" if any(panel.change is not None for panel in row) else COLOURS
+    full = COLUMNS * slot + (COLUMNS - 1) * gap + 2 * margin
+    sheet = Image.new("RGB", (full, ROWS * line - gap // 2 + 2 * margin + 2 * small), theme.paper)
     pen = ImageDraw.Draw(sheet)
-    for i, (panel, tile) in enumerate(zip(row, tiles, strict=True)):
-        left, top = margin + (i % columns) * (slot + gap), margin + (i // columns) * line
-        letters = fitting(panel.title, slot + gap / 2, big, bold=True)
-        pen.text((left, top + head / 2), panel.title, theme.ink, letters, "lm")
-        sheet.paste(tile, (left, top + head))
-        pen.rectangle((left - 1, top + head - 1, left + width, top + head + height), outline=theme.quiet)
-        _notes(sheet, pen, panel, left, top + head + height + 4, slot, small, theme)
-        if i + 1 < len(row) and row[i + 1].stage != "target":
-            _arrow(pen, left + width, gap + slot - width, top + head + height // 2, row[i + 1], small, theme)
-    pen.text((margin, sheet.height - margin), legend, theme.quiet, fitting(legend, full - margin, small), "ls")
+
+    def corner(stage: str) -> tuple[int, int]:
+        """Left and top of a picture."""
+        at_row, at_column = PLACES[stage]
+        return margin + at_column * (slot + gap), margin + at_row * line + head
+
+    for stage, tile in tiles.items():
+        panel, (left, top) = by_stage[stage], corner(stage)
+        letters = fitting(panel.title, slot + gap / 6, big, bold=True)
+        pen.text((left, top - head / 2), panel.title, theme.ink, letters, "lm")
+        sheet.paste(tile, (left, top))
+        pen.rectangle((left - 1, top - 1, left + width, top + height), outline=theme.quiet)
+        _notes(sheet, pen, panel, left, top + height + 4, slot, small, theme)
+    for before, after in ARROWS:
+        if by_stage[after].left_out:
+            continue
+        (left, top), (to_left, to_top) = corner(before), corner(after)
+        start, end, middle = left + width + gap // 8, to_left - gap // 8, top + height // 2
+        if PLACES[before][0] == PLACES[after][0]:
+            _arrow(pen, start, end, middle, by_stage[after], small, theme)
+        elif PLACES[before][1] == PLACES[after][1]:
+            _down(pen, left + width // 2, to_top - head - gap // 2, to_top - head, small, theme)
+        else:  # leaves the arrow beside it, and joins the one below
+            pen.line((start, middle, start, to_top + height // 2), fill=theme.quiet, width=max(2, small // 6))
+    pen.text((margin, sheet.height - margin), legend, theme.quiet, fitting(legend, full - 2 * margin, small), "ls")
     return np.array(sheet)
 
 
@@ -201,19 +264,26 @@ def _notes(
         top += step
     for i, note in enumerate(panel.notes):
         strong = i == 0 and panel.scored
-        letters = fitting(note, width + size, size, bold=strong)
+        letters = fitting(note, width, size, bold=strong)
         ink = theme.ink if strong else theme.quiet
         pen.text((left, top + step * (i + 0.5)), note, ink, letters, "lm")
 
 
-def _arrow(pen: ImageDraw.ImageDraw, left: int, gap: int, middle: int, after: Panel, size: int, theme: Theme) -> None:
-    """An arrow in the gap right of a picture, with the change that the next stage brings above it."""
-    start, end, tip = left + gap // 6, left + gap - gap // 6, max(5, size // 2)
+def _arrow(pen: ImageDraw.ImageDraw, start: int, end: int, middle: int, after: Panel, size: int, theme: Theme) -> None:
+    """An arrow to the right, with the change that its stage brings below it."""
+    tip = max(5, size // 2)
     ink = theme.quiet
     if after.change is not None:
         ink = theme.better if after.change > 0 else theme.worse if after.change < 0 else theme.quiet
         text = percent(after.change, signed=True)
-        letters = fitting(text, gap - 2, size, bold=True)
-        pen.text(((start + end) / 2, middle - tip - size * 0.8), text, ink, letters, "mm")
+        letters = fitting(text, end - start - 4, size, bold=True)
+        pen.text(((start + end) / 2 + 2, middle + tip + size * 0.8), text, ink, letters, "mm")
     pen.line((start, middle, end - tip, middle), fill=ink, width=max(2, size // 6))
     pen.polygon([(end, middle), (end - tip - 2, middle - tip), (end - tip - 2, middle + tip)], fill=ink)
+
+
+def _down(pen: ImageDraw.ImageDraw, x: int, start: int, end: int, size: int, theme: Theme) -> None:
+    """An arrow to the picture below."""
+    tip = max(5, size // 2)
+    pen.line((x, start, x, end - tip), fill=theme.quiet, width=max(2, size // 6))
+    pen.polygon([(x, end), (x - tip, end - tip - 2), (x + tip, end - tip - 2)], fill=theme.quiet)

@@ -21,10 +21,11 @@ LOSSES = {
     "loss_aff": ("affinity", GREEN, "-"),
 }
 STAGES = {
-    "miou_cam": (STAGE_TITLES["cam"], BLUE, "-"),
+    "miou_cam": (f"{STAGE_TITLES['cam']} (another rule)", INK, ":"),
+    "miou_walk_start": (STAGE_TITLES["walk_start"], BLUE, "-"),
     "miou_cam_rw": (STAGE_TITLES["cam_rw"], SKY, "--"),
+    "miou_cam_refined": (STAGE_TITLES["cam_refined"], PURPLE, ":"),
     "miou_cam_par": (STAGE_TITLES["cam_par"], GREEN, "-."),
-    "miou_pseudo_label": (STAGE_TITLES["pseudo_label"], PURPLE, ":"),
     "miou_seg": (STAGE_TITLES["seg"], ORANGE, "-"),
 }
 IMAGE_LABELS = {"map": ("mAP", INK, "-"), "f1": ("F1", RED, "--")}
@@ -54,7 +55,7 @@ def training_chart(lines: Lines) -> Figure:
     _draw(rate, lines, {"lr": ("", INK, "-")}, "Learning rate")
     rate.set_ylim(bottom=0)
     rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    _draw(ladder, lines, STAGES, "Ladder: mIoU (%) on validation images")
+    _draw(ladder, lines, STAGES, "mIoU (%) of all pixels of validation images")
     _draw(labels, lines, IMAGE_LABELS, "Image labels (%) on validation images")
     for axes in (ladder, labels):
         axes.set_ylim(0, 100)

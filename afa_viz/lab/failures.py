@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from afa_viz.ops.pseudo_label import IGNORE
-from afa_viz.stage_scores import stage_labels
+from afa_viz.stage_scores import left_out, stage_labels
 from afa_viz.trace import Trace
 
 FAILURES = ("context", "part", "leak", "confused", "small", "crowd")  # the gallery; `pathology` of an example
@@ -26,21 +26,25 @@ def truth_of(trace: Trace) -> Tensor:
 def blame(trace: Trace) -> dict[str, float]:
     """Of the pixels that are wrong after PAR: which share went wrong where, and stayed so. Sums to 1.
 
-    missed, invented, confused: wrong in the cut CAM already, which says background, a class on the background, or
-    another class. walk: right in the CAM, wrong since the walk. par: right after the walk, wrong since PAR.
+    All labels are decided by one rule, the strongest score beside the low background score, so that only a step can
+    make a pixel wrong. missed, invented, confused: wrong already where the walk starts (or PAR, if the walk is left
+    out): the CAM says background, a class on the background, or another class. walk: right there, wrong since the
+    walk. par: right after the walk, wrong since PAR. A step that is left out has no share.
     Raises: ValueError: where the truth is not known or no pixel is wrong.
     """
     target = truth_of(trace)
-    labels = stage_labels(trace)
-    cam, walk, par = (labels[name] for name in ("cam", "cam_rw", "cam_par"))
+    labels, gone = stage_labels(trace), left_out(trace.config)
+    par = labels["cam_par"]
+    walk = par if "cam_par" in gone else labels["par_start"]
+    start = walk if "cam_rw" in gone else labels["walk_start"]
     wrong = (par != target) & (target != IGNORE)
     by_walk = wrong & (walk != target)
-    since_cam = by_walk & (cam != target)
+    since_start = by_walk & (start != target)
     places = {
-        "missed": since_cam & (cam == 0),
-        "invented": since_cam & (target == 0),
-        "confused": since_cam & (cam != 0) & (target != 0),
-        "walk": by_walk & (cam == target),
+        "missed": since_start & (start == 0),
+        "invented": since_start & (target == 0),
+        "confused": since_start & (start != 0) & (target != 0),
+        "walk": by_walk & (start == target),
         "par": wrong & (walk == target),
     }
     if not wrong.any():
@@ -52,7 +56,8 @@ def measure(trace: Trace) -> dict[str, float]:
     """Numbers in which the failures of `FAILURES` show, over all classes of the picture together.
 
     on_ground: share of the cut CAM that lies on the background. reached: share of the objects that the cut CAM calls
-    by any class. leaked, leaked_before: share of the foreground after and before the walk that lies on the background.
+    by any class. leaked, leaked_before: share of the foreground after and at the start of the walk that lies on the
+    background, both decided by one rule.
     confused: share of the objects that has another class after PAR. cells: area of the objects in cells. classes:
     how many. undecided: share of the objects that the pseudo label leaves out. 0 where there is nothing to divide by.
     Raises: ValueError: where the truth is not known.
@@ -62,7 +67,7 @@ def measure(trace: Trace) -> dict[str, float]:
     known = target != IGNORE
     objects = known & (target != 0)
     ground = known & (target == 0)
-    cam, walk, par = (labels[name] for name in ("cam", "cam_rw", "cam_par"))
+    cam, start, walk, par = (labels[name] for name in ("cam", "walk_start", "cam_rw", "cam_par"))
     rows, cols = trace.grid
 
     def share(part: Tensor, whole: Tensor) -> float:
@@ -71,7 +76,7 @@ def measure(trace: Trace) -> dict[str, float]:
     return {
         "on_ground": share(ground, known & (cam != 0)),
         "reached": share(cam != 0, objects),
-        "leaked_before": share(ground, known & (cam != 0)),
+        "leaked_before": share(ground, known & (start != 0)),
         "leaked": share(ground, known & (walk != 0)),
         "confused": share((par != target) & (par != 0), objects),
         "cells": float(objects.sum()) * rows * cols / target.numel(),

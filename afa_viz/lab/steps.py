@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from afa_viz import stage_scores as scores
-from afa_viz.explain import recompute
 from afa_viz.figures import maps
 from afa_viz.lab import failures
 from afa_viz.lab.cuts import best_cut, iou_of
@@ -23,6 +22,7 @@ from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
 from afa_viz.ops import par as par_op
 from afa_viz.ops import pseudo_label
+from afa_viz.pipeline import recompute
 from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
@@ -94,7 +94,7 @@ def step_named(name: str) -> Step:
 def options(trace: Trace, step: Step) -> tuple[str, ...]:
     """Codes of what can be chosen; empty for other kinds of answers."""
     return {
-        "heads": tuple(str(head + 1) for head in range(trace.attn_logits[-1].shape[0])),
+        "heads": tuple(str(head + 1) for head in range(trace.logits(-1).shape[0])),
         "affinity": MUTUALS,
         "walk": CHANGES,
         "par": tuple(str(distance) for distance in trace.config.dilations),
@@ -231,8 +231,9 @@ def change_of(before: float, after: float) -> str:
 
 def _walk(trace: Trace, label: int, answer: str) -> Verdict:
     target, labels = failures.truth_of(trace), stage_labels(trace)
-    before, after = (iou_of(labels[name], target, label) for name in ("cam", "cam_rw"))
-    changed = scores.changes(labels["cam"] == label, labels["cam_rw"] == label, target == label)
+    start, walked = labels[scores.STEPS["cam_rw"]], labels["cam_rw"]
+    before, after = (iou_of(one, target, label) for one in (start, walked))
+    changed = scores.changes(start == label, walked == label, target == label)
     facts = {
         "before": percent(before), "after": percent(after), "gained": str(changed["gained"]),
         "lost": str(changed["lost"]), "name": trace.class_names[label],
@@ -280,13 +281,22 @@ def _regions(trace: Trace, label: int, answer: str) -> Verdict:
     return Verdict(answer == truth, truth, facts)
 
 
+TEACHERS = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # label -> PAR it was merged from, every pixel
+
+
+def teacher_of(trace: Trace) -> str:
+    """What the decoder learned from last, as the model's card says: of `TEACHERS`, "nothing", or "unknown"."""
+    return trace.decoder_trained_on or "unknown"
+
+
 def _seg(trace: Trace, label: int, answer: str) -> Verdict:
-    target, labels = failures.truth_of(trace), stage_labels(trace)
+    target, labels, teacher = failures.truth_of(trace), stage_labels(trace), teacher_of(trace)
     taught, learnt = (
-        scores.label_score(target, labels[name], len(trace.class_names))["miou"] for name in ("cam_par", "seg")
+        scores.label_score(target, labels[name], len(trace.class_names))["miou"]
+        for name in (TEACHERS.get(teacher, "cam_par"), "seg")
     )
     truth = change_of(taught, learnt)
-    return Verdict(answer == truth, truth, {"taught": percent(taught), "learnt": percent(learnt)})
+    return Verdict(answer == truth, truth, {"taught": percent(taught), "learnt": percent(learnt), "teacher": teacher})
 
 
 def _blame(trace: Trace, label: int, answer: str) -> Verdict:

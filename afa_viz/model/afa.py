@@ -50,7 +50,8 @@ class AFA(nn.Module):
     Args:
         encoder: MiT or PVT v2.
         num_classes: K, background included.
-        pooling: "max" (published), "avg", or "topk" (mean of the strongest cells).
+        pooling: "max" (published) and "avg" pool every channel of the features, before the classifier; "topk" pools the
+            class scores: the mean of each class's strongest cells.
         topk: share of the cells that "topk" averages, in (0, 1]. May be changed while training.
         logit_offset: subtracted from the pooled class logit and left out of the CAM; 0 is published. With an offset
             an object must score above it somewhere, so that most of its cells stay positive.
@@ -144,9 +145,9 @@ class AFA(nn.Module):
         """(B, 3, H, W) -> segmentation logits (B, K, H/4, W/4)."""
         return self.decoder(self.encoder(image))
 
-    def forward_look(self, image: Tensor) -> LookOutput:
-        """(B, 3, H, W) -> every output and the attention logits of every block."""
-        features, attention = self.encoder.forward_attention(image)
+    def forward_look(self, image: Tensor, first_stage: int = 0) -> LookOutput:
+        """(B, 3, H, W) -> every output and the attention logits of every block, from `first_stage` (0 to 3) on."""
+        features, attention = self.encoder.forward_attention(image, first_stage)
         return LookOutput(self.classify(features[-1]), self.decoder(features), self._cam(features[-1]), attention)
 
 

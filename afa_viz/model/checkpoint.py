@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,15 +21,15 @@ from huggingface_hub import errors as hub
 from safetensors import SafetensorError
 from torch import Tensor
 
-from afa_viz.leftovers import sweep_files
+from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, some
+from afa_viz.model.weight_files import read_weights
+from afa_viz.model.wrappers import one_network
 from afa_viz.ops.checks import require_finite
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
-CONTAINERS = ("state_dict", "model", "model_state_dict")  # where training programs put the weights
 CLASS_LAYERS = ("decoder.linear_pred.", "classifier.")
 NON_COMMERCIAL = re.compile(r"(nvidia/(mit|segformer)-b|smp-hub/(mit_|segformer-)b).*", re.IGNORECASE)
 HUB_FAULTS: dict[type[Exception], str] = {
@@ -45,14 +44,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What `load_any` did: the layout found, parts loaded, parts left as they were, names of the source not used, and
-    the licence of the weights as their card or their backbone tells it."""
+    """What `load_any` did: the layout found, parts loaded, parts left as they were, names of the source not used, the
+    licence of the weights as their card or their backbone tells it, and what "affinity" and "decoder" learned from
+    last, None where that is not known, without those that were not loaded whole."""
 
     layout: str
     loaded: tuple[str, ...]
     untouched: tuple[str, ...]
     dropped: tuple[str, ...]
     licence: str
+    teachers: dict[str, str | None]
 
 
 def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
@@ -92,7 +93,7 @@ def save_model(model: AFA, path: Source, card: Card, half: bool = False, packed:
         model: whose weights are saved; it is not changed.
         path: ends in .safetensors; its folder is made if needed.
         card: must agree with the model; its `parts` must name all.
-        half: store float16, half the size; loading gives float32 again.
+        half: store float16, half the size; loading gives float32 again. What float16 cannot hold stays float32.
         packed: a quarter of the size, see `packing`; for snapshots that are only looked at.
     Raises: CheckpointError: if card and model differ or a weight is not finite.
     """
@@ -125,7 +126,9 @@ def load_any(
     """
     card_path = None
     if isinstance(source, Mapping):
-        weights = source
+        weights, left_out = one_network(source)
+        if left_out:
+            log.warning("the state dict holds a network more than once: %s.", left_out)
     else:
         path, card_path = checkpoint_files(source)
         weights = read_weights(path)
@@ -151,16 +154,19 @@ def load_any(
     model.load_state_dict(found, strict=False)
     model.checkpoint_id = ""  # no longer the weights of that file
     untouched = tuple(part for part in PARTS if part not in loaded)
-    licence = _licence(card_path, own)
-    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found), licence)
+    card = _card_of(card_path, own)
+    learned = {"affinity": ("attn_proj", card.affinity_trained_on), "decoder": ("decoder", card.decoder_trained_on)}
+    whole = set(loaded) - ({"decoder"} if drop_classes else set())
+    teachers = {name: teacher for name, (part, teacher) in learned.items() if part in whole}
+    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found), card.licence, teachers)
 
 
-def _licence(card_path: Path | None, backbone: str) -> str:
+def _card_of(card_path: Path | None, backbone: str) -> Card:
     """Of weights with or without a card of ours; other programs' files beside them say nothing about it."""
     try:
-        return Card.read(card_path).licence if card_path else default_card(backbone, 0, ("encoder",)).licence
+        return Card.read(card_path) if card_path else default_card(backbone, 0, ("encoder",))
     except CheckpointError:
-        return default_card(backbone, 0, ("encoder",)).licence
+        return default_card(backbone, 0, ("encoder",))
 
 
 def convert(
@@ -173,7 +179,7 @@ def convert(
             the card's `parts` say so, `load_model` refuses it and `load_any` takes it.
         dst: ends in .safetensors.
         backbone, num_classes: what the source must be; None takes what it is.
-        half: store float16.
+        half: store float16 what it can hold.
     Returns: the card that was written.
     Raises: as `load_model`.
     """
@@ -191,45 +197,6 @@ def convert(
     layouts.require_fit(path.name, expected, state, f"the {', '.join(card.parts)} of {found}")
     _write(state, Path(dst), card, half)
     return card
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Every tensor of a safetensors file or a pickle, on the CPU, under the names of the file. No code of it runs."""
-    if path.suffix not in SUFFIXES:
-        raise CheckpointError(f"{path.name} is no checkpoint; expected {', '.join(SUFFIXES)}: choose such a file.")
-    ours = path.suffix == ".safetensors"
-    try:
-        with path.open("rb") as file:
-            pointer = file.read(40).startswith(b"version https://git-lfs")
-        packed = not ours and _is_packed(path)
-        if not pointer and not packed:
-            content = safetensors.torch.load_file(path) if ours else torch.load(path, "cpu", weights_only=True)
-            content = packing.unpack(content) if ours else content
-    except Exception as error:  # a broken or hostile file may raise anything
-        advice = (
-            "a whole file: fetch it again" if ours else "whole, plain weights (no code is run): ask for safetensors"
-        )
-        raise CheckpointError(f"{path.name} cannot be read ({type(error).__name__}); expected {advice}.") from None
-    if pointer:
-        raise CheckpointError(f"{path.name} is a Git LFS pointer; expected the weights: run `git lfs pull`.")
-    if packed:
-        raise CheckpointError(
-            f"{path.name} is packed; expected a zip that holds its tensors as they are: save it with torch.save."
-        )
-    for name in CONTAINERS:
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
-            content = content[name]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f"{path.name} is no state dict; expected names and tensors: save model.state_dict().")
-    return {str(key): tensor for key, tensor in content.items()}
-
-
-def _is_packed(path: Path) -> bool:
-    """Whether a zip file promises more bytes than it has; torch packs nothing, so unpacking could only fill memory."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as file:
-        return sum(part.file_size for part in file.infolist()) > path.stat().st_size
 
 
 def _device(device: str | torch.device) -> torch.device:
@@ -312,24 +279,17 @@ def _fresh(card: Card) -> AFA:
 def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool, packed: bool = False) -> None:
     if path.suffix != ".safetensors":
         raise CheckpointError(f"got {path.name}; expected a name that ends in .safetensors: rename it.")
-    tensors = {}
-    for key, tensor in state.items():
-        kept = tensor.detach().to("cpu", torch.float16 if half and tensor.is_floating_point() else tensor.dtype)
-        require_finite(key, kept)
-        tensors[key] = kept.contiguous().clone()
+    tensors = {key: tensor.detach().to("cpu", copy=True).contiguous() for key, tensor in state.items()}
+    if half:
+        tensors = {key: packing.halved(tensor) for key, tensor in tensors.items()}
     tensors = packing.pack(tensors) if packed else tensors
+    for key, tensor in packing.unpack(tensors).items():  # as they will be read
+        require_finite(key, tensor)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for written in (path, path.with_suffix(".json")):
-        sweep_files(written)
-    waiting = [path.with_name(f".{name}.{os.getpid()}.tmp") for name in (path.name, path.with_suffix(".json").name)]
     try:
-        safetensors.torch.save_file(tensors, waiting[0], metadata={"format": "pt"})
-        waiting[1].write_text(card.to_json(), encoding="utf-8")
-        waiting[0].chmod(waiting[1].stat().st_mode)  # safetensors makes files that only their owner can read
-        os.replace(waiting[0], path)
-        os.replace(waiting[1], path.with_suffix(".json"))
+        with atomic_write(path.with_suffix(".json")) as notes, atomic_write(path) as weights:  # weights are there first
+            notes.write_text(card.to_json(), encoding="utf-8")
+            safetensors.torch.save_file(tensors, weights, metadata={"format": "pt"})
+            weights.chmod(notes.stat().st_mode)  # safetensors makes files that only their owner can read
     except SafetensorError as error:
         raise OSError(f"{path.name} could not be written ({error}); expected room on the disk: make some.") from None
-    finally:
-        for file in waiting:
-            file.unlink(missing_ok=True)

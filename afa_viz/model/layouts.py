@@ -15,6 +15,8 @@ from torch import Tensor
 
 from afa_viz.model.card import PARTS, CheckpointError, some
 from afa_viz.model.mix_transformer import VARIANTS
+from afa_viz.model.other_networks import refuse_other_networks
+from afa_viz.model.wrappers import bare
 from afa_viz.ops.checks import require_finite
 
 Weights = Mapping[str, Tensor]
@@ -110,7 +112,6 @@ TABLES: dict[str, Pairs] = {  # the authors' files and ours share their names
 }
 LAYOUTS = tuple(TABLES)
 
-_WRAPPERS = ("module.", "_orig_mod.", "backbone.", "segformer.")  # around the network or the encoder
 _SIGNS = (  # a key that no other layout has; the first that is found decides
     (SMP, "decoder.mlp_stage.0.linear.weight"),
     (TRANSFORMERS, "encoder.patch_embeddings.0.proj.weight"),
@@ -127,9 +128,11 @@ _FIELDS = {"i": r"\d{1,3}", "k": r"\d{1,3}", "r": r"[0-3]", "j": r"\d{1,3}", "re
 def detect_layout(state: Weights) -> str:
     """The layout of a state dict, one of `LAYOUTS`.
 
-    Raises: CheckpointError: for mmseg's layout, which is not read, and for names that no layout has.
+    Raises: CheckpointError: for the network of another method, which is named, for mmseg's layout, which is not read,
+        and for names that no layout has.
     """
-    keys = {_bare(key) for key in state}
+    keys = {bare(key): tensor for key, tensor in state.items()}
+    refuse_other_networks(keys)
     for layout, sign in _SIGNS:
         if sign in keys:
             return layout
@@ -153,7 +156,7 @@ def to_afa_keys(state: Weights, layout: str) -> dict[str, Tensor]:
     """
     renamed: dict[str, Tensor] = {}
     for key, tensor in state.items():
-        name = _rename(_bare(key), layout)
+        name = _rename(bare(key), layout)
         if name in renamed:
             raise CheckpointError(f"two tensors claim the name {name}; expected one: check how {key} was written.")
         if name is not None:
@@ -163,7 +166,7 @@ def to_afa_keys(state: Weights, layout: str) -> dict[str, Tensor]:
 
 def dropped_keys(state: Weights, layout: str, used: Collection[str]) -> tuple[str, ...]:
     """Keys of a state dict that are not among the `used` names of AFA, such as the ImageNet classifier."""
-    names = ((key, _rename(_bare(key), layout)) for key in state)
+    names = ((key, _rename(bare(key), layout)) for key in state)
     return tuple(key for key, name in names if name is None or re.sub(r"\.attn\.[kv]\.", ".attn.kv.", name) not in used)
 
 
@@ -248,12 +251,6 @@ def require_fit(name: str, expected: Weights, got: Weights, what: str) -> None:
 
 def _kind(tensor: Tensor) -> tuple:
     return tensor.is_floating_point(), tensor.is_complex(), tensor.is_quantized, tensor.layout
-
-
-def _bare(key: str) -> str:
-    while key.startswith(_WRAPPERS):
-        key = key.split(".", 1)[1]
-    return key
 
 
 def _rename(key: str, layout: str, inverse: bool = False) -> str | None:

@@ -1,7 +1,10 @@
-"""A quarter of the size: matrices as 8-bit integers with one scale a row, everything else in half precision.
+"""Smaller files: half precision, or a quarter of the size: matrices as 8-bit integers with one scale a row.
 
-For files that are looked at and not trained on, such as the snapshots of a run. A matrix W (rows, ...) is stored as
-round(W / s) with s = max |row| / 127, so that no weight is off by more than s / 2.
+A tensor whose values half precision cannot hold, such as a variance of 1e5, stays float32: what is written loads, and
+means what the network meant.
+
+The quarter is for files that are looked at and not trained on, such as the snapshots of a run. A matrix W (rows, ...)
+is stored as round(W / s) with s = max |row| / 127, so that no weight is off by more than s / 2.
 """
 
 from __future__ import annotations
@@ -15,6 +18,14 @@ SCALE = ".int8_scale"  # the scales of "name" are stored as "name.int8_scale"
 LEVELS = 127
 
 
+def halved(tensor: Tensor) -> Tensor:
+    """A floating tensor in half precision; as it is where its largest value overflows there, or all vanish."""
+    peak = float(tensor.abs().max()) if tensor.numel() and tensor.is_floating_point() else 0.0
+    limits = torch.finfo(torch.float16)
+    fits = peak == 0 or limits.tiny <= peak <= limits.max
+    return tensor.half() if fits and tensor.is_floating_point() else tensor
+
+
 def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """State dict -> the tensors to store; floating tensors of two or more dimensions become int8."""
     packed: dict[str, Tensor] = {}
@@ -22,7 +33,7 @@ def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not tensor.is_floating_point():
             packed[name] = tensor
         elif tensor.dim() < 2:
-            packed[name] = tensor.half()
+            packed[name] = halved(tensor)
         else:
             rows = tensor.float().flatten(1)
             scale = (rows.abs().amax(dim=1) / LEVELS).clamp_min(torch.finfo(torch.float32).tiny)

@@ -14,6 +14,7 @@ from afa_viz.model.checkpoint import HUB_NAMES, Source, checkpoint_files
 
 SHOWN_SETTINGS = ("backbone", "crop_size", "batch_size", "accumulate", "max_iters", "learning_rate", "amp", "ema",
                   "official_parity")  # fmt: skip
+PER_PART = ("crop_size", "batch_size", "learning_rate")  # a curriculum has its own for each part
 
 
 def push_to_hub(checkpoint: Source, repo: str, *, private: bool = False) -> str:
@@ -84,11 +85,18 @@ def model_page(card: Card, repo: str) -> str:
         "",
     ]
     scores = {name: value for name, value in card.scores.items() if isinstance(value, (int, float))}
+    scenes = scores.pop("scenes", None)  # how many, no score
     if scores:
-        lines += ["## Scores", "", "Percent, measured while training; stages before seg know the image labels.", ""]
+        split = card.scores.get("split")
+        where = f" of the {split} split" if split else " while training"
+        count = f"on {scenes} images{where}" if scenes else f"measured{where}"
+        lines += ["## Scores", "", f"Percent, {count}; stages before seg know the image labels.", ""]
+        if "miou_pseudo_label" in scores:
+            lines += ["The pseudo label is scored where it is certain alone: not comparable with the other stages.", ""]
         lines += ["| score | value |", "|---|---|", *(f"| {name} | {value:g} |" for name, value in scores.items()), ""]
     config = training.get("config") or {}
-    facts = {name: config[name] for name in SHOWN_SETTINGS if name in config}
+    hidden = PER_PART if config.get("curriculum") else ()
+    facts = {name: config[name] for name in SHOWN_SETTINGS if name in config and name not in hidden}
     facts |= {name: value for name, value in training.items() if isinstance(value, (str, int, float))}
     if facts:
         lines += ["## Training", "", "`config.json` holds every setting.", "", "| setting | value |", "|---|---|"]

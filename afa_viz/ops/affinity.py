@@ -6,6 +6,7 @@ Symbols: B batch, N = h * w cells in row-major order, d width of a head.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -13,13 +14,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite, require_square
+from afa_viz.ops.checks import (
+    require_boolean,
+    require_dims,
+    require_finite,
+    require_size,
+    require_square,
+    require_whole,
+)
 
 STRIDE = 16  # pixels a cell of the last stage spans
+RADIUS = 8  # cells; SPEC.md section 6
 
 
 def token_grid(height: int, width: int, stride: int = STRIDE) -> tuple[int, int]:
     """Cells (rows, columns) that an image of (height, width) pixels has at `stride`: ceil divisions."""
+    height, width = require_size("size", (height, width))
+    stride = require_whole("stride", stride, 1, STRIDE)
     return -(-height // stride), -(-width // stride)
 
 
@@ -35,6 +46,7 @@ def symmetrize(logits: Tensor) -> Tensor:
 
 def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor, symmetric: bool = True) -> Tensor:
     """The affinity before its sigmoid; see `affinity_from_logits`."""
+    symmetric = require_boolean("symmetric", symmetric)
     heads = weight.numel()
     blocks: list[Tensor] = []
     for logits in reversed(attn_logits):
@@ -47,20 +59,23 @@ def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor,
                 "expected one batch and one grid: take blocks of the last stage."
             )
         blocks.insert(0, logits)
-    stacked = torch.cat(blocks, dim=1) if blocks else torch.zeros(0, 0, 0, 0)
-    if stacked.shape[1] != heads:
+    given = [block.shape[1] for block in blocks]
+    if not blocks or sum(given) != heads:
         raise ValueError(
-            f"weight has {heads} entries but the last blocks give {stacked.shape[1]} heads; "
+            f"weight has {heads} entries but the last blocks give {sum(given)} heads; "
             "expected one weight for each head of the last blocks (16 = 2 blocks of 8)."
         )
     bias = torch.as_tensor(bias)
     if bias.numel() != 1:
         raise ValueError(f"bias has shape {tuple(bias.shape)}; expected one value.")
-    for name, tensor in (("attn_logits", stacked), ("weight", weight), ("bias", bias)):
+    for name, tensor in (*(("attn_logits", block) for block in blocks), ("weight", weight), ("bias", bias)):
         require_finite(name, tensor)
-    dtype = torch.promote_types(stacked.dtype, weight.dtype)
-    # Symmetrising after the combination is the same sum with 16 times fewer additions.
-    combined = torch.einsum("k,bknm->bnm", weight.reshape(-1).to(dtype), stacked.to(dtype))
+    dtype = torch.promote_types(blocks[0].dtype, weight.dtype)
+    # Block by block: all heads side by side would be one more copy of what may be gigabytes. Symmetrising after the
+    # combination is the same sum with 16 times fewer additions.
+    weights = weight.reshape(-1).to(dtype).split(given)
+    parts = (torch.einsum("k,bknm->bnm", w, block.to(dtype)) for w, block in zip(weights, blocks, strict=True))
+    combined = functools.reduce(torch.add, parts)
     if symmetric:
         return symmetrize(combined) + bias.reshape(())
     return 2 * combined + bias.reshape(())  # the same magnitude without the transposed half
@@ -76,7 +91,7 @@ def affinity_from_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Te
         bias: one value in any shape.
     Returns: (B, N, N), symmetric, in (0, 1).
     Raises: ValueError: if the head counts or shapes do not fit, a map is not square or a value is not finite.
-    Source: Ru et al. 2022, section 3.2, equation 3; SPEC.md section 4.
+    Source: Ru et al. 2022, section 3.3; SPEC.md section 4.
     """
     return torch.sigmoid(affinity_logits(attn_logits, weight, bias))
 
@@ -116,6 +131,7 @@ def pool_queries(logits: Tensor, query_grid: tuple[int, int], reduction: int) ->
     Returns: (B, heads, Nk, Nk).
     Source: SPEC.md section 3, "attention returned for each block".
     """
+    reduction, query_grid = require_whole("reduction", reduction, 1), require_size("query_grid", query_grid)
     if reduction == 1:
         return logits
     batch, heads, _, num_keys = logits.shape
@@ -124,18 +140,17 @@ def pool_queries(logits: Tensor, query_grid: tuple[int, int], reduction: int) ->
     return pooled.transpose(1, 2).reshape(batch, heads, -1, num_keys)
 
 
-def radius_mask(height: int, width: int, radius: int = 8, device: torch.device | str | None = None) -> Tensor:
+def radius_mask(height: int, width: int, radius: int = RADIUS, device: torch.device | str | None = None) -> Tensor:
     """Which pairs of cells are near: |d row| <= radius and |d column| <= radius, a square window.
 
     Args:
         height, width: the grid, in cells. Cells are numbered row by row.
-        radius: in cells, >= 0. Default: Ru et al. 2022, section 4.1.
+        radius: in cells, >= 0. Default: as published.
     Returns: (N, N) bool, N = height * width.
-    Raises: ValueError: if a size is not positive or the radius is negative.
+    Raises: ValueError: if a size is no whole number of at least 1, or the radius none of at least 0.
     Source: SPEC.md section 6.
     """
-    if height < 1 or width < 1 or radius < 0:
-        raise ValueError(f"got a {height} x {width} grid and radius {radius}; expected sizes >= 1 and a radius >= 0.")
+    (height, width), radius = require_size("grid", (height, width)), require_whole("radius", radius, 0, RADIUS)
 
     def near(size: int) -> Tensor:
         index = torch.arange(size, device=device)
@@ -166,6 +181,7 @@ def cell_labels(
     Source: SPEC.md section 8; docs/decisions/005.
     """
     require_dims("label", label, 3, "(B, H, W)")
+    stride, at_centre = require_whole("stride", stride, 1, STRIDE), require_boolean("at_centre", at_centre)
     whole = label.shape[-2] // stride, label.shape[-1] // stride
     if grid is not None and tuple(grid) != whole:
         if tuple(grid) != token_grid(label.shape[-2], label.shape[-1], stride):
@@ -214,6 +230,7 @@ def affinity_labels(
     Source: Ru et al. 2022, section 3.3; SPEC.md section 8.
     """
     require_dims("label", label, 3, "(B, H, W)")
+    stride = require_whole("stride", stride, 1, STRIDE)
     height, width = label.shape[-2] // stride, label.shape[-1] // stride
     network = token_grid(label.shape[-2], label.shape[-1], stride)
     if mask is not None and mask.shape == (math.prod(network), math.prod(network)):

@@ -17,17 +17,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from afa_viz.ops import random_walk
-from afa_viz.ops.affinity import radius_mask
-from afa_viz.ops.checks import require_dims, require_finite, require_number, require_square
+from afa_viz.ops.affinity import RADIUS, radius_mask
+from afa_viz.ops.checks import (
+    require_dims,
+    require_finite,
+    require_positive,
+    require_size,
+    require_square,
+    require_whole,
+)
 
 BAND_SHARE = 0.3  # a window of at most this part of the grid goes by bands, which are faster from there on: bench walk
 
 
 def window_of(grid: Sequence[int], radius: int) -> tuple[int, int]:
     """(R, C): rows and columns of the window of a cell, no larger than from one end of the grid to the other."""
-    height, width = grid
-    if height < 1 or width < 1 or radius < 0:
-        raise ValueError(f"got a {height} x {width} grid and radius {radius}; expected sizes >= 1 and a radius >= 0.")
+    (height, width), radius = require_size("grid", grid), require_whole("radius", radius, 0, RADIUS)
     return 2 * min(radius, height - 1) + 1, 2 * min(radius, width - 1) + 1
 
 
@@ -59,11 +64,9 @@ def transition_band(
     Source: SPEC.md section 6.
     """
     require_square("affinity", affinity)
-    if not power > 0 or not eps > 0:
-        raise ValueError(f"got power {power} and eps {eps}; expected both > 0 (published: 2 and 0.1).")
-    require_number("power", power)
-    require_number("eps", eps)
-    height, width = grid
+    power = require_positive("power", power, random_walk.POWER)
+    eps = require_positive("eps", eps, random_walk.EPS)
+    height, width = require_size("grid", grid)
     rows, cols = window_of(grid, radius)
     if affinity.shape[-1] != height * width:
         raise ValueError(
@@ -100,8 +103,7 @@ def band_steps(scores: Tensor, band: Tensor, num_steps: int = random_walk.NUM_ST
         num_steps: >= 0.
     Raises: ValueError: if the shapes do not fit or a value is not finite.
     """
-    if num_steps < 0:
-        raise ValueError(f"got num_steps {num_steps}; expected 0 or more (published: 1).")
+    num_steps = require_whole("num_steps", num_steps, 0, random_walk.NUM_STEPS)
     require_dims("scores", scores, 4, "(B, K, h, w)")
     require_dims("band", band, 5, "(B, R, C, h, w)")
     require_finite("scores", scores)
@@ -143,8 +145,7 @@ def walk_steps_near(
     Source: SPEC.md section 6.
     """
     require_dims("scores", scores, 4, "(B, K, h, w)")
-    if num_steps < 0:
-        raise ValueError(f"got num_steps {num_steps}; expected 0 or more (published: 1).")
+    num_steps = require_whole("num_steps", num_steps, 0, random_walk.NUM_STEPS)
     yield scores.clone()
     if num_steps == 0:
         return

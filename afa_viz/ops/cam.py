@@ -5,13 +5,13 @@ Symbols: B batch, C foreground classes, D channels, h w grid cells, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite
+from afa_viz.ops.checks import require_boolean, require_dims, require_finite, require_size
 
 EPS = 1e-5  # SPEC.md section 5, step 2: added to the maximum before the division
 
@@ -24,7 +24,7 @@ def class_activation(features: Tensor, weight: Tensor) -> Tensor:
         weight: (C, D) or (C, D, 1, 1), classifier weights without bias.
     Returns: (B, C, h, w), unbounded; negative values are kept.
     Raises: ValueError: if the channel counts differ or a value is not finite.
-    Source: Zhou et al. 2016; Ru et al. 2022, section 3.1.
+    Source: Zhou et al. 2016; Ru et al. 2022, section 3.2; SPEC.md section 3.
     """
     require_dims("features", features, 4, "(B, D, h, w)")
     kernel = weight.reshape(weight.shape[0], -1)
@@ -56,21 +56,23 @@ def fuse_flip(cam: Tensor, cam_of_flipped: Tensor) -> Tensor:
     return torch.maximum(cam, cam_of_flipped.flip(-1))
 
 
-def fuse_scales(cams: Sequence[Tensor], relu: bool = True) -> Tensor:
+def fuse_scales(cams: Iterable[Tensor], relu: bool = True) -> Tensor:
     """Sum over scales of CAMs at image size, each after ReLU.
 
     Args:
-        cams: one (B, C, H, W) map a scale, all at image size.
+        cams: one (B, C, H, W) map a scale, all at image size; made one after the other, only two are in memory.
         relu: True is the published form. False keeps negative evidence, for networks trained with an
             offset on the pooled logit, whose object scores may all lie below zero.
     Returns: (B, C, H, W).
     Raises: ValueError: if the list is empty.
     """
-    if not cams:
-        raise ValueError("cams is an empty list; expected one map for each scale.")
-    total = torch.zeros_like(cams[0])
+    relu = require_boolean("relu", relu)
+    total: Tensor | None = None
     for cam in cams:
-        total += cam.clamp_min(0) if relu else cam
+        one = cam.clamp_min(0) if relu else cam
+        total = one.clone() if total is None else total.add_(one)
+    if total is None:
+        raise ValueError("cams is an empty list; expected one map for each scale.")
     return total
 
 
@@ -94,6 +96,7 @@ def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
 
     Maps that already have the size are returned as they are, not copied.
     """
-    if tuple(maps.shape[-2:]) == tuple(size):
+    size = require_size("size", size)
+    if tuple(maps.shape[-2:]) == size:
         return maps
-    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

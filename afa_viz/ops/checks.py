@@ -2,40 +2,95 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from afa_viz.scalars import as_boolean, as_list, as_number, as_whole, shown
+
+
+class NonFiniteError(ValueError):
+    """Numbers that hold NaN or infinity where every one must be finite."""
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether a tensor holds neither NaN nor infinity."""
+    if not tensor.is_floating_point() or tensor.numel() == 0:
+        return True
+    # One pass, no temporary of the tensor's size: NaN is the smallest and the largest value where there is one.
+    return bool(torch.isfinite(torch.stack(tensor.detach().aminmax())).all())
+
 
 def require_finite(name: str, tensor: Tensor) -> None:
-    """Raise ValueError if a floating tensor holds NaN or infinity."""
-    if not tensor.is_floating_point() or tensor.numel() == 0:
-        return
-    # One pass, no temporary of the tensor's size: the sum is non-finite if any element is. It may also
-    # overflow for huge finite values, so only then look at every element.
-    dtype = torch.float32 if tensor.device.type == "mps" else torch.float64  # MPS has no float64
-    if not torch.isfinite(tensor.detach().sum(dtype=dtype)) and not torch.isfinite(tensor).all():
+    """Raise NonFiniteError, a ValueError, if a floating tensor holds NaN or infinity."""
+    if not all_finite(tensor):
         bad = int((~torch.isfinite(tensor)).sum())
-        raise ValueError(
+        raise NonFiniteError(
             f"{name} holds {bad} NaN or infinite values; expected finite numbers: check the step that made it."
         )
 
 
+def require_present_or_absent(image_labels: Tensor) -> None:
+    """Raise ValueError unless image labels are finite and lie from 0 (absent) to 1 (present)."""
+    require_finite("image_labels", image_labels)
+    outside = (image_labels < 0) | (image_labels > 1)
+    if outside.any():
+        raise ValueError(
+            f"image_labels hold {image_labels[outside][0].item():g}; expected 0 and 1, one for each class: 255 and "
+            "other marks for a label that is not known are no labels, choose one of the two."
+        )
+
+
 def require_labels(image_labels: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless image labels are finite and have the shape (B, C)."""
+    """Raise ValueError unless image labels are of the shape (B, C) and lie from 0 to 1."""
     if image_labels.shape != shape:
         raise ValueError(
             f"image_labels have shape {tuple(image_labels.shape)}; expected {tuple(shape)}, one value an image and "
             "foreground class: take the labels of these images."
         )
-    require_finite("image_labels", image_labels)
+    require_present_or_absent(image_labels)
 
 
-def require_number(name: str, value: float) -> None:
-    """Raise ValueError if a setting is NaN or infinite."""
-    if not math.isfinite(value):
-        raise ValueError(f"got {name} {value}; expected a finite number: correct the setting.")
+def require_number(name: str, value: float) -> float:
+    """The setting as a float. Raise ValueError if it is no number, NaN or infinite."""
+    number = as_number(value)
+    if number is None:
+        raise ValueError(f"got {name} {shown(value)}; expected a finite number: correct the setting.")
+    return number
+
+
+def require_positive(name: str, value: float, published: float, what: str = "a number") -> float:
+    """The setting as a float. Raise ValueError unless it is a finite number above 0."""
+    number = as_number(value)
+    if number is None or number <= 0:
+        raise ValueError(f"got {name} {shown(value)}; expected {what} above 0 (published: {published}).")
+    return number
+
+
+def require_whole(name: str, value: int, least: int, published: int | None = None) -> int:
+    """The setting as an int. Raise ValueError unless it is a whole number of at least `least`."""
+    whole = as_whole(value)
+    if whole is None or whole < least:
+        advice = "" if published is None else f" (published: {published})"
+        raise ValueError(f"got {name} {shown(value)}; expected a whole number of at least {least}{advice}.")
+    return whole
+
+
+def require_boolean(name: str, value: bool) -> bool:
+    """The setting as a bool. Raise ValueError unless it is True or False."""
+    boolean = as_boolean(value)
+    if boolean is None:
+        raise ValueError(f"got {name} {shown(value)}; expected True or False.")
+    return boolean
+
+
+def require_size(name: str, size: Sequence[int]) -> tuple[int, int]:
+    """(rows, columns) as ints. Raise ValueError unless they are two whole numbers of at least 1."""
+    sides = [as_whole(side) for side in as_list(size) or []]
+    if len(sides) != 2 or any(side is None or side < 1 for side in sides):
+        raise ValueError(f"got {name} {shown(size)}; expected two whole numbers of at least 1: rows and columns.")
+    return sides[0], sides[1]  # type: ignore[return-value]
 
 
 def require_dims(name: str, tensor: Tensor, dims: int, layout: str) -> None:

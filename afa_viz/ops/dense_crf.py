@@ -1,4 +1,6 @@
-"""Fully connected CRF: class scores made to agree with colour and place over the whole image, PAR's older rival.
+"""Fully connected CRF: class scores made to agree with colour and place over the whole image.
+
+Too slow to refine every training batch, which PAR does; the published test still ends with one (SPEC.md section 13).
 
 Every pixel is tied to every other one; a pair pays for different labels the more, the nearer and the more alike its
 pixels are:
@@ -18,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite
+from afa_viz.ops.checks import require_dims, require_finite, require_number, require_positive, require_whole
 
 NUM_ITERS = 10  # this and the following: SPEC.md section 13, `msc_flip_test`
 SXY_GAUSS = 3.0  # pixels
@@ -69,6 +71,12 @@ def dense_crf(
         )
     if (probabilities < 0).any() or (probabilities.sum(dim=0) <= 0).any():
         raise ValueError("probabilities hold a negative number or a pixel without any; expected scores >= 0: softmax.")
+    num_iters = require_whole("num_iters", num_iters, 0, NUM_ITERS)
+    sxy_gauss = require_positive("sxy_gauss", sxy_gauss, SXY_GAUSS)
+    sxy_bilateral = require_positive("sxy_bilateral", sxy_bilateral, SXY_BILATERAL)
+    srgb = require_positive("srgb", srgb, SRGB)
+    weight_gauss = require_number("weight_gauss", weight_gauss)
+    weight_bilateral = require_number("weight_bilateral", weight_bilateral)
     if not available():
         raise ModuleNotFoundError(HOW_TO_INSTALL)
     from pydensecrf.densecrf import DenseCRF2D
@@ -80,5 +88,5 @@ def dense_crf(
     crf.addPairwiseGaussian(sxy=sxy_gauss, compat=weight_gauss)
     pixels = np.ascontiguousarray(image.cpu().numpy())
     crf.addPairwiseBilateral(sxy=sxy_bilateral, srgb=srgb, rgbim=pixels, compat=weight_bilateral)
-    marginals = np.array(crf.inference(int(num_iters)), dtype=np.float32)
+    marginals = np.array(crf.inference(num_iters), dtype=np.float32)
     return torch.from_numpy(marginals).reshape(labels, height, width)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite
+from afa_viz.ops.checks import require_dims, require_finite, require_present_or_absent
 
 
 def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
@@ -16,9 +16,9 @@ def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
 
     Args:
         logits: (B, C) class logits.
-        image_labels: (B, C) multi-hot.
+        image_labels: (B, C) multi-hot, 0 to 1.
     Returns: scalar >= 0.
-    Raises: ValueError: if the shapes differ or a value is not finite.
+    Raises: ValueError: if the shapes differ, a value is not finite or a label is none, such as 255.
     Source: SPEC.md section 9, `cls_loss`.
     """
     if logits.shape != image_labels.shape:
@@ -27,7 +27,7 @@ def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
             f"{tuple(image_labels.shape)}; expected both (B, C)."
         )
     require_finite("logits", logits)
-    require_finite("image_labels", image_labels)
+    require_present_or_absent(image_labels)
     return F.binary_cross_entropy_with_logits(logits, image_labels.to(logits))
 
 
@@ -109,7 +109,7 @@ def affinity_loss(
             pass the mean of theirs.
     Returns: scalar in [0, 1), at least float32.
     Raises: ValueError: if the shapes differ or a value is not finite.
-    Source: Ru et al. 2022, equation 4; SPEC.md section 9.
+    Source: Ru et al. 2022, section 3.3; SPEC.md section 9.
     """
     if affinity.shape != target.shape:
         raise ValueError(

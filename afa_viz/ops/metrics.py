@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from afa_viz.ops.checks import require_finite
+from afa_viz.scalars import as_whole, shown
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ class ConfusionMatrix:
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
-        if num_classes < 2:
-            raise ValueError(f"got num_classes {num_classes}; expected at least 2 (background and one class).")
-        self.num_classes = num_classes
+        whole = as_whole(num_classes)
+        if whole is None or whole < 2:
+            raise ValueError(f"got num_classes {shown(num_classes)}; expected at least 2 (background and one class).")
+        self.num_classes = num_classes = whole
         self.ignore_index = ignore_index
         self.matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
 
@@ -109,14 +111,26 @@ def f1_per_image(logits: Tensor, image_labels: Tensor, threshold: float = 0.0) -
 def average_precision(logits: Tensor, image_labels: Tensor) -> Tensor:
     """Average precision of every class over a set of images, NaN for a class that no image has.
 
+    AP = sum over the distinct scores s, falling, of precision(s) * (recall(s) - recall(before)): images with the same
+    score are found together, so that their order does not matter.
+
     Args:
         logits, image_labels: (num_images, C).
-    Returns: (C,) float64 in [0, 1]: mean over the positives of the precision at their rank.
-    Raises: ValueError: if a value is not finite.
+    Returns: (C,) float64 in [0, 1].
+    Raises: ValueError: if the shapes differ or a value is not finite.
     """
+    if logits.dim() != 2 or logits.shape != image_labels.shape:
+        raise ValueError(
+            f"logits have shape {tuple(logits.shape)} but image_labels {tuple(image_labels.shape)}; expected both "
+            "(num_images, C)."
+        )
     require_finite("logits", logits)
-    order = logits.argsort(dim=0, descending=True, stable=True)
-    ranked = image_labels.gather(0, order).double()
-    ranks = torch.arange(1, len(ranked) + 1, device=ranked.device)[:, None]
-    precision = ranked.cumsum(dim=0) / ranks
-    return (precision * ranked).sum(dim=0) / ranked.sum(dim=0)
+    require_finite("image_labels", image_labels)
+    scores, order = logits.sort(dim=0, descending=True)
+    hits = (image_labels > 0).gather(0, order).double()
+    places = torch.arange(len(scores), device=scores.device)[:, None].expand_as(scores)
+    ends = torch.ones_like(scores, dtype=torch.bool)  # of a group of equal scores
+    ends[:-1] = scores[:-1] != scores[1:]
+    last = torch.where(ends, places, len(scores)).flip(0).cummin(dim=0).values.flip(0)  # of the group of each image
+    precision = (hits.cumsum(dim=0) / (places + 1)).gather(0, last)
+    return (precision * hits).sum(dim=0) / hits.sum(dim=0)

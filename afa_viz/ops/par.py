@@ -1,6 +1,6 @@
 """Pixel-adaptive refinement (PAR): class maps pulled towards the image's own edges, with no learned weight.
 
-Every pixel takes a weighted mean of the maps at its 8 neighbours at each of several distances, repeatedly.
+Every pixel takes a weighted sum of the maps at its 8 neighbours at each of several distances, repeatedly.
 The weights compare colours in units of the local contrast, so that a weak edge counts in a flat region and
 not in a textured one:
 
@@ -10,7 +10,8 @@ not in a textured one:
     scores    <- sum_n kernel_n scores_n,  num_iters times
 
 The centre is not among its own neighbours, and beyond the border the edge pixel is repeated. The kernel sums
-to 1 + w2, so the maps grow by that factor in every iteration.
+to 1 + w2, so the maps also grow by that factor in every iteration; the factor alone changes no order among them.
+The paper writes w1 and w2 for the widths of the two terms, both 0.3, and w3 for the share that is w2 here.
 
 Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilations) neighbours.
 
@@ -32,13 +33,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from afa_viz.ops import par_kernel, par_sums
-from afa_viz.ops.checks import require_dims, require_finite
+from afa_viz.ops.checks import require_dims, require_finite, require_number, require_positive, require_whole
 from afa_viz.ops.par_neighbours import offset_pairs
 
-DILATIONS = (1, 2, 4, 8, 12, 24)  # pixels; the paper's setting
+DILATIONS = (1, 2, 4, 8, 12, 24)  # pixels of the image PAR is given; the paper's setting
 NUM_ITERS = 10  # VOC; 15 for COCO
-W1 = 0.3  # width of both Gaussians, in standard deviations
-W2 = 0.01  # share of the position term
+W1 = 0.3  # width of both Gaussians, in standard deviations; w1 and w2 in the paper
+W2 = 0.01  # share of the position term; w3 in the paper
 
 
 def pixel_affinity(
@@ -79,7 +80,7 @@ def refine(
     Raises: ValueError: where the shapes do not belong together, or scores hold NaN or infinity.
     Source: SPEC.md section 7, step 6.
     """
-    _check_refine(scores, kernel, dilations, num_iters)
+    num_iters = _check_refine(scores, kernel, dilations, num_iters)
     for refined in _iterate(scores, kernel, dilations, num_iters, triton):  # noqa: B007
         pass
     return refined.to(scores.dtype).contiguous()
@@ -98,7 +99,7 @@ def refine_steps(
     Returns: iterator over (B, C, H, W). The call itself, not the first step, refuses wrong arguments.
     Raises: ValueError: as `refine`.
     """
-    _check_refine(scores, kernel, dilations, num_iters)
+    num_iters = _check_refine(scores, kernel, dilations, num_iters)
     form, dtype = torch.contiguous_format, scores.dtype
     steps = _iterate(scores, kernel, dilations, num_iters, triton)
     return (step.to(dtype, copy=True, memory_format=form) for step in steps)
@@ -155,7 +156,8 @@ def neighbour_weights(
     """
     _check_kernel(kernel, dilations)
     height, width = kernel.shape[-2:]
-    if not (0 <= row < height and 0 <= col < width):
+    row, col = require_whole("row", row, 0), require_whole("col", col, 0)
+    if row >= height or col >= width:
         raise ValueError(f"pixel (row {row}, col {col}) lies outside the kernel's {height} x {width} image.")
     positions = torch.tensor([row, col]) + neighbour_offsets(dilations)
     last = torch.tensor([height - 1, width - 1])
@@ -167,8 +169,7 @@ def _kernel(
 ) -> Tensor:
     _check_maps("image", image)
     offsets = offset_pairs(dilations)
-    if not w1 > 0:
-        raise ValueError(f"got w1 {w1}; expected a width above 0 (published: 0.3).")
+    w1, w2 = require_positive("w1", w1, W1, "a width"), require_number("w2", w2)
     with torch.no_grad():
         image = image.to(_working_dtype(image))
         if triton and (on_gpu := _triton_for(image)):
@@ -231,7 +232,8 @@ def _check_kernel(kernel: Tensor, dilations: Sequence[int]) -> None:
         )
 
 
-def _check_refine(scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_iters: int) -> None:
+def _check_refine(scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_iters: int) -> int:
+    """`num_iters` as an int."""
     _check_maps("scores", scores)
     _check_kernel(kernel, dilations)
     if (len(scores), *scores.shape[-2:]) != (len(kernel), *kernel.shape[-2:]):
@@ -239,5 +241,4 @@ def _check_refine(scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_
             f"scores have shape {tuple(scores.shape)} but kernel {tuple(kernel.shape)}; expected the same "
             "batch, height and width: `pixel_adaptive_refinement` resizes scores to the image."
         )
-    if not isinstance(num_iters, int) or num_iters < 0:
-        raise ValueError(f"got num_iters {num_iters}; expected a whole number of at least 0 (published: 10).")
+    return require_whole("num_iters", num_iters, 0, NUM_ITERS)

@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from afa_viz.scalars import as_list, as_whole, shown
+
 Offsets = list[tuple[int, int]]
 
 BLOCK_VALUES = 2**15 - 1  # of a block's sums: 128 KiB of float32, below the 2**15 that torch shares out
@@ -27,10 +29,11 @@ def offset_pairs(dilations: Sequence[int]) -> Offsets:
 
     Raises: ValueError: if there is no dilation or one is not a whole number of at least 1.
     """
-    if len(dilations) == 0 or any(d != int(d) or d < 1 for d in dilations):
-        raise ValueError(f"got dilations {tuple(dilations)}; expected one or more whole numbers >= 1.")
+    distances = [whole for d in as_list(dilations) or [] if (whole := as_whole(d)) is not None and whole >= 1]
+    if not distances or len(distances) != len(dilations):
+        raise ValueError(f"got dilations {shown(dilations)}; expected one or more whole numbers >= 1.")
     ring = [(row, col) for row in (-1, 0, 1) for col in (-1, 0, 1) if (row, col) != (0, 0)]
-    return [(int(d) * row, int(d) * col) for d in dilations for row, col in ring]
+    return [(d * row, d * col) for d in distances for row, col in ring]
 
 
 def reach(offsets: Offsets) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from afa_viz.ops import par
 from afa_viz.ops.cam import resize
-from afa_viz.ops.checks import require_dims, require_finite, require_labels, require_number
+from afa_viz.ops.checks import require_dims, require_finite, require_labels, require_number, require_whole
 
 IGNORE = 255
 DOWNSCALE = 2  # PAR runs at half resolution; SPEC.md section 8
@@ -44,7 +44,7 @@ def from_cam(cam: Tensor, image_labels: Tensor, bkg_score: float) -> Tensor:
     Raises: ValueError: if the shapes do not fit or a value is not finite.
     Source: SPEC.md section 8, `cam_to_label`.
     """
-    require_number("bkg_score", bkg_score)
+    bkg_score = require_number("bkg_score", bkg_score)
     score, best = present_cam(cam, image_labels).max(dim=1)
     return torch.where(score <= bkg_score, torch.zeros_like(best), best + 1)
 
@@ -73,8 +73,8 @@ def with_uncertain(
     Raises: ValueError: if the shapes do not fit, a value is not finite, or low > high.
     Source: SPEC.md section 8, `cam_to_label` with `ignore_mid`.
     """
-    for name, value in (("bkg_score", bkg_score), ("low", low), ("high", high)):
-        require_number(name, value)
+    bkg_score = require_number("bkg_score", bkg_score)
+    low, high = require_number("low", low), require_number("high", high)
     if low > high:
         raise ValueError(f"got low {low} and high {high}; expected low <= high: swap the two thresholds.")
     score, best = present_cam(cam, image_labels).max(dim=1)
@@ -128,13 +128,14 @@ def regions(label: Tensor, ignore_index: int = IGNORE) -> Tensor:
 
 
 def _half(image: Tensor, downscale: int) -> Tensor:
-    height, width = image.shape[-2:]
+    height, width, downscale = *image.shape[-2:], require_whole("downscale", downscale, 1, DOWNSCALE)
     return resize(image[None], (max(1, height // downscale), max(1, width // downscale)))
 
 
 def start_of_cam(cam: Tensor, bkg_scores: Sequence[float], size: Sequence[int]) -> Tensor:
     """Where `refine_cam` starts: (P, H, W) CAM and T constant backgrounds -> (T, P + 1, *size), softmax over P + 1."""
     require_finite("cam", cam)
+    bkg_scores = [require_number("bkg_scores", score) for score in bkg_scores]
     background = cam.new_empty(1, *cam.shape[-2:])
     starts = [resize(torch.cat([background.fill_(score), cam])[None], size)[0] for score in bkg_scores]
     return torch.stack(starts).softmax(dim=1)
@@ -216,7 +217,7 @@ def _shrunk(scores: Tensor, image: Tensor) -> Tensor:
 
 def _par(image: Tensor, scores: Tensor, num_iters: int, dilations: Sequence[int]) -> Tensor:
     """(1, 3, h, w) image and (T, P, h, w) scores -> refined scores, one kernel for all of them."""
-    if num_iters == 0:
+    if require_whole("num_iters", num_iters, 0, par.NUM_ITERS) == 0:
         return scores
     flat = scores.reshape(1, -1, *scores.shape[-2:])
     refined = par.pixel_adaptive_refinement(image, flat, dilations=dilations, num_iters=num_iters)

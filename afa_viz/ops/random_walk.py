@@ -1,4 +1,6 @@
-"""The random walk: class scores flow along strong affinities, T_ij = A_ij^p / (sum_i A_ij^p + eps).
+"""The random walk: class scores flow along strong affinities, T_ij = A_ij^p / (sum_k A_kj^p + eps).
+
+A cell is among its own neighbours, and the weights that reach it sum to less than 1.
 
 Symbols: B batch, C foreground classes, K = C + 1 with background first, h w grid cells, N = h * w.
 """
@@ -10,7 +12,15 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite, require_labels, require_number, require_square
+from afa_viz.ops.checks import (
+    require_dims,
+    require_finite,
+    require_labels,
+    require_number,
+    require_positive,
+    require_square,
+    require_whole,
+)
 
 POWER = 2.0  # SPEC.md section 6, step 3: element-wise square
 EPS = 0.1  # with background; the plain variant of the reference uses 1e-4
@@ -32,10 +42,7 @@ def transition_matrix(affinity: Tensor, mask: Tensor | None = None, power: float
     """
     require_square("affinity", affinity)
     require_finite("affinity", affinity)
-    if not power > 0 or not eps > 0:
-        raise ValueError(f"got power {power} and eps {eps}; expected both > 0 (published: 2 and 0.1).")
-    require_number("power", power)
-    require_number("eps", eps)
+    power, eps = require_positive("power", power, POWER), require_positive("eps", eps, EPS)
     affinity = affinity if affinity.is_floating_point() else affinity.float()
     if power != 2 and (affinity < 0).any():
         raise ValueError(f"affinity holds {float(affinity.min())}; expected values in [0, 1]: apply the sigmoid first.")
@@ -52,8 +59,7 @@ def transition_matrix(affinity: Tensor, mask: Tensor | None = None, power: float
 
 def walk_steps(scores: Tensor, transition: Tensor, num_steps: int = NUM_STEPS) -> Iterator[Tensor]:
     """Yield the scores before the walk and after each step: num_steps + 1 tensors shaped like `scores`."""
-    if num_steps < 0:
-        raise ValueError(f"got num_steps {num_steps}; expected 0 or more (published: 1).")
+    num_steps = require_whole("num_steps", num_steps, 0, NUM_STEPS)
     if scores.dim() not in (3, 4):
         raise ValueError(f"scores have shape {tuple(scores.shape)}; expected (B, C, h, w) or (B, C, N).")
     require_square("transition", transition)
@@ -102,7 +108,7 @@ def with_background(cam: Tensor, image_labels: Tensor, bkg_score: float) -> Tens
     require_dims("cam", cam, 4, "(B, C, h, w)")
     require_labels(image_labels, cam.shape[:2])
     require_finite("cam", cam)
-    require_number("bkg_score", bkg_score)
+    bkg_score = require_number("bkg_score", bkg_score)
     cam = cam if cam.is_floating_point() else cam.float()
     image_labels = image_labels.to(cam.device)
     background = torch.full_like(cam[:, :1], bkg_score)

@@ -47,12 +47,13 @@ def start(device: str = "auto") -> Processes:
     """Join the processes that torchrun started, with nccl on CUDA and gloo elsewhere.
 
     Args:
-        device: "auto" takes this process's CUDA device if there is one; or "cpu", "cuda", "mps".
-    Raises: ValueError: if CUDA is asked for and has fewer devices than processes here.
+        device: "auto" takes this process's CUDA device if there is one; or "cpu", "cuda", "cuda:N", "mps".
+    Raises: ValueError: for a device that is not here; if CUDA is asked for and has fewer devices than processes here.
     """
     world, rank, local = (int(os.environ.get(name, default)) for name, default in _VARIABLES)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    _require_device(device)
     if device == "cuda":
         if local >= torch.cuda.device_count():
             raise ValueError(
@@ -64,6 +65,15 @@ def start(device: str = "auto") -> Processes:
     if world > 1:
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=TIMEOUT)
     return Processes(rank, world, device)
+
+
+def _require_device(device: str) -> None:
+    """What "cuda" lacks is said by `start`, which knows how many processes want one."""
+    here = ["auto", "cpu", "cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        here.append("mps")
+    if device not in here:
+        raise ValueError(f"got device {device!r}; expected one that is here ({', '.join(here)}): choose it.")
 
 
 _VARIABLES = (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0"))
@@ -130,6 +140,11 @@ def mean_of(values: dict[str, float], world: int) -> dict[str, float]:
     return dict(zip(values, (stacked / world).tolist(), strict=True))
 
 
+def all_true(mine: bool, world: int) -> bool:
+    """Whether something holds in every process; the same answer in each."""
+    return mean_of({"mine": float(mine)}, world)["mine"] == 1.0
+
+
 def gather(thing: Thing, world: int) -> list[Thing]:
     """The same thing of every process, by rank; it is pickled on the way."""
     if world == 1:
@@ -161,28 +176,27 @@ class SharedBatchNorm(nn.BatchNorm2d):
     """Batch norm over the batches of all processes, where torch's own needs CUDA.
 
     out = (x - m) / sqrt(v + eps) * weight + bias with m and v over every process's pixels; gradients flow through m
-    and v. In evaluation mode and alone it is plain batch norm.
+    and v. The variance is the mean of (x - m)^2, not E[x^2] - m^2, of which rounding leaves nothing where m is large.
+    In evaluation mode and alone it is plain batch norm.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
         if not self.training or not dist.is_initialized():
             return super().forward(maps)
         wide = maps.float()
-        count = wide.numel() // wide.shape[1]
-        sums = torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), wide.new_tensor([count])])
-        total = SumOverProcesses.apply(sums)
-        number = total[-1]
-        mean, square = total[:-1].chunk(2)
-        mean, square = mean / number, square / number
-        variance = square - mean.square()
+        own = wide.new_tensor([wide.numel() // wide.shape[1]])
+        total = SumOverProcesses.apply(torch.cat([wide.sum((0, 2, 3)), own]))
+        number, mean = total[-1], total[:-1] / total[-1]
+        centred = wide - mean[:, None, None]
+        variance = SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / number
         with torch.no_grad():
             assert self.running_mean is not None and self.running_var is not None
             assert self.num_batches_tracked is not None and self.momentum is not None
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * number / (number - 1), self.momentum)
+            self.running_var.lerp_(variance * number / (number - 1).clamp_min(1), self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (wide * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(maps.dtype)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(maps.dtype)
 
 
 def share_batch_norms(model: nn.Module, processes: Processes) -> nn.Module:

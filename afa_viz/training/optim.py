@@ -26,14 +26,18 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
     Source: SPEC.md section 12. The published rate of the encoder's norms is 0, and so is their decay.
     """
-    norm_rate = 0.0 if config.freeze_norms else 1.0
-    multipliers = (1.0, norm_rate, config.head_multiplier, config.head_multiplier)
+    groups = [{"params": parameters, "lr": 0.0} for parameters in parameter_groups(model)]
+    optimizer = torch.optim.AdamW(groups, eps=1e-8)
+    set_hyperparameters(optimizer, config)
+    return optimizer
+
+
+def set_hyperparameters(optimizer: torch.optim.Optimizer, config: TrainConfig) -> None:
+    """Give the groups their multipliers, decays and betas, also after a state with other ones was loaded."""
+    multipliers = (1.0, 0.0 if config.freeze_norms else 1.0, config.head_multiplier, config.head_multiplier)
     decays = (config.weight_decay, 0.0, config.weight_decay, config.weight_decay)
-    groups = [
-        {"params": parameters, "lr": 0.0, "multiplier": multiplier, "weight_decay": decay}
-        for parameters, multiplier, decay in zip(parameter_groups(model), multipliers, decays, strict=True)
-    ]
-    return torch.optim.AdamW(groups, betas=config.betas, eps=1e-8)
+    for group, multiplier, decay in zip(optimizer.param_groups, multipliers, decays, strict=True):
+        group.update(multiplier=multiplier, weight_decay=decay, betas=config.betas)
 
 
 def rate_multiplier(

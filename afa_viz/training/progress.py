@@ -37,6 +37,8 @@ def seconds_left(config: TrainConfig, lines: Sequence[Mapping[str, Any]], eval_e
         return None
     now, costs = timed[-1], _costs(config)
     done = min(now["iteration"], config.max_iters)
+    if done == 0:
+        return None
     steps = now["seconds"] * (costs[-1] - costs[done]) / costs[done]
     ladders = [line["ladder_seconds"] for line in lines if "ladder_seconds" in line]
     to_come = -(-config.max_iters // eval_every) - done // eval_every

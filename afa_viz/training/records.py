@@ -1,30 +1,57 @@
-"""What a run leaves in its folder: `last.pt` to go on from, `metrics.jsonl`, its ladders; each whole or not at all."""
+"""What a run leaves in its folder: `last.pt` and `previous.pt` to go on from, `metrics.jsonl`, its ladders; each whole
+or not at all."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-LAST = "last.pt"
+from afa_viz.atomic_files import atomic_write
+from afa_viz.setting_checks import LONG as LONGEST
+from afa_viz.training.faults import sentence
+from afa_viz.training.files import DAMAGED, LAST, PREVIOUS, has_state
+from afa_viz.training.soundness import first_non_finite
+
+__all__ = ["DAMAGED", "LAST", "PREVIOUS", "has_state"]
+
 METRICS = "metrics.jsonl"
 SNAPSHOTS = "snapshots"  # folder of iter_NNNNNN.safetensors and their cards
 HISTORY = "history.json"  # beside published snapshots: what `ladder_history` gives
-LADDER = ("miou_cam", "miou_cam_rw", "miou_cam_par", "miou_pseudo_label", "miou_seg", "map", "f1")  # percent
+LADDER = (  # percent
+    "miou_cam", "miou_walk_start", "miou_cam_rw", "miou_cam_refined", "miou_cam_par", "miou_pseudo_label", "miou_seg",
+    "map", "f1",
+)  # fmt: skip
 LOSSES = ("loss_cls", "loss_seg", "loss_aff")
+PHASE, CHANGED = "phase", "changed"  # in a line of metrics: a text, and {setting: [before, now]}
+
+CHUNK = 2**24  # bytes
+
+log = logging.getLogger(__name__)
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Write `last.pt`. Raises: OSError: in one sentence, if there is no room; the older one stays."""
-    partial = folder / f"{LAST}.partial"
+    """Write `last.pt`, whole or not at all; the one that was there becomes `previous.pt`.
+
+    Raises: OSError: in one sentence, if there is no room; both older ones stay.
+    """
+    partial, last, previous = folder / f"{LAST}.partial", folder / LAST, folder / PREVIOUS
     try:
         torch.save(state, partial)
-        os.replace(partial, folder / LAST)
+        if last.exists():
+            previous.unlink(missing_ok=True)
+            try:
+                os.link(last, previous)  # there is no moment without a `last.pt`
+            except OSError:  # a file system without links
+                os.replace(last, previous)
+        os.replace(partial, last)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         partial.unlink(missing_ok=True)
         raise OSError(f"the run in {folder} could not be saved ({error}); expected room on the disk: make some and "
@@ -32,28 +59,74 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(folder: Path, device: str) -> dict[str, Any]:
-    """Read `last.pt`. Raises: ValueError: if it can not be read."""
+    """Read `last.pt`, or `previous.pt` where that is damaged; the log then says so in a sentence.
+
+    A damaged `last.pt` is put aside as `damaged.pt`, and the older state takes its place.
+
+    Args:
+        device: of the tensors.
+    Raises: ValueError: if neither can be used. OSError: if the disk or memory fails, and not the file.
+    """
+    last, previous = folder / LAST, folder / PREVIOUS
     try:
-        return torch.load(folder / LAST, map_location=device, weights_only=True)
+        return _read_state(last, device)
+    except ValueError as error:
+        try:
+            state = _read_state(previous, device)
+        except ValueError:
+            raise ValueError(
+                f"{error}; expected the state of a run: begin again in another folder, with --init and the newest of "
+                "its snapshots."
+            ) from error
+        if last.exists():
+            os.replace(last, folder / DAMAGED)
+        os.replace(previous, last)
+        log.warning("%s; the run goes on from the state before it, of iteration %s.", error, state["iteration"])
+        return state
+
+
+def _read_state(path: Path, device: str) -> dict[str, Any]:
+    """Raises: ValueError: half a sentence about what is wrong with the file."""
+    if not path.exists():
+        raise ValueError(f"{path} is not there")
+    with path.open("rb") as file:  # what the disk itself refuses is no damage of the file
+        while file.read(CHUNK):
+            pass
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a damaged file may raise anything
-        raise ValueError(
-            f"{folder / LAST} can not be read ({type(error).__name__}); expected the state of a run: begin again in "
-            "another folder, with --init and the newest of its snapshots."
-        ) from error
+        if sentence(error) is not None:  # memory ran out
+            raise
+        raise ValueError(f"{path} can not be read ({type(error).__name__})") from error
+    if not isinstance(state, dict) or type(state.get("iteration")) is not int:
+        raise ValueError(f"{path} holds no state of a run")
+    if (name := first_non_finite(state)) is not None:
+        raise ValueError(f"{path} holds NaN or infinite numbers in {name}")
+    return state
 
 
-def append(folder: Path, line: dict[str, Any]) -> None:
-    """Add one line to `metrics.jsonl`; a last line that was cut off stays alone."""
+def append(folder: Path, line: Mapping[str, Any]) -> None:
+    """Add a line of strict JSON to `metrics.jsonl`, null for what is not finite; one that was cut off stays alone."""
     with open(folder / METRICS, "ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
-        file.write(f"{json.dumps(line)}\n".encode())
+        file.write(f"{json.dumps(_strict(line), allow_nan=False)}\n".encode())
+
+
+def _strict(value: Any) -> Any:
+    """A value that JSON has: null for NaN and infinity, at any depth."""
+    if isinstance(value, Mapping):
+        return {str(name): _strict(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl`, oldest first; what is none, such as a line that was cut off, is left out."""
+    """The lines of `metrics.jsonl`, oldest first, each with what was measured: finite numbers, the name of the phase,
+    and settings that were changed. What is no line, such as one that was cut off, is left out."""
     path = folder / METRICS
     lines = []
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
@@ -61,9 +134,15 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
             line = json.loads(text)
         except (ValueError, RecursionError):
             continue
-        if isinstance(line, dict) and type(line.get("iteration")) is int:
-            lines.append(line)
+        if isinstance(line, dict) and type(line.get("iteration")) is int and 0 <= line["iteration"] <= LONGEST:
+            lines.append({name: value for name, value in line.items() if _measured(name, value)})
     return lines
+
+
+def _measured(name: str, value: Any) -> bool:
+    if name in (PHASE, CHANGED):
+        return isinstance(value, str if name == PHASE else dict)
+    return finite_number(value) is not None
 
 
 def drop_after(folder: Path, iteration: int) -> None:
@@ -71,9 +150,9 @@ def drop_after(folder: Path, iteration: int) -> None:
     lines = read_metrics(folder)
     kept = [line for line in lines if line.get("iteration", 0) <= iteration]
     if len(kept) < len(lines):
-        partial = folder / f"{METRICS}.partial"
-        partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        os.replace(partial, folder / METRICS)
+        text = "".join(json.dumps(_strict(line), allow_nan=False) + "\n" for line in kept)
+        with atomic_write(folder / METRICS) as partial:
+            partial.write_text(text, encoding="utf-8")
 
 
 def ladder_history(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -97,13 +176,12 @@ def ladder_history(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def finite_number(value: Any) -> float | None:
     """The value where it is a finite number, else None."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return value if good else None
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if good and abs(value) < math.inf and abs(value) <= sys.float_info.max else None
 
 
 def write_history(folder: Path, path: Path) -> None:
     """Write the ladders of the run in a folder as JSON, whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps(ladder_history(read_metrics(folder)), indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(ladder_history(read_metrics(folder)), indent=1) + "\n", encoding="utf-8")

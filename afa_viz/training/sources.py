@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from afa_viz.config import PRESETS, TrainConfig
-from afa_viz.data.catalogue import KINDS, open_images
+from afa_viz.data.catalogue import open_for_training
 from afa_viz.data.images import LabelledImages
 from afa_viz.evaluation import Sample
 from afa_viz.evaluation.photographs import photograph_samples, spread
 from afa_viz.training.loop import Samples
 from afa_viz.training.photographs import Ahead, PhotoBatches
+from afa_viz.training.resume import FINGERPRINT, SIZES
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def open_photographs(
         threads: that read ahead.
     Raises: ValueError or FileNotFoundError: for what is missing, and if `config` names another number of classes.
     """
-    images = open_images(preset, root, split, labels)
+    images, validation = open_for_training(preset, root, split, labels)
     classes = len(images.class_names)
     if config.num_classes not in (classes, PRESETS[preset].num_classes):
         raise ValueError(
@@ -63,11 +65,11 @@ def open_photographs(
             "same number: leave it out."
         )
     config = dataclasses.replace(config, num_classes=classes)
-    validation = _validation(preset, root, images)
     facts = {
         "data": images.title,
         "images": len(images),
         "image_labels": images.label_source,
+        **fingerprints(images),
         "validation": "none" if validation is None else f"{validation.title}, {len(validation)} images",
     }
     batches = Ahead(PhotoBatches(images, config.scale_range, config.rng_seed), threads)
@@ -83,17 +85,11 @@ def open_photographs(
     return Source(config, batches, samples, images.class_names, facts, panel)
 
 
-def _validation(preset: str, root: str | os.PathLike[str] | None, images: LabelledImages) -> LabelledImages | None:
-    """The validation split; None where an own folder has none."""
-    try:
-        found = open_images(preset, root, KINDS[preset].val)
-    except (ValueError, FileNotFoundError):
-        if preset != "folder":
-            raise
-        return None
-    if found.class_names != images.class_names:
-        raise ValueError(
-            f"{images.title} has the classes {', '.join(images.class_names)} but {found.title} has "
-            f"{', '.join(found.class_names)}; expected the same: write them into classes.txt."
-        )
-    return found
+def fingerprints(images: LabelledImages) -> dict[str, str]:
+    """What tells one data set from another, whatever folder it lies in: a hash of the names of the images, their order
+    and their labels, and one of the sizes of their files."""
+    labels, sizes = hashlib.sha256("\n".join(images.names).encode()), hashlib.sha256()
+    labels.update(np.ascontiguousarray(images.labels > 0).tobytes())
+    for path in images.image_paths:
+        sizes.update(f"{path.stat().st_size if path.exists() else -1}\n".encode())
+    return {FINGERPRINT: labels.hexdigest()[:16], SIZES: sizes.hexdigest()[:16]}

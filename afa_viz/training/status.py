@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 
 from filelock import FileLock, Timeout
 
@@ -17,6 +18,11 @@ from afa_viz.training.faults import sentence
 
 STATUS, LOCK = "status.json", "run.lock"
 PATIENCE = 2.0  # seconds; somebody who only asks holds the lock for a moment
+ROOM = 1024  # bytes of the file: a later status needs no more of a disk that is full
+
+
+ENDED = ("stopped", "finished", "failed")
+DOING = ("starting", "rendering", "training", *ENDED)
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,8 @@ class Status:
 
     Attributes:
         doing: "starting", "rendering", "training", or how it ended: "stopped", "finished", "failed".
-        done, of: pictures while rendering. message: why it failed. pid: of its process.
+        done, of: pictures while rendering. message: why it failed. pid: of its process, 0 where it has none yet.
+    Raises: ValueError: for values of another kind.
     """
 
     doing: str = "starting"
@@ -34,20 +41,50 @@ class Status:
     message: str = ""
     pid: int = 0
 
+    def __post_init__(self) -> None:
+        numbers = (self.done, self.of, self.pid)
+        if not all(type(number) is int and 0 <= number < 2**31 for number in numbers):
+            raise ValueError(f"done, of and pid are {numbers}; expected whole numbers from 0.")
+        if self.doing not in DOING or not isinstance(self.message, str):
+            raise ValueError(f"doing is {self.doing!r}; expected one of {', '.join(DOING)}, and a message.")
+
 
 def read_status(folder: Path) -> Status | None:
     """The status of the run in a folder; None where there is none that can be read."""
     try:
         return Status(**json.loads((folder / STATUS).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
 def write_status(folder: Path, status: Status) -> None:
-    """Write `status.json`, whole or not at all."""
-    partial = folder / f"{STATUS}.partial"
-    partial.write_text(json.dumps(asdict(status)), encoding="utf-8")
-    os.replace(partial, folder / STATUS)
+    """Write `status.json`, whole or not at all; on a full disk over the older one, or else that one goes: it must not
+    go on saying what is no longer so.
+
+    Raises: OSError: if it can not be written.
+    """
+    path, partial = folder / STATUS, folder / f"{STATUS}.partial"
+    text = json.dumps(asdict(status)).ljust(ROOM - 1) + "\n"
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        if not path.exists():
+            raise
+        try:
+            _write_over(path, text)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _write_over(path: Path, text: str) -> None:
+    """Write into the room that a file has."""
+    with open(path, "r+b") as file:
+        file.write(text.encode("utf-8"))
+        file.truncate()
 
 
 def is_alive(folder: Path) -> bool:
@@ -77,8 +114,8 @@ class Reporter:
 def reported(folder: str | os.PathLike[str], first: bool = True) -> Iterator[Reporter]:
     """Run a training in a folder that no other process trains in; how it ends is written into its status.
 
-    SIGTERM ends the block as Ctrl-C does, with `KeyboardInterrupt`. Use `Reporter.say` for what happens in between;
-    a block that ends without a word has finished.
+    SIGTERM ends the block as Ctrl-C does, with `Terminated`, a `KeyboardInterrupt`. Use `Reporter.say` for what happens
+    in between; a block that ends without a word has finished.
 
     Args:
         first: False in all but the first of several processes that train one model: they say and lock nothing.
@@ -114,13 +151,23 @@ def reported(folder: str | os.PathLike[str], first: bool = True) -> Iterator[Rep
             raise OSError(told) from error
 
 
+class Terminated(KeyboardInterrupt):
+    """A process was asked to end with SIGTERM; what its exit code says, too."""
+
+    exit_code = 128 + signal.SIGTERM
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
 @contextlib.contextmanager
 def _interrupted_by_sigterm() -> Iterator[None]:
     """Only a main thread may choose what a signal does; elsewhere nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +14,9 @@ from afa_viz.model.afa import AFA, TrainOutput
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import losses
 from afa_viz.ops.cam import resize
+from afa_viz.ops.checks import NonFiniteError, all_finite
 from afa_viz.stages.batch_labels import PseudoLabels, make_pseudo_labels
-from afa_viz.training.distributed import Processes, mean_counts
+from afa_viz.training.distributed import Processes, all_true, mean_counts
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -64,19 +65,25 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
             mean over processes, which DistributedDataParallel takes, is the loss of one process with all of it. With
             `config.official_parity` each divides by its own counts, as the reference does.
 
+    Losses of which something is not finite are NaN; nothing is raised, so that processes that share a batch stay in
+    step. What a network that gives such numbers would teach itself is not made.
+
     In the classification phase only the image labels are used and no pseudo label is made. With
     `config.official_parity` they are made all the same, by passes in the model's present mode, decoder included,
     as the reference does; otherwise the CAM passes run in evaluation mode.
 
-    Source: Ru et al. 2022, section 3.4; SPEC.md section 11.
+    Source: SPEC.md section 11.
     """
     now = phase(iteration, config)
     if now == "classification" and not config.official_parity:
         logits = model.forward_classify(batch.image)
-        loss_cls = losses.classification_loss(logits, batch.image_labels)
+        loss_cls = _finite_or_nan(lambda: losses.classification_loss(logits, batch.image_labels), logits)
         return StepResult(loss_cls, loss_cls, None, None, TrainOutput(logits, logits, logits), None, None, None)
 
     output = model(batch.image)
+    outputs = output.class_logits, output.seg_logits, output.affinity
+    if not all_true(all(map(all_finite, (*outputs, batch.image, batch.image_labels))), world):
+        return _bad_step(output)
     loss_cls = losses.classification_loss(output.class_logits, batch.image_labels)
     was_training = model.training
     if not config.official_parity:
@@ -92,8 +99,15 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
             relu=config.cam_relu,
             as_published=config.official_parity,
         )
+    except NonFiniteError:  # of a pass at another size, maybe in this process alone
+        if config.official_parity and world > 1:
+            raise  # the others wait in batch norms of that pass; they end when this process does
+        labels = None
     finally:
         model.train(was_training)
+    if not all_true(labels is not None, world):
+        return _bad_step(output)
+    assert labels is not None
 
     seg_target = labels.refined_walk if now == "joint" else labels.refined_cam
     assert seg_target is not None
@@ -106,11 +120,29 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     seg_counts, aff_counts = losses.segmentation_counts(seg_target), losses.affinity_counts(affinity_target, objects)
     if world > 1 and not config.official_parity:
         seg_counts, aff_counts = mean_counts(seg_counts, world), mean_counts(aff_counts, world, extra=1)
-    loss_seg = decoder_loss(model, batch.image, output.seg_logits, seg_target, seg_counts, config.seg_scales)
+    loss_seg = _finite_or_nan(
+        lambda: decoder_loss(model, batch.image, output.seg_logits, seg_target, seg_counts, config.seg_scales),
+        output.seg_logits,
+    )
     loss_aff = losses.affinity_loss(output.affinity.float(), affinity_target, objects, aff_counts)
     used = 0.0 if now == "classification" else 1.0
     loss = loss_cls + used * (config.weight_seg * loss_seg + config.weight_aff * loss_aff)
     return StepResult(loss, loss_cls, loss_seg, loss_aff, output, labels, seg_target, affinity_target)
+
+
+def _finite_or_nan(compute: Callable[[], Tensor], source: Tensor) -> Tensor:
+    """A loss, or NaN where it cannot be computed; either is differentiable to `source`, for the backward pass that
+    all processes make."""
+    try:
+        return compute()
+    except NonFiniteError:
+        return source.float().sum() * float("nan")
+
+
+def _bad_step(output: TrainOutput) -> StepResult:
+    """The result of a step that is to be left out."""
+    loss = (output.class_logits.float().sum() + output.seg_logits.sum() + output.affinity.sum()) * float("nan")
+    return StepResult(loss, loss, None, None, output, None, None, None)
 
 
 def decoder_loss(

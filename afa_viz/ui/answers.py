@@ -5,28 +5,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
-import shutil
-import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.poster import poster
 from afa_viz.trace import Trace
 from afa_viz.ui import compare, lab, link, payload, payload_attention
 from afa_viz.ui.cache import SingleFlightCache
+from afa_viz.ui.exports import Exports
 from afa_viz.ui.other_answers import OtherAnswers
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.snippet import Look, snippet
+from afa_viz.ui.temporary import own_folder
 from afa_viz.ui.words import english
 
 PAYLOAD_BYTES = 48 * 2**20  # all examples with attention and affinity take 8; full after minutes, not after an hour
-EXPORTS_KEPT = 40
 KINDS = ("png", "npz", "html")  # of files to download
 
 log = logging.getLogger(__name__)
@@ -41,15 +39,14 @@ class Answers:
 
     Args:
         session: makes the traces.
-        exports: folder for files to download; the newest few are kept.
+        exports: folder for files to download; None: in the one of this process.
     """
 
     def __init__(self, session: Session, exports: Path | None = None) -> None:
         self._session = session
         self._texts: SingleFlightCache[tuple, str] = SingleFlightCache(PAYLOAD_BYTES, _length)
         self._others = OtherAnswers(session, self._texts, self._found)
-        self._tidying = threading.Lock()
-        self.exports = exports or Path(tempfile.mkdtemp(prefix="afa-viz-"))
+        self.exports = Exports(own_folder() / "exports" if exports is None else exports)
 
     def stages(self, request: Request) -> str:
         """The component's value for a request; explains it if need be."""
@@ -109,7 +106,7 @@ class Answers:
         """
         (request, trace), block, logits = self._found(asked), asked["block"], asked["logits"]
         head, cell = asked.get("head"), _cell(asked.get("cell"))
-        if not _whole(block) or not 0 <= block < len(trace.attn_logits):
+        if not _whole(block) or block not in trace.kept_blocks:
             raise KeyError("block")
         if not isinstance(logits, bool):
             raise KeyError("logits")
@@ -139,7 +136,12 @@ class Answers:
     def crf(self, asked: dict) -> str:
         """The labels of a dense CRF and of PAR, with their times."""
         request, trace = self._found(asked)
-        return self._texts.get(("crf", request.key), lambda: payload.to_json(payload.crf(trace)))
+        name = ("crf", request.key)
+        held = self._texts.peek(name)
+        if held is not None:
+            return held
+        with self._session.dear.slot():
+            return self._texts.get(name, lambda: payload.to_json(payload.crf(trace)))
 
     def lab(self, asked: dict) -> str:
         """The steps of the guided lab for an explanation, and the gallery of failures."""
@@ -168,9 +170,9 @@ class Answers:
         request, trace = self._found(asked)
         label, cell = self._view(asked, trace)
         block, head = asked["block"], asked["head"]
-        if not _whole(block, len(trace.attn_logits)):
+        if not _whole(block) or block not in trace.kept_blocks:
             raise KeyError("block")
-        if head != -1 and not _whole(head, trace.attn_logits[block].shape[0]):
+        if head != -1 and not _whole(head, len(trace.logits(block))):
             raise KeyError("head")
         if not isinstance(asked["tab"], str):
             raise KeyError("tab")
@@ -199,7 +201,7 @@ class Answers:
         Args:
             kind: of `KINDS`: "html" the report, "npz" all arrays, "png" the chain as one picture.
             label, cell: of the picture; None: the main class and its strongest cell.
-        Raises: KeyError: for another kind. Refusal: if it can not be written.
+        Raises: KeyError: for another kind. Refusal: if it can not be written, or too many others wait for theirs.
         """
         writers: dict[str, Callable] = {
             "html": trace.report,
@@ -208,34 +210,21 @@ class Answers:
         }
         write = writers[kind]
         view = "" if label is None and cell is None else f"-{label}-{'-'.join(map(str, cell or ()))}"
-        path = self.exports / f"{request.key}{view}" / f"afa-viz.{kind}"
+        name = f"{request.key}{view}.{kind}"
         try:
-            with self._tidying:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                os.utime(path.parent)  # the newest now: nobody tidies it away before it is fetched
-            if not path.exists():
-                write(path)
-                self._tidy()
+            path = self.exports.find(name)
+            if path is None:
+                with self._session.dear.slot():
+                    path = self.exports.write(name, f"afa-viz.{kind}", write)
         except OSError as error:
             log.warning("a file to download can not be written: %r", error)
             raise Refusal(english("refused.no_room_for_file")) from error
         return str(path)
 
-    def _tidy(self) -> None:
-        """Keep the newest few exports."""
-        with self._tidying:
-            for old in sorted(self.exports.iterdir(), key=lambda p: p.stat().st_mtime)[:-EXPORTS_KEPT]:
-                shutil.rmtree(old, ignore_errors=True)
-
     def _write_picture(self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None) -> None:
         picture = Image.fromarray(poster(trace, label, cell, self._session.picture(request.picture).title))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{threading.get_ident()}.tmp")
-        try:
+        with atomic_write(path) as partial:
             picture.save(partial, format="PNG", compress_level=1)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     def link(self, request: Request) -> dict[str, str]:
         """The part of the page's address that leads back to a request; without `example` for uploads."""
@@ -270,4 +259,4 @@ def photo_mark(picture: str) -> str | None:
 
 def scene_key(request: Request) -> str:
     """Names what settings below the network do not change."""
-    return f"{request.model}/{request.picture}/{request.config.long_side}"
+    return f"{request.model}/{request.picture}/{request.config.long_side}/{request.config.keep_attention}"

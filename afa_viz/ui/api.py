@@ -13,9 +13,9 @@ from torch import Tensor
 from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
-from afa_viz.trace import Trace
+from afa_viz.trace import NOT_KEPT, Trace
 from afa_viz.ui.answers import KINDS, Answers
-from afa_viz.ui.pictures import Refusal, quoted, read_upload
+from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.settings import SLIDERS, config_from
 
@@ -58,9 +58,12 @@ class Api:
             block: of the attention, from 0; None: the last one.
         """
         _, trace = self._found(key)
-        number = len(trace.attn_logits) - 1 if block is None else _whole(block, "block", len(trace.attn_logits))
+        blocks = trace.kept_blocks
+        number = blocks[-1] if block is None else _whole(block, "block", blocks.stop)
+        if number not in blocks:
+            raise Refusal(f"block is {number}; expected {blocks.start} to {blocks[-1]}: {NOT_KEPT}")
         cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
-        heads = [maps.attention(trace, number, head, cell) for head in range(trace.attn_logits[number].shape[0])]
+        heads = [maps.attention(trace, number, head, cell) for head in range(len(trace.logits(number)))]
         return {
             "grid": list(trace.grid),
             "cell": list(cell),
@@ -96,7 +99,7 @@ class Api:
 
     def _picture(self, path: Any, image: Any) -> str:
         if path:
-            return self._session.keep(read_upload(path))
+            return self._session.keep_upload(path)
         if not isinstance(image, str) or not image:
             raise Refusal('There is no picture; send a PNG, JPEG or WebP file, or image="example:NAME".')
         if image.partition(":")[0] not in ("example", "data"):
@@ -112,7 +115,7 @@ class Api:
 
 
 def summary(trace: Trace) -> dict[str, Any]:
-    """The numbers of one explanation."""
+    """The numbers of one explanation; scores and changes are those of `stage_scores`."""
     known = scores.stage_scores(trace)
     return {
         "image_labels": [trace.class_names[label] for label in trace.present],
@@ -120,12 +123,25 @@ def summary(trace: Trace) -> dict[str, Any]:
         "size": list(trace.image.shape[:2]),
         "grid": list(trace.grid),
         "blocks": len(trace.attn_logits),
+        "first_block": trace.kept_blocks.start,
         "regions": scores.region_shares(trace.pseudo_label),
+        "affinity_label": _areas(trace, trace.affinity_label),
         "pseudo_label": _areas(trace, trace.pseudo_label),
         "prediction": _areas(trace, trace.seg),
-        "miou": known and {stage: score["miou"] for stage, score in known.items() if math.isfinite(score["miou"])},
+        "miou": known and _finite({stage: score["miou"] for stage, score in known.items()}),
+        "coverage": known and {stage: score["coverage"] for stage, score in known.items()},
+        "precision": known and {name: _finite(of) for name, of in (scores.label_precision(trace) or {}).items()},
+        "changes": known and scores.step_changes(known, trace.config),
+        "steps": scores.steps(trace.config),
+        "left_out": list(scores.left_out(trace.config)),
+        "trained_on": {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on},
         "checkpoint_id": trace.checkpoint_id,
     }
+
+
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    """Without what nothing was counted for."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def _areas(trace: Trace, label: Tensor) -> dict[str, float]:

@@ -15,68 +15,46 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
 
 import gradio as gr
-from starlette.middleware import Middleware
+from gradio.routes import App, ORJSONResponse
 
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.api import Api
 from afa_viz.ui.callbacks import FAILED, Callbacks
+from afa_viz.ui.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
 from afa_viz.ui.controls import build_controls, build_picker
-from afa_viz.ui.cores import VISITORS
 from afa_viz.ui.dataset.answers import DataSetAnswers
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
 from afa_viz.ui.dataset.sources import cache_folder, open_source
 from afa_viz.ui.events import bind, bind_link
-from afa_viz.ui.guard import Guard
+from afa_viz.ui.guard import Guard, ServerApp
+from afa_viz.ui.hosts import Host, Names, read_host
+from afa_viz.ui.options import TITLE, Options
 from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
+from afa_viz.ui.questions import Questions
 from afa_viz.ui.registry import Registry, discover, named
-from afa_viz.ui.session import Session
+from afa_viz.ui.session import Request, Session
+from afa_viz.ui.temporary import own_folder, sweep_regularly
 from afa_viz.ui.trainer import Trainer
 from afa_viz.ui.training import Training
+from afa_viz.ui.upload_route import UploadRoute
+from afa_viz.ui.uploads import Uploads
 from afa_viz.ui.words import fill_in
 
-PACKAGE = Path(__file__).parents[1]
 log = logging.getLogger(__name__)
 
-TITLE = "AFA Viz: from image labels to masks"
+SESSIONS = 1000  # visitors whose last values gradio keeps
 REST = 3.0  # seconds without an explanation for a visitor, before the next example is explained ahead
 HEAD = fill_in('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the page is started with.
-
-    Attributes:
-        checkpoints: sources for `load_model`; none: everything in `checkpoint_folder`.
-        examples: folder with `examples.json`.
-        device: of the models. warm: explain all examples ahead, in the background.
-        data: images of the Data set tab, see `dataset.sources.open_source`. split: of them.
-        cache: folder for rendered scenes and scores; None: `dataset.sources.cache_folder`.
-        train: whether the page may train. runs: folder of its trainings.
-        train_arguments: added to each training's command, for a smaller world.
-    """
-
-    checkpoints: tuple[str, ...] = ()
-    checkpoint_folder: Path = PACKAGE.parent / "checkpoints"
-    examples: Path = PACKAGE / "examples"
-    device: str = "auto"
-    warm: bool = True
-    data: str = "sandbox"
-    split: str | None = None
-    cache: Path | None = None
-    train: bool = False
-    runs: Path = Path("runs/page")
-    train_arguments: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Page:
-    """What `serve` needs: the page, and the folder of files to download."""
+    """What `serve` needs: the page, and where photographs are kept."""
 
     demo: gr.Blocks
-    exports: Path
+    uploads: Uploads
 
 
 def build(options: Options | None = None) -> Page:
@@ -85,6 +63,7 @@ def build(options: Options | None = None) -> Page:
     Raises: Refusal: if there is no model or no example.
     """
     options = options or Options()
+    uploads = Uploads(own_folder())
     registry = Registry(named(options.checkpoints) or discover(options.checkpoint_folder), options.device)
     model = registry.names[0]
     dataset = _dataset(options, registry)
@@ -94,9 +73,8 @@ def build(options: Options | None = None) -> Page:
     callbacks = Callbacks(session, answers, training)
     browser = DataSetAnswers(session, dataset, Scorer(session, dataset))
     if not session.examples:
-        raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or empty.")
-    first = session.request(f"example:{session.examples[0].name}", model)
-    answers.warm(first)
+        raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or names none.")
+    first = _first(session, answers, model)
     value = answers.stages(first)
     present = [session.trace(first).class_names[label] for label in session.trace(first).present]
 
@@ -105,7 +83,7 @@ def build(options: Options | None = None) -> Page:
         with gr.Column(elem_id="afa-page"):
             with gr.Column(elem_id="afa-pick"):
                 gr.HTML(HEAD)
-                picker = build_picker(session.examples)
+                picker = build_picker(session.examples, first.picture.partition(":")[2])
             with gr.Column(elem_id="afa-main"):
                 asked = [*answers.public(), *browser.public(), *training.public()]
                 explorer = component(asked, value, training.offers())
@@ -113,11 +91,24 @@ def build(options: Options | None = None) -> Page:
                 controls = build_controls(registry, present)
         bind(callbacks, picture, picker, controls, explorer)
         bind_link(demo, callbacks, picture, picker, controls, explorer)
-        _bind_api(Api(session, answers))
-    demo.queue(max_size=128, default_concurrency_limit=VISITORS)
+        _bind_api(Api(session, answers), answers.exports.folder)
+    demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # nothing runs beside the queue
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
-    return Page(demo, answers.exports)
+    sweep_regularly(uploads.tidy, answers.exports.tidy)
+    return Page(demo, uploads)
+
+
+def _first(session: Session, answers: Answers, model: str) -> Request:
+    """The first example that opens, explained. Raises: Refusal: if none does."""
+    for example in session.examples:
+        try:
+            request = session.request(f"example:{example.name}", model)
+            answers.warm(request)
+            return request
+        except Refusal as refusal:
+            log.warning("%s", refusal)
+    raise Refusal("There are no examples that can be read; expected examples.json and the images that it names.")
 
 
 def _dataset(options: Options, registry: Registry) -> DataSet:
@@ -137,8 +128,12 @@ def _trainer(options: Options) -> Trainer | None:
     return Trainer(options.runs, cache, bundled if bundled.is_dir() else None, options.train_arguments)
 
 
-def _bind_api(api: Api) -> None:
-    """The public endpoints, docs/api.md; every other listener of the page is private."""
+def _bind_api(api: Api, exports: Path) -> None:
+    """The public endpoints, docs/api.md; every other listener of the page is private.
+
+    Args:
+        exports: folder of the files to download.
+    """
 
     def endpoint(call: Callable, inputs: list, output: gr.components.Component) -> None:
         @functools.wraps(call)
@@ -151,13 +146,15 @@ def _bind_api(api: Api) -> None:
                 log.exception("/%s failed", call.__name__)
                 raise gr.Error(FAILED, print_exception=False) from None
 
-        button.click(answer, inputs, output, api_name=call.__name__, concurrency_id="model", concurrency_limit=VISITORS)
+        button.click(answer, inputs, output, api_name=call.__name__, concurrency_id="api", concurrency_limit=API_EVENTS)
 
-    button = gr.Button(visible=False)  # nobody sees or presses these three: an endpoint needs components for its types
+    button = gr.Button(visible=False)  # nobody sees or presses these four: an endpoint needs components for its types
     value, file = gr.JSON(label="numbers", visible=False), gr.File(label="file", type="filepath", visible=False)
+    download = gr.File(label="file", visible=False)
+    download.GRADIO_CACHE = str(exports)  # where each file lies already under the name that a copy of it would have
     endpoint(api.explain, [file, *4 * [value]], value)
     endpoint(api.query, 4 * [value], value)
-    endpoint(api.export, 5 * [value], file)
+    endpoint(api.export, 5 * [value], download)
 
 
 def _warm(session: Session, answers: Answers, model: str) -> None:
@@ -168,8 +165,12 @@ def _warm(session: Session, answers: Answers, model: str) -> None:
     for example in session.examples:
         while not session.is_quiet(REST):
             time.sleep(0.1)
-        request = session.request(f"example:{example.name}", model)
-        answers.warm(request)
+        try:
+            request = session.request(f"example:{example.name}", model)
+            answers.warm(request)
+        except Refusal as refusal:
+            log.warning("%s", refusal)
+            continue
         session.memory.soon()
         if not session.holds(len(session.examples), request):
             break
@@ -186,18 +187,47 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-def serve(page: Page, **options) -> tuple:
-    """`demo.launch` with what this page needs."""
+class GuardedApp(App):
+    """Gradio's server behind a `Guard`: outside of everything that gradio adds, its answers to CORS included.
+
+    Uploads are taken by `UploadRoute` in gradio's place.
+    """
+
+    def __init__(self, guard: Callable[[ServerApp], Guard], uploads: Uploads) -> None:
+        super().__init__(default_response_class=ORJSONResponse, openapi_url=None)
+        self._guard, self._uploads = guard, uploads
+
+    def build_middleware_stack(self) -> ServerApp:
+        """What every request goes through first."""
+        return self._guard(UploadRoute(super().build_middleware_stack(), self._uploads))
+
+
+def serve(page: Page, names: Names | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
+    """`demo.launch` with what this page needs, whatever gradio's own variables of the environment say.
+
+    Args:
+        names: of the server; None: those of the address that it is bound to.
+        frames: sites that may show the page in a frame.
+    """
+    bound = read_host(options.get("server_name") or "127.0.0.1") or Host("localhost")
     return page.demo.launch(
         theme=theme(),
         head=f"<style>{style()}</style>",  # `css=` would lose the container queries
-        allowed_paths=[str(page.exports)],
         max_file_size=MAX_BYTES,
         show_error=False,
         strict_cors=True,
         enable_monitoring=False,
         run_history=False,
         footer_links=["api"],
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        max_threads=EVENT_THREADS,
+        ssr_mode=False,  # Node.js would answer in front of the guard
+        num_workers=0,  # and so would processes for files
+        mcp_server=False,
+        pwa=False,
+        state_session_capacity=SESSIONS,
+        _app=GuardedApp(
+            functools.partial(Guard, names=names or Names(bound), frames=frames, check=Questions(page.demo).check),
+            page.uploads,
+        ),
         **options,
     )

@@ -1,4 +1,4 @@
-"""A cache for many readers: bounded in bytes, least recently used out first, each value made once."""
+"""A cache for many readers: bounded in size, least recently used out first, each value made once."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class SingleFlightCache(Generic[K, V]):
     """Values by key; whoever asks for a key that is being made waits for it instead of making it again.
 
     Args:
-        max_bytes: what all values together may hold; the newest one always stays.
-        weigh: bytes that some values hold together (they may share memory).
+        max_size: what all values together may hold; the newest one always stays.
+        weigh: what some values hold together: bytes (they may share memory), or their number.
     """
 
-    def __init__(self, max_bytes: int, weigh: Callable[[list[V]], int]) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, max_size: int, weigh: Callable[[list[V]], int]) -> None:
+        self._max_size = max_size
         self._weigh = weigh
         self._lock = threading.Lock()
         self._values: OrderedDict[K, V] = OrderedDict()
@@ -65,5 +65,5 @@ class SingleFlightCache(Generic[K, V]):
             return list(reversed(self._values.items()))
 
     def _shrink(self) -> None:
-        while len(self._values) > 1 and self._weigh(list(self._values.values())) > self._max_bytes:
+        while len(self._values) > 1 and self._weigh(list(self._values.values())) > self._max_size:
             self._values.popitem(last=False)

@@ -14,7 +14,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ui import link
 from afa_viz.ui.answers import Answers
 from afa_viz.ui.controls import NONE_SELECTED
-from afa_viz.ui.pictures import Refusal, read_upload
+from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Session
 from afa_viz.ui.settings import SLIDERS, config_from
 from afa_viz.ui.training import Training
@@ -164,7 +164,7 @@ class Callbacks:
         """A photograph that somebody brings: as `open_data`. labels: that it had before; None: predicted ones."""
         if not isinstance(path, (str, os.PathLike)):
             raise Refusal(english("refused.no_photograph"))
-        yield from self._open_beside_gallery(self.session.keep(read_upload(path)), model, settings, labels)
+        yield from self._open_beside_gallery(self.session.keep_upload(path), model, settings, labels)
 
     def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
         """Another model: value, labels to choose from, the line about it, the radius that it is meant for."""
@@ -198,7 +198,8 @@ class Callbacks:
 
     def change_labels(self, picture: str, model: str, labels: list[str], *settings) -> tuple:
         """Other image labels; none: predicted ones, which are then shown."""
-        request = self.session.request(picture, model, labels or [], self._config(model, settings))
+        labels = [] if labels is None else labels
+        request = self.session.request(picture, model, labels, self._config(model, settings))
         return self.answers.stages(request), gr.skip() if labels else self._present(request)
 
     def change_settings(
@@ -212,8 +213,9 @@ class Callbacks:
         """
         values = dict(zip(["left_out", *(s.field for s in SLIDERS)], settings, strict=True))
         low, high = values["bkg_score_low"], values["bkg_score_high"]
-        numbers = all(isinstance(value, (int, float)) for value in (low, high))  # anything else is refused below
-        if numbers and low > high:
+        scores = [slider for slider in SLIDERS if slider.field in ("bkg_score_low", "bkg_score_high")]
+        fit = all(slider.fits(values[slider.field]) for slider in scores)  # anything else is refused below
+        if fit and low > high:
             other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
             values[other] = values.get(moved, high)
         before = self.session.request_of(shown)

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from afa_viz.explain import recompute
 from afa_viz.ops import dense_crf
+from afa_viz.pipeline import recompute
 from afa_viz.steps import with_crf
 from afa_viz.trace import Trace
 from afa_viz.ui.pictures import Refusal, quoted

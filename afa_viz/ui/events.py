@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from afa_viz.ui.callbacks import Callbacks, nothing, only, polite, polite_steps
+from afa_viz.ui.concurrency import PAGE_EVENTS, PHOTOGRAPH_EVENTS
 from afa_viz.ui.controls import Controls, Picker
-from afa_viz.ui.cores import VISITORS
 
 # of explorer/photo.js: the inputs of an opening; of one that another has overtaken before it was sent the first is null
 OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
@@ -17,20 +17,23 @@ UPLOADED = "(...inputs) => window.afaUploaded?.(inputs) ?? inputs"
 
 
 def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
-    """Bind them all, but for the address; whatever may run the network shares one limit."""
-    options: dict = {"concurrency_id": "model", "concurrency_limit": VISITORS, "api_visibility": "private"}
+    """Bind them all, but for the address. What they compute is limited by the session; uploads wait for each other."""
+    options: dict = {  # values come as they were sent: the callbacks check them
+        "concurrency_id": "page", "concurrency_limit": PAGE_EVENTS, "api_visibility": "private", "preprocess": False
+    }  # fmt: skip
+    photographs = {**options, "concurrency_id": "photographs", "concurrency_limit": PHOTOGRAPH_EVENTS}
     turns = callbacks.turns
     settings = [controls.left_out, *controls.sliders.values()]
     opened = [explorer, controls.labels, picture]
     now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
 
-    def open_example(request: gr.Request, event: gr.SelectData, *args):
+    def open_example(request: gr.Request, event: gr.EventData, *args):
         def call(index, *args):  # with its place in the gallery, which a photograph may have emptied since the press
             yield *callbacks.open_example(index, *args), gr.update(selected_index=index)
 
         if args[0] is None:
             return nothing(4)
-        return polite(4)(only(4)(turns.opening))(request.session_hash, call, event.index, *args)
+        return polite(4)(only(4)(turns.opening))(request.session_hash, call, _part(event._data, "index"), *args)
 
     # A press that comes while another is answered is answered too, and with its own event: gradio keeps the first one's
     # for what it defers.
@@ -50,16 +53,16 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
         show_progress_on=explorer, trigger_mode="multiple", js=OPENED, **options,
     )  # fmt: skip
 
-    def open_upload(request: gr.Request, path, labels, *args):
-        if path is None:
+    def open_upload(request: gr.Request, file, labels, *args):
+        if file is None:
             yield nothing(4)
             return
         call = partial(callbacks.open_upload, labels=labels)
-        yield from polite_steps(4)(turns.opening)(request.session_hash, call, path, *args)
+        yield from polite_steps(4)(turns.opening)(request.session_hash, call, _part(file, "path"), *args)
 
     picker.upload.upload(
         open_upload, [picker.upload, controls.labels, controls.model, *settings], [*opened, picker.gallery],
-        show_progress="minimal", show_progress_on=explorer, trigger_mode="multiple", js=UPLOADED, **options,
+        show_progress="minimal", show_progress_on=explorer, trigger_mode="multiple", js=UPLOADED, **photographs,
     )  # fmt: skip
 
     def change_model(request: gr.Request, picture, model, *settings):
@@ -100,7 +103,7 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
 
     def change_settings(moved: str, request: gr.Request, picture, model, labels, *settings):
         def call(picture):
-            shown = turns.of(request.session_hash).key
+            shown = turns.of(str(request.session_hash)).key
             yield callbacks.change_settings(moved, picture, model, labels, *settings, shown=shown)
 
         return polite(3)(only(3)(turns.change))(request.session_hash, call, picture, settings=settings)
@@ -110,14 +113,21 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
         def change(request: gr.Request, *args, moved=name):
             return change_settings(moved, request, *args)
 
+        change.__name__ = f"change_{name}"
         item.input(change, [picture, *controls.inputs], [explorer, *scores], **now)
 
     def after_reset(request: gr.Request, *args):
         return change_settings("all", request, *args)
 
     controls.reset.click(
-        polite(len(settings))(callbacks.reset), controls.model, settings, queue=False, api_visibility="private"
-    ).then(after_reset, [picture, *controls.inputs], [explorer, *scores], **now)
+        polite(len(settings))(callbacks.reset), controls.model, settings, api_visibility="private",
+        show_progress="hidden", preprocess=False,
+    ).then(after_reset, [picture, *controls.inputs], [explorer, *scores], **now)  # fmt: skip
+
+
+def _part(sent: object, name: str) -> object:
+    """One entry of what a browser sends; None where there is none."""
+    return sent.get(name) if isinstance(sent, dict) else None
 
 
 def bind_link(
@@ -129,10 +139,10 @@ def bind_link(
 
     def restore(request: gr.Request):
         found = polite(len(outputs))(callbacks.open_link)(dict(request.query_params))
-        callbacks.turns.of(request.session_hash).note((found[0], None, found[1]), opened=isinstance(found[1], str))
+        callbacks.turns.of(str(request.session_hash)).note((found[0], None, found[1]), opened=isinstance(found[1], str))
         return found
 
     demo.load(
-        restore, None, outputs, concurrency_id="model", concurrency_limit=VISITORS, api_visibility="private",
+        restore, None, outputs, concurrency_id="page", concurrency_limit=PAGE_EVENTS, api_visibility="private",
         show_progress="hidden",
     )  # fmt: skip

@@ -114,10 +114,8 @@ def _number(asked: Mapping[str, str], slider: Slider, own: ExplainConfig, wrong:
     if slider.field not in asked:
         return slider.value(own)
     try:
-        value = float(asked[slider.field])
-        if slider.low <= value <= slider.high:
-            return type(slider.value(own))(value)
-    except ValueError:
+        return slider.read(float(asked[slider.field]))
+    except ValueError:  # no number, or a Refusal, which is one
         pass
     wrong.append(slider.field)
     return slider.value(own)

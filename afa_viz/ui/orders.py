@@ -16,6 +16,7 @@ RECIPES = ("two_minutes", "ten_minutes")
 STARTS = ("scratch", "bundled")
 POOLINGS = ("topk", "max", "avg")
 BACKBONES = ("mit_b0", "mit_b1", "pvt_v2_b0")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 SHORTEST, LONGEST = 10, 5000  # iterations
 LADDERS = 8  # of a run, beside the one before its first step
 
@@ -69,6 +70,16 @@ class Order:
     def data(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+
+def stored_order(held: Any) -> Order:
+    """The order that the folder of a run tells of, checked like one of a page; its machine may have had other devices.
+
+    Raises: ValueError: where it is none, or of another version.
+    """
+    if not isinstance(held, Mapping):
+        raise ValueError(f"the order is a {type(held).__name__}; expected an object.")
+    return read_order(held, DEVICES, held.get("backbone"))
 
 
 def read_order(asked: Mapping[str, Any], devices: tuple[str, ...], bundled_backbone: str | None) -> Order:

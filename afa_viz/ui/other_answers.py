@@ -13,6 +13,7 @@ from afa_viz.trace import Trace
 from afa_viz.ui import payload
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.compare import by_model, other_request, read_changes, renumbered, timed_crf
+from afa_viz.ui.concurrency import Busy
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.registry import SNAPSHOT_MARK
 from afa_viz.ui.session import Request, Session
@@ -47,7 +48,11 @@ class OtherAnswers:
             changes = read_changes(asked["b"])
             other = other_request(self._session, request, trace, changes)
             name = ("compare", other.key, changes.crf, trace.class_names)
-            return self._texts.get(name, lambda: self._compared(other, changes.crf, trace))
+            held = self._texts.peek(name)
+            if held is not None:
+                return held
+            with self._session.dear.slot():
+                return self._texts.get(name, lambda: self._compared(other, changes.crf, trace))
         except Refusal as refusal:
             return _refused(refusal)
 
@@ -109,6 +114,8 @@ class OtherAnswers:
 
 
 def _refused(refusal: Refusal) -> str:
+    if isinstance(refusal, Busy):  # to be asked again: no answer to keep
+        raise refusal
     return json.dumps({"refused": str(refusal)})
 
 

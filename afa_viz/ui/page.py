@@ -6,15 +6,17 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import gradio as gr
 
 from afa_viz.figures import colour
 from afa_viz.ui import words
+from afa_viz.ui.concurrency import ANSWER_THREADS, Busy, SharedCalls
 from afa_viz.ui.settings import SLIDERS
 
 HERE = Path(__file__).parent
@@ -29,7 +31,10 @@ SCRIPTS = (  # one function scope, in this order
     "heads", "overview", "matrix", "strip", "fork", "share", "seeds", "weights", "crf", *TABS, "start",
 )  # fmt: skip
 STYLES = ("page", "style", "strip", "tabs")
-COMMENT = re.compile(r"^\s*(?://.*|/\*\*.*\*/)\n", re.MULTILINE)
+UNSENT = re.compile(
+    r"^\s*(?://.*|/\*\*(?:(?!\*/)[\s\S])*\*/)\n|^ +", re.MULTILINE
+)  # comments of whole lines, and indentation
+ACTS = ("dataset_scoring", "train_start", "train_stop", "train_resume")  # do something: two visitors do it twice
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
 
 log = logging.getLogger(__name__)
@@ -66,9 +71,9 @@ def explorer_html() -> str:
 
 
 def script() -> str:
-    """Every script, as the body of one function; lines that are comments stay here."""
+    """Every script, as the body of one function; lines that are comments, and indentation, stay here."""
     parts = [(EXPLORER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-    return COMMENT.sub("", "\n".join(['"use strict";', *parts]))
+    return UNSENT.sub("", "\n".join(['"use strict";', *parts]))
 
 
 def style() -> str:
@@ -91,11 +96,16 @@ def tables() -> str:
 
 
 def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
-    """An answer that is "null" where there is none: the page then says so. What happened is in the log."""
+    """An answer that is "null" where there is none: the page then says so. What happened is in the log.
+
+    Where too many others wait it is {"refused": a sentence, "busy": true}.
+    """
 
     def ask(asked: dict) -> str:
         try:
             return answer(asked)
+        except Busy as busy:
+            return json.dumps({"refused": str(busy), "busy": True})
         except (KeyError, TypeError, ValueError) as error:
             log.info("the page asked for %s and got nothing: %s", answer.__name__, type(error).__name__)
         except Exception:
@@ -104,6 +114,30 @@ def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
 
     ask.__name__ = answer.__name__
     return ask
+
+
+def served(answers: Sequence[Callable[[dict], str]]) -> list[Callable[[dict], Awaitable[str]]]:
+    """Answers as gradio calls them: in threads of their own, so that the page itself always has some left.
+
+    Equal questions at the same time are answered once.
+    """
+    shared, threads = SharedCalls(), None
+
+    def serve(answer: Callable[[dict], str]) -> Callable[[dict], Awaitable[str]]:
+        name, ask = answer.__name__, guarded(answer)
+
+        async def run(asked: dict) -> str:
+            nonlocal threads
+            threads = threads or anyio.CapacityLimiter(ANSWER_THREADS)
+            return await anyio.to_thread.run_sync(ask, asked, limiter=threads)
+
+        async def respond(asked: dict) -> str:
+            return await (run(asked) if name in ACTS else shared.call(name, asked, partial(run, asked)))
+
+        respond.__name__ = name
+        return respond
+
+    return [serve(answer) for answer in answers]
 
 
 def component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
@@ -119,7 +153,7 @@ def component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapp
         value,
         html_template="",  # gradio compiles a template anew for every value: the script puts it there once
         js_on_load=script(),
-        server_functions=[guarded(answer) for answer in answers],
+        server_functions=served(answers),
         apply_default_css=False,
         elem_id="afa-explorer",
         markup=explorer_html(),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afa_viz.config import ExplainConfig
+from afa_viz.ui.cache import SingleFlightCache
+from afa_viz.ui.concurrency import LARGE_NETWORK
 from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.snapshots import Snapshot, find_snapshots, folder_of
 from afa_viz.ui.words import english, texts
@@ -50,7 +51,7 @@ def named(sources: Sequence[str]) -> dict[str, str]:
 
 
 class Registry:
-    """Models by name.
+    """Models by name. Safe for threads: whoever asks for one that is loaded has it at once, also while another loads.
 
     Args:
         sources: name -> what `load_model` takes; at least one.
@@ -63,8 +64,8 @@ class Registry:
         self._sources = dict(sources)
         self._device = device
         self._lock = threading.Lock()
-        self._models: dict[str, AFA] = {}
-        self._snapshots: OrderedDict[str, AFA] = OrderedDict()
+        self._models: SingleFlightCache[str, AFA] = SingleFlightCache(len(sources), len)  # all that there are
+        self._snapshots: SingleFlightCache[str, AFA] = SingleFlightCache(SNAPSHOTS_HELD, len)
         self._added: set[str] = set()
 
     @property
@@ -86,14 +87,7 @@ class Registry:
         source = self.source(name)
         snapshot = name not in self._sources or name in self._added
         held = self._snapshots if snapshot else self._models
-        with self._lock:
-            if name not in held:
-                held[name] = self._load(name, source)
-            if snapshot:
-                self._snapshots.move_to_end(name)
-                while len(self._snapshots) > SNAPSHOTS_HELD:
-                    self._snapshots.popitem(last=False)
-            return held[name]
+        return held.get(name, lambda: self._load(name, source))
 
     def _load(self, name: str, source: str) -> AFA:
         from afa_viz.model.checkpoint import load_model
@@ -125,6 +119,10 @@ class Registry:
         """Long side in pixels that a model is meant for; None where its card is missing."""
         card = self.get(name).card
         return card.input_size if card else None
+
+    def is_large(self, name: str) -> bool:
+        """Whether an explanation by a model takes so long that few may be made at a time."""
+        return sum(weights.numel() for weights in self.get(name).parameters()) >= LARGE_NETWORK
 
     def config(self, name: str) -> ExplainConfig:
         """The settings that a model is meant for."""

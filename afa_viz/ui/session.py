@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -17,13 +18,15 @@ import numpy as np
 import torch
 
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import STAGES, explain, recompute
 from afa_viz.inputs import fit_size
+from afa_viz.pipeline import STAGES, explain, recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.cache import SingleFlightCache
-from afa_viz.ui.cores import Cores
+from afa_viz.ui.concurrency import DEAR, DEAR_WAITING, ConcurrencyLimit
+from afa_viz.ui.cores import VISITORS, Cores
+from afa_viz.ui.examples import Example, read_examples
 from afa_viz.ui.memory import Trimmer
-from afa_viz.ui.pictures import UPLOADED, Example, Picture, Refusal, Source, quoted, read_examples
+from afa_viz.ui.pictures import UPLOADED, Picture, Refusal, Source, quoted, read_upload
 from afa_viz.ui.registry import Registry
 from afa_viz.ui.words import english
 
@@ -95,6 +98,9 @@ class Session:
         registry: the models.
         examples: folder with `examples.json`.
         dataset: what "data:ID" means; None: nothing.
+
+    Attributes:
+        dear: limits what takes long, whoever does it: a report, a comparison, an explanation by a large network.
     """
 
     def __init__(
@@ -116,20 +122,37 @@ class Session:
         self._requests: OrderedDict[str, Request] = OrderedDict()
         self.memory = Trimmer(lambda: self.is_quiet(QUIET))
         self._cores = Cores()
+        self._usual = ConcurrencyLimit(VISITORS)
+        self._decoding = ConcurrencyLimit(1)  # the largest photograph takes some hundred megabytes for a moment
+        self.dear = ConcurrencyLimit(DEAR, DEAR_WAITING)
         self._explaining = 0  # for visitors, now
         self._explained = -math.inf  # when the last of them ended, by time.monotonic
 
     def is_quiet(self, seconds: float) -> bool:
-        """Whether nothing was explained for a visitor in the last so many seconds."""
+        """Whether nothing was explained for a visitor in the last so many seconds, and nothing dear is being made."""
         with self._lock:
-            return not self._explaining and time.monotonic() - self._explained >= seconds
+            idle = not self._explaining and not self.dear.in_use
+            return idle and time.monotonic() - self._explained >= seconds
 
     def holds(self, count: int, request: Request) -> bool:
         """Whether so many traces like that of a request can be held at the same time."""
         return count * trace_bytes([self.trace(request, ahead=True)]) <= self._trace_bytes_max
 
+    def keep_upload(self, path: str | os.PathLike[str]) -> str:
+        """Hold an uploaded photograph in memory; returns its name for a `Request`.
+
+        Raises: Refusal: as `read_upload`, or if the file is gone.
+        """
+        with self._decoding.slot():
+            try:
+                os.utime(path)  # in use: others go before it
+                picture = read_upload(path)
+            except FileNotFoundError:
+                raise Refusal(english("refused.upload_gone")) from None
+        return self.keep(picture)
+
     def keep(self, picture: Picture) -> str:
-        """Hold an uploaded picture in memory; returns its name for a `Request`."""
+        """Hold a photograph in memory; returns its name for a `Request`."""
         name = f"upload:{picture.sha}"
         self._pictures.get(name, lambda: picture)
         return name
@@ -189,7 +212,7 @@ class Session:
         Args:
             ahead: nobody waits for it yet.
         """
-        trace = self._traces.get(request, lambda: self._explain(request, False) if ahead else self._make(request))
+        trace = self._ahead(request) if ahead else self._held_or_made(request)
         with self._lock:
             self._requests[request.key] = request
             self._requests.move_to_end(request.key)
@@ -200,7 +223,25 @@ class Session:
     def look(self, request: Request) -> Trace:
         """The trace of a request that nobody will come back to: taken from the cache, but never put there."""
         held = self._traces.peek(request)
-        return self._make(request) if held is None else held
+        return self._make(request, self._limit(request)) if held is None else held
+
+    def _ahead(self, request: Request) -> Trace:
+        return self._traces.get(request, lambda: self._explain(request, False))
+
+    def _held_or_made(self, request: Request) -> Trace:
+        held = self._traces.peek(request)
+        if held is not None:
+            return held
+        limit = self._limit(request)
+        if limit is self._usual:  # those who wait for the same trace need no slot
+            return self._traces.get(request, lambda: self._make(request, limit))
+        with limit.slot():  # before others may wait for the trace: they may hold the slots that it needs
+            return self._traces.get(request, lambda: self._make(request, limit))
+
+    def _limit(self, request: Request) -> ConcurrencyLimit:
+        """The one of an explanation: that of a large network is dear, unless it goes on from another explanation."""
+        large = self.registry.is_large(request.model) and self._nearest(request) is None
+        return self.dear if large else self._usual
 
     def request_of(self, key: object) -> Request | None:
         """The request of a `Request.key` that was explained here; None for any other thing."""
@@ -223,7 +264,11 @@ class Session:
         request = self.request_of(key)
         return None if request is None else (request, self.trace(request))
 
-    def _make(self, request: Request) -> Trace:
+    def _make(self, request: Request, limit: ConcurrencyLimit) -> Trace:
+        with limit.slot():
+            return self._make_now(request)
+
+    def _make_now(self, request: Request) -> Trace:
         with self._lock:
             self._explaining += 1
             alone = self._explaining == 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from afa_viz.config import ExplainConfig
+from afa_viz.scalars import as_number, as_whole
 from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.words import english, texts
 
@@ -23,6 +24,27 @@ class Slider:
     def value(self, config: ExplainConfig) -> float:
         """Where it stands under these settings."""
         return getattr(config, self.field)
+
+    def read(self, value: object) -> float:
+        """A value that was sent, of the setting's own type. Raises: Refusal: for one that it cannot have."""
+        number = self._number(value)
+        if number is None:
+            key = "refused.setting_whole" if self.whole else "refused.setting_range"
+            raise Refusal(english(key, name=self.label, value=quoted(value, 20), low=self.low, high=self.high))
+        return number
+
+    def fits(self, value: object) -> bool:
+        """Whether `read` takes it."""
+        return self._number(value) is not None
+
+    def _number(self, value: object) -> float | None:
+        number = as_whole(value) if self.whole else as_number(value)
+        return number if number is not None and self.low <= number <= self.high else None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the setting is a whole number."""
+        return isinstance(getattr(ExplainConfig, self.field), int)
 
     @property
     def label(self) -> str:
@@ -69,18 +91,7 @@ def config_from(values: dict[str, float], without: list[str] | None, own: Explai
     """
     changes: dict[str, Any] = {}
     for slider in SLIDERS:
-        value = values.get(slider.field, slider.value(own))
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not slider.low <= value <= slider.high:
-            raise Refusal(
-                english(
-                    "refused.setting_range",
-                    name=slider.label,
-                    value=quoted(value, 20),
-                    low=slider.low,
-                    high=slider.high,
-                )
-            )
-        changes[slider.field] = int(value) if isinstance(slider.value(own), int) else float(value)
+        changes[slider.field] = slider.read(values.get(slider.field, slider.value(own)))
     if not isinstance(without, list | None):
         raise Refusal(english("refused.left_out", value=quoted(without)))
     for name in without or ():

@@ -92,7 +92,7 @@ def _explained(request: Request, session: Session, model: str, scored: bool) -> 
 
 def _drawn(look: Look, name: str) -> str:
     """The call that draws the picture of a tab for the class of that name."""
-    call = PICTURES.get(look.tab, "strip.strip(trace, {label}, {cell}, columns=5)")
+    call = PICTURES.get(look.tab, "strip.strip(trace, {label}, {cell})")
     label = f"trace.class_names.index({name!r})"
     return call.format(label=label, block=look.block, head=look.head, cell=tuple(look.cell))
 

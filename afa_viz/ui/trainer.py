@@ -22,24 +22,24 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from afa_viz.atomic_files import atomic_write
+from afa_viz.structured_text import parse_json, read_text
 from afa_viz.training.loop import LOG_EVERY
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.records import read_metrics
-from afa_viz.training.status import STATUS, Status, is_alive, read_status, write_status
-from afa_viz.ui.orders import Order, read_order
+from afa_viz.training.status import ENDED, STATUS, Status, is_alive, read_status, write_status
+from afa_viz.ui.orders import Order, read_order, stored_order
 from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.words import english
 
 ORDER, LOG, START = "order.json", "log.txt", "start.lock"
 PACKAGE = Path(__file__).parents[1]
-ROOM = 600 * 2**20  # bytes that a run may need: images, weights, optimiser
+ROOM = 800 * 2**20  # bytes that a run may need: images, weights, three states of the optimiser
 FULL = 20 * 2**20  # bytes free; a training that died with less had no room
 PATIENCE = 30.0  # seconds that a process may take to come up
 REAPED = 5.0  # seconds that one may take to go
 LISTED = 30  # newest runs
 NICENESS = 5  # the page stays quick while a training has the rest
-ENDED = ("stopped", "finished", "failed")
-
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ class Trainer:
         self.bundled = bundled
         self.bundled_backbone = _backbone(bundled)
         self._children: dict[str, subprocess.Popen] = {}
+        self._orders: dict[str, tuple[tuple[int, ...], Order | None]] = {}  # as read from files of this date and size
         self._stopping: set[str] = set()
         self._lock = threading.RLock()
 
@@ -88,18 +89,31 @@ class Trainer:
 
     def names(self) -> list[str]:
         """Of the runs, newest first."""
-        if not self.folder.is_dir():
-            return []
-        found = sorted((path for path in self.folder.iterdir() if (path / ORDER).is_file()), key=_number, reverse=True)
-        return [path.name for path in found[:LISTED] if _order(path) is not None]
+        found = sorted((path for path in self._folders() if (path / ORDER).is_file()), key=_number, reverse=True)
+        return [path.name for path in found[:LISTED] if self._order(path) is not None]
+
+    def _folders(self) -> list[Path]:
+        return list(self.folder.iterdir()) if self.folder.is_dir() else []
+
+    def _order(self, folder: Path) -> Order | None:
+        """What was chosen for a run, read once; None where it can not be read, or is of another version."""
+        path = folder / ORDER
+        try:
+            found = path.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if self._orders.get(folder.name, ((), None))[0] != stamp:
+                self._orders[folder.name] = (stamp, _read_order(path))
+            return self._orders[folder.name][1]
+        except OSError:
+            return None
 
     def run(self, name: Any) -> Run:
         """A run by its name. Raises: Refusal: for any other text."""
-        if not isinstance(name, str) or name not in self.names():
+        known = isinstance(name, str) and name in [path.name for path in self._folders()]
+        folder = self.folder / (name if known else "")
+        order = self._order(folder) if known else None
+        if order is None:
             raise Refusal(english("refused.no_training", name=quoted(name)))
-        folder = self.folder / name
-        order = _order(folder)
-        assert order is not None
         before = read_status(folder)
         alive = is_alive(folder)
         status = read_status(folder) or Status()  # after the lock: a run says how it ended before it lets go
@@ -107,7 +121,7 @@ class Trainer:
             alive = is_alive(folder)  # it came up, or ended, between the two looks
         if alive:
             return Run(name, order, "stopping" if name in self._stopping else status.doing, "", status)
-        if status.doing not in ENDED and status.pid == 0 and _age(folder / STATUS) < PATIENCE:
+        if status.doing not in ENDED and status.pid == 0 and abs(_age(folder / STATUS)) < PATIENCE:
             return Run(name, order, status.doing, "", status)
         self._stopping.discard(name)
         self._reap(name)
@@ -127,8 +141,8 @@ class Trainer:
     def moments(self, name: str) -> list[int]:
         """Iterations at which a run has left a panel and weights, ascending; a stop may lie between two lines."""
         last = max((line["iteration"] for line in self.lines(name)), default=-LOG_EVERY) + LOG_EVERY
-        paths = (self.folder / name / "snapshots").glob("iter_*.safetensors")
-        return sorted(number for number in (int(path.stem[5:]) for path in paths) if number < last)
+        numbers = (_iteration(path) for path in (self.folder / name / "snapshots").glob("iter_*.safetensors"))
+        return sorted(number for number in numbers if number is not None and number < last)
 
     def weights(self, name: Any, iteration: Any) -> Path:
         """The weights of a moment. Raises: Refusal: where there are none."""
@@ -164,12 +178,11 @@ class Trainer:
             free = shutil.disk_usage(self.folder).free
             if free < ROOM:
                 raise Refusal(english("refused.disk_room", free=free >> 20, needed=ROOM >> 20))
-            number = max((_number(self.folder / name) for name in self.names()), default=0) + 1
+            number = max(map(_number, self._folders()), default=0) + 1
             name = f"{order.preset}-{number:03d}"
             (self.folder / name).mkdir()
-            partial = self.folder / name / f"{ORDER}.partial"
-            partial.write_text(json.dumps(order.data()), encoding="utf-8")
-            os.replace(partial, self.folder / name / ORDER)
+            with atomic_write(self.folder / name / ORDER) as partial:
+                partial.write_text(json.dumps(order.data()), encoding="utf-8")
             self._launch(name, order, resume=False)
             return name
 
@@ -259,14 +272,20 @@ class Trainer:
         return lines[-1].removeprefix("afa_viz: ")[:300] if lines else "it said nothing."
 
 
-def _order(folder: Path) -> Order | None:
-    """What was chosen for a run; None where it can not be read, or is of another version."""
+def _read_order(path: Path) -> Order | None:
+    """Raises: OSError: if the file can not be read just now."""
     try:
-        order = Order(**json.loads((folder / ORDER).read_text(encoding="utf-8")))
-        return order if order.config else None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        log.warning("the training %s is left out: %r", folder.name, error)
+        return stored_order(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, RecursionError) as error:
+        log.warning("the training %s is left out: %r", path.parent.name, error)
         return None
+
+
+def _iteration(path: Path) -> int | None:
+    """Of a snapshot, as `Run.snapshot` names it; None for any other file."""
+    number = path.stem.removeprefix("iter_")
+    own = number.isdecimal() and path.name == f"iter_{int(number):06d}{path.suffix}"
+    return int(number) if own and path.is_file() else None
 
 
 def _number(path: Path) -> int:
@@ -276,7 +295,7 @@ def _number(path: Path) -> int:
 
 
 def _age(path: Path) -> float:
-    """Seconds since a file was written."""
+    """Seconds since a file was written; below 0 for one that is dated in the future."""
     return time.time() - path.stat().st_mtime if path.exists() else float("inf")
 
 
@@ -285,7 +304,7 @@ def _backbone(folder: Path | None) -> str | None:
     cards = [] if folder is None else list(Path(folder).glob("*.json"))
     for card in cards:
         try:
-            return str(json.loads(card.read_text(encoding="utf-8"))["backbone"])
+            return str(parse_json(read_text(card))["backbone"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None

@@ -24,8 +24,8 @@ from afa_viz.ui.words import english
 
 OFF = english("refused.training_off")
 COLUMNS = (  # of metrics.jsonl, as the page draws them
-    "iteration", "lr", "loss_cls", "loss_seg", "loss_aff", "map", "miou_cam", "miou_cam_rw", "miou_cam_par",
-    "miou_pseudo_label", "miou_seg",
+    "iteration", "lr", "loss_cls", "loss_seg", "loss_aff", "map", "miou_cam", "miou_walk_start", "miou_cam_rw",
+    "miou_cam_refined", "miou_cam_par", "miou_pseudo_label", "miou_seg",
 )  # fmt: skip
 MEASURED = Path(__file__).parent / "presets.json"  # written by docs/measure_presets.py
 MOST_LINES = 400  # of losses that are sent; more are thinned out

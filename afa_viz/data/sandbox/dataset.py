@@ -16,6 +16,7 @@ from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import palette
 from afa_viz.data.sandbox.recipe import CLASSES, DEFAULT, Recipe
 from afa_viz.data.sandbox.scene import Scene, render_scene
@@ -168,7 +169,8 @@ def _render(
         arrays["contexts"][i] = scene.context
         if (i + 1) % CHUNK == 0:
             _flush(arrays)
-            _write_atomically(marker, str(i + 1))
+            with atomic_write(marker) as partial:
+                partial.write_text(str(i + 1))
             if watch is not None:
                 watch(i + 1)
     _flush(arrays)
@@ -210,12 +212,6 @@ def _flush(arrays: dict[str, np.memmap]) -> None:
         array.flush()
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
-
-
 def load_split(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Read-only memory-mapped arrays of a folder made by `render_split`."""
     names = ("images", "masks", "parts", "instances", "labels", "contexts")
@@ -233,7 +229,7 @@ def write_voc_layout(
     """Write the data set in PASCAL VOC's layout and return its folder.
 
     JPEGImages/*.jpg, SegmentationClass/*.png and parts/*.png (palette images),
-    ImageSets/Segmentation/{split}.txt, and labels.csv with columns name, classes (separated by spaces).
+    ImageSets/Segmentation/{split}.txt, classes.txt, and labels.csv with columns name, classes (separated by spaces).
 
     Args:
         counts: number of scenes a split; by default the lengths of `SandboxDataset`.
@@ -255,6 +251,7 @@ def write_voc_layout(
                 indexed.save(folders[kind] / f"{name}.png")
             rows.append((name, " ".join(CLASSES[i] for i in np.flatnonzero(scene.image_labels))))
         (folders["ImageSets/Segmentation"] / f"{split}.txt").write_text("\n".join(names) + "\n")
+    (out / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
     with open(out / "labels.csv", "w", newline="") as file:
         csv.writer(file).writerows([("name", "classes"), *rows])
     return out

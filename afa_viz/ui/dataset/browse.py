@@ -30,7 +30,7 @@ class View:
 
     order: str = "set"
     stage: str = "seg"
-    before: str = "cam"
+    before: str = "walk_start"
     class_name: str = ""
     page: int = 0
 
@@ -131,7 +131,7 @@ def _overview(dataset: DataSet, table: Table, places: list[int], view: View) -> 
 
 
 def progress(dataset: DataSet, table: Table, job: Job | None) -> dict[str, Any]:
-    """How far the worker is with this table, and whether it is at work on another one."""
+    """How far the worker is with this table, whether it is at work on another one, and what ended its last run."""
     mine = job is not None and job.table is table
     left = len(dataset) - len(table)
     seconds = job.seconds / job.done * left if job is not None and mine and job.done else None
@@ -139,7 +139,8 @@ def progress(dataset: DataSet, table: Table, job: Job | None) -> dict[str, Any]:
         state = "paused" if job is not None and job.paused else "running"
     else:
         state = "other" if job is not None else "done" if not left else "idle"
-    return {
+    failure = {"failure": table.failure} if table.failure else {}
+    return failure | {
         "state": state,
         "known": len(table),
         "total": len(dataset),

@@ -75,10 +75,10 @@ class DataSet:
         place = self.place(name)
         try:
             image, mask = self.source.image(place), self.source.mask(place)
-            labels = self._labels.setdefault(place, self._words(self.source.image_labels(place)))
         except (ValueError, OSError) as error:
             log.warning("an image of the data set can not be read: %s", error)
             raise Refusal(english("refused.data_broken", name=self.title(place))) from error
+        labels = self._labels.setdefault(place, self._words(self.source.image_labels(place)))
         if mask is not None and mask.shape != image.shape[:2]:
             log.warning("mask and image differ in size: %s", self.source.names[place])
             mask = None

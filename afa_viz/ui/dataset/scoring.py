@@ -18,22 +18,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
-from afa_viz.explain import explain
-from afa_viz.leftovers import sweep_files
+from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_scores
+from afa_viz.structured_text import parse_json, read_text
 from afa_viz.trace import Trace
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Session
 from afa_viz.ui.words import english
 
-STAGES = ("cam", "cam_rw", "cam_par", "pseudo_label", "seg")  # that are scored, in pipeline order
-SCORES_VERSION = "1"  # raise it when the same pictures would get other scores
+# Scored, in pipeline order: all decide every pixel by their strongest score, so that any two may be compared.
+STAGES = ("walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
+SCORES_VERSION = "2"  # raise it when the same pictures would get other scores
 SAVE_EVERY = 20.0  # seconds
 REST = 1.0  # seconds without an explanation before the worker goes on
 NICENESS = 10
-TABLES_KEPT = 4
+FILE = "scores-{}.json"
+TABLES_KEPT = 4  # in memory
+FILES_KEPT = 50  # on the disk, those that were written last: each model under each settings has one
+MAX_TABLE = 2**28  # bytes of a file; ten thousand images have seven million
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +78,13 @@ class Table:
 
     Args:
         path: of its file; one that is missing, damaged or can not be written is no error.
+    Attributes:
+        failure: one sentence about what ended the last run before its time; "" for none.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.failure = ""
         self._lock = threading.Lock()
         self._scores: dict[str, Score] = _read(path)
 
@@ -102,22 +110,27 @@ class Table:
         with self._lock:
             self._scores = _read(self._path) | self._scores
             data = {n: [s.miou, s.iou] for n, s in self._scores.items() if not s.broken}  # those are tried again
-        sweep_files(self._path)
-        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(data, separators=(",", ":"), allow_nan=False), encoding="utf-8")
-            os.replace(partial, self._path)
+            with atomic_write(self._path) as partial:
+                partial.write_text(json.dumps(data, separators=(",", ":"), allow_nan=False), encoding="utf-8")
         except OSError as error:
             log.info("scores are not kept: %s", error)
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
+        _forget_oldest(self._path)
+
+
+def _forget_oldest(path: Path) -> None:
+    """Remove the files of scores beside one that were written longest ago, beyond those that are kept."""
+    with contextlib.suppress(OSError):
+        files = [(other.stat().st_mtime, other) for other in path.parent.glob(FILE.format("*")) if other != path]
+        for _, old in sorted(files)[: max(0, len(files) + 1 - FILES_KEPT)]:
+            old.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Score]:
     """What a file holds; nothing for one that is no table."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(read_text(path, MAX_TABLE))
         return {str(name): Score(_fractions(miou), {s: _fractions(by) for s, by in iou.items()})
                 for name, (miou, iou) in data.items()}  # fmt: skip
     except (OSError, ValueError, TypeError, AttributeError):
@@ -168,13 +181,14 @@ class Scorer:
         """The scores of a model under some settings, as far as they are known."""
         checkpoint = self._session.registry.get(model).checkpoint_id
         text = repr((self._dataset.fingerprint, checkpoint, dataclasses.astuple(config), SCORES_VERSION))
-        name = f"scores-{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+        name = FILE.format(hashlib.sha256(text.encode()).hexdigest()[:24])
         with self._lock:
             if name not in self._tables:
-                for old in list(self._tables)[: len(self._tables) - TABLES_KEPT + 1]:
-                    if self._job is None or self._tables[old] is not self._job.table:
-                        del self._tables[old]
                 self._tables[name] = Table(self._dataset.cache / name)
+                at_work = None if self._job is None else self._job.table
+                idle = [old for old, table in self._tables.items() if table is not at_work and old != name]
+                for old in idle[: max(0, len(self._tables) - TABLES_KEPT)]:
+                    del self._tables[old]
             return self._tables[name]
 
     def start(self, model: str, config: ExplainConfig) -> None:
@@ -188,6 +202,7 @@ class Scorer:
                 if self._job.table is table:
                     return
                 raise Refusal(english("refused.scoring"))
+            table.failure = ""
             self._job = Job(model, config, table)
             self._thread = threading.Thread(target=self._work, args=(self._job,), daemon=True)
             self._thread.start()
@@ -208,7 +223,7 @@ class Scorer:
     def _work(self, job: Job) -> None:
         with contextlib.suppress(OSError, AttributeError):  # where a thread has a priority of its own: Linux
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        saved = time.monotonic()
+        saved, name = time.monotonic(), ""
         try:
             for name in self._dataset.ids:
                 if job.table.get(name) is None:
@@ -221,8 +236,10 @@ class Scorer:
                     break
         except Stopped:
             pass
-        except Exception:
-            log.exception("scoring the data set failed")
+        except Exception as error:  # of the model or of our own: no image is to blame
+            log.exception("scoring the data set failed at %s", name)
+            told = isinstance(error, Refusal)
+            job.table.failure = str(error) if told else english("refused.scoring_failed", name=name)
         finally:
             job.table.save()
             with self._lock:
@@ -238,14 +255,15 @@ class Scorer:
 
         try:
             picture = self._dataset.picture(name)
+        except Refusal as refusal:  # its files can not be read; any other error is none of the image
+            log.info("not scored: %s", refusal)
+            score = Score(broken=True)
+        else:
             model = self._session.registry.get(job.model)
             known = self._session.registry.class_names(job.model)
             labels = [label for label in picture.labels or () if label in known] or None
             target = self._session.truth(picture, job.model)
             score = score_of(explain(model, picture.image, labels, job.config, target=target, progress=give_way))
-        except ValueError as error:  # Refusal is one
-            log.info("not scored: %s", error)
-            score = Score(broken=True)
         job.seconds += max(0.0, time.monotonic() - began - rested)
         return score
 

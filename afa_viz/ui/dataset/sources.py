@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
@@ -15,16 +14,17 @@ from typing import Protocol
 
 import numpy as np
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.data.catalogue import open_images
+from afa_viz.data.catalogue import KINDS, open_images, shown_split
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
+from afa_viz.data.text_files import one_form
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.words import texts
 
 SCENE_BYTES = 8 * 2**20  # rendered scenes in memory; all are kept on the disk
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)  # not there, or damaged
-USUAL_SPLIT = {"folder": "all", "voc": "val", "coco": "val"}  # of the sets on the disk, by kind
 
 log = logging.getLogger(__name__)
 
@@ -112,16 +112,13 @@ class SandboxScenes:
             return _read_scene(path, self.size)
         except UNREADABLE:
             scene = render_scene("val", index, self.size)
-        partial = path.with_name(f".{path.stem}-{os.getpid()}-{index}.npz")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             labels = scene.image_labels.astype(np.uint8)
-            np.savez_compressed(partial, image=scene.image, mask=scene.mask, labels=labels, context=scene.context)
-            os.replace(partial, path)
+            with atomic_write(path) as partial, open(partial, "wb") as file:
+                np.savez_compressed(file, image=scene.image, mask=scene.mask, labels=labels, context=scene.context)
         except OSError as error:
             log.info("the scene is not kept: %s", error)
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
         return scene
 
 
@@ -145,19 +142,19 @@ def open_source(text: str, cache: Path, size: int = 256, split: str | None = Non
     Args:
         cache: folder for rendered scenes.
         size: side of sandbox scenes.
-        split: of a set on the disk; None: val, and all of a folder.
+        split: of a set on the disk; None: see `shown_split`.
     Raises: Refusal: for an unknown kind, or a set that can not be read.
     """
     kind, _, path = text.partition(":")
     if text == "sandbox":
         return SandboxScenes(cache, size)
-    if kind not in USUAL_SPLIT or not path:
-        kinds = ", ".join(f"{kind}:PATH" for kind in USUAL_SPLIT)
+    if kind not in KINDS or not path:
+        kinds = ", ".join(f"{kind}:PATH" for kind in reversed(KINDS))
         raise Refusal(f"--data is {text!r}; expected sandbox or one of {kinds}.")
     try:
-        return open_images(kind, path, split or USUAL_SPLIT[kind])
+        return open_images(kind, path, split or shown_split(kind, path))
     except (ValueError, OSError) as error:
-        raise Refusal(f"--data {text}: {error}") from error
+        raise Refusal(one_form(f"--data {text}: {error}")) from error
 
 
 def fingerprint(source: ImageSource) -> str:
@@ -170,7 +167,7 @@ def fingerprint(source: ImageSource) -> str:
     labels = getattr(source, "labels", None)
     if labels is not None:
         digest.update(np.ascontiguousarray(labels).tobytes())
-    for field in ("image_paths", "mask_paths"):
+    for field in ("image_paths", "mask_paths", "tables"):
         for path in getattr(source, field, ()):
             try:
                 found = None if path is None else os.stat(path)

@@ -135,7 +135,8 @@
     const titles = isLabel(sides.stage) ? { difference: text("compare.changed", { name }) } : { difference: text("compare.difference") };
     for (const [row, side] of [["a", data], ["b", versus.other]]) {
       const iou = iouOf(side, sides.stage);
-      const worth = CERTAIN.includes(sides.stage) ? certainOf(side, sides.stage) : iou == null ? "" : text("strip.iou", { iou: percent(iou) });
+      const score = iou == null ? "" : text("strip.iou", { iou: percent(iou) });
+      const worth = CERTAIN.includes(sides.stage) ? certainOf(side, sides.stage) : score;
       titles[row] = [`${row.toUpperCase()}: ${subjectOf(row, name)}`, ...(worth ? [worth] : [])].join(", ");
     }
     for (const row of ROWS) {

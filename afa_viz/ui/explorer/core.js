@@ -65,8 +65,17 @@ function say(words, now = false) {
   speaking = setTimeout(() => { $(".afa-aloud").textContent = words; }, now ? 0 : 500);
 }
 
+/** What the server answers. Throws its sentence where it refuses. */
+function readAnswer(json) {
+  const answer = JSON.parse(json);
+  if (answer?.refused) throw Object.assign(new Error(answer.refused), { refused: answer.refused });
+  return answer;
+}
+
+const whyGone = (error) => (error.refused ? inOurLanguage(error.refused) : text("gone"));
+
 function gone(error) {
-  say(text("gone"), true);
+  say(whyGone(error), true);
   console.warn(error);
 }
 
@@ -186,7 +195,7 @@ function kept(store, name, load) {
 
 function loadScene(name, key) {
   return kept(scenes, name, async () => {
-    const raw = JSON.parse(await server.scene({ key }));
+    const raw = readAnswer(await server.scene({ key }));
     const image = new Image();
     image.src = raw.image;
     await image.decode();
@@ -250,7 +259,7 @@ function chooseAgain(fresh) {
 async function loadPar() {
   const mine = turn;
   try {
-    const steps = await unpack(JSON.parse(await server.par({ key: data.key })));
+    const steps = await unpack(readAnswer(await server.par({ key: data.key })));
     if (mine !== turn) return;
     par = steps;
     scheduleDraw(DATA);

@@ -14,14 +14,14 @@ const crf = (() => {
     button.disabled = true;
     fill("crf", text("par.crf_waiting"), section);
     try {
-      const answer = JSON.parse(await server.crf({ key }));
+      const answer = readAnswer(await server.crf({ key }));
       if (answer?.label) answer.label = await unpack(answer.label);
       if (answer?.par_label) answer.par_label = await unpack(answer.par_label);
       answered = answer && { ...answer, key };
       if (!answer) fill("crf", text("gone"), section);
       else draw();
     } catch (error) {
-      fill("crf", text("gone"), section);
+      fill("crf", whyGone(error), section);
       console.warn(error);
     }
     button.disabled = false;

@@ -2,11 +2,11 @@
 // an image in the explorer.
 
 {
-  const SCORED = ["cam", "cam_rw", "cam_par", "pseudo_label", "seg"];
+  const SCORED = ["walk_start", "cam_rw", "cam_refined", "cam_par", "seg"]; // one rule, all pixels: any two compare
   const ORDERS = ["set", "worst", "best", "lost", "gained"];
   const POLL = 1500; // milliseconds between two looks at the worker
   const BATCH = 6; // thumbnails a request
-  const asked = { order: "set", stage: "cam_rw", before: "cam", class_name: "", page: 0 };
+  const asked = { order: "set", stage: "cam_rw", before: "walk_start", class_name: "", page: 0 };
   let section = null;
   let shown = null; // the listing that is drawn
   let waiting = null; // a newer one in another order, drawn when asked for
@@ -181,11 +181,11 @@
   }
 
   function drawWork() {
-    const { state, known, total, seconds, broken } = shown.progress;
+    const { state, known, total, seconds, broken, failure } = shown.progress;
     const left = seconds == null ? "" : text("data.left", { time: seconds < 90 ? text("data.seconds", { n: seconds })
       : text("data.minutes", { n: Math.round(seconds / 60) }) });
     const words = text(`data.state_${state}${state === "idle" && !known ? "_new" : ""}`, { known, total, left });
-    put("work", broken ? `${words} ${text("data.unreadable", { broken })}` : words);
+    put("work", [words, broken && text("data.unreadable", { broken }), failure && inOurLanguage(failure)].filter(Boolean).join(" "));
     const [button, bar] = [find('[data-do="score"]'), find("progress")];
     const busy = ["running", "paused", "other"].includes(state);
     button.hidden = state === "done";

@@ -19,7 +19,7 @@ const heads = (() => {
   function load(asked) {
     return kept(blocks, `${name()} ${JSON.stringify(asked)}`, async () => {
       const answer = await server.attention({ key: data.key, block: view.block, logits: view.logits, ...asked });
-      const raw = JSON.parse(answer);
+      const raw = readAnswer(answer);
       const [maps, lows, peaks] = await Promise.all([unpack(raw), inflate(raw.lows), inflate(raw.peaks)]);
       const [lowest, highest] = [lows, peaks].map((bytes) => new Float32Array(bytes.buffer));
       return { ...maps, asked, lows: lowest, peaks: highest, sent: answer.length };

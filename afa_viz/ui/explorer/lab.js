@@ -68,7 +68,8 @@
     const words = { name: className(view.label), row: cell_[0] + 1, col: cell_[1] + 1, high: data.high.toFixed(2) };
     say_("title", text("lab.step_of", { at: at + 1, of: contents.steps.length, title: text(`lab.${now.name}.title`) }));
     say_("story", text(`lab.${now.name}.story`, words));
-    say_("task", text(`lab.${now.name}.task`, words));
+    const teacher = now.teacher ? ` ${text(`lab.seg.teacher_${now.teacher}`)}` : "";
+    say_("task", text(`lab.${now.name}.task`, words) + teacher);
     find('[data-fill="lab-missing"]').hidden = now.ready;
     say_("missing", text("lab.missing"));
     find("form").hidden = !now.ready;
@@ -231,7 +232,7 @@
       return;
     }
     try {
-      const found = JSON.parse(await server.lab_check({ key: data.key, step: now.name, answer, label: view.label }));
+      const found = readAnswer(await server.lab_check({ key: data.key, step: now.name, answer, label: view.label }));
       if (!found) throw new Error("the server gave no verdict");
       verdicts.set(asked, found);
       if (asked === name()) remember(found.right);
@@ -248,7 +249,7 @@
       return;
     }
     try {
-      const next = JSON.parse(await server.lab({ key }));
+      const next = readAnswer(await server.lab({ key }));
       if (key !== data.key) return;
       [contents, loaded, cam, failed] = [next, key, fieldOf(data.cam), false];
       drawFailures();

@@ -146,7 +146,9 @@ const live = (() => {
     prepare();
   });
 
-  return { open, label, get moved() { return Boolean(maker) && moved; }, cut, cutLabel, set, changed: (listener) => { listeners.push(listener); }, get maker() { return maker; },
+  return { open, label, get moved() { return Boolean(maker) && moved; }, cut, cutLabel, set,
+    changed: (listener) => { listeners.push(listener); },
+    get maker() { return maker; },
     get settings() { return settings; } };
 })();
 

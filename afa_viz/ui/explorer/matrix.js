@@ -14,7 +14,7 @@ const matrix = (() => {
   function load(asked) {
     return kept(kept_, `${data.key} ${asked.cell ?? ""}`, async () => {
       const answer = await server.affinity({ key: data.key, ...asked });
-      const raw = JSON.parse(answer);
+      const raw = readAnswer(answer);
       const names = ["raw", "learned", "cells", "raw_row", "raw_column"];
       const maps = await Promise.all(names.map((name) => unpack(raw[name])));
       const made = { ...raw, cell: asked.cell ?? null, sent: answer.length };

@@ -18,7 +18,7 @@ const overview = (() => {
   async function load(section) {
     const mine = data.key;
     try {
-      const found = await kept(loaded, mine, async () => JSON.parse(await server.overview({ key: mine })));
+      const found = await kept(loaded, mine, async () => readAnswer(await server.overview({ key: mine })));
       if (mine !== data.key) return;
       numbers = found;
       build(section);

@@ -148,14 +148,14 @@ const sheetOf = (() => {
 
   async function saveFile(kind) {
     const asked = { key: data.key, kind, label: view.label, cell: cell() };
-    const { path, name } = JSON.parse(await server.export_file(asked));
+    const { path, name } = readAnswer(await server.export_file(asked));
     download(`${window.gradio_config?.root ?? ""}/gradio_api/file=${path}`, name);
   }
 
   async function copyPython() {
     const asked = { key: data.key, tab: view.tab, label: view.label, cell: cell(), block: view.block, head: view.head,
       b: tabs.get(view.tab).hooks.other?.() };
-    const { code } = JSON.parse(await server.python_code(asked));
+    const { code } = readAnswer(await server.python_code(asked));
     try {
       await navigator.clipboard.writeText(code);
       say(text("share.python_copied"), true);

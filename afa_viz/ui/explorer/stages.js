@@ -1,4 +1,4 @@
-// The stages of one picture in the browser, in the order of explain.py, each kept with the settings it was made with.
+// The stages of one picture in the browser, in the order of pipeline.py, each kept with the settings it was made with.
 // Symbols as in chain.js.
 
 const stages = (() => {

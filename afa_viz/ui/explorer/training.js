@@ -88,7 +88,7 @@ function trainingRun(key) {
         const name = nameOf(next);
         const raw = JSON.parse(await server.snapshot({ key: data.key, model: run.snapshots[next].model }));
         if (!raw) throw new Error("no such snapshot");
-        if (raw.waiting) await new Promise((done) => { setTimeout(done, AGAIN); });
+        if (raw.waiting || raw.busy) await new Promise((done) => { setTimeout(done, AGAIN); });
         else keep(name, raw.refused ? raw : await opened(raw));
         if (run && name === nameOf(at)) draw();
       }

@@ -21,6 +21,7 @@ const versus = (() => {
       if (!raw) throw new Error("nothing to compare");
       const next = raw.refused ? null : { ...await unpacked(raw), of: key };
       if (mine !== asked) return null;
+      if (raw.busy) asked = ""; // the next try asks again
       other = next;
       made.clear();
       return next ?? raw;

@@ -96,7 +96,8 @@
     controls(at);
     paint(look, at, region);
     title("after", text("walk.after", { name: look.name, at }));
-    fill("scale", nothingYet(look) ? "" : text(mode === "cam" ? (view.shared ? "walk.scale_shared" : "walk.scale_own") : "walk.scale_seeds"), section);
+    const scale = view.shared ? "walk.scale_shared" : "walk.scale_own";
+    fill("scale", nothingYet(look) ? "" : text(mode === "cam" ? scale : "walk.scale_seeds"), section);
     fill("marks", text("walk.marks", { outline: outlineWords(borders(), "by_label", look.label),
       radius: live.settings.radius }), section);
     drawLevels(look, at, region);

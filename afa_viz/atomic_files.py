@@ -1,24 +1,39 @@
-"""What a killed process left behind: half-written files and folders that carry its number in their names."""
+"""Files written whole or not at all, and what a killed process left of them: the names carry its number."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 UNTOUCHED = 60.0  # seconds: a number may be free here and taken in another container that shares the folder
 
 
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path beside `path` to write to; it becomes `path` when the block ends, and goes if the block fails.
+
+    What killed processes left of earlier writes of the same file is swept first. The folder must be there.
+    """
+    path = Path(path)
+    sweep_files(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
 def sweep_files(path: Path) -> None:
     """Remove `.NAME.PID.tmp` and `.NAME.PID-THREAD.tmp` that no living process writes beside `path`, named NAME."""
     _sweep(path.parent, re.compile(rf"\.{re.escape(path.name)}\.(\d+)(-\d+)?\.tmp"))
-
-
-def sweep_folders(parent: Path, prefix: str) -> None:
-    """Remove the folders `PREFIX-PID-…` of processes that are gone."""
-    _sweep(parent, re.compile(rf"{re.escape(prefix)}-(\d+)-.*"))
 
 
 def _sweep(parent: Path, pattern: re.Pattern[str]) -> None:

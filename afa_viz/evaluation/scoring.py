@@ -1,0 +1,152 @@
+"""Scoring a model on samples: every image is explained and its stages counted, in one process or in many."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from afa_viz import stage_scores
+from afa_viz.atomic_files import atomic_write
+from afa_viz.config import ExplainConfig
+from afa_viz.evaluation.bootstrap import PairedBootstrap
+from afa_viz.evaluation.ladder import RULED, SAME_PIXELS, STAGES, WHOLE, Ladder
+from afa_viz.evaluation.protocols import multi_scale_label
+from afa_viz.evaluation.thresholds import BestThresholds
+from afa_viz.model.afa import AFA
+from afa_viz.ops.pseudo_label import IGNORE
+from afa_viz.pipeline import explain
+from afa_viz.trace import Trace
+
+
+class Sample(NamedTuple):
+    """One image with its truth.
+
+    image (H, W, 3) uint8 RGB; image_labels (C,) multi-hot; target (H, W) uint8 with 255 for "do not count";
+    parts (H, W) uint8 ids of `classes.SANDBOX_PARTS`, or None where they are not known; context: what kind of scene
+    it is, "" where that is not known.
+    """
+
+    image: np.ndarray
+    image_labels: np.ndarray
+    target: np.ndarray
+    parts: np.ndarray | None = None
+    context: str = ""
+
+
+Watch = Callable[[Trace], Any]
+
+
+def score_samples(
+    model: AFA,
+    samples: Iterable[Sample],
+    config: ExplainConfig | None = None,
+    multi_scale: bool = False,
+    watch: Watch | None = None,
+) -> Iterator[tuple[Sample, Ladder]]:
+    """Explain every sample with its image labels; yields each with the ladder of that one image.
+
+    Args:
+        model: with its card.
+        samples: images with labels and truth, at any size.
+        config: settings of the stages.
+        multi_scale: also the decoder over three scales and flips, as stage `seg_multi_scale`.
+        watch: is shown every trace.
+    """
+    stages = STAGES if multi_scale else STAGES[:-1]
+    for sample in samples:
+        trace = explain(model, sample.image, sample.image_labels, config, target=sample.target)
+        assert trace.target is not None
+        labels = stage_scores.stage_labels(trace)
+        if multi_scale:
+            labels["seg_multi_scale"] = multi_scale_label(model, trace.image.numpy())
+        parts = None if sample.parts is None else _resized(sample.parts, trace.target)
+        ladder = Ladder.empty(stages, trace.class_names)
+        for stage in stages:
+            ladder.matrices[stage].update(trace.target, labels[stage])
+            if parts is not None:
+                ladder.parts[stage].update(trace.target, parts, labels[stage])
+        for label, par in SAME_PIXELS.items():
+            ladder.same_pixels[label].update(trace.target, labels[par].masked_fill(labels[label] == IGNORE, IGNORE))
+        ladder.config = trace.config
+        ladder.logits.append(trace.class_logits)
+        ladder.image_labels.append(trace.image_labels)
+        if watch is not None:
+            watch(trace)
+        yield sample, ladder
+
+
+def evaluate_samples(
+    model: AFA,
+    samples: Iterable[Sample],
+    config: ExplainConfig | None = None,
+    multi_scale: bool = False,
+    watch: Watch | None = None,
+    diagnose: bool = False,
+) -> Ladder:
+    """The ladder over all samples, and over those of each context; arguments as `score_shards`."""
+    return score_shards(model, samples, lambda ladder: [ladder], config, multi_scale, watch, diagnose)
+
+
+def score_shards(
+    model: AFA,
+    samples: Iterable[Sample],
+    gather: Callable[[Ladder | None], list[Ladder | None]],
+    config: ExplainConfig | None = None,
+    multi_scale: bool = False,
+    watch: Watch | None = None,
+    diagnose: bool = False,
+) -> Ladder:
+    """`evaluate_samples` over the samples of several processes, of which this one has its share.
+
+    Args:
+        gather: the ladder of this process, None where it had no sample -> those of all processes.
+        diagnose: also intervals of what each step changes, and every stage at its own best threshold.
+    Raises: ValueError: if none of them had a sample.
+    """
+    mine: Ladder | None = None
+    thresholds = BestThresholds(("cam", *RULED), model.num_classes) if diagnose else None
+
+    def watched(trace: Trace) -> None:
+        if thresholds is not None:
+            thresholds.update(trace)
+        if watch is not None:
+            watch(trace)
+
+    for sample, one in score_samples(model, samples, config, multi_scale, watched):
+        if mine is None:
+            mine = Ladder.empty(one.matrices, one.class_names)
+            mine.thresholds = thresholds
+            mine.bootstrap = PairedBootstrap(WHOLE, model.num_classes) if diagnose else None
+        if mine.bootstrap is not None:
+            mine.bootstrap.update({stage: one.matrices[stage].matrix for stage in WHOLE}, sample.image)
+        if sample.context:
+            one.contexts[sample.context] = dataclasses.replace(one, contexts={})
+        mine.add(one)
+    ladders = [ladder for ladder in gather(mine) if ladder is not None]
+    if not ladders:
+        raise ValueError("there is no sample to evaluate; expected at least one image with ground truth.")
+    whole = Ladder.empty(ladders[0].matrices, ladders[0].class_names)
+    for ladder in ladders:
+        whole.add(ladder)
+    return whole
+
+
+def write_scores(ladder: Ladder | None, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> None:
+    """All scores as JSON after some facts about how they were made, whole or not at all; None: the facts alone."""
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        json.dump({**(facts or {}), **(ladder.data() if ladder else {})}, file, indent=2, allow_nan=False)
+        file.write("\n")
+
+
+def _resized(parts: np.ndarray, target: Tensor) -> Tensor:
+    """(H, W) ids at the size of the target, by nearest, as the target was."""
+    size = (target.shape[1], target.shape[0])
+    return torch.from_numpy(np.array(Image.fromarray(parts).resize(size, Image.Resampling.NEAREST)))

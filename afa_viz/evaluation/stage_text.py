@@ -1,0 +1,79 @@
+"""The scores by stage for reading, from the data of an evaluation's JSON file: every table says what it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from afa_viz.evaluation.tables import percent_table
+from afa_viz.stage_scores import distinct
+
+Data = Mapping[str, Any]
+CHOSEN_WITH_MASKS = "chosen with masks: a diagnosis, no weakly supervised result"
+STEPS = {
+    "cam_rw": "the walk",
+    "walk_after_par": "the walk, after PAR",
+    "cam_par": "PAR",
+    "seg": "the decoder, against PAR",
+}
+LABELS = {
+    "affinity_label": "R_cam: CAM, PAR, two thresholds; what the affinity is trained on",
+    "pseudo_label": "R_aff: CAM, walk, PAR, two thresholds; what the decoder is trained on in the joint phase",
+}
+
+
+def stage_text(data: Data) -> str:
+    """All tables of `Ladder.data`, but parts and contexts."""
+    blocks = [_ruled(data), _steps(data), _labels(data), _cut(data), _best(data)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _ruled(data: Data) -> str:
+    rule = data["rule"]
+    shown = distinct(rule["whole"], rule["left_out"])
+    columns = {stage: {**data["iou"][stage], "mIoU": data["summary"][f"miou_{stage}"]} for stage in shown}
+    title = f"stages under one rule: strongest score at image size, background score {rule['bkg_score_low']:g}"
+    lines = [f"{title}, all pixels; seg knows no image labels", percent_table(columns)]
+    if rule["left_out"]:
+        lines.append(f"left out by the settings: {', '.join(rule['left_out'])}")
+    return "\n".join(lines)
+
+
+def _steps(data: Data) -> str:
+    if not data["changes"]:
+        return ""
+    lines = ["change of mIoU in points, after minus before; in brackets 95 % of a paired bootstrap over images"]
+    for name, title in STEPS.items():
+        if (found := data["changes"].get(name)) is not None:
+            ends = ", ".join("–" if end is None else f"{end:+.1f}" for end in found["interval"])
+            change = "–" if found["change"] is None else f"{found['change']:+.1f}"
+            lines.append(f"{title:26s}{change:>7s} [{ends}]   {found['after']} - {found['before']}")
+    return "\n".join(lines)
+
+
+def _labels(data: Data) -> str:
+    names = next(iter(data["labels"].values()))
+    columns = {name: {label: found[name] for label, found in data["labels"].items()} for name in names}
+    lines = ["labels: certain pixels alone, beside them PAR (par_) on the same pixels; not comparable with the stages"]
+    lines.append(percent_table(columns))
+    return "\n".join([*lines, *(f"  {label}: {LABELS[label]}" for label in data["labels"])])
+
+
+def _cut(data: Data) -> str:
+    miou = data["summary"]["miou_cam"]
+    shown = "–" if miou is None else f"{miou:.1f}"
+    return (
+        f"cam: the CAM cut once at {data['rule']['bkg_score']:g}, the rule of the published validation: mIoU {shown}; "
+        "another rule than that of the stages above"
+    )
+
+
+def _best(data: Data) -> str:
+    found = data.get("best_thresholds")
+    if not found:
+        return ""
+    lines = [f"every stage at its own best threshold ({CHOSEN_WITH_MASKS})", f"{'':14s}{'threshold':>11s}{'mIoU':>8s}"]
+    for stage in distinct(list(found), data["rule"]["left_out"]):
+        if (best := found[stage])["miou"] is not None:
+            lines.append(f"{stage:14s}{best['threshold']:11.2f}{best['miou']:8.1f}")
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""What each setting of training may be, as tables; a value that fits is kept as Python's own type.
+
+A rule is a function (value -> the value to keep, None where it does not fit) and the words for what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from afa_viz.scalars import as_boolean, as_list, as_number, as_whole, shown
+
+Rule = tuple[Callable[[Any], Any], str]
+
+SIDE = 4096  # pixels: the largest crop
+LONG = 10**7  # iterations, images: more than anyone trains on
+LARGE = 1e6  # of rates, weights and norms
+
+
+def whole(low: int, high: int, unit: str = "", multiple: int = 1) -> Rule:
+    """A whole number from low to high."""
+
+    def keep(value: Any) -> int | None:
+        number = as_whole(value)
+        return number if number is not None and low <= number <= high and number % multiple == 0 else None
+
+    kind = "a whole number" if multiple == 1 else f"a multiple of {multiple}"
+    return keep, f"{kind}{unit} from {low} to {high}"
+
+
+def number(low: float, high: float, above: bool = False, below: bool = False) -> Rule:
+    """A finite number from low to high; above, below: without low, without high itself."""
+
+    def keep(value: Any) -> float | None:
+        found = as_number(value)
+        fits = found is not None and low <= found <= high and not (above and found == low)
+        return found if fits and not (below and found == high) else None
+
+    return keep, f"a number {'above' if above else 'from'} {low:g} {'to below' if below else 'up to'} {high:g}"
+
+
+def one_of(*names: str) -> Rule:
+    """One of some texts."""
+    listed = ", ".join(map(repr, names[:-1]))
+    return lambda value: value if isinstance(value, str) and value in names else None, f"{listed} or {names[-1]!r}"
+
+
+def several(rule: Rule, fits: Callable[[tuple], bool], words: str) -> Rule:
+    """A list whose values follow a rule and which fits as a whole."""
+
+    def keep(value: Any) -> tuple | None:
+        found = tuple(rule[0](one) for one in as_list(value) or [])
+        return found if None not in found and fits(found) else None
+
+    return keep, words
+
+
+BOOLEAN: Rule = as_boolean, "True or False"
+TEXT: Rule = (lambda value: value if isinstance(value, str) and value.strip() else None), "a name"
+ITERATIONS, IMAGES = whole(1, LONG), whole(1, 65536)
+RATE = number(0, LARGE, above=True)
+FRACTION: Rule = number(0, 1)[0], "a number from 0 to 1"
+SHARE = number(0, 1, above=True)  # that is averaged, cropped: never nothing
+
+MOST = 16  # scales, dilations: each scale is a pass of the network, each dilation eight more neighbours
+LONGEST = 2048  # pixels: the largest image
+OPTIONAL = ("long_side",)  # settings that may be None
+EXPLAIN_CHECKS: Mapping[str, Rule] = {
+    "long_side": (whole(32, LONGEST)[0], f"32 to {LONGEST} pixels or None, a whole number"),
+    "radius": (whole(0, 128)[0], "0 to 128 cells, a whole number"),
+    "num_steps": (whole(0, 64)[0], "0 to 64, a whole number"),
+    "num_iters": (whole(0, 100)[0], "0 to 100, a whole number"),
+    "par_downscale": (whole(1, 8)[0], "1 to 8, a whole number"),
+    "bkg_score": FRACTION,
+    "bkg_score_low": FRACTION,
+    "bkg_score_high": FRACTION,
+    "flip": BOOLEAN,
+    "symmetric": BOOLEAN,
+    "use_walk": BOOLEAN,
+    "use_par": BOOLEAN,
+    "keep_attention": one_of("all", "last_stage"),
+    "label_threshold": (as_number, "a finite number"),
+    "power": (number(0, 32, above=True)[0], "a number above 0 and up to 32"),
+    "scales": several(
+        number(0.25, 4),
+        lambda scales: 1 <= len(scales) <= MOST,
+        f"1 to {MOST} scales from 0.25 to 4, such as (1.0, 0.5)",
+    ),
+    "dilations": several(
+        whole(1, LONGEST),
+        lambda distances: 1 <= len(distances) <= MOST,
+        f"1 to {MOST} whole numbers of pixels, all >= 1 and <= {LONGEST}",
+    ),
+}
+PART_CHECKS: Mapping[str, Rule] = {
+    "iterations": ITERATIONS,
+    "image_size": whole(16, SIDE, " of pixels"),
+    "crop_size": whole(16, SIDE, " of pixels"),
+    "batch_size": IMAGES,
+    "learning_rate": RATE,
+    "single_objects": BOOLEAN,
+    "min_crop": SHARE,
+    "topk_start": SHARE,
+    "topk_end": SHARE,
+    "half_size": number(0, 1),
+}
+TRAIN_CHECKS: Mapping[str, Rule] = {
+    "backbone": TEXT,
+    "pretrained": BOOLEAN,
+    "num_classes": whole(2, 255),
+    "pooling": TEXT,
+    "topk": SHARE,
+    "logit_offset": number(-LARGE, LARGE),
+    "cam_relu": BOOLEAN,
+    "crop_size": whole(32, SIDE, " (pixels, so that every grid fits)", multiple=32),
+    "batch_size": IMAGES,
+    "max_iters": ITERATIONS,
+    "cam_iters": whole(0, LONG),
+    "joint_after": whole(0, LONG),
+    "affinity_target": one_of("cam", "seg"),
+    "balance_affinity": BOOLEAN,
+    "affinity_at_centre": BOOLEAN,
+    "weight_seg": number(0, LARGE),
+    "weight_aff": number(0, LARGE),
+    "seg_scales": several(
+        number(0.25, 2), lambda scales: scales[:1] == (1.0,), "1.0 and then others from 0.25 to 2, such as (1.0, 0.5)"
+    ),
+    "learning_rate": RATE,
+    "weight_decay": number(0, LARGE),
+    "betas": several(number(0, 1, below=True), lambda betas: len(betas) == 2, "two numbers from 0 to below 1"),
+    "head_multiplier": number(0, LARGE),
+    "warmup_iters": whole(0, LONG),
+    "warmup_ratio": number(0, 1),
+    "lr_power": number(0, 100),
+    "freeze_norms": BOOLEAN,
+    "clip_grad": number(0, LARGE),
+    "drop_path_rate": number(0, 1, below=True),
+    "scale_range": several(
+        number(0, 16, above=True),
+        lambda pair: len(pair) == 2 and pair[0] <= pair[1],
+        "two numbers above 0 and up to 16, the smaller one first",
+    ),
+    "train_images": ITERATIONS,
+    "input_size": whole(32, 2048, " of pixels"),
+    "amp": one_of("off", "bf16", "fp16"),
+    "accumulate": (IMAGES[0], "1 or more batches a step"),
+    "ema": (number(0, 1, below=True)[0], "0 (off) or a decay below 1, like 0.999"),
+    "max_bad_steps": whole(0, 1000),
+    "official_parity": BOOLEAN,
+    "rng_seed": whole(0, 2**32 - 1),
+}
+
+
+def check(settings: Any, rules: Mapping[str, Rule]) -> None:
+    """Replace the fields of a frozen dataclass by what their rules keep.
+
+    Raises: ValueError: for a value that does not fit: it says what came and what was expected.
+    """
+    for name, (keep, expected) in rules.items():
+        value = getattr(settings, name)
+        if value is None and name in OPTIONAL:
+            continue
+        kept = keep(value)
+        if kept is None:
+            raise ValueError(f"{name} is {shown(value)}; expected {expected}.")
+        object.__setattr__(settings, name, kept)

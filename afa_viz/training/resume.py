@@ -1,0 +1,125 @@
+"""What a run may be resumed with: settings that leave the meaning of its weights alone, each change of them told.
+
+Settings are compared as one flat table of names and values: "explain.radius", "curriculum[0].crop_size",
+"class_names[3]", what the data are, and how the run is carried out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from afa_viz.config import TrainConfig
+from afa_viz.scalars import shown
+from afa_viz.training.files import has_state
+from afa_viz.training.records import load_state
+
+# The way there, not what the weights mean: how fast and how long, in what precision, on what machine, how it is
+# watched. Everything else is refused: classes and their order, backbone, data, what the losses are.
+FREE = frozenset(
+    ("learning_rate", "weight_decay", "betas", "head_multiplier", "freeze_norms", "warmup_iters", "warmup_ratio",
+     "lr_power", "clip_grad", "max_bad_steps", "batch_size", "accumulate", "max_iters", "cam_iters", "joint_after",
+     "curriculum[].iterations", "curriculum[].batch_size", "curriculum[].learning_rate", "amp", "pretrained",
+     "input_size", "validation", "device", "processes", "threads", "eval_every", "snapshots")
+)  # fmt: skip
+FINGERPRINT, SIZES = "fingerprint", "file_sizes"  # hashes: names and labels of the images; sizes of their files
+DATA = ("data", "images", "image_labels", SIZES)  # what else is known about the data
+TOLD = 4  # differences in a message
+
+
+def saved_settings(state: Mapping[str, Any], now: Mapping[str, Any], config: str, folder: Path) -> Mapping[str, Any]:
+    """The settings in the state of a run.
+
+    Args:
+        now, config: the present ones, and their `repr`, which is all that older versions wrote.
+    Raises: ValueError: if those were others.
+    """
+    if "settings" not in state and state.get("config") != config:
+        raise ValueError(
+            f"{folder} was trained with other settings, by an older version that did not write them one by one; resume "
+            "with the same ones."
+        )
+    return state.get("settings", now)
+
+
+def flat_settings(
+    config: TrainConfig, class_names: Sequence[str], facts: Mapping[str, Any], way: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Name -> value of everything that a run is made of.
+
+    Args:
+        facts: about the data; see `sources.open_photographs`.
+        way: how the run is carried out: device, threads, what is evaluated and kept.
+    """
+    known = {name: value for name, value in facts.items() if isinstance(value, (str, int, float))}
+    return _flat({**asdict(config), "class_names": [{"": name} for name in class_names], **known, **way})
+
+
+def require_resumable(folder: Path, config: TrainConfig, class_names: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Raise ValueError if the run in a folder, where there is one, cannot be resumed like this; `Run` would, too, but
+    only once its images are there."""
+    if has_state(folder):
+        state, now = load_state(folder, "cpu"), flat_settings(config, class_names, facts, {})
+        changed_settings(saved_settings(state, now, repr(config), folder), now, state["iteration"], folder)
+
+
+def _flat(held: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in held.items():
+        key = f"{within}.{name}" if within and name else within or name
+        if isinstance(value, Mapping):
+            found |= _flat(value, key)
+        elif isinstance(value, (list, tuple)) and value and isinstance(value[0], Mapping):
+            for i, one in enumerate(value):
+                found |= _flat(one, f"{key}[{i}]")
+        else:
+            found[key] = tuple(value) if isinstance(value, list) else value
+    return found
+
+
+def changed_settings(
+    before: Mapping[str, Any], now: Mapping[str, Any], iteration: int, folder: Path
+) -> dict[str, list[Any]]:
+    """{name: [before, now]} of the settings that a run is resumed with and that differ.
+
+    Args:
+        before: of the run as it was saved. A plain name that it lacks is a setting of a newer version.
+        iteration: that the run stands at.
+    Raises: ValueError: for a change of what the weights mean, with the names and both values; for a run that would be
+        shorter than what is done.
+    """
+    if now["max_iters"] < iteration:
+        raise ValueError(
+            f"max_iters is {now['max_iters']} but the run in {folder} has made {iteration} iterations; expected at "
+            "least as many."
+        )
+    found = {
+        name: [before.get(name), now.get(name)]
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name) and (name in before or "[" in name)
+    }
+    free = FREE | (set(DATA) if _same_data(before, now) else set())
+    refused = {name: pair for name, pair in found.items() if re.sub(r"\[\d+\]", "[]", name) not in free}
+    if refused:
+        more = f" and {len(refused) - TOLD} more" if len(refused) > TOLD else ""
+        told = ", ".join(f"{name} is {_said(old)} there and {_said(new)} here"
+                         for name, (old, new) in list(refused.items())[:TOLD])  # fmt: skip
+        raise ValueError(
+            f"{folder} was trained with other settings: {told}{more}; expected the same, since they change what its "
+            "weights mean: resume with those, or begin another run in another folder."
+        )
+    return found
+
+
+def _same_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether the images have the same names and labels, and are the same or at least called the same: a data set may
+    have moved, or an image of it may have been mended."""
+    same = {name for name in (FINGERPRINT, SIZES, "data") if before.get(name) == now.get(name) is not None}
+    return FINGERPRINT in same and len(same) > 1
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is None else shown(value)
