@@ -27,7 +27,7 @@ from afa_viz.ui import payload
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "afa_viz" / "examples"
-NAMES = ("chain.js", "tally.js", "stages.js", "spread.js")
+NAMES = ("chain.js", "tally.js", "stages.js", "spread.js", "changes.js")
 SCRIPTS = [ROOT / "afa_viz" / "ui" / "explorer" / name for name in NAMES]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 HOW = "install it with `pip install playwright` and `apt-get install chromium` (or name a Chromium in $CHROMIUM)"
@@ -304,3 +304,24 @@ def test_the_order_of_two_lists_and_limits_without_outliers(page):
     texts = [base64.b64encode(array.tobytes()).decode() for array in (after - values, values, after)]
     most = page.evaluate("(texts) => robustChange(...texts.map(floats))", texts)
     assert most == pytest.approx(0.5)
+
+
+def test_a_change_that_rounds_to_none_is_neither_good_nor_bad(page):
+    found = page.evaluate(
+        """[0, 0.0004, -0.0004, 0.0006, -0.0006, 0.2].map(deltaOf).map((box) => [box.textContent, box.className])"""
+    )
+    none, better, worse = ["= 0.0", ""], ["▲ 0.1", "afa-more"], ["▼ 0.1", "afa-less"]
+    assert found == [none, none, none, better, worse, ["▲ 20.0", "afa-more"]]
+
+
+def test_a_key_is_for_colours_that_are_there(page):
+    """Of four kinds of changed pixels; `text` and `tables` are the page's."""
+    found = page.evaluate(
+        """() => {
+             window.text = (key) => key;
+             window.tables = { gained: "1", lost: "2" };
+             const words = (...maps) => changeLegend(changeKinds(...maps, 1)).map((item) => item.textContent);
+             return [words([0, 1], [0, 1], null), words([0, 1], [1, 1], null), words([0, 1, 1], [1, 0, 0], [1, 1, 0])];
+           }"""
+    )
+    assert found == [[], ["strip.gained"], ["strip.gained", "strip.lost", "strip.lost_wrong"]]

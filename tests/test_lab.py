@@ -92,6 +92,27 @@ def test_the_best_cut_is_where_the_truth_was_cut(trace):
     assert float(facts["iou"].rstrip(" %")) == pytest.approx(100 * 0.4 / 0.8, abs=1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_no_cut_beats_the_best_one(trace, seed):
+    """Also where scores repeat, and where the best lies between two hundredths."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.rand(SIDE, SIDE, generator=generator)
+    scores = (scores * (20 if seed % 2 else 1000)).round() / (20 if seed % 2 else 1000)
+    target = torch.where(scores + 0.3 * torch.rand(SIDE, SIDE, generator=generator) > 0.9, COW, 0).to(torch.uint8)
+    target[torch.rand(SIDE, SIDE, generator=generator) < 0.1] = 255
+    changed = dataclasses.replace(with_cam(trace, scores), target=target)
+    facts = lab.check(changed, "cut", 0.5, COW).facts
+    best = float(facts["best_iou"].rstrip(" %"))
+    everything = {*scores.unique().tolist(), *(i / 100 for i in range(101))}
+    reached = [float(lab.check(changed, "cut", cut, COW).facts["iou"].rstrip(" %")) for cut in sorted(everything)[::7]]
+    assert max(reached) <= best
+    named = lab.check(changed, "cut", float(facts["best"]), COW)
+    assert named.right and named.facts["iou"] == facts["best_iou"]  # at the threshold that is named it is reached
+    for answer in (-0.1, 1.1):
+        with pytest.raises(ValueError, match="does not fit"):
+            lab.check(changed, "cut", answer, COW)
+
+
 def test_the_head_that_looks_inside_is_found(trace):
     inside = torch.zeros(CELLS, CELLS)
     inside[2, 2] = 1

@@ -33,6 +33,8 @@ except ImportError:  # the tests are skipped
 
 SMALL = ("--config", "few_seconds", "--threads", "1", "--eval-images", "2", "--eval-every", "20")
 SLOW = 120_000  # milliseconds until a training has come up; a test machine may be busy
+PLOTS_WITH_NUMBERS = """(box) => [...box.querySelectorAll("figure")].every((figure) =>
+  figure.hidden === !figure.querySelector(".afa-legend").children.length)"""  # axes alone say nothing
 PANEL = '[role=tabpanel][data-tab="train"]'
 
 
@@ -78,6 +80,7 @@ def test_start_stop_resume_and_explain_with_it(visit, folder):  # noqa: F811
     page.locator(f"{PANEL} [data-choice=pooling]").select_option("max")
     press(page, "start")
     state(page, "rendering", "training")
+    assert page.locator(f"{PANEL} .afa-curves").evaluate(PLOTS_WITH_NUMBERS)
     press(page, "start")  # a second one is refused, in a sentence
     expect(page.locator(f"{PANEL} [data-fill=refusal]")).to_contain_text("at work already", timeout=30_000)
     drawn(page)

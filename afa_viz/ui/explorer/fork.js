@@ -28,10 +28,11 @@ const fork = (() => {
 
   /** Draw the lines between the pictures as they stand now. */
   function draw() {
+    const cam = boxOf("cam", list.getBoundingClientRect());
+    if (!cam) return;
+    list.style.setProperty("--middle", `${cam.y - cam.above}px`); // of a picture, below the top of its stage
     const origin = list.getBoundingClientRect();
     const at = Object.fromEntries(STAGES.map(({ key }) => [key, boxOf(key, origin)]));
-    if (!at.image || !at.pseudo_label) return;
-    list.style.setProperty("--middle", `${at.cam.y - at.cam.above}px`); // of a picture, below the top of its stage
     const [width, height] = [list.offsetWidth, list.offsetHeight];
     for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) svg.setAttribute(name, value);
     const out = data.left_out;
