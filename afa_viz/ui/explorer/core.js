@@ -205,7 +205,7 @@ async function receive() {
     const otherPicture = scene !== nextScene;
     [data, scene, par] = [next, nextScene, null];
     view.iteration = null;
-    view.block = view.block >= 0 && view.block < raw.num_blocks ? view.block : raw.num_blocks - 1;
+    view.block = view.block >= raw.first_block && view.block < raw.num_blocks ? view.block : raw.num_blocks - 1;
     if (!data.classes.some((c) => c.label === view.label)) view.label = data.main;
     if (otherPicture) Object.assign(view, { pin: null, hover: null, rest: strongest() });
     const complaint = restoreLink();
