@@ -10,6 +10,7 @@ import gradio as gr
 from afa_viz.ui.callbacks import Callbacks, nothing, only, polite, polite_steps
 from afa_viz.ui.concurrency import PAGE_EVENTS, PHOTOGRAPH_EVENTS
 from afa_viz.ui.controls import Controls, Picker
+from afa_viz.ui.questions import OPTIONAL
 
 # of explorer/photo.js: the inputs of an event, the last one with the number of its turn
 OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
@@ -22,7 +23,7 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
         "concurrency_id": "page", "concurrency_limit": PAGE_EVENTS, "api_visibility": "private", "preprocess": False
     }  # fmt: skip
     photographs = {**options, "concurrency_id": "photographs", "concurrency_limit": PHOTOGRAPH_EVENTS}
-    turns, turn = callbacks.turns, gr.Number(visible=False)
+    turns, turn = callbacks.turns, gr.Number(visible=False, elem_id=OPTIONAL)
     settings = [controls.left_out, *controls.sliders.values()]
     opened = [explorer, controls.labels, picture]
     now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
@@ -111,6 +112,7 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
         def change(request: gr.Request, *args, moved=name):
             return change_settings(moved, request, *args)
 
+        change.__name__ = f"change_{name}"
         item.input(change, [picture, *controls.inputs], [explorer, *scores], **now)
 
     def after_reset(request: gr.Request, *args):

@@ -23,7 +23,7 @@ Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Check = Callable[[str, bytes], None]
+Check = Callable[[str, bytes], bytes]
 ServerApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -42,14 +42,14 @@ class Guard:
         app: what is guarded.
         names: of the server; None: those of a server that only this computer reaches.
         frames: sites beside its own that may show the page in a frame.
-        check: looks at the path and the body of a question in JSON. Raises: RequestError.
+        check: from the path and the body of a question in JSON, the body that the app gets. Raises: RequestError.
     """
 
     def __init__(
         self, app: ServerApp, names: Names | None = None, frames: tuple[str, ...] = (), check: Check | None = None
     ) -> None:
         self.app = app
-        self.check = check or (lambda path, body: None)
+        self.check = check or (lambda path, body: body)
         self.names = names or Names(Host("localhost"))
         self.policy = b" ".join([FRAMES, *(site.encode() for site in frames)])
 
@@ -69,8 +69,7 @@ class Guard:
         try:
             scope, route = self._admit(scope)
             if route.body == JSON:
-                body = await _checked_body(receive, route.most)
-                self.check(scope["path"], body)
+                body = self.check(scope["path"], await _checked_body(receive, route.most))
                 receive = _again(body, receive)
         except RequestError as error:
             await _refuse(send, error)

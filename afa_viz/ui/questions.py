@@ -21,6 +21,7 @@ from afa_viz.ui.words import english
 
 FILES = (gr.File, gr.UploadButton)
 FILE_FIELDS = {"path": (str,), "url": (str, None), "orig_name": (str, None), "mime_type": (str, None)}
+OPTIONAL = "afa-turn"  # elem_id of the last input of some events, which the page's script fills
 MARK = {"_type": "gradio.FileData"}
 
 
@@ -35,17 +36,21 @@ class Questions:
         self._takes_file = {
             number: [isinstance(block, FILES) for block in event.inputs] for number, event in blocks.fns.items()
         }
+        self._optional = {
+            number: bool(event.inputs) and event.inputs[-1].elem_id == OPTIONAL for number, event in blocks.fns.items()
+        }
         self._numbers = {event.api_name: number for number, event in blocks.fns.items()}
         self._functions = {
             number: {name for name in vars(block) if getattr(getattr(block, name), "_is_server_fn", False)}
             for number, block in blocks.blocks.items()
         }
 
-    def check(self, path: str, body: bytes) -> None:
-        """Raises: RequestError: for a question that is none of the page's.
+    def check(self, path: str, body: bytes) -> bytes:
+        """The question as gradio may read it: with null for what may be left out, see `OPTIONAL`.
 
         Args:
             path: that it was sent to, of a route that takes JSON.
+        Raises: RequestError: for a question that is none of the page's.
         """
         question = _read(body)
         session = question.get("session_hash")
@@ -55,8 +60,9 @@ class Questions:
             raise RequestError(400, "session_hash is no short word of letters and digits.")
         if "component_server" in path:
             self._check_function(question)
-        else:
-            self._check_event(path, question)
+            return body
+        missing = self._check_event(path, question)
+        return json.dumps({**question, "data": question["data"] + missing * [None]}).encode() if missing else body
 
     def _check_function(self, question: dict) -> None:
         number, name = question.get("component_id"), question.get("fn_name")
@@ -66,21 +72,24 @@ class Questions:
         if "data" not in question:
             raise RequestError(400, "There is no question in data.")
 
-    def _check_event(self, path: str, question: dict) -> None:
+    def _check_event(self, path: str, question: dict) -> int:
+        """How many values are left out."""
         called = path.partition("/call/")[2]
         number = self._numbers.get(called) if called else question.get("fn_index")
         if not _is_number(number) or number not in self._takes_file:
             raise RequestError(404, "The page has no such event.")
         takes_file, data = self._takes_file[number], question.get("data")
-        if not isinstance(data, list) or len(data) != len(takes_file):
+        missing = len(takes_file) - len(data) if isinstance(data, list) else -1
+        if not isinstance(data, list) or not 0 <= missing <= self._optional[number]:
             raise RequestError(400, f"data is no list of {len(takes_file)} values, as this event takes them.")
         if not (question.get("trigger_id") is None or _is_number(question["trigger_id"])):
             raise RequestError(400, "trigger_id is no number of a component.")
-        for value, is_file in zip(data, takes_file, strict=True):
+        for value, is_file in zip(data, takes_file, strict=False):
             if is_file and value is not None:
                 _check_file(value)
             elif any({"path", "meta"} <= part.keys() for part in _dicts(value)):
                 raise RequestError(400, "There is a file where this event takes none.")
+        return missing
 
 
 def _read(body: bytes) -> dict[str, Any]:
