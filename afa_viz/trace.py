@@ -147,7 +147,7 @@ class Trace:
         lines = [f"Trace of {height} x {width} pixels, {rows} x {cols} cells, image labels ({given}): {names}"]
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is None and field.name in _OPTIONAL:
+            if value is None:
                 lines.append(f"  {field.name}: none")
             elif isinstance(value, Tensor):
                 lines.append(f"  {field.name}: {_shape(value)} {str(value.dtype).removeprefix('torch.')}")
