@@ -136,7 +136,7 @@ def test_every_network_a_proxy_and_names_of_files_in_other_encodings(folder, tmp
         assert "--host ::: everyone in this computer's networks" in app.log and "Training is off" in app.log
         (found,) = page.event("explain", [None, "example:scene0", None, {"num_iters": 1}, None])
         listed = page.ask(
-            "dataset_page", key=found["key"], order="set", stage="seg", before="cam", class_name="", page=0
+            "dataset_page", key=found["key"], order="set", stage="seg", before="walk_start", class_name="", page=0
         )
         titles = [row["title"] for row in listed["cards"]]
         assert sorted(titles) == sorted(["café", "été", "그림", "ÿþ"])
