@@ -29,7 +29,7 @@ CHANGE = [None, "tiny", ["cat"], *DEFAULTS]
 EVENTS: dict[str, tuple[list, Any]] = {  # values and event_data that each event takes
     "open_example": (["tiny", *DEFAULTS], {"index": 0, "value": None, "selected": True}),
     "open_data": (["tiny", *DEFAULTS], {"data": "val_0001"}),
-    "open_upload": ([None, [], "tiny", *DEFAULTS, 1e9], None),
+    "open_upload": ([None, [], "tiny", *DEFAULTS], None),
     "change_model": ([None, "tiny", *DEFAULTS], None),
     "open_checkpoint": ([None, *DEFAULTS], {"run": "x", "iteration": 0}),
     "reset": (["tiny"], None),
@@ -125,9 +125,6 @@ def test_nothing_is_guessed(address, page, place, value):
 def test_the_number_of_an_event_and_of_its_values(address, page, capfd):
     good = {"fn_index": page.functions["change_labels"], "data": CHANGE}
     assert join(address, page, **good) == (True, [])
-    example, event_data = EVENTS["open_example"]
-    for data in (example, [*example, 1]):  # with the number of its turn, or without
-        assert join(address, page, fn_index=page.functions["open_example"], data=data, event_data=event_data)[0]
     for wrong in (None, -1, 10**9, 10**400, 1.0, True, "1", [], {}):
         assert join(address, page, **{**good, "fn_index": wrong}) == (False, ["The page has no such event."])
     for data in (CHANGE[:-1], [*CHANGE, None], [], None, {}, "x", 3):
