@@ -35,6 +35,8 @@ class ExplainConfig:
         num_iters: of PAR (SPEC.md section 7: 10 for VOC, 15 for COCO).
         dilations: of PAR, in pixels of the image it runs on (SPEC.md section 7).
         par_downscale: PAR runs on an image this many times smaller (SPEC.md section 8: 2).
+        keep_attention: which blocks' attention the trace keeps: "all", or "last_stage", the one that the affinity is
+            learned from, which takes much less memory for large images. Changes nothing else.
     Raises: ValueError: for a value out of range.
     """
 
@@ -54,6 +56,7 @@ class ExplainConfig:
     num_iters: int = 10
     dilations: tuple[int, ...] = (1, 2, 4, 8, 12, 24)
     par_downscale: int = 2
+    keep_attention: str = field(default="all", repr=False)  # not part of the method: what is computed is the same
 
     def __post_init__(self) -> None:
         """Check every setting and keep it as Python's own type: equal settings are equal, and JSON takes them."""

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import logging
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from afa_viz import classes
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import ImageLike, Labels, fit_size, multi_hot, read_image, read_target
 from afa_viz.scalars import shown
-from afa_viz.stages import one_image
+from afa_viz.stages import memory, one_image
 from afa_viz.trace import Trace
 
 if TYPE_CHECKING:
@@ -27,10 +29,12 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
+log = logging.getLogger(__name__)
+
 # The stages in order, each with the settings that it reads. A changed setting recomputes its stage and all below, but
 # that the affinity does not need the CAM.
 STAGES: dict[str, tuple[str, ...]] = {
-    "network": ("long_side",),
+    "network": ("long_side", "keep_attention"),
     "cam": ("scales", "flip"),
     "affinity": ("symmetric",),
     "cam_rw": (
@@ -66,7 +70,8 @@ def explain(
         image: PIL image, (H, W, 3) uint8 RGB array, or path; see `inputs.read_image`.
         labels: the image labels: class names, numbers 1..C, or a multi-hot vector of length C; an empty list for no
             class. None: predicted.
-        config: settings; None for those that the model is meant for, `ExplainConfig.for_model`.
+        config: settings; None for those that the model is meant for, `ExplainConfig.for_model`. An image that takes
+            more than a gigabyte of memory is named in the log, with the settings that take less.
         target: (H, W) ground truth of the image, integers, 255 for "do not count"; resized like the image.
         progress: called with the name of each stage as it begins.
     Returns: the `Trace`; the same input gives the same trace.
@@ -79,6 +84,8 @@ def explain(
     array = read_image(image)
     truth = None if target is None else read_target(target, array.shape[:2])
     height, width = fit_size(array, config.long_side or getattr(model.card, "input_size", None))
+    if large := memory.sentence_about(model, (height, width), config):
+        _warn_once(large)
     resized = Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR)
     if truth is not None:
         truth = np.array(Image.fromarray(truth).resize((width, height), Image.Resampling.NEAREST))
@@ -96,6 +103,12 @@ def explain(
     return _run(fields, config, "network", model, progress)
 
 
+@functools.lru_cache(maxsize=64)
+def _warn_once(sentence: str) -> None:
+    """To the log, for every size once: many images of one size take no more than one of them."""
+    log.warning("%s", sentence)
+
+
 def recompute(
     trace: Trace,
     config: ExplainConfig,
@@ -110,22 +123,27 @@ def recompute(
         trace: of the same image.
         config: the new settings.
         labels: new image labels; None keeps the old ones.
-        model: needed where `long_side`, `scales` or `flip` change; must be the one that made the trace.
+        model: needed where `scales` or `flip` change, or where `keep_attention` becomes "all"; must be the one that
+            made the trace.
     Raises: ValueError: if the model is needed and missing or another one, or `long_side` changed: explain the
         original image again for that.
     """
     config = _checked(config)
     changed = {f.name for f in dataclasses.fields(config) if getattr(config, f.name) != getattr(trace.config, f.name)}
-    first = next((stage for stage, reads in STAGES.items() if changed.intersection(reads)), None)
     fields = {f.name: getattr(trace, f.name) for f in dataclasses.fields(trace)}
+    if "long_side" in changed:
+        raise ValueError("long_side changed, which needs the original image; call explain with it again.")
+    if "keep_attention" in changed and config.keep_attention == "last_stage":
+        fields["attn_logits"] = one_image.last_stage_alone(trace.attn_logits)
+        changed.remove("keep_attention")
+    first = next((stage for stage, reads in STAGES.items() if changed.intersection(reads)), None)
     if labels is not None:
         fields["image_labels"], fields["labels_given"] = multi_hot(labels, trace.class_names), True
         first = first if first in ("network", "cam", "affinity") else "cam_rw"
-    if first == "network":
-        raise ValueError("long_side changed, which needs the original image; call explain with it again.")
-    if first == "cam" and (model is None or not _made(model, trace)):
+    if first in ("network", "cam") and (model is None or not _made(model, trace)):
         raise ValueError(
-            "scales or flip changed, which runs the network again; pass the model that made this trace as model=."
+            "scales, flip or keep_attention changed, which runs the network again; pass the model that made this "
+            "trace as model=."
         )
     kept = {"affinity"} if first == "cam" and not changed.intersection(STAGES["affinity"]) else set()
     return _run(fields, config, first, model, progress, kept)
@@ -142,7 +160,6 @@ def _made(model: AFA, trace: Trace) -> bool:
     return getattr(model, "checkpoint_id", "") == trace.checkpoint_id and torch.equal(weight, trace.affinity_weight)
 
 
-@torch.inference_mode()
 def _run(
     fields: dict,
     config: ExplainConfig,
@@ -154,23 +171,23 @@ def _run(
     """Run the stages from `first` on, all but the `kept` ones; `fields` holds what is not run."""
     order = list(STAGES)
     todo = [stage for stage in order[order.index(first) :] if stage not in kept] if first else []
-    for stage in todo:
-        if progress:
-            progress(stage)
-        fields |= _STAGE_FUNCTIONS[stage](fields, config, model)
-    # All of a trace lies on the CPU. Inference tensors may not leave: users may want gradients of what they compute.
-    with torch.inference_mode(False):
-        fields = {name: _plain(value) for name, value in fields.items()}
-    return Trace(**fields | {"config": config})
+    # Not in inference mode, whatever the caller is in: its tensors would have to be copied into the trace, all of them,
+    # since users may want gradients of what they compute.
+    with torch.inference_mode(False), torch.no_grad():
+        for stage in todo:
+            if progress:
+                progress(stage)
+            fields |= _STAGE_FUNCTIONS[stage](fields, config, model)
+        return Trace(**{name: _on_cpu(fields.pop(name)) for name in list(fields)} | {"config": config})
 
 
-def _plain(value):
+def _on_cpu(value):
+    """All of a trace lies on the CPU."""
     if isinstance(value, Tensor):
         value = value.cpu()
-        return value.clone() if value.is_inference() else value
-    if isinstance(value, tuple) and value and isinstance(value[0], Tensor):
-        return tuple(_plain(item) for item in value)
-    return value
+        return value.clone() if value.is_inference() else value  # a caller's, or of a model that was made there
+    of_blocks = isinstance(value, tuple) and any(isinstance(item, Tensor) for item in value)
+    return tuple(map(_on_cpu, value)) if of_blocks else value
 
 
 def _names(model: AFA) -> tuple[tuple[str, ...], tuple[classes.Colour, ...]]:

@@ -78,6 +78,7 @@ EXPLAIN_CHECKS: Mapping[str, Rule] = {
     "symmetric": BOOLEAN,
     "use_walk": BOOLEAN,
     "use_par": BOOLEAN,
+    "keep_attention": one_of("all", "last_stage"),
     "label_threshold": (as_number, "a finite number"),
     "power": (number(0, 32, above=True)[0], "a number above 0 and up to 32"),
     "scales": several(

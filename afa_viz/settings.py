@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from afa_viz.spelling import nearest, refuse_unknown
+from afa_viz.structured_text import parse_json, parse_toml, read_text
 
 __all__ = ["apply_mapping", "apply_settings", "field_types", "nearest", "read_settings"]
 
@@ -49,20 +49,13 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of settings {path}; expected TOML or JSON with key = value.")
     try:
-        held = json.loads(path.read_text(encoding="utf-8")) if path.suffix.lower() == ".json" else _read_toml(path)
+        parse = parse_json if path.suffix.lower() == ".json" else parse_toml
+        held = parse(read_text(path))
     except ValueError as error:  # of both parsers, and of text that is none
         raise ValueError(f"{path} can not be read ({error}); expected TOML or JSON with key = value.") from error
     if not isinstance(held, dict):
         raise ValueError(f"{path} holds a {type(held).__name__}; expected names and values of settings.")
     return held
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        import tomllib
-    except ModuleNotFoundError:
-        raise ValueError("TOML needs Python 3.11 or newer: write the same as JSON") from None
-    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def apply_mapping(config: Config, values: Mapping[str, Any], within: str = "") -> Config:

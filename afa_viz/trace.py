@@ -5,28 +5,24 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
+from afa_viz.trace_file import FIELDS, OPTIONAL_FACTS, read_arrays, write_arrays
 
 FORMAT = 1
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
-_TENSORS = (
-    "image", "image_labels", "class_logits", "cam", "affinity_weight", "affinity_bias", "affinity", "cam_rw",
-    "cam_rw_high", "cam_par", "cam_par_high", "regions", "pseudo_label", "seg_logits", "seg",
-)  # fmt: skip
+LONGEST_REASON = 300  # letters of what is wrong with a file
 _ADDED = ("cam_refined", "cam_refined_high", "affinity_label")  # files of earlier versions lack them
-_OPTIONAL = ("raw_cam", "target")
-_TRAINING = ("affinity_trained_on", "decoder_trained_on", "affinity_at_centre")
+
+
+NAMES = 8  # of classes in a summary
+NOT_KEPT = "the attention of stages 1 to 3 was not kept (keep_attention is 'last_stage')."
 
 
 @dataclass(frozen=True, eq=False)  # equal only to itself: tensors have no single truth value
@@ -48,7 +44,7 @@ class Trace:
         raw_cam: (C, h, w) float32: the class activation of the image as it is, from which `cam` begins; negative
             values are kept. None in files of an earlier version.
         attn_logits: one (heads, queries, keys) float32 map a block: q k^T before scale and softmax. Stages 1 to 3
-            have fewer keys than queries.
+            have fewer keys than queries; None for their blocks where `config.keep_attention` is "last_stage".
         attn_scales: the factor before softmax, one a block; see `attn_probs`.
         query_grids, key_grids: (rows, columns) of queries and keys, one a block.
         affinity_weight, affinity_bias: (heads of the last two blocks,) and (1,): the learned combination.
@@ -77,7 +73,7 @@ class Trace:
     labels_given: bool
     class_logits: Tensor
     raw_cam: Tensor | None
-    attn_logits: tuple[Tensor, ...]
+    attn_logits: tuple[Tensor | None, ...]
     attn_scales: tuple[float, ...]
     query_grids: tuple[tuple[int, int], ...]
     key_grids: tuple[tuple[int, int], ...]
@@ -115,18 +111,63 @@ class Trace:
         """Labels (1..C) of the classes in `image_labels`."""
         return tuple(int(c) + 1 for c in self.image_labels.nonzero().flatten())
 
+    @property
+    def kept_blocks(self) -> range:
+        """Numbers of the blocks whose attention was kept: all, or those of the last stage."""
+        missing = sum(logits is None for logits in self.attn_logits)
+        return range(missing, len(self.attn_logits))
+
+    def logits(self, block: int) -> Tensor:
+        """`attn_logits` of one block: (heads, queries, keys); negative numbers count from the end.
+
+        Raises: ValueError: for a block that there is not, or whose attention was not kept.
+        """
+        blocks = len(self.attn_logits)
+        found = self.attn_logits[block] if -blocks <= block < blocks else None
+        if found is None:
+            raise ValueError(
+                f"got block {block}; expected {self.kept_blocks.start} to {blocks - 1}: "
+                + (f"this network has {blocks} blocks." if not self.kept_blocks.start else NOT_KEPT)
+            )
+        return found
+
     def attn_probs(self, block: int) -> Tensor:
-        """Attention of one block after scale and softmax: (heads, queries, keys), each query sums to 1."""
-        return (self.attn_logits[block] * self.attn_scales[block]).softmax(dim=-1)
+        """Attention of one block after scale and softmax: (heads, queries, keys), each query sums to 1.
+
+        Raises: ValueError: as `logits`.
+        """
+        return (self.logits(block) * self.attn_scales[block]).softmax(dim=-1)
+
+    def __repr__(self) -> str:
+        """A line for the image, and one for every stage with its shape."""
+        (height, width), (rows, cols) = self.image.shape[:2], self.grid
+        names = ", ".join(self.class_names[label] for label in self.present[:NAMES]) or "no class"
+        names += f" and {len(self.present) - NAMES} more" if len(self.present) > NAMES else ""
+        given = "given" if self.labels_given else "predicted"
+        lines = [f"Trace of {height} x {width} pixels, {rows} x {cols} cells, image labels ({given}): {names}"]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None:
+                lines.append(f"  {field.name}: none")
+            elif isinstance(value, Tensor):
+                lines.append(f"  {field.name}: {_shape(value)} {str(value.dtype).removeprefix('torch.')}")
+            elif field.name == "attn_logits":
+                first, last = self.logits(self.kept_blocks.start), self.logits(-1)
+                kept = (
+                    f"{len(value)} blocks"
+                    if len(self.kept_blocks) == len(value)
+                    else (f"last {len(self.kept_blocks)} of {len(value)} blocks")
+                )
+                lines.append(f"  attn_logits: {kept}, {_shape(first)} to {_shape(last)}")
+        return "\n".join(lines)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one compressed `.npz` file, whole or not at all; returns its path."""
         path = Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"{path.name} does not end in .npz; expected a name like trace.npz.")
-        arrays = {name: getattr(self, name).numpy() for name in (*_TENSORS, *_ADDED)}
-        arrays |= {f"attn_logits_{i}": logits.numpy() for i, logits in enumerate(self.attn_logits)}
-        arrays |= {name: value.numpy() for name in _OPTIONAL if (value := getattr(self, name)) is not None}
+        arrays = {name: value.numpy() for name in FIELDS if (value := getattr(self, name)) is not None}
+        arrays |= {f"attn_logits_{i}": self.logits(i).numpy() for i in self.kept_blocks}
         meta = {
             "format": FORMAT,
             "labels_given": self.labels_given,
@@ -137,33 +178,31 @@ class Trace:
             "palette": self.palette,
             "config": dataclasses.asdict(self.config),
             "checkpoint_id": self.checkpoint_id,
-            **{name: getattr(self, name) for name in _TRAINING},
+            **{name: getattr(self, name) for name in OPTIONAL_FACTS},
         }
-        arrays["meta"] = np.array(json.dumps(meta))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as partial, open(partial, "wb") as file:  # numpy adds .npz to other names
-            np.savez_compressed(file, **arrays)
+        with atomic_write(path) as partial:
+            write_arrays(partial, arrays, json.dumps(meta))
         return path
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Trace:
-        """Read what `save` wrote; `affinity_label` and its scores are computed where an earlier version wrote it.
+        """Read what `save` wrote, or anybody sent: memory is taken only once all shapes agree with each other and the
+        file is large enough for them; see `trace_file`. Where an earlier version wrote it, `affinity_label` and its
+        scores are computed.
 
-        Raises: FileNotFoundError: if there is no such file. ValueError: if it is not a trace.
+        Raises: FileNotFoundError: if there is no such file. ValueError: if it is not a trace, in one sentence.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"there is no file {path}; expected a trace written by Trace.save.")
         try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-                arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "meta"}
-                meta = json.loads(str(file["meta"]))
+            arrays, meta = read_arrays(path)
             if meta["format"] != FORMAT:
-                raise KeyError("format")
+                raise ValueError("it is of another version")
+            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
             config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
-            fields: dict[str, Any] = {name: arrays[name] for name in _TENSORS} | {
-                "raw_cam": arrays.get("raw_cam"),
-                "target": arrays.get("target"),
-                "attn_logits": tuple(arrays[f"attn_logits_{i}"] for i in range(len(meta["attn_scales"]))),
+            fields: dict[str, Any] = {name: tensors.get(name) for name in FIELDS} | {
+                "attn_logits": _blocks(tensors, len(meta["attn_scales"]), meta["config"].get("keep_attention")),
                 "attn_scales": tuple(meta["attn_scales"]),
                 "query_grids": tuple((rows, cols) for rows, cols in meta["query_grids"]),
                 "key_grids": tuple((rows, cols) for rows, cols in meta["key_grids"]),
@@ -172,16 +211,20 @@ class Trace:
                 "palette": tuple((r, g, b) for r, g, b in meta["palette"]),
                 "config": ExplainConfig(**config),
                 "checkpoint_id": meta["checkpoint_id"],
-                **{name: meta.get(name) for name in _TRAINING},
+                **{name: meta.get(name) for name in OPTIONAL_FACTS},
             }
-            if any(name in arrays for name in _ADDED):
-                return Trace(**fields | {name: arrays[name] for name in _ADDED})
+            missing = [name for name in _ADDED if name not in tensors]
+            if not missing:
+                return Trace(**fields)
+            if len(missing) < len(_ADDED):
+                raise ValueError(f"it lacks {missing[0]}")
             from afa_viz.stages.one_image import affinity_label_of  # a lazy step up, as in `report`
 
             return Trace(**fields | affinity_label_of(fields, fields["config"]))
-        except _UNREADABLE as error:
+        except Exception as error:  # a broken or hostile file may raise anything
+            reason = str(error).rstrip(".")[:LONGEST_REASON] or type(error).__name__
             raise ValueError(
-                f"{Path(path).name} is not a trace of this version ({error}); expected a file written by Trace.save."
+                f"{Path(path).name} is not a trace of this version ({reason}); expected a file written by Trace.save."
             ) from error
 
     def report(self, path: str | os.PathLike[str]) -> Path:
@@ -189,3 +232,16 @@ class Trace:
         from afa_viz.figures.report import write_report  # the one lazy step up: docs/decisions/002-trace-report.md
 
         return write_report(self, path)
+
+
+def _shape(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape))
+
+
+def _blocks(arrays: dict[str, Tensor], count: int, keep_attention: str | None) -> tuple[Tensor | None, ...]:
+    """The attention of every block in a file. Raises: KeyError: for one that should be there and is not."""
+    found = tuple(arrays.get(f"attn_logits_{i}") for i in range(count))
+    first = next((i for i, block in enumerate(found) if block is not None), count)
+    if None in found[first:] or first == count or (first > 0 and keep_attention != "last_stage"):
+        raise KeyError("attn_logits")
+    return found

@@ -80,12 +80,15 @@ class TestOurFormat:
         for key, tensor in model.state_dict().items():
             assert torch.equal(tensor, weights[key])
 
-    def test_half_refuses_what_overflows(self, card, tmp_path):
+    def test_half_keeps_what_overflows_as_it_is(self, card, tmp_path):
         model = build_afa("mit_b0", 21, "topk", topk=0.2, logit_offset=1.5)
         model.attn_proj.bias.data.fill_(1e5)
+        save_model(model, tmp_path / "x.safetensors", card, half=True)
+        assert load_model(tmp_path / "x.safetensors", device="cpu").attn_proj.bias.item() == 1e5
+        model.attn_proj.bias.data.fill_(float("inf"))
         with pytest.raises(ValueError, match=r"attn_proj\.bias holds 1 NaN or infinite"):
-            save_model(model, tmp_path / "x.safetensors", card, half=True)
-        assert not list(tmp_path.iterdir())
+            save_model(model, tmp_path / "y.safetensors", card, half=True)
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["x.json", "x.safetensors"]
 
     def test_saving_leaves_nothing_behind_and_replaces(self, model, card, tmp_path):
         path = tmp_path / "new" / "x.safetensors"

@@ -33,7 +33,8 @@ from afa_viz.ui.api import Api
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.dataset.scoring import Scorer
 from afa_viz.ui.dataset.sources import SandboxScenes
-from afa_viz.ui.pictures import Refusal, read_examples
+from afa_viz.ui.examples import read_examples
+from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.registry import Registry, discover
 from afa_viz.ui.session import Session
 

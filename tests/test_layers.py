@@ -22,6 +22,8 @@ FLOORS = {
     "afa_viz.settings": 1,
     "afa_viz.inputs": 1,
     "afa_viz.console": 1,
+    "afa_viz.structured_text": 1,
+    "afa_viz.trace_file": 1,
     "afa_viz.ops": 2,
     "afa_viz.model": 3,
     "afa_viz.stages": 4,
@@ -43,6 +45,9 @@ EXTRA = {
     ("afa_viz.trace", "afa_viz.config"),  # a trace carries its settings
     ("afa_viz.settings", "afa_viz.config"),
     ("afa_viz.config", "afa_viz.setting_checks"),  # the ranges of its settings, as data
+    ("afa_viz.settings", "afa_viz.structured_text"),
+    ("afa_viz.trace", "afa_viz.trace_file"),
+    ("afa_viz.trace_file", "afa_viz.structured_text"),
     ("afa_viz.pipeline", "afa_viz.stages"),  # the order of the stages; `stages` knows none
     ("afa_viz.steps", "afa_viz.stages"),  # the same stages, step by step
     ("afa_viz.stage_scores", "afa_viz.stages"),  # a label of every stage, from what the stages start from

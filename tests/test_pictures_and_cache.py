@@ -14,7 +14,8 @@ from app_fixtures import scene
 from PIL import Image
 
 from afa_viz.ui.cache import SingleFlightCache
-from afa_viz.ui.pictures import MAX_BYTES, THUMBNAIL, Example, Refusal, read_upload
+from afa_viz.ui.examples import THUMBNAIL, Example
+from afa_viz.ui.pictures import MAX_BYTES, Refusal, read_upload
 
 # --- uploads ---------------------------------------------------------------------------------------------------------
 
@@ -49,7 +50,7 @@ def test_the_gallery_loads_small_pictures_and_a_broken_one_is_refused_later(tmp_
     assert small.size == (THUMBNAIL, THUMBNAIL // 2) and small.mode == "RGB"
     broken = tmp_path / "b.png"
     broken.write_bytes(b"no picture")
-    assert example(broken).thumbnail() == str(broken)
+    assert example(broken).thumbnail().getextrema() == ((128, 128),) * 3  # no file that the gallery would publish
     with pytest.raises(Refusal):
         example(broken).read()
 

@@ -86,6 +86,7 @@ SETTINGS = {
     "label_threshold": -1.0, "scales": (0.75, 2.0), "flip": False, "symmetric": False, "bkg_score": 0.6,
     "bkg_score_low": 0.1, "bkg_score_high": 0.9, "use_walk": False, "radius": 1, "power": 3.5, "num_steps": 4,
     "use_par": False, "num_iters": 2, "dilations": (1, 3), "par_downscale": 1,
+    "keep_attention": "last_stage",
 }  # fmt: skip
 
 
@@ -102,7 +103,7 @@ FIRST = {  # the first stage that may run again, from the method: what each sett
     "scales": "cam", "flip": "cam", "symmetric": "affinity", "label_threshold": "cam_rw", "bkg_score_low": "cam_rw",
     "bkg_score_high": "cam_rw", "use_walk": "cam_rw", "radius": "cam_rw", "power": "cam_rw", "num_steps": "cam_rw",
     "use_par": "cam_par", "num_iters": "cam_par", "dilations": "cam_par", "par_downscale": "cam_par",
-    "bkg_score": None,
+    "bkg_score": None, "keep_attention": None,
 }  # fmt: skip
 
 
@@ -147,6 +148,16 @@ def test_a_trace_without_the_raw_cam_gets_it(model, picture, trace, tmp_path):
     assert old.raw_cam is None
     config = dataclasses.replace(trace.config, scales=(1.0,))
     assert_same(recompute(old, config, model=model), recompute(trace, config, model=model))
+
+
+def test_attention_that_was_not_kept_comes_back_with_the_model_alone(model, trace):
+    less = recompute(trace, dataclasses.replace(trace.config, keep_attention="last_stage"))
+    assert [logits is None for logits in less.attn_logits] == [True] * 6 + [False] * 2
+    with pytest.raises(ValueError, match="pass the model that made this trace"):
+        recompute(less, trace.config)
+    assert_same(recompute(less, trace.config, model=model), trace)
+    walked = recompute(less, dataclasses.replace(less.config, num_steps=3))
+    assert_same(walked, recompute(recompute(trace, dataclasses.replace(trace.config, num_steps=3)), walked.config))
 
 
 def test_an_unchanged_setting_runs_nothing(model, trace, calls):

@@ -25,6 +25,7 @@ WHOLE = ("long_side", "radius", "num_steps", "num_iters", "par_downscale")
 NUMBERS = ("label_threshold", "bkg_score", "bkg_score_low", "bkg_score_high", "power")
 BOOLEANS = ("flip", "symmetric", "use_walk", "use_par")
 LISTS = ("scales", "dilations")
+WORDS = ("keep_attention",)
 
 NO_NUMBER = ["512", "", b"1", True, False, np.bool_(True), [1], (1,), {}, object(), 1j, np.array([1, 2]), torch.ones(2),
              float("nan"), float("inf"), -float("inf"), np.float32("nan"), np.float64("inf"), torch.tensor(torch.nan),
@@ -48,6 +49,7 @@ def wrong_settings():
     yield from ((name, None) for name in (*WHOLE[1:], *NUMBERS))
     yield from ((name, value) for name in BOOLEANS for value in NO_BOOLEAN)
     yield from ((name, value) for name in LISTS for value in NO_LIST)
+    yield from ((name, value) for name in WORDS for value in ("none", "", "All", 1, None, True, ["all"], b"all"))
     yield from [("dilations", [1.5]), ("dilations", 24), ("scales", np.float64(1)), ("scales", [0.1]), ("scales", [5])]
 
 
@@ -63,7 +65,7 @@ def test_a_wrong_setting_is_one_sentence(name, value):
 
 
 def test_every_setting_is_tried():
-    assert {field.name for field in dataclasses.fields(ExplainConfig)} == {*WHOLE, *NUMBERS, *BOOLEANS, *LISTS}
+    assert {field.name for field in dataclasses.fields(ExplainConfig)} == {*WHOLE, *NUMBERS, *BOOLEANS, *LISTS, *WORDS}
 
 
 @pytest.mark.parametrize(

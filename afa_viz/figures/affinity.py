@@ -79,7 +79,7 @@ def affinity_numbers(trace: Trace, at_centre: bool | None = None) -> AffinityNum
         at_centre: see `steps.target_cells`.
     """
     raw, labels = raw_matrix(trace), pair_labels(trace, at_centre)
-    logits = [maps[None] for maps in trace.attn_logits[-AFFINITY_BLOCKS:]]
+    logits = [trace.logits(block)[None] for block in range(-AFFINITY_BLOCKS, 0)]
     learned = aff.affinity_logits(logits, trace.affinity_weight, trace.affinity_bias, trace.config.symmetric)[0]
     return AffinityNumbers(
         asymmetry_raw=float(aff.asymmetry(raw)),

@@ -64,7 +64,7 @@ def block_statistics(trace: Trace, block: int) -> BlockStatistics:
         entropy=tuple(entropy.tolist()),
         distance=tuple(distance.tolist()),
         even_distance=float(apart.mean()),
-        asymmetry=tuple(asymmetry(trace.attn_logits[block]).tolist()) if square else None,
+        asymmetry=tuple(asymmetry(trace.logits(block)).tolist()) if square else None,
     )
 
 

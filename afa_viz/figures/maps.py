@@ -101,11 +101,11 @@ def attention(trace: Trace, block: int, head: int | None, cell: Cell) -> Tensor:
     Raises: ValueError: for a block, head or cell that the trace does not have.
     """
     block = check_block(trace, block)
-    heads = trace.attn_logits[block].shape[0]
+    heads = trace.logits(block).shape[0]
     if head is not None and not 0 <= head < heads:
         raise ValueError(f"got head {head}; expected 0 to {heads - 1}: block {block} has {heads} heads.")
     chosen = slice(None) if head is None else slice(head, head + 1)
-    logits = trace.attn_logits[block][chosen][:, queries_in(trace, block, cell)]
+    logits = trace.logits(block)[chosen][:, queries_in(trace, block, cell)]
     probs = (logits * trace.attn_scales[block]).softmax(dim=-1)
     return probs.mean(dim=(0, 1)).reshape(trace.key_grids[block])
 
@@ -137,7 +137,8 @@ def affinity(trace: Trace, cell: Cell) -> Tensor:
 
 def raw_matrix(trace: Trace) -> Tensor:
     """What the affinity is learned from, unweighted: mean logit of the last two blocks' heads, (N, N), unbounded."""
-    return torch.cat(trace.attn_logits[-AFFINITY_BLOCKS:]).mean(dim=0)
+    blocks = [trace.logits(block) for block in range(-AFFINITY_BLOCKS, 0)]
+    return torch.stack([block.sum(dim=0) for block in blocks]).sum(dim=0) / sum(map(len, blocks))
 
 
 def raw_affinity(trace: Trace, cell: Cell, symmetric: bool = False) -> Tensor:
@@ -153,7 +154,7 @@ def raw_affinity(trace: Trace, cell: Cell, symmetric: bool = False) -> Tensor:
 
 def head_weights(trace: Trace) -> tuple[Tensor, ...]:
     """The learned weight of each head in the affinity, one (heads,) tensor for each of the last two blocks."""
-    return tuple(trace.affinity_weight.split([len(b) for b in trace.attn_logits[-AFFINITY_BLOCKS:]]))
+    return tuple(trace.affinity_weight.split([len(trace.logits(block)) for block in range(-AFFINITY_BLOCKS, 0)]))
 
 
 def cam(trace: Trace, label: int) -> Tensor:

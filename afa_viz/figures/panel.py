@@ -15,6 +15,7 @@ from afa_viz.atomic_files import atomic_write
 from afa_viz.figures import maps, stages
 from afa_viz.figures.colour import Picture
 from afa_viz.figures.lettering import fit
+from afa_viz.structured_text import parse_json
 from afa_viz.trace import Trace
 
 STAGES = ("image", "cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg", "target")
@@ -69,4 +70,4 @@ def write_panel(traces: Sequence[Trace], path: str | os.PathLike[str], side: int
 def panel_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What `write_panel` has put into a file: "side" of a tile, "stages" by column, "classes" by row."""
     with Image.open(path) as opened:
-        return json.loads(opened.info["comment"])
+        return parse_json(opened.info["comment"].decode("utf-8"))

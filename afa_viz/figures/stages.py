@@ -168,7 +168,7 @@ def head_grid(
         shared: one colour scale for all heads; False: each head from 0 to its own largest value.
     """
     block = maps.check_block(trace, block)
-    heads = trace.attn_logits[block].shape[0]
+    heads = trace.logits(block).shape[0]
     peaks = [float(maps.attention(trace, block, head, cell).max()) for head in range(heads)]
     tops = [max(peaks)] * heads if shared else peaks
     pictures = [attention(trace, block, head, cell, (0.0, top)) for head, top in enumerate(tops)]
@@ -178,7 +178,7 @@ def head_grid(
 def head_captions(trace: Trace, block: int, cell: Cell) -> list[str]:
     """One line a head: its number from 1, the largest attention of the cell, its weight if the affinity reads it."""
     block = maps.check_block(trace, block)
-    heads = trace.attn_logits[block].shape[0]
+    heads = trace.logits(block).shape[0]
     peaks = [float(maps.attention(trace, block, head, cell).max()) for head in range(heads)]
     captions = [f"head {head + 1} · max {number(peak)}" for head, peak in enumerate(peaks)]
     of_affinity = block - (len(trace.attn_logits) - maps.AFFINITY_BLOCKS)

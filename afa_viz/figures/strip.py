@@ -90,7 +90,7 @@ def panels(trace: Trace, label: int | None = None, cell: Cell | None = None) -> 
     config = trace.config
     name = trace.class_names[label]
     scores = stage_scores(trace)
-    heads = trace.attn_logits[-1].shape[0]
+    heads = trace.logits(-1).shape[0]
     peak = float(maps.attention(trace, -1, None, cell).max())
     names = ", ".join(trace.class_names[i] for i in trace.present) or "no class"
     where = f"row {cell[0] + 1}, column {cell[1] + 1}"

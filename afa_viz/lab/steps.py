@@ -17,6 +17,7 @@ from torch import Tensor
 from afa_viz import stage_scores as scores
 from afa_viz.figures import maps
 from afa_viz.lab import failures
+from afa_viz.lab.cuts import best_cut, iou_of
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
 from afa_viz.ops import par as par_op
@@ -25,7 +26,6 @@ from afa_viz.pipeline import recompute
 from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
-CUTS = tuple(i / 100 for i in range(5, 100, 5))  # thresholds among which the best one is looked for
 NEAR = 0.02  # IoU, or a share: as good as the best
 CLEAR = 0.01  # IoU: a smaller change is none
 BRIGHT = 0.75  # CAM of a cell that counts as its peak
@@ -94,7 +94,7 @@ def step_named(name: str) -> Step:
 def options(trace: Trace, step: Step) -> tuple[str, ...]:
     """Codes of what can be chosen; empty for other kinds of answers."""
     return {
-        "heads": tuple(str(head + 1) for head in range(trace.attn_logits[-1].shape[0])),
+        "heads": tuple(str(head + 1) for head in range(trace.logits(-1).shape[0])),
         "affinity": MUTUALS,
         "walk": CHANGES,
         "par": tuple(str(distance) for distance in trace.config.dilations),
@@ -133,7 +133,7 @@ def _valid(trace: Trace, step: Step, answer: Any) -> Any:
         good = isinstance(answer, (list, tuple)) and len(answer) == 2
         good = good and all(type(i) is int and 0 <= i < n for i, n in zip(answer, trace.grid, strict=True))
     else:
-        good = type(answer) in (numbers or ()) and math.isfinite(answer)
+        good = type(answer) in (numbers or ()) and math.isfinite(answer) and (step.kind != "share" or 0 <= answer <= 1)
     if not good:
         raise ValueError(f"the answer {str(answer)[:40]!r} does not fit {step.name}; expected a {step.kind}.")
     return answer
@@ -169,30 +169,22 @@ def _cam(trace: Trace, label: int, answer: list[int]) -> Verdict:
     return Verdict(value >= BRIGHT, facts=facts)
 
 
-def iou_of(label: Tensor, target: Tensor, number: int) -> float:
-    """IoU of one class, pixels without truth left out; 0 where neither has it."""
-    known = target != pseudo_label.IGNORE
-    here, there = known & (label == number), known & (target == number)
-    return float((here & there).sum() / (here | there).sum().clamp_min(1))
-
-
 def _cut(trace: Trace, label: int, answer: float) -> Verdict:
     target = failures.truth_of(trace)
 
     def cut(value: float) -> Tensor:
         return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
 
-    values = {value: iou_of(cut(value), target, label) for value in CUTS}
-    best = max(values, key=values.__getitem__)
+    best, best_iou = best_cut(trace.cam, trace.image_labels, target, label)
     mine = iou_of(cut(float(answer)), target, label)
-    drawn, there = cut(best) == label, target == label
+    drawn, there = cut(float(best)) == label, target == label
     facts = {
-        "iou": percent(mine), "best": f"{best:.2f}", "best_iou": percent(values[best]),
+        "iou": percent(mine), "best": best, "best_iou": percent(best_iou),
         "name": trace.class_names[label],
         "missing": percent(float((there & ~drawn).sum() / there.sum().clamp_min(1))),
         "extra": percent(float((drawn & ~there).sum() / drawn.sum().clamp_min(1))),
     }  # fmt: skip
-    return Verdict(mine >= values[best] - NEAR, facts=facts)
+    return Verdict(mine >= best_iou - NEAR, facts=facts)
 
 
 def _inside(trace: Trace, label: int) -> Tensor:

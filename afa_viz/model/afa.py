@@ -145,9 +145,9 @@ class AFA(nn.Module):
         """(B, 3, H, W) -> segmentation logits (B, K, H/4, W/4)."""
         return self.decoder(self.encoder(image))
 
-    def forward_look(self, image: Tensor) -> LookOutput:
-        """(B, 3, H, W) -> every output and the attention logits of every block."""
-        features, attention = self.encoder.forward_attention(image)
+    def forward_look(self, image: Tensor, first_stage: int = 0) -> LookOutput:
+        """(B, 3, H, W) -> every output and the attention logits of every block, from `first_stage` (0 to 3) on."""
+        features, attention = self.encoder.forward_attention(image, first_stage)
         return LookOutput(self.classify(features[-1]), self.decoder(features), self._cam(features[-1]), attention)
 
 

@@ -11,11 +11,12 @@ from typing import Any
 from afa_viz import __version__
 from afa_viz.classes import colours_for, names_for
 from afa_viz.ops.image import MEAN, STD
+from afa_viz.structured_text import MAX_BYTES, parse_json
+from afa_viz.trace_file import TEACHERS
 
 CARD_FORMAT = 1
 # fields that older cards of this format lack; their defaults are meant
 ADDED = ("affinity_at_centre", "radius", "affinity_trained_on", "decoder_trained_on")
-TEACHERS = ("affinity_label", "pseudo_label", "nothing")  # what affinity and decoder may have learned from
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
 INPUT_SIZE = 512  # pixels, long side; SPEC.md section 13
 SMALLEST, LARGEST = 32, 2048  # of it, as `ExplainConfig.long_side` allows
@@ -23,7 +24,6 @@ RADIUS = 8  # cells; SPEC.md section 6
 WIDEST = 128  # of it, as `ExplainConfig.radius` allows
 MOST_CLASSES = 255  # labels are bytes, and 255 means "do not count"
 LONGEST_NAME = 100  # letters of a class name
-MOST_BYTES = 8 * 2**20  # of a card; those of long runs have a few thousand
 
 Colour = tuple[int, int, int]
 
@@ -136,10 +136,11 @@ class Card:
         Raises: CheckpointError: if it is no JSON object, lacks a field or has one too many.
         """
         try:
-            data = json.loads(text)
-        except (ValueError, RecursionError):
+            data = parse_json(text)
+        except ValueError as error:
             raise CheckpointError(
-                "the card is no valid JSON; expected one object with the fields of a card: write it with save_model."
+                f"the card is no valid JSON ({error}); expected one object with the fields of a card: write it with "
+                "save_model."
             ) from None
         if not isinstance(data, dict):
             raise CheckpointError(f"the card holds a JSON {type(data).__name__}; expected an object: use save_model.")
@@ -160,9 +161,9 @@ class Card:
     def read(cls, path: Path) -> Card:
         """A card from a file. Raises: CheckpointError: if it is none."""
         size = path.stat().st_size
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise CheckpointError(
-                f"{path.name} has {size >> 20} MB; expected the card of a checkpoint, at most {MOST_BYTES >> 20} MB."
+                f"{path.name} has {size >> 20} MB; expected the card of a checkpoint, at most {MAX_BYTES >> 20} MB."
             )
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Grid = tuple[int, int]
+STRIDES = (4, 2, 2, 1)  # of the four stages, each against the one before
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,13 @@ class BlockAttention:
     """Attention of one block as it was computed.
 
     Attributes:
-        logits: (B, heads, N, M) unscaled q k^T, before softmax.
+        logits: (B, heads, N, M) unscaled q k^T, before softmax; None where it was not kept.
         query_grid, key_grid: (rows, columns) of queries and keys; N and M are their products.
         scale: the factor applied to the logits before softmax, d ** -0.5.
         reduction: cells that a key spans along each side; 1 in the last stage.
     """
 
-    logits: Tensor
+    logits: Tensor | None
     query_grid: Grid
     key_grid: Grid
     scale: float
@@ -73,6 +74,12 @@ def query_key_value(attn: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tens
         source = attn.norm(maps.flatten(2).transpose(1, 2))
     key, value = attn.kv(source).chunk(2, dim=-1)
     return split(attn.q(tokens)), split(key), split(value), key_grid
+
+
+def reduction_of(attn: Any) -> int:
+    """Cells that a key of an attention layer spans along each side."""
+    reduce = getattr(attn, "sr", None)
+    return 1 if reduce is None else reduce.stride[0]
 
 
 def as_maps(tokens: Tensor, grid: Grid) -> Tensor:
@@ -143,20 +150,35 @@ class PyramidEncoder(nn.Module):
         """(B, 3, H, W) normalised -> four maps (B, D, h, w) at strides 4, 8, 16, 16 (ceil divisions)."""
         return list(self._walk(image, lambda i, j, block, tokens, grid: self._fast(block, tokens, grid)[0]))
 
-    def forward_attention(self, image: Tensor) -> tuple[list[Tensor], list[BlockAttention]]:
-        """The maps of `forward` and the attention of every block, first to last."""
+    def forward_attention(self, image: Tensor, first_stage: int = 0) -> tuple[list[Tensor], list[BlockAttention]]:
+        """The maps of `forward` and the attention of every block, first to last.
+
+        Args:
+            first_stage: 0 to 3; the logits of the stages before it are neither made nor kept.
+        """
         attention: list[BlockAttention] = []
 
         def run_block(i: int, j: int, block: Any, tokens: Tensor, grid: Grid) -> Tensor:
             query, key, value, key_grid = query_key_value(block.attn, block.norm1(tokens), grid)
-            logits, scale = query @ key.transpose(-1, -2), query.shape[-1] ** -0.5
-            reduce = getattr(block.attn, "sr", None)
-            reduction = reduce.stride[0] if reduce is not None else 1
-            attention.append(BlockAttention(logits, grid, key_grid, scale, reduction))
-            attended = (logits * scale).softmax(dim=-1) @ value
-            return self.finish_block(block, tokens, merge_heads(attended), grid)
+            logits = query @ key.transpose(-1, -2) if i >= first_stage else None
+            attention.append(BlockAttention(logits, grid, key_grid, query.shape[-1] ** -0.5, reduction_of(block.attn)))
+            # Not from the logits: their softmax would take as much memory again, twice over.
+            return self.finish_block(block, tokens, merge_heads(_attend(query, key, value)), grid)
 
         return list(self._walk(image, run_block)), attention
+
+    def attention_shapes(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
+        """What `forward_attention` makes of an image of (height, width) pixels: (stage, heads, N, M) of every block."""
+        shapes: list[tuple[int, int, int, int]] = []
+        grid = (height, width)
+        for i, stride in enumerate(STRIDES):
+            grid = (-(-grid[0] // stride), -(-grid[1] // stride))
+            for block in self.stage(i)[0]:
+                attn: Any = block.attn
+                reduction = reduction_of(attn)
+                keys = max(1, grid[0] // reduction) * max(1, grid[1] // reduction)
+                shapes.append((i, attn.num_heads, grid[0] * grid[1], keys))
+        return shapes
 
     def forward_query_key(self, image: Tensor) -> tuple[list[Tensor], list[QueryKey]]:
         """The maps of `forward` and the queries and keys of the last two blocks."""

@@ -6,6 +6,7 @@ Symbols: B batch, N = h * w cells in row-major order, d width of a head.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -58,20 +59,23 @@ def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor,
                 "expected one batch and one grid: take blocks of the last stage."
             )
         blocks.insert(0, logits)
-    stacked = torch.cat(blocks, dim=1) if blocks else torch.zeros(0, 0, 0, 0)
-    if stacked.shape[1] != heads:
+    given = [block.shape[1] for block in blocks]
+    if not blocks or sum(given) != heads:
         raise ValueError(
-            f"weight has {heads} entries but the last blocks give {stacked.shape[1]} heads; "
+            f"weight has {heads} entries but the last blocks give {sum(given)} heads; "
             "expected one weight for each head of the last blocks (16 = 2 blocks of 8)."
         )
     bias = torch.as_tensor(bias)
     if bias.numel() != 1:
         raise ValueError(f"bias has shape {tuple(bias.shape)}; expected one value.")
-    for name, tensor in (("attn_logits", stacked), ("weight", weight), ("bias", bias)):
+    for name, tensor in (*(("attn_logits", block) for block in blocks), ("weight", weight), ("bias", bias)):
         require_finite(name, tensor)
-    dtype = torch.promote_types(stacked.dtype, weight.dtype)
-    # Symmetrising after the combination is the same sum with 16 times fewer additions.
-    combined = torch.einsum("k,bknm->bnm", weight.reshape(-1).to(dtype), stacked.to(dtype))
+    dtype = torch.promote_types(blocks[0].dtype, weight.dtype)
+    # Block by block: all heads side by side would be one more copy of what may be gigabytes. Symmetrising after the
+    # combination is the same sum with 16 times fewer additions.
+    weights = weight.reshape(-1).to(dtype).split(given)
+    parts = (torch.einsum("k,bknm->bnm", w, block.to(dtype)) for w, block in zip(weights, blocks, strict=True))
+    combined = functools.reduce(torch.add, parts)
     if symmetric:
         return symmetrize(combined) + bias.reshape(())
     return 2 * combined + bias.reshape(())  # the same magnitude without the transposed half

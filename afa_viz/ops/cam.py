@@ -5,7 +5,7 @@ Symbols: B batch, C foreground classes, D channels, h w grid cells, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -56,22 +56,23 @@ def fuse_flip(cam: Tensor, cam_of_flipped: Tensor) -> Tensor:
     return torch.maximum(cam, cam_of_flipped.flip(-1))
 
 
-def fuse_scales(cams: Sequence[Tensor], relu: bool = True) -> Tensor:
+def fuse_scales(cams: Iterable[Tensor], relu: bool = True) -> Tensor:
     """Sum over scales of CAMs at image size, each after ReLU.
 
     Args:
-        cams: one (B, C, H, W) map a scale, all at image size.
+        cams: one (B, C, H, W) map a scale, all at image size; made one after the other, only two are in memory.
         relu: True is the published form. False keeps negative evidence, for networks trained with an
             offset on the pooled logit, whose object scores may all lie below zero.
     Returns: (B, C, H, W).
     Raises: ValueError: if the list is empty.
     """
-    if not cams:
-        raise ValueError("cams is an empty list; expected one map for each scale.")
     relu = require_boolean("relu", relu)
-    total = torch.zeros_like(cams[0])
+    total: Tensor | None = None
     for cam in cams:
-        total += cam.clamp_min(0) if relu else cam
+        one = cam.clamp_min(0) if relu else cam
+        total = one.clone() if total is None else total.add_(one)
+    if total is None:
+        raise ValueError("cams is an empty list; expected one map for each scale.")
     return total
 
 

@@ -18,10 +18,8 @@ def all_finite(tensor: Tensor) -> bool:
     """Whether a tensor holds neither NaN nor infinity."""
     if not tensor.is_floating_point() or tensor.numel() == 0:
         return True
-    # One pass, no temporary of the tensor's size: the sum is non-finite if any element is. It may also
-    # overflow for huge finite values, so only then look at every element.
-    dtype = torch.float32 if tensor.device.type == "mps" else torch.float64  # MPS has no float64
-    return bool(torch.isfinite(tensor.detach().sum(dtype=dtype))) or bool(torch.isfinite(tensor).all())
+    # One pass, no temporary of the tensor's size: NaN is the smallest and the largest value where there is one.
+    return bool(torch.isfinite(torch.stack(tensor.detach().aminmax())).all())
 
 
 def require_finite(name: str, tensor: Tensor) -> None:

@@ -66,14 +66,16 @@ def multi_scale_cam_of(
     Returns: cam (B, C, H, W) in [0, 1].
     """
     size = (image.shape[-2], image.shape[-1])
-    fused: list[Tensor] = []
-    for scale in _ordered(scales):
+
+    def fused(scale: float) -> Tensor:
         scaled = _scaled(image, scale)
         maps = _enlarged(raw if scale == 1 else model.forward_cam(scaled), size)
-        if flip:  # one after the other: as fast as both at once, in half the memory
-            maps = cams.fuse_flip(maps, _enlarged(model.forward_cam(scaled.flip(-1)), size))
-        fused.append(maps)
-    return cams.normalize(cams.fuse_scales(fused, relu=relu))
+        if not flip:
+            return maps
+        # one after the other: as fast as both at once, in half the memory
+        return cams.fuse_flip(maps, _enlarged(model.forward_cam(scaled.flip(-1)), size))
+
+    return cams.normalize(cams.fuse_scales(map(fused, _ordered(scales)), relu=relu))
 
 
 def _ordered(scales: Sequence[float]) -> list[float]:

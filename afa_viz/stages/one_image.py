@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
 
 
+LAST_STAGE = 3  # of the four, counted from 0
+
+
 def zeros_untouched(*shape: int) -> Tensor:
     """float32 zeros whose memory is taken page by page, as it is written: maps of absent classes cost nothing."""
     if not hasattr(mmap, "MAP_PRIVATE") or not math.prod(shape):  # Windows
@@ -51,7 +54,8 @@ def network_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
     """One pass that is looked at: image labels, prediction and the attention of every block."""
     assert model is not None
     model.eval()
-    look = model.forward_look(network_input(model, fields["image"]))
+    first_stage = LAST_STAGE if config.keep_attention == "last_stage" else 0
+    look = model.forward_look(network_input(model, fields["image"]), first_stage)
     bias = model.attn_proj.bias
     assert bias is not None
     seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
@@ -60,13 +64,20 @@ def network_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
         "class_logits": look.class_logits[0].float(),
         "seg_logits": look.seg_logits[0].float(),
         "seg": seg[0].to(torch.uint8),
-        "attn_logits": tuple(block.logits[0].float() for block in look.attention),
+        "attn_logits": tuple(None if block.logits is None else block.logits[0].float() for block in look.attention),
         "attn_scales": tuple(block.scale for block in look.attention),
         "query_grids": tuple(block.query_grid for block in look.attention),
         "key_grids": tuple(block.key_grid for block in look.attention),
         "affinity_weight": model.attn_proj.weight.detach().flatten().float().clone(),
         "affinity_bias": bias.detach().float().clone(),  # not the model's own memory
     }
+
+
+def last_stage_alone(attn_logits: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    """The attention of every block without that of stages 1 to 3: of the blocks that are not like the last one."""
+    last = attn_logits[-1]
+    assert last is not None
+    return tuple(block if block is not None and block.shape == last.shape else None for block in attn_logits)
 
 
 def cam_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
@@ -77,7 +88,7 @@ def cam_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     image = network_input(model, fields["image"])
     raw = fields["raw_cam"]
     if raw is None:  # a trace from a file of an earlier version
-        raw = model.forward_look(image).cam[0].float()
+        raw = model.forward_cam(image)[0].float()
     cam = multi_scale_cam_of(model, image, raw[None].to(image.device), config.scales, config.flip, relu=relu)
     return {"raw_cam": raw, "cam": cam[0].float()}
 
@@ -85,10 +96,10 @@ def cam_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
 def affinity_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     """The learned affinity, from the attention logits of the last two blocks."""
     device = fields["cam"].device  # where the walk will be, and where an earlier trace lies
-    logits = [block[None].to(device) for block in fields["attn_logits"]]
+    logits = [block[None].to(device) for block in fields["attn_logits"] if block is not None]
     weight, bias = fields["affinity_weight"].to(device), fields["affinity_bias"].to(device)
     combined = aff.affinity_logits(logits, weight, bias, config.symmetric)
-    return {"affinity": torch.sigmoid(combined)[0]}
+    return {"affinity": combined.sigmoid_()[0]}
 
 
 def cam_rw_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.setting_checks import LONG as LONGEST
 from afa_viz.training.faults import sentence
 from afa_viz.training.files import DAMAGED, LAST, PREVIOUS, has_state
@@ -149,10 +150,9 @@ def drop_after(folder: Path, iteration: int) -> None:
     lines = read_metrics(folder)
     kept = [line for line in lines if line.get("iteration", 0) <= iteration]
     if len(kept) < len(lines):
-        partial = folder / f"{METRICS}.partial"
         text = "".join(json.dumps(_strict(line), allow_nan=False) + "\n" for line in kept)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, folder / METRICS)
+        with atomic_write(folder / METRICS) as partial:
+            partial.write_text(text, encoding="utf-8")
 
 
 def ladder_history(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -182,7 +182,6 @@ def finite_number(value: Any) -> float | None:
 
 def write_history(folder: Path, path: Path) -> None:
     """Write the ladders of the run in a folder as JSON, whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps(ladder_history(read_metrics(folder)), indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(ladder_history(read_metrics(folder)), indent=1) + "\n", encoding="utf-8")

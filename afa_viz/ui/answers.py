@@ -73,7 +73,9 @@ class Answers:
     def _words(self, request: Request) -> dict:
         """What the page says about a request."""
         picture = self._session.picture(request.picture)
+        needed = self._session.memory_with_all_attention(request.picture, request.model, request.config)
         return {
+            "memory": f"{needed / 2**30:.1f}",
             "title": picture.title,
             "story": picture.story,
             "domain": picture.domain,
@@ -106,7 +108,7 @@ class Answers:
         """
         (request, trace), block, logits = self._found(asked), asked["block"], asked["logits"]
         head, cell = asked.get("head"), _cell(asked.get("cell"))
-        if not _whole(block) or not 0 <= block < len(trace.attn_logits):
+        if not _whole(block) or block not in trace.kept_blocks:
             raise KeyError("block")
         if not isinstance(logits, bool):
             raise KeyError("logits")
@@ -170,9 +172,9 @@ class Answers:
         request, trace = self._found(asked)
         label, cell = self._view(asked, trace)
         block, head = asked["block"], asked["head"]
-        if not _whole(block, len(trace.attn_logits)):
+        if not _whole(block) or block not in trace.kept_blocks:
             raise KeyError("block")
-        if head != -1 and not _whole(head, trace.attn_logits[block].shape[0]):
+        if head != -1 and not _whole(head, len(trace.logits(block))):
             raise KeyError("head")
         if not isinstance(asked["tab"], str):
             raise KeyError("tab")
@@ -259,4 +261,4 @@ def photo_mark(picture: str) -> str | None:
 
 def scene_key(request: Request) -> str:
     """Names what settings below the network do not change."""
-    return f"{request.model}/{request.picture}/{request.config.long_side}"
+    return f"{request.model}/{request.picture}/{request.config.long_side}/{request.config.keep_attention}"

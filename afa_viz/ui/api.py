@@ -13,7 +13,7 @@ from torch import Tensor
 from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
-from afa_viz.trace import Trace
+from afa_viz.trace import NOT_KEPT, Trace
 from afa_viz.ui.answers import KINDS, Answers
 from afa_viz.ui.pictures import Refusal, quoted
 from afa_viz.ui.session import Request, Session
@@ -58,9 +58,12 @@ class Api:
             block: of the attention, from 0; None: the last one.
         """
         _, trace = self._found(key)
-        number = len(trace.attn_logits) - 1 if block is None else _whole(block, "block", len(trace.attn_logits))
+        blocks = trace.kept_blocks
+        number = blocks[-1] if block is None else _whole(block, "block", blocks.stop)
+        if number not in blocks:
+            raise Refusal(f"block is {number}; expected {blocks.start} to {blocks[-1]}: {NOT_KEPT}")
         cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
-        heads = [maps.attention(trace, number, head, cell) for head in range(trace.attn_logits[number].shape[0])]
+        heads = [maps.attention(trace, number, head, cell) for head in range(len(trace.logits(number)))]
         return {
             "grid": list(trace.grid),
             "cell": list(cell),
@@ -120,6 +123,7 @@ def summary(trace: Trace) -> dict[str, Any]:
         "size": list(trace.image.shape[:2]),
         "grid": list(trace.grid),
         "blocks": len(trace.attn_logits),
+        "first_block": trace.kept_blocks.start,
         "regions": scores.region_shares(trace.pseudo_label),
         "affinity_label": _areas(trace, trace.affinity_label),
         "pseudo_label": _areas(trace, trace.pseudo_label),

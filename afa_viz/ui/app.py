@@ -34,7 +34,7 @@ from afa_viz.ui.page import component, style
 from afa_viz.ui.pictures import MAX_BYTES, Refusal
 from afa_viz.ui.questions import Questions
 from afa_viz.ui.registry import Registry, discover, named
-from afa_viz.ui.session import Session
+from afa_viz.ui.session import Request, Session
 from afa_viz.ui.temporary import own_folder, sweep_regularly
 from afa_viz.ui.trainer import Trainer
 from afa_viz.ui.training import Training
@@ -73,9 +73,8 @@ def build(options: Options | None = None) -> Page:
     callbacks = Callbacks(session, answers, training)
     browser = DataSetAnswers(session, dataset, Scorer(session, dataset))
     if not session.examples:
-        raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or empty.")
-    first = session.request(f"example:{session.examples[0].name}", model)
-    answers.warm(first)
+        raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or names none.")
+    first = _first(session, answers, model)
     value = answers.stages(first)
     present = [session.trace(first).class_names[label] for label in session.trace(first).present]
 
@@ -84,7 +83,7 @@ def build(options: Options | None = None) -> Page:
         with gr.Column(elem_id="afa-page"):
             with gr.Column(elem_id="afa-pick"):
                 gr.HTML(HEAD)
-                picker = build_picker(session.examples)
+                picker = build_picker(session.examples, first.picture.partition(":")[2])
             with gr.Column(elem_id="afa-main"):
                 asked = [*answers.public(), *browser.public(), *training.public()]
                 explorer = component(asked, value, training.offers())
@@ -98,6 +97,18 @@ def build(options: Options | None = None) -> Page:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
     sweep_regularly(uploads.tidy, answers.exports.tidy)
     return Page(demo, uploads)
+
+
+def _first(session: Session, answers: Answers, model: str) -> Request:
+    """The first example that opens, explained. Raises: Refusal: if none does."""
+    for example in session.examples:
+        try:
+            request = session.request(f"example:{example.name}", model)
+            answers.warm(request)
+            return request
+        except Refusal as refusal:
+            log.warning("%s", refusal)
+    raise Refusal("There are no examples that can be read; expected examples.json and the images that it names.")
 
 
 def _dataset(options: Options, registry: Registry) -> DataSet:
@@ -154,8 +165,12 @@ def _warm(session: Session, answers: Answers, model: str) -> None:
     for example in session.examples:
         while not session.is_quiet(REST):
             time.sleep(0.1)
-        request = session.request(f"example:{example.name}", model)
-        answers.warm(request)
+        try:
+            request = session.request(f"example:{example.name}", model)
+            answers.warm(request)
+        except Refusal as refusal:
+            log.warning("%s", refusal)
+            continue
         session.memory.soon()
         if not session.holds(len(session.examples), request):
             break

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.pictures import Example
+from afa_viz.ui.examples import Example
 from afa_viz.ui.registry import Registry
 from afa_viz.ui.settings import ABLATIONS, SLIDERS, Slider
 from afa_viz.ui.words import texts
@@ -46,8 +46,8 @@ class Controls:
         return [self.model, self.labels, self.left_out, *self.sliders.values()]
 
 
-def build_picker(examples: list[Example]) -> Picker:
-    """Gallery of the bundled pictures, and an upload."""
+def build_picker(examples: list[Example], shown: str) -> Picker:
+    """Gallery of the bundled pictures, of which one is `shown`, and an upload."""
     gallery = gr.Gallery(
         [(example.thumbnail(), example.caption) for example in examples],
         label="Choose a picture",
@@ -57,7 +57,7 @@ def build_picker(examples: list[Example]) -> Picker:
         height="auto",
         object_fit="cover",
         allow_preview=False,
-        selected_index=0,
+        selected_index=[example.name for example in examples].index(shown),
         buttons=[],
         interactive=False,
         elem_id="afa-gallery",

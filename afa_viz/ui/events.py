@@ -11,7 +11,7 @@ from afa_viz.ui.callbacks import Callbacks, nothing, only, polite, polite_steps
 from afa_viz.ui.concurrency import PAGE_EVENTS, PHOTOGRAPH_EVENTS
 from afa_viz.ui.controls import Controls, Picker
 
-# of explorer/photo.js: the inputs of an event, the last one with the number of its turn
+# of explorer/photo.js: the inputs of an opening; of one that another has overtaken before it was sent the first is null
 OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
 UPLOADED = "(...inputs) => window.afaUploaded?.(inputs) ?? inputs"
 
@@ -22,44 +22,46 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
         "concurrency_id": "page", "concurrency_limit": PAGE_EVENTS, "api_visibility": "private", "preprocess": False
     }  # fmt: skip
     photographs = {**options, "concurrency_id": "photographs", "concurrency_limit": PHOTOGRAPH_EVENTS}
-    turns, turn = callbacks.turns, gr.Number(visible=False)
+    turns = callbacks.turns
     settings = [controls.left_out, *controls.sliders.values()]
     opened = [explorer, controls.labels, picture]
     now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
 
     def open_example(request: gr.Request, event: gr.EventData, *args):
-        def call(*args):
-            yield callbacks.open_example(*args)
+        def call(index, *args):  # with its place in the gallery, which a photograph may have emptied since the press
+            yield *callbacks.open_example(index, *args), gr.update(selected_index=index)
 
-        *rest, number = args
-        return polite(3)(only(3)(turns.opening))(request.session_hash, call, number, _part(event._data, "index"), *rest)
+        if args[0] is None:
+            return nothing(4)
+        return polite(4)(only(4)(turns.opening))(request.session_hash, call, _part(event._data, "index"), *args)
 
     # A press that comes while another is answered is answered too, and with its own event: gradio keeps the first one's
     # for what it defers.
     picker.gallery.select(
-        open_example, [controls.model, *settings, turn], opened, show_progress="minimal", show_progress_on=explorer,
-        trigger_mode="multiple", js=OPENED, **options,
+        open_example, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
+        show_progress_on=explorer, trigger_mode="multiple", js=OPENED, **options,
     )  # fmt: skip
 
     def open_data(request: gr.Request, event: gr.EventData, *args):
-        *rest, number = args
-        yield from polite_steps(4)(turns.opening)(request.session_hash, callbacks.open_data, number, event._data, *rest)
+        if args[0] is None:
+            yield nothing(4)
+            return
+        yield from polite_steps(4)(turns.opening)(request.session_hash, callbacks.open_data, event._data, *args)
 
     explorer.select(
-        open_data, [controls.model, *settings, turn], [*opened, picker.gallery], show_progress="minimal",
+        open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
         show_progress_on=explorer, trigger_mode="multiple", js=OPENED, **options,
     )  # fmt: skip
 
     def open_upload(request: gr.Request, file, labels, *args):
-        if file is None:  # the browser takes the file away when something else was chosen while it came
+        if file is None:
             yield nothing(4)
             return
-        *rest, number = args
         call = partial(callbacks.open_upload, labels=labels)
-        yield from polite_steps(4)(turns.opening)(request.session_hash, call, number, _part(file, "path"), *rest)
+        yield from polite_steps(4)(turns.opening)(request.session_hash, call, _part(file, "path"), *args)
 
     picker.upload.upload(
-        open_upload, [picker.upload, controls.labels, controls.model, *settings, turn], [*opened, picker.gallery],
+        open_upload, [picker.upload, controls.labels, controls.model, *settings], [*opened, picker.gallery],
         show_progress="minimal", show_progress_on=explorer, trigger_mode="multiple", js=UPLOADED, **photographs,
     )  # fmt: skip
 
@@ -111,6 +113,7 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
         def change(request: gr.Request, *args, moved=name):
             return change_settings(moved, request, *args)
 
+        change.__name__ = f"change_{name}"
         item.input(change, [picture, *controls.inputs], [explorer, *scores], **now)
 
     def after_reset(request: gr.Request, *args):

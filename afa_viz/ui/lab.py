@@ -7,7 +7,7 @@ from typing import Any
 from afa_viz import lab
 from afa_viz.lab.steps import percent
 from afa_viz.trace import Trace
-from afa_viz.ui.pictures import Example
+from afa_viz.ui.examples import Example
 
 
 def contents(trace: Trace, examples: list[Example]) -> dict[str, Any]:

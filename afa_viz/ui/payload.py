@@ -79,6 +79,7 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "size": list(trace.image.shape[:2]),
         "grid": list(trace.grid),
         "num_blocks": len(trace.attn_logits),
+        "first_block": trace.kept_blocks.start,
         "labels_given": trace.labels_given,
         "main": maps.main_label(trace),
         "classes": [
@@ -167,12 +168,15 @@ def chain_settings(trace: Trace) -> dict[str, Any]:
 
 
 def blocks(trace: Trace) -> list[dict[str, Any]]:
-    """Every block of the network: its stage, heads, grids, and the weights of its heads in the affinity."""
+    """Every block of the network: its stage, heads, grids, and the weights of its heads in the affinity.
+
+    No heads where its attention was not kept.
+    """
     result: list[dict[str, Any]] = []
     weights = maps.head_weights(trace)
     first_weighted = len(trace.attn_logits) - len(weights)
     kinds = [
-        (logits.shape[0], queries, keys)
+        (0 if logits is None else logits.shape[0], queries, keys)
         for logits, queries, keys in zip(trace.attn_logits, trace.query_grids, trace.key_grids, strict=True)
     ]
     for stage, (kind, group) in enumerate(itertools.groupby(enumerate(kinds), key=lambda item: item[1]), start=1):

@@ -29,10 +29,10 @@ def cell_maps(trace: Trace, block: int, logits: bool = False, cell: maps.Cell | 
         cell: of this one cell alone: (heads, 1, K).
     """
     if cell is not None:
-        chosen = trace.attn_logits[block][:, maps.queries_in(trace, block, cell)]
+        chosen = trace.logits(block)[:, maps.queries_in(trace, block, cell)]
         values = chosen if logits else (chosen * trace.attn_scales[block]).softmax(dim=-1)
         return values.mean(dim=1, keepdim=True)
-    values = trace.attn_logits[block] if logits else trace.attn_probs(block)
+    values = trace.logits(block) if logits else trace.attn_probs(block)
     rows, cols = trace.grid
     height, width = trace.query_grids[block]
     if (height, width) == (rows, cols):
@@ -80,11 +80,12 @@ def overview(trace: Trace) -> dict[str, Any]:
     """What every head does, as numbers: see `figures.attention`; the share inside for every image label.
 
     A class is where the truth says so, else where the label that the affinity learns from does.
+    Null for a block whose attention was not kept.
     """
     label_map = getattr(trace, affinity_teacher(trace)) if trace.target is None else trace.target
     regions = torch.stack([label_map == label for label in trace.present])
-    blocks = []
-    for block in range(len(trace.attn_logits)):
+    blocks: list[dict[str, Any] | None] = [None] * trace.kept_blocks.start
+    for block in trace.kept_blocks:
         numbers = dataclasses.asdict(attention_figures.block_statistics(trace, block))
         inside, even = attention_figures.region_shares(trace, block, regions)
         of_class = {

@@ -1,9 +1,8 @@
-"""Photographs that people bring, and the bundled examples: validated, decoded, named by their content."""
+"""Photographs that people bring: validated, decoded, named by their content."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import warnings
@@ -23,7 +22,6 @@ MAX_BYTES = 8 * 2**20
 MAX_PIXELS = 40_000_000  # 40 megapixels: more than phones take
 MAX_RATIO = 8
 MIN_SIDE = 16  # pixels: one cell
-THUMBNAIL = 192  # pixels, long side; the gallery shows half of them
 LONG_SIDE = 1024  # kept of an upload; networks see less
 MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write ten or so
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; within pixels there are 00 and D0 to D7
@@ -120,7 +118,7 @@ def read_upload(path: str | os.PathLike[str]) -> Picture:
     except Exception:  # a broken or hostile file may raise anything
         raise Refusal(english("refused.no_picture_file")) from None
     with opened:
-        _check_size(*opened.size)
+        check_size(*opened.size)
         if opened.format in ("JPEG", "MPO") and _scans(Path(path).read_bytes()) > MAX_SCANS:
             raise Refusal(english("refused.passes", most=MAX_SCANS))
         try:
@@ -130,7 +128,7 @@ def read_upload(path: str | os.PathLike[str]) -> Picture:
             raise Refusal(english("refused.damaged")) from None
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
     """Raises: Refusal: for a picture that is too large, too small or too narrow."""
     size = {"width": width, "height": height}
     if width * height > MAX_PIXELS:
@@ -152,89 +150,3 @@ def _scans(data: bytes) -> int:
             place += int.from_bytes(data[place : place + 2], "big")
         count += marker == b"\xda"
     return count
-
-
-@dataclass(frozen=True)
-class Example:
-    """One bundled picture: its entry in `examples.json`, read when it is opened.
-
-    pathology: the failure that it shows, one of `afa_viz.lab.FAILURES`, or "".
-    """
-
-    name: str
-    path: Path
-    mask_path: Path | None
-    labels: tuple[str, ...] | None
-    title: str
-    story: str
-    domain: str
-    pathology: str = ""
-
-    @property
-    def caption(self) -> str:
-        """For the gallery; says so where the picture is none of the training world."""
-        return texts()["side.photograph"].format(title=self.title) if self.domain == "photograph" else self.title
-
-    def thumbnail(self) -> Image.Image | str:
-        """For the gallery, which loads them all; the file itself where it can not be read: to open it is refused."""
-        try:
-            with Image.open(self.path) as image:
-                small = image.convert("RGB")
-        except (OSError, ValueError, SyntaxError):
-            return str(self.path)
-        small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-        return small
-
-    def source(self) -> Source:
-        """Of a program that is run in the folder of the source code."""
-        bundled = Path(__file__).parents[1] / "examples"
-        folder = "afa_viz/examples" if self.path.parent.resolve() == bundled.resolve() else self.path.parent.name
-        lines = (f'image = "{folder}/{self.path.name}"',)
-        if self.mask_path is None:
-            return Source(lines)
-        return Source(lines, f'np.asarray(Image.open("{folder}/{self.mask_path.name}"))', ("import numpy as np",))
-
-    def read(self) -> Picture:
-        """The picture with its truth. Raises: Refusal: if it can not be read."""
-        mask = None
-        try:
-            with Image.open(self.path) as opened:
-                image = np.asarray(opened.convert("RGB"))
-            if self.mask_path is not None:
-                with Image.open(self.mask_path) as opened:
-                    mask = np.asarray(opened)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise Refusal(english("refused.example_broken", name=self.name)) from error
-        return new_picture(image, mask, labels=self.labels, title=self.title, story=self.story, domain=self.domain)
-
-
-def read_examples(folder: Path) -> list[Example]:
-    """The entries of a folder's `examples.json`, in order; none where there is no such file.
-
-    Raises: Refusal: for a file that is no list of examples.
-    """
-    index = folder / "examples.json"
-    if not index.is_file():
-        return []
-    try:
-        return _examples(folder, json.loads(index.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Refusal(
-            f"{index.name} in {folder.name} is no list of examples ({type(error).__name__}); expected names and images."
-        ) from error
-
-
-def _examples(folder: Path, entries: list[dict[str, Any]]) -> list[Example]:
-    return [
-        Example(
-            name=entry["name"],
-            path=folder / entry["image"],
-            mask_path=folder / entry["mask"] if entry.get("mask") else None,
-            labels=tuple(entry["labels"]) if entry.get("labels") else None,
-            title=entry.get("title") or texts().get(f"example.{entry['name']}.title") or entry["name"],
-            story=entry.get("story") or texts().get(f"example.{entry['name']}.story") or "",
-            domain=entry.get("domain") or "sandbox",
-            pathology=entry.get("pathology") or "",
-        )
-        for entry in entries
-    ]

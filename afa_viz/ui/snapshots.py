@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_viz.model.card import Card, CheckpointError
+from afa_viz.structured_text import parse_json, read_text
 from afa_viz.training.records import HISTORY, LADDER, LOSSES, SNAPSHOTS, finite_number, ladder_history, read_metrics
 
 NAME = re.compile(r"iter_(\d{1,9})")
@@ -69,9 +69,7 @@ def read_history(folder: Path | None) -> list[Numbers]:
     try:
         path = folder / HISTORY
         published = path.exists()
-        rows = (
-            json.loads(path.read_text(encoding="utf-8")) if published else ladder_history(read_metrics(folder.parent))
-        )
+        rows = parse_json(read_text(path)) if published else ladder_history(read_metrics(folder.parent))
         kept = [{key: finite_number(row.get(key)) for key in ("iteration", *LADDER, *LOSSES)} for row in rows]
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         log.warning("the history of %s can not be read: %r", folder.parent.name, error)

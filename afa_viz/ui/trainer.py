@@ -22,6 +22,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from afa_viz.atomic_files import atomic_write
+from afa_viz.structured_text import parse_json, read_text
 from afa_viz.training.loop import LOG_EVERY
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.records import read_metrics
@@ -179,9 +181,8 @@ class Trainer:
             number = max(map(_number, self._folders()), default=0) + 1
             name = f"{order.preset}-{number:03d}"
             (self.folder / name).mkdir()
-            partial = self.folder / name / f"{ORDER}.partial"
-            partial.write_text(json.dumps(order.data()), encoding="utf-8")
-            os.replace(partial, self.folder / name / ORDER)
+            with atomic_write(self.folder / name / ORDER) as partial:
+                partial.write_text(json.dumps(order.data()), encoding="utf-8")
             self._launch(name, order, resume=False)
             return name
 
@@ -303,7 +304,7 @@ def _backbone(folder: Path | None) -> str | None:
     cards = [] if folder is None else list(Path(folder).glob("*.json"))
     for card in cards:
         try:
-            return str(json.loads(card.read_text(encoding="utf-8"))["backbone"])
+            return str(parse_json(read_text(card))["backbone"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None

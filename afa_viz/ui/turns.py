@@ -27,7 +27,7 @@ class Visitor:
         missed: model and settings that were changed while a picture was on its way.
     """
 
-    opening: float = 0
+    opening: int = 0
     change: int = 0
     running: int = 0
     picture: str | None = None
@@ -59,21 +59,16 @@ class Turns:
             return visitor
 
     def opening(
-        self, name: str, call: Callable[..., Iterable[tuple]], turn: Any, subject: Any, model: str, *settings: Any
+        self, name: str, call: Callable[..., Iterable[tuple]], subject: Any, model: str, *settings: Any
     ) -> Iterator[tuple]:
         """The outputs of `call(subject, model, *settings)` until a newer opening begins.
 
         One that is refused leaves the turn to the opening before it.
-
-        Args:
-            turn: a number that the browser gives, since questions may overtake each other on the way; None: the next.
         """
         visitor = self.of(name)
         with self._lock:
-            before, mine = visitor.opening, turn if isinstance(turn, (int, float)) else visitor.opening + 1
-            if not mine > before:
-                return
-            visitor.opening, done = mine, False
+            before, visitor.opening = visitor.opening, visitor.opening + 1
+            mine, done = visitor.opening, False
             visitor.running += 1
         try:
             while not done:

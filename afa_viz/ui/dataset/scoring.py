@@ -22,6 +22,7 @@ from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
 from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_scores
+from afa_viz.structured_text import parse_json, read_text
 from afa_viz.trace import Trace
 from afa_viz.ui.dataset.images import DataSet
 from afa_viz.ui.pictures import Refusal
@@ -34,7 +35,10 @@ SCORES_VERSION = "2"  # raise it when the same pictures would get other scores
 SAVE_EVERY = 20.0  # seconds
 REST = 1.0  # seconds without an explanation before the worker goes on
 NICENESS = 10
-TABLES_KEPT = 4
+FILE = "scores-{}.json"
+TABLES_KEPT = 4  # in memory
+FILES_KEPT = 50  # on the disk, those that were written last: each model under each settings has one
+MAX_TABLE = 2**28  # bytes of a file; ten thousand images have seven million
 
 log = logging.getLogger(__name__)
 
@@ -112,12 +116,21 @@ class Table:
                 partial.write_text(json.dumps(data, separators=(",", ":"), allow_nan=False), encoding="utf-8")
         except OSError as error:
             log.info("scores are not kept: %s", error)
+        _forget_oldest(self._path)
+
+
+def _forget_oldest(path: Path) -> None:
+    """Remove the files of scores beside one that were written longest ago, beyond those that are kept."""
+    with contextlib.suppress(OSError):
+        files = [(other.stat().st_mtime, other) for other in path.parent.glob(FILE.format("*")) if other != path]
+        for _, old in sorted(files)[: max(0, len(files) + 1 - FILES_KEPT)]:
+            old.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Score]:
     """What a file holds; nothing for one that is no table."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(read_text(path, MAX_TABLE))
         return {str(name): Score(_fractions(miou), {s: _fractions(by) for s, by in iou.items()})
                 for name, (miou, iou) in data.items()}  # fmt: skip
     except (OSError, ValueError, TypeError, AttributeError):
@@ -166,9 +179,10 @@ class Scorer:
 
     def table(self, model: str, config: ExplainConfig) -> Table:
         """The scores of a model under some settings, as far as they are known."""
+        config = _without_attention(config)
         checkpoint = self._session.registry.get(model).checkpoint_id
         text = repr((self._dataset.fingerprint, checkpoint, dataclasses.astuple(config), SCORES_VERSION))
-        name = f"scores-{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+        name = FILE.format(hashlib.sha256(text.encode()).hexdigest()[:24])
         with self._lock:
             if name not in self._tables:
                 self._tables[name] = Table(self._dataset.cache / name)
@@ -190,7 +204,7 @@ class Scorer:
                     return
                 raise Refusal(english("refused.scoring"))
             table.failure = ""
-            self._job = Job(model, config, table)
+            self._job = Job(model, _without_attention(config), table)
             self._thread = threading.Thread(target=self._work, args=(self._job,), daemon=True)
             self._thread.start()
 
@@ -264,3 +278,8 @@ class Scorer:
         if job.stop.is_set():
             raise Stopped
         return time.monotonic() - began
+
+
+def _without_attention(config: ExplainConfig) -> ExplainConfig:
+    """The settings without what no score needs."""
+    return dataclasses.replace(config, keep_attention="last_stage")

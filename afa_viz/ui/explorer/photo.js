@@ -5,6 +5,7 @@
 const photo = (() => {
   const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
   const SIDE = 1024; // pixels; the server keeps no more of a photograph, see pictures.py
+  const CLOSE = 40; // milliseconds
   const picker = document.querySelector("#afa-pick");
   let newest = null; // file that was chosen last; null: another picture was
   let labels = null; // that a photograph had which is brought again
@@ -71,16 +72,20 @@ const photo = (() => {
   picker?.addEventListener("click", (event) => { if (event.target.closest(".thumbnail-item")) another(); }, true);
   picker?.addEventListener("change", (event) => { if (event.target.type === "file") [newest] = event.target.files; }, true);
 
-  // Asked by gradio with the inputs of what opens a picture, the last of which is the number of its turn: questions may
-  // overtake each other on their way to the server.
-  let turns = 0;
-  window.afaOpened = (inputs) => [...inputs.slice(0, -1), ++turns];
+  // Asked by gradio with the inputs of what opens a picture, before they are sent. Questions that follow each other closely
+  // may overtake each other on their way: of these only the last one is asked, the others lose their first input.
+  let opened = 0;
+  window.afaOpened = async (inputs) => {
+    const mine = ++opened;
+    await new Promise((done) => { setTimeout(done, CLOSE); });
+    return mine === opened ? inputs : [null, ...inputs.slice(1)];
+  };
 
-  // The same of an upload that has arrived: file, labels, and more. Of one that was overtaken the file is taken away;
-  // labels are given where it is brought again.
+  // The same of a file that has arrived, with its labels where it is brought again. One that was overtaken while it came
+  // opens nothing.
   window.afaUploaded = ([file, , ...rest]) => {
     const fits = newest && file?.orig_name === newest.name && (file.size ?? newest.size) === newest.size;
-    return window.afaOpened([fits ? file : null, bringing ? labels : null, ...rest]);
+    return fits ? window.afaOpened([file, bringing ? labels : null, ...rest]) : [null, null, ...rest];
   };
 
   const mark = asked.get("photo");

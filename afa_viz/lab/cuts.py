@@ -1,0 +1,48 @@
+"""The best single cut through a CAM, among all that there are.
+
+Symbols: C foreground classes, H W pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from afa_viz.ops import pseudo_label
+
+FEWEST, MOST = 2, 9  # decimals of a threshold
+
+
+def iou_of(label: Tensor, target: Tensor, number: int) -> float:
+    """IoU of one class, pixels without truth left out; 0 where neither has it."""
+    known = target != pseudo_label.IGNORE
+    here, there = known & (label == number), known & (target == number)
+    return float((here & there).sum() / (here | there).sum().clamp_min(1))
+
+
+def best_cut(cam: Tensor, image_labels: Tensor, target: Tensor, label: int) -> tuple[str, float]:
+    """The threshold from 0 to 1 at which `pseudo_label.from_cam` gives a class its highest IoU, and that IoU.
+
+    What a cut marks only changes at the scores themselves: with these sorted, every cut there is is one place in a
+    running sum. Of the thresholds that give the highest IoU the one with the fewest decimals is named, at least two.
+
+    Args:
+        cam: (C, H, W). image_labels: (C,). target: (H, W) ground truth. label: 1..C, a class of the image.
+    """
+    drawn = pseudo_label.from_cam(cam[None], image_labels[None], 0.0)[0] == label
+    known = target != pseudo_label.IGNORE
+    scores, order = cam[label - 1][drawn & known].double().sort(descending=True)
+    hits = (target[drawn & known][order] == label).cumsum(0)
+    marked = torch.arange(1, len(scores) + 1)
+    iou = hits / (marked + int((known & (target == label)).sum()) - hits)
+    ends = torch.cat([scores, scores.new_zeros(1)])  # marked are those above the next lower score
+    iou[ends[:-1] == ends[1:]] = -1  # no cut lies between equal scores
+    place = int(iou.argmax()) if len(iou) and float(iou.max()) > 0 else -1
+    if place < 0:
+        return f"{1:.{FEWEST}f}", 0.0
+    low, high, best = float(ends[place + 1]), float(ends[place]), float(iou[place])
+    rounded = (
+        (round(value, digits), digits) for digits in range(FEWEST, MOST + 1) for value in (low, (low + high) / 2)
+    )
+    value, digits = next((v, n) for v, n in rounded if low <= float(cam.new_tensor(v)) < high)
+    return f"{value:.{digits}f}", best

@@ -1,0 +1,103 @@
+"""What an explanation will take of memory, from the sizes of grids and maps alone, before anything runs.
+
+Attention and affinity are counted exactly. Maps and the network's activations are rules of thumb that were measured
+with MiT-B0, MiT-B1 and PVT-v2-B1 at 512 to 1536 pixels: within a quarter of what the process takes.
+
+Symbols: C foreground classes, H W pixels, N cells at stride 16.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from afa_viz.config import ExplainConfig
+from afa_viz.ops.affinity import token_grid
+from afa_viz.ops.banded_walk import suits_band
+
+if TYPE_CHECKING:
+    from afa_viz.model.afa import AFA
+
+FLOAT = 4  # bytes
+LARGE = 2**30  # bytes: more than this is worth a word
+ACTIVATIONS = 4.4  # of the widest layer of the first stage, as many are held at a time
+MAPS = 4  # class maps at image size that are held while one is made
+NEIGHBOURS = 64  # floats a pixel of the image that PAR runs on: its kernel and what it is made from
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes: `attention` of the blocks that are kept, `trace` in all once it is made, `peak` while it is made."""
+
+    attention: int
+    trace: int
+    peak: int
+
+    def __str__(self) -> str:
+        return f"{self.peak / 2**30:.1f} GB"
+
+
+def memory_of(model: AFA, size: tuple[int, int], config: ExplainConfig) -> Memory:
+    """What `explain` takes for an image.
+
+    Args:
+        model: whose encoder says how many heads, queries and keys there are.
+        size: (H, W) in pixels, as it is explained: see `inputs.fit_size`.
+    """
+    height, width = size
+    pixels, cells = height * width, token_grid(height, width)
+    shapes = model.encoder.attention_shapes(height, width)
+    last = shapes[-1][0]
+    kept = [shape for shape in shapes if config.keep_attention == "all" or shape[0] == last]
+    attention = FLOAT * sum(heads * queries * keys for _, heads, queries, keys in kept)
+    affinity = FLOAT * (cells[0] * cells[1]) ** 2
+    maps = FLOAT * pixels * model.num_fg_classes
+    largest = max((1.0, *config.scales)) ** 2
+    stages = (
+        FLOAT * ACTIVATIONS * _widest(model) * pixels / 16 * largest + MAPS * maps,  # the CAM; a token has 4 x 4 pixels
+        affinity * (1 if suits_band(cells, config.radius) else 3),  # the affinity, and the walk's transitions
+        FLOAT * NEIGHBOURS * pixels / config.par_downscale**2 + MAPS * maps,  # PAR
+    )
+    trace = attention + affinity + maps
+    return Memory(attention, trace, round(trace + max(stages)))
+
+
+def _widest(model: AFA) -> int:
+    """Channels of the widest layer of the first stage, in the middle of a block's MLP."""
+    return max(layer.out_features for layer in model.encoder.stage(0)[0].modules() if isinstance(layer, nn.Linear))
+
+
+def sentence_about(model: AFA, size: tuple[int, int], config: ExplainConfig) -> str:
+    """What a large explanation will take, and what would take less; "" for one that is not `LARGE`."""
+    needed = memory_of(model, size, config)
+    if needed.peak < LARGE:
+        return ""
+    others = {}
+    if config.keep_attention == "all":
+        others["keep_attention=last_stage"] = memory_of(model, size, replace(config, keep_attention="last_stage"))
+    if max(size) > 512:
+        small = (max(16, size[0] * 512 // max(size)), max(16, size[1] * 512 // max(size)))
+        others["long_side=512"] = memory_of(model, small, config)
+    less = ", ".join(f"{other} with {setting}" for setting, other in others.items())
+    free = free_memory()
+    short = f", but only {free / 2**30:.1f} GB are free" if free is not None and free < needed.peak else ""
+    return f"{size[1]} x {size[0]} pixels take about {needed} of memory{short}" + (f"; {less}." if less else ".")
+
+
+def free_memory() -> int | None:
+    """Bytes that this process may still take; None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        values = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines)}
+        free = values["MemAvailable"] + values["SwapFree"]
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+    container = Path("/sys/fs/cgroup")
+    try:
+        most, used = (int((container / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
+        return min(free, max(0, most - used))
+    except (OSError, ValueError):  # "max", or none
+        return free
