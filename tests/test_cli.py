@@ -160,7 +160,18 @@ def test_explain_writes_a_folder_an_image(folder, capsys):
     assert "one: cat, dog; " in shown.out + shown.err
     names = {path.name for path in (out / "one").iterdir()}
     assert names == {path.name for path in (out / "two").iterdir()}
-    stages = {"strip", "image", "attention", "heads", "affinity_raw", "affinity", "regions", "pseudo_label", "seg"}
+    stages = {
+        "strip",
+        "image",
+        "attention",
+        "heads",
+        "affinity_raw",
+        "affinity",
+        "affinity_label",
+        "regions",
+        "pseudo_label",
+        "seg",
+    }
     stages |= {"cam_cat", "cam_dog"}
     stages |= {f"{stage}_{name}" for stage in ("cam_rw", "cam_par") for name in ("background", "cat", "dog")}
     assert names == {f"{stage}.png" for stage in stages} | {"trace.npz", "report.html"}
