@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,11 +228,17 @@ class Trace:
                 f"{Path(path).name} is not a trace of this version ({reason}); expected a file written by Trace.save."
             ) from error
 
-    def report(self, path: str | os.PathLike[str]) -> Path:
-        """Write one self-contained HTML page with every stage; it opens without a network. Returns its path."""
+    def report(
+        self, path: str | os.PathLike[str], language: str = "en", names: Mapping[str, str] | None = None
+    ) -> Path:
+        """Write one self-contained HTML page with every stage; it opens without a network. Returns its path.
+
+        Args:
+            language: of its words, "en" or "ko". names: what classes are called in it; others keep their names.
+        """
         from afa_viz.figures.report import write_report  # the one lazy step up: docs/decisions/002-trace-report.md
 
-        return write_report(self, path)
+        return write_report(self, path, language, names)
 
 
 def _shape(tensor: Tensor) -> str:

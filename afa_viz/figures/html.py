@@ -1,6 +1,6 @@
 """Parts of a self-contained page: pictures as data URIs, figures with captions, tables, charts, frame players.
 
-Every function returns HTML text; what comes from outside is escaped here.
+Every function returns HTML text; what comes from outside is escaped here, and said in the language of the page.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from PIL import Image
 
 from afa_viz.figures import colour
 from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import number, percent
+from afa_viz.figures.lettering import direction, number, percent
 from afa_viz.figures.maps import Limits
 from afa_viz.figures.strip import ARROWS, PLACES, Panel
+from afa_viz.figures.words import say
 
 LONG_SIDE = 384  # pixels of a picture in the page; larger ones are scaled down
 SMALL_SIDE = 220  # of a picture in the pipeline and in the grids of heads
@@ -61,7 +62,13 @@ def heat_uri(values: Any, limits: Limits, side: int = 192) -> str:
 
 def text(*sentences: str) -> str:
     """Paragraphs; the sentences are HTML already."""
-    return "".join(f"<p>{sentence}</p>" for sentence in sentences)
+    return "".join(f"<p>{say(sentence)}</p>" for sentence in sentences)
+
+
+def key(**kinds: str) -> str:
+    """What colours mean: words by the class of their swatch in the style sheet."""
+    swatches = (f'<span class="key {kind}"></span>{say(words)}' for kind, words in kinds.items())
+    return f"<p>{''.join(swatches)}</p>"
 
 
 def equation(content: str) -> str:
@@ -72,7 +79,7 @@ def equation(content: str) -> str:
 def ramp(limits: Limits) -> str:
     """The colour scale with its numbers."""
     low, high = (number(value) for value in limits)
-    label = escape(f"colours from {low} (dark) to {high} (bright)")
+    label = escape(say(f"colours from {low} (dark) to {high} (bright)"))
     return f'<div class="ramp" role="img" aria-label="{label}"><span>{low}</span><i></i><span>{high}</span></div>'
 
 
@@ -88,8 +95,8 @@ def figure(
     """A picture with its caption and, where colours are numbers, their scale; see `picture_uri`."""
     scale = ramp(limits) if limits else ""
     return (
-        f'<figure><img src="{picture_uri(picture, side, full)}" alt="{escape(alt)}">{scale}'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f'<figure><img src="{picture_uri(picture, side, full)}" alt="{escape(say(alt))}">{scale}'
+        f"<figcaption>{escape(say(caption))}</figcaption></figure>"
     )
 
 
@@ -109,13 +116,13 @@ def pipeline(panels: Sequence[Panel]) -> str:
             if before == panel.stage and not by_stage[after].left_out
         )
         notes = "".join(
-            f"<strong>{escape(note)}</strong>" if k == 0 and panel.scored else f"<span>{escape(note)}</span>"
+            f"<strong>{escape(say(note))}</strong>" if k == 0 and panel.scored else f"<span>{escape(say(note))}</span>"
             for k, note in enumerate(panel.notes)
         )
-        alt = escape(f"{panel.title} over the photograph" if panel.limits else panel.title)
+        alt = escape(say(f"{panel.title} over the photograph" if panel.limits else panel.title))
         row, column = PLACES[panel.stage]
         items.append(
-            f'<li style="grid-area: {row + 1} / {column + 1}"><h3>{escape(panel.title)}</h3><div class="shot">'
+            f'<li style="grid-area: {row + 1} / {column + 1}"><h3>{escape(say(panel.title))}</h3><div class="shot">'
             f'<img src="{picture_uri(panel.picture, SMALL_SIDE)}" alt="{alt}">{arrows}</div>'
             f"{ramp(panel.limits) if panel.limits else ''}<p>{notes}</p></li>"
         )
@@ -129,20 +136,21 @@ def _arrow(before: str, after: Panel) -> str:
     if PLACES[before][0] != PLACES[after.stage][0]:
         return '<span class="fork" aria-hidden="true"></span>'
     change = after.change
-    kind = "" if change is None or change == 0 else " better" if change > 0 else " worse"
+    kind = "" if change is None else {1: " better", -1: " worse", 0: ""}[direction(change)]
     text = "" if change is None else percent(change, signed=True)
     return f'<span class="arrow{kind}"><i aria-hidden="true"></i>{text}</span>'
 
 
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table; the first cell of a row is its heading."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    head = "".join(f'<th scope="col">{escape(say(cell))}</th>' for cell in header)
     body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
+        f'<tr><th scope="row">{escape(say(row[0]))}</th>'
+        f"{''.join(f'<td>{escape(say(cell))}</td>' for cell in row[1:])}</tr>"
         for row in rows
     )
     return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
+        f'<div class="scroll"><table><caption>{escape(say(caption))}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -155,6 +163,7 @@ def player(title: str, frames: Sequence[Any], names: Sequence[str], limits: Limi
         cells: enlarge the pixels sharply.
         shown: the frame to begin with.
     """
+    title, names = say(title), [say(name) for name in names]
     images = "".join(
         f'<img src="{heat_uri(frame, limits)}" alt="{escape(f"{title}: {name}")}"{"" if i == shown else " hidden"}>'
         for i, (frame, name) in enumerate(zip(frames, names, strict=True))
@@ -163,7 +172,7 @@ def player(title: str, frames: Sequence[Any], names: Sequence[str], limits: Limi
     return (
         f'<figure class="player" data-names="{escape("|".join(names))}"><div class="stack{" cells" if cells else ""}">'
         f'{images}</div>{ramp(limits)}<figcaption>{escape(title)}</figcaption><div class="controls">'
-        f'<button type="button" aria-label="Play {escape(title)}">Play</button>'
+        f'<button type="button" aria-label="{escape(say("Play"))}: {escape(title)}">{escape(say("Play"))}</button>'
         f'<input type="range" min="0" max="{last}" value="{shown}" aria-label="{escape(title)}">'
         f"<output>{escape(names[shown])}</output></div></figure>"
     )
@@ -171,6 +180,7 @@ def player(title: str, frames: Sequence[Any], names: Sequence[str], limits: Limi
 
 def bars(title: str, groups: Sequence[tuple[str, Sequence[float]]]) -> str:
     """Signed numbers as bars around a zero line, in named groups, with the number at each bar."""
+    title, groups = say(title), [(say(name), group) for name, group in groups]
     values = [value for _, group in groups for value in group]
     limit = max([abs(value) for value in values] + [1e-12])
     width, half, step, gap = 26, 70, 42, 24
@@ -183,16 +193,16 @@ def bars(title: str, groups: Sequence[tuple[str, Sequence[float]]]) -> str:
             height = abs(value) / limit * half
             top = middle - height if value >= 0 else middle
             text_y = top - 4 if value >= 0 else top + height + 12
+            head = escape(f"{name}, {say(f'head {i + 1}')}")
             parts.append(
                 f'<rect class="{"plus" if value >= 0 else "minus"}" x="{x}" y="{top:.1f}" width="{width}" '
-                f'height="{max(height, 0.5):.1f}"><title>{escape(name)}, head {i + 1}: {number(value)}</title></rect>'
+                f'height="{max(height, 0.5):.1f}"><title>{head}: {number(value)}</title></rect>'
                 f'<text x="{x + width / 2}" y="{text_y:.1f}">{value:.2g}</text>'.replace(">-", ">−")
                 + f'<text class="quiet" x="{x + width / 2}" y="{middle + below:.0f}">{i + 1}</text>'
             )
             x += step
-        parts.append(
-            f'<text x="{(start + x - step + width) / 2}" y="{middle + below + 18:.0f}">{escape(name)}, head</text>'
-        )
+        heads = escape(f"{name}, {say('head')}")
+        parts.append(f'<text x="{(start + x - step + width) / 2}" y="{middle + below + 18:.0f}">{heads}</text>')
         x += gap
     total, tall = x - gap + 10, round(middle + below + 26)
     listed = "; ".join(f"{name}: {', '.join(number(value) for value in group)}" for name, group in groups)
@@ -206,6 +216,7 @@ def bars(title: str, groups: Sequence[tuple[str, Sequence[float]]]) -> str:
 
 def histogram(title: str, shares: Sequence[float], low: float, high: float) -> str:
     """Shares of pixels by score from 0 to 1, square-root height, with two cut lines that a script may move."""
+    title = say(title)
     left, right, base, tall = 14, 286, 150, 118
     peak = max([*shares, 1e-12]) ** 0.5
     width = (right - left) / len(shares)
@@ -227,7 +238,7 @@ def histogram(title: str, shares: Sequence[float], low: float, high: float) -> s
             ("high", high, "β<tspan dy='3'>h</tspan>"),
         )
     )
-    label = f"{title}; lower cut at {number(low)}, upper cut at {number(high)}"
+    label = f"{title}; {say(f'lower cut at {number(low)}, upper cut at {number(high)}')}"
     return (
         f'<figure><svg role="img" viewBox="0 0 300 172" aria-label="{escape(label)}">{boxes}'
         f'<line x1="{left}" x2="{right}" y1="{base}" y2="{base}"/>{ticks}{cuts}</svg>'

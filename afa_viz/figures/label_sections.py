@@ -12,6 +12,7 @@ from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, html, maps, stages
 from afa_viz.figures.lettering import percent
+from afa_viz.figures.words import say
 from afa_viz.ops import par as par_op
 from afa_viz.ops import random_walk
 from afa_viz.steps import par_steps, walk_steps
@@ -111,21 +112,20 @@ def regions(trace: Trace) -> str:
     )
     grey = html.grey_uri(np.rint(np.asarray(strongest) * 255), side=256)
     sliders = "".join(
-        f'<div class="controls"><label for="cut-{name}">β {name}</label><input class="{name}" id="cut-{name}" '
-        f'type="range" min="0" max="1" step="0.01" value="{value}"></div>'
+        f'<div class="controls"><label for="cut-{name}">{say(f"β {name}")}</label>'
+        f'<input class="{name}" id="cut-{name}" type="range" min="0" max="1" step="0.01" value="{value}"></div>'
         for name, value in (("low", low), ("high", high))
     )
     cutter = (
         f'<figure class="cutter"><div class="stack"><img src="{grey}" alt="" hidden>'
-        '<canvas role="img" aria-label="The CAM cut by the two thresholds"></canvas></div>'
-        f'{sliders}<output class="quiet">Needs JavaScript.</output>'
-        "<figcaption>Try it: the CAM alone, before walk and PAR, cut by two thresholds.</figcaption></figure>"
+        f'<canvas role="img" aria-label="{say("The CAM cut by the two thresholds")}"></canvas></div>'
+        f'{sliders}<output class="quiet">{say("Needs JavaScript.")}</output>'
+        f"<figcaption>{say('Try it: the CAM alone, before walk and PAR, cut by two thresholds.')}</figcaption></figure>"
     )
     alt = (
         "Regions: " + ", ".join(f"{region} {percent(share)}" for region, share in shares["pseudo_label"].items()) + "."
     )
-    caption = '<p><span class="key fg"></span>foreground<span class="key bg"></span>background'
-    caption += '<span class="key un"></span>uncertain</p>'
+    caption = html.key(fg="foreground", bg="background", un="uncertain")
     return (
         html.text(
             f"The walk and PAR run twice, with a low background score β<sub>l</sub>&nbsp;=&nbsp;{low:g} and a high one "
@@ -188,10 +188,9 @@ def seg(trace: Trace) -> str:
         caption = f"Prediction against PAR: {count['gained']:,} pixels gained, {count['lost']:,} lost."
         figures.append(html.figure(stages.target(trace), "Ground truth.", "Ground truth; hatched: does not count."))
         figures.append(html.figure(stages.label_change(trace, before, trace.seg), caption, caption))
-        key = (
-            '<p><span class="key gained"></span>gained (right only now)<span class="key lost"></span>lost (right only '
-            'before)<span class="key changed"></span>wrong both times</p>'
-        )
+        key = html.key(
+            gained="gained (right only now)", lost="lost (right only before)", changed="wrong both times"
+        )  # fmt: skip
     return (
         html.text(
             "The decoder, trained on labels of many images, reads the features of all four stages. It needs no "
@@ -220,5 +219,5 @@ def settings(trace: Trace) -> str:
         'trace.report("report.html")'
     )
     return html.table("Settings of this trace", ["setting", "value", "published, where it differs"], rows) + (
-        f"<p>The same in Python:</p><pre><code>{escape(code)}</code></pre>"
+        f"<p>{say('The same in Python:')}</p><pre><code>{escape(code)}</code></pre>"
     )

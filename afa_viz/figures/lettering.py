@@ -10,17 +10,45 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from afa_viz.figures.words import language, say
+
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 
-@cache
+# Letters of other languages that systems bring: regular and bold file, and which font of a collection
+FILES = {
+    "ko": (
+        ("NanumGothic.ttf", "NanumGothicBold.ttf", 0), ("NotoSansKR-Regular.ttf", "NotoSansKR-Bold.ttf", 0),
+        ("NotoSansKR-Regular.otf", "NotoSansKR-Bold.otf", 0), ("NotoSansCJK-Regular.ttc", "NotoSansCJK-Bold.ttc", 1),
+        ("malgun.ttf", "malgunbd.ttf", 0), ("AppleSDGothicNeo.ttc", "AppleSDGothicNeo.ttc", 0),
+        ("AppleGothic.ttf", "AppleGothic.ttf", 0), ("UnDotum.ttf", "UnDotumBold.ttf", 0),
+    ),
+}  # fmt: skip
+
+
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans (it comes with matplotlib) at a size in pixels."""
+    """A font at a size in pixels: DejaVu Sans, which comes with matplotlib, or one of the system for its language."""
+    return _font(size, bold, language())
+
+
+@cache
+def _font(size: int, bold: bool, code: str) -> ImageFont.FreeTypeFont:
     import matplotlib
 
+    for *files, index in FILES.get(code, ()):
+        try:
+            return ImageFont.truetype(files[bold], size, index)
+        except OSError:
+            continue
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     return ImageFont.truetype(folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"), size)
+
+
+def written(words: str) -> str:
+    """`say` for words in a picture: in English where no font of the system has the letters."""
+    is_ours = language() in FILES and font(16).getname()[0] == "DejaVu Sans"
+    return words if is_ours else say(words)
 
 
 def number(value: float) -> str:
@@ -29,11 +57,16 @@ def number(value: float) -> str:
 
 
 def percent(share: float | None, signed: bool = False) -> str:
-    """0.123 -> "12.3 %"; "–" where it is not known. Signed: "+12.3"."""
+    """0.123 -> "12.3 %"; "–" where it is not known. Signed: "+12.3", and "0.0" for what rounds to it."""
     if share is None or share != share:
         return "–"
     text = f"{100 * share:+.1f}" if signed else f"{100 * share:.1f} %"
-    return text.replace("-", "−")
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def direction(change: float) -> int:
+    """1 or -1 for a change that `percent` shows as one, else 0."""
+    return 0 if percent(change, signed=True) == "0.0" else 1 if change > 0 else -1
 
 
 def fitting(text: str, width: float, size: int, bold: bool = False) -> ImageFont.FreeTypeFont:

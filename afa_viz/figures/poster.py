@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from afa_viz.figures import colour
 from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import fitting, font
+from afa_viz.figures.lettering import fitting, font, written
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.strip import LIGHT, Theme, strip
 from afa_viz.trace import Trace
@@ -35,9 +35,9 @@ def poster(
     names = ", ".join(trace.class_names[i] for i in trace.present) or "no class"
     sheet = Image.new("RGB", (body.width, body.height + 108), theme.paper)
     pen = ImageDraw.Draw(sheet)
-    heading = title or names
+    heading = written(title or names)
     pen.text((MARGIN, 34), heading, theme.ink, fitting(heading, body.width - 2 * MARGIN, 24, bold=True), "lm")
-    line = facts(trace)
+    line = written(facts(trace))
     pen.text((MARGIN, 60), line, theme.quiet, fitting(line, body.width - 2 * MARGIN, 14), "lm")
     sheet.paste(body, (0, 72))
     _legend(sheet, pen, 72 + body.height + 10, theme, swatches(trace))
@@ -52,7 +52,7 @@ def facts(trace: Trace) -> str:
     source = "given" if trace.labels_given else "predicted"
     names = ", ".join(trace.class_names[i] for i in trace.present) or "none"
     return (
-        f"Image labels {source}: {names}.  βₗ {config.bkg_score_low:g}, βₕ {config.bkg_score_high:g};  "
+        f"Image labels {source}: {names}.  low β {config.bkg_score_low:g}, high β {config.bkg_score_high:g};  "
         f"{walk if config.use_walk else 'no walk'};  {par if config.use_par else 'no PAR'}.  "
         f"Checkpoint {trace.checkpoint_id[:12] or 'without a name'}."
     )
@@ -75,7 +75,8 @@ def swatches(trace: Trace) -> list[Swatch]:
 
 def _legend(sheet: Image.Image, pen: ImageDraw.ImageDraw, top: int, theme: Theme, rows: list[Swatch]) -> None:
     letters, left = font(14), MARGIN
-    for words, picture in rows:
+    for english, picture in rows:
+        words = written(english)
         width = SIDE + 8 + round(letters.getlength(words)) + 22
         if left + width > sheet.width:
             return  # more classes than the width has room for: the pictures carry their names too

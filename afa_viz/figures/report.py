@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from importlib import resources
@@ -13,15 +14,34 @@ import afa_viz
 from afa_viz.atomic_files import atomic_write
 from afa_viz.figures import colour, html
 from afa_viz.figures.sections import sections
+from afa_viz.figures.words import ENGLISH, language, say, spoken
 from afa_viz.trace import Trace
 
 TEMPLATE = "report.html"
+FOOTER = (
+    "Written by AFA Viz {version}. The method is AFA: Ru, Zhan, Yu, Du, “Learning Affinity from Attention: End-to-End "
+    "Weakly-Supervised Semantic Segmentation with Transformers”, CVPR 2022. Everything on this page is inside this "
+    "file."
+)
+SCRIPT_WORDS = {
+    "stages": "Stages",
+    "play": "Play",
+    "pause": "Pause",
+    "cut": "β low %low, β high %high: foreground %foreground, background %background, uncertain %uncertain",
+}
 
 
-def write_report(trace: Trace, path: str | os.PathLike[str]) -> Path:
-    """Write the page, whole or not at all; it opens without a network. Returns its path."""
+def write_report(
+    trace: Trace, path: str | os.PathLike[str], language: str = ENGLISH, names: Mapping[str, str] | None = None
+) -> Path:
+    """Write the page, whole or not at all; it opens without a network. Returns its path.
+
+    Args:
+        language, names: of its words, see `words.spoken`.
+    """
     path = Path(path)
-    text = page(trace)
+    with spoken(language, names):
+        text = page(trace)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -40,19 +60,23 @@ def page(trace: Trace) -> str:
     height, width = trace.image.shape[:2]
     source = "given with the image" if trace.labels_given else "predicted by the classifier"
     return _template().substitute(
-        title=escape(f"How an image label became a mask: {', '.join(names) or 'no class'}"),
+        language=language(),
+        title=escape(say(f"How an image label became a mask: {', '.join(names) or 'no class'}")),
         lead=escape(
-            f"{width} × {height} pixels, a grid of {trace.grid[0]} × {trace.grid[1]} cells. Image labels {source}. "
-            f"Checkpoint {trace.checkpoint_id or 'without a name'}."
+            say(
+                f"{width} × {height} pixels, a grid of {trace.grid[0]} × {trace.grid[1]} cells. Image labels {source}. "
+                f"Checkpoint {trace.checkpoint_id or 'without a name'}."
+            )
         ),
+        **{name: escape(say(words)) for name, words in SCRIPT_WORDS.items()},
+        footer=say(FOOTER.format(version=afa_viz.__version__)),
         photo=html.picture_uri(colour.grey(trace.image)),
         width=width,
         height=height,
         ramp=html.ramp_css(),
-        contents="".join(f'<li><a href="#{key}">{title}</a></li>' for key, title, _ in parts),
+        contents="".join(f'<li><a href="#{key}">{say(title)}</a></li>' for key, title, _ in parts),
         sections="\n".join(
-            f'<section id="{key}"><h2><b>{i}</b>{title}</h2>{body}</section>'
+            f'<section id="{key}"><h2><b>{i}</b>{say(title)}</h2>{body}</section>'
             for i, (key, title, body) in enumerate(parts)
         ),
-        version=afa_viz.__version__,
     )

@@ -13,6 +13,7 @@ from afa_viz import stage_scores as scores
 from afa_viz.figures import colour, html, label_sections, maps, stages, strip
 from afa_viz.figures.lettering import number, percent
 from afa_viz.figures.maps import Cell
+from afa_viz.figures.words import say
 from afa_viz.ops.affinity import asymmetry
 from afa_viz.ops.cam import EPS
 from afa_viz.trace import NOT_KEPT, Trace
@@ -156,7 +157,7 @@ def _attention(trace: Trace, cell: Cell) -> str:
             )
             for head, caption in enumerate(captions)
         ]
-        sheets.append(f"<h3>Block {block + 1} of {blocks}</h3>" + html.grid(figures, small=True))
+        sheets.append(f"<h3>{say(f'Block {block + 1} of {blocks}')}</h3>" + html.grid(figures, small=True))
     return (
         html.text(
             "In every block each cell asks all others a question: its query is compared with their keys, and a softmax "

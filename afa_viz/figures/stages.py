@@ -14,7 +14,7 @@ from torch import Tensor
 
 from afa_viz.figures import colour, maps
 from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import contact_sheet, number, write_inside
+from afa_viz.figures.lettering import contact_sheet, number, write_inside, written
 from afa_viz.figures.maps import Cell, Limits
 from afa_viz.trace import Trace
 
@@ -109,7 +109,7 @@ def labels_over_image(trace: Trace, label: Any, names: bool = True, alpha: float
     for found in np.unique(numbers):
         where = numbers == found
         if 0 < found < len(trace.class_names) and where.mean() >= NAME_SHARE:
-            texts.append((trace.class_names[found], _inner_point(where)))
+            texts.append((written(trace.class_names[found]), _inner_point(where)))
     return write_inside(picture, texts, max(11, min(numbers.shape) // 16))
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from afa_viz.figures import colour, maps, stages
 from afa_viz.figures.colour import Colour, Picture
-from afa_viz.figures.lettering import fit, fitting, font, number, percent
+from afa_viz.figures.lettering import direction, fit, fitting, font, number, percent, written
 from afa_viz.figures.maps import Cell, Limits
 from afa_viz.stage_scores import (
     StageScore,
@@ -206,7 +206,7 @@ def draw(row: list[Panel], side: int = 240, theme: Theme = LIGHT) -> Picture:
     head, foot = round(big * 1.9), round(small * 1.45) * (1 + max(len(p.notes) for p in row)) + 6
     margin = gap // 3
     line = head + height + foot + gap // 2
-    legend = f"{CHANGES} {COLOURS}" if any(panel.change is not None for panel in row) else COLOURS
+    legend = written(f"{CHANGES} {COLOURS}" if any(panel.change is not None for panel in row) else COLOURS)
     full = COLUMNS * slot + (COLUMNS - 1) * gap + 2 * margin
     sheet = Image.new("RGB", (full, ROWS * line - gap // 2 + 2 * margin + 2 * small), theme.paper)
     pen = ImageDraw.Draw(sheet)
@@ -218,8 +218,9 @@ def draw(row: list[Panel], side: int = 240, theme: Theme = LIGHT) -> Picture:
 
     for stage, tile in tiles.items():
         panel, (left, top) = by_stage[stage], corner(stage)
-        letters = fitting(panel.title, slot + gap / 6, big, bold=True)
-        pen.text((left, top - head / 2), panel.title, theme.ink, letters, "lm")
+        title = written(panel.title)
+        letters = fitting(title, slot + gap / 6, big, bold=True)
+        pen.text((left, top - head / 2), title, theme.ink, letters, "lm")
         sheet.paste(tile, (left, top))
         pen.rectangle((left - 1, top - 1, left + width, top + height), outline=theme.quiet)
         _notes(sheet, pen, panel, left, top + height + 4, slot, small, theme)
@@ -262,7 +263,7 @@ def _notes(
         pen.text((left, top + step / 2), low, theme.quiet, letters, "lm")
         pen.text((left + width, top + step / 2), high, theme.quiet, letters, "rm")
         top += step
-    for i, note in enumerate(panel.notes):
+    for i, note in enumerate(map(written, panel.notes)):
         strong = i == 0 and panel.scored
         letters = fitting(note, width, size, bold=strong)
         ink = theme.ink if strong else theme.quiet
@@ -274,7 +275,7 @@ def _arrow(pen: ImageDraw.ImageDraw, start: int, end: int, middle: int, after: P
     tip = max(5, size // 2)
     ink = theme.quiet
     if after.change is not None:
-        ink = theme.better if after.change > 0 else theme.worse if after.change < 0 else theme.quiet
+        ink = {1: theme.better, -1: theme.worse, 0: theme.quiet}[direction(after.change)]
         text = percent(after.change, signed=True)
         letters = fitting(text, end - start - 4, size, bold=True)
         pen.text(((start + end) / 2 + 2, middle + tip + size * 0.8), text, ink, letters, "mm")

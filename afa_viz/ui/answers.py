@@ -13,6 +13,7 @@ from PIL import Image
 from afa_viz.atomic_files import atomic_write
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.poster import poster
+from afa_viz.figures.words import spoken
 from afa_viz.trace import Trace
 from afa_viz.ui import compare, lab, link, payload, payload_attention
 from afa_viz.ui.cache import SingleFlightCache
@@ -22,7 +23,7 @@ from afa_viz.ui.pictures import Refusal
 from afa_viz.ui.session import Request, Session
 from afa_viz.ui.snippet import Look, snippet
 from afa_viz.ui.temporary import own_folder
-from afa_viz.ui.words import english
+from afa_viz.ui.words import ENGLISH, english, languages, names
 
 PAYLOAD_BYTES = 48 * 2**20  # all examples with attention and affinity take 8; full after minutes, not after an hour
 KINDS = ("png", "npz", "html")  # of files to download
@@ -159,10 +160,17 @@ class Answers:
         return payload.to_json(lab.verdict(trace, asked["step"], asked["answer"], asked["label"], pathology))
 
     def export_file(self, asked: dict) -> str:
-        """Write a file of one of the `KINDS`; path on the server and a name for the file."""
+        """Write a file of one of the `KINDS`; path on the server and a name for the file.
+
+        `asked["language"]`: of its words, where it has any.
+        """
         (request, trace), kind = self._found(asked), asked["kind"]
         label, cell = self._view(asked, trace) if kind == "png" else (None, None)
-        return json.dumps({"path": self.write(request, trace, kind, label, cell), "name": f"afa-viz.{kind}"})
+        language = asked.get("language", ENGLISH)
+        if language not in languages():
+            raise KeyError("language")
+        path = self.write(request, trace, kind, label, cell, language)
+        return json.dumps({"path": path, "name": f"afa-viz.{kind}"})
 
     def python_code(self, asked: dict) -> str:
         """The program that makes the present view: key, tab, label, cell, block, and head, -1 for the mean of all.
@@ -196,23 +204,30 @@ class Answers:
         return label, (cell[0], cell[1])
 
     def write(
-        self, request: Request, trace: Trace, kind: str, label: int | None = None, cell: Cell | None = None
+        self,
+        request: Request,
+        trace: Trace,
+        kind: str,
+        label: int | None = None,
+        cell: Cell | None = None,
+        language: str = ENGLISH,
     ) -> str:
         """Path of a file, written if it is not there.
 
         Args:
             kind: of `KINDS`: "html" the report, "npz" all arrays, "png" the chain as one picture.
             label, cell: of the picture; None: the main class and its strongest cell.
+            language: of report and picture.
         Raises: KeyError: for another kind. Refusal: if it can not be written, or too many others wait for theirs.
         """
         writers: dict[str, Callable] = {
-            "html": trace.report,
+            "html": lambda path: trace.report(path, language, names(language)),
             "npz": trace.save,
-            "png": lambda path: self._write_picture(request, trace, path, label, cell),
+            "png": lambda path: self._write_picture(request, trace, path, label, cell, language),
         }
         write = writers[kind]
         view = "" if label is None and cell is None else f"-{label}-{'-'.join(map(str, cell or ()))}"
-        name = f"{request.key}{view}.{kind}"
+        name = f"{request.key}{view}{'' if kind == 'npz' else f'-{language}'}.{kind}"
         try:
             path = self.exports.find(name)
             if path is None:
@@ -223,8 +238,11 @@ class Answers:
             raise Refusal(english("refused.no_room_for_file")) from error
         return str(path)
 
-    def _write_picture(self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None) -> None:
-        picture = Image.fromarray(poster(trace, label, cell, self._session.picture(request.picture).title))
+    def _write_picture(
+        self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None, language: str
+    ) -> None:
+        with spoken(language, names(language)):
+            picture = Image.fromarray(poster(trace, label, cell, self._session.picture(request.picture).title))
         with atomic_write(path) as partial:
             picture.save(partial, format="PNG", compress_level=1)
 

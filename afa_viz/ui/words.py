@@ -34,8 +34,10 @@ def languages() -> tuple[str, ...]:
 
 
 def english(key: str, **places: object) -> str:
-    """A sentence as the server says it, its places filled in. The browser says it again in the page's language."""
-    return texts()[key].format(**places)
+    """A sentence as the server says it, its places filled in, whole numbers grouped. The browser says it again in the
+    page's language."""
+    grouped = {name: f"{place:,}" if type(place) is int else place for name, place in places.items()}
+    return texts()[key].format(**grouped)
 
 
 def said() -> dict[str, str]:
@@ -46,6 +48,16 @@ def said() -> dict[str, str]:
 def translations() -> dict[str, dict[str, str]]:
     """All texts of the other languages."""
     return {language: texts(language) for language in languages()[1:]}
+
+
+def names(language: str) -> dict[str, str]:
+    """What classes and pictures are called in a language, by their English names."""
+    own = {} if language == ENGLISH else texts(language)
+    titled = (key for key in own if key.startswith("example.") and key.endswith(".title") or key == "side.own_title")
+    return {
+        **{key.removeprefix(CLASS): word for key, word in own.items() if key.startswith(CLASS)},
+        **{texts()[key]: own[key] for key in titled},
+    }
 
 
 def _text(key: str) -> str:

@@ -2,7 +2,7 @@
 
 {
   const LINES = ["low", "bkg_score", "high"];
-  const NAMES = { low: "βₗ", high: "βₕ", bkg_score: "bkg" };
+  const nameOf = (line) => (line === "bkg_score" ? "bkg" : text(`regions.${line}`));
   const BINS = 50;
   const [LEFT, RIGHT] = [54, 14]; // pixels beside the bars
   let section = null;
@@ -172,7 +172,7 @@
     const over = Math.min(10, (x(live.settings.high) - x(live.settings.low)) / 2 - 2); // pixels beyond their own line
     const shift = { low: over, bkg_score: 0, high: -over }[name];
     context.font = `700 ${PLOT_FONT}`;
-    const words = `${NAMES[name]} ${value.toFixed(2)}`;
+    const words = `${nameOf(name)} ${value.toFixed(2)}`;
     const wide = context.measureText(words).width;
     const [least, most] = { low: [wide, x(1)], bkg_score: [LEFT, x(1)], high: [0, x(1) + RIGHT - wide] }[name];
     const place = [Math.min(Math.max(at + shift, least), most), row === 1 ? 28 : 10];

@@ -126,8 +126,9 @@ const sheetOf = (() => {
   /** One line: picture, class, cell, model, and settings that are not the published ones. */
   function factsLine() {
     const [row, col] = cell();
+    const nameOf = (name) => text(name === "left_out" ? "side.group_left_out" : `side.${name}`);
     const settings = Object.entries(data.link ?? {}).filter(([name]) => !["example", "data", "model"].includes(name))
-      .map(([name, value]) => `${name} ${value}`).join(", ");
+      .map(([name, value]) => `${nameOf(name)}: ${inOurLanguage(value)}`).join(", ");
     return text("share.facts", { name: className(view.label), row: row + 1, col: col + 1, model: data.model,
       labels: data.classes.map((c) => className(c.label)).join(", "), settings: settings || text("share.published") });
   }
@@ -135,7 +136,7 @@ const sheetOf = (() => {
   async function saveTab() {
     const name = $(`[role=tab][data-tab="${view.tab}"]`).textContent;
     const { section, hooks } = tabs.get(view.tab);
-    const canvas = sheetOf(section, `${data.title}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" "));
+    const canvas = sheetOf(section, `${inOurLanguage(data.title)}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" "));
     if (!canvas) {
       say(text("share.no_picture", { name }), true);
       return;
@@ -147,7 +148,7 @@ const sheetOf = (() => {
   }
 
   async function saveFile(kind) {
-    const asked = { key: data.key, kind, label: view.label, cell: cell() };
+    const asked = { key: data.key, kind, label: view.label, cell: cell(), language };
     const { path, name } = readAnswer(await server.export_file(asked));
     download(`${window.gradio_config?.root ?? ""}/gradio_api/file=${path}`, name);
   }
