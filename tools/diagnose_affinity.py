@@ -106,7 +106,8 @@ class Tally:
         """Percent of the pixels that are certain, and of those that are right."""
         sums = np.sum(self.scenes[name], axis=0)
         certain = sums[:, :-1]
-        return 100 * certain.sum() / sums.sum(), 100 * np.trace(certain) / certain.sum()
+        right = 100 * np.trace(certain) / certain.sum() if certain.any() else float("nan")
+        return 100 * certain.sum() / sums.sum(), right
 
 
 def label_of(scores: Tensor, used: Tensor, size: tuple[int, int]) -> Tensor:
