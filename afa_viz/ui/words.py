@@ -34,10 +34,8 @@ def languages() -> tuple[str, ...]:
 
 
 def english(key: str, **places: object) -> str:
-    """A sentence as the server says it, its places filled in, whole numbers grouped. The browser says it again in the
-    page's language."""
-    grouped = {name: f"{place:,}" if type(place) is int else place for name, place in places.items()}
-    return texts()[key].format(**grouped)
+    """A sentence as the server says it, its places filled in. The browser says it again in the page's language."""
+    return texts()[key].format(**places)
 
 
 def said() -> dict[str, str]:
