@@ -1,4 +1,6 @@
 # The app on a server of one's own:  docker build -t afa-viz . && docker run -p 7860:7860 afa-viz
+# It answers at localhost. For others, add the name or address that they use:
+#   docker run -p 7860:7860 afa-viz python app.py --host 0.0.0.0 --port 7860 --public-name http://192.168.1.7:7860
 FROM python:3.12-slim
 
 RUN useradd --create-home --uid 1000 student

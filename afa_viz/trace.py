@@ -22,6 +22,7 @@ LONGEST_REASON = 300  # letters of what is wrong with a file
 _ADDED = ("cam_refined", "cam_refined_high", "affinity_label")  # files of earlier versions lack them
 
 
+NAMES = 8  # of classes in a summary
 NOT_KEPT = "the attention of stages 1 to 3 was not kept (keep_attention is 'last_stage')."
 
 
@@ -141,12 +142,15 @@ class Trace:
     def __repr__(self) -> str:
         """A line for the image, and one for every stage with its shape."""
         (height, width), (rows, cols) = self.image.shape[:2], self.grid
-        names = ", ".join(self.class_names[label] for label in self.present) or "no class"
+        names = ", ".join(self.class_names[label] for label in self.present[:NAMES]) or "no class"
+        names += f" and {len(self.present) - NAMES} more" if len(self.present) > NAMES else ""
         given = "given" if self.labels_given else "predicted"
         lines = [f"Trace of {height} x {width} pixels, {rows} x {cols} cells, image labels ({given}): {names}"]
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, Tensor):
+            if value is None:
+                lines.append(f"  {field.name}: none")
+            elif isinstance(value, Tensor):
                 lines.append(f"  {field.name}: {_shape(value)} {str(value.dtype).removeprefix('torch.')}")
             elif field.name == "attn_logits":
                 first, last = self.logits(self.kept_blocks.start), self.logits(-1)

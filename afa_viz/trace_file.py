@@ -72,7 +72,12 @@ FIELDS: dict[str, Field] = {
     "target": Field("u1", "H W", optional=True),
 }
 FACTS = {"format": int, "labels_given": bool, "checkpoint_id": str, "config": dict}  # beside the arrays
-OPTIONAL_FACTS = {"affinity_trained_on": str, "decoder_trained_on": str, "affinity_at_centre": bool}
+TEACHERS = ("affinity_label", "pseudo_label", "nothing")  # what affinity and decoder may have learned from
+OPTIONAL_FACTS = {  # and what each of them may be, beside not known
+    "affinity_trained_on": TEACHERS,
+    "decoder_trained_on": TEACHERS,
+    "affinity_at_centre": (False, True),
+}
 LABELS = ("pseudo_label", "affinity_label", "seg", "target")  # of class numbers, or 255
 
 
@@ -193,8 +198,8 @@ def _require_meta(meta: Any) -> None:
         require(all(_are(g, int) and len(g) == 2 and all(1 <= v <= MAX_SIDE for v in g) for g in grids), "grids")
     for name, kind in FACTS.items():
         require(isinstance(meta.get(name), kind), name)
-    for name, kind in OPTIONAL_FACTS.items():
-        require(meta.get(name) is None or isinstance(meta[name], kind), name)
+    for name, known in OPTIONAL_FACTS.items():
+        require(meta.get(name) is None or any(type(meta[name]) is type(k) and meta[name] == k for k in known), name)
 
 
 def _are(values: Any, kind: type | tuple[type, ...]) -> bool:

@@ -16,12 +16,26 @@ import upload_corpus
 from upload_corpus import Upload
 
 from afa_viz.ui.pictures import Refusal, read_upload
+from afa_viz.ui.routes import MAX_BODY, MAX_VALUES, ROUTES
 
 OUT = Path(__file__).parent / "trust.md"
 Row = Sequence[str]
 WEIGHTS = "test_hostile_checkpoints.py::test_weights_are_refused_in_one_sentence_and_nothing_runs"
 CARDS = "test_hostile_checkpoints.py::test_cards_are_refused_in_one_sentence"
 PICTURES = "test_uploads.py::test_a_file_opens_right_or_gets_its_sentence"
+OPEN = "test_routes.py::test_the_table_opens_these_and_no_others"
+NOT_PROMISED = (
+    "There is no login. Everyone who reaches an address that it answers to can use all of it. Where that is too many, "
+    "put it behind a server that asks for a password, and bind it to 127.0.0.1 with `--public-name`.",
+    "127.0.0.1 is reached by every account and every program of the computer, not only by yours.",
+    "Connections are not encrypted, except through `--share`, a Space, or a server in front that does it.",
+    "With `--train`, everyone who can open the page can start and stop trainings, also those that others have started. "
+    "Without it, training is on only where this computer alone can open the page.",
+    "Visitors share the processor, and none has a quota; what one request may take is bounded, see below.",
+    "Photographs lie among the temporary files and in memory while the app runs; its owner can read them.",
+    "Requests are not logged, and nothing of a photograph. What went wrong in the program is written to its standard "
+    "error, names of files of a data set among it (`test_any_machine.py::test_nothing_of_visitors_is_printed`).",
+)
 MEMORY = "test_uploads.py::test_memory_stays_bounded_and_no_file_takes_long"
 
 
@@ -83,12 +97,26 @@ def questions() -> str:
     return table(("asked", "with anything as", "test"), [(*row[:2], f"`{row[2]}`") for row in rows])
 
 
+def routes() -> str:
+    """Everything that the server answers."""
+    rows = [(", ".join(route.methods), f"`{route.path}`", route.who, route.purpose) for route in ROUTES]
+    return table(("methods", "path", "who may", "what for"), rows)
+
+
 def page() -> str:
     """The page as text."""
     parts = [
         "# What it can stand",
         "Written by `PYTHONPATH=.:tests python docs/make_trust_page.py` from the tables that the tests run through; "
         "“one sentence” is what people see in place of an error: what came, what was expected, what to do.",
+        "## What it does not promise",
+        "\n".join(f"- {sentence}" for sentence in NOT_PROMISED),
+        "## What it answers",
+        "Paths are compared whole, as they are after decoding; all others are not found. Values of events have at most "
+        f"{MAX_VALUES >> 10} KB, other questions {MAX_BODY >> 20} MB. It answers to `localhost`, to addresses of "
+        "loopback, to the address that it is bound to or was reached at, and to what `--public-name`, `--share` or a "
+        f"Space names. Test: `{OPEN}`.",
+        routes(),
         f"## Pictures: {len(upload_corpus.CORPUS)} files",
         f"Each row is a case of `{PICTURES}`. `{MEMORY}` reads all of them in a process of its own: no file takes more "
         f"than {upload_corpus.PEAK_MB} MB of memory for a moment.",

@@ -129,10 +129,10 @@ LABELS = {
 
 def teachers_in_words(card: Card) -> str:
     """What affinity and decoder learned from last, as the card says."""
-    return (
-        f"As its card says, the affinity learned last from {LABELS[card.affinity_trained_on]}; the decoder from "
-        f"{LABELS[card.decoder_trained_on]}."
-    )
+    affinity, decoder = LABELS[card.affinity_trained_on], LABELS[card.decoder_trained_on]
+    if affinity == decoder:
+        return f"As the card says, affinity and decoder both learned last from {affinity}."
+    return f"As the card says, the affinity learned last from {affinity}; the decoder from {decoder}."
 
 
 def worth(data: dict[str, Any]) -> str:

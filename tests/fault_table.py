@@ -112,6 +112,28 @@ SERVING = (
           "test_faults_serving.py::test_a_taken_port_is_a_sentence"),
 )  # fmt: skip
 
+MACHINES = (
+    Fault("another account of the computer has started gradio before; no home, an account without a name",
+          "it starts; temporary files lie in a folder of its own that others can not read",
+          "test_any_machine.py::test_a_second_account_without_a_home_or_a_name_can_start_it"),
+    Fault("a home that can not be written, a Korean console, `--host ::1`", "it starts, and writes nothing there",
+          "test_any_machine.py::test_a_home_that_can_not_be_written_and_a_korean_console"),
+    Fault("`--host ::`, variables that name a proxy for the web; file names in Latin-1 and in the Unicode form of Macs",
+          "it starts; the names are read",
+          "test_any_machine.py::test_every_network_a_proxy_and_names_of_files_in_other_encodings"),
+    Fault("an address that this computer does not have", "one sentence, before anything is loaded",
+          "test_any_machine.py::test_an_address_that_is_not_of_this_computer_is_a_sentence"),
+    Fault("`--port 0`; ports that are taken", "a free one", "test_any_machine.py::test_the_first_free_port"),
+    Fault("Ctrl-C while it imports, loads or explains", "it ends at once, and its uploads are gone",
+          "test_any_machine.py::test_ctrl_c_before_it_is_there"),
+    Fault("Ctrl-C while a network computes", "the same",
+          "test_any_machine.py::test_ctrl_c_while_it_computes_and_a_stream_is_open"),
+    Fault("closed standard streams, or a pipe that nobody reads", "it serves",
+          "test_any_machine.py::test_without_a_console"),
+    Fault("consoles of cp949, cp1252 and ASCII", "letters that they lack are written plainly or as escapes",
+          "test_any_machine.py::test_consoles_that_lack_letters"),
+)  # fmt: skip
+
 REQUESTS = (
     Fault("a path outside the folders of uploads and exports, however it is written", "nothing is served",
           "test_hostile_requests.py::test_no_file_outside_is_served"),
@@ -135,5 +157,40 @@ REQUESTS = (
           "test_app_browser.py::test_another_example_and_a_photograph_of_ones_own"),
 )  # fmt: skip
 
-GROUPS = {"Saving": SAVING, "Training": TRAINING, "Disk": DISK, "Serving": SERVING, "Requests": REQUESTS}
+NAMES = (
+    Fault("a request for any other route, by any other method, or in any other spelling", "404",
+          "test_routes.py::test_closed_routes_are_not_found"),
+    Fault("a newer gradio serves more", "404, and this test fails until somebody has looked at it",
+          "test_routes.py::test_every_route_of_gradio_is_open_or_closed_on_purpose"),
+    Fault("a call beside the queue (`/run`, `/api`)", "404; nothing runs but what waits its turn",
+          "test_routes.py::test_closed_routes_are_not_found"),
+    Fault("a `Host` that is not the server's: a name that somebody has pointed here (DNS rebinding)", "403",
+          "test_hosts.py::test_other_names_are_refused"),
+    Fault("no `Host`, several, one with a user or a path", "refused",
+          "test_hosts.py::test_no_name_several_names_and_names_in_other_places"),
+    Fault("`X-Forwarded-Host` and its like", "not read: no address on the page comes from a visitor",
+          "test_hosts.py::test_a_forwarded_header_is_not_believed"),
+    Fault("a request from a page of another site, `Origin: null` included", "403",
+          "test_hosts.py::test_pages_of_other_sites_are_refused"),
+    Fault("a form, an image, a frame, a stream or a socket of another site, in Chromium",
+          "nothing is read, nothing is started, nothing is shown",
+          "test_other_sites_browser.py::test_a_page_of_another_site_reads_nothing_and_starts_nothing"),
+    Fault("DNS rebinding, in Chromium", "the same",
+          "test_other_sites_browser.py::test_a_name_that_was_pointed_here_is_not_served"),
+    Fault("any value in any event of the page, by its number", "it is done or refused in one sentence",
+          "test_questions.py::test_any_value_is_taken_or_refused_in_one_sentence"),
+    Fault("the number of another event, too few values or too many", "refused",
+          "test_questions.py::test_the_number_of_an_event_and_of_its_values"),
+    Fault("a file that is no upload of this server, or is gone", "refused in one sentence",
+          "test_questions.py::test_files_are_those_that_were_uploaded"),
+    Fault("`--host`, `--public-name`, `--share`, `--train`", "what each opens is said when the app starts",
+          "test_hosts.py::test_what_is_opened_is_said"),
+    Fault("a server that others can reach", "training is off unless `--train` asks for it",
+          "test_hosts.py::test_training_is_off_where_others_can_come"),
+)  # fmt: skip
+
+GROUPS = {
+    "Saving": SAVING, "Training": TRAINING, "Disk": DISK, "Serving": SERVING, "Machines": MACHINES,
+    "Requests": REQUESTS, "Names, pages and routes": NAMES,
+}  # fmt: skip
 FAULTS = [fault for group in GROUPS.values() for fault in group]

@@ -196,7 +196,7 @@ TRACES = (
     row("names that are numbers", "class names", lambda m: packed(meta(m, class_names=[1, 2]))),
     row("names for other arrays", "shape", lambda m: packed(meta(m, class_names=["a", "b"], palette=[[0, 0, 0]] * 2))),
     row("colours beyond 255", "colours", lambda m: packed(meta(m, palette=[[300, 0, 0]] * 13))),
-    row("a setting that there is not", "unexpected keyword", lambda m: packed(meta(m, config={"x": 1}))),
+    row("a setting that there is not", "no setting", lambda m: packed(meta(m, config={"x": 1}))),
     row("a setting out of range", "radius", lambda m: packed(meta(m, config={"radius": 9999}))),
     row("a fact of another kind", "affinity_at_centre", lambda m: packed(meta(m, affinity_at_centre="yes"))),
     row("some scores of a label and not the label", "affinity_label", lambda m: packed(without(m, "affinity_label"))),

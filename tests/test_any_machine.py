@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -18,6 +19,8 @@ from pathlib import Path
 import pytest
 from app_fixtures import scene
 from app_process import AS_OTHER_USER, ROOT, App, open_folder, started
+from raw_http import ask as ask_raw
+from test_hostile_requests import photograph, sent
 
 from afa_viz.ui import account, launch
 from afa_viz.ui.hosts import Host
@@ -136,7 +139,7 @@ def test_every_network_a_proxy_and_names_of_files_in_other_encodings(folder, tmp
         assert "--host ::: everyone in this computer's networks" in app.log and "Training is off" in app.log
         (found,) = page.event("explain", [None, "example:scene0", None, {"num_iters": 1}, None])
         listed = page.ask(
-            "dataset_page", key=found["key"], order="set", stage="seg", before="cam", class_name="", page=0
+            "dataset_page", key=found["key"], order="set", stage="seg", before="walk_start", class_name="", page=0
         )
         titles = [row["title"] for row in listed["cards"]]
         assert sorted(titles) == sorted(["café", "été", "그림", "ÿþ"])
@@ -226,6 +229,21 @@ def ask(address: str, number: int) -> None:
         Page(address).event("explain", [None, name, None, {"num_iters": 30, "radius": 3 + number}, "sandbox"])
     except (OSError, RuntimeError, http.client.HTTPException, ValueError):
         pass
+
+
+def test_nothing_of_visitors_is_printed(folder):
+    with started(folder, "--port", "0") as app:
+        page = works(app)
+        address, before = app.address(), app.log
+        assert len(before.splitlines()) == 3  # where it is, who can open it, who may train
+        path = json.loads(sent(address, "secret-holiday.png", photograph())[1])[0]
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        (found,) = page.event("explain", [file, None, None, {"num_iters": 1}, None])
+        page.event("export", [found["key"], "html", None, None, None])
+        for target, host in (("/nothing", ""), ("/", "evil.example"), ("/config", ""), ("/gradio_api/run/predict", "")):
+            ask_raw(address, target, host=host)
+        assert app.log == before
+        ends(app)
 
 
 # --- consoles --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from explained import trace_of_noise
 from PIL import Image
 
+import afa_viz
 from afa_viz import __version__
 from afa_viz.__main__ import COMMANDS, main
 from afa_viz.commands import explain as explain_command
@@ -160,7 +163,18 @@ def test_explain_writes_a_folder_an_image(folder, capsys):
     assert "one: cat, dog; " in shown.out + shown.err
     names = {path.name for path in (out / "one").iterdir()}
     assert names == {path.name for path in (out / "two").iterdir()}
-    stages = {"strip", "image", "attention", "heads", "affinity_raw", "affinity", "regions", "pseudo_label", "seg"}
+    stages = {
+        "strip",
+        "image",
+        "attention",
+        "heads",
+        "affinity_raw",
+        "affinity",
+        "affinity_label",
+        "regions",
+        "pseudo_label",
+        "seg",
+    }
     stages |= {"cam_cat", "cam_dog"}
     stages |= {f"{stage}_{name}" for stage in ("cam_rw", "cam_par") for name in ("background", "cat", "dog")}
     assert names == {f"{stage}.png" for stage in stages} | {"trace.npz", "report.html"}
@@ -209,6 +223,83 @@ def test_a_file_that_is_no_image(folder, capsys):
     arguments = [str(folder / "broken.png"), "--checkpoint", str(folder / "weights"), "--out", str(folder / "unused")]
     assert main(["explain", *arguments]) == 2
     assert "broken.png can not be read as an image" in capsys.readouterr().err
+
+
+def broken_files(folder: Path) -> dict[str, str]:
+    """Files that are no images, and a word of what is said about each."""
+    with Image.open(folder / "one.png") as picture:
+        picture.save(folder / "cut.png")
+        picture.convert("F").save(folder / "floats.tif")
+    (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:200])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.png").write_text("no picture")
+    (folder / "folder.png").mkdir(exist_ok=True)
+    return {
+        "cut.png": "can not be read", "floats.tif": "not whole numbers", "empty.jpg": "can not be read",
+        "text.png": "can not be read", "folder.png": "there is no image", "gone.png": "there is no image",
+    }  # fmt: skip
+
+
+def test_broken_images_among_many_are_named_and_skipped(folder, capsys):
+    broken = broken_files(folder)
+    names = list(broken)
+    images = [names[0], "one.png", *names[1:4], "two.jpg", *names[4:]]
+    out = folder / "some are broken"
+    options = ["--checkpoint", str(folder / "weights"), "--out", str(out), "--set", "long_side=64", "scales=1"]
+    assert main(["explain", *(str(folder / image) for image in images), *options]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    for name, words in broken.items():
+        assert any(line.startswith("skipped: ") and name in line and words in line for line in said.splitlines()), name
+    last = said.splitlines()[-1]
+    assert last.startswith("afa_viz: skipped 6 of 8 images that can not be read: ") and all(n in last for n in names)
+    assert sorted(path.name for path in out.iterdir()) == ["one", "two"]
+    assert (out / "one" / "report.html").is_file() and (out / "two" / "trace.npz").is_file()
+
+
+def test_only_broken_images(folder, capsys):
+    names = [str(folder / name) for name in broken_files(folder)]
+    options = ["--checkpoint", str(folder / "weights"), "--out", str(folder / "unused"), "--set", "long_side=64"]
+    assert main(["explain", *names, *options]) == 2
+    assert "skipped 6 of 6 images" in capsys.readouterr().err.splitlines()[-1]
+    assert main(["explain", "gone.png", "away.png", *options]) == 2
+    assert "none of the 2 images can be read: there is no image gone.png" in capsys.readouterr().err
+    assert not (folder / "unused").exists()
+
+
+def test_a_broken_truth_is_skipped_too(folder, capsys):
+    truths = folder / "broken truths"
+    truths.mkdir()
+    (truths / "one.png").write_bytes((folder / "truth" / "one.png").read_bytes())
+    (truths / "two.png").write_bytes(b"no mask")
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(truths / "small.png")
+    for name in ("small", "lonely"):
+        (folder / f"{name}.png").write_bytes((folder / "one.png").read_bytes())
+    images = [str(folder / name) for name in ("two.jpg", "small.png", "one.png", "lonely.png")]
+    options = ["--checkpoint", str(folder / "weights"), "--truth", str(truths), "--out", str(folder / "with some")]
+    assert main(["explain", *images, *options, "--set", "long_side=64", "scales=1"]) == 1
+    said = capsys.readouterr().err
+    assert "skipped 3 of 4 images" in said and "there is no truth" in said and "expected the same size" in said
+    assert [path.name for path in (folder / "with some").iterdir()] == ["one"]
+
+
+def test_an_error_of_ours_is_no_broken_image(folder, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(afa_viz.pipeline, "explain", broken)
+    images = [str(folder / "one.png"), str(folder / "two.jpg")]
+    with pytest.raises(RuntimeError, match="a bug"):
+        main(["explain", *images, "--checkpoint", str(folder / "weights"), "--out", str(folder / "unused")])
+
+
+def test_class_names_that_are_alike_as_files_get_numbers(tmp_path):
+    trace = trace_of_noise()
+    names = list(trace.class_names)
+    names[3], names[8], names[1] = "fire engine", "Fire_engine", "???"
+    trace = dataclasses.replace(trace, class_names=tuple(names))
+    assert explain_command.write_trace(trace, tmp_path) == len(list(tmp_path.glob("*.png")))
+    assert (tmp_path / "cam_fire_engine3.png").is_file() and (tmp_path / "cam_Fire_engine8.png").is_file()
 
 
 # --- convert and data ------------------------------------------------------------------------------------------------

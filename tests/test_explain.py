@@ -333,3 +333,18 @@ def test_very_long_pictures(model, size):
 def test_settings_that_must_be_whole(field, value):
     with pytest.raises(ValueError, match=f"{field} is .* whole number"):
         ExplainConfig(**{field: value})
+
+
+def test_a_trace_is_shown_as_its_stages_and_shapes(trace, model):
+    shown = repr(trace)
+    assert str(trace) == shown and len(shown) < 1500 and "tensor" not in shown
+    assert shown.startswith("Trace of 75 x 101 pixels, 5 x 7 cells, image labels (given): bird, cat\n")
+    for line in (
+        "cam: 20 x 75 x 101 float32", "attn_logits: 8 blocks, 1 x 494 x 6 to 8 x 35 x 35", "seg: 75 x 101 uint8",
+        "affinity: 35 x 35 float32", "pseudo_label: 75 x 101 uint8",
+    ):  # fmt: skip
+        assert f"\n  {line}" in shown, line
+    less = afa_viz.explain(model, np.full((32, 32, 3), 9, np.uint8), np.ones(20), ExplainConfig(
+        scales=(1,), num_iters=0, keep_attention="last_stage"))  # fmt: skip
+    assert "attn_logits: last 2 of 8 blocks, " in repr(less) and "\n  target: none" in repr(less)
+    assert "bottle, bus, car, cat and 12 more" in repr(less).replace("\n", " ")

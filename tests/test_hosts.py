@@ -277,8 +277,10 @@ def test_behind_a_proxy_with_a_public_name(public):
     for host in ("viz.example.org", public.partition("://")[2]):
         reply = ask(public, "/gradio_api/queue/join", "POST", host, [("Origin", root), JSON], BODY)
         assert reply.status == 404 and b"no such event" in reply.body  # it was let in, and asks for nothing
+    told = [("X-Forwarded-Host", "viz.example.org")]  # of a proxy that calls the server by its address here
+    assert json.loads(ask(public, "/config", headers=told).body)["root"] == root
     for host in ("example.org", "viz.example.org.evil.example", "evil.example"):
-        assert ask(public, "/config", host=host).status == 403
+        assert ask(public, "/config", host=host).status == ask(public, "/config", host=host, headers=told).status == 403
     assert (
         ask(
             public, "/gradio_api/queue/join", "POST", "viz.example.org", [("Origin", "http://evil.example")], BODY
@@ -309,7 +311,25 @@ def test_a_space_has_the_names_that_its_environment_tells(monkeypatch):
     monkeypatch.setenv("SPACE_HOST", "jane-afa-viz.hf.space, viz.example.org,,a b")
     assert [str(site) for site in launch.space_sites()] == ["https://jane-afa-viz.hf.space", "https://viz.example.org"]
     monkeypatch.delenv("SPACE_HOST")
+    monkeypatch.setenv("SPACE_ID", "Jane_D/AFA.viz")
+    assert [str(site) for site in launch.space_sites()] == ["https://jane-d-afa-viz.hf.space"]
+    monkeypatch.delenv("SPACE_ID")
     assert launch.space_sites() == []
+
+
+def test_a_tunnel_has_its_own_name(served, monkeypatch):
+    """`--share`: gradio's tunnel ends at this computer, under a name that is known once it is there."""
+    monkeypatch.setattr("gradio.networking.setup_tunnel", lambda **options: "https://abc123.gradio.live")
+    page, host = served(), Host("127.0.0.1")
+    names = Names(host)
+    try:
+        site = launch._listen(page, host, 0, names, share=True, on_spaces=False)
+        assert str(site) == "https://abc123.gradio.live" and names.public == [site]
+        address = f"http://127.0.0.1:{page.demo.server_port}"
+        assert json.loads(ask(address, "/config", host="abc123.gradio.live").body)["root"] == str(site)
+        assert ask(address, "/config", host="evil.gradio.live").status == 403
+    finally:
+        page.demo.close(verbose=False)
 
 
 def test_training_is_off_where_others_can_come(monkeypatch):

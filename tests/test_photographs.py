@@ -241,11 +241,11 @@ def test_pretrained_encoders_and_their_licences(monkeypatch, caplog):
 def test_mit_weights_come_with_their_licence(monkeypatch, tmp_path, caplog):
     from safetensors.torch import save_file
 
-    from afa_viz.model import checkpoint
+    from afa_viz.model.hub import HubFiles
 
     donor, model = build_afa("mit_b0", 21), build_afa("mit_b0", 4)
     save_file({k: v for k, v in donor.state_dict().items() if k.startswith("encoder.")}, tmp_path / "model.safetensors")
-    monkeypatch.setattr(checkpoint, "_fetch", lambda repo, revision, names: _local(tmp_path, names))
+    monkeypatch.setattr(HubFiles, "first_of", lambda self, names: _local(tmp_path, names))
     licence = pretrained.load_imagenet(model, "mit_b0")
     assert "non-commercial" in licence and "nvidia/mit-b0" in caplog.text and "non-commercial" in caplog.text
     assert all(torch.equal(a, b) for a, b in zip(model.encoder.parameters(), donor.encoder.parameters(), strict=True))

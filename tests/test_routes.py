@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from app_fixtures import prepare
 from raw_http import Reply, ask
 
 from afa_viz.ui.app import build, serve
+from afa_viz.ui.guard import Guard
 from afa_viz.ui.routes import ENDPOINTS, ROUTES, THIS_COMPUTER, find
 from benchmarks.load import Page
 
@@ -212,3 +214,48 @@ def test_an_endpoint_without_gradio_client(address):
     event = json.loads(ask(address, "/gradio_api/call/explain", "POST", headers=JSON, body=body).body)["event_id"]
     reply = ask(address, f"/gradio_api/call/explain/{event}", until=b"event: complete")
     assert reply.status == 200 and b"event: complete" in reply.body
+
+
+def test_the_guard_knows_three_protocols():
+    """Events of the server's life pass, sockets are closed before they open, and anything else is an error."""
+    calls, sent = [], []
+
+    async def app(scope, receive, send) -> None:
+        calls.append(scope["type"])
+
+    async def receive() -> dict:
+        return {"type": "websocket.connect"}
+
+    async def send(message) -> None:
+        sent.append(message)
+
+    for kind in ("lifespan", "websocket"):
+        asyncio.run(Guard(app)({"type": kind, "path": "/", "headers": []}, receive, send))
+    assert calls == ["lifespan"] and sent == [{"type": "websocket.close", "code": 1008}]
+    with pytest.raises(ValueError, match="a request by smoke"):
+        asyncio.run(Guard(app)({"type": "smoke"}, receive, send))
+
+
+def test_without_names_the_guard_lets_this_computer_in():
+    """And passes a body on in the parts in which it comes, one that gradio reads itself."""
+    parts, got, sent = [b"a", b"b", b"c"], [], []
+
+    async def app(scope, receive, send) -> None:
+        more = True
+        while more:
+            message = await receive()
+            got.append(message["body"])
+            more = message["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> dict:
+        assert len(got) == 3 - len(parts)  # none is held back
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+    async def send(message) -> None:
+        sent.append(message["status"])
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"multipart/form-data; boundary=x")]
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
+    asyncio.run(Guard(app)(scope, receive, send))
+    assert got == [b"a", b"b", b"c"] and sent == [200]

@@ -66,7 +66,7 @@ def test_it_lies_in_the_folder_that_the_owner_names(fresh, tmp_path, monkeypatch
     assert temporary.own_folder().parent == tmp_path / "chosen"
 
 
-@pytest.mark.parametrize("how", ["end", signal.SIGTERM])
+@pytest.mark.parametrize("how", ["end", signal.SIGTERM, signal.SIGINT])
 def test_it_goes_at_the_end(tmp_path, how):
     process, folder = started(tmp_path, "end" if how == "end" else "wait")
     if how != "end":

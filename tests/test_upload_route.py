@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -305,7 +306,8 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
 def test_one_that_is_gone_is_asked_for_again(address):
     (path,) = json.loads(sent(address, "a.png", photograph()[:-12] + b"\0" * 12)[1])
     Path(path).unlink()
-    page = Page(address)
-    with pytest.raises(RuntimeError) as refused:
-        page.event("explain", [{"path": path, "meta": {"_type": "gradio.FileData"}}, None, None, None, None])
-    assert "Traceback" not in str(refused.value)
+    page, file = Page(address), {"path": path, "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        page.event("explain", [file, None, None, None, None])
+    with refused.value as answer:
+        assert answer.code == 400 and b"no longer holds this photograph; please upload it again." in answer.read()

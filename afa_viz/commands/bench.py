@@ -38,6 +38,7 @@ GROUPS = (
     Group("sandbox", "rendering scenes, and training on them", "benchmarks.sandbox"),
     Group("load", "a classroom of simulated students", "benchmarks.load"),
     Group("users", "how long an action takes while more and more people use the page", "benchmarks.users"),
+    Group("crowd", "the page itself while many ask for what is dear, all at once", "benchmarks.crowd"),
     Group("soak", "mixed use for a long time: errors, and whether memory grows", "benchmarks.soak"),
 )
 

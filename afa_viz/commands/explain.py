@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,36 +43,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Explain every image and say what was written."""
+def run(args: argparse.Namespace) -> int:
+    """Explain every image and say what was written; returns the exit code: 1 where some could not be read, 2 for all.
+
+    Only what can not be read is skipped; any other error ends the command.
+    """
     labels = None if args.labels is None else [name.strip() for name in args.labels.split(",") if name.strip()]
     paths = [Path(image) for image in args.images]
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
-    truths = [_truth_path(path, args.truth) for path in paths]
+    skipped = {path: problem for path in paths if (problem := _missing(path, args.truth))}
+    count = len(set(paths))
+    if len(skipped) == count:
+        first = next(iter(skipped.values()))
+        raise FileNotFoundError(first if count == 1 else f"none of the {count} images can be read: {first}")
     require_folder(args.out, "--out")
 
     from tqdm import tqdm
 
+    from afa_viz.classes import names_for
+    from afa_viz.inputs import multi_hot
     from afa_viz.model.checkpoint import load_model
     from afa_viz.pipeline import STAGES, explain
 
     model = load_model(args.checkpoint, args.device)
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
+    if labels is not None:  # the same for all images: wrong ones are refused before the first
+        multi_hot(labels, model.card.class_names if model.card else names_for(model.num_classes))
     with tqdm(total=len(paths) * (len(STAGES) + 1), unit="stage") as bar:
-        for path, truth, folder in zip(paths, truths, _folders(paths, Path(args.out)), strict=True):
+        for path, folder in zip(paths, _folders(paths, Path(args.out)), strict=True):
 
             def show(stage: str, path: Path = path) -> None:
                 bar.set_description(f"{path.name}: {stage}")
                 bar.update()
 
-            target = None if truth is None else _read_truth(truth)
-            trace = explain(model, path, labels, config, target=target, progress=show)
+            try:
+                image, target = _read(path, args.truth, model.num_classes)
+            except (ValueError, OSError) as error:
+                if count == 1:
+                    raise
+                skipped[path] = skipped.get(path) or str(error)
+                bar.write(f"skipped: {skipped[path]}", file=sys.stderr)
+                bar.update(len(STAGES) + 1)
+                continue
+            trace = explain(model, image, labels, config, target=target, progress=show)
             show("pictures")
-            count = write_trace(trace, folder)
+            pictures = write_trace(trace, folder)
             names = ", ".join(trace.class_names[label] for label in trace.present) or "no class"
-            bar.write(f"{folder}: {names}; {count} pictures, trace.npz, report.html")
+            bar.write(f"{folder}: {names}; {pictures} pictures, trace.npz, report.html")
+    if not skipped:
+        return 0
+    named = ", ".join(str(path) for path in skipped)
+    print(f"afa_viz: skipped {len(skipped)} of {count} images that can not be read: {named}.", file=sys.stderr)
+    return 2 if len(skipped) == count else 1
 
 
 def write_trace(trace: Trace, folder: Path) -> int:
@@ -96,12 +119,12 @@ def write_trace(trace: Trace, folder: Path) -> int:
         "pseudo_label": stages.pseudo_label(trace),
         "seg": stages.seg(trace),
     }
+    words = _words(trace)
     for label in trace.present:
-        pictures[f"cam_{_word(trace.class_names[label])}"] = stages.cam(trace, label)
+        pictures[f"cam_{words[label]}"] = stages.cam(trace, label)
     for label in maps.channels(trace):
-        name = _word(trace.class_names[label])
-        pictures[f"cam_rw_{name}"] = stages.cam_rw(trace, label)
-        pictures[f"cam_par_{name}"] = stages.cam_par(trace, label)
+        pictures[f"cam_rw_{words[label]}"] = stages.cam_rw(trace, label)
+        pictures[f"cam_par_{words[label]}"] = stages.cam_par(trace, label)
     if trace.target is not None:
         pictures["target"] = stages.target(trace)
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,9 +136,11 @@ def write_trace(trace: Trace, folder: Path) -> int:
     return len(pictures)
 
 
-def _word(name: str) -> str:
-    """A class name as a part of a file name."""
-    return re.sub(r"[^\w-]+", "_", name).strip("_") or "class"
+def _words(trace: Trace) -> dict[int, str]:
+    """Class names as parts of file names, by label; with the label where two would be the same."""
+    words = {label: re.sub(r"[^\w-]+", "_", name).strip("_") for label, name in enumerate(trace.class_names)}
+    alike = Counter(word.lower() for word in words.values())
+    return {label: word if word and alike[word.lower()] == 1 else f"{word}{label}" for label, word in words.items()}
 
 
 def _folders(paths: list[Path], out: Path) -> list[Path]:
@@ -130,20 +155,27 @@ def _folders(paths: list[Path], out: Path) -> list[Path]:
     return folders
 
 
-def _truth_path(image: Path, folder: str | None) -> Path | None:
-    if folder is None:
-        return None
-    path = Path(folder) / f"{image.stem}.png"
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no truth {path}; expected a PNG of class numbers named like the image.")
-    return path
+def _missing(image: Path, truth_folder: str | None) -> str:
+    """A sentence about a file that is not there; "" where all are."""
+    if not image.is_file():
+        return f"there is no image {image}; expected the path of a PNG, JPEG or WebP file."
+    if truth_folder is None or (truth := _truth_path(image, truth_folder)).is_file():
+        return ""
+    return f"there is no truth {truth}; expected a PNG of class numbers named like the image."
 
 
-def _read_truth(path: Path) -> np.ndarray:
-    import numpy as np
-    from PIL import Image
+def _truth_path(image: Path, folder: str) -> Path:
+    return Path(folder) / f"{image.stem}.png"
 
-    with Image.open(path) as opened:
-        if opened.mode not in ("L", "P"):
-            raise ValueError(f"{path.name} has mode {opened.mode}; expected a grey or palette PNG of class numbers.")
-        return np.array(opened)
+
+def _read(path: Path, truth_folder: str | None, num_classes: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """(H, W, 3) image and (H, W) truth. Raises: ValueError, OSError: for what can not be read or does not fit."""
+    from afa_viz.data.masks import read_mask
+    from afa_viz.inputs import read_image, read_target
+
+    if problem := _missing(path, truth_folder):
+        raise FileNotFoundError(problem)
+    image = read_image(path)
+    if truth_folder is None:
+        return image, None
+    return image, read_target(read_mask(_truth_path(path, truth_folder), num_classes), image.shape[:2])

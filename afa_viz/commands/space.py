@@ -33,10 +33,11 @@ def run(args: argparse.Namespace) -> None:
         return
 
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    from afa_viz.model.hub import sending
 
     api = HfApi()
-    try:
+    with sending(args.space):
         url = api.create_repo(
             args.space, repo_type="space", space_sdk="gradio", private=args.private or None, exist_ok=True
         )
@@ -48,13 +49,6 @@ def run(args: argparse.Namespace) -> None:
             delete_patterns="*",
             commit_message="The app and its model",
         )
-    except LocalTokenNotFoundError:
-        raise ValueError("nobody is logged in to the hub; run `hf auth login` first.") from None
-    except HfHubHTTPError as error:
-        reason = error.server_message or str(error).splitlines()[0]
-        raise ValueError(
-            f"the hub refused {args.space} ({reason}); check the name and that you may write there."
-        ) from (error)
     print(f"sent {len(files)} files, {megabytes:.1f} MB; the Space builds itself in some minutes: {url}")
 
 

@@ -61,6 +61,8 @@ def score_samples(
         watch: is shown every trace.
     """
     stages = STAGES if multi_scale else STAGES[:-1]
+    config = config or ExplainConfig.for_model(model)
+    config = dataclasses.replace(config, keep_attention="last_stage")  # attention is not scored
     for sample in samples:
         trace = explain(model, sample.image, sample.image_labels, config, target=sample.target)
         assert trace.target is not None

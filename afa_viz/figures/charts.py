@@ -21,6 +21,19 @@ DPI = 120
 BLUE, ORANGE = (f"#{red:02X}{green:02X}{blue:02X}" for red, green, blue in (BACKGROUND, FOREGROUND))
 GREEN, PURPLE, SKY, RED = "#009E73", "#CC79A7", "#56B4E9", "#D55E00"  # the rest of Okabe and Ito's colours
 INK, FAINT = "#222222", "#d8d8d8"
+GREY = "#767676"
+STAGE_LINES = {  # how each stage is drawn in every chart over something, as in ui/explorer/plots.js
+    "cam": (BLUE, "-"),
+    "walk_start": (SKY, ":"),
+    "cam_rw": (GREY, "--"),
+    "par_start": (RED, "--"),
+    "cam_refined": (RED, ":"),
+    "cam_par": (GREEN, "-."),
+    "affinity_label": (RED, "-"),
+    "pseudo_label": (PURPLE, ":"),
+    "seg": (ORANGE, "-"),
+    "seg_multi_scale": (ORANGE, "--"),
+}
 STAGE_TITLES = {
     "cam": "CAM, cut once",
     "walk_start": "walk's start",

@@ -13,9 +13,11 @@ from afa_viz.figures.charts import (
     BLUE,
     FAINT,
     GREEN,
+    GREY,
     INK,
     ORANGE,
     RED,
+    STAGE_LINES,
     STAGE_TITLES,
     new_figure,
     number_map,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Data = Mapping[str, Any]
+HATCH = "//"  # of bars that know no image labels
 SPREAD = 0.28  # half-width over which the points of the classes are spread beside each other
 
 
@@ -58,7 +61,8 @@ def ladder_chart(data: Data) -> Figure:
         iou = {name: value for name, value in data["iou"][stage].items() if value is not None}
         mean = data["summary"][f"miou_{stage}"]
         knows_labels = not stage.startswith("seg")
-        axes.bar(x, mean or 0, 0.8, color=BLUE if knows_labels else ORANGE, alpha=0.45, zorder=2)
+        colour, hatch = STAGE_LINES[stage][0], "" if knows_labels else HATCH
+        axes.bar(x, mean or 0, 0.8, color=colour, edgecolor="white", hatch=hatch, alpha=0.45, zorder=2)
         shifts = np.linspace(-SPREAD, SPREAD, len(iou)) if len(iou) > 1 else np.zeros(len(iou))
         hollow = ["white" if name == "background" else INK for name in iou]
         axes.scatter(x + shifts, list(iou.values()), s=18, c=hollow, edgecolors=INK, linewidths=0.9, zorder=3)
@@ -70,8 +74,8 @@ def ladder_chart(data: Data) -> Figure:
     axes.set_xticks(range(len(stages)), names)
     axes.set_ylim(-7, 104)
     axes.set_yticks(range(0, 101, 20))
-    bars = [("knows the image labels", BLUE), ("does not", ORANGE)]
-    handles = [_patch(colour) for _, colour in bars]
+    bars = [("knows the image labels", ""), ("does not", HATCH)]
+    handles = [_patch(hatch) for _, hatch in bars]
     axes.legend(
         handles, [text for text, _ in bars], loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9,
         title="bar, number: mean\npoint: a class (the\nlowest with its name)\nring: background", title_fontsize=9,
@@ -80,10 +84,10 @@ def ladder_chart(data: Data) -> Figure:
     return figure
 
 
-def _patch(colour: Any) -> Any:
+def _patch(hatch: str) -> Any:
     from matplotlib.patches import Patch
 
-    return Patch(color=colour, alpha=0.45)
+    return Patch(facecolor=GREY, edgecolor="white", hatch=hatch, alpha=0.45)
 
 
 def part_chart(data: Data) -> Figure:
@@ -129,13 +133,13 @@ def sweep_chart(sweep: Data) -> Figure:
     figure = new_figure(13, 9)
     (cam, label), (quality, coverage) = figure.subplots(2, 2)
     in_use = sweep["in_use"]
-    _curves(cam, sweep["cam"], "bkg_score", {"miou": ("mIoU", INK), "precision": ("precision", BLUE),
-            "recall": ("recall", ORANGE)}, [in_use["bkg_score"]])  # fmt: skip
+    _curves(cam, sweep["cam"], "bkg_score", {"miou": ("mIoU", INK), "precision": ("precision", ORANGE),
+            "recall": ("recall", BLUE)}, [in_use["bkg_score"]])  # fmt: skip
     quiet(cam, "Cut CAM; precision and recall of the foreground", "background score", "%")
     alone = [row for row in sweep["pseudo_label"] if row["low"] == row["high"]]
     _curves(label, alone, "low", {
-        "precision": ("foreground precision (score as $\\beta_h$)", BLUE),
-        "recall": ("foreground recall (score as $\\beta_h$)", ORANGE),
+        "precision": ("foreground precision (score as $\\beta_h$)", ORANGE),
+        "recall": ("foreground recall (score as $\\beta_h$)", BLUE),
         "background_precision": ("background precision (score as $\\beta_l$)", GREEN),
     }, [in_use["bkg_score_low"], in_use["bkg_score_high"]])  # fmt: skip
     quiet(label, "Certain pixels of the pseudo label", "background score", "%")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.figures.charts import BLUE, GREEN, INK, ORANGE, new_figure, quiet
+from afa_viz.figures.charts import INK, STAGE_LINES, new_figure, quiet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SERIES = {
-    "miou_cam": ("CAM, cut once", BLUE, "o"),
-    "miou_cam_par": ("walk and PAR", GREEN, "s"),
-    "miou_seg": ("prediction", ORANGE, "D"),
+    "miou_cam": ("CAM, cut once", STAGE_LINES["cam"][0], "o"),
+    "miou_cam_par": ("walk and PAR", STAGE_LINES["cam_par"][0], "s"),
+    "miou_seg": ("prediction", STAGE_LINES["seg"][0], "D"),
 }
 APART = 0.22  # between the series of one row, in rows
 

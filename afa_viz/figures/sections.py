@@ -16,7 +16,7 @@ from afa_viz.figures.maps import Cell
 from afa_viz.figures.words import say
 from afa_viz.ops.affinity import asymmetry
 from afa_viz.ops.cam import EPS
-from afa_viz.trace import Trace
+from afa_viz.trace import NOT_KEPT, Trace
 
 LOGITS_SHOWN = 5
 STAGE_NAMES = {
@@ -166,6 +166,7 @@ def _attention(trace: Trace, cell: Cell) -> str:
             "in the affinity.",
         )
         + html.equation("P = softmax(q k<sup>⊤</sup> / √d)")
+        + (html.text(NOT_KEPT[0].upper() + NOT_KEPT[1:]) if trace.kept_blocks.start else "")
         + "".join(sheets)
     )
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.figures.charts import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, STAGE_TITLES, new_figure, quiet, save
+from afa_viz.figures.charts import BLUE, GREEN, INK, ORANGE, RED, STAGE_LINES, STAGE_TITLES, new_figure, quiet, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,12 +21,8 @@ LOSSES = {
     "loss_aff": ("affinity", GREEN, "-"),
 }
 STAGES = {
-    "miou_cam": (f"{STAGE_TITLES['cam']} (another rule)", INK, ":"),
-    "miou_walk_start": (STAGE_TITLES["walk_start"], BLUE, "-"),
-    "miou_cam_rw": (STAGE_TITLES["cam_rw"], SKY, "--"),
-    "miou_cam_refined": (STAGE_TITLES["cam_refined"], PURPLE, ":"),
-    "miou_cam_par": (STAGE_TITLES["cam_par"], GREEN, "-."),
-    "miou_seg": (STAGE_TITLES["seg"], ORANGE, "-"),
+    f"miou_{stage}": (STAGE_TITLES[stage] + (" (another rule)" if stage == "cam" else ""), *STAGE_LINES[stage])
+    for stage in ("cam", "walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
 }
 IMAGE_LABELS = {"map": ("mAP", INK, "-"), "f1": ("F1", RED, "--")}
 SHADES = ("#ffffff", "#f0f0f0")
@@ -50,7 +46,7 @@ def training_chart(lines: Lines) -> Figure:
     rows = figure.subplots(4, 1, sharex=True, height_ratios=(3, 1.4, 3, 2))
     losses, rate, ladder, labels = rows
     _draw(losses, lines, LOSSES, "Losses (mean of the steps between two lines)")
-    if any(line.get("loss_cls", 0) > 0 for line in lines):
+    if any((line.get("loss_cls") or 0) > 0 for line in lines):
         losses.set_yscale("log")
     _draw(rate, lines, {"lr": ("", INK, "-")}, "Learning rate")
     rate.set_ylim(bottom=0)

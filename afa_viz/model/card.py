@@ -12,11 +12,11 @@ from afa_viz import __version__
 from afa_viz.classes import colours_for, names_for
 from afa_viz.ops.image import MEAN, STD
 from afa_viz.structured_text import MAX_BYTES, parse_json
+from afa_viz.trace_file import TEACHERS
 
 CARD_FORMAT = 1
 # fields that older cards of this format lack; their defaults are meant
 ADDED = ("affinity_at_centre", "radius", "affinity_trained_on", "decoder_trained_on")
-TEACHERS = ("affinity_label", "pseudo_label", "nothing")  # what affinity and decoder may have learned from
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
 INPUT_SIZE = 512  # pixels, long side; SPEC.md section 13
 SMALLEST, LARGEST = 32, 2048  # of it, as `ExplainConfig.long_side` allows

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-import huggingface_hub
 import safetensors.torch
 import torch
-from huggingface_hub import errors as hub
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -25,6 +23,7 @@ from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, some
+from afa_viz.model.hub import HubFiles
 from afa_viz.model.weight_files import read_weights
 from afa_viz.model.wrappers import one_network
 from afa_viz.ops.checks import require_finite
@@ -32,12 +31,6 @@ from afa_viz.ops.checks import require_finite
 HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
 CLASS_LAYERS = ("decoder.linear_pred.", "classifier.")
 NON_COMMERCIAL = re.compile(r"(nvidia/(mit|segformer)-b|smp-hub/(mit_|segformer-)b).*", re.IGNORECASE)
-HUB_FAULTS: dict[type[Exception], str] = {
-    hub.RepositoryNotFoundError: "is not on the hub or not open to you",
-    hub.RevisionNotFoundError: "is no revision on the hub",
-    hub.HFValidationError: "is no name of the hub",
-}
-
 Source = str | os.PathLike[str]
 log = logging.getLogger(__name__)
 
@@ -240,35 +233,14 @@ def _from_hub(source: str) -> tuple[Path, Path | None]:
     if match is None:
         raise CheckpointError(f"got {source!r}; expected hf://owner/repo, maybe with @revision and /file: correct it.")
     repo, revision, name = match[1], match[2] and unquote(match[2]), match[3]
-    path = _fetch(repo, revision, (name,) if name else HUB_NAMES)
+    files = HubFiles(repo, revision)
+    path = files.first_of((name,) if name else HUB_NAMES)
     if NON_COMMERCIAL.fullmatch(repo):
         log.warning("%s: MiT and SegFormer weights are for non-commercial use; see the model's page.", repo)
     try:
-        return path, _fetch(repo, revision, (str(PurePosixPath(name or path.name).with_suffix(".json")),))
+        return path, files.first_of((str(PurePosixPath(name or path.name).with_suffix(".json")),))
     except FileNotFoundError:
         return path, None
-
-
-def _fetch(repo: str, revision: str | None, names: tuple[str, ...]) -> Path:
-    """The first of some files that the cache or the hub has."""
-    fault = f"{repo} has no {' or '.join(names)}; expected weights there: name the file as hf://{repo}/file."
-    for name in names:
-        try:
-            return Path(huggingface_hub.hf_hub_download(repo, name, revision=revision))
-        except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled):
-            fault = (
-                f"{' or '.join(names)} of {repo} is not in the cache and the hub cannot be reached; expected one of "
-                "the two: connect (HF_HUB_OFFLINE must not be 1) or give a local file."
-            )
-        except hub.EntryNotFoundError:
-            continue
-        except (OSError, ValueError) as error:
-            reason = next((text for kind, text in HUB_FAULTS.items() if isinstance(error, kind)), type(error).__name__)
-            shown = f"{repo}@{revision}" if revision else repo
-            raise CheckpointError(
-                f"{shown} {reason}; expected a model of the hub in reach: check the address."
-            ) from None
-    raise FileNotFoundError(fault)
 
 
 def _fresh(card: Card) -> AFA:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 
+from huggingface_hub import constants
+
 from afa_viz.model import mix_transformer, pvt_v2
 from afa_viz.model.afa import AFA
 from afa_viz.model.card import CheckpointError
-from afa_viz.model.checkpoint import load_any
+from afa_viz.model.checkpoint import HUB_NAMES, load_any
+from afa_viz.model.hub import HubFiles
 
 MIT_REPOSITORIES = {name: f"hf://nvidia/{name.replace('_', '-')}" for name in mix_transformer.VARIANTS}
+PVT_REPOSITORY = "timm/{name}.in1k"
 PVT_LICENCE = "Apache-2.0"
 log = logging.getLogger(__name__)
 
@@ -27,6 +31,8 @@ def load_imagenet(model: AFA, backbone: str) -> str:
     else:
         source, licence = f"timm's {backbone}", PVT_LICENCE
         try:
+            if not constants.HF_HUB_OFFLINE:  # timm would ask a hub that is out of reach for half a minute
+                HubFiles(PVT_REPOSITORY.format(name=backbone)).first_of((HUB_NAMES[0],))
             encoder = pvt_v2.PvtV2(backbone, pretrained=True)
         except Exception as error:  # the hub's client raises many kinds
             raise CheckpointError(

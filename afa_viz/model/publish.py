@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi
-from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
 from afa_viz.model.card import PARTS, Card, CheckpointError
 from afa_viz.model.checkpoint import HUB_NAMES, Source, checkpoint_files
+from afa_viz.model.hub import sending
 
 SHOWN_SETTINGS = ("backbone", "crop_size", "batch_size", "accumulate", "max_iters", "learning_rate", "amp", "ema",
                   "official_parity")  # fmt: skip
@@ -44,18 +44,13 @@ def push_to_hub(checkpoint: Source, repo: str, *, private: bool = False) -> str:
         str(Path(HUB_NAMES[0]).with_suffix(".json")): card_path,
         "README.md": model_page(card, repo).encode(),
     }
-    if "config" in card.training:
+    if isinstance(card.training.get("config"), dict):
         files["config.json"] = (json.dumps(card.training["config"], indent=2) + "\n").encode()
     api = HfApi()
-    try:
+    with sending(repo):
         url = api.create_repo(repo, repo_type="model", private=private or None, exist_ok=True)
         operations = [CommitOperationAdd(name, content) for name, content in files.items()]
         api.create_commit(repo, operations, commit_message="AFA checkpoint with its card")
-    except LocalTokenNotFoundError:
-        raise ValueError("nobody is logged in to the hub; run `hf auth login` first.") from None
-    except HfHubHTTPError as error:
-        reason = error.server_message or str(error).splitlines()[0]
-        raise ValueError(f"the hub refused {repo} ({reason}); check the name and that you may write there.") from error
     return str(url)
 
 
@@ -94,7 +89,8 @@ def model_page(card: Card, repo: str) -> str:
         if "miou_pseudo_label" in scores:
             lines += ["The pseudo label is scored where it is certain alone: not comparable with the other stages.", ""]
         lines += ["| score | value |", "|---|---|", *(f"| {name} | {value:g} |" for name, value in scores.items()), ""]
-    config = training.get("config") or {}
+    config = training.get("config")
+    config = config if isinstance(config, dict) else {}  # a card is anybody's
     hidden = PER_PART if config.get("curriculum") else ()
     facts = {name: config[name] for name in SHOWN_SETTINGS if name in config and name not in hidden}
     facts |= {name: value for name, value in training.items() if isinstance(value, (str, int, float))}

@@ -74,7 +74,9 @@ class Answers:
     def _words(self, request: Request) -> dict:
         """What the page says about a request."""
         picture = self._session.picture(request.picture)
+        needed = self._session.memory_with_all_attention(request.picture, request.model, request.config)
         return {
+            "memory": f"{needed / 2**30:.1f}",
             "title": picture.title,
             "story": picture.story,
             "domain": picture.domain,

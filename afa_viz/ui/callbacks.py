@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -78,13 +79,18 @@ def only(count: int) -> Callable:
     return wrap
 
 
+def warn_user(sentence: str) -> None:
+    """Show a sentence beside the page, letter by letter: gradio would take names in it for markup."""
+    gr.Warning(html.escape(sentence, quote=False))
+
+
 def _excuse(error: Exception, call: Callable, count: int) -> Any:
     """Say what went wrong; outputs that change nothing."""
     if isinstance(error, Refusal):
-        gr.Warning(str(error))
+        warn_user(str(error))
     else:
         log.error("%s failed", call.__name__, exc_info=error)
-        gr.Warning(FAILED)
+        warn_user(FAILED)
     return nothing(count)
 
 
@@ -139,7 +145,7 @@ class Callbacks:
         if found is None:
             return tuple(gr.skip() for _ in range(7 + len(SLIDERS)))
         if found.complaint:
-            gr.Warning(found.complaint)
+            warn_user(found.complaint)
         request, registry = found.request, self.session.registry
         value, choices = self.answers.linked(request), list(registry.class_names(request.model)[1:])
         place = NONE_SELECTED if found.place is None else found.place

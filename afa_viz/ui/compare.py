@@ -73,7 +73,8 @@ def other_request(session: Session, request: Request, trace: Trace, changes: Cha
     if changes.setting is not None:
         values[changes.setting] = changes.value
     without = set(left_out(request.config)) ^ set(changes.switched)
-    own = dataclasses.replace(session.registry.config(request.model), long_side=request.config.long_side)
+    kept = {name: getattr(request.config, name) for name in ("long_side", "keep_attention")}
+    own = dataclasses.replace(session.registry.config(request.model), **kept)
     config = config_from(values, [name for name in ABLATIONS if name in without], own)
     return by_model(session, dataclasses.replace(request, config=config), trace, changes.model or request.model)
 

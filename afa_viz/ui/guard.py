@@ -81,7 +81,7 @@ class Guard:
         """The request as gradio may read it, and its route. Raises: RequestError."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         host = _only(headers, b"host")
-        site = host and self.names.site(host, scope.get("server"))
+        site = host and self.names.site(host, scope.get("server"), _only(headers, b"x-forwarded-host") or "")
         if not host or not site:
             raise RequestError(403, "This server has no such name; start it with --public-name to give it one.")
         if _only(headers, b"origin") is not None and not self.names.may_send(_only(headers, b"origin") or "", host):

@@ -2,8 +2,8 @@
 
 A page of another site can reach a server on the same computer: directly, or by a name of its own that it has just
 pointed there (DNS rebinding). The browser then tells the name in `Host` and the page in `Origin`, so both are compared
-with what the server was started with. What a proxy adds (`X-Forwarded-Host` and the like) counts for nothing: any page
-can send it.
+with what the server was started with. What a proxy adds (`X-Forwarded-Host` and the like) opens nothing: any page can
+send it.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Names:
         self.bound = bound
         self.public = list(public)
 
-    def site(self, text: str, server: tuple[str, int | None] | None) -> Site | None:
+    def site(self, text: str, server: tuple[str, int | None] | None, forwarded: str = "") -> Site | None:
         """The site that a request's `Host` names, as it is shown to the visitor; None for a foreign one.
 
         Loopback names are always ours. Bound to any other address, so are that one and the one that the visitor
@@ -112,6 +112,8 @@ class Names:
 
         Args:
             server: address and port on this computer that the request came in by.
+            forwarded: the host that a proxy says it was asked for, where it calls this server by another name. Counts
+                among public sites alone: it opens nothing.
         """
         host = read_host(text)
         if host is None:
@@ -123,7 +125,9 @@ class Names:
                 return Site("http", host) if direct else site
         reached = _address(server[0]) if server and not self.bound.is_loopback else None
         own = host.is_loopback or host.name == self.bound.name or (reached is not None and host.address == reached)
-        return Site("http", host) if own else None
+        asked = read_host(forwarded)
+        named = next((site for site in self.public if asked is not None and site.host.name == asked.name), None)
+        return (named or Site("http", host)) if own else None
 
     def may_send(self, origin: str, host: str) -> bool:
         """Whether a page at `origin` is one of this server: the host that the request was sent to, or a public site."""

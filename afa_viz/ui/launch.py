@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import sys
 import tempfile
 import time
@@ -113,6 +114,7 @@ def _serve(options: argparse.Namespace) -> None:
     trust_loopback(host)
     if on_spaces:  # nothing is written but temporary files; matplotlib keeps a list of fonts
         os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "matplotlib"))
+    os.environ.pop("GRADIO_DEBUG", None)  # gradio would wait for the end itself, and nothing could be said before
     prepare_home()
     own_folder()
     page = build(
@@ -167,7 +169,8 @@ def _listen(page: Page, host: Host, port: int | None, names: Names, share: bool,
 
 def space_sites() -> list[Site]:
     """Where a Space lies, as the environment that Hugging Face gives it says."""
-    sites = [read_site(name.strip(), "https") for name in os.environ.get("SPACE_HOST", "").split(",")]
+    usual = re.sub(r"[^a-z0-9]+", "-", os.environ.get("SPACE_ID", "").lower()) + ".hf.space"
+    sites = [read_site(name.strip(), "https") for name in (os.environ.get("SPACE_HOST") or usual).split(",")]
     return [site for site in sites if site is not None]
 
 

@@ -121,5 +121,7 @@ def _refused(refusal: Refusal) -> str:
 
 def _above_the_walk(request: Request) -> Request:
     """The request with the published walk and without PAR: the browser makes these itself from what it gets."""
-    own = {name: getattr(request.config, name) for name in ("long_side", "scales", "flip", "symmetric")}
+    own = {
+        name: getattr(request.config, name) for name in ("long_side", "scales", "flip", "symmetric", "keep_attention")
+    }
     return dataclasses.replace(request, config=ExplainConfig(use_par=False, **own))

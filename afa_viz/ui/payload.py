@@ -270,5 +270,5 @@ def pack_affinity(trace: Trace) -> Packed | None:
 
 
 def to_json(data: dict[str, Any]) -> str:
-    """Compact JSON; refuses NaN, which browsers can not read."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    """Compact JSON; refuses NaN, which browsers can not read. Names in it are never markup, wherever it is put."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")

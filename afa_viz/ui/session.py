@@ -20,6 +20,7 @@ import torch
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import fit_size
 from afa_viz.pipeline import STAGES, explain, recompute
+from afa_viz.stages.memory import LARGE, free_memory, memory_of
 from afa_viz.trace import Trace
 from afa_viz.ui.cache import SingleFlightCache
 from afa_viz.ui.concurrency import DEAR, DEAR_WAITING, ConcurrencyLimit
@@ -204,7 +205,19 @@ class Session:
         if unknown:
             raise Refusal(english("refused.no_class", name=quoted(unknown[0]), names=", ".join(known)))
         chosen = tuple(sorted(set(labels), key=known.index)) or None
-        return Request(picture, model, chosen, config or self.registry.config(model))
+        config = config or self.registry.config(model)
+        if config.keep_attention == "all" and self.memory_with_all_attention(picture, model, config) >= LARGE:
+            config = dataclasses.replace(config, keep_attention="last_stage")
+        return Request(picture, model, chosen, config)
+
+    def memory_with_all_attention(self, picture: str, model: str, config: ExplainConfig) -> int:
+        """Bytes that an explanation would take which keeps the attention of all stages."""
+        every = dataclasses.replace(config, keep_attention="all")
+        return memory_of(self.registry.get(model), self._size(picture, model, config), every).peak
+
+    def _size(self, picture: str, model: str, config: ExplainConfig) -> tuple[int, int]:
+        """(H, W) that a picture is explained at."""
+        return fit_size(self.picture(picture).image, config.long_side or self.registry.input_size(model))
 
     def trace(self, request: Request, ahead: bool = False) -> Trace:
         """The trace of a request: from the cache, or recomputed from the nearest one held, or explained.
@@ -290,9 +303,17 @@ class Session:
                 return recompute(trace, request.config, labels=labels, model=model)
         picture = self.picture(request.picture)
         mask = self.truth(picture, request.model)
-        size = fit_size(picture.image, request.config.long_side or self.registry.input_size(request.model))
+        size = self._size(request.picture, request.model, request.config)
+        self._require_memory(size, memory_of(model, size, request.config).peak)
         with self._cores.taken(math.prod(size), alone):
             return explain(model, picture.image, request.labels, request.config, target=mask)
+
+    def _require_memory(self, size: tuple[int, int], needed: int) -> None:
+        """Raises: Refusal: where the system would have to end the server for want of it."""
+        free = free_memory()
+        if free is not None and needed > free:
+            sizes = {"needed": f"{needed / 2**30:.1f}", "free": f"{free / 2**30:.1f}"}
+            raise Refusal(english("refused.picture_memory", width=size[1], height=size[0], **sizes))
 
     def truth(self, picture: Picture, model: str) -> np.ndarray | None:
         """The mask of a picture in the numbers of a model; None where the model does not know a class in it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import shutil
 import tempfile
 import threading
@@ -44,12 +45,13 @@ def own_folder() -> Path:
     folder, lock = _locked(parent)
     _made.append((folder, lock))
     os.environ[NAMED_BY] = str(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def _locked(parent: Path) -> tuple[Path, FileLock]:
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-", dir=parent)).resolve()
+    folder = parent.resolve() / f"{PREFIX}-{os.getpid()}-{secrets.token_hex(8)}"
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # before it is made: Ctrl-C may come in between
+    folder.mkdir(mode=0o700)
     lock = FileLock(folder / LOCK)
     with suppress(OSError, NotImplementedError):  # a file system without locks: nobody else sweeps it either
         lock.acquire()

@@ -179,6 +179,7 @@ class Scorer:
 
     def table(self, model: str, config: ExplainConfig) -> Table:
         """The scores of a model under some settings, as far as they are known."""
+        config = _without_attention(config)
         checkpoint = self._session.registry.get(model).checkpoint_id
         text = repr((self._dataset.fingerprint, checkpoint, dataclasses.astuple(config), SCORES_VERSION))
         name = FILE.format(hashlib.sha256(text.encode()).hexdigest()[:24])
@@ -203,7 +204,7 @@ class Scorer:
                     return
                 raise Refusal(english("refused.scoring"))
             table.failure = ""
-            self._job = Job(model, config, table)
+            self._job = Job(model, _without_attention(config), table)
             self._thread = threading.Thread(target=self._work, args=(self._job,), daemon=True)
             self._thread.start()
 
@@ -277,3 +278,8 @@ class Scorer:
         if job.stop.is_set():
             raise Stopped
         return time.monotonic() - began
+
+
+def _without_attention(config: ExplainConfig) -> ExplainConfig:
+    """The settings without what no score needs."""
+    return dataclasses.replace(config, keep_attention="last_stage")

@@ -159,6 +159,7 @@
     const words = { ...blockWords(block), head: view.head === MEAN ? text("bar.mean_head") : text("bar.one_head", { head: view.head + 1 }),
       what: text(kindOf()) };
     fill("heads", text("attention.heads", words), section);
+    fill("not_kept", data.first_block ? text("attention.not_kept", { memory: data.memory }) : "", section);
     figure("large").querySelector("figcaption").textContent = text("attention.large", words);
     const ratio = [0, 1].map((axis) => Math.round(block.queries[axis] / data.grid[axis]));
     fill("grids", text(block.ratio > 1 ? "attention.coarse" : "attention.fine", { queries: block.queries.join(" × "),

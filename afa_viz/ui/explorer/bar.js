@@ -13,6 +13,7 @@ function rebuild() {
   }));
   control("block").replaceChildren(...scene.blocks.map((block, i) => new Option(
     text(block.weights ? "bar.block_read" : "bar.block_name", blockWords(block)), i, false, i === view.block)));
+  for (const option of control("block").options) option.disabled = option.value < data.first_block; // not kept
   const [rows, cols] = data.grid;
   control("row").max = rows;
   control("col").max = cols;

@@ -224,7 +224,7 @@ async function receive() {
     [data, scene, par] = [next, nextScene, null];
     photo.note(raw);
     view.iteration = null;
-    view.block = view.block >= 0 && view.block < raw.num_blocks ? view.block : raw.num_blocks - 1;
+    view.block = view.block >= raw.first_block && view.block < raw.num_blocks ? view.block : raw.num_blocks - 1;
     chooseAgain(otherPicture || first);
     if (otherPicture) Object.assign(view, atHome());
     else if (view.home) view.rest = strongest();

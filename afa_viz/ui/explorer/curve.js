@@ -1,12 +1,6 @@
 // The ladder over the iterations of a training run: a line a stage, phases as shades, the shown moment marked.
 
-const LINES = [ // score, colour of the page, dashes
-  { key: "miou_seg", colour: "accent", dash: [] },
-  { key: "miou_cam_par", colour: "good", dash: [] },
-  { key: "miou_cam_rw", colour: "warm", dash: [5, 4] },
-  { key: "miou_cam", colour: "warm", dash: [] },
-  { key: "map", colour: "muted", dash: [2, 3] },
-];
+const LINES = ["miou_seg", "miou_cam_par", "miou_cam_rw", "miou_cam", "map"].map((key) => ({ key, ...STAGE_LINES[key] }));
 
 /** The scores of every moment that one is known of: history and snapshots together, by iteration. */
 function ladderPoints({ history, snapshots }) {
@@ -27,7 +21,7 @@ function paintLadder(canvas, run, points, at) {
   const moments = run.snapshots.map((s) => s.iteration);
   const last = Math.max(1, ...moments, ...points.map((p) => p.iteration), ...run.phases.map((p) => p.until));
   const across = (iteration) => x(iteration / last);
-  const colours = { ...plot, good: getComputedStyle(canvas).getPropertyValue("--good").trim() };
+  const style = getComputedStyle(canvas);
   shadePhases(plot, run.phases, across);
   context.textBaseline = "middle";
   context.textAlign = "right";
@@ -47,7 +41,7 @@ function paintLadder(canvas, run, points, at) {
   context.fillRect(left - 1, y(1) - 4, 2, right - y(1) + 4);
   for (const { key, colour, dash } of LINES) {
     const known = points.filter((p) => p[key] != null);
-    context.strokeStyle = context.fillStyle = colours[colour];
+    context.strokeStyle = context.fillStyle = style.getPropertyValue(`--${colour}`).trim();
     context.lineWidth = 2;
     context.setLineDash(dash);
     context.beginPath();

@@ -48,12 +48,12 @@ const overview = (() => {
     }));
     const by = text(numbers.by_truth ? "attention.by_truth" : "attention.by_affinity_label");
     fill("kind", text(`attention.${kind}_info`, { name: className(view.label), by }), section);
-    const all = numbers.blocks.map(valuesOf);
+    const all = numbers.blocks.map((block) => (block ? valuesOf(block) : { heads: null, even: null }));
     const known = all.flatMap(({ heads: list, even }) => [...(list ?? []), even]).filter((value) => value != null);
     const top = kind === "distance" || kind === "asymmetry" ? Math.max(...known) : 1;
     const widest = Math.max(...scene.blocks.map((block) => block.heads));
     const body = $('[data-list="blocks"]', section);
-    body.replaceChildren(...scene.blocks.map((block, i) => rowOf(block, i, all[i], top, widest)));
+    body.replaceChildren(...scene.blocks.map((block, i) => rowOf(block, i, all[i], top, widest)).slice(data.first_block));
     scaleOf(section, top);
     mark(section);
   }

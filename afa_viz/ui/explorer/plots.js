@@ -1,6 +1,15 @@
 // Plots with axes, drawn on canvases in the colours of the page.
 
 const PLOT_FONT = "12px system-ui, sans-serif";
+/** How each stage is drawn in every chart over something, as in figures/charts.py: colour of the page, dashes. */
+const STAGE_LINES = {
+  miou_cam: { colour: "accent", dash: [] },
+  miou_cam_rw: { colour: "muted", dash: [7, 3] },
+  miou_cam_par: { colour: "good", dash: [7, 3, 2, 3] },
+  miou_pseudo_label: { colour: "pseudo", dash: [2, 3] },
+  miou_seg: { colour: "warm", dash: [] },
+  map: { colour: "ink", dash: [1, 5] },
+};
 const QUARTERS = [0, 0.25, 0.5, 0.75, 1];
 
 /** Prepare a plot's canvas: pixels, colours of the page, and where its axes lie. */

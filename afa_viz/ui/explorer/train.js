@@ -4,10 +4,9 @@
 {
   const LIVE = 1000; // milliseconds between two looks at a training that is at work
   const IDLE = 5000; // at one that is not: it may be started elsewhere
-  const LOSSES = { loss_cls: ["accent", []], loss_seg: ["warm", [7, 3]], loss_aff: ["good", [2, 3]] };
-  const LADDER = { miou_cam: ["accent", []], miou_cam_rw: ["muted", [7, 3]], miou_cam_par: ["good", [7, 3, 2, 3]],
-    miou_pseudo_label: ["pseudo", [2, 3]], miou_seg: ["warm", []], map: ["ink", [1, 5]] };
-  const RATES = { encoder: ["accent", []], heads: ["warm", [7, 3]] };
+  const LOSSES = { loss_cls: { colour: "accent", dash: [] }, loss_seg: { colour: "warm", dash: [7, 3] },
+    loss_aff: { colour: "good", dash: [2, 3] } };
+  const RATES = { encoder: { colour: "accent", dash: [] }, heads: { colour: "warm", dash: [7, 3] } };
   const offers = JSON.parse(props.offers);
   const panels = new Map(); // "run iteration" -> its panel, coming or here
 
@@ -170,7 +169,7 @@
     const box = figure(name);
     const canvas = box.querySelector("canvas");
     const style = getComputedStyle(canvas);
-    const series = Object.entries(styles).map(([key, [colour, dash]]) => ({ key, x: lines.iteration, y: columns[key],
+    const series = Object.entries(styles).map(([key, { colour, dash }]) => ({ key, x: lines.iteration, y: columns[key],
       colour: style.getPropertyValue(`--${colour}`).trim(), dash }));
     const last = (values) => values.findLast((value) => value != null);
     const numbers = series.flatMap(({ y }) => y).filter((value) => value != null);
@@ -195,7 +194,7 @@
     drawPlot("losses", LOSSES, lines, null, (value) => Number(value.toPrecision(2)).toString());
     const heads = lines.lr.map((value) => (value == null ? null : value * run.head_multiplier));
     drawPlot("rates", RATES, { encoder: lines.lr, heads }, null, (value) => (value ? value.toExponential(0).replace("-", "−") : "0"));
-    drawPlot("ladder", LADDER, lines, 100, (value) => `${Math.round(value)} %`);
+    drawPlot("ladder", STAGE_LINES, lines, 100, (value) => `${Math.round(value)} %`);
   }
 
   // --- moments -------------------------------------------------------------------------------------------------------
