@@ -92,7 +92,10 @@ UNEXPLAINED = """(panel) => {
 SAID = """(ours) => {
   const texts = document.createTreeWalker(document.querySelector(ours), NodeFilter.SHOW_TEXT);
   const found = [];
-  while (texts.nextNode()) if (texts.currentNode.data.trim()) found.push(texts.currentNode.data.trim());
+  while (texts.nextNode()) {
+    const words = texts.currentNode.data.trim();
+    if (words && !texts.currentNode.parentElement.closest(".afa-equation")) found.push(words); // those are symbols
+  }
   for (const name of ["title", "alt", "aria-label", "placeholder"])
     for (const e of document.querySelector(ours).querySelectorAll(`[${name}]`)) found.push(e.getAttribute(name).trim());
   return [...new Set(found)];

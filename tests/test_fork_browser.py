@@ -246,3 +246,28 @@ def test_what_the_server_sends_is_what_is_drawn(visit):  # noqa: F811
     expect(page.locator(".afa-change strong")).to_have_text("PAR against its start")
     expect(page.locator(".afa-change .afa-rule")).to_contain_text("same rule")
     assert json.dumps(asked) == "[]"
+
+
+def test_a_list_of_models_that_is_opened_and_closed_changes_nothing(visit):  # noqa: F811
+    page = visit()
+    before = key(page)
+    page.locator("#afa-labels .token-remove").first.click()  # one of two labels
+    recomputed(page, before)
+    before = key(page)
+    page.locator("#afa-model input").click()
+    page.locator(".afa-story").click()
+    page.wait_for_timeout(1000)
+    assert key(page) == before
+    expect(page.locator("#afa-labels .token")).to_have_count(1)
+    page.locator("#afa-model input").click()
+    page.get_by_role("option", name="swapped").click()
+    recomputed(page, before)
+    expect(page.locator("#afa-labels .token")).to_have_count(2)  # another model: the picture's own again
+
+
+def test_an_emptied_field_of_the_query_cell_keeps_its_number(visit):  # noqa: F811
+    page = visit(query="cell=3,5")
+    for name, number in (("row", "3"), ("col", "5")):
+        page.locator(f'[data-do="{name}"]').fill("")
+        page.locator(f'[data-do="{name}"]').press("Enter")
+        expect(page.locator(f'[data-do="{name}"]')).to_have_value(number)

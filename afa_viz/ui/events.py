@@ -67,7 +67,9 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
 
     def change_model(request: gr.Request, picture, model, *settings):
         def call(picture):
-            return callbacks.change_model(picture, model, *settings)
+            shown = callbacks.session.request_of(turns.of(str(request.session_hash)).key)
+            if shown is None or (shown.model, shown.picture) != (model, picture):  # gradio also tells of a list closed
+                yield from callbacks.change_model(picture, model, *settings)
 
         steps = polite_steps(4)(turns.change)
         yield from steps(request.session_hash, call, picture, model=model, settings=settings)
@@ -138,6 +140,7 @@ def bind_link(
     outputs += [controls.left_out, *controls.sliders.values()]
 
     def restore(request: gr.Request):
+        callbacks.turns.of(str(request.session_hash)).note((explorer.value, None, picture.value), opened=True)
         found = polite(len(outputs))(callbacks.open_link)(dict(request.query_params))
         callbacks.turns.of(str(request.session_hash)).note((found[0], None, found[1]), opened=isinstance(found[1], str))
         return found

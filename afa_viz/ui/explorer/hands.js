@@ -104,7 +104,8 @@ for (const [name, axis] of [["row", 0], ["col", 1]]) {
   control(name).addEventListener("change", (event) => {
     typing = "";
     const next = [...begin()];
-    next[axis] = Math.min(data.grid[axis], Math.max(1, Math.round(Number(event.target.value)) || 1)) - 1;
+    const typed = event.target.value === "" ? next[axis] + 1 : Math.round(Number(event.target.value));
+    next[axis] = Math.min(data.grid[axis], Math.max(1, typed)) - 1;
     setView({ pin: next, rest: next, hover: null, home: false });
   });
 }

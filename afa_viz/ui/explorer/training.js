@@ -144,7 +144,8 @@ function trainingRun(key) {
   }
 
   function title(name, words, iou) {
-    const all = iou == null ? words : `${words}, ${text("strip.iou", { iou: percent(iou) })}`;
+    const key = name === "cam" ? "strip.iou_cut" : "strip.iou"; // the CAM is decided by another rule
+    const all = iou == null ? words : `${words}, ${text(key, { iou: percent(iou) })}`;
     figure(name).querySelector("figcaption").textContent = all;
     figure(name).querySelector("canvas").setAttribute("aria-label", `${all}, ${iterationWords()}`);
   }
