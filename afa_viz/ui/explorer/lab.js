@@ -173,11 +173,13 @@
     for (const part of ["verdict", "why", "failure"]) say_(part, "");
     if (!found) return;
     const number = ([key, value]) => [key, /^\d+$/.test(value) ? Number(value) : value];
-    const facts = { ...Object.fromEntries(Object.entries(found.facts).map(number)), name: className(view.label), truth: found.truth ? optionText(now.name, found.truth) : "",
+    const numbers = (of) => Object.fromEntries(Object.entries(of).map(number));
+    const facts = { ...numbers(found.facts), name: className(view.label),
+      truth: found.truth ? optionText(now.name, found.truth) : "",
       names: (found.facts.names ?? "").split(", ").map(classWords).join(", ") };
     say_("verdict", `${text(found.right ? "lab.right" : "lab.wrong")} ${text(`lab.${now.name}.verdict`, facts)}`);
     say_("why", text(`lab.${now.name}.why`, facts));
-    if (found.failure) say_("failure", text(`lab.failure.${found.failure.pathology}.fact`, Object.fromEntries(Object.entries(found.failure.facts).map(number))));
+    if (found.failure) say_("failure", text(`lab.failure.${found.failure.pathology}.fact`, numbers(found.failure.facts)));
   }
 
   function drawFailures() {

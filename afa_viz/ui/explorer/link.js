@@ -49,7 +49,8 @@ function restoreLink() {
     const [row, col, ...more] = cellOf(value);
     return !more.length && row >= 0 && col >= 0 && row < data.grid[0] && col < data.grid[1];
   }, (value) => Object.assign(view, { pin: cellOf(value), rest: cellOf(value), home: false }));
-  read("block", (value) => whole(value) > data.first_block && whole(value) <= scene.blocks.length, (value) => { view.block = whole(value) - 1; });
+  const isKept = (block) => block > data.first_block && block <= scene.blocks.length;
+  read("block", (value) => isKept(whole(value)), (value) => { view.block = whole(value) - 1; });
   const { heads } = scene.blocks[view.block];
   read("head", (value) => whole(value) >= 1 && whole(value) <= heads, (value) => { view.head = whole(value) - 1; });
   return wrong.length ? text("link.wrong", { names: wrong.join(", ") }) : "";
