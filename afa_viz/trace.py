@@ -246,9 +246,12 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _blocks(arrays: dict[str, Tensor], count: int, keep_attention: str | None) -> tuple[Tensor | None, ...]:
-    """The attention of every block in a file. Raises: KeyError: for one that should be there and is not."""
+    """The attention of every block in a file. Raises: ValueError: for one that should be there and is not."""
     found = tuple(arrays.get(f"attn_logits_{i}") for i in range(count))
-    first = next((i for i, block in enumerate(found) if block is not None), count)
-    if None in found[first:] or first == count or (first > 0 and keep_attention != "last_stage"):
-        raise KeyError("attn_logits")
+    first = 0
+    if keep_attention == "last_stage":
+        first = next((i for i, block in enumerate(found) if block is not None), 0)
+    missing = [i for i in range(first, count) if found[i] is None]
+    if missing:
+        raise ValueError(f"it lacks attn_logits_{missing[-1]}")
     return found

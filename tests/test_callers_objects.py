@@ -17,7 +17,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.figures import report, stages, strip
 from afa_viz.inputs import multi_hot, read_image, read_target, rgb
 from afa_viz.model.checkpoint import load_any
-from afa_viz.steps import stage_labels
+from afa_viz.stage_scores import stage_labels
 from afa_viz.ui import payload, payload_attention
 from afa_viz.ui.compare import renumbered
 from afa_viz.ui.pictures import new_picture

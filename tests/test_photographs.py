@@ -222,6 +222,7 @@ def test_pretrained_encoders_and_their_licences(monkeypatch, caplog):
     real = pretrained.pvt_v2.PvtV2
     donor = real("pvt_v2_b0")
     monkeypatch.setattr(pretrained.pvt_v2, "PvtV2", lambda name, pretrained: donor)
+    monkeypatch.setattr(pretrained.HubFiles, "first_of", lambda self, names: names[0])
     kept = model.decoder.linear_pred.weight.clone()
     assert pretrained.load_imagenet(model, "pvt_v2_b0") == "Apache-2.0"
     assert all(torch.equal(a, b) for a, b in zip(model.encoder.parameters(), donor.parameters(), strict=True))

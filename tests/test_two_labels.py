@@ -154,7 +154,7 @@ def test_a_file_that_lacks_a_part_of_it_is_refused(tmp_path):
     with np.load(trace.save(tmp_path / "new.npz")) as file:
         arrays = {name: file[name] for name in file.files if name != "cam_refined_high"}
     np.savez_compressed(tmp_path / "part.npz", **arrays)
-    with pytest.raises(ValueError, match=r"part.npz is not a trace of this version \('cam_refined_high'"):
+    with pytest.raises(ValueError, match=r"part.npz is not a trace of this version \(it lacks cam_refined_high\)"):
         Trace.load(tmp_path / "part.npz")
 
 
