@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import afa_viz
 from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
 from afa_viz.trace_file import FIELDS, OPTIONAL_FACTS, read_arrays, write_arrays
@@ -236,9 +237,7 @@ class Trace:
         Args:
             language: of its words, "en" or "ko". names: what classes are called in it; others keep their names.
         """
-        from afa_viz.figures.report import write_report  # the one lazy step up: docs/decisions/002-trace-report.md
-
-        return write_report(self, path, language, names)
+        return afa_viz.write_report(self, path, language, names)  # docs/decisions/002-trace-report.md
 
 
 def _shape(tensor: Tensor) -> str:

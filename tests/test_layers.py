@@ -43,7 +43,6 @@ FLOORS = {
 # edges beside the floors, each with its reason
 EXTRA = {
     ("afa_viz.trace", "afa_viz.config"),  # a trace carries its settings
-    ("afa_viz.settings", "afa_viz.config"),
     ("afa_viz.config", "afa_viz.setting_checks"),  # the ranges of its settings, as data
     ("afa_viz.settings", "afa_viz.structured_text"),
     ("afa_viz.trace", "afa_viz.trace_file"),
@@ -52,12 +51,10 @@ EXTRA = {
     ("afa_viz.steps", "afa_viz.stages"),  # the same stages, step by step
     ("afa_viz.stage_scores", "afa_viz.stages"),  # a label of every stage, from what the stages start from
     ("afa_viz.trace", "afa_viz.stages"),  # Trace.load, inside the method: a stage that earlier versions did not keep
-    ("afa_viz.trace", "afa_viz.figures"),  # Trace.report, inside the method: docs/decisions/002-trace-report.md
     ("afa_viz.lab", "afa_viz.figures"),  # the lab asks about the numbers that the figures show
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
     ("afa_viz.training", "afa_viz.evaluation"),  # and shows the ladder while it trains
     ("afa_viz.evaluation", "afa_viz.data"),  # samples of data sets
-    ("afa_viz.__main__", "afa_viz.commands"),
 }
 # third-party packages that belong to one room
 OWNED = {
@@ -107,6 +104,65 @@ def test_imports_go_down(path):
         top = name.split(".")[0]
         if top in OWNED:
             assert room in OWNED[top], f"{module} imports {top}"
+
+
+MODULES = {module_name(path): path for path in FILES}
+
+
+def files_used_by(path: Path) -> set[str]:
+    """Modules of the package that a file imports, inside functions and for type checks too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {part if part in MODULES else str(node.module) for part in parts}
+    return found & set(MODULES) - {"afa_viz", module_name(path)}  # names of the front door are loaded on first use
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """One circle of a graph: its nodes in order, the first again at the end; empty if there is none."""
+    done: set[str] = set()
+
+    def visit(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done:
+            return []
+        for other in sorted(graph.get(node, ())):
+            if found := visit(other, [*way, node]):
+                return found
+        done.add(node)
+        return []
+
+    return next((found for node in sorted(graph) if (found := visit(node, []))), [])
+
+
+def test_a_circle_is_found():
+    assert circle_in({"a": {"b"}, "b": {"c", "d"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle_in({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+def test_files_import_each_other_in_no_circle():
+    assert circle_in({module: files_used_by(path) for module, path in MODULES.items()}) == []
+
+
+def test_rooms_import_each_other_in_no_circle():
+    rooms: dict[str, set[str]] = {}
+    for module, path in MODULES.items():
+        if module != "afa_viz":
+            used = {room_of(name) for name in files_used_by(path)}
+            rooms.setdefault(str(room_of(module)), set()).update(str(room) for room in used - {room_of(module)})
+    assert circle_in(rooms) == []
+
+
+def test_the_tables_allow_nothing_that_is_not_there():
+    used = {(room_of(module), room_of(name)) for module, path in MODULES.items() for name in files_used_by(path)}
+    assert not set(EXTRA) - used
+    assert not set(FLOORS) - {room_of(module) for module in MODULES}
+    packages = {(name.split(".")[0], room_of(module)) for module, path in MODULES.items() for name in imports_of(path)}
+    assert not {(package, room) for package, rooms in OWNED.items() for room in rooms} - packages
 
 
 def test_ops_know_no_config_and_no_files():

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import maps
-from afa_viz.lab import failures
 from afa_viz.lab.cuts import best_cut, iou_of
+from afa_viz.lab.failures import CAUSES, blame, truth_of
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
 from afa_viz.ops import par as par_op
@@ -100,7 +100,7 @@ def options(trace: Trace, step: Step) -> tuple[str, ...]:
         "par": tuple(str(distance) for distance in trace.config.dilations),
         "regions": RAISES,
         "seg": CHANGES,
-        "blame": failures.CAUSES,
+        "blame": CAUSES,
     }.get(step.name, ())
 
 
@@ -170,7 +170,7 @@ def _cam(trace: Trace, label: int, answer: list[int]) -> Verdict:
 
 
 def _cut(trace: Trace, label: int, answer: float) -> Verdict:
-    target = failures.truth_of(trace)
+    target = truth_of(trace)
 
     def cut(value: float) -> Tensor:
         return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
@@ -189,7 +189,7 @@ def _cut(trace: Trace, label: int, answer: float) -> Verdict:
 
 def _inside(trace: Trace, label: int) -> Tensor:
     """(N,) share of every cell that belongs to a class."""
-    there = (failures.truth_of(trace) == label).float()
+    there = (truth_of(trace) == label).float()
     return torch.nn.functional.adaptive_avg_pool2d(there[None], trace.grid)[0].flatten()
 
 
@@ -230,7 +230,7 @@ def change_of(before: float, after: float) -> str:
 
 
 def _walk(trace: Trace, label: int, answer: str) -> Verdict:
-    target, labels = failures.truth_of(trace), stage_labels(trace)
+    target, labels = truth_of(trace), stage_labels(trace)
     start, walked = labels[scores.STEPS["cam_rw"]], labels["cam_rw"]
     before, after = (iou_of(one, target, label) for one in (start, walked))
     changed = scores.changes(start == label, walked == label, target == label)
@@ -262,7 +262,7 @@ def _par(trace: Trace, label: int, answer: str) -> Verdict:
 
 
 def _regions(trace: Trace, label: int, answer: str) -> Verdict:
-    target = failures.truth_of(trace)
+    target = truth_of(trace)
     high = min(1.0, trace.config.bkg_score_high + RAISED)
     raised = recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
     areas = [scores.region_shares(t.pseudo_label)["foreground"] for t in (trace, raised)]
@@ -290,7 +290,7 @@ def teacher_of(trace: Trace) -> str:
 
 
 def _seg(trace: Trace, label: int, answer: str) -> Verdict:
-    target, labels, teacher = failures.truth_of(trace), stage_labels(trace), teacher_of(trace)
+    target, labels, teacher = truth_of(trace), stage_labels(trace), teacher_of(trace)
     taught, learnt = (
         scores.label_score(target, labels[name], len(trace.class_names))["miou"]
         for name in (TEACHERS.get(teacher, "cam_par"), "seg")
@@ -300,7 +300,7 @@ def _seg(trace: Trace, label: int, answer: str) -> Verdict:
 
 
 def _blame(trace: Trace, label: int, answer: str) -> Verdict:
-    shares = failures.blame(trace)
+    shares = blame(trace)
     worst = max(shares, key=shares.__getitem__)
     facts = {cause: percent(share) for cause, share in shares.items()}
     return Verdict(shares[answer] >= shares[worst] - NEAR, worst, facts | {"share": percent(shares[worst])})

@@ -5,48 +5,51 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 from afa_viz import classes
+from afa_viz.config import TrainConfig
 from afa_viz.model.card import Card
 
-if TYPE_CHECKING:
-    from afa_viz.training.loop import Run
 
-
-def card_of(run: Run, scores: Mapping[str, float]) -> Card:
+def card_of(
+    config: TrainConfig,
+    class_names: tuple[str, ...],
+    *,
+    topk: float,
+    licence: str,
+    trained_on: Mapping[str, str | None],
+    training: Mapping[str, Any],
+    scores: Mapping[str, float],
+) -> Card:
     """The card of a run's present weights.
 
+    Args:
+        topk: share of the cells that the network pools now.
+        trained_on: names of the labels that "affinity" and "decoder" were trained on last.
+        training: facts about the run and its data, beside its settings.
     Raises: ValueError: for class names that no card can hold.
     """
-    config = run.config
     return Card(
         backbone=config.backbone,
         num_classes=config.num_classes,
-        class_names=run.class_names,
+        class_names=class_names,
         palette=classes.colours_for(config.num_classes),
         pooling=config.pooling,
-        topk=run.model.topk,
+        topk=topk,
         logit_offset=config.logit_offset,
         cam_relu=config.cam_relu,
         affinity_at_centre=config.affinity_at_centre,
-        affinity_trained_on=run.teachers["affinity"],
-        decoder_trained_on=run.teachers["decoder"],
+        affinity_trained_on=trained_on["affinity"],
+        decoder_trained_on=trained_on["decoder"],
         input_size=config.input_size,
         radius=config.explain.radius,
-        licence=run.licence,
+        licence=licence,
         training={
             "config": dataclasses.asdict(config),
             "config_sha256": hashlib.sha256(repr(config).encode()).hexdigest()[:16],
             "rng_seed": config.rng_seed,
-            "iterations": run.iteration,
-            "seconds": round(run.seconds),
-            "device": run.processes.device,
-            "processes": run.processes.world,
-            "skipped_images": run.skipped,
-            "skipped_steps": run.skipped_steps,
-            **({"changes": run.changes} if run.changes else {}),
-            **run.facts,
+            **training,
         },
         scores=dict(scores),
     )

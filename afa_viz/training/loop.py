@@ -173,7 +173,20 @@ class Run:
 
     def card(self, scores: dict | None = None) -> Card:
         """The card of the present weights."""
-        return card_of(self, scores or {})
+        training = {
+            "iterations": self.iteration, "seconds": round(self.seconds), "device": self.processes.device,
+            "processes": self.processes.world, "skipped_images": self.skipped, "skipped_steps": self.skipped_steps,
+            **({"changes": self.changes} if self.changes else {}), **self.facts,
+        }  # fmt: skip
+        return card_of(
+            self.config,
+            self.class_names,
+            topk=self.model.topk,
+            licence=self.licence,
+            trained_on=self.teachers,
+            training=training,
+            scores=scores or {},
+        )
 
     def log(self, **values: Any) -> None:
         """Append a line to `metrics.jsonl`, null where nothing was counted, and the numbers to TensorBoard's files."""

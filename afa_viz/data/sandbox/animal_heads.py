@@ -4,19 +4,13 @@ A head is flat, but its parts slide with the turn: `profile` is 1 when the anima
 faces us. Sizes are in head radii r.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from afa_viz.data.sandbox import colours as c
+from afa_viz.data.sandbox.animal_build import Build, Coat
 from afa_viz.data.sandbox.colours import choose, darker, jitter, lighter, uniform
 from afa_viz.data.sandbox.shapes import BODY, HEAD, Layer, capsule, ellipse, layer, polygon
 from afa_viz.data.sandbox.textures import wool
-
-if TYPE_CHECKING:
-    from afa_viz.data.sandbox.animals import Build, Coat
 
 SIDES = (-1, 1)
 DARK = 0.36  # mean sRGB below which eyes get a white ball

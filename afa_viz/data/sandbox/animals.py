@@ -1,10 +1,9 @@
 """Quadrupeds (cat, cow, dog, horse, sheep) from one generator: the body alone need not tell the class."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from afa_viz.data.sandbox import colours as c
+from afa_viz.data.sandbox.animal_build import Build, Coat
 from afa_viz.data.sandbox.animal_heads import HEADS
 from afa_viz.data.sandbox.colours import choose, darker, jitter, uniform
 from afa_viz.data.sandbox.shapes import (
@@ -14,7 +13,6 @@ from afa_viz.data.sandbox.shapes import (
     TAIL,
     Layer,
     Shape,
-    Texture,
     capsule,
     chain,
     ellipse,
@@ -32,36 +30,6 @@ OWN_FURS = {
     "sheep": [c.FUR_WHITE, c.FUR_CREAM],
 }
 OWN_PATTERNS = {"cat": "stripes", "cow": "spots"}
-
-
-@dataclass(frozen=True)
-class Coat:
-    """Main and second colour, the pattern between them, and the colour of the paws or hooves."""
-
-    main: np.ndarray
-    second: np.ndarray
-    foot: np.ndarray
-    texture: Texture | None
-
-
-@dataclass(frozen=True)
-class Build:
-    """Proportions and pose, in local units, facing +x. `turn` is 0 in profile, 1 facing the viewer."""
-
-    species: str
-    pose: str
-    rump_x: float
-    shoulder_x: float
-    spine_y: float
-    length: float
-    girth: float
-    leg: float
-    leg_radius: float
-    stride: float
-    head_x: float
-    head_y: float
-    head_radius: float
-    turn: float
 
 
 def draw_coat(rng: np.random.Generator, species: str, shared: bool) -> Coat:
