@@ -2,7 +2,7 @@
 
 if __name__ == "__main__":
     try:
-        from afa_viz.ui.launch import launch
+        from afa_viz.ui.server.launch import launch
 
         launch()
     except KeyboardInterrupt:  # before the arguments were read; `launch` ends by itself later on

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from afa_viz import __version__
+from afa_viz.config_io import nearest
 from afa_viz.console import prepare_streams
-from afa_viz.settings import nearest
 
 PROGRAM = "python -m afa_viz"
 FAULT = 2  # exit code of everything that the user can put right

@@ -33,9 +33,9 @@ import numpy as np
 import torch
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.registry import Registry, discover
-from afa_viz.ui.session import Request, Session
-from afa_viz.ui.settings import SLIDERS
+from afa_viz.ui.page.settings import SLIDERS
+from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.session import Request, Session
 from benchmarks import machine
 from benchmarks.figures import Figure
 from benchmarks.growth import EVERY, growth, growth_figures, growth_lines, reading

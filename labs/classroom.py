@@ -24,7 +24,7 @@ from PIL import Image
 import afa_viz
 from afa_viz.model.afa import AFA
 from afa_viz.ops.metrics import ConfusionMatrix
-from afa_viz.ui.examples import Example, read_examples
+from afa_viz.ui.sessions.examples import Example, read_examples
 
 FAST = os.environ.get("AFA_LABS") == "fast"  # only checks that a notebook runs: too small to learn from
 COLOURS = "cividis"

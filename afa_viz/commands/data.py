@@ -74,8 +74,8 @@ def _check(args: argparse.Namespace) -> int:
 def _write_onehot(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from afa_viz.data.catalogue import declared_splits, open_images, splits_in
     from afa_viz.data.onehot import require_npy, write_onehot
+    from afa_viz.data.registry import declared_splits, open_images, splits_in
 
     require_npy(Path(args.out))
     require_file(args.out, "--out")

@@ -117,11 +117,11 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     from functools import partial
 
     from afa_viz.config import ExplainConfig
+    from afa_viz.config_io import apply_settings
     from afa_viz.evaluation import ThresholdSweep, score_shards
     from afa_viz.evaluation.published import REFERENCES, PublishedScores
     from afa_viz.evaluation.sweep import WARNING
     from afa_viz.model.checkpoint import load_model
-    from afa_viz.settings import apply_settings
     from afa_viz.training.distributed import gather
 
     model = load_model(args.checkpoint, device=processes.device)
@@ -253,7 +253,7 @@ def _photographs(args: argparse.Namespace, split: str, processes: Processes) -> 
     """Photographs of a data set that have a mask."""
     from tqdm import tqdm
 
-    from afa_viz.data.catalogue import open_images
+    from afa_viz.data.registry import open_images
     from afa_viz.evaluation.photographs import photograph_samples, spread
 
     images = open_images(args.data, args.root, split, args.labels)

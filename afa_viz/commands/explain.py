@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from afa_viz.atomic_files import atomic_write
 from afa_viz.commands.outputs import require_folder
 from afa_viz.config import ExplainConfig
-from afa_viz.settings import apply_settings, field_types
+from afa_viz.config_io import apply_settings, field_types
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from afa_viz.atomic_files import atomic_write
 from afa_viz.commands.outputs import require_counts, require_folder
 from afa_viz.config import PRESETS, at_length, in_every_part
-from afa_viz.settings import apply_mapping, apply_settings, nearest, read_settings
+from afa_viz.config_io import apply_mapping, apply_settings, nearest, read_settings
 
 if TYPE_CHECKING:
     from afa_viz.config import TrainConfig

@@ -13,13 +13,13 @@ import numpy as np
 
 from afa_viz.classes import VOC_CLASSES
 from afa_viz.data import layout_entries
-from afa_viz.data.catalogue import KINDS, open_for_training, open_images, splits_in, train_split
 from afa_viz.data.coco_layout import SIZES as COCO_SIZES
 from afa_viz.data.coco_layout import annotation_files, full_name
 from afa_viz.data.file_index import find_files
 from afa_viz.data.images import LabelledImages, nearest_of
 from afa_viz.data.layout_entries import LayoutEntry
 from afa_viz.data.masks import present_labels
+from afa_viz.data.registry import KINDS, open_for_training, open_images, splits_in, train_split
 from afa_viz.data.text_files import counted, listed
 from afa_viz.data.voc import SIZES as VOC_SIZES
 from afa_viz.data.voc import voc_folder

@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from afa_viz.classes import Colour, colours_for
+from afa_viz.config_io import nearest
 from afa_viz.data.file_index import FileIndex, stem_of
 from afa_viz.data.masks import NUMBERS, MaskCoding, present_labels, read_mask
 from afa_viz.data.text_files import counted, listed, read_lines
 from afa_viz.inputs import read_image
-from afa_viz.settings import nearest
 
 
 @dataclass(frozen=True, eq=False)

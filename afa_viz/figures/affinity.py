@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from afa_viz.figures.maps import AFFINITY_BLOCKS, raw_matrix
+from afa_viz.inspection import label_cells, target_affinity
 from afa_viz.ops import affinity as aff
 from afa_viz.ops.pseudo_label import IGNORE
-from afa_viz.steps import label_cells, target_affinity
 from afa_viz.trace import Trace
 
 EQUAL, DIFFERENT = 1, 0  # affinity labels

@@ -13,9 +13,9 @@ from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, html, maps, stages
 from afa_viz.figures.lettering import percent
 from afa_viz.figures.words import say
+from afa_viz.inspection import par_steps, walk_steps
 from afa_viz.ops import par as par_op
 from afa_viz.ops import random_walk
-from afa_viz.steps import par_steps, walk_steps
 from afa_viz.trace import Trace
 
 WALK_FRAMES = 6  # steps that the slider shows at least; the published walk has one

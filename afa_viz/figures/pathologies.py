@@ -1,4 +1,4 @@
-"""Chart of what each pathology of the sandbox changes, from the data of docs/pathologies.json."""
+"""Chart of what each pathology of the sandbox changes, from the data of docs/data/pathologies.json."""
 
 from __future__ import annotations
 

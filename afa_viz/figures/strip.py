@@ -15,6 +15,7 @@ from afa_viz.figures import colour, maps, stages
 from afa_viz.figures.colour import Colour, Picture
 from afa_viz.figures.lettering import direction, fit, fitting, font, number, percent, written
 from afa_viz.figures.maps import Cell, Limits
+from afa_viz.inspection import taught_by
 from afa_viz.stage_scores import (
     StageScore,
     label_precision,
@@ -24,7 +25,6 @@ from afa_viz.stage_scores import (
     step_changes,
     steps,
 )
-from afa_viz.steps import taught_by
 from afa_viz.trace import Trace
 
 # (row, column) of every stage, and the arrows between them. The CAM's goes two ways: on to R_cam and down to the walk.

@@ -32,7 +32,7 @@ from afa_viz.training.resume import changed_settings, flat_settings, saved_setti
 from afa_viz.training.soundness import DivergedError
 from afa_viz.training.status import interrupted_later
 from afa_viz.training.step import phase
-from afa_viz.training.teachers import last_teachers, teachers
+from afa_viz.training.supervision import last_teachers, teachers
 
 LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 SAVE_EVERY = 100  # iterations; a killed run loses at most these, a short one at most a quarter of itself

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from afa_viz.config import PRESETS, TrainConfig
-from afa_viz.data.catalogue import open_for_training
 from afa_viz.data.images import LabelledImages
+from afa_viz.data.registry import open_for_training
 from afa_viz.evaluation import Sample
 from afa_viz.evaluation.photographs import photograph_samples, spread
 from afa_viz.training.loop import Samples

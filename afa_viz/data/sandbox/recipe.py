@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.settings import apply_settings, nearest
+from afa_viz.config_io import apply_settings, nearest
 
 CLASSES = SANDBOX_CLASSES[1:]  # mask ids 1 to 12
 # contexts in which a class is at home

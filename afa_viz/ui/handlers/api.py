@@ -1,0 +1,201 @@
+"""The named endpoints of the page, `/explain`, `/query` and `/export`: what docs/api.md describes, and nothing else.
+
+Everything that comes in is checked here or by the session; a refusal is one sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from afa_viz import stage_scores as scores
+from afa_viz.config import ExplainConfig
+from afa_viz.figures import maps
+from afa_viz.trace import NOT_KEPT, Trace
+from afa_viz.ui.handlers.answers import KINDS, Answers
+from afa_viz.ui.page.settings import SLIDERS, config_from
+from afa_viz.ui.sessions.images import Refusal, quoted
+from afa_viz.ui.sessions.session import Request, Session
+
+
+class Api:
+    """The three endpoints.
+
+    Args:
+        session: explains.
+        answers: writes files.
+    """
+
+    def __init__(self, session: Session, answers: Answers) -> None:
+        self._session = session
+        self._answers = answers
+
+    def explain(self, picture: Any, image: Any, labels: Any, settings: Any, model: Any) -> dict[str, Any]:
+        """The numbers of one picture, and the `key` that the other endpoints take.
+
+        Args:
+            picture: path of an uploaded file; None: `image` names it.
+            image: "example:NAME" or "data:ID" in place of a file.
+            labels: class names; None: those that came with the picture, for a file predicted ones; []: predicted.
+            settings: numbers by name, and `leave_out`.
+            model: its name; None: the first one.
+        """
+        name = self._picture(picture, image)
+        if labels is not None and (not isinstance(labels, list) or not all(isinstance(x, str) for x in labels)):
+            raise Refusal(f"labels are {quoted(labels)}; expected a list of class names, or null.")
+        chosen = self._session.registry.names[0] if model in (None, "") else model
+        request = self._session.request(name, chosen, labels, _config(settings, self._session.registry.config(chosen)))
+        return {"key": request.key, **summary(self._session.trace(request))}
+
+    def query(self, key: Any, row: Any, column: Any, block: Any) -> dict[str, Any]:
+        """The numbers of one cell: attention of every head, affinity to all cells, scores and labels.
+
+        Args:
+            key: of `/explain`.
+            row, column: of the cell, from 0.
+            block: of the attention, from 0; None: the last one.
+        """
+        _, trace = self._found(key)
+        blocks = trace.kept_blocks
+        number = blocks[-1] if block is None else _whole(block, "block", blocks.stop)
+        if number not in blocks:
+            raise Refusal(f"block is {number}; expected {blocks.start} to {blocks[-1]}: {NOT_KEPT}")
+        cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
+        heads = [maps.attention(trace, number, head, cell) for head in range(len(trace.logits(number)))]
+        return {
+            "grid": list(trace.grid),
+            "cell": list(cell),
+            "block": number,
+            "key_grid": list(trace.key_grids[number]),
+            "attention": [_numbers(head) for head in heads],
+            "affinity": _numbers(maps.affinity(trace, cell)),
+            "scores": _scores(trace, cell),
+            "labels": _labels(trace, cell),
+        }
+
+    def export(self, key: Any, kind: Any, label: Any, row: Any, column: Any) -> str:
+        """Path of a file to download.
+
+        Args:
+            key: of `/explain`.
+            kind: "png", the chain as one picture; "npz", every array; "html", the report.
+            label: class name for the picture; None: the main one.
+            row, column: of its query cell, from 0; None: the strongest one.
+        """
+        request, trace = self._found(key)
+        if kind not in KINDS:
+            raise Refusal(f"kind is {quoted(kind, 20)}; expected {', '.join(KINDS)}.")
+        number, cell = None, None
+        if label not in (None, ""):
+            names = list(trace.class_names)
+            if label not in names[1:]:
+                raise Refusal(f"{quoted(label)} is not a class of this model; choose from {', '.join(names[1:])}.")
+            number = names.index(label)
+        if row is not None or column is not None:
+            cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
+        return self._answers.write(request, trace, kind, number, cell)
+
+    def _picture(self, path: Any, image: Any) -> str:
+        if path:
+            return self._session.keep_upload(path)
+        if not isinstance(image, str) or not image:
+            raise Refusal('There is no picture; send a PNG, JPEG or WebP file, or image="example:NAME".')
+        if image.partition(":")[0] not in ("example", "data"):
+            raise Refusal(f"image is {quoted(image)}; expected example:NAME or data:ID.")
+        self._session.picture(image)
+        return image
+
+    def _found(self, key: Any) -> tuple[Request, Trace]:
+        found = self._session.by_key(key)
+        if found is None:
+            raise Refusal("The server does not know this key (any more); call /explain first and send its key.")
+        return found
+
+
+def summary(trace: Trace) -> dict[str, Any]:
+    """The numbers of one explanation; scores and changes are those of `stage_scores`."""
+    known = scores.stage_scores(trace)
+    return {
+        "image_labels": [trace.class_names[label] for label in trace.present],
+        "labels_given": trace.labels_given,
+        "size": list(trace.image.shape[:2]),
+        "grid": list(trace.grid),
+        "blocks": len(trace.attn_logits),
+        "first_block": trace.kept_blocks.start,
+        "regions": scores.region_shares(trace.pseudo_label),
+        "affinity_label": _areas(trace, trace.affinity_label),
+        "pseudo_label": _areas(trace, trace.pseudo_label),
+        "prediction": _areas(trace, trace.seg),
+        "miou": known and _finite({stage: score["miou"] for stage, score in known.items()}),
+        "coverage": known and {stage: score["coverage"] for stage, score in known.items()},
+        "precision": known and {name: _finite(of) for name, of in (scores.label_precision(trace) or {}).items()},
+        "changes": known and scores.step_changes(known, trace.config),
+        "steps": scores.steps(trace.config),
+        "left_out": list(scores.left_out(trace.config)),
+        "trained_on": {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on},
+        "checkpoint_id": trace.checkpoint_id,
+    }
+
+
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    """Without what nothing was counted for."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _areas(trace: Trace, label: Tensor) -> dict[str, float]:
+    names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
+    return {names[int(found)]: float((label == found).float().mean()) for found in label.unique()}
+
+
+def _config(settings: Any, own: ExplainConfig) -> ExplainConfig:
+    if not isinstance(settings, dict | None):
+        raise Refusal(f"settings are {quoted(settings)}; expected numbers by name, or null.")
+    values = dict(settings or {})
+    left_out = values.pop("leave_out", [])
+    known = [slider.field for slider in SLIDERS]
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        raise Refusal(f"There is no setting {quoted(unknown[0])}; expected leave_out or some of {', '.join(known)}.")
+    if not isinstance(left_out, list):
+        raise Refusal(f"leave_out is {quoted(left_out)}; expected a list of names.")
+    return config_from(values, left_out, own)
+
+
+def _whole(value: Any, name: str, count: int) -> int:
+    """A whole number from 0 to less than `count`. Raises: Refusal: for anything else."""
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < count
+    if not fits or value != int(value):
+        raise Refusal(f"{name} is {quoted(value, 20)}; expected a whole number from 0 to {count - 1}.")
+    return int(value)
+
+
+def _numbers(values: Tensor) -> list[float]:
+    return [round(float(value), 6) for value in values.flatten()]
+
+
+def _middle(trace: Trace, cell: maps.Cell) -> tuple[int, int]:
+    """The pixel in the middle of a cell."""
+    top, bottom, left, right = maps.cell_box((trace.image.shape[0], trace.image.shape[1]), trace.grid, cell)
+    return (top + bottom) // 2, (left + right) // 2
+
+
+def _scores(trace: Trace, cell: maps.Cell) -> dict[str, dict[str, float]]:
+    """Of the cell after the walk, of the pixel in its middle elsewhere, by stage and class name."""
+    pixel = _middle(trace, cell)
+    found = {"cam": {trace.class_names[i]: trace.cam[i - 1][pixel] for i in trace.present}}
+    for stage, values, place in (("cam_rw", trace.cam_rw, cell), ("cam_par", trace.cam_par, pixel)):
+        found[stage] = {trace.class_names[i]: values[i][place] for i in maps.channels(trace)}
+    return {stage: {name: round(float(v), 6) for name, v in by.items()} for stage, by in found.items()}
+
+
+def _labels(trace: Trace, cell: maps.Cell) -> dict[str, str]:
+    """Of the pixel in the middle of the cell, by stage."""
+    names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
+    pixel = _middle(trace, cell)
+    found = {stage: names[int(label[pixel])] for stage, label in scores.stage_labels(trace).items()}
+    if trace.target is not None:
+        truth = int(trace.target[pixel])
+        found["target"] = "not counted" if truth == 255 else names[truth]
+    return found

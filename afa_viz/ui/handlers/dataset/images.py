@@ -1,0 +1,137 @@
+"""The images of a set by an id that says nothing of paths: pictures to explain, thumbnails, labels."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import logging
+import re
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from afa_viz.ui.handlers.dataset.sources import ImageSource, SandboxScenes, fingerprint
+from afa_viz.ui.sessions.cache import SingleFlightCache
+from afa_viz.ui.sessions.images import LONG_SIDE, Picture, Refusal, Source, new_picture
+from afa_viz.ui.words import english, texts
+
+THUMBNAIL = 144  # pixels, long side
+THUMBNAIL_BYTES = 24 * 2**20
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+log = logging.getLogger(__name__)
+
+
+class DataSet:
+    """A set of images as the page sees it.
+
+    Args:
+        source: where they come from.
+        cache: folder that scores are kept in.
+    """
+
+    def __init__(self, source: ImageSource, cache: Path) -> None:
+        self.source = source
+        self.cache = cache
+        self.ids = tuple(public_id(name) for name in source.names)
+        self.fingerprint = fingerprint(source)
+        self._places = {name: place for place, name in enumerate(self.ids)}
+        self._thumbnails: SingleFlightCache[int, str] = SingleFlightCache(
+            THUMBNAIL_BYTES, lambda texts: sum(map(len, texts))
+        )
+        self._labels: dict[int, tuple[str, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def place(self, name: object) -> int:
+        """The index of an image by its id. Raises: Refusal: for any other thing."""
+        place = self._places.get(name) if isinstance(name, str) else None
+        if place is None:
+            raise Refusal(english("refused.no_data"))
+        return place
+
+    def title(self, place: int) -> str:
+        """Of an image: its name without any folder."""
+        return PurePosixPath(self.source.names[place]).name
+
+    def labels(self, place: int) -> tuple[str, ...] | None:
+        """Class names of an image; None while it would have to be rendered for that."""
+        if place not in self._labels:
+            read = getattr(self.source, "known_labels", self.source.image_labels)
+            labels = read(place)
+            if labels is None:
+                return None
+            self._labels[place] = self._words(labels)
+        return self._labels[place]
+
+    def _words(self, labels: np.ndarray) -> tuple[str, ...]:
+        return tuple(name for name, here in zip(self.source.class_names[1:], labels, strict=True) if here > 0)
+
+    def picture(self, name: object) -> Picture:
+        """An image with its truth and labels. Raises: Refusal: for an unknown id, or files that can not be read."""
+        place = self.place(name)
+        try:
+            image, mask = self.source.image(place), self.source.mask(place)
+        except (ValueError, OSError) as error:
+            log.warning("an image of the data set can not be read: %s", error)
+            raise Refusal(english("refused.data_broken", name=self.title(place))) from error
+        labels = self._labels.setdefault(place, self._words(self.source.image_labels(place)))
+        if mask is not None and mask.shape != image.shape[:2]:
+            log.warning("mask and image differ in size: %s", self.source.names[place])
+            mask = None
+        sandbox = isinstance(self.source, SandboxScenes)
+        return new_picture(
+            *_shrunk(image, mask),
+            labels=labels,
+            title=self.title(place),
+            story=texts()["side.from_data"].format(title=self.source.title),
+            domain="sandbox" if sandbox else "data set",
+            class_names=self.source.class_names,
+        )
+
+    def code(self, name: object) -> Source:
+        """How a program gets an image: a scene is rendered, a file is named without its folder."""
+        place = self.place(name)
+        if isinstance(self.source, SandboxScenes):
+            scene = f'scene = render_scene("val", {place}, {self.source.size})'
+            imports = ("from afa_viz.data.sandbox import render_scene",)
+            return Source((scene, "image = scene.image"), "scene.mask", imports)
+        paths = getattr(self.source, "image_paths", None)
+        file = paths[place].name if paths else self.title(place)
+        return Source((f"image = {file!r}  # of the data set: {self.source.title}",))
+
+    def thumbnail(self, place: int) -> str:
+        """A small JPEG as a data address; "" for an image that can not be read."""
+        return self._thumbnails.get(place, lambda: self._draw(place))
+
+    def _draw(self, place: int) -> str:
+        try:
+            small = Image.fromarray(self.source.image(place))
+        except (ValueError, OSError) as error:
+            log.warning("an image of the data set can not be read: %s", error)
+            return ""
+        small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        file = io.BytesIO()
+        small.save(file, format="JPEG", quality=80)
+        return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def public_id(name: str) -> str:
+    """What stands for an image in addresses: its name where that is one plain word, else a digest of it."""
+    return name if PLAIN.fullmatch(name) else f"x{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def _shrunk(image: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Image and mask with the long side at most `LONG_SIDE`."""
+    height, width = image.shape[:2]
+    factor = LONG_SIDE / max(height, width)
+    if factor >= 1:
+        return image, mask
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+    if mask is not None:
+        mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    return image, mask

@@ -1,0 +1,285 @@
+"""Scores of a whole set: made in the background by one worker that gives way to people, kept on the disk.
+
+A table belongs to one checkpoint under one set of settings on one set of images.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import math
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from afa_viz.atomic_files import atomic_write
+from afa_viz.config import ExplainConfig
+from afa_viz.pipeline import explain
+from afa_viz.stage_scores import stage_scores
+from afa_viz.structured_text import parse_json, read_text
+from afa_viz.trace import Trace
+from afa_viz.ui.handlers.dataset.images import DataSet
+from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.sessions.session import Session
+from afa_viz.ui.words import english
+
+# Scored, in pipeline order: all decide every pixel by their strongest score, so that any two may be compared.
+STAGES = ("walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
+SCORES_VERSION = "2"  # raise it when the same pictures would get other scores
+SAVE_EVERY = 20.0  # seconds
+REST = 1.0  # seconds without an explanation before the worker goes on
+NICENESS = 10
+FILE = "scores-{}.json"
+TABLES_KEPT = 4  # in memory
+FILES_KEPT = 50  # on the disk, those that were written last: each model under each settings has one
+MAX_TABLE = 2**28  # bytes of a file; ten thousand images have seven million
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one image: mIoU over its classes, background included, and IoU by class name, both by stage.
+
+    Without a truth that fits the model both are empty. An image that can not be read is `broken`.
+    """
+
+    miou: dict[str, float] = field(default_factory=dict)
+    iou: dict[str, dict[str, float]] = field(default_factory=dict)
+    broken: bool = False
+
+    def of(self, stage: str, class_name: str = "") -> float | None:
+        """mIoU of a stage, or its IoU of a class; None where it is not known."""
+        return self.iou.get(stage, {}).get(class_name) if class_name else self.miou.get(stage)
+
+
+def score_of(trace: Trace) -> Score:
+    """The numbers of one explained image."""
+    found = stage_scores(trace)
+    if found is None:
+        return Score()
+    return Score(
+        miou={stage: round(found[stage]["miou"], 4) for stage in STAGES if math.isfinite(found[stage]["miou"])},
+        iou={
+            stage: {trace.class_names[label]: round(value, 4) for label, value in found[stage]["iou"].items() if label}
+            for stage in STAGES
+        },
+    )
+
+
+class Table:
+    """Scores by image id, read from the disk and written back.
+
+    Args:
+        path: of its file; one that is missing, damaged or can not be written is no error.
+    Attributes:
+        failure: one sentence about what ended the last run before its time; "" for none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.failure = ""
+        self._lock = threading.Lock()
+        self._scores: dict[str, Score] = _read(path)
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    def get(self, name: str) -> Score | None:
+        """Of an image, if it is known."""
+        return self._scores.get(name)
+
+    def put(self, name: str, score: Score) -> None:
+        """Add an image."""
+        with self._lock:
+            self._scores[name] = score
+
+    def broken(self) -> int:
+        """Number of the images that could not be read."""
+        with self._lock:
+            return sum(score.broken for score in self._scores.values())
+
+    def save(self) -> None:
+        """Write the file, whole or not at all; scores that another app has written meanwhile are kept."""
+        with self._lock:
+            self._scores = _read(self._path) | self._scores
+            data = {n: [s.miou, s.iou] for n, s in self._scores.items() if not s.broken}  # those are tried again
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self._path) as partial:
+                partial.write_text(json.dumps(data, separators=(",", ":"), allow_nan=False), encoding="utf-8")
+        except OSError as error:
+            log.info("scores are not kept: %s", error)
+        _forget_oldest(self._path)
+
+
+def _forget_oldest(path: Path) -> None:
+    """Remove the files of scores beside one that were written longest ago, beyond those that are kept."""
+    with contextlib.suppress(OSError):
+        files = [(other.stat().st_mtime, other) for other in path.parent.glob(FILE.format("*")) if other != path]
+        for _, old in sorted(files)[: max(0, len(files) + 1 - FILES_KEPT)]:
+            old.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Score]:
+    """What a file holds; nothing for one that is no table."""
+    try:
+        data = parse_json(read_text(path, MAX_TABLE))
+        return {str(name): Score(_fractions(miou), {s: _fractions(by) for s, by in iou.items()})
+                for name, (miou, iou) in data.items()}  # fmt: skip
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _fractions(values: dict[str, Any]) -> dict[str, float]:
+    result = {str(name): float(value) for name, value in values.items()}
+    if not all(0 <= value <= 1 for value in result.values()):
+        raise ValueError("not a table of scores")
+    return result
+
+
+@dataclass
+class Job:
+    """One run of the worker. done: images that it scored; seconds: that it worked, pauses left out."""
+
+    model: str
+    config: ExplainConfig
+    table: Table
+    done: int = 0
+    seconds: float = 0.0
+    stop: threading.Event = field(default_factory=threading.Event)
+    paused: bool = False
+
+
+class Stopped(Exception):
+    """The worker was asked to stop in the middle of an image."""
+
+
+class Scorer:
+    """Scores a set in a thread of low priority, one run at a time.
+
+    Args:
+        session: gives models; while somebody explains, the worker rests.
+        dataset: what is scored.
+    """
+
+    def __init__(self, session: Session, dataset: DataSet) -> None:
+        self._session = session
+        self._dataset = dataset
+        self._lock = threading.Lock()
+        self._tables: dict[str, Table] = {}
+        self._job: Job | None = None
+        self._thread: threading.Thread | None = None
+
+    def table(self, model: str, config: ExplainConfig) -> Table:
+        """The scores of a model under some settings, as far as they are known."""
+        config = _without_attention(config)
+        checkpoint = self._session.registry.get(model).checkpoint_id
+        text = repr((self._dataset.fingerprint, checkpoint, dataclasses.astuple(config), SCORES_VERSION))
+        name = FILE.format(hashlib.sha256(text.encode()).hexdigest()[:24])
+        with self._lock:
+            if name not in self._tables:
+                self._tables[name] = Table(self._dataset.cache / name)
+                at_work = None if self._job is None else self._job.table
+                idle = [old for old, table in self._tables.items() if table is not at_work and old != name]
+                for old in idle[: max(0, len(self._tables) - TABLES_KEPT)]:
+                    del self._tables[old]
+            return self._tables[name]
+
+    def start(self, model: str, config: ExplainConfig) -> None:
+        """Score what is not scored yet; nothing where the same run is on already.
+
+        Raises: Refusal: while another run is on.
+        """
+        table = self.table(model, config)
+        with self._lock:
+            if self._job is not None:
+                if self._job.table is table:
+                    return
+                raise Refusal(english("refused.scoring"))
+            table.failure = ""
+            self._job = Job(model, _without_attention(config), table)
+            self._thread = threading.Thread(target=self._work, args=(self._job,), daemon=True)
+            self._thread.start()
+
+    def stop(self, wait: bool = False) -> None:
+        """End the run after the stage that it is in; what is scored stays."""
+        with self._lock:
+            job, thread = self._job, self._thread
+        if job is not None:
+            job.stop.set()
+        if wait and thread is not None:
+            thread.join()
+
+    def running(self) -> Job | None:
+        """The run that is on, if there is one."""
+        return self._job
+
+    def _work(self, job: Job) -> None:
+        with contextlib.suppress(OSError, AttributeError):  # where a thread has a priority of its own: Linux
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        saved, name = time.monotonic(), ""
+        try:
+            for name in self._dataset.ids:
+                if job.table.get(name) is None:
+                    job.table.put(name, self._score(job, name))
+                    job.done += 1
+                if time.monotonic() - saved > SAVE_EVERY:
+                    job.table.save()
+                    saved = time.monotonic()
+                if job.stop.is_set():
+                    break
+        except Stopped:
+            pass
+        except Exception as error:  # of the model or of our own: no image is to blame
+            log.exception("scoring the data set failed at %s", name)
+            told = isinstance(error, Refusal)
+            job.table.failure = str(error) if told else english("refused.scoring_failed", name=name)
+        finally:
+            job.table.save()
+            with self._lock:
+                self._job = None
+
+    def _score(self, job: Job, name: str) -> Score:
+        rested = self._give_way(job)
+        began = time.monotonic()
+
+        def give_way(stage: str) -> None:
+            nonlocal rested
+            rested += self._give_way(job)
+
+        try:
+            picture = self._dataset.picture(name)
+        except Refusal as refusal:  # its files can not be read; any other error is none of the image
+            log.info("not scored: %s", refusal)
+            score = Score(broken=True)
+        else:
+            model = self._session.registry.get(job.model)
+            known = self._session.registry.class_names(job.model)
+            labels = [label for label in picture.labels or () if label in known] or None
+            target = self._session.truth(picture, job.model)
+            score = score_of(explain(model, picture.image, labels, job.config, target=target, progress=give_way))
+        job.seconds += max(0.0, time.monotonic() - began - rested)
+        return score
+
+    def _give_way(self, job: Job) -> float:
+        """Wait while somebody explains; seconds waited. Raises: Stopped."""
+        began = time.monotonic()
+        while not job.stop.is_set() and not self._session.is_quiet(REST):
+            job.paused = True
+            job.stop.wait(0.1)
+        job.paused = False
+        if job.stop.is_set():
+            raise Stopped
+        return time.monotonic() - began
+
+
+def _without_attention(config: ExplainConfig) -> ExplainConfig:
+    """The settings without what no score needs."""
+    return dataclasses.replace(config, keep_attention="last_stage")

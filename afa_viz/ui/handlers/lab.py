@@ -1,0 +1,65 @@
+"""The guided lab for the page: its steps for one explanation, verdicts on answers, and the gallery of failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from afa_viz import lab
+from afa_viz.lab.questions import percent
+from afa_viz.trace import Trace
+from afa_viz.ui.sessions.examples import Example
+
+
+def contents(trace: Trace, examples: list[Example]) -> dict[str, Any]:
+    """Every step with what can be chosen for this trace, and the gallery; no answers.
+
+    `place` is that of the recommended example among `examples`, in the order of the page's gallery.
+    """
+    return {
+        "steps": [
+            {
+                "name": step.name,
+                "kind": step.kind,
+                "tab": step.tab,
+                "hides": step.hides,
+                "options": list(lab.options(trace, step)),
+                "ready": lab.is_ready(trace, step),
+                **({"teacher": lab.teacher_of(trace)} if step.name == "seg" else {}),
+                **_place(step.pathology, examples),
+            }
+            for step in lab.STEPS
+        ],
+        "failures": [
+            {"pathology": failure, **_place(failure, examples)}
+            for failure in lab.FAILURES
+            if any(example.pathology == failure for example in examples)
+        ],
+    }
+
+
+def _place(pathology: str, examples: list[Example]) -> dict[str, Any]:
+    """The first example of a pathology that has a mask; without one, the first of all."""
+    fitting = [i for i, e in enumerate(examples) if e.mask_path is not None and e.pathology == pathology and pathology]
+    place = fitting[0] if fitting else 0
+    return {"place": place, "example": examples[place].name, "title": examples[place].title}
+
+
+def verdict(trace: Trace, step: object, answer: object, label: object, pathology: str) -> dict[str, Any]:
+    """Whether an answer is right, which option is, and numbers for the sentences; all of it from the trace.
+
+    Args:
+        pathology: of the example that the trace belongs to, whose numbers are added to the last step; or "".
+    Raises: ValueError: for anything that does not fit; what comes from a page may be anybody's.
+    """
+    if not isinstance(step, str) or type(label) is not int:
+        raise ValueError("a step is asked for by its name and a class by its number.")
+    found = lab.check(trace, step, answer, label)
+    numbers = lab.measure(trace) if pathology and step == "blame" else {}
+    counts = ("cells", "classes")
+    facts = {name: f"{value:.0f}" if name in counts else percent(value) for name, value in numbers.items()}
+    return {
+        "right": found.right,
+        "truth": found.truth,
+        "facts": found.facts,
+        "failure": {"pathology": pathology, "facts": facts} if facts else None,
+    }

@@ -1,0 +1,274 @@
+"""Trace -> what the browser draws: JSON with deflated uint8 maps, each with the numbers its 0 and 255 stand for.
+
+Parts, so that a changed setting sends only what changed and nobody waits for what is not looked at: `stages`
+(everything from the CAM down), `scene` (image, prediction, truth, the blocks) and, each asked for when it is opened,
+`par` (all iterations), `crf`, and in `payload_attention` the maps of the attention and affinity tabs.
+
+Symbols: H W pixels, h w cells, N = h * w, P present classes with background.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+import math
+import time
+import zlib
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from afa_viz import stage_scores as scores
+from afa_viz.figures import maps
+from afa_viz.inspection import crf_label, par_label, par_steps
+from afa_viz.ops import dense_crf, random_walk
+from afa_viz.ops import par as par_op
+from afa_viz.trace import Trace
+
+Packed = dict[str, Any]
+CELLS_MAX = 1024  # of grids whose whole matrices are sent when they are looked at, as in explorer/live.js
+WHOLE_CELLS = 400  # up to 20 x 20 cells the page gets the whole affinity at first, at most 160 kB
+WINDOW = 8  # cells; the published radius
+LABELLED = ("cam", "walk_start", "cam_rw", "par_start", "cam_par")  # whose label the page needs beside their scores
+
+
+def deflated(array: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 1)).decode("ascii")
+
+
+def pack_labels(label: Tensor) -> Packed:
+    """(H, W) uint8 labels as they are."""
+    return {"data": deflated(label.numpy()), "shape": list(label.shape)}
+
+
+def pack_scores(values: Tensor, low: float, high: float) -> Packed:
+    """Numbers of any shape as uint8: 0 is `low` and less, 255 is `high` and more."""
+    share = (values - low).div_(high - low) if high > low else torch.zeros_like(values)
+    quantised = share.clamp_(0, 1).mul_(255).round_().to(torch.uint8)
+    return {"data": deflated(quantised.numpy()), "shape": list(values.shape), "low": low, "high": high}
+
+
+def finite(value: Any) -> Any:
+    """Numbers for JSON: NaN, "not known", becomes null; six digits of floats, more than the page rounds to."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+def score_limits(trace: Trace) -> tuple[float, float]:
+    """Smallest and largest score of walk and PAR together: one colour scale for both views."""
+    limits = [maps.shared_limits(trace, trace.cam_rw), maps.shared_limits(trace, trace.cam_par)]
+    return min(low for low, _ in limits), max(high for _, high in limits)
+
+
+def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
+    """Everything below the network, for the class buttons, maps, labels and numbers of the page."""
+    low, high = score_limits(trace)
+    channels = maps.channels(trace)
+    packed, table = score_table(trace)
+    return {
+        "key": key,
+        "scene": scene_key,
+        "size": list(trace.image.shape[:2]),
+        "grid": list(trace.grid),
+        "num_blocks": len(trace.attn_logits),
+        "first_block": trace.kept_blocks.start,
+        "labels_given": trace.labels_given,
+        "main": maps.main_label(trace),
+        "classes": [
+            {
+                "label": label,
+                "cell": list(maps.strongest_cell(trace, label)),
+                "logit": finite(float(trace.class_logits[label - 1])),
+            }
+            for label in trace.present
+        ],
+        "names": list(trace.class_names),
+        "palette": [list(colour) for colour in trace.palette],
+        "radius": trace.config.radius,
+        "use_walk": trace.config.use_walk,
+        "use_par": trace.config.use_par,
+        "num_iters": trace.config.num_iters,
+        "num_steps": trace.config.num_steps,
+        "symmetric": trace.config.symmetric,
+        "low": trace.config.bkg_score_low,
+        "high": trace.config.bkg_score_high,
+        "chain": chain_settings(trace),
+        "cam": pack_scores(trace.cam[[label - 1 for label in trace.present]], 0.0, 1.0),
+        "affinity": near_affinity(trace),
+        "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
+        "cam_par": pack_scores(trace.cam_par[channels], low, high),
+        "labels": packed,
+        "trained_on": trained_on(trace),
+        **table,
+    }
+
+
+def trained_on(trace: Trace) -> dict[str, str | None]:
+    """What affinity and decoder of the model learned from last, see `model.card.Card`; None: not known."""
+    return {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on}
+
+
+def score_table(trace: Trace) -> tuple[dict[str, Packed], dict[str, Any]]:
+    """Labels of the stages that decide every pixel, and beside them everything of `stage_scores` that the page shows.
+
+    steps: which stage is compared with which; left_out: stages that the settings leave out, without a step. The label
+    par_start is there only where PAR does not start from the walk.
+    """
+    labels = scores.stage_labels(trace)
+    packed = {stage: pack_labels(labels[stage]) for stage in LABELLED}
+    if trace.config.use_walk:
+        del packed["par_start"]
+    return packed, {
+        "affinity_label": pack_labels(trace.affinity_label),
+        "pseudo_label": pack_labels(trace.pseudo_label),
+        "scores": finite(scores.stage_scores(trace, labels)),
+        "steps": [{"stage": stage, "before": before} for stage, before in scores.steps(trace.config).items()],
+        "left_out": list(scores.left_out(trace.config)),
+        "shares": finite(scores.label_shares(trace)),
+        "precision": finite(scores.label_precision(trace)),
+    }
+
+
+def near_affinity(trace: Trace) -> Packed:
+    """The affinity, (N, N); on large grids the window of every cell alone: (N, side, side), side = 2 * band + 1.
+
+    The window of the band is never smaller than that of the walk. What lies beyond the grid is 0.
+    """
+    rows, cols = trace.grid
+    cells = rows * cols
+    band = max(trace.config.radius, WINDOW)
+    side = 2 * band + 1
+    if cells <= WHOLE_CELLS or side * side >= cells:
+        return pack_scores(trace.affinity, 0.0, 1.0)
+    beyond = torch.nn.functional.pad(trace.affinity.reshape(cells, rows, cols), (band, band, band, band))
+    windows = [beyond[i, i // cols : i // cols + side, i % cols : i % cols + side] for i in range(cells)]
+    return {**pack_scores(torch.stack(windows), 0.0, 1.0), "band": band}
+
+
+def chain_settings(trace: Trace) -> dict[str, Any]:
+    """What walk and PAR need beside the numbers above to be computed in the browser."""
+    config = trace.config
+    return {
+        "bkg_score": config.bkg_score,
+        "power": config.power,
+        "eps": random_walk.EPS,
+        "dilations": list(config.dilations),
+        "par_downscale": config.par_downscale,
+        "w1": par_op.W1,
+        "w2": par_op.W2,
+    }
+
+
+def blocks(trace: Trace) -> list[dict[str, Any]]:
+    """Every block of the network: its stage, heads, grids, and the weights of its heads in the affinity.
+
+    No heads where its attention was not kept.
+    """
+    result: list[dict[str, Any]] = []
+    weights = maps.head_weights(trace)
+    first_weighted = len(trace.attn_logits) - len(weights)
+    kinds = [
+        (0 if logits is None else logits.shape[0], queries, keys)
+        for logits, queries, keys in zip(trace.attn_logits, trace.query_grids, trace.key_grids, strict=True)
+    ]
+    for stage, (kind, group) in enumerate(itertools.groupby(enumerate(kinds), key=lambda item: item[1]), start=1):
+        heads, queries, keys = kind
+        for place, (block, _) in enumerate(group, start=1):
+            weight = weights[block - first_weighted].tolist() if block >= first_weighted else None
+            result.append(
+                {
+                    "stage": stage,
+                    "place": place,
+                    "heads": heads,
+                    "queries": list(queries),
+                    "keys": list(keys),
+                    "ratio": maps.key_ratio(trace, block),
+                    "weights": weight and [finite(w) for w in weight],
+                }
+            )
+    return result
+
+
+def scene(trace: Trace, scene_key: str) -> dict[str, Any]:
+    """What settings below the network do not change."""
+    file = io.BytesIO()
+    Image.fromarray(trace.image.numpy()).save(file, format="PNG", compress_level=2)
+    return {
+        "key": scene_key,
+        "image": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"),
+        "seg": pack_labels(trace.seg),
+        "target": None if trace.target is None else pack_labels(trace.target),
+        "blocks": blocks(trace),
+    }
+
+
+def par(trace: Trace, key: str) -> dict[str, Any]:
+    """Scores of all present classes before PAR and after each iteration: (iterations + 1, P, h', w')."""
+    iterations = trace.config.num_iters if trace.config.use_par else 0
+    low, high = score_limits(trace)
+    return {"key": key, **pack_scores(torch.stack(list(par_steps(trace, iterations))), low, high)}
+
+
+def crf(trace: Trace) -> dict[str, Any]:
+    """The label of a dense CRF in PAR's place beside PAR's own, with the seconds and the IoU of each.
+
+    Without the package only `missing`: a sentence that says how to install it.
+    """
+    if not dense_crf.available():
+        return {"missing": dense_crf.HOW_TO_INSTALL}
+    result: dict[str, Any] = {"iterations": dense_crf.NUM_ITERS, "par_iterations": trace.config.num_iters}
+    for prefix, make in (("par_", par_label), ("", crf_label)):
+        began = time.perf_counter()
+        label = make(trace)
+        result[f"{prefix}seconds"] = finite(time.perf_counter() - began)
+        result[f"{prefix}label"] = pack_labels(label)
+        if trace.target is not None:
+            result[f"{prefix}iou"] = finite(scores.label_score(trace.target, label, len(trace.class_names))["iou"])
+    return result
+
+
+def frame(trace: Trace) -> dict[str, Any]:
+    """What one snapshot makes of a picture: CAMs of the image labels, affinity, prediction, scores of CAM and that."""
+    present, known = trace.present, scores.stage_scores(trace)
+    return {
+        "labels": list(present),
+        "cam": pack_scores(trace.cam[[label - 1 for label in present]], 0.0, 1.0),
+        "affinity": pack_affinity(trace),
+        "seg": pack_labels(trace.seg),
+        "scores": known and finite({stage: known[stage] for stage in ("cam", "seg")}),
+    }
+
+
+def compared(trace: Trace) -> dict[str, Any]:
+    """Every stage of the other side of a comparison, for the maps and numbers of the page."""
+    low, high = score_limits(trace)
+    channels = maps.channels(trace)
+    packed, table = score_table(trace)
+    return {
+        **frame(trace),
+        "names": list(trace.class_names),
+        "palette": [list(colour) for colour in trace.palette],
+        "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
+        "cam_par": pack_scores(trace.cam_par[channels], low, high),
+        "stage_labels": packed,
+        "trained_on": trained_on(trace),
+        **table,
+    }
+
+
+def pack_affinity(trace: Trace) -> Packed | None:
+    """The learned affinity, or None for grids of more than `CELLS_MAX` cells, whose matrix would be megabytes."""
+    return pack_scores(trace.affinity, 0.0, 1.0) if len(trace.affinity) <= CELLS_MAX else None
+
+
+def to_json(data: dict[str, Any]) -> str:
+    """Compact JSON; refuses NaN, which browsers can not read. Names in it are never markup, wherever it is put."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")

@@ -1,0 +1,1 @@
+"""What the browser gets at first: assets, controls, settings, permalinks, the Python export."""

@@ -1,0 +1,161 @@
+"""The explorer as one gradio component: the fragments, texts, scripts and styles of `explorer/`, put together."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import gradio as gr
+
+from afa_viz.figures import colour
+from afa_viz.ui import words
+from afa_viz.ui.page.settings import SLIDERS
+from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, Busy, SharedCalls
+
+EXPLORER = Path(__file__).parents[1] / "explorer"
+TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goes across them
+    "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "train",
+    "lab",
+)  # fmt: skip
+SCRIPTS = (  # one function scope, in this order
+    "paint", "core", "words", "icons", "beside", "link", "photo", "bar", "hands", "chain", "tally", "stages", "spread",
+    "fields", "marks", "opacity", "plots", "levels", "curve", "series", "live", "typed", "changes", "sides", "versus",
+    "heads", "overview", "matrix", "strip", "fork", "share", "seeds", "weights", "crf", *TABS, "start",
+)  # fmt: skip
+STYLES = ("page", "style", "strip", "tabs")
+UNSENT = re.compile(
+    r"^\s*(?://.*|/\*\*(?:(?!\*/)[\s\S])*\*/)\n|^ +", re.MULTILINE
+)  # comments of whole lines, and indentation
+ACTS = ("dataset_scoring", "train_start", "train_stop", "train_resume")  # do something: two visitors do it twice
+GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
+
+log = logging.getLogger(__name__)
+
+
+def _fragment(name: str) -> str:
+    return (EXPLORER / f"{name}.html").read_text(encoding="utf-8")
+
+
+def _tab(name: str) -> str:
+    """The panel of a tab: what it shows in words, its equation and why, and the body that its script draws into.
+
+    The lab is no step of the method: it has no equation.
+    """
+    head = f'<p class="afa-intro">{{{{{name}.intro}}}}</p>'
+    if name != "lab":
+        head += f'<p class="afa-equation">{{{{{name}.equation}}}}</p>'
+        head += f'<details class="afa-why"><summary>{{{{why}}}}</summary>{{{{{name}.why_html}}}}</details>'
+    return (
+        f'<section class="afa-tab" role="tabpanel" id="afa-panel-{name}" aria-labelledby="afa-tab-{name}" '
+        f'data-tab="{name}" hidden>{head}{_fragment(name)}</section>'
+    )
+
+
+def explorer_html() -> str:
+    """The whole explorer before anything is drawn."""
+    buttons = "".join(
+        f'<button type="button" role="tab" id="afa-tab-{name}" aria-controls="afa-panel-{name}" data-tab="{name}" '
+        f'aria-selected="false" tabindex="-1">{{{{tabs.{name}}}}}</button>'
+        for name in TABS
+    )
+    frame = _fragment("frame").replace("<!--tabs-->", buttons)
+    return words.fill_in(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
+
+
+def script() -> str:
+    """Every script, as the body of one function; lines that are comments, and indentation, stay here."""
+    parts = [(EXPLORER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    return UNSENT.sub("", "\n".join(['"use strict";', *parts]))
+
+
+def style() -> str:
+    """The style sheet of the page."""
+    files = [EXPLORER / f"{name}.css" for name in (*STYLES, *TABS)]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+
+
+@cache
+def tables() -> str:
+    """What the scripts need once, as JSON: colours, and the texts that they say."""
+    lut, difference = (
+        base64.b64encode(colour.table(name).tobytes()).decode("ascii") for name in (colour.MAGNITUDE, colour.DIFFERENCE)
+    )
+    flat = {"foreground": colour.FOREGROUND, "background": colour.BACKGROUND, "gained": GAINED, "lost": LOST}
+    limits = {slider.field: [slider.low, slider.high, slider.step] for slider in SLIDERS}
+    said = {"texts": words.said(), "languages": words.translations()}
+    sent = {"lut": lut, "difference": difference, **flat, "sliders": limits, **said}
+    return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
+
+
+def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
+    """An answer that is "null" where there is none: the page then says so. What happened is in the log.
+
+    Where too many others wait it is {"refused": a sentence, "busy": true}.
+    """
+
+    def ask(asked: dict) -> str:
+        try:
+            return answer(asked)
+        except Busy as busy:
+            return json.dumps({"refused": str(busy), "busy": True})
+        except (KeyError, TypeError, ValueError) as error:
+            log.info("the page asked for %s and got nothing: %s", answer.__name__, type(error).__name__)
+        except Exception:
+            log.exception("%s failed", answer.__name__)
+        return "null"
+
+    ask.__name__ = answer.__name__
+    return ask
+
+
+def served(answers: Sequence[Callable[[dict], str]]) -> list[Callable[[dict], Awaitable[str]]]:
+    """Answers as gradio calls them: in threads of their own, so that the page itself always has some left.
+
+    Equal questions at the same time are answered once.
+    """
+    shared, threads = SharedCalls(), None
+
+    def serve(answer: Callable[[dict], str]) -> Callable[[dict], Awaitable[str]]:
+        name, ask = answer.__name__, guarded(answer)
+
+        async def run(asked: dict) -> str:
+            nonlocal threads
+            threads = threads or anyio.CapacityLimiter(ANSWER_THREADS)
+            return await anyio.to_thread.run_sync(ask, asked, limiter=threads)
+
+        async def respond(asked: dict) -> str:
+            return await (run(asked) if name in ACTS else shared.call(name, asked, partial(run, asked)))
+
+        respond.__name__ = name
+        return respond
+
+    return [serve(answer) for answer in answers]
+
+
+def component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
+    """The component. What the browser asks for is checked: it may be anybody's.
+
+    Args:
+        answers: what the browser may ask for, each by its name.
+        value: of `Answers.stages`.
+        offers: `Training.offers`.
+    """
+
+    return gr.HTML(
+        value,
+        html_template="",  # gradio compiles a template anew for every value: the script puts it there once
+        js_on_load=script(),
+        server_functions=served(answers),
+        apply_default_css=False,
+        elem_id="afa-explorer",
+        markup=explorer_html(),
+        tables=tables(),
+        offers=json.dumps(offers, ensure_ascii=False),
+    )

@@ -1,0 +1,119 @@
+"""The left side of the page: picture, model, labels and settings as gradio components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from afa_viz.config import ExplainConfig
+from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, Slider
+from afa_viz.ui.sessions.examples import Example
+from afa_viz.ui.sessions.registry import Registry
+from afa_viz.ui.words import texts
+
+GROUPS = (
+    ("side.group_regions", SLIDERS[:2], True),
+    ("side.group_walk", SLIDERS[2:5], False),
+    ("side.group_par", SLIDERS[5:], False),
+)
+
+NONE_SELECTED = -1  # place in the gallery; gradio drops None from an update
+
+
+@dataclass(frozen=True)
+class Picker:
+    """How a picture is chosen."""
+
+    gallery: gr.Gallery
+    upload: gr.UploadButton
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What is set; `inputs` in the order that callbacks take them."""
+
+    model: gr.Dropdown
+    model_line: gr.HTML
+    labels: gr.Dropdown
+    left_out: gr.CheckboxGroup
+    sliders: dict[str, gr.Slider]
+    reset: gr.Button
+
+    @property
+    def inputs(self) -> list:
+        """Model, labels, what is left out, then every slider of `SLIDERS`."""
+        return [self.model, self.labels, self.left_out, *self.sliders.values()]
+
+
+def build_picker(examples: list[Example], shown: str) -> Picker:
+    """Gallery of the bundled pictures, of which one is `shown`, and an upload."""
+    gallery = gr.Gallery(
+        [(example.thumbnail(), example.caption) for example in examples],
+        label="Choose a picture",
+        show_label=False,
+        container=False,
+        columns=4,
+        height="auto",
+        object_fit="cover",
+        allow_preview=False,
+        selected_index=[example.name for example in examples].index(shown),
+        buttons=[],
+        interactive=False,
+        elem_id="afa-gallery",
+        visible=bool(examples),
+    )
+    upload = gr.UploadButton(
+        texts()["side.upload"],
+        file_types=[".png", ".jpg", ".jpeg", ".webp"],
+        type="filepath",
+        size="sm",
+        elem_id="afa-upload",
+    )
+    return Picker(gallery, upload)
+
+
+def _slider(slider: Slider, own: ExplainConfig) -> gr.Slider:
+    return gr.Slider(
+        slider.low,
+        slider.high,
+        value=slider.value(own),
+        step=slider.step,
+        label=slider.label,
+        info=slider.info,
+        buttons=[],
+        elem_id=f"afa-{slider.field}",
+    )
+
+
+def build_controls(registry: Registry, labels: list[str]) -> Controls:
+    """Everything that changes what is computed."""
+    words = texts()
+    first = registry.names[0]
+    own = registry.config(first)
+    several = len(registry.names) > 1
+    model = gr.Dropdown(
+        registry.names, value=first, label=words["side.model"], info=words["side.model_info"], visible=several,
+        elem_id="afa-model",
+    )  # fmt: skip
+    chosen = gr.Dropdown(
+        list(registry.class_names(first)[1:]),
+        value=labels,
+        multiselect=True,
+        label=words["side.labels"],
+        info=words["side.labels_info"],
+        elem_id="afa-labels",
+    )
+    sliders: dict[str, gr.Slider] = {}
+    for title, group, opened in GROUPS:
+        with gr.Accordion(words[title], open=opened):
+            for slider in group:
+                sliders[slider.field] = _slider(slider, own)
+    with gr.Accordion(words["side.group_left_out"], open=True):
+        left_out = gr.CheckboxGroup(
+            list(ABLATIONS), label=words["side.group_left_out"], info=words["side.left_out_info"], show_label=False,
+            elem_id="afa-left-out",
+        )  # fmt: skip
+    reset = gr.Button(words["side.reset"], size="sm", elem_id="afa-reset")
+    line = gr.HTML(registry.describe(first), elem_id="afa-model-line")  # gr.Markdown takes longer to load
+    return Controls(model, line, chosen, left_out, sliders, reset)

@@ -1,0 +1,141 @@
+"""Copy as Python: the lines that make the present view again, from public names only. No path of the server in them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from afa_viz.config import ExplainConfig
+from afa_viz.figures.maps import Cell
+from afa_viz.trace import Trace
+from afa_viz.training.records import SNAPSHOTS
+from afa_viz.ui.sessions.registry import SNAPSHOT_MARK
+from afa_viz.ui.sessions.session import Request, Session
+
+# tab -> what draws its main picture; other tabs get the whole strip
+PICTURES = {
+    "cam": "stages.cam(trace, {label})",
+    "attention": "stages.attention(trace, {block}, {head}, {cell})",
+    "affinity": "stages.affinity(trace, {cell})",
+    "walk": "stages.cam_rw(trace, {label})",
+    "par": "stages.cam_par(trace, {label})",
+    "regions": "stages.regions(trace)",
+    "seg": "stages.seg(trace)",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is looked at.
+
+    Attributes:
+        tab: its name. label: 1..C. cell: the query cell. block: from 0. head: from 0, or None for the mean of all.
+        other: the other side of a comparison, or a snapshot; None where there is only one side.
+        crf: the other side has a dense CRF in PAR's place.
+    """
+
+    tab: str
+    label: int
+    cell: Cell
+    block: int
+    head: int | None
+    other: Request | None = None
+    crf: bool = False
+
+
+def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str:
+    """A program that explains the same picture in the same way and saves what the tab shows."""
+    source = session.code(request.picture)
+    name = trace.class_names[look.label]
+    drawn = _drawn(look, name)
+    module = drawn.partition(".")[0]
+    file = f"{look.tab if look.tab in PICTURES else 'strip'}.png"
+    scored = bool(source.target) and trace.target is not None
+    imports = [*source.imports, f"from afa_viz.figures import {module}"]
+    if scored:
+        imports.append("from afa_viz.stage_scores import stage_scores")
+    if look.crf:
+        imports.append("from afa_viz.inspection import with_crf")
+    ours = sorted(line for line in imports if "afa_viz" in line)
+    lines = [
+        *(line for line in imports if line not in ours),
+        "from PIL import Image",
+        "",
+        "import afa_viz",
+        *ours,
+        "",
+        f"model = afa_viz.load_model({model_source(session, request.model)!r})",
+        *source.lines,
+        *([f"target = {source.target}"] if scored else []),
+        f"trace = {_explained(request, session, 'model', scored)}",
+        *(["print(stage_scores(trace))"] if scored else []),
+        f"Image.fromarray({drawn}).save({file!r})",
+        *(_other_side(request, trace, session, look, scored) if look.other else []),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _explained(request: Request, session: Session, model: str, scored: bool) -> str:
+    """The call that explains a request with the model of that name in the program."""
+    arguments = [model, "image"]
+    if request.labels is not None:
+        arguments.append(f"labels={list(request.labels)!r}")
+    config = changed(request.config, session.registry.config(request.model))
+    if config:
+        arguments.append(f"config=afa_viz.ExplainConfig.for_model({model}, {config})")
+    if scored:
+        arguments.append("target=target")
+    return f"afa_viz.explain({', '.join(arguments)})"
+
+
+def _drawn(look: Look, name: str) -> str:
+    """The call that draws the picture of a tab for the class of that name."""
+    call = PICTURES.get(look.tab, "strip.strip(trace, {label}, {cell})")
+    label = f"trace.class_names.index({name!r})"
+    return call.format(label=label, block=look.block, head=look.head, cell=tuple(look.cell))
+
+
+def _other_side(request: Request, trace: Trace, session: Session, look: Look, scored: bool) -> list[str]:
+    """The lines that make and save the other side of a comparison."""
+    other = look.other
+    assert other is not None
+    names = session.registry.class_names(other.model)
+    scored = scored and names == trace.class_names  # else the numbers of the truth mean other classes
+    name = trace.class_names[look.label]
+    drawn = _drawn(look, name if name in names else (other.labels or names[1:])[0])
+    model, lines = "model", [""]
+    if other.model != request.model:
+        model = "other_model"
+        lines.append(f"other_model = afa_viz.load_model({model_source(session, other.model)!r})")
+    lines.append(f"other = {_explained(other, session, model, scored)}")
+    if look.crf:
+        lines.append("other = with_crf(other)  # in PAR's place")
+    if scored:
+        lines.append("print(stage_scores(other))")
+    return [
+        *lines,
+        f"Image.fromarray({drawn.replace('(trace', '(other').replace(' trace.', ' other.')}).save('other.png')",
+    ]
+
+
+def changed(config: ExplainConfig, usual: ExplainConfig) -> str:
+    """The settings that are not the usual ones, as arguments."""
+    pairs = [(field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
+    return ", ".join(f"{name}={value!r}" for name, value in pairs if value != getattr(usual, name))
+
+
+def model_source(session: Session, name: str) -> str:
+    """What `load_model` takes: an address of the hub as it is, a file without the folders that lead to it."""
+    source = session.registry.source(name)
+    if source.startswith("hf://"):
+        return source
+    path = PurePosixPath(source.replace(chr(92), "/"))
+    if name in session.registry.names and path.parent.name == SNAPSHOTS:  # a moment of a training of the page
+        return "/".join(path.parts[-5:])  # runs/page/NAME/snapshots/FILE
+    model = name.rpartition(SNAPSHOT_MARK)[0]
+    if name in session.registry.names or model not in session.registry.names:
+        return f"checkpoints/{path.name}"
+    of_folder = Path(session.registry.source(model)).is_dir()
+    return "/".join(["checkpoints", *path.parts[-3 if of_folder else -2 :]])

@@ -1,0 +1,1 @@
+"""The running app: wiring, launch, and what is let in."""

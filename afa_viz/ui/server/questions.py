@@ -1,0 +1,135 @@
+"""What may be asked of the page's events and functions, as the page itself says it: checked before gradio reads it.
+
+The values themselves are checked by what answers (`Callbacks`, `Api`, `Answers`); here is what gradio would stumble
+over: the number of an event, how many values it takes, and files that were never uploaded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from afa_viz.ui.server.guard import RequestError
+from afa_viz.ui.server.routes import SESSION
+from afa_viz.ui.words import english
+
+FILES = (gr.File, gr.UploadButton)
+FILE_FIELDS = {"path": (str,), "url": (str, None), "orig_name": (str, None), "mime_type": (str, None)}
+MARK = {"_type": "gradio.FileData"}
+
+
+class Questions:
+    """The checks of one page.
+
+    Args:
+        blocks: the page, with all its events.
+    """
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        self._takes_file = {
+            number: [isinstance(block, FILES) for block in event.inputs] for number, event in blocks.fns.items()
+        }
+        self._numbers = {event.api_name: number for number, event in blocks.fns.items()}
+        self._functions = {
+            number: {name for name in vars(block) if getattr(getattr(block, name), "_is_server_fn", False)}
+            for number, block in blocks.blocks.items()
+        }
+
+    def check(self, path: str, body: bytes) -> None:
+        """Raises: RequestError: for a question that is none of the page's.
+
+        Args:
+            path: that it was sent to, of a route that takes JSON.
+        """
+        question = _read(body)
+        session = question.get("session_hash")
+        if not (isinstance(session, str) and re.fullmatch(SESSION, session, re.ASCII)) and (
+            session is not None or "/call/" not in path
+        ):
+            raise RequestError(400, "session_hash is no short word of letters and digits.")
+        if "component_server" in path:
+            self._check_function(question)
+        else:
+            self._check_event(path, question)
+
+    def _check_function(self, question: dict) -> None:
+        number, name = question.get("component_id"), question.get("fn_name")
+        functions = self._functions.get(number, ()) if isinstance(number, int) else ()
+        if not _is_number(number) or not isinstance(name, str) or name not in functions:
+            raise RequestError(404, "The page has no such function.")
+        if "data" not in question:
+            raise RequestError(400, "There is no question in data.")
+
+    def _check_event(self, path: str, question: dict) -> None:
+        called = path.partition("/call/")[2]
+        number = self._numbers.get(called) if called else question.get("fn_index")
+        if not _is_number(number) or number not in self._takes_file:
+            raise RequestError(404, "The page has no such event.")
+        takes_file, data = self._takes_file[number], question.get("data")
+        if not isinstance(data, list) or len(data) != len(takes_file):
+            raise RequestError(400, f"data is no list of {len(takes_file)} values, as this event takes them.")
+        if not (question.get("trigger_id") is None or _is_number(question["trigger_id"])):
+            raise RequestError(400, "trigger_id is no number of a component.")
+        for value, is_file in zip(data, takes_file, strict=True):
+            if is_file and value is not None:
+                _check_file(value)
+            elif any({"path", "meta"} <= part.keys() for part in _dicts(value)):
+                raise RequestError(400, "There is a file where this event takes none.")
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    """A JSON object as browsers send it: no NaN, no halves of characters. Raises: RequestError: for anything else."""
+    try:
+        question = json.loads(body, parse_constant=_no_number)
+        json.dumps(question, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        question = None
+    if not isinstance(question, dict):
+        raise RequestError(400, "This is no JSON object.")
+    return question
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _dicts(value: object) -> Iterable[dict]:
+    """All dictionaries in a value; `Guard` has seen that it is not nested deeply."""
+    if isinstance(value, dict):
+        yield value
+        for part in value.values():
+            yield from _dicts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _dicts(part)
+
+
+def _check_file(value: object) -> None:
+    """Raises: RequestError: for anything but a file that was uploaded and is still there."""
+    if not isinstance(value, dict) or value.get("meta") != MARK or value.get("is_stream"):
+        raise RequestError(400, "There is no uploaded file where this event takes one.")
+    for field, kinds in FILE_FIELDS.items():
+        if not any(value.get(field) is kind if kind is None else isinstance(value.get(field), kind) for kind in kinds):
+            raise RequestError(400, f"The file's {field} is no text.")
+    if not (value.get("size") is None or _is_number(value["size"])):
+        raise RequestError(400, "The file's size is no number of bytes.")
+    if not _is_upload(value["path"]):
+        raise RequestError(400, english("refused.upload_gone"))
+
+
+def _is_upload(path: str) -> bool:
+    try:
+        found = Path(path).resolve()
+        return found.is_relative_to(Path(get_upload_folder()).resolve()) and found.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a zero byte, links in a circle
+        return False

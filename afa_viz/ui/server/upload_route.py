@@ -1,0 +1,177 @@
+"""The route that takes a photograph, in the place of gradio's: one file a request and nothing else, cut off when it is
+too large or too slow."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+from python_multipart.multipart import parse_options_header
+
+from afa_viz.ui.server.uploads import NoRoom, Uploads
+from afa_viz.ui.sessions.images import MAX_BYTES
+from afa_viz.ui.words import english
+
+MAX_ENVELOPE = 2**14  # bytes of a request beside its file: a few headers, and a boundary twice
+MAX_SECONDS, MAX_PAUSE = 180.0, 30.0  # that an upload may take, and rest
+BUFFER = 2**18  # bytes that are written at a time
+MAX_DISCARDED = 2**29  # bytes that are read of a request that is refused already
+ROUTE = "/upload"  # how the address ends; nothing that ends so reaches gradio
+FIELD = b"files"  # of the form
+TEXT = "text/plain; charset=utf-8"
+SUFFIX = re.compile(rb"\.\w{1,5}\Z")
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class UploadRefused(Exception):
+    """A request that brings no photograph: HTTP status and one sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class VisitorLeft(Exception):
+    """Nobody waits for an answer any more."""
+
+
+class Body:
+    """The body of a request, part by part.
+
+    Attributes:
+        more: whether some of it has not come yet.
+    """
+
+    def __init__(self, receive: Receive, max_pause: float) -> None:
+        self.more = True
+        self._receive, self._max_pause = receive, max_pause
+
+    async def read(self, deadline: float) -> bytes:
+        """The next part. Raises: UploadRefused: if it does not come in time. VisitorLeft."""
+        try:
+            with anyio.fail_after(max(0.0, min(self._max_pause, deadline - time.monotonic()))):
+                message = await self._receive()
+        except TimeoutError:
+            raise UploadRefused(408, english("refused.upload_slow")) from None
+        if message["type"] != "http.request":
+            raise VisitorLeft
+        self.more = message.get("more_body", False)
+        return message.get("body", b"")
+
+    async def discard(self) -> None:
+        """Read what is still coming and forget it: many programs read no answer until they have sent everything."""
+        deadline, left = time.monotonic() + self._max_pause, MAX_DISCARDED
+        with suppress(UploadRefused, VisitorLeft):
+            while self.more and left > 0:
+                left -= len(await self.read(deadline))
+
+
+class UploadRoute:
+    """ASGI middleware that answers uploads with the path of the file, as gradio does, and lets the rest through.
+
+    Args:
+        app: what is behind it.
+        uploads: where photographs are kept.
+        max_bytes: of one. max_seconds, max_pause: that it may take to arrive, and rest.
+    """
+
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        uploads: Uploads,
+        max_bytes: int = MAX_BYTES,
+        max_seconds: float = MAX_SECONDS,
+        max_pause: float = MAX_PAUSE,
+    ) -> None:
+        self._app, self._uploads = app, uploads
+        self._max_bytes, self._max_seconds, self._max_pause = max_bytes, max_seconds, max_pause
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].rstrip("/").endswith(ROUTE):
+            await self._app(scope, receive, send)
+            return
+        body = Body(receive, self._max_pause)
+        try:
+            path = await self._receive(dict(scope["headers"]), body)
+            await _answer(send, body, 200, "application/json", json.dumps([str(path)]))
+        except UploadRefused as refused:
+            await _answer(send, body, refused.status, TEXT, str(refused))
+        except (NoRoom, OSError):
+            await _answer(send, body, 503, TEXT, english("refused.no_room_for_photograph"))
+        except VisitorLeft:
+            return
+
+    async def _receive(self, headers: dict[bytes, bytes], body: Body) -> Path:
+        """Path of the photograph that arrives. Raises: UploadRefused, NoRoom, OSError, VisitorLeft."""
+        kind, options = parse_options_header(headers.get(b"content-type", b""))
+        boundary = options.get(b"boundary", b"")
+        if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 200:
+            raise _not_one_file()
+        most = self._max_bytes + MAX_ENVELOPE
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or len(length) > 20 or int(length) > most:
+            raise self._too_large()
+        deadline = time.monotonic() + self._max_seconds
+        with self._uploads.arriving() as upload:
+            buffer = bytearray()
+            while body.more:
+                buffer += await body.read(deadline)
+                if upload.size + len(buffer) > most:
+                    raise self._too_large()
+                if len(buffer) >= BUFFER or not body.more:
+                    await anyio.to_thread.run_sync(upload.write, bytes(buffer))
+                    buffer.clear()
+            upload.file.seek(0)
+            content = upload.file.read()
+        return await anyio.to_thread.run_sync(self._keep, content, boundary)
+
+    def _keep(self, body: bytes, boundary: bytes) -> Path:
+        content, suffix = one_file(body, boundary)
+        if len(content) > self._max_bytes:
+            raise self._too_large()
+        return self._uploads.keep(content, suffix)
+
+    def _too_large(self) -> UploadRefused:
+        return UploadRefused(413, english("refused.upload_size", most=self._max_bytes >> 20))
+
+
+def one_file(body: bytes, boundary: bytes) -> tuple[bytes, str]:
+    """Content of the only part of a form, and how its name ends. Raises: UploadRefused: if it is not one file."""
+    edge = b"\r\n--" + boundary
+    start = body.find(b"\r\n\r\n", 0, MAX_ENVELOPE)
+    end = body.find(edge, start + 4)
+    if not body.startswith(edge[2:] + b"\r\n") or start < 0 or body[end:].rstrip(b"\r\n") != edge + b"--":
+        raise _not_one_file()
+    for line in body[len(edge) : start].split(b"\r\n"):
+        field, _, value = line.partition(b":")
+        if field.strip().lower() == b"content-disposition":
+            _, options = parse_options_header(value.strip())
+            if options.get(b"name") == FIELD and b"filename" in options:
+                suffix = SUFFIX.search(options[b"filename"])
+                return body[start + 4 : end], suffix[0].decode("ascii").lower() if suffix else ""
+    raise _not_one_file()
+
+
+def _not_one_file() -> UploadRefused:
+    return UploadRefused(400, english("refused.upload_form"))
+
+
+async def _answer(send: Send, body: Body, status: int, kind: str, text: str) -> None:
+    """Answer, and only then let go of a request of which some has not come yet."""
+    content = text.encode()
+    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content, "more_body": True})
+    await body.discard()
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,1 @@
+"""What the app computes and keeps: models, images, explanations, caches."""

@@ -1,0 +1,85 @@
+"""Files to download, written when somebody asks for them: whole, few enough for the disk, and none for long."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from gradio.processing_utils import hash_file
+
+from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.words import english
+
+MAX_BYTES = 500 * 2**20  # of all files together; the oldest unused go first
+MAX_SECONDS = 2 * 3600.0  # that a file is kept after it was last asked for
+
+
+class Exports:
+    """The files that were asked for, each in a folder named by its content, where gradio would put it.
+
+    Args:
+        folder: of all of them, made with the first one. Nothing else may lie in it.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS) -> None:
+        self.folder = folder
+        self._max_bytes, self._max_seconds = max_bytes, max_seconds
+        self._lock = threading.Lock()
+        self._paths: dict[str, Path] = {}
+        self._used: OrderedDict[Path, tuple[int, float]] = OrderedDict()  # bytes, and when it was last asked for
+
+    def find(self, name: str) -> Path | None:
+        """The file that was written under a name, if it is still there; counts as a use."""
+        with self._lock:
+            path = self._paths.get(name)
+            if path is None or not path.is_file():
+                return None
+            self._use(path)
+            return path
+
+    def write(self, name: str, file_name: str, write: Callable[[Path], object]) -> Path:
+        """The file under a name, written if it is not there: beside the others, so that it is never seen in part.
+
+        Raises: OSError: of `write`. Refusal: if it alone is more than may be kept.
+        """
+        found = self.find(name)
+        if found is not None:
+            return found
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
+        try:
+            write(partial / file_name)
+            if (partial / file_name).stat().st_size > self._max_bytes:
+                raise Refusal(english("refused.no_room_for_file"))
+            path = self.folder / hash_file(partial / file_name) / file_name
+            with self._lock:
+                path.parent.mkdir(exist_ok=True)
+                os.replace(partial / file_name, path)
+                self._paths[name] = path
+                self._use(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        self.tidy()
+        return path
+
+    def _use(self, path: Path) -> None:
+        self._used[path] = (path.stat().st_size, time.monotonic())
+        self._used.move_to_end(path)
+
+    def tidy(self) -> None:
+        """Remove what nobody has asked for in a long time, and the oldest until the rest is small enough."""
+        with self._lock:
+            total = sum(size for size, _ in self._used.values())
+            for path, (size, used) in list(self._used.items()):
+                if total <= self._max_bytes and time.monotonic() - used <= self._max_seconds:
+                    break  # all others are newer
+                shutil.rmtree(path.parent, ignore_errors=True)
+                total -= size
+                del self._used[path]
+                self._paths = {name: other for name, other in self._paths.items() if other != path}

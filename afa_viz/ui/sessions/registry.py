@@ -1,0 +1,146 @@
+"""The models that a page offers: found at the start, loaded when first used, each once."""
+
+from __future__ import annotations
+
+import html
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from afa_viz.config import ExplainConfig
+from afa_viz.ui.sessions.cache import SingleFlightCache
+from afa_viz.ui.sessions.concurrency import LARGE_NETWORK
+from afa_viz.ui.sessions.images import Refusal, quoted
+from afa_viz.ui.sessions.snapshots import Snapshot, find_snapshots, folder_of
+from afa_viz.ui.words import english, texts
+
+if TYPE_CHECKING:
+    from afa_viz.model.afa import AFA
+
+SNAPSHOTS_HELD = 2  # networks of snapshots in memory; one loads in a tenth of a second
+SNAPSHOT_MARK = "@"  # "sandbox@2000": the model sandbox after 2000 iterations
+
+log = logging.getLogger(__name__)
+
+
+def discover(folder: Path) -> dict[str, str]:
+    """Name -> source of every checkpoint in a folder: sub-folders with one weights file, and weights files."""
+    found: dict[str, str] = {}
+    if not folder.is_dir():
+        return found
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir() and any(entry.glob("*.safetensors")):
+            found[entry.name] = str(entry)
+        elif entry.suffix in (".safetensors", ".pth"):
+            found[entry.stem] = str(entry)
+    return found
+
+
+def named(sources: Sequence[str]) -> dict[str, str]:
+    """Name -> source for the sources of the command line; equal names get a number."""
+    result: dict[str, str] = {}
+    for source in sources:
+        stem = source.removeprefix("hf://") if source.startswith("hf://") else Path(source).stem or source
+        name, number = stem, 2
+        while name in result:
+            name, number = f"{stem} ({number})", number + 1
+        result[name] = source
+    return result
+
+
+class Registry:
+    """Models by name. Safe for threads: whoever asks for one that is loaded has it at once, also while another loads.
+
+    Args:
+        sources: name -> what `load_model` takes; at least one.
+        device: for all of them.
+    """
+
+    def __init__(self, sources: dict[str, str], device: str = "auto") -> None:
+        if not sources:
+            raise Refusal("There is no checkpoint: put one into checkpoints/ or name one with --checkpoint.")
+        self._sources = dict(sources)
+        self._device = device
+        self._lock = threading.Lock()
+        self._models: SingleFlightCache[str, AFA] = SingleFlightCache(len(sources), len)  # all that there are
+        self._snapshots: SingleFlightCache[str, AFA] = SingleFlightCache(SNAPSHOTS_HELD, len)
+        self._added: set[str] = set()
+
+    @property
+    def names(self) -> list[str]:
+        """Of all models, the first one is shown first."""
+        return list(self._sources)
+
+    def add(self, name: str, source: str) -> None:
+        """Offer one more model, from now on; few of those that came this way are held in memory."""
+        with self._lock:
+            self._sources = {**self._sources, name: source}
+            self._added.add(name)
+
+    def get(self, name: str) -> AFA:
+        """A loaded model or snapshot, in evaluation mode.
+
+        Raises: Refusal: for an unknown name or weights that do not load.
+        """
+        source = self.source(name)
+        snapshot = name not in self._sources or name in self._added
+        held = self._snapshots if snapshot else self._models
+        return held.get(name, lambda: self._load(name, source))
+
+    def _load(self, name: str, source: str) -> AFA:
+        from afa_viz.model.checkpoint import load_model
+
+        try:
+            return load_model(source, device=self._device)
+        except (OSError, ValueError) as error:
+            raise Refusal(english("refused.model_broken", name=name, error=error)) from error
+
+    def source(self, name: str) -> str:
+        """What a model or snapshot is loaded from. Raises: Refusal: for an unknown name."""
+        if isinstance(name, str) and name in self._sources:
+            return self._sources[name]
+        model, _, iteration = name.rpartition(SNAPSHOT_MARK) if isinstance(name, str) else ("", "", "")
+        for snapshot in self.snapshots(model):
+            if str(snapshot.iteration) == iteration:
+                return str(snapshot.path)
+        raise Refusal(english("refused.no_model", name=quoted(name, 60), names=", ".join(self.names)))
+
+    def snapshots(self, name: str) -> list[Snapshot]:
+        """The snapshots of the training run of a model, oldest first; looked for anew, since a run may go on."""
+        return find_snapshots(self.snapshot_folder(name))
+
+    def snapshot_folder(self, name: str) -> Path | None:
+        """Where the snapshots of a model would lie; None for an unknown one or one of the hub."""
+        return folder_of(self._sources[name]) if name in self._sources else None
+
+    def input_size(self, name: str) -> int | None:
+        """Long side in pixels that a model is meant for; None where its card is missing."""
+        card = self.get(name).card
+        return card.input_size if card else None
+
+    def is_large(self, name: str) -> bool:
+        """Whether an explanation by a model takes so long that few may be made at a time."""
+        return sum(weights.numel() for weights in self.get(name).parameters()) >= LARGE_NETWORK
+
+    def config(self, name: str) -> ExplainConfig:
+        """The settings that a model is meant for."""
+        return ExplainConfig.for_model(self.get(name))
+
+    def class_names(self, name: str) -> tuple[str, ...]:
+        """Of a model, background first."""
+        from afa_viz.classes import names_for
+
+        model = self.get(name)
+        return tuple(model.card.class_names) if model.card else names_for(model.num_classes)
+
+    def describe(self, name: str) -> str:
+        """One line of HTML: what the model is."""
+        card = self.get(name).card
+        if card is None:
+            return ""
+        classes = html.escape(", ".join(card.class_names[1:7])) + (", …" if card.num_classes > 7 else "")
+        return texts()["side.model_line"].format(
+            backbone=card.backbone, count=card.num_classes - 1, names=classes, size=card.input_size
+        )

@@ -1,0 +1,23 @@
+"""One command is clean: lint, format, types, and the texts that must agree."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = "python3 -m venv .venv && .venv/bin/pip install -q -r requirements-dev.txt && .venv/bin/python -m pytest"
+
+
+@pytest.mark.parametrize("tool", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=" ".join)
+def test_tool_is_content(tool):
+    done = subprocess.run([sys.executable, "-m", *tool], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_readme_and_ci_run_the_same_command():
+    assert COMMAND in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert COMMAND in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -1,0 +1,75 @@
+"""The page's JavaScript: it parses, nothing in it is dead or left over, files stay small, and the page stays light."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from afa_viz.ui import words
+from afa_viz.ui.page import assets as page
+from afa_viz.ui.page.settings import ABLATIONS, SLIDERS
+
+FILES = sorted(page.EXPLORER.glob("*.js"))
+NAMED = re.compile(r"^(?:  )?(?:async )?(?:function|const|let) (\w+)", re.MULTILINE)  # at the top, or in a tab's block
+
+
+def test_every_script_is_part_of_the_page():
+    assert {file.stem for file in FILES} == set(page.SCRIPTS)
+    assert {file.stem for file in page.EXPLORER.glob("*.css")} <= {*page.STYLES, *page.SCRIPTS}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node; the browser tests parse the script too")
+def test_the_script_parses(tmp_path):
+    whole = tmp_path / "page.mjs"
+    whole.write_text(f"(async (element, props, server, watch) => {{\n{page.script()}\n}});\n", encoding="utf-8")
+    done = subprocess.run(["node", "--check", str(whole)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_script_is_tidy(file):
+    text = file.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert len(lines) <= 340, "one idea a file"
+    assert text.endswith("\n") and not [line for line in lines if line != line.rstrip()]
+    assert not [line for line in lines if len(line) > 140]
+    assert not re.findall(r"\bvar \w|console\.log|debugger|\balert\(|[^=!<>]==(?! null)[^=]|TODO|innerHTML \+=", text)
+
+
+def test_nothing_is_dead():
+    script = page.script() + page.explorer_html()
+    names = set(NAMED.findall(page.script()))
+    assert len(names) > 150
+    assert not [name for name in names if len(re.findall(rf"\b{name}\b", script)) < 2]
+
+
+def test_every_text_is_said():
+    """By a fragment, a script (also as the start of a composed key), the frame of a tab, or the server."""
+    fragments = "".join(file.read_text(encoding="utf-8") for file in page.EXPLORER.glob("*.html"))
+    script = page.script()
+    composed = {start for start in re.findall(r"[`\"]([\w.]+?)(?:\$\{|\")", script) if "." in start}
+    server = "".join(file.read_text(encoding="utf-8") for file in page.EXPLORER.parent.rglob("*.py"))
+    examples = json.loads((page.EXPLORER.parents[1] / "examples" / "examples.json").read_text(encoding="utf-8"))
+    outside = {f"example.{example['name']}.{what}" for example in examples for what in ("title", "story")}
+    outside |= {f"side.{slider.field}{what}" for slider in SLIDERS for what in ("", "_info")}
+    outside |= {key for key in words.texts() if key.startswith("gradio.")} | {"refused.disk", "refused.memory"}
+    unsaid = []
+    for key, text in words.texts().items():
+        framed = (
+            key in ("why", "head_html") or key.startswith("tabs.") or key.endswith((".intro", ".equation", ".why_html"))
+        )
+        said = f"{{{{{key}}}}}" in fragments or any(key.startswith(start) for start in composed) or f'"{key}"' in script
+        said |= key in outside or f'"{key}"' in server or (key.startswith("side.without_") and text in ABLATIONS)
+        if not (framed or said):
+            unsaid.append(key)
+    assert not unsaid
+
+
+def test_the_page_is_light():
+    parts = {"script": page.script(), "style": page.style(), "html": page.explorer_html(), "tables": page.tables()}
+    sizes = {name: len(text.encode()) for name, text in parts.items()}
+    assert sum(sizes.values()) < 500_000, sizes  # two languages; before the server compresses it

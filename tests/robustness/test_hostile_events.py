@@ -1,0 +1,108 @@
+"""Whatever is done, the page changes rightly or says one sentence: events, addresses; and no visitor sees another."""
+
+from __future__ import annotations
+
+import pytest
+from hostile_world import ANYTHING, EVENTS, browser_calls, failures, few, functions, is_sentence, opened, strict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afa_viz.ui.handlers.callbacks import FAILED, polite, polite_steps
+from afa_viz.ui.page.permalinks import NAMES
+from afa_viz.ui.page.settings import SLIDERS
+from afa_viz.ui.sessions.images import Refusal
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("world")) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def no_failure(caplog):
+    yield
+    assert not failures(caplog)
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+PLACES = [(name, place) for name, good in EVENTS.items() for place in range(len(good))]
+
+
+@settings(few, max_examples=2 * len(PLACES))
+@given(place=st.sampled_from(PLACES), value=ANYTHING)
+def test_events_change_the_page_or_say_one_sentence(world, monkeypatch, place, value):
+    name, argument = place
+    said: list[str] = []
+    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
+    arguments = list(EVENTS[name])
+    if (name, argument) == ("open_upload", 0) and isinstance(value, str):
+        return  # a path: gradio gives no other than that of an upload
+    arguments[argument] = value
+    call = getattr(world.callbacks, name)
+    steps = name in ("open_data", "open_upload", "change_model")
+    found = list(polite_steps(3)(call)(*arguments)) if steps else [polite(3)(call)(*arguments)]
+    assert found and FAILED not in said
+    if said:
+        (text,) = said
+        is_sentence(text)
+        assert all(isinstance(part, dict) for part in found[-1]), "nothing is changed"
+    else:
+        assert strict(found[-1][0])["key"]
+
+
+# --- addresses -------------------------------------------------------------------------------------------------------
+
+WORDS = st.text(max_size=30) | st.sampled_from(
+    ["scene0", "nothing", "../../etc/passwd", "upload:0", "val_0001", "tiny", "tiny@10", "cat,bird", ",,",
+     "cat,unicorn", "1e400", "-0", "nan", "inf", "0.5", "9" * 5000, "8.0", "PAR",
+     "PAR,random walk,x", "%00", "\ud800", "<b>"]
+)  # fmt: skip
+
+
+@few
+@given(asked=st.dictionaries(st.sampled_from([*NAMES, "tab", "__theme", "x"]), WORDS, max_size=5))
+def test_any_address_opens_something_of_ours(world, monkeypatch, asked):
+    said: list[str] = []
+    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
+    outputs = polite(7 + len(SLIDERS))(world.callbacks.open_link)(asked)
+    assert len(outputs) == 7 + len(SLIDERS)
+    for text in said:
+        is_sentence(text)
+    if isinstance(outputs[0], str):
+        assert strict(outputs[0])["key"] and outputs[1].partition(":")[0] in ("example", "data")
+    else:
+        assert not set(asked) & set(NAMES) or said
+    assert FAILED not in said
+
+
+def test_a_stale_link_says_what_it_left_out(world, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
+    world.callbacks.open_link(
+        {"example": "gone", "model": "older", "labels": "unicorn", "radius": "99", "left_out": "x"}
+    )
+    (text,) = said
+    assert all(word in text for word in ("example", "model", "labels", "radius", "left_out"))
+
+
+# --- nothing of one visitor is visible to another --------------------------------------------------------------------
+
+
+def test_an_upload_has_no_address_and_no_name_that_others_can_ask_for(world, monkeypatch):
+    monkeypatch.setattr("gradio.Warning", lambda text: None)
+    assert "example" not in world.answers.link(world.theirs) and "data" not in world.answers.link(world.theirs)
+    for name in (world.upload, world.upload.partition(":")[2]):
+        for kind in ("example", "data"):
+            restored = world.callbacks.open_link({kind: name})
+            assert restored[1] != world.upload
+        with pytest.raises(Refusal):
+            world.api.explain(None, name, None, None, None)
+
+
+@few
+@given(name=st.sampled_from(sorted(set(browser_calls()) - {"export_file"})))
+def test_no_answer_to_one_visitor_names_what_another_has(world, name):
+    text = functions(world)[name]({"key": world.key, **browser_calls()[name]})
+    assert world.theirs.key not in text and world.upload.partition(":")[2] not in text

@@ -1,0 +1,157 @@
+"""What tests in a real browser share: the served page, and a visit that fails for console errors and failed requests.
+
+A test file imports `pytestmark` and the fixtures `address`, `browser`, `visit`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from app_fixtures import launched, prepare
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
+HOW = "install it with `pip install playwright` and `apt-get install chromium` (or name a Chromium in $CHROMIUM)"
+
+try:
+    from playwright.sync_api import Page, expect, sync_playwright
+
+    missing = "" if CHROMIUM.exists() else f"there is no Chromium at {CHROMIUM}; {HOW}"
+except ImportError:
+    missing = f"playwright is missing; {HOW}"
+if missing and "CI" in os.environ:
+    raise RuntimeError(missing)
+pytestmark = [
+    pytest.mark.skipif(bool(missing), reason=missing),
+    pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),  # of pandas, in gradio's counts of requests
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # event loops that the server leaves to the collector
+]
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    if missing:
+        pytest.skip(missing)
+    with launched(prepare(tmp_path_factory.mktemp("page"))) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser(address):
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open the page; at the end nothing may have gone wrong behind it."""
+    troubles: list[str] = []
+    contexts = []
+
+    def go(width: int = 1440, height: int = 900, theme: str = "light", query: str = "") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: troubles.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: troubles.append(f"page: {error}"))
+        page.on("requestfailed", lambda r: troubles.append(f"failed: {r.url} {r.failure}"))
+        page.on("response", lambda r: troubles.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(f"foreign: {r.url}"),
+        )
+        page.goto(f"{address}?__theme={theme}&{query}")
+        ready(page)
+        return page
+
+    yield go
+    # An event stream is cut when its page closes; whatever failed before counts.
+    found = [text for text in troubles if "ERR_ABORTED" not in text]
+    for context in contexts:
+        context.close()
+    assert not found, found
+
+
+def ready(page: Page) -> None:
+    """Wait until everything is here that the page asks for by itself."""
+    page.wait_for_selector(".afa[data-settled]", timeout=20_000)
+
+
+def key(page: Page) -> str:
+    return page.locator(".afa").get_attribute("data-key") or ""
+
+
+def pixels(page: Page, canvas: str) -> str:
+    """A fingerprint of what a canvas shows."""
+    return page.locator(canvas).first.evaluate("canvas => canvas.toDataURL()")
+
+
+def changes(page: Page, canvas: str, before: str) -> None:
+    """Wait until a canvas shows something else."""
+    page.wait_for_function(
+        "([selector, before]) => document.querySelector(selector).toDataURL() !== before", arg=[canvas, before]
+    )
+
+
+def recomputed(page: Page, before: str) -> None:
+    """Wait until the page shows another explanation, and all of it is here."""
+    expect(page.locator(".afa")).not_to_have_attribute("data-key", before, timeout=15_000)
+    page.wait_for_function(
+        "(({dataset}) => dataset.settled === dataset.key)(document.querySelector('.afa'))", timeout=15_000
+    )
+
+
+def tab(page: Page, name: str) -> str:
+    """Open a tab; the selector of its panel."""
+    page.locator(f'[role=tab][data-tab="{name}"]').click()
+    return f'[role=tabpanel][data-tab="{name}"]'
+
+
+def requests(page: Page) -> list[str]:
+    """Everything that the page asks for from now on."""
+    seen: list[str] = []
+    page.on("request", lambda request: seen.append(request.url))
+    return seen
+
+
+def small_targets(page: Page, panel: str, tags: str = "button, select, input, summary") -> list[str]:
+    """What of a panel a finger would miss: shown, and less than 24 pixels wide or high."""
+    return page.locator(panel).evaluate(
+        """(panel, tags) => [...panel.querySelectorAll(tags)].filter((e) => {
+             const box = (e.closest("label") ?? e).getBoundingClientRect();
+             return box.width && (box.width < 24 || box.height < 24);
+           }).map((e) => e.outerHTML)""",
+        tags,
+    )
+
+
+def drawn_and_fits(page: Page, panel: str, canvases: str, shot: str, colours: int = 20) -> None:
+    """A tab is whole: canvases hold a picture and its words, nothing runs over the page, targets are large enough.
+
+    Args:
+        panel: selector of the tab. canvases: those of it that hold pictures.
+        shot: name of the screenshot that is kept.
+        colours: every canvas shows more than these.
+    """
+    for canvas in page.locator(f"{panel} {canvases}").all():
+        canvas.scroll_into_view_if_needed()
+        shown = canvas.evaluate(
+            """(canvas) => {
+                 const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                 return new Set(new Uint32Array(pixels.data.buffer)).size;
+               }"""
+        )
+        assert shown > colours, panel
+        assert canvas.get_attribute("aria-label"), panel
+    assert page.viewport_size and page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert not small_targets(page, panel)
+    assert "{" not in page.locator(panel).inner_text()  # every text was found and filled
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.locator(panel).screenshot(path=SCREENSHOTS / f"{shot}.png")

@@ -1,0 +1,148 @@
+"""What the tests of hostile questions share: a page without gradio, nasty values, and what an answer must be."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app_fixtures import add_snapshots, prepare
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from afa_viz.config import ExplainConfig
+from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.handlers.api import Api
+from afa_viz.ui.handlers.callbacks import Callbacks
+from afa_viz.ui.handlers.dataset.answers import DataSetAnswers
+from afa_viz.ui.handlers.dataset.images import DataSet
+from afa_viz.ui.handlers.dataset.scoring import Scorer
+from afa_viz.ui.handlers.dataset.sources import SandboxScenes
+from afa_viz.ui.handlers.train import Training
+from afa_viz.ui.jobs.trainer import START, Trainer
+from afa_viz.ui.page.assets import guarded
+from afa_viz.ui.page.settings import SLIDERS
+from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.session import Session
+
+ROOT = Path(__file__).parents[2]
+few = settings(
+    max_examples=100, derandomize=True, deadline=None, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+
+NASTY = [
+    None, True, "", "x", "../../etc/passwd", "example:../../etc/passwd", "data:../x", "upload:0", "tiny@../../x", "\0",
+    "\ud800", "<img src=x onerror=alert(1)>", "x" * 5000, -1, 99, 2**63, 10**400, -(10**400), 1.5, float("nan"),
+    float("inf"), [], {}, [[]], ["cat", 3], {"a": 1}, [0, 10**400], ["\ud800"],
+]  # fmt: skip
+ANYTHING = st.sampled_from(NASTY) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+ENDPOINTS = {
+    "explain": {"picture": None, "image": "example:scene0", "labels": None, "settings": None, "model": None},
+    "query": {"key": None, "row": 0, "column": 0, "block": None},
+    "export": {"key": None, "kind": "png", "label": None, "row": 0, "column": 0},
+}
+DEFAULTS = [[], *(slider.value(ExplainConfig()) for slider in SLIDERS)]
+EVENTS = {
+    "open_example": [0, "tiny", *DEFAULTS],
+    "open_data": [{"data": "val_0001"}, "tiny", *DEFAULTS],
+    "open_upload": [None, "tiny", *DEFAULTS],
+    "change_model": ["example:scene0", "tiny", *DEFAULTS],
+    "open_checkpoint": [{"run": "x", "iteration": 0}, "example:scene0", *DEFAULTS],
+    "change_labels": ["example:scene0", "tiny", ["cat"], *DEFAULTS],
+    "change_settings": ["radius", "example:scene0", "tiny", ["cat"], *DEFAULTS],
+}
+
+
+class World:
+    """A page without gradio, with two visitors: one has explained an example, the other a photograph of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        options = prepare(folder)
+        add_snapshots(options)
+        self.folder, self.exports = folder, folder / "exports"
+        dataset = DataSet(SandboxScenes(folder / "scenes", 64, 3), folder / "scores")
+        self.session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset)
+        self.answers = Answers(self.session, self.exports)
+        self.api = Api(self.session, self.answers)
+        self.training = Training(Trainer(folder / "runs", folder / "cache", options.checkpoint_folder / "tiny"))
+        self.callbacks = Callbacks(self.session, self.answers, self.training)
+        self.scorer = Scorer(self.session, dataset)
+        self.browse = DataSetAnswers(self.session, dataset, self.scorer)
+        self.key = self.api.explain(None, "example:scene0", None, None, None)["key"]
+        self.trace = self.session.by_key(self.key)[1]
+        self.upload = self.session.keep(self.session.picture("example:photo"))
+        self.theirs = self.session.request(self.upload, "tiny")
+        self.session.trace(self.theirs)
+
+    def outside(self) -> dict[str, int]:
+        """Every file that no question may touch, and its size."""
+        left = ("exports", "scores", "scenes")
+        return {
+            str(path): path.stat().st_size
+            for path in self.folder.rglob("*")
+            if path.is_file() and path.relative_to(self.folder).parts[0] not in left and path.name != START
+        }
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[World]:
+    """A world; when it is closed, nothing may have been written where it must not be."""
+    world = World(folder)
+    before = world.outside()
+    yield world
+    world.scorer.stop(wait=True)
+    assert world.outside() == before, "a question wrote where it may not"
+
+
+def failures(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the page did not expect; whatever is refused is refused on purpose."""
+    records = caplog.get_records("call")
+    return [r.getMessage() for r in records if r.levelno >= logging.ERROR and r.name.startswith("afa_viz")]
+
+
+def is_sentence(text: str) -> None:
+    assert text.endswith(".") and "\n" not in text and "Traceback" not in text and len(text) < 500, text
+    assert "/tmp" not in text and str(ROOT) not in text
+
+
+def strict(text: str) -> Any:
+    """JSON as a browser reads it: without NaN."""
+
+    def no_number(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    text.encode("utf-8")
+    return json.loads(text, parse_constant=no_number)
+
+
+def browser_calls() -> dict[str, dict[str, Any]]:
+    """Every server function with a question that it answers."""
+    cell = [1, 2]
+    return {
+        "scene": {}, "attention": {"block": 7, "logits": False, "head": 0, "cell": cell}, "overview": {},
+        "affinity": {"cell": cell}, "par": {}, "crf": {}, "lab": {},
+        "compare": {"b": {"switched": ["PAR"], "setting": "radius", "value": 3}},
+        "training_run": {}, "snapshot": {"model": "tiny@10"},
+        "export_file": {"kind": "png", "label": 6, "cell": cell},
+        "python_code": {"tab": "cam", "label": 6, "cell": cell, "block": 7, "head": -1, "b": {"model": "tiny@10"}},
+        "lab_check": {"step": "labels", "answer": 12, "label": 6},
+        "dataset_page": {"order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0},
+        "dataset_thumbnails": {"ids": ["val_0001"]}, "dataset_scoring": {"do": "look"},
+        "train_look": {"run": "", "known": ""}, "train_start": {"order": {"recipe": "two_minutes"}},
+        "train_stop": {"run": "x"}, "train_resume": {"run": "x"}, "train_panel": {"run": "x", "iteration": 0},
+    }  # fmt: skip
+
+
+def functions(world: World) -> dict[str, Callable[[Any], str]]:
+    public = (*world.answers.public(), *world.browse.public(), *world.training.public())
+    return {answer.__name__: guarded(answer) for answer in public}

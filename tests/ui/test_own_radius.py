@@ -1,0 +1,115 @@
+"""The radius that a model's card names: where it holds without being asked for, and what a page does with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+
+import pytest
+from app_fixtures import prepare, scene, tiny
+
+import afa_viz
+from afa_viz.__main__ import main
+from afa_viz.config import PRESETS, ExplainConfig
+from afa_viz.model.card import Card, CheckpointError
+from afa_viz.model.checkpoint import save_model
+from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.handlers.api import Api
+from afa_viz.ui.handlers.callbacks import Callbacks
+from afa_viz.ui.page import permalinks as link
+from afa_viz.ui.page.python_export import Look, snippet
+from afa_viz.ui.page.settings import SLIDERS
+from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.session import Session
+
+OWN = 3
+FIELDS = [slider.field for slider in SLIDERS]
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    """A page with two models: "near", whose card names a radius, and "tiny", whose card names none."""
+    found = prepare(tmp_path_factory.mktemp("radius"))
+    model, card = tiny(1)
+    save_model(model, found.checkpoint_folder / "near" / "model.safetensors", dataclasses.replace(card, radius=OWN))
+    return found
+
+
+@pytest.fixture(scope="module")
+def session(options):
+    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+
+
+@pytest.fixture(scope="module")
+def near(options):
+    return afa_viz.load_model(options.checkpoint_folder / "near", device="cpu")
+
+
+def test_a_model_is_explained_with_its_own_radius(near):
+    image = scene(0)[0]
+    assert afa_viz.explain(near, image, ["cat"]).config == ExplainConfig(radius=OWN)
+    assert afa_viz.explain(near, image, ["cat"], ExplainConfig()).config.radius == 8  # asked for: the published one
+    assert ExplainConfig.for_model(near, power=3.0) == ExplainConfig(radius=OWN, power=3.0)
+    assert ExplainConfig.for_model(near, radius=5).radius == 5
+    bare, _ = tiny(0)
+    assert bare.card is None and ExplainConfig.for_model(bare) == ExplainConfig()
+
+
+def test_the_command_line_begins_with_it(options, tmp_path):
+    path, folder = tmp_path / "one.png", str(options.checkpoint_folder / "near")
+    scene(0)[0].save(path)
+    begin = ["explain", str(path), "--checkpoint", folder, "--device", "cpu", "--labels", "cat", "--out"]
+    for settings, radius in (([], OWN), (["--set", "radius=2"], 2)):
+        out = tmp_path / str(radius)
+        assert main([*begin, str(out), *settings]) == 0
+        assert afa_viz.Trace.load(out / "one" / "trace.npz").config.radius == radius
+
+
+def test_the_card_of_a_run_names_the_radius_of_its_pseudo_labels():
+    assert Card.from_json(tiny(0, radius=5)[1].to_json()).radius == 5
+    for wrong in (-1, 129, 2.5, "4", None, True):
+        with pytest.raises(CheckpointError, match="radius"):
+            tiny(0, radius=wrong)
+    text = json.loads(tiny(0)[1].to_json())
+    del text["radius"]  # older cards
+    assert Card.from_json(json.dumps(text)).radius == 8
+    for config in PRESETS.values():  # a quarter of the grid, as 8 is at 512 pixels
+        assert config.explain.radius == config.input_size // 16 // 4
+
+
+def test_the_page_begins_with_it_and_a_change_of_model_brings_it(session):
+    callbacks = Callbacks(session, Answers(session))
+    own = callbacks.reset("near")
+    assert dict(zip(["left_out", *FIELDS], own, strict=True))["radius"] == OWN
+    published = callbacks.reset("tiny")
+    *_, (value, _, line, radius) = callbacks.change_model("example:scene0", "near", *published)
+    assert radius == OWN and json.loads(value)["radius"] == OWN and line
+    *_, (value, _, _, radius) = callbacks.change_model("example:scene0", "tiny", *own)
+    assert radius == 8 and json.loads(value)["radius"] == 8
+
+
+def test_links_name_what_differs_from_it(session):
+    assert session.request("example:scene0", "near").config.radius == OWN
+    for model, radius, words in (("near", OWN, {}), ("near", 8, {"radius": "8"}), ("tiny", OWN, {"radius": f"{OWN}"})):
+        config = ExplainConfig(radius=radius)
+        asked = link.words(session.request("example:scene0", model, config=config), session)
+        assert {key: asked[key] for key in ("radius",) if key in asked} == words
+        restored = link.restore({"model": model, **asked}, session)
+        assert restored is not None and restored.request.config.radius == radius and not restored.complaint
+        assert restored.settings[1 + FIELDS.index("radius")] == radius
+    assert link.restore({"model": "near", "radius": "nothing"}, session).request.config.radius == OWN
+
+
+def test_the_endpoint_and_the_copied_program_have_it(session, near):
+    api = Api(session, Answers(session))
+    for settings, radius in ((None, OWN), ({"power": 3}, OWN), ({"radius": 6}, 6)):
+        found = api.explain(None, "example:scene0", ["cat"], settings, "near")
+        request, trace = session.by_key(found["key"])
+        assert trace.config.radius == radius
+        code = snippet(request, trace, session, Look("walk", 7, (0, 0), 0, None))
+        calls = re.findall(r"config=(afa_viz.ExplainConfig.for_model\([^()]*\))", code)
+        config = ExplainConfig.for_model(near)
+        if calls:
+            config = eval(calls[0], {"afa_viz": afa_viz, "model": near})
+        assert config == trace.config

@@ -1,0 +1,117 @@
+"""Of what one visitor does, the last counts, whatever is ready first."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from afa_viz.ui.handlers.callbacks import only, polite_steps
+from afa_viz.ui.handlers.turns import REMEMBERED, Turns
+from afa_viz.ui.sessions.images import Refusal
+
+WAIT = 10  # seconds
+
+
+def value(key: str) -> str:
+    return f'{{"key":"{key}","scene":"x"}}'
+
+
+class Slow:
+    """An opening that goes on when it is told to; gives its subject and what it was asked with."""
+
+    def __init__(self) -> None:
+        self.began, self.go, self.asked = threading.Event(), threading.Event(), []
+
+    def __call__(self, subject, model, *settings):
+        self.asked.append((model, settings))
+        self.began.set()
+        assert self.go.wait(WAIT)
+        yield value(subject), [], subject
+
+
+def at_once(subject, model, *settings):
+    yield value(subject), [], subject
+
+
+def in_thread(call) -> tuple[threading.Thread, list]:
+    found: list = []
+    thread = threading.Thread(target=lambda: found.extend(call()))
+    thread.start()
+    return thread, found
+
+
+def test_an_opening_that_is_overtaken_shows_nothing():
+    turns, slow = Turns(), Slow()
+    thread, late = in_thread(lambda: turns.opening("me", slow, "a", "m", 1))
+    assert slow.began.wait(WAIT)
+    assert [outputs[2] for outputs in turns.opening("me", at_once, "b", "m", 1)] == ["b"]
+    slow.go.set()
+    thread.join(WAIT)
+    assert late == [] and turns.of("me").picture == "b" and turns.of("me").running == 0
+    assert [o[2] for o in turns.opening("another", at_once, "c", "m")] == ["c"]  # one visitor is not the other
+
+
+def test_what_is_set_while_a_picture_comes_is_set_in_it():
+    turns, slow = Turns(), Slow()
+    thread, shown = in_thread(lambda: turns.opening("me", slow, "a", "m", 1))
+    assert slow.began.wait(WAIT)
+    made: list = []
+    assert list(turns.change("me", made.append, "old", settings=(2,))) == []
+    assert list(turns.change("me", made.append, "old", model="n", settings=(3,))) == []
+    slow.go.set()
+    thread.join(WAIT)
+    assert not made and slow.asked == [("m", (1,)), ("n", (3,))]
+    assert [outputs[2] for outputs in shown] == ["a", "a"] and turns.of("me").running == 0
+
+
+def test_a_change_knows_the_picture_that_was_opened_and_the_newest_counts():
+    turns = Turns()
+    list(turns.opening("me", at_once, "a", "m"))
+    assert [o[0] for o in turns.change("me", lambda picture: [(value(picture), 0)], "old")] == [value("a")]
+    assert turns.of("me").key == "a"
+
+    def overtaken(picture):
+        assert list(turns.change("me", lambda picture: [(value("newer"), 0)], picture))
+        yield value("older"), 0
+
+    assert list(turns.change("me", overtaken, "a")) == [] and turns.of("me").key == "newer"
+
+    def opened_meanwhile(picture):
+        list(turns.opening("me", at_once, "b", "m"))
+        yield value("of the old picture"), 0
+
+    assert list(turns.change("me", opened_meanwhile, "a")) == [] and turns.of("me").picture == "b"
+
+
+def test_what_is_refused_leaves_the_turn_to_the_one_before():
+    turns, slow = Turns(), Slow()
+    thread, shown = in_thread(lambda: turns.opening("me", slow, "a", "m"))
+    assert slow.began.wait(WAIT)
+
+    def refused(*asked):
+        raise Refusal("no")
+
+    with pytest.raises(Refusal):
+        list(turns.opening("me", refused, "b", "m"))
+    slow.go.set()
+    thread.join(WAIT)
+    assert [outputs[2] for outputs in shown] == ["a"]
+    with pytest.raises(Refusal):
+        list(turns.change("me", refused, "a"))
+    assert turns.of("me").running == 0
+
+
+def test_visitors_are_forgotten_in_time():
+    turns = Turns()
+    for number in range(REMEMBERED + 5):
+        turns.of(str(number))
+    assert len(turns._visitors) == REMEMBERED and "0" not in turns._visitors
+
+
+def test_outputs_that_do_not_come_change_nothing():
+    nothing = only(2)(lambda: iter(()))()
+    assert len(nothing) == 2 and all(isinstance(part, dict) for part in nothing)
+    assert only(2)(lambda: iter([(1, 2), (3, 4)]))() == (3, 4)
+    (steps,) = polite_steps(3)(lambda: iter(()))()
+    assert len(steps) == 3 and all(isinstance(part, dict) for part in steps)

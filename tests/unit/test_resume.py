@@ -1,0 +1,422 @@
+"""What a run may be resumed with, what is refused, and that each change is told; on the command line, too."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from data_trees import make_folder
+from test_bad_steps import CONFIG, PART, Noise, run_in
+
+from afa_viz.__main__ import main
+from afa_viz.classes import SANDBOX_CLASSES
+from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, in_every_part
+from afa_viz.model.card import Card
+from afa_viz.training import records
+from afa_viz.training.loop import Run
+from afa_viz.training.resume import FREE, changed_settings, flat_settings
+from afa_viz.training.status import read_status
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("background", "cat", "dog")
+FACTS = {"data": "pets train", "images": 9, "image_labels": "the file", "fingerprint": "ab", "file_sizes": "cd"}
+WAY = {"device": "cpu", "processes": 1, "threads": 2, "eval_every": 500, "snapshots": ()}
+PHOTOS = TrainConfig(num_classes=3)
+
+
+def flat(config=PHOTOS, names=NAMES, facts=FACTS, **way):
+    return flat_settings(config, names, facts, {**WAY, **way})
+
+
+def compare(before, now, iteration=100):
+    return changed_settings(before, now, iteration, Path("runs/a"))
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("learning_rate", 1e-5), ("weight_decay", 0.1), ("betas", (0.8, 0.9)), ("warmup_iters", 3), ("warmup_ratio", 0.5),
+     ("lr_power", 2.0), ("head_multiplier", 2.0), ("freeze_norms", False), ("clip_grad", 3.0), ("max_iters", 90000),
+     ("amp", "bf16"), ("max_bad_steps", 9), ("batch_size", 4), ("accumulate", 2), ("pretrained", True)],
+)  # fmt: skip
+def test_the_way_there_may_change(name, value):
+    before, now = flat(), flat(dataclasses.replace(PHOTOS, **{name: value}))
+    assert compare(before, now) == {name: [getattr(PHOTOS, name), value]}
+
+
+@pytest.mark.parametrize("name, value", [("device", "cuda"), ("threads", 9), ("processes", 4), ("eval_every", 1),
+                                         ("snapshots", (3, 4))])  # fmt: skip
+def test_how_it_is_carried_out_may_change(name, value):
+    assert compare(flat(), flat(**{name: value})) == {name: [WAY[name], value]}
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [({"backbone": "mit_b0"}, "backbone is 'mit_b1' there and 'mit_b0' here"),
+     ({"pooling": "topk"}, "pooling is 'max' there and 'topk' here"),
+     ({"topk": 0.5}, "topk is 0.05 there and 0.5 here"), ({"logit_offset": 2.0}, "logit_offset is 0.0 there"),
+     ({"cam_relu": False}, "cam_relu is True there and False here"), ({"weight_aff": 1.0}, "weight_aff is 0.1 there"),
+     ({"affinity_target": "seg"}, "affinity_target is 'cam' there and 'seg' here"),
+     ({"balance_affinity": True}, "balance_affinity is False there"), ({"ema": 0.9}, "ema is 0.0 there and 0.9 here"),
+     ({"seg_scales": (1.0, 0.5)}, r"seg_scales is \(1.0,\) there and \(1.0, 0.5\) here"),
+     ({"crop_size": 64}, "crop_size is 512 there and 64 here"), ({"rng_seed": 2}, "rng_seed is 1 there and 2 here"),
+     ({"scale_range": (1, 1)}, r"scale_range is \(0.5, 2.0\) there"), ({"official_parity": True}, "official_parity"),
+     ({"explain": ExplainConfig(radius=5)}, "explain.radius is 8 there and 5 here"),
+     ({"explain": ExplainConfig(bkg_score_low=0.3, num_iters=3)},
+      "explain.bkg_score_low is 0.35 there and 0.3 here, explain.num_iters is 10 there and 3 here"),
+     ({"num_classes": 4}, "num_classes is 3 there and 4 here")],
+)  # fmt: skip
+def test_what_the_weights_mean_may_not(change, told):
+    with pytest.raises(ValueError, match=f"^runs/a was trained with other settings: {told}.*; expected the same"):
+        compare(flat(), flat(dataclasses.replace(PHOTOS, **change)))
+
+
+def test_a_field_is_free_only_where_the_table_says_so():
+    fields = {field.name for field in dataclasses.fields(TrainConfig)}
+    parts = {f"curriculum[].{field.name}" for field in dataclasses.fields(CurriculumStage)}
+    assert fields | parts | WAY.keys() | {"validation"} >= FREE, "names that exist"
+
+
+def test_classes_and_their_order():
+    with pytest.raises(ValueError, match=r"class_names\[1\] is 'cat' there and 'dog' here, class_names\[2\] is 'dog' "):
+        compare(flat(), flat(names=("background", "dog", "cat")))
+    with pytest.raises(ValueError, match=r"class_names\[2\] is 'dog' there and 'cow' here;"):
+        compare(flat(), flat(names=("background", "cat", "cow")))
+    with pytest.raises(ValueError, match=r"class_names\[3\] is nothing there and 'cow' here"):
+        compare(flat(), flat(names=(*NAMES, "cow")))
+    many = [f"class {i}" for i in range(12)]
+    with pytest.raises(
+        ValueError, match=r"class_names\[3\] is 'class 3' there and 'class 8' here and 8 more; expected"
+    ):
+        compare(flat(names=many), flat(names=many[::-1]))
+
+
+@pytest.mark.parametrize(
+    "facts, told",
+    [({"fingerprint": "xx"}, "fingerprint is 'ab' there and 'xx' here"),
+     ({"fingerprint": "xx", "data": "pets all", "images": 10}, "data is 'pets train' there and 'pets all' here"),
+     ({"fingerprint": "xx", "image_labels": "the masks"}, "image_labels is 'the file' there and 'the masks' here"),
+     ({"data": "cats train", "file_sizes": "yy"}, "data is 'pets train' there and 'cats train' here, file_sizes")],
+)  # fmt: skip
+def test_other_data_are_refused(facts, told):
+    with pytest.raises(ValueError, match=told):
+        compare(flat(), flat(facts={**FACTS, **facts}))
+
+
+@pytest.mark.parametrize("facts", [{"data": "moved train"}, {"file_sizes": "yy"}, {"validation": "none"}])
+def test_the_same_data_elsewhere_or_with_a_mended_image(facts):
+    known = {**FACTS, "validation": "pets val, 3 images"}
+    changed = compare(flat(facts=known), flat(facts={**known, **facts}))
+    assert {name: pair[1] for name, pair in changed.items()} == facts
+
+
+def test_a_run_is_not_shortened_below_what_is_done():
+    for iterations, good in ((99, False), (100, True), (10**6, True)):
+        now = flat(dataclasses.replace(PHOTOS, max_iters=iterations, cam_iters=0, joint_after=0))
+        if good:
+            assert compare(flat(), now)["max_iters"] == [20000, iterations]
+        else:
+            with pytest.raises(ValueError, match="max_iters is 99 but the run in runs/a has made 100 iterations"):
+                compare(flat(), now)
+
+
+def test_parts_of_a_curriculum():
+    part = CurriculumStage(10, 64, 64, 2, 1e-3)
+
+    def of(*parts):
+        longest = sum(p.iterations for p in parts)
+        return flat(dataclasses.replace(PHOTOS, curriculum=parts, max_iters=longest, cam_iters=0, joint_after=0))
+
+    free = dataclasses.replace(part, iterations=20, learning_rate=1e-4, batch_size=8)
+    assert compare(of(part), of(free), 5) == {
+        "max_iters": [10, 20], "curriculum[0].iterations": [10, 20], "curriculum[0].batch_size": [2, 8],
+        "curriculum[0].learning_rate": [1e-3, 1e-4],
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"curriculum\[0\].crop_size is 64 there and 32 here"):
+        compare(of(part), of(dataclasses.replace(part, crop_size=32)), 5)
+    with pytest.raises(ValueError, match=r"curriculum\[1\].image_size is nothing there and 64 here"):
+        compare(of(part), of(part, part), 5)
+
+
+def test_a_setting_that_older_versions_did_not_have():
+    before = flat()
+    del before["max_bad_steps"], before["ema"], before["fingerprint"]
+    assert compare(before, flat()) == {}
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("begun")
+    run_in(folder).run(until=4, progress=False)
+    return folder
+
+
+@pytest.fixture
+def folder(begun, tmp_path) -> Path:
+    shutil.copytree(begun, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def longer(**changes) -> TrainConfig:
+    part = dataclasses.replace(PART, iterations=12, learning_rate=1e-5)
+    return dataclasses.replace(CONFIG, curriculum=(part,), max_iters=12, **changes)
+
+
+def test_each_change_is_logged_and_written_on_the_card(folder, caplog):
+    run = run_in(
+        folder, config=longer(weight_decay=0.5, betas=(0.5, 0.6), freeze_norms=True, clip_grad=9.0), resume=True
+    )
+    assert "resumed at iteration 4 with other settings: " in caplog.text
+    assert "curriculum[0].learning_rate 0.001 -> 1e-05" in caplog.text and "max_iters 8 -> 12" in caplog.text
+    encoder, norms, *_ = run.optimization.optimizer.param_groups
+    assert (encoder["weight_decay"], encoder["betas"], norms["multiplier"]) == (0.5, (0.5, 0.6), 0.0)
+    (change,) = run.card().training["changes"]
+    assert change["iteration"] == 4 and change["weight_decay"] == [0.03, 0.5] and change["max_iters"] == [8, 12]
+    (line,) = [line for line in records.read_metrics(folder) if "changed" in line]
+    assert line["iteration"] == 4 and line["changed"]["clip_grad"] == [1.0, 9.0]
+    run.run(until=5, progress=False)
+    assert run.optimization.optimizer.param_groups[0]["lr"] < 1e-5
+    caplog.clear()
+    again = run_in(
+        folder, config=longer(weight_decay=0.5, betas=(0.5, 0.6), freeze_norms=True, clip_grad=0.0), resume=True
+    )
+    assert [list(change) for change in again.changes][1:] == [["iteration", "clip_grad"]], "only what is new"
+    again.run(progress=False)
+    again.export(folder / "model.safetensors")
+    held = json.loads((folder / "model.json").read_text())["training"]["changes"]
+    assert [change["iteration"] for change in held] == [4, 5] and held[1]["clip_grad"] == [9.0, 0.0]
+    assert "changes" not in run_in(folder.parent / "new").card().training
+
+
+def test_reordered_classes_are_refused_and_nothing_is_changed(folder):
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    names = (SANDBOX_CLASSES[0], *SANDBOX_CLASSES[:0:-1])
+    with pytest.raises(ValueError, match=r"class_names\[1\] is 'aeroplane' there and .* and 8 more"):
+        Run(CONFIG, Noise(), folder, names, resume=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("was, now", [("off", "bf16"), ("fp16", "off"), ("off", "fp16")])
+def test_precision_may_change(tmp_path, was, now):
+    run_in(tmp_path, config=dataclasses.replace(CONFIG, amp=was)).run(until=1, progress=False)
+    run = run_in(tmp_path, config=dataclasses.replace(CONFIG, amp=now), resume=True)
+    run.run(until=2, progress=False)
+    assert run.changes == [{"iteration": 1, "amp": [was, now]}]
+
+
+def test_a_state_of_an_older_version(folder):
+    state = torch.load(folder / records.LAST, weights_only=True)
+    del state["settings"]
+    torch.save({**state, "config": repr(CONFIG)}, folder / records.LAST)
+    assert run_in(folder, resume=True).iteration == 4
+    with pytest.raises(ValueError, match="was trained with other settings, by an older version"):
+        run_in(folder, config=longer(), resume=True)
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+FEW = ["train", "--config", "few_seconds", "--device", "cpu", "--threads", "1", "--eval-every", "99",
+       "--eval-images", "1"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> str:
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+def few(cache: str, out: Path, *more: str) -> list[str]:
+    return [*FEW, "--cache", cache, "--out", str(out), *more]
+
+
+def test_a_run_of_the_command_goes_on_longer_and_slower(cache, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(few(cache, out, "--iterations", "4", "--until", "0")) == 0
+    assert json.loads(capsys.readouterr().out)["iterations"] == 0 and read_status(out).doing == "stopped"
+    assert main(few(cache, out, "--iterations", "4", "--resume")) == 0
+    assert read_status(out).doing == "finished"
+    capsys.readouterr()
+    assert main(few(cache, out, "--iterations", "3", "--resume")) == 2
+    assert "max_iters is 3 but the run in" in capsys.readouterr().err
+    assert main(few(cache, out, "--iterations", "6", "--resume", "--set", "learning_rate=1e-4", "batch_size=2")) == 0
+    card = Card.read(out / "model.json")
+    assert card.training["iterations"] == 6 and card.training["data"] == "sandbox train"
+    (change,) = card.training["changes"]
+    assert change["curriculum[0].learning_rate"] == [1e-3, 1e-4] and change["curriculum[0].batch_size"] == [8, 2]
+    last = [line for line in records.read_metrics(out) if "lr" in line][-1]
+    assert last["lr"] < 1e-4
+
+
+@pytest.mark.parametrize(
+    "more, told",
+    [(["--set", "backbone=mit_b1"], "backbone is 'mit_b0' there and 'mit_b1' here"),
+     (["--set", "explain.radius=2"], "explain.radius is 1 there and 2 here"),
+     (["--set", "train_images=30"], "train_images is 24 there and 30 here"),
+     (["--set", "weight_seg=0.7"], "weight_seg is 0.5 there and 0.7 here")],
+)  # fmt: skip
+def test_another_run_is_refused_before_anything_is_rendered(cache, tmp_path, capsys, more, told, monkeypatch):
+    out = tmp_path / "run"
+    assert main(few(cache, out, "--iterations", "4", "--until", "0")) == 0
+    state = (out / records.LAST).read_bytes()
+    monkeypatch.setattr("afa_viz.data.sandbox.render_split", lambda *a, **k: pytest.fail("it rendered"))
+    capsys.readouterr()
+    assert main(few(cache, out, "--iterations", "4", "--resume", *more)) == 2
+    assert told in capsys.readouterr().err and (out / records.LAST).read_bytes() == state
+
+
+def test_a_run_that_is_there_keeps_its_status(cache, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(few(cache, out, "--iterations", "4", "--until", "1")) == 0
+    before = (out / "status.json").read_bytes()
+    assert main(few(cache, out, "--iterations", "4")) == 2
+    assert "already holds a run; pass --resume" in capsys.readouterr().err
+    assert (out / "status.json").read_bytes() == before
+
+
+def test_resuming_where_nothing_is_says_so(cache, tmp_path, capsys):
+    assert main(few(cache, tmp_path / "run", "--iterations", "2", "--until", "0", "--resume")) == 0
+    assert "run holds no state to resume: the run begins at iteration 0." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "more, told",
+    [(["--until", "-1"], "--until is -1; expected 0 or more"), (["--threads", "-1"], "--threads is -1; expected 0"),
+     (["--readers", "0"], "--readers is 0; expected 1"), (["--eval-every", "0"], "--eval-every is 0; expected 1"),
+     (["--eval-images", "0"], "--eval-images is 0"), (["--snapshots", "3,400"], "none beyond 40"),
+     (["--snapshots", "ladder"], "expected iterations like"), (["--iterations", "0"], "iterations is 0"),
+     (["--device", "toaster"], "got device 'toaster'; expected one that is here"),
+     (["--init", "nothing.safetensors"], "there is no 'nothing.safetensors'"),
+     (["--set", "pooling=maxx"], "got pooling 'maxx'"), (["--set", "backbone=mit_b9"], "got backbone 'mit_b9'"),
+     (["--set", "num_classes=7"], "num_classes is 7 but the sandbox has 13")],
+)  # fmt: skip
+def test_options_are_refused_before_anything_is_rendered(tmp_path, capsys, monkeypatch, more, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("afa_viz.data.sandbox.render_split", lambda *a, **k: pytest.fail("it rendered"))
+    assert main([*FEW, "--out", str(tmp_path / "run"), *more]) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 1 and shown[0].startswith("afa_viz: ") and told in shown[0]
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_terminated_run_says_what_is_saved(cache, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "afa_viz", *few(cache, out, "--iterations", "400", "--set", "batch_size=2")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 120
+        while not any("loss" in line for line in records.read_metrics(out)) and process.poll() is None:
+            assert time.monotonic() < end, "it never began"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    iteration = torch.load(out / records.LAST, weights_only=True)["iteration"]
+    assert process.returncode == 128 + signal.SIGTERM and "Traceback" not in said
+    assert said.rstrip().endswith(
+        f"afa_viz: the run in {out} was stopped at iteration {iteration}; iteration {iteration} is saved: go on with "
+        "--resume."
+    )
+    assert 0 < iteration < 400 and read_status(out).doing == "stopped"
+
+
+# --- photographs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory) -> tuple[Path, Path]:
+    """A folder of photographs, and one of a run on them that was stopped after a step."""
+    place = tmp_path_factory.mktemp("photographs")
+    make_folder(place / "pets", 12)
+    (place / "pets" / "val.txt").write_text("photo_1\nphoto_2\n")
+    (place / "pets" / "train.txt").write_text("photo_4\nphoto_5\nnew/photo_3\nphoto_6\n")
+    small = {"preset": "folder", "backbone": "mit_b0", "pretrained": False, "crop_size": 64, "input_size": 64}
+    lengths = {"max_iters": 3, "cam_iters": 0, "joint_after": 1, "warmup_iters": 1}
+    (place / "small.json").write_text(json.dumps({**small, **lengths, "explain": {"scales": [1], "num_iters": 1}}))
+    assert main(photo(place, "pets", place / "run", "--until", "1")) == 0
+    return place, place / "run"
+
+
+def photo(place: Path, root: str, out: Path, *more: str) -> list[str]:
+    fixed = ["train", "--config", str(place / "small.json"), "--root", str(place / root), "--out", str(out)]
+    return [*fixed, "--eval-images", "1", "--threads", "1", "--device", "cpu", "--eval-every", "99", *more]
+
+
+@pytest.fixture
+def copied(photographs, tmp_path) -> Path:
+    shutil.copytree(photographs[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def other_split(place: Path) -> list[str]:
+    return ["--split", "all"]
+
+
+def another_list(place: Path) -> None:
+    (place / "pets" / "train.txt").write_text("photo_4\nphoto_5\nnew/photo_3\nphoto_8\n")
+
+
+def another_order(place: Path) -> None:
+    (place / "pets" / "train.txt").write_text("photo_5\nphoto_4\nnew/photo_3\nphoto_6\n")
+
+
+def other_labels(place: Path) -> None:
+    path = place / "pets" / "labels.csv"
+    path.write_text(path.read_text().replace("photo_4.png,fire engine", "photo_4.png,cat"))
+
+
+def other_classes(place: Path) -> None:
+    (place / "pets" / "classes.txt").write_text("fire engine\ncat\n")
+
+
+@pytest.mark.parametrize("change", [other_split, another_list, another_order, other_labels, other_classes])
+def test_another_split_list_or_labels_are_refused(copied, change, capsys):
+    more = change(copied) or []
+    state = (copied / "run" / records.LAST).read_bytes()
+    assert main(photo(copied, "pets", copied / "run", "--resume", *more)) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "was trained with other settings: " in said and " there and " in said
+    if change is other_split:
+        assert "data is 'pets train' there and 'pets all' here, images is 4 there and 12 here" in said
+    if change is other_classes:
+        assert "class_names[1] is 'cat' there and 'fire engine' here" in said
+    assert (copied / "run" / records.LAST).read_bytes() == state
+
+
+def test_a_data_set_may_move(copied, capsys):
+    (copied / "pets").rename(copied / "animals")
+    assert main(photo(copied, "animals", copied / "run", "--resume", "--until", "2")) == 0
+    change = torch.load(copied / "run" / records.LAST, weights_only=True)["changes"][0]
+    assert change["data"] == ["pets train", "animals train"]
+
+
+# --- settings of a curriculum ----------------------------------------------------------------------------------------
+
+
+def test_settings_that_the_parts_of_a_run_have_too_hold_in_them(tmp_path):
+    from afa_viz.commands.train import read_config
+
+    _, config = read_config("ten_minutes", ["learning_rate=1e-5", "batch_size=3", "clip_grad=2"])
+    assert {(part.learning_rate, part.batch_size) for part in config.curriculum} == {(1e-5, 3)}
+    assert [part.crop_size for part in config.curriculum] == [96, 96, 128] and config.clip_grad == 2
+    (tmp_path / "a.json").write_text(json.dumps({"preset": "ten_minutes", "batch_size": 5}))
+    assert {part.batch_size for part in read_config(str(tmp_path / "a.json"))[1].curriculum} == {5}
+    whole = dataclasses.asdict(QUICK["ten_minutes"])
+    (tmp_path / "b.json").write_text(json.dumps({"preset": "ten_minutes", **whole}))
+    assert read_config(str(tmp_path / "b.json"))[1] == QUICK["ten_minutes"], "what a run has written is that run"
+    assert in_every_part(PRESETS["voc"], ["batch_size"]) == PRESETS["voc"]

@@ -1,0 +1,45 @@
+"""Write docs/stages/: one page a tab from the same texts that the app shows.
+
+python tools/make_stage_pages.py
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from afa_viz.ui.page.assets import TABS
+from afa_viz.ui.words import texts
+
+OUT = Path(__file__).parents[1] / "docs" / "stages"
+
+
+def page_of(name: str) -> str:
+    """What a tab shows in words, its equation and why, as Markdown with HTML."""
+    found = texts()
+    parts = [f"# {found[f'tabs.{name}']}", found[f"{name}.intro"]]
+    if f"{name}.equation" in found:
+        parts.append(found[f"{name}.equation"])
+    why = found.get(f"{name}.why_html", "")
+    if why:
+        parts += ["## Why?", re.sub(r"</p>\s*<p>", "</p>\n\n<p>", why)]
+    return "\n\n".join(parts) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Every page by its file name."""
+    listed = "\n".join(f"{i}. [{texts()[f'tabs.{name}']}]({name}.md)" for i, name in enumerate(TABS, start=1))
+    origin = "Written by `python tools/make_stage_pages.py` from the app's own texts."
+    index = f"# What each tab shows\n\n{origin}\n\n{listed}\n"
+    return {"README.md": index} | {f"{name}.md": page_of(name) for name in TABS}
+
+
+def main() -> None:
+    OUT.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (OUT / name).write_text(text, encoding="utf-8")
+    print(f"wrote {len(pages())} pages to docs/{OUT.name}/")
+
+
+if __name__ == "__main__":
+    main()

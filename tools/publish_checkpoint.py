@@ -1,0 +1,345 @@
+"""Turn a finished sandbox run into the bundled checkpoint: weights, card, snapshots, test scores, charts and page.
+
+    python tools/publish_checkpoint.py runs/sandbox [--limit 400]
+    python tools/measure_pathologies.py --scenes 200
+    python tools/publish_checkpoint.py --page
+    python tools/publish_checkpoint.py --score [--limit 400]
+
+`--score` scores the published weights anew. `--page` writes checkpoints/README.md anew from
+checkpoints/sandbox/scores.json and docs/data/pathologies.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import textwrap
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pathology_page import heads_and_bodies, in_words
+from tqdm import tqdm
+
+from afa_viz.config import SANDBOX
+from afa_viz.data.sandbox import SandboxDataset
+from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
+from afa_viz.evaluation.stage_text import stage_text
+from afa_viz.evaluation.tables import percent_table
+from afa_viz.figures.ladder import write_plots
+from afa_viz.figures.training import write_training_plot
+from afa_viz.model.afa import AFA
+from afa_viz.model.card import Card
+from afa_viz.model.checkpoint import load_model, save_model
+from afa_viz.stage_scores import distinct
+from afa_viz.training.records import HISTORY, LADDER, SNAPSHOTS, ladder_history, read_metrics, write_history
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "checkpoints"
+FOLDER = OUT / "sandbox"
+PICTURES = ROOT / "docs" / "pictures"
+PATHOLOGIES = ROOT / "docs" / "data" / "pathologies.json"
+COMMAND = "python -m afa_viz train --config sandbox --threads 1 --out runs/sandbox"
+
+PAGE = """# The bundled model
+
+`sandbox/model.safetensors` (half precision) and its card `sandbox/model.json`: {backbone}, {parameters:.1f} M
+parameters, trained from scratch on image labels of the sandbox, no mask seen. Checkpoint `{checkpoint_id}`.
+
+- Recipe: `{command}` (`SANDBOX` in `afa_viz/config.py`), {iterations} iterations, seed {rng_seed}.
+- Time: {minutes} minutes of training on one thread of a CPU, shared with other work.
+- Curriculum: {curriculum}.
+- This page, the scores in the card, `sandbox/scores.json` and the charts:
+  `python tools/publish_checkpoint.py runs/sandbox`.
+
+![Losses, learning rate and scores over training](../docs/pictures/training.png)
+
+In the chart the CAM is cut once at 0.45: another rule than that of walk and PAR. A pseudo label, where one is drawn,
+counts its certain pixels alone.
+{snapshots}
+## What it learned from
+
+{teachers}
+
+## Scores on the test split
+
+Percent over {count} scenes of {size} pixels, from `sandbox/scores.json`.
+
+```
+{table}
+
+mAP {map:.1f}   F1 {f1:.1f}
+```
+
+{worth}
+{remark}
+![Stages under one rule](../docs/pictures/ladder.png)
+
+Thresholds are the published ones; none was chosen on masks. What other thresholds would give is drawn in
+[sweep.png](../docs/pictures/sweep.png), and choosing one there would be no weak supervision any more.
+
+## By part
+
+Which share of the pixels of each part has the right class, in percent; "uncertain": left out by the pseudo label, which
+like the affinity label decides a part of the pixels alone.
+
+```
+{parts}
+```
+
+## By context
+
+mIoU over the scenes of each background, in percent; in brackets their number.
+
+```
+{contexts}
+```
+
+## Pathologies
+{pathologies}{note}"""
+
+
+def describe(config: Mapping[str, Any]) -> str:
+    """The curriculum in words, and what affinity and decoder learned from, of the settings in a card."""
+    parts = []
+    for stage in config["curriculum"]:
+        kind = "single objects" if stage["single_objects"] else "scenes"
+        parts.append(f"{stage['iterations']} × {stage['batch_size']} {kind} at {stage['crop_size']} px")
+    begin, joint, end = (config[name] for name in ("cam_iters", "joint_after", "max_iters"))
+    if begin >= end:
+        return f"{', '.join(parts)}; image labels alone, no pseudo labels"
+    learned = f"after iteration {begin} affinity and decoder learn from labels of the refined CAM"
+    if joint >= end:
+        return f"{', '.join(parts)}; {learned}; no joint phase: neither ever learns from a walked label"
+    walked = "the decoder" if config["affinity_target"] == "cam" else "both"
+    return f"{', '.join(parts)}; {learned}, after {joint} {walked} from walked ones"
+
+
+LABELS = {
+    "affinity_label": "R_cam: the CAM after PAR, cut by two thresholds, without the walk",
+    "pseudo_label": "R_aff: the walked CAM after PAR, cut by two thresholds",
+    "nothing": "nothing: the run ended before",
+    None: "a label that the card does not name",
+}
+
+
+def teachers_in_words(card: Card) -> str:
+    """What affinity and decoder learned from last, as the card says."""
+    affinity, decoder = LABELS[card.affinity_trained_on], LABELS[card.decoder_trained_on]
+    if affinity == decoder:
+        return f"As the card says, affinity and decoder both learned last from {affinity}."
+    return f"As the card says, the affinity learned last from {affinity}; the decoder from {decoder}."
+
+
+def worth(data: dict[str, Any]) -> str:
+    """What the walk is worth, in a sentence; 95 % intervals over the scenes."""
+    found = [data["changes"][name] for name in ("cam_rw", "walk_after_par")]
+    before, after = (f"{c['change']:+.1f} [{c['interval'][0]:+.1f}, {c['interval'][1]:+.1f}]" for c in found)
+    text = f"What the walk is worth, in points of mIoU: {before} against its own start, and after PAR {after}."
+    return text.replace("-", "−")
+
+
+def remark(iou: dict[str, float | None]) -> str:
+    """Which classes the decoder finds worst, in a sentence."""
+    scored = [(value, name) for name, value in iou.items() if name != "background" and value is not None]
+    return (
+        "Weakest classes of the decoder: "
+        + ", ".join(f"{name} {value:.0f}" for value, name in sorted(scored)[:3])
+        + ".\n"
+    )
+
+
+def distinct_of(data: dict[str, Any], by_stage: dict[str, Any]) -> dict[str, Any]:
+    """Without columns that say the same."""
+    return {stage: by_stage[stage] for stage in distinct(list(by_stage), data["rule"]["left_out"])}
+
+
+def part_table(data: dict[str, Any]) -> str:
+    compared = data["parts_of_quadrupeds"]
+    columns = {
+        stage: {**parts, **{f"quadruped {part}": compared[stage][part] for part in ("head", "body")}}
+        for stage, parts in distinct_of(data, data["parts"]).items()
+    }
+    return percent_table({**columns, "uncertain": data["uncertain_parts"]})
+
+
+def context_table(data: dict[str, Any]) -> str:
+    contexts = data["contexts"]
+    return percent_table(
+        {
+            stage: {f"{name} ({c['images']})": c["miou"][stage] for name, c in contexts.items()}
+            for stage in distinct_of(data, data["iou"])
+        }
+    )
+
+
+def pathologies(checkpoint_id: str) -> str:
+    """The summary of docs/data/pathologies.json, if it was measured with these weights."""
+    data = json.loads(PATHOLOGIES.read_text(encoding="utf-8")) if PATHOLOGIES.exists() else {}
+    if data.get("checkpoint_id") != checkpoint_id:
+        return "\nNot measured with these weights yet: `python tools/measure_pathologies.py`.\n"
+    return f"""
+The same {data["scenes"]} test scenes with one knob of the world turned; all numbers, and how they were measured, are in
+[pathologies.md](../docs/pathologies.md).
+
+{in_words(data["settings"])}
+
+Heads and bodies of the quadrupeds, share with the right class in percent:
+
+{heads_and_bodies(data["settings"])}
+"""
+
+
+def snapshots() -> str:
+    """A section on the snapshots of the training, where there are any."""
+    files = sorted((FOLDER / SNAPSHOTS).glob("iter_*.safetensors"))
+    if not files:
+        return ""
+    iterations = [str(int(file.stem.removeprefix("iter_"))) for file in files]
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    return f"""
+`sandbox/{SNAPSHOTS}/` holds the network after {", ".join(iterations)} iterations ({len(files)} files,
+{megabytes:.1f} MB together: matrices as 8-bit integers with a scale a row), each with its card, and the ladders of the
+run in `{HISTORY}`. The page plays them in its tab Snapshots. The recipe keeps them with
+`--snapshots {",".join(iterations)}`.
+"""
+
+
+def publish_snapshots(run: Path, scenes: SandboxDataset, chosen: set[int]) -> None:
+    """The snapshots of a run, packed, each with the ladder of its moment; and all ladders of the run.
+
+    Args:
+        chosen: iterations; empty for all.
+        scenes: of the val split that the run's ladders were made on, for moments without one.
+    """
+    ladders = {entry["iteration"]: entry for entry in ladder_history(read_metrics(run))}
+    paths = sorted((run / SNAPSHOTS).glob("iter_*.safetensors"))
+    paths = [path for path in paths if not chosen or int(path.stem.removeprefix("iter_")) in chosen]
+    for path in paths:
+        model = load_model(path, device="cpu")
+        entry = ladders.get(model.card.training["iterations"], {})
+        scores = model.card.scores or {name: entry[name] for name in LADDER if entry.get(name) is not None}
+        if not scores:
+            samples = (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(len(scenes))))
+            scores = evaluate_samples(model, samples, SANDBOX.explain).summary()
+        save_model(model, FOLDER / SNAPSHOTS / path.name, dataclasses.replace(model.card, scores=scores), packed=True)
+    write_history(run, FOLDER / SNAPSHOTS / HISTORY)
+    for old in (FOLDER / SNAPSHOTS).glob("iter_*.*"):  # of an earlier run
+        if old.stem not in {path.stem for path in paths}:
+            old.unlink()
+
+
+def write_page() -> None:
+    """checkpoints/README.md from the card, the scores and the pathologies on disk."""
+    data = json.loads((FOLDER / "scores.json").read_text(encoding="utf-8"))
+    card = Card.read(FOLDER / "model.json")
+    training, summary = card.training, data["summary"]
+    page = PAGE.format(
+        backbone="MiT-B0",
+        parameters=data["parameters"] / 1e6,
+        checkpoint_id=data["checkpoint_id"],
+        command=training["command"],
+        iterations=training["iterations"],
+        rng_seed=training["rng_seed"],
+        minutes=round(training["seconds"] / 60),
+        teachers=teachers_in_words(card),
+        worth=worth(data),
+        curriculum="\n  ".join(textwrap.wrap(describe(training["config"]), 116)),
+        snapshots=snapshots(),
+        count=data["images"],
+        size=card.input_size,
+        table=stage_text(data),
+        remark=remark(data["iou"]["seg"]),
+        parts=part_table(data),
+        contexts=context_table(data),
+        pathologies=pathologies(data["checkpoint_id"]),
+        note=f"\n{data['note']}\n" if data["note"] else "",
+        **{key: summary[key] for key in ("map", "f1")},
+    )
+    partial = OUT / "README.md.partial"
+    partial.write_text(page, encoding="utf-8")
+    os.replace(partial, OUT / "README.md")
+
+
+def score(args: argparse.Namespace, model: AFA, note: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Score a network on the test split; writes sandbox/scores.json and the charts.
+
+    Returns: everything that was counted, and the scores of its card.
+    """
+    assert model.card is not None
+    scenes = SandboxDataset("test", args.limit, size=model.card.input_size, cache_dir=args.cache)
+    samples = (
+        Sample(s.image, s.image_labels, s.mask, s.parts, s.context)
+        for s in tqdm((scenes[i] for i in range(len(scenes))), total=len(scenes), unit="image")
+    )
+    sweep = ThresholdSweep(model.num_classes)
+    ladder = evaluate_samples(model, samples, multi_scale=True, watch=sweep.update, diagnose=True)
+    data = ladder.data()
+    shares = {key: data[key] for key in ("parts", "parts_of_quadrupeds", "uncertain_parts")}
+    facts = {
+        "checkpoint_id": model.checkpoint_id,
+        "split": "test",
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "note": note,
+        "sweep": sweep.data(),
+    }
+    write_scores(ladder, FOLDER / "scores.json", facts)
+    write_plots({**facts, **data}, PICTURES)
+    return data, {"split": "test", "scenes": len(scenes), **data["summary"], **shares}
+
+
+def publish(args: argparse.Namespace) -> None:
+    """Write the run's network in half precision, score that, write card, scores, charts and snapshots."""
+    model = load_model(Path(args.run) / "model.safetensors", device="cpu").eval()
+    assert model.card is not None
+    facts = {"command": COMMAND, "data": "sandbox", "rng_seed": SANDBOX.rng_seed}
+    card = dataclasses.replace(model.card, training={**model.card.training, **facts})
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    save_model(model, FOLDER / "model.safetensors", card, half=True)
+    score_published(args, args.note)
+    seen = SandboxDataset("val", args.val_scenes, size=card.input_size, cache_dir=args.cache)
+    publish_snapshots(Path(args.run), seen, {int(n) for n in args.snapshots.split(",") if n})
+    lines = read_metrics(Path(args.run))
+    if lines:
+        write_training_plot(lines, PICTURES / "training.png")
+
+
+def score_published(args: argparse.Namespace, note: str) -> None:
+    """Score the published weights; the scores go into their card, the weights stay."""
+    start = time.monotonic()
+    model = load_model(FOLDER, device="cpu").eval()
+    data, scores = score(args, model, note)
+    card = dataclasses.replace(Card.read(FOLDER / "model.json"), scores=scores)
+    partial = FOLDER / "model.json.partial"
+    partial.write_text(card.to_json(), encoding="utf-8")
+    os.replace(partial, FOLDER / "model.json")
+    print(json.dumps({**data["summary"], "seconds": round(time.monotonic() - start)}, indent=2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", help="folder of the run")
+    parser.add_argument("--page", action="store_true", help="only write checkpoints/README.md anew")
+    parser.add_argument("--score", action="store_true", help="score the published weights and write the page anew")
+    parser.add_argument("--limit", type=int, default=400, help="test scenes (default: 400)")
+    parser.add_argument("--snapshots", default="", help="iterations of those to publish, like 50,450; default: all")
+    parser.add_argument("--val-scenes", type=int, default=50, help="of the run's ladders (default: 50)")
+    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--note", default="", help="a paragraph on what else is to be known of this run")
+    args = parser.parse_args()
+    if bool(args.run) + args.page + args.score != 1:
+        parser.error("expected the folder of a run, --score or --page")
+    torch.set_num_threads(1)
+    if args.run:
+        publish(args)
+    elif args.score:
+        score_published(args, args.note or json.loads((FOLDER / "scores.json").read_text(encoding="utf-8"))["note"])
+    write_page()
+
+
+if __name__ == "__main__":
+    main()
