@@ -61,7 +61,7 @@ def test_a_new_report_takes_the_place_of_its_group_only(tmp_path):
     second.write_text(json.dumps({"explain": later}))
     maker.main([str(first)], tmp_path)
     maker.main([str(second)], tmp_path)
-    kept = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
+    kept = json.loads((tmp_path / "data" / "benchmarks.json").read_text(encoding="utf-8"))
     assert kept == {"explain": later, "users": small_report()["users"]}
     assert "`fedcba9876` + changes" in (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
 
