@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses; every default names its source (SPEC.md is the method's specification)."""
+"""Settings as frozen dataclasses; every default names its source (docs/spec.md is the method's specification)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class ExplainConfig:
         long_side: pixels; the image is resized so that its longer side has this many. None: the size that the
             model's card names, or else the image's own.
         label_threshold: predicted image labels are the classes whose logit exceeds it; if none does, the best one.
-        scales: of the multi-scale CAM; scale 1 always runs (SPEC.md section 5).
-        flip: fuse with the mirrored image (SPEC.md section 5).
-        symmetric: the affinity is made from S + S^T (SPEC.md section 4); False takes 2 S with the same weights,
+        scales: of the multi-scale CAM; scale 1 always runs (docs/spec.md section 5).
+        flip: fuse with the mirrored image (docs/spec.md section 5).
+        symmetric: the affinity is made from S + S^T (docs/spec.md section 4); False takes 2 S with the same weights,
             which were learned for S + S^T: an ablation at test time.
-        bkg_score: background score of a single cut through the CAM (SPEC.md section 11).
-        bkg_score_low, bkg_score_high: beta_l and beta_h of the pseudo label (SPEC.md section 11).
+        bkg_score: background score of a single cut through the CAM (docs/spec.md section 11).
+        bkg_score_low, bkg_score_high: beta_l and beta_h of the pseudo label (docs/spec.md section 11).
         use_walk: False cuts the pseudo label from the CAM itself: an ablation.
-        radius: of the walk's window in cells (SPEC.md section 6); a card may name another one, see `for_model`.
-        power: sharpness of the transition matrix (SPEC.md section 6).
-        num_steps: of the walk (SPEC.md section 6: one).
+        radius: of the walk's window in cells (docs/spec.md section 6); a card may name another one, see `for_model`.
+        power: sharpness of the transition matrix (docs/spec.md section 6).
+        num_steps: of the walk (docs/spec.md section 6: one).
         use_par: False leaves pixel-adaptive refinement out: an ablation.
-        num_iters: of PAR (SPEC.md section 7: 10 for VOC, 15 for COCO).
-        dilations: of PAR, in pixels of the image it runs on (SPEC.md section 7).
-        par_downscale: PAR runs on an image this many times smaller (SPEC.md section 8: 2).
+        num_iters: of PAR (docs/spec.md section 7: 10 for VOC, 15 for COCO).
+        dilations: of PAR, in pixels of the image it runs on (docs/spec.md section 7).
+        par_downscale: PAR runs on an image this many times smaller (docs/spec.md section 8: 2).
         keep_attention: which blocks' attention the trace keeps: "all", or "last_stage", the one that the affinity is
             learned from, which takes much less memory for large images. Changes nothing else.
     Raises: ValueError: for a value out of range.
@@ -114,7 +114,7 @@ class CurriculumStage:
 @named_settings
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run. Defaults are the published VOC run (SPEC.md sections 10 to 12).
+    """One training run. Defaults are the published VOC run (docs/spec.md sections 10 to 12).
 
     Attributes:
         backbone: see `afa_viz.model.afa.BACKBONES`.

@@ -3,7 +3,7 @@
 Replicate-pad, one dilated convolution with eight one-hot 3 x 3 kernels per distance, and all the neighbour
 copies kept: of the image once, of the maps in every iteration. It shares no line with `afa_viz.ops.par`.
 
-Source: SPEC.md "Pixel-adaptive refinement"; Ru et al. 2022 (arXiv 2203.02664), section 3.4.
+Source: docs/spec.md "Pixel-adaptive refinement"; Ru et al. 2022 (arXiv 2203.02664), section 3.4.
 """
 
 import torch

@@ -1,11 +1,11 @@
-"""One AFA training step as a reader of SPEC.md would write it: the oracle and the opponent of `benchmarks.train_step`.
+"""An AFA training step as a reader of docs/spec.md would write it: oracle and opponent of `benchmarks.train_step`.
 
 Every pass keeps the attention logits of all blocks and runs the decoder, the affinity is a convolution over 16 stacked
 maps, each threshold builds its own PAR kernel, and all three kinds of pseudo labels are made in every step. Layers with
 weights are those of the model that is measured; all between them is written here and shares no line with afa_viz.
 
 Symbols: B batch, C foreground classes, S side of the crops, g cells of a side at the largest scale.
-Source: SPEC.md sections 3 to 11.
+Source: docs/spec.md sections 3 to 11.
 """
 
 from __future__ import annotations

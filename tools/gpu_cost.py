@@ -25,10 +25,10 @@ PAGE = DOCS / "gpu_cost.md"
 MEASURED = DOCS / "data" / "train_step.json"  # what `bench train_step --json` wrote
 BACKBONES = ("mit_b1", "pvt_v2_b1", "pvt_v2_b2")
 SUSTAINED = (1, 2, 5, 10)  # TFLOP/s
-LOGGED_HOURS, LOGGED_STEPS = 9 + 14 / 60, 20000  # SPEC.md sections 12 and 15
-NEIGHBOURS = 48  # of PAR; SPEC.md section 7
+LOGGED_HOURS, LOGGED_STEPS = 9 + 14 / 60, 20000  # docs/spec.md sections 12 and 15
+NEIGHBOURS = 48  # of PAR; docs/spec.md section 7
 BACKWARD = 3  # a pass with its gradients costs about three without: products with the weights, and two for gradients
-PRESENT = 2  # classes in an image, about; SPEC.md section 10 says 1 to 6
+PRESENT = 2  # classes in an image, about; docs/spec.md section 10 says 1 to 6
 
 
 def counted(passes) -> float:
@@ -128,7 +128,7 @@ def page() -> str:
         ),
         "## One step on a CPU, measured\n",
         paragraph(
-            "`python -m afa_viz bench train_step --phases joint --threads 1`, against SPEC.md's loop as a reader would",
+            "`python -m afa_viz bench train_step --phases joint --threads 1`, against the loop of docs/spec.md as a reader",
             "write it (`benchmarks/textbook_step.py`):",
         ),
         train_step.table(json.loads(MEASURED.read_text(encoding="utf-8"))["train_step"]),

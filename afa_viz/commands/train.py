@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SINGLE_IMAGES = 6000  # rendered for the single-object part of the sandbox curriculum
 AT_LADDERS = "ladders"
 SHOWN = (14, 8, 19)  # scenes of the val split on the panel: an aeroplane, a boat, a cow
-PHOTOGRAPHS = {"voc": 10, "coco": 16, "folder": 10}  # data sets of photographs: ladders of a run; SPEC.md section 12
+PHOTOGRAPHS = {"voc": 10, "coco": 16, "folder": 10}  # data set: evaluations of a run; docs/spec.md section 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

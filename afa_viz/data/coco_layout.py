@@ -9,7 +9,7 @@ from pathlib import Path
 from afa_viz.data.file_index import find_files, stem_of
 from afa_viz.data.masks import MASK_ENDINGS
 
-SIZES = {"train2014": 82081, "val2014": 40137}  # images with an object; SPEC.md section 10
+SIZES = {"train2014": 82081, "val2014": 40137}  # images with an object; docs/spec.md section 10
 YEARS = ("2014", "2017")  # of COCO, the published one first
 ALIASES = {"val": ("valid", "validation"), "valid": ("val",), "validation": ("val",)}
 OTHER_TASKS = ("captions", "person_keypoints", "image_info", "stuff", "panoptic")

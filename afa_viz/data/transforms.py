@@ -1,6 +1,6 @@
 """The input pipeline of training: rescale, flip, pad and crop, with every random draw made by the caller's generator.
 
-Images are (H, W, 3) uint8 RGB arrays until the last step. Source: SPEC.md section 10.
+Images are (H, W, 3) uint8 RGB arrays until the last step. Source: docs/spec.md section 10.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from afa_viz.data.masks import MASK_ENDINGS, coding_of
 from afa_viz.data.onehot import ONEHOT_FILES, onehot_path, read_onehot
 from afa_viz.data.text_files import listed, one_form
 
-SIZES = {"train": 1464, "val": 1449, "trainval": 2913, "train_aug": 10582, "test": 1456}  # SPEC.md section 10
+SIZES = {"train": 1464, "val": 1449, "trainval": 2913, "train_aug": 10582, "test": 1456}  # docs/spec.md section 10
 IMAGES, ANNOTATIONS = "JPEGImages", "Annotations"
 MASKS, MASKS_AUG, LISTS = "SegmentationClass", "SegmentationClassAug", "ImageSets/Segmentation"
 OTHER_LISTS = ("ImageSets/Main", "")

@@ -17,8 +17,8 @@ from afa_viz.ops.cam import resize
 from afa_viz.stages.multi_scale_cam import multi_scale_cam
 from afa_viz.stages.one_image import network_input
 
-SEG_SCALES = (1.0, 0.5, 0.75)  # SPEC.md section 13, `msc_flip_test`
-VALIDATION_BETA = 0.35  # background score of the walk in `validate`, whatever the thresholds are; SPEC.md section 13
+SEG_SCALES = (1.0, 0.5, 0.75)  # docs/spec.md section 13, `msc_flip_test`
+VALIDATION_BETA = 0.35  # background score of the walk in `validate`, always; docs/spec.md section 13
 
 
 def multi_scale_label(model: AFA, image: np.ndarray) -> Tensor:
@@ -36,7 +36,7 @@ def multi_scale_seg(model: AFA, image: Tensor, scales: tuple[float, ...] = SEG_S
         image: (B, 3, H, W) normalised.
         scales: of the input; the first gives the size of the result. Coordinates are mapped with the scale itself.
     Returns: (B, K, H / 4, W / 4) at the first scale.
-    Source: SPEC.md section 13, `msc_flip_test`.
+    Source: docs/spec.md section 13, `msc_flip_test`.
     """
     best: Tensor | None = None
     for scale in scales:
@@ -67,7 +67,7 @@ def validation_labels(
         image_labels: (B, C), the true ones.
         size: (rows, columns) of the label.
     Returns: `class_logits` (B, C) and (B, *size) labels `seg`, `cam` and `cam_rw`.
-    Source: SPEC.md section 13, `validate`.
+    Source: docs/spec.md section 13, `validate`.
     """
     output = model(image)
     cam, _ = multi_scale_cam(model, image, config.scales, config.flip)

@@ -23,7 +23,7 @@ from afa_viz.ops.dense_crf import dense_crf
 from afa_viz.ops.metrics import ConfusionMatrix, f1_per_image
 from afa_viz.stages.one_image import network_input
 
-LONG_SIDE = 512  # of "test", pixels; SPEC.md section 13, `msc_flip_test`
+LONG_SIDE = 512  # of "test", pixels; docs/spec.md section 13, `msc_flip_test`
 PASSES = {
     "cam": "CAM, validate: own size, scales and flip, image labels known, cut once at {bkg_score:g}",
     "cam_rw": f"CAM + affinity walk, validate: labels known, beta {VALIDATION_BETA}, another rule than cam; no PAR",
@@ -42,7 +42,7 @@ class Reference(NamedTuple):
 
 
 LOG = "log of a public run, iteration 18000, with the regularised loss"
-REFERENCES: Mapping[tuple[str, str], Mapping[str, Reference]] = {  # SPEC.md section 15
+REFERENCES: Mapping[tuple[str, str], Mapping[str, Reference]] = {  # docs/spec.md section 15
     ("voc", "val"): {
         "cam": Reference(64.40, LOG),
         "cam_rw": Reference(65.23, LOG),
@@ -66,7 +66,7 @@ def published_labels(
         model: put into evaluation mode.
         config: scales, flip, bkg_score and radius of "validate".
         with_crf: also "seg_crf", which needs pydensecrf2.
-    Source: SPEC.md section 13.
+    Source: docs/spec.md section 13.
     """
     model.eval()
     size = (sample.image.shape[0], sample.image.shape[1])

@@ -15,7 +15,7 @@ from afa_viz.trace import Trace
 Cell = tuple[int, int]
 Limits = tuple[float, float]
 
-AFFINITY_BLOCKS = 2  # the last two blocks; SPEC.md section 4
+AFFINITY_BLOCKS = 2  # the last two blocks; docs/spec.md section 4
 UNREACHED = 0.02  # share of the scores that may lie below their colours
 
 

@@ -19,7 +19,7 @@ from afa_viz.ops.cam import class_activation
 
 BACKBONES = (*mix_transformer.VARIANTS, *pvt_v2.VARIANTS)
 POOLINGS = {"max": "max", "gmp": "max", "avg": "avg", "average": "avg", "gap": "avg", "topk": "topk"}
-AFFINITY_BLOCKS = 2  # the last two blocks of the encoder; SPEC.md section 4
+AFFINITY_BLOCKS = 2  # the last two blocks of the encoder; docs/spec.md section 4
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class AFA(nn.Module):
     Attributes:
         card: what is known about the weights, once they came through `checkpoint.load_model`.
         checkpoint_id: short hash of their file, "" for weights that came from no file.
-    Source: Ru et al. 2022, figure 3; SPEC.md section 3.
+    Source: Ru et al. 2022, figure 3; docs/spec.md section 3.
     """
 
     card: Card | None = None
@@ -136,7 +136,7 @@ class AFA(nn.Module):
         return self._cam(features[-1]), affinity
 
     def forward_cam_as_published(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """`forward_cam_affinity`, but the decoder runs too, so that its batch norm counts the pass (SPEC.md 11)."""
+        """`forward_cam_affinity`, but the decoder runs too, so that its batch norm sees the pass (docs/spec.md 11)."""
         features, affinity = self._encode(image)
         self.decoder(features)
         return self._cam(features[-1]), affinity

@@ -18,9 +18,9 @@ CARD_FORMAT = 1
 # fields that older cards of this format lack; their defaults are meant
 ADDED = ("affinity_at_centre", "radius", "affinity_trained_on", "decoder_trained_on")
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
-INPUT_SIZE = 512  # pixels, long side; SPEC.md section 13
+INPUT_SIZE = 512  # pixels, long side; docs/spec.md section 13
 SMALLEST, LARGEST = 32, 2048  # of it, as `ExplainConfig.long_side` allows
-RADIUS = 8  # cells; SPEC.md section 6
+RADIUS = 8  # cells; docs/spec.md section 6
 WIDEST = 128  # of it, as `ExplainConfig.radius` allows
 MOST_CLASSES = 255  # labels are bytes, and 255 means "do not count"
 LONGEST_NAME = 100  # letters of a class name

@@ -1,6 +1,6 @@
 """Mix Transformer (MiT) B0 to B5: overlapping patches, attention with reduced keys, position from a convolution.
 
-Written from Xie et al. 2021 ("SegFormer") and SPEC.md section 3; the stages are walked by `pyramid.py`.
+Written from Xie et al. 2021 ("SegFormer") and docs/spec.md section 3; the stages are walked by `pyramid.py`.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class SegFormerHead(nn.Module):
         num_classes: K, background included.
         width: of the decoder; 256 in AFA.
         dropout: channel dropout before the last layer, in training only.
-    Source: SPEC.md section 3, "Decoder".
+    Source: docs/spec.md section 3, "Decoder".
     """
 
     def __init__(self, in_channels: Sequence[int], num_classes: int, width: int = 256, dropout: float = 0.1) -> None:

@@ -24,7 +24,7 @@ from afa_viz.ops.checks import (
 )
 
 STRIDE = 16  # pixels a cell of the last stage spans
-RADIUS = 8  # cells; SPEC.md section 6
+RADIUS = 8  # cells; docs/spec.md section 6
 
 
 def token_grid(height: int, width: int, stride: int = STRIDE) -> tuple[int, int]:
@@ -35,7 +35,7 @@ def token_grid(height: int, width: int, stride: int = STRIDE) -> tuple[int, int]
 
 
 def symmetrize(logits: Tensor) -> Tensor:
-    """S + S^T over the last two dimensions; the sum is not halved (SPEC.md section 4)."""
+    """S + S^T over the last two dimensions; the sum is not halved (docs/spec.md section 4)."""
     if logits.shape[-1] != logits.shape[-2]:
         raise ValueError(
             f"logits have {logits.shape[-2]} queries and {logits.shape[-1]} keys; "
@@ -91,7 +91,7 @@ def affinity_from_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Te
         bias: one value in any shape.
     Returns: (B, N, N), symmetric, in (0, 1).
     Raises: ValueError: if the head counts or shapes do not fit, a map is not square or a value is not finite.
-    Source: Ru et al. 2022, section 3.3; SPEC.md section 4.
+    Source: Ru et al. 2022, section 3.3; docs/spec.md section 4.
     """
     return torch.sigmoid(affinity_logits(attn_logits, weight, bias))
 
@@ -108,7 +108,7 @@ def affinity_from_qk(queries: Sequence[Tensor], keys: Sequence[Tensor], weight: 
         bias: one value.
     Returns: (B, N, N), symmetric, in (0, 1); equal to `affinity_from_logits` up to rounding (1e-6).
     Raises: ValueError: if the number of weights is not the number of heads.
-    Source: KEYMAPS.md, "the learned affinity as one product".
+    Source: docs/weight_layouts.md, "the learned affinity as one product".
     """
     heads = sum(q.shape[1] for q in queries)
     if weight.numel() != heads:
@@ -129,7 +129,7 @@ def pool_queries(logits: Tensor, query_grid: tuple[int, int], reduction: int) ->
         reduction: cells a key spans along each side; trailing rows and columns are dropped, as for the keys. On a
             grid smaller than that, one key spans the whole side.
     Returns: (B, heads, Nk, Nk).
-    Source: SPEC.md section 3, "attention returned for each block".
+    Source: docs/spec.md section 3, "attention returned for each block".
     """
     reduction, query_grid = require_whole("reduction", reduction, 1), require_size("query_grid", query_grid)
     if reduction == 1:
@@ -148,7 +148,7 @@ def radius_mask(height: int, width: int, radius: int = RADIUS, device: torch.dev
         radius: in cells, >= 0. Default: as published.
     Returns: (N, N) bool, N = height * width.
     Raises: ValueError: if a size is no whole number of at least 1, or the radius none of at least 0.
-    Source: SPEC.md section 6.
+    Source: docs/spec.md section 6.
     """
     (height, width), radius = require_size("grid", (height, width)), require_whole("radius", radius, 0, RADIUS)
 
@@ -178,7 +178,7 @@ def cell_labels(
             `token_grid`, the last cells may reach beyond the map, which goes on as `ignore_index`, as the padding of a
             training crop does.
     Raises: ValueError: if the map is smaller than one cell, or the grid is not one of the two.
-    Source: SPEC.md section 8; docs/decisions/005.
+    Source: docs/spec.md section 8; docs/decisions/005.
     """
     require_dims("label", label, 3, "(B, H, W)")
     stride, at_centre = require_whole("stride", stride, 1, STRIDE), require_boolean("at_centre", at_centre)
@@ -227,7 +227,7 @@ def affinity_labels(
         at_centre: see `cell_labels`; False is published.
     Returns: (B, N, N) int64 with values 0, 1 and `ignore_index`.
     Raises: ValueError: if the mask fits neither grid.
-    Source: Ru et al. 2022, section 3.3; SPEC.md section 8.
+    Source: Ru et al. 2022, section 3.3; docs/spec.md section 8.
     """
     require_dims("label", label, 3, "(B, H, W)")
     stride = require_whole("stride", stride, 1, STRIDE)

@@ -61,7 +61,7 @@ def transition_band(
         where that cell lies outside the grid.
     Raises: ValueError: if the affinity is not square, not of this grid or not finite within the window, or a setting
         is impossible.
-    Source: SPEC.md section 6.
+    Source: docs/spec.md section 6.
     """
     require_square("affinity", affinity)
     power = require_positive("power", power, random_walk.POWER)
@@ -142,7 +142,7 @@ def walk_steps_near(
         radius, power, eps, num_steps: as `transition_band` and `band_steps`.
     Returns: iterator over num_steps + 1 tensors shaped like `scores`, before the walk and after each step.
     Raises: ValueError: as `transition_band` and `band_steps`.
-    Source: SPEC.md section 6.
+    Source: docs/spec.md section 6.
     """
     require_dims("scores", scores, 4, "(B, K, h, w)")
     num_steps = require_whole("num_steps", num_steps, 0, random_walk.NUM_STEPS)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from afa_viz.ops.checks import require_boolean, require_dims, require_finite, require_size
 
-EPS = 1e-5  # SPEC.md section 5, step 2: added to the maximum before the division
+EPS = 1e-5  # docs/spec.md section 5, step 2: added to the maximum before the division
 
 
 def class_activation(features: Tensor, weight: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ def class_activation(features: Tensor, weight: Tensor) -> Tensor:
         weight: (C, D) or (C, D, 1, 1), classifier weights without bias.
     Returns: (B, C, h, w), unbounded; negative values are kept.
     Raises: ValueError: if the channel counts differ or a value is not finite.
-    Source: Zhou et al. 2016; Ru et al. 2022, section 3.2; SPEC.md section 3.
+    Source: Zhou et al. 2016; Ru et al. 2022, section 3.2; docs/spec.md section 3.
     """
     require_dims("features", features, 4, "(B, D, h, w)")
     kernel = weight.reshape(weight.shape[0], -1)
@@ -46,7 +46,7 @@ def fuse_flip(cam: Tensor, cam_of_flipped: Tensor) -> Tensor:
         cam_of_flipped: (B, C, H, W), of the left-right mirrored image.
     Returns: (B, C, H, W). No ReLU is applied.
     Raises: ValueError: if the shapes differ.
-    Source: SPEC.md section 5, step 1.
+    Source: docs/spec.md section 5, step 1.
     """
     if cam.shape != cam_of_flipped.shape:
         raise ValueError(
@@ -83,7 +83,7 @@ def normalize(cam: Tensor) -> Tensor:
         cam: (B, C, H, W).
     Returns: (B, C, H, W) in [0, 1]; 1 only where rounding hides the 1e-5. A constant map becomes 0.
     Raises: ValueError: if it has another shape or a value is not finite.
-    Source: SPEC.md section 5, step 2.
+    Source: docs/spec.md section 5, step 2.
     """
     require_dims("cam", cam, 4, "(B, C, H, W)")
     require_finite("cam", cam)

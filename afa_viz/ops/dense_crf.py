@@ -1,6 +1,6 @@
 """Fully connected CRF: class scores made to agree with colour and place over the whole image.
 
-Too slow to refine every training batch, which PAR does; the published test still ends with one (SPEC.md section 13).
+Too slow to refine every training batch, which PAR does; the published test ends with one (docs/spec.md section 13).
 
 Every pixel is tied to every other one; a pair pays for different labels the more, the nearer and the more alike its
 pixels are:
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from afa_viz.ops.checks import require_dims, require_finite, require_number, require_positive, require_whole
 
-NUM_ITERS = 10  # this and the following: SPEC.md section 13, `msc_flip_test`
+NUM_ITERS = 10  # this and the following: docs/spec.md section 13, `msc_flip_test`
 SXY_GAUSS = 3.0  # pixels
 WEIGHT_GAUSS = 3.0
 SXY_BILATERAL = 64.0  # pixels
@@ -59,7 +59,7 @@ def dense_crf(
     Returns: (P, H, W) float32, sums to 1 over P. Inputs are not changed.
     Raises: ModuleNotFoundError: where pydensecrf2 is not installed; its text says how to. ValueError: for other shapes
         or types, negative scores, or a pixel without any.
-    Source: SPEC.md section 13; Krähenbühl and Koltun 2011 (arXiv 1210.5644).
+    Source: docs/spec.md section 13; Krähenbühl and Koltun 2011 (arXiv 1210.5644).
     """
     require_dims("probabilities", probabilities, 3, "(P, H, W)")
     require_finite("probabilities", probabilities)

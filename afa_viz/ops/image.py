@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-MEAN = (123.675, 116.28, 103.53)  # RGB, 0..255 scale; SPEC.md section 2
+MEAN = (123.675, 116.28, 103.53)  # RGB, 0..255 scale; docs/spec.md section 2
 STD = (58.395, 57.12, 57.375)
 
 
@@ -22,7 +22,7 @@ def normalize_image(image: Tensor, mean: tuple[float, ...] = MEAN, std: tuple[fl
 def denormalize_image(image: Tensor, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD) -> Tensor:
     """(…, 3, H, W) normalised -> RGB in 0..255, integers in float, truncated as in the reference.
 
-    Truncating instead of rounding lowers about 1 % of the grey levels by one (SPEC.md section 8). Divide by 255
+    Truncating instead of rounding lowers about 1 % of the grey levels by one (docs/spec.md section 8). Divide by 255
     for PAR.
     """
     return (image * _channels(std, image) + _channels(mean, image)).clamp(0, 255).trunc()

@@ -19,7 +19,7 @@ def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
         image_labels: (B, C) multi-hot, 0 to 1.
     Returns: scalar >= 0.
     Raises: ValueError: if the shapes differ, a value is not finite or a label is none, such as 255.
-    Source: SPEC.md section 9, `cls_loss`.
+    Source: docs/spec.md section 9, `cls_loss`.
     """
     if logits.shape != image_labels.shape:
         raise ValueError(
@@ -49,7 +49,7 @@ def segmentation_loss(
     Returns: scalar >= 0, at least float32. A half without any pixel counts 0 (the reference gives NaN there;
         gradients agree).
     Raises: ValueError: if the shapes do not fit, a value is not finite or a class is outside 0..K-1.
-    Source: SPEC.md section 9, `seg_loss`.
+    Source: docs/spec.md section 9, `seg_loss`.
     """
     require_dims("logits", logits, 4, "(B, K, H, W)")
     if target.shape != (logits.shape[0], *logits.shape[-2:]):
@@ -109,7 +109,7 @@ def affinity_loss(
             pass the mean of theirs.
     Returns: scalar in [0, 1), at least float32.
     Raises: ValueError: if the shapes differ or a value is not finite.
-    Source: Ru et al. 2022, section 3.3; SPEC.md section 9.
+    Source: Ru et al. 2022, section 3.3; docs/spec.md section 9.
     """
     if affinity.shape != target.shape:
         raise ValueError(

@@ -39,7 +39,7 @@ class ConfusionMatrix:
         num_classes: K, background included.
         ignore_index: pixels with this value in the target are dropped, and so are pixels predicted with it
             (a pseudo label's uncertain pixels).
-    Source: SPEC.md section 13, `scores` and `pseudo_scores`.
+    Source: docs/spec.md section 13, `scores` and `pseudo_scores`.
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
@@ -99,7 +99,7 @@ def f1_per_image(logits: Tensor, image_labels: Tensor, threshold: float = 0.0) -
         logits, image_labels: (B, C).
     Returns: (B,) float64.
     Raises: ValueError: if a value is not finite.
-    Source: SPEC.md section 13, `cls_f1`.
+    Source: docs/spec.md section 13, `cls_f1`.
     """
     require_finite("logits", logits)
     predicted, actual = logits > threshold, image_labels > 0

@@ -20,7 +20,7 @@ Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilat
 
 No gradient flows through any function here: PAR makes labels and pictures, not losses.
 
-Source: Ru et al. 2022 (arXiv 2203.02664), section 3.4; SPEC.md section 7.
+Source: Ru et al. 2022 (arXiv 2203.02664), section 3.4; docs/spec.md section 7.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def pixel_affinity(
     Returns: (B, n, H, W), non-negative, sums to 1 + w2 over n, in the order of `neighbour_offsets`; float64
         for a float64 image, otherwise float32. The image is not changed.
     Raises: ValueError: for another shape, an integer image, NaN or infinity, or an impossible setting.
-    Source: SPEC.md section 7, steps 2 to 5 (sigma is unbiased, over the n neighbours of a channel).
+    Source: docs/spec.md section 7, steps 2 to 5 (sigma is unbiased, over the n neighbours of a channel).
     """
     return _kernel(image, dilations, w1, w2, triton)
 
@@ -78,7 +78,7 @@ def refine(
         triton: as `pixel_affinity`.
     Returns: (B, C, H, W), the scores' dtype (16-bit scores are worked on in float32). Inputs are not changed.
     Raises: ValueError: where the shapes do not belong together, or scores hold NaN or infinity.
-    Source: SPEC.md section 7, step 6.
+    Source: docs/spec.md section 7, step 6.
     """
     num_iters = _check_refine(scores, kernel, dilations, num_iters)
     for refined in _iterate(scores, kernel, dilations, num_iters, triton):  # noqa: B007
@@ -122,7 +122,7 @@ def pixel_adaptive_refinement(
         dilations, w1, w2, triton: as `pixel_affinity`. num_iters: as `refine`.
     Returns: (B, C, H, W), the scores' dtype. Inputs are not changed.
     Raises: ValueError: as `pixel_affinity` and `refine`.
-    Source: SPEC.md section 7.
+    Source: docs/spec.md section 7.
     """
     _check_maps("scores", scores)
     maps = _resized(scores, image.shape[-2:])

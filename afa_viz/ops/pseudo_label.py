@@ -18,7 +18,7 @@ from afa_viz.ops.cam import resize
 from afa_viz.ops.checks import require_dims, require_finite, require_labels, require_number, require_whole
 
 IGNORE = 255
-DOWNSCALE = 2  # PAR runs at half resolution; SPEC.md section 8
+DOWNSCALE = 2  # PAR runs at half resolution; docs/spec.md section 8
 
 
 def _check_cam(cam: Tensor, image_labels: Tensor) -> None:
@@ -42,7 +42,7 @@ def from_cam(cam: Tensor, image_labels: Tensor, bkg_score: float) -> Tensor:
         bkg_score: scores <= this are background.
     Returns: (B, H, W) int64 in 0..C. With no class present: all background.
     Raises: ValueError: if the shapes do not fit or a value is not finite.
-    Source: SPEC.md section 8, `cam_to_label`.
+    Source: docs/spec.md section 8, `cam_to_label`.
     """
     bkg_score = require_number("bkg_score", bkg_score)
     score, best = present_cam(cam, image_labels).max(dim=1)
@@ -71,7 +71,7 @@ def with_uncertain(
         ignore_index: label of uncertain pixels.
     Returns: (B, H, W) int64.
     Raises: ValueError: if the shapes do not fit, a value is not finite, or low > high.
-    Source: SPEC.md section 8, `cam_to_label` with `ignore_mid`.
+    Source: docs/spec.md section 8, `cam_to_label` with `ignore_mid`.
     """
     bkg_score = require_number("bkg_score", bkg_score)
     low, high = require_number("low", low), require_number("high", high)
@@ -110,7 +110,7 @@ def merge_low_high(low: Tensor, high: Tensor, box: Tensor | None = None, ignore_
         ignore_index: label of uncertain pixels.
     Returns: (B, H, W), dtype of `high`.
     Raises: ValueError: if the shapes differ.
-    Source: Ru et al. 2022, section 3.3; SPEC.md section 8.
+    Source: Ru et al. 2022, section 3.3; docs/spec.md section 8.
     """
     if low.shape != high.shape:
         raise ValueError(f"low has shape {tuple(low.shape)} but high {tuple(high.shape)}; expected equal shapes.")
@@ -159,7 +159,7 @@ def refine_cam(
         dilations: of PAR.
         downscale: PAR runs on an image this many times smaller.
     Returns: (T, P + 1, H, W), background first.
-    Source: SPEC.md section 8, `refine_with_bkg` step 2.
+    Source: docs/spec.md section 8, `refine_with_bkg` step 2.
     """
     size = tuple(cam.shape[-2:])
     small = _half(image, downscale)
@@ -181,7 +181,7 @@ def refine_walk(
         scores: (T, P, H, W), the same crop, background and present classes only.
         num_iters, dilations, downscale: as `refine_cam`.
     Returns: (T, P, H, W).
-    Source: SPEC.md section 8, `refine_with_cls_label`.
+    Source: docs/spec.md section 8, `refine_with_cls_label`.
     """
     size = tuple(scores.shape[-2:])
     small = _half(image, downscale)

@@ -22,9 +22,9 @@ from afa_viz.ops.checks import (
     require_whole,
 )
 
-POWER = 2.0  # SPEC.md section 6, step 3: element-wise square
+POWER = 2.0  # docs/spec.md section 6, step 3: element-wise square
 EPS = 0.1  # with background; the plain variant of the reference uses 1e-4
-NUM_STEPS = 1  # SPEC.md section 6, step 4: one product, no repeated squaring
+NUM_STEPS = 1  # docs/spec.md section 6, step 4: one product, no repeated squaring
 
 
 def transition_matrix(affinity: Tensor, mask: Tensor | None = None, power: float = POWER, eps: float = EPS) -> Tensor:
@@ -38,7 +38,7 @@ def transition_matrix(affinity: Tensor, mask: Tensor | None = None, power: float
     Returns: (B, N, N); column j sums to s / (s + eps) with s its sum of sharpened affinities.
     Raises: ValueError: if the affinity is not square or not finite, power or eps is not positive, the mask does
         not fit, or a negative affinity is raised to a power other than 2.
-    Source: Ru et al. 2022, section 3.3; SPEC.md section 6.
+    Source: Ru et al. 2022, section 3.3; docs/spec.md section 6.
     """
     require_square("affinity", affinity)
     require_finite("affinity", affinity)
@@ -88,7 +88,7 @@ def propagate(scores: Tensor, transition: Tensor, num_steps: int = NUM_STEPS) ->
         num_steps: >= 0; 0 returns a copy.
     Returns: shaped like `scores`; after a step, of the wider of the two types.
     Raises: ValueError: if the shapes do not fit or a value is not finite.
-    Source: SPEC.md section 6, step 4.
+    Source: docs/spec.md section 6, step 4.
     """
     *_, last = walk_steps(scores, transition, num_steps)
     return last
@@ -103,7 +103,7 @@ def with_background(cam: Tensor, image_labels: Tensor, bkg_score: float) -> Tens
         bkg_score: constant score of the background channel.
     Returns: (B, C + 1, h, w), each cell sums to 1.
     Raises: ValueError: if labels and CAM do not fit or a value is not finite.
-    Source: SPEC.md section 6, steps 1 and 2.
+    Source: docs/spec.md section 6, steps 1 and 2.
     """
     require_dims("cam", cam, 4, "(B, C, h, w)")
     require_labels(image_labels, cam.shape[:2])
@@ -138,7 +138,7 @@ def propagate_with_background(
         num_steps: products with the transition matrix.
     Returns: (B, C + 1, h, w), background first; absent classes are exactly 0.
     Raises: ValueError: as `with_background`, `transition_matrix` and `propagate`.
-    Source: Ru et al. 2022, section 3.3; SPEC.md section 6.
+    Source: Ru et al. 2022, section 3.3; docs/spec.md section 6.
     """
     start = with_background(cam, image_labels, bkg_score)
     transition = transition_matrix(affinity[: cam.shape[0]], mask=mask, power=power, eps=eps)

@@ -54,7 +54,7 @@ def make_pseudo_labels(
         box: (B, 4) integers: top, bottom, left, right of the real pixels.
         with_walk: also make the walked label.
         relu, as_published: see `multi_scale_cam`.
-    Source: SPEC.md section 11, steps 2 to 6.
+    Source: docs/spec.md section 11, steps 2 to 6.
     """
     size = (image.shape[-2], image.shape[-1])
     full_cam, affinity = multi_scale_cam(model, image, config.scales, config.flip, relu, as_published)
@@ -81,7 +81,7 @@ def make_pseudo_labels(
             if pair is not None and config.use_walk and pair[0].shape[-2:] == size:  # no padding: one image for both
                 of_cam, of_walk = refine_both(image01[i], cam[i], pair, labels, config)
             else:
-                of_cam = refine_cam(image01[i], cam[i], labels, config)  # sees the padding, SPEC.md 8
+                of_cam = refine_cam(image01[i], cam[i], labels, config)  # sees the padding, docs/spec.md 8
                 if pair is not None:
                     of_walk = refine(image01[i][crop], cam[i][crop], pair, labels, config)
             for target, score in zip((low_cam, high_cam), of_cam, strict=True):

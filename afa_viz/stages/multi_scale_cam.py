@@ -31,7 +31,7 @@ def multi_scale_cam(
         as_published: also run the decoder, whose batch-norm statistics then count these passes in training mode.
     Returns: cam (B, C, H, W) in [0, 1], at least float32; affinity (B or 2B, N, N), the first B of the images as they
         are.
-    Source: SPEC.md section 5.
+    Source: docs/spec.md section 5.
     """
     size = (image.shape[-2], image.shape[-1])
     ordered = _ordered(scales)

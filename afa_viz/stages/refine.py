@@ -29,7 +29,7 @@ def refine(image: Tensor, cam: Tensor, walked: tuple[Tensor, Tensor], labels: Te
         walked: two (K, H, W), the walked scores at image size, the same crop.
         labels: (P,) channels in use, from the image labels; 0 first.
     Returns: (2, P, H, W).
-    Source: SPEC.md section 8, `refine_with_cls_label`; without the walk `refine_with_bkg`.
+    Source: docs/spec.md section 8, `refine_with_cls_label`; without the walk `refine_with_bkg`.
     """
     if not config.use_walk:
         return refine_cam(image, cam, labels, config)

@@ -24,7 +24,7 @@ def walk(
         image_labels: (B, C) multi-hot.
         grid: (h, w) of the affinity.
     Returns: two (B, K, h, w). Without the walk: where it would have started.
-    Source: SPEC.md section 11, step 4.
+    Source: docs/spec.md section 11, step 4.
     """
     starts = [walk_start(cam, image_labels, grid, beta) for beta in (config.bkg_score_low, config.bkg_score_high)]
     if not config.use_walk:

@@ -24,7 +24,7 @@ def parameter_groups(model: nn.Module) -> list[list[nn.Parameter]]:
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW over the four groups; rates are set by `set_learning_rate` before every step.
 
-    Source: SPEC.md section 12. The published rate of the encoder's norms is 0, and so is their decay.
+    Source: docs/spec.md section 12. The published rate of the encoder's norms is 0, and so is their decay.
     """
     groups = [{"params": parameters, "lr": 0.0} for parameters in parameter_groups(model)]
     optimizer = torch.optim.AdamW(groups, eps=1e-8)
@@ -47,7 +47,7 @@ def rate_multiplier(
 
     As published the line ends at 1 while the decay starts below it, so the rate drops at the end of the warm-up.
 
-    Source: SPEC.md section 12.
+    Source: docs/spec.md section 12.
     """
     if step < warmup_iters:
         return 1 - (1 - step / warmup_iters) * (1 - warmup_ratio)

@@ -36,7 +36,7 @@ class PhotoBatches:
         rng_seed: of order and augmentation.
     Attributes:
         broken: what was said about each image that could not be read, by name.
-    Source: SPEC.md section 10.
+    Source: docs/spec.md section 10.
     """
 
     def __init__(self, images: LabelledImages, scale_range: tuple[float, float], rng_seed: int) -> None:

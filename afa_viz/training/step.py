@@ -51,7 +51,7 @@ class StepResult:
 
 
 def phase(iteration: int, config: TrainConfig) -> str:
-    """Name of the phase of a 0-based iteration: "classification", "affinity" or "joint" (SPEC.md section 11)."""
+    """Name of the phase of a 0-based iteration: "classification", "affinity" or "joint" (docs/spec.md section 11)."""
     if iteration <= config.cam_iters:
         return "classification"
     return "affinity" if iteration <= config.joint_after else "joint"
@@ -72,7 +72,7 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     `config.official_parity` they are made all the same, by passes in the model's present mode, decoder included,
     as the reference does; otherwise the CAM passes run in evaluation mode.
 
-    Source: SPEC.md section 11.
+    Source: docs/spec.md section 11.
     """
     now = phase(iteration, config)
     if now == "classification" and not config.official_parity:

@@ -15,7 +15,7 @@ def teachers(config: TrainConfig, iteration: int) -> dict[str, str]:
 
     Without those that do not learn in it.
 
-    Source: SPEC.md section 11, steps 7 to 9.
+    Source: docs/spec.md section 11, steps 7 to 9.
     """
     part, _ = curriculum.locate(config, iteration)
     target = LABELS.get(phase(iteration, config))

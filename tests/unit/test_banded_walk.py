@@ -20,7 +20,7 @@ MEMORY_SHARE = 0.15  # of the dense form at 48 x 48 cells and radius 8
 
 
 def by_hand(affinity, grid, radius, power, eps):
-    """T_ij of SPEC.md section 6 in float64, cell by cell."""
+    """T_ij of docs/spec.md section 6 in float64, cell by cell."""
     height, width = grid
     cells = [(row, col) for row in range(height) for col in range(width)]
     sharp = torch.zeros(len(cells), len(cells), dtype=torch.float64)

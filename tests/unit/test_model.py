@@ -65,7 +65,7 @@ def test_maps_of_tokens_have_their_channels_last_for_torch_too(batch):
     assert convolved.stride() == (rows * cols * dim, 1, cols * dim, dim)
 
 
-PARAMETERS = {  # K = 21, SPEC.md section 3
+PARAMETERS = {  # K = 21, docs/spec.md section 3
     "mit_b0": 3_724_678,
     "mit_b1": 13_692_902,
     "mit_b2": 24_737_766,
