@@ -128,8 +128,8 @@ def page() -> str:
         ),
         "## One step on a CPU, measured\n",
         paragraph(
-            "`python -m afa_viz bench train_step --phases joint --threads 1`, against the loop of docs/spec.md as a reader",
-            "write it (`benchmarks/textbook_step.py`):",
+            "`python -m afa_viz bench train_step --phases joint --threads 1`, against the loop of docs/spec.md",
+            "as a reader would write it (`benchmarks/textbook_step.py`):",
         ),
         train_step.table(json.loads(MEASURED.read_text(encoding="utf-8"))["train_step"]),
         "",
