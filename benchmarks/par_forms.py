@@ -12,19 +12,20 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from afa_viz.ops import par, par_kernel, par_neighbours, par_sums
+from afa_viz.ops import par
+from afa_viz.ops.par_fast import cpu_iterations, cpu_kernel, neighbours
 from benchmarks import textbook_par
 
 
 def whole_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
     """Shift-accumulate over whole maps: n shifted views of one padded copy, each times its weights."""
-    offsets = par_neighbours.offset_pairs(par.DILATIONS)
-    farthest = par_neighbours.reach(offsets)
-    weights = par_kernel.kernel_of(image, offsets, par.W1, par.W2).unsqueeze(2).unbind(1)
-    padded = par_neighbours.new_padded(scores, farthest)
+    offsets = neighbours.offset_pairs(par.DILATIONS)
+    farthest = neighbours.reach(offsets)
+    weights = cpu_kernel.kernel_of(image, offsets, par.W1, _position(image, offsets)).unsqueeze(2).unbind(1)
+    padded = neighbours.new_padded(scores, farthest)
     for _ in range(num_iters):
-        par_neighbours.fill_padded(padded, scores)
-        views = par_neighbours.shifted_views(padded, offsets, 0, scores.shape[-2], farthest)
+        neighbours.fill_padded(padded, scores)
+        views = neighbours.shifted_views(padded, offsets, 0, scores.shape[-2], farthest)
         scores = torch.zeros_like(scores)
         for view, weight in zip(views, weights, strict=True):
             scores.addcmul_(view, weight)
@@ -33,18 +34,20 @@ def whole_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) 
 
 def blocked_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
     """The same by blocks of rows that stay in the cache: what `afa_viz` takes for few maps, for any number of them."""
-    offsets = par_neighbours.offset_pairs(par.DILATIONS)
-    kernel = par_kernel.kernel_of(image, offsets, par.W1, par.W2)
-    return last(par_sums.by_shifts(scores.clone(), kernel, offsets, num_iters))
+    offsets = neighbours.offset_pairs(par.DILATIONS)
+    kernel = cpu_kernel.kernel_of(image, offsets, par.W1, _position(image, offsets))
+    return last(cpu_iterations.by_shifts(scores, kernel, offsets, num_iters))
 
 
 def sparse_rows(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
     """The kernel as a sparse matrix of H W rows with n values each (CSR), times the maps with a pixel's values
     side by side."""
-    offsets = torch.tensor(par_neighbours.offset_pairs(par.DILATIONS))
+    offsets = torch.tensor(neighbours.offset_pairs(par.DILATIONS))
     height, width = image.shape[-2:]
     pixels, n = height * width, len(offsets)
-    kernel = par_kernel.kernel_of(image, offsets.tolist(), par.W1, par.W2, pixels_first=True)
+    kernel = cpu_kernel.kernel_of(
+        image, offsets.tolist(), par.W1, _position(image, offsets.tolist()), pixels_first=True
+    )
     rows, cols = ((torch.arange(side)[:, None] + offset).clamp(0, side - 1)
                   for side, offset in zip((height, width), offsets.unbind(1), strict=True))  # fmt: skip
     columns = (rows[:, None] * width + cols).int().flatten()  # edge pixels appear several times in a row
@@ -62,18 +65,27 @@ def sparse_rows(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -
 
 def pixel_bags(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
     """Channels last, summed by `embedding_bag`: what `afa_viz` takes for many maps, for any number of them."""
-    offsets = par_neighbours.offset_pairs(par.DILATIONS)
-    kernel = par_kernel.kernel_of(image, offsets, par.W1, par.W2, pixels_first=True)
-    return last(par_sums.by_bags(scores, kernel, offsets, num_iters)).contiguous()
+    offsets = neighbours.offset_pairs(par.DILATIONS)
+    kernel = cpu_kernel.kernel_of(image, offsets, par.W1, _position(image, offsets), pixels_first=True)
+    return last(cpu_iterations.by_bags(scores, kernel, offsets, num_iters)).contiguous()
 
 
 def on_gpu(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
     """The Triton form: what `afa_viz` takes on a GPU."""
-    from afa_viz.ops import par_triton
+    from afa_viz.ops.par_fast import gpu
 
-    offsets = par_neighbours.offset_pairs(par.DILATIONS)
-    kernel = par_triton.kernel_of(image, offsets, par.W1, par.W2)
-    return last(par_triton.by_pixels(scores.clone(), kernel, offsets, num_iters))
+    offsets = neighbours.offset_pairs(par.DILATIONS)
+    kernel = gpu.kernel_of(image, offsets, par.W1, _position(image, offsets))
+    return last(gpu.by_pixels(scores, kernel, offsets, num_iters))
+
+
+def plain(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
+    """The algorithm as `ops/par.py` writes it, on any device."""
+    return par.pixel_adaptive_refinement(image, scores, num_iters=num_iters, fast=False)
+
+
+def _position(image: Tensor, offsets: neighbours.Offsets) -> Tensor:
+    return par.W2 * par.position_term(offsets, par.W1).to(image)
 
 
 def last(steps: Iterator[Tensor]) -> Tensor:
@@ -91,7 +103,7 @@ FORMS: dict[str, Callable[..., Tensor]] = {
     "sparse rows": sparse_rows,
     "pixel bags": pixel_bags,
 }
-GPU_FORMS: dict[str, Callable[..., Tensor]] = {"shifts on the GPU": blocked_shifts, "Triton on the GPU": on_gpu}
+GPU_FORMS: dict[str, Callable[..., Tensor]] = {"plain on the GPU": plain, "Triton on the GPU": on_gpu}
 
 
 def forms_here() -> dict[str, Callable[..., Tensor]]:

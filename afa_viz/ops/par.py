@@ -15,8 +15,8 @@ The paper writes w1 and w2 for the widths of the two terms, both 0.3, and w3 for
 
 Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilations) neighbours.
 
-`par_kernel` makes the kernel, `par_sums` runs the iterations, `par_neighbours` says where neighbours lie.
-`par_triton` does the work of the first two where the tensors are on a GPU and Triton is there: docs/decisions/023.
+The algorithm is `_plain_kernel` and `_plain_iterations` below. `par_fast` gives the same numbers sooner, on a CPU and
+on a GPU; whatever it has no form for is computed by the plain ones.
 
 No gradient flows through any function here: PAR makes labels and pictures, not losses.
 
@@ -26,15 +26,14 @@ Source: Ru et al. 2022 (arXiv 2203.02664), section 3.4; docs/spec.md section 7.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from types import ModuleType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops import par_kernel, par_sums
+from afa_viz.ops import par_fast
 from afa_viz.ops.checks import require_dims, require_finite, require_number, require_positive, require_whole
-from afa_viz.ops.par_neighbours import offset_pairs
+from afa_viz.ops.par_fast.neighbours import EPS, Offsets, offset_pairs
 
 DILATIONS = (1, 2, 4, 8, 12, 24)  # pixels of the image PAR is given; the paper's setting
 NUM_ITERS = 10  # VOC; 15 for COCO
@@ -43,7 +42,7 @@ W2 = 0.01  # share of the position term; w3 in the paper
 
 
 def pixel_affinity(
-    image: Tensor, dilations: Sequence[int] = DILATIONS, w1: float = W1, w2: float = W2, triton: bool = True
+    image: Tensor, dilations: Sequence[int] = DILATIONS, w1: float = W1, w2: float = W2, fast: bool = True
 ) -> Tensor:
     """How much each pixel takes from each of its n neighbours: colour term + w2 * position term.
 
@@ -52,13 +51,13 @@ def pixel_affinity(
         dilations: distances of the neighbours in pixels, each >= 1.
         w1: width of both terms, > 0. Smaller follows colour more sharply.
         w2: weight of the position term, which is the same at every pixel.
-        triton: on a GPU, take the Triton form where it works; without, the torch form everywhere.
+        fast: take a fast form where there is one; False: the plain form, on any device.
     Returns: (B, n, H, W), non-negative, sums to 1 + w2 over n, in the order of `neighbour_offsets`; float64
         for a float64 image, otherwise float32. The image is not changed.
     Raises: ValueError: for another shape, an integer image, NaN or infinity, or an impossible setting.
     Source: docs/spec.md section 7, steps 2 to 5 (sigma is unbiased, over the n neighbours of a channel).
     """
-    return _kernel(image, dilations, w1, w2, triton)
+    return _kernel(image, dilations, w1, w2, fast)
 
 
 def refine(
@@ -66,7 +65,7 @@ def refine(
     kernel: Tensor,
     dilations: Sequence[int] = DILATIONS,
     num_iters: int = NUM_ITERS,
-    triton: bool = True,
+    fast: bool = True,
 ) -> Tensor:
     """The maps after `num_iters` iterations of scores <- sum_n kernel_n scores_n.
 
@@ -75,13 +74,13 @@ def refine(
         kernel: (B, n, H, W) from `pixel_affinity` with the same dilations.
         dilations: those of the kernel, in the same order.
         num_iters: >= 0; 0 gives a copy of the scores.
-        triton: as `pixel_affinity`.
+        fast: as `pixel_affinity`.
     Returns: (B, C, H, W), the scores' dtype (16-bit scores are worked on in float32). Inputs are not changed.
     Raises: ValueError: where the shapes do not belong together, or scores hold NaN or infinity.
     Source: docs/spec.md section 7, step 6.
     """
     num_iters = _check_refine(scores, kernel, dilations, num_iters)
-    for refined in _iterate(scores, kernel, dilations, num_iters, triton):  # noqa: B007
+    for refined in _iterate(scores, kernel, dilations, num_iters, fast):  # noqa: B007
         pass
     return refined.to(scores.dtype).contiguous()
 
@@ -91,7 +90,7 @@ def refine_steps(
     kernel: Tensor,
     dilations: Sequence[int] = DILATIONS,
     num_iters: int = NUM_ITERS,
-    triton: bool = True,
+    fast: bool = True,
 ) -> Iterator[Tensor]:
     """The maps after 0, 1, …, `num_iters` iterations: `num_iters` + 1 tensors, each the caller's own.
 
@@ -101,7 +100,7 @@ def refine_steps(
     """
     num_iters = _check_refine(scores, kernel, dilations, num_iters)
     form, dtype = torch.contiguous_format, scores.dtype
-    steps = _iterate(scores, kernel, dilations, num_iters, triton)
+    steps = _iterate(scores, kernel, dilations, num_iters, fast)
     return (step.to(dtype, copy=True, memory_format=form) for step in steps)
 
 
@@ -112,22 +111,22 @@ def pixel_adaptive_refinement(
     num_iters: int = NUM_ITERS,
     w1: float = W1,
     w2: float = W2,
-    triton: bool = True,
+    fast: bool = True,
 ) -> Tensor:
     """`refine` with the kernel of `image`, after resizing the scores to it (bilinear, align_corners=True).
 
     Args:
         image: (B, channels, H, W), floating point, in [0, 1].
         scores: (B, C, h, w), floating point, any size.
-        dilations, w1, w2, triton: as `pixel_affinity`. num_iters: as `refine`.
+        dilations, w1, w2, fast: as `pixel_affinity`. num_iters: as `refine`.
     Returns: (B, C, H, W), the scores' dtype. Inputs are not changed.
     Raises: ValueError: as `pixel_affinity` and `refine`.
     Source: docs/spec.md section 7.
     """
     _check_maps("scores", scores)
     maps = _resized(scores, image.shape[-2:])
-    kernel = _kernel(image, dilations, w1, w2, triton, pixels_first=par_sums.suits_bags(maps))
-    return refine(maps, kernel, dilations, num_iters, triton).to(scores.dtype)
+    kernel = _kernel(image, dilations, w1, w2, fast, num_maps=maps.shape[1])
+    return refine(maps, kernel, dilations, num_iters, fast).to(scores.dtype)
 
 
 def neighbour_offsets(dilations: Sequence[int] = DILATIONS) -> Tensor:
@@ -164,43 +163,62 @@ def neighbour_weights(
     return positions.clamp(min=torch.zeros_like(last), max=last), kernel[:, :, row, col].clone()
 
 
-def _kernel(
-    image: Tensor, dilations: Sequence[int], w1: float, w2: float, triton: bool, pixels_first: bool = False
-) -> Tensor:
+def _plain_kernel(image: Tensor, offsets: Offsets, w1: float, position: Tensor) -> Tensor:
+    """(B, n, H, W) kernel, as the formula reads."""
+    neighbours = torch.stack(_neighbours(image, offsets), dim=2)  # (B, channels, n, H, W)
+    sigma = neighbours.std(dim=2, keepdim=True)
+    exponents = -((neighbours - image.unsqueeze(2)) / (sigma + EPS) / w1).square().mean(dim=1)
+    return exponents.softmax(dim=1) + position.view(-1, 1, 1)
+
+
+def _plain_iterations(maps: Tensor, kernel: Tensor, offsets: Offsets, num_iters: int) -> Iterator[Tensor]:
+    """Yields the maps after 0, 1, …, `num_iters` iterations, each in memory of its own."""
+    yield maps.clone()
+    for _ in range(num_iters):
+        terms = (
+            weights.unsqueeze(1) * neighbour
+            for weights, neighbour in zip(kernel.unbind(1), _neighbours(maps, offsets), strict=True)
+        )
+        maps = next(terms)
+        for term in terms:
+            maps = maps + term
+        yield maps
+
+
+def _neighbours(maps: Tensor, offsets: Offsets) -> list[Tensor]:
+    """For each offset what lies there, (B, C, H, W); beyond the border the edge pixel is repeated."""
+    height, width = maps.shape[-2:]
+    farthest = max(row for row, _ in offsets)
+    padded = F.pad(maps, [farthest] * 4, mode="replicate")
+    return [
+        padded[..., farthest + row : farthest + row + height, farthest + col : farthest + col + width]
+        for row, col in offsets
+    ]
+
+
+def position_term(offsets: Offsets, w1: float) -> Tensor:
+    """(n,), float64: softmax of -(rho / (std(rho) + eps) / w1)^2, rho the distance in pixels."""
+    rho = torch.tensor(offsets, dtype=torch.float64).norm(dim=1)
+    return (rho / (rho.std() + EPS) / w1).square().neg().softmax(dim=0)
+
+
+@torch.no_grad()
+def _kernel(image: Tensor, dilations: Sequence[int], w1: float, w2: float, fast: bool, num_maps: int = 1) -> Tensor:
     _check_maps("image", image)
     offsets = offset_pairs(dilations)
     w1, w2 = require_positive("w1", w1, W1, "a width"), require_number("w2", w2)
-    with torch.no_grad():
-        image = image.to(_working_dtype(image))
-        if triton and (on_gpu := _triton_for(image)):
-            return on_gpu.kernel_of(image, offsets, w1, w2)
-        return par_kernel.kernel_of(image, offsets, w1, w2, pixels_first)
+    image = image.to(_working_dtype(image))
+    position = w2 * position_term(offsets, w1).to(image)
+    kernel = par_fast.kernel_of(image, offsets, w1, position, num_maps) if fast else None
+    return _plain_kernel(image, offsets, w1, position) if kernel is None else kernel
 
 
-def _iterate(
-    scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_iters: int, triton: bool
-) -> Iterator[Tensor]:
-    """Yields the maps after 0, 1, …, `num_iters` iterations, in memory that the next iteration writes to."""
+def _iterate(scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_iters: int, fast: bool) -> Iterator[Tensor]:
+    """Yields the maps after 0, 1, …, `num_iters` iterations, in memory that the next iteration may write to."""
     maps = scores.detach().to(torch.promote_types(_working_dtype(scores), kernel.dtype))
     kernel, offsets = kernel.detach().to(maps.dtype), offset_pairs(dilations)
-    if par_sums.suits_bags(maps):
-        return par_sums.by_bags(maps, kernel, offsets, num_iters)
-    maps = maps.clone(memory_format=torch.contiguous_format)
-    if triton and (on_gpu := _triton_for(maps, kernel)):
-        return on_gpu.by_pixels(maps, kernel, offsets, num_iters)
-    return par_sums.by_shifts(maps, kernel, offsets, num_iters)
-
-
-def _triton_for(*tensors: Tensor) -> ModuleType | None:
-    """`par_triton` if these tensors are on one GPU where it works."""
-    (device, *others) = {tensor.device for tensor in tensors}
-    if device.type != "cuda" or others:
-        return None
-    try:
-        from afa_viz.ops import par_triton  # here, so that nothing on a CPU waits for Triton or needs it
-    except ImportError:
-        return None
-    return par_triton if par_triton.works(device) else None
+    steps = par_fast.iterate(maps, kernel, offsets, num_iters) if fast else None
+    return _plain_iterations(maps, kernel, offsets, num_iters) if steps is None else steps
 
 
 def _working_dtype(tensor: Tensor) -> torch.dtype:

@@ -1,5 +1,5 @@
-"""PAR's Triton form on the CPU, through Triton's interpreter: golden vectors, the torch form, and tests of test_par.py
-with the Triton form in its place. Started by test_par_triton.py, for Triton reads TRITON_INTERPRET when it is imported.
+"""PAR's Triton form on the CPU, through Triton's interpreter: golden vectors, the plain form, and tests of test_par.py
+with the Triton form in its place. Started by test_gpu.py, for Triton reads TRITON_INTERPRET when it is imported.
 
 TRITON_INTERPRET=1 python -m pytest tests/support/par_interpreted.py
 """
@@ -18,8 +18,9 @@ from test_par import (  # noqa: F401
     test_steps_are_the_iterations_of_refine,
 )
 
-from afa_viz.ops import par, par_kernel, par_sums, par_triton
-from afa_viz.ops.par_neighbours import offset_pairs
+from afa_viz.ops import par, par_fast
+from afa_viz.ops.par_fast import cpu_iterations, gpu
+from afa_viz.ops.par_fast.neighbours import offset_pairs
 from benchmarks import par_forms
 
 CPU = torch.device("cpu")
@@ -27,17 +28,17 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def calls(monkeypatch):
-    """Functions of `par_triton` that `par` called: it takes them for every tensor, and some in every test."""
+    """Functions of `gpu` that `par` called: it takes them for every tensor, and some in every test."""
     made = []
 
     def counted(name):
-        return lambda *given: (made.append(name), getattr(par_triton, name)(*given))[1]
+        return lambda *given: (made.append(name), getattr(gpu, name)(*given))[1]
 
     stand_in = types.SimpleNamespace(kernel_of=counted("kernel_of"), by_pixels=counted("by_pixels"))
-    monkeypatch.setattr(par, "_triton_for", lambda *tensors: stand_in)
-    monkeypatch.setattr(par_sums, "suits_bags", lambda maps: False)
-    monkeypatch.setattr(par_triton, "KERNEL_PIXELS", 1024)  # the interpreter takes one program after the other,
-    monkeypatch.setattr(par_triton, "PIXELS", 4096)  # each about as long whether it is small or large
+    monkeypatch.setattr(par_fast, "kernel_of", lambda *given: stand_in.kernel_of(*given[:4]))
+    monkeypatch.setattr(par_fast, "iterate", stand_in.by_pixels)
+    monkeypatch.setattr(gpu, "KERNEL_PIXELS", 1024)  # the interpreter takes one program after the other,
+    monkeypatch.setattr(gpu, "PIXELS", 4096)  # each about as long whether it is small or large
     yield made
     assert made
 
@@ -55,16 +56,16 @@ def test_golden(case):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("num_maps", "dilations"), [(1, SMALL), (3, (5,)), (21, (1, 12))])
-def test_equals_the_torch_form(calls, monkeypatch, dtype, num_maps, dilations):
-    monkeypatch.setattr(par_triton, "PIXELS", 1024)  # two programs an image, the second not full
+def test_equals_the_plain_form(calls, monkeypatch, dtype, num_maps, dilations):
+    monkeypatch.setattr(gpu, "PIXELS", 1024)  # two programs an image, the second not full
     image, maps = torch.rand(2, 3, 33, 47, dtype=dtype), torch.rand(2, num_maps, 33, 47, dtype=dtype)
     image[:, :, 5:30, 5:40] = 0.5
     image[0, :, 17, 20] = 0.9  # alone among equals: sigma is 0 and the exponents are huge
     offsets, atol = offset_pairs(dilations), 50 * torch.finfo(dtype).eps
     kernel = par.pixel_affinity(image, dilations)
     assert kernel.dtype == dtype
-    torch.testing.assert_close(kernel, par_kernel.kernel_of(image, offsets, par.W1, par.W2), rtol=0, atol=atol)
-    expected = par_sums.by_shifts(maps.clone(), kernel, offsets, 2)
+    torch.testing.assert_close(kernel, par.pixel_affinity(image, dilations, fast=False), rtol=0, atol=atol)
+    expected = cpu_iterations.by_shifts(maps, kernel, offsets, 2)
     for step, want in zip(par.refine_steps(maps, kernel, dilations, 2), expected, strict=True):
         torch.testing.assert_close(step, want, rtol=0, atol=atol)
     assert calls == ["kernel_of", "by_pixels"]
@@ -78,7 +79,7 @@ def test_views_that_want_gradients_are_read_and_left_alone():
     kernel = kernel.contiguous(memory_format=torch.channels_last).requires_grad_()
     before = [tensor.detach().clone() for tensor in (image, scores, kernel)]
     assert par.refine(scores, kernel, SMALL, num_iters=0).data_ptr() != scores.data_ptr()
-    expected = par.refine(scores, kernel, SMALL, num_iters=2, triton=False)
+    expected = par.refine(scores, kernel, SMALL, num_iters=2, fast=False)
     torch.testing.assert_close(par.refine(scores, kernel, SMALL, num_iters=2), expected)
     for step in par.refine_steps(scores, kernel, SMALL, num_iters=2):
         assert not step.requires_grad and step.is_contiguous() and torch.is_grad_enabled()
@@ -92,17 +93,17 @@ def test_views_that_want_gradients_are_read_and_left_alone():
 def test_half_precision_is_rounded_once(dtype):
     image, scores = torch.rand(1, 3, 9, 11).to(dtype), torch.rand(1, 2, 9, 11).to(dtype)
     got = par.pixel_adaptive_refinement(image, scores, SMALL, num_iters=3)
-    exact = par.pixel_adaptive_refinement(image.double(), scores.double(), SMALL, num_iters=3, triton=False)
+    exact = par.pixel_adaptive_refinement(image.double(), scores.double(), SMALL, num_iters=3, fast=False)
     assert got.dtype == dtype
     torch.testing.assert_close(got.double(), exact, rtol=0, atol=torch.finfo(dtype).eps)
 
 
 def test_can_be_switched_off(calls):
     image, scores = torch.rand(1, 3, 7, 9), torch.rand(1, 2, 7, 9)
-    kernel = par.pixel_affinity(image, SMALL, triton=False)
-    par.refine(scores, kernel, SMALL, triton=False)
-    list(par.refine_steps(scores, kernel, SMALL, triton=False))
-    got = par.pixel_adaptive_refinement(image, scores, SMALL, num_iters=2, triton=False)
+    kernel = par.pixel_affinity(image, SMALL, fast=False)
+    par.refine(scores, kernel, SMALL, fast=False)
+    list(par.refine_steps(scores, kernel, SMALL, fast=False))
+    got = par.pixel_adaptive_refinement(image, scores, SMALL, num_iters=2, fast=False)
     assert calls == []
     torch.testing.assert_close(got, par.pixel_adaptive_refinement(image, scores, SMALL, num_iters=2))
     assert calls == ["kernel_of", "by_pixels"]
@@ -111,7 +112,7 @@ def test_can_be_switched_off(calls):
 @pytest.mark.parametrize("channels", [1, 4])
 def test_images_of_other_channels(channels):
     image = torch.rand(1, channels, 9, 31)
-    expected = par_kernel.kernel_of(image, offset_pairs(SMALL), par.W1, par.W2)
+    expected = par.pixel_affinity(image, SMALL, fast=False)
     torch.testing.assert_close(par.pixel_affinity(image, SMALL), expected, rtol=0, atol=2e-6)
 
 
@@ -124,6 +125,6 @@ def test_the_form_that_is_measured(calls):
 
 def test_the_trial_passes_with_programs_of_their_real_size(calls, monkeypatch):
     monkeypatch.undo()
-    assert par_triton.PIXELS < 13 * 19  # several programs, the last of them not full
-    assert par_triton.works.__wrapped__(CPU)
+    assert gpu.PIXELS < 13 * 19  # several programs, the last of them not full
+    assert gpu.works.__wrapped__(CPU)
     calls.append("trial")

@@ -10,7 +10,8 @@ import torch
 from golden_vectors import cases, check
 from torch import Tensor
 
-from afa_viz.ops import par, par_neighbours, par_sums
+from afa_viz.ops import par
+from afa_viz.ops.par_fast import cpu_iterations, neighbours
 from benchmarks import textbook_par
 
 SMALL = (1, 2, 4)
@@ -87,10 +88,28 @@ def test_equals_a_loop_over_pixels(size, dilations):
     torch.testing.assert_close(got[0], loop_refine(scores[0], loops, 4), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("num_maps", [3, 8])  # by shifts, by bags
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_fast_forms_equal_the_plain_one(num_maps, dtype):
+    image, scores = torch.rand(2, 3, 21, 34, dtype=dtype), torch.rand(2, num_maps, 7, 9, dtype=dtype)
+    image[:, :, 5:20, 5:30] = 0.5
+    plain = par.pixel_adaptive_refinement(image, scores, fast=False)
+    atol = 50 * torch.finfo(dtype).eps
+    torch.testing.assert_close(par.pixel_affinity(image), par.pixel_affinity(image, fast=False), rtol=0, atol=atol)
+    torch.testing.assert_close(par.pixel_adaptive_refinement(image, scores), plain, rtol=0, atol=2 * atol)
+    kernel = par.pixel_affinity(image, SMALL)
+    same_size = torch.rand(2, num_maps, 21, 34, dtype=dtype)
+    for fast in (True, False):
+        assert par.refine(same_size, kernel, SMALL, num_iters=0, fast=fast).data_ptr() != same_size.data_ptr()
+    pairs = (par.refine_steps(same_size, kernel, SMALL, num_iters=3, fast=fast) for fast in (True, False))
+    for got, expected in zip(*pairs, strict=True):
+        torch.testing.assert_close(got, expected, rtol=0, atol=2 * atol)
+
+
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(par_neighbours, "BLOCK_VALUES", 3 * 50 * 7)  # a few rows each, the last one shorter
-    monkeypatch.setattr(par_sums, "BAG_ROWS", 48 * 50 * 5)
+    monkeypatch.setattr(neighbours, "BLOCK_VALUES", 3 * 50 * 7)  # a few rows each, the last one shorter
+    monkeypatch.setattr(cpu_iterations, "BAG_ROWS", 48 * 50 * 5)
 
 
 @pytest.mark.parametrize("num_maps", [3, 8])  # by shifts, by bags
@@ -117,7 +136,7 @@ def test_threads_change_nothing(small_blocks, monkeypatch, num_maps):
         torch, "mul", lambda *args, **kw: (workers.add(threading.get_ident()), multiply(*args, **kw))[1]
     )
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    monkeypatch.setattr(par_neighbours, "SHARED_BLOCKS", 2)
+    monkeypatch.setattr(neighbours, "SHARED_BLOCKS", 2)
     with torch.inference_mode():
         shared = par.pixel_adaptive_refinement(image, scores)
     assert threading.get_ident() not in workers and workers  # blocks were computed elsewhere

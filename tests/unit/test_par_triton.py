@@ -1,4 +1,4 @@
-"""PAR's Triton form: when it is taken, that it compiles, and that it equals the torch form: through Triton's
+"""PAR's Triton form: when it is taken, that it compiles, and that it equals the others: through Triton's
 interpreter everywhere (par_interpreted.py), and on a GPU where there is one."""
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from afa_viz.ops import par, par_kernel, par_sums
-from afa_viz.ops.par_neighbours import offset_pairs
+from afa_viz.ops import par, par_fast
+from afa_viz.ops.par_fast import cpu_iterations, cpu_kernel
 
 ROOT = Path(__file__).parents[2]
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -41,11 +41,11 @@ def test_compiles_for_a_gpu_that_is_not_here(tmp_path, monkeypatch, dtype):
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from afa_viz.ops import par_triton
+    from afa_viz.ops.par_fast import gpu
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    constants = {"NEIGHBOURS": 64, "PIXELS": 32, "MAPS": par_triton.MAPS}
-    for function in (par_triton._kernel, par_triton._iteration):
+    constants = {"NEIGHBOURS": 64, "PIXELS": 32, "MAPS": gpu.MAPS}
+    for function in (gpu._kernel, gpu._iteration):
         kinds = dict.fromkeys(function.arg_names, "i32")
         kinds |= dict.fromkeys(("image", "kernel", "position", "numbers", "old", "new"), f"*{dtype}")
         kinds |= {"offsets": "*i32"} | dict.fromkeys(constants, "constexpr")
@@ -60,21 +60,21 @@ def test_compiles_for_a_gpu_that_is_not_here(tmp_path, monkeypatch, dtype):
 
 @needs_triton
 def test_is_taken_on_a_gpu_where_it_works(monkeypatch):
-    from afa_viz.ops import par_triton
+    from afa_viz.ops.par_fast import gpu
 
     on_gpu, elsewhere = (placed_on(device) for device in (GPU, CPU))
-    monkeypatch.setattr(par_triton, "works", lambda device: device == GPU)
-    assert par._triton_for(on_gpu, on_gpu) is par_triton
-    assert par._triton_for(elsewhere) is None and par._triton_for(on_gpu, elsewhere) is None
-    monkeypatch.setattr(par_triton, "works", lambda device: False)
-    assert par._triton_for(on_gpu) is None
+    monkeypatch.setattr(gpu, "works", lambda device: device == GPU)
+    assert par_fast.gpu_form(on_gpu, on_gpu) is gpu
+    assert par_fast.gpu_form(elsewhere) is None and par_fast.gpu_form(on_gpu, elsewhere) is None
+    monkeypatch.setattr(gpu, "works", lambda device: False)
+    assert par_fast.gpu_form(on_gpu) is None
 
 
-def test_a_gpu_without_triton_takes_the_torch_form(monkeypatch):
+def test_a_gpu_without_triton_takes_the_plain_form(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
-    monkeypatch.delitem(sys.modules, "afa_viz.ops.par_triton", raising=False)
-    monkeypatch.delattr("afa_viz.ops.par_triton", raising=False)
-    assert par._triton_for(placed_on(GPU)) is None
+    monkeypatch.delitem(sys.modules, "afa_viz.ops.par_fast.gpu", raising=False)
+    monkeypatch.delattr("afa_viz.ops.par_fast.gpu", raising=False)
+    assert par_fast.gpu_form(placed_on(GPU)) is None
 
 
 def placed_on(device: torch.device):
@@ -87,7 +87,7 @@ def test_on_a_cpu_triton_is_not_imported():
         "-c",
         "import sys, torch; from afa_viz.ops import par\n"
         "par.pixel_adaptive_refinement(torch.rand(1, 3, 9, 9), torch.rand(1, 8, 9, 9))\n"
-        "assert not {'triton', 'afa_viz.ops.par_triton'} & set(sys.modules)",
+        "assert not {'triton', 'afa_viz.ops.par_fast.gpu'} & set(sys.modules)",
     )
 
 
@@ -95,23 +95,23 @@ def test_on_a_cpu_triton_is_not_imported():
 @pytest.mark.parametrize(
     ("by_pixels", "reason"),
     [
-        (None, r"PAR does not use Triton on cpu \(\w+: .+ torch form"),  # Triton refuses tensors on the CPU
-        (par_sums.by_shifts, None),
-        (lambda maps, *given: (step + 0.001 for step in par_sums.by_shifts(maps, *given)), "differs by 1.0e-03"),
+        (None, r"PAR does not use Triton on cpu \(\w+: .+ plain form"),  # Triton refuses tensors on the CPU
+        (cpu_iterations.by_shifts, None),
+        (lambda maps, *given: (step + 0.001 for step in cpu_iterations.by_shifts(maps, *given)), "differs by 1.0e-03"),
         (lambda maps, *given: (step * float("nan") for step in [maps]), "differs by nan"),
     ],
 )
 def test_what_does_not_compile_or_agree_is_not_used(monkeypatch, by_pixels, reason):
-    from afa_viz.ops import par_triton
+    from afa_viz.ops.par_fast import gpu
 
     if by_pixels:
-        monkeypatch.setattr(par_triton, "kernel_of", par_kernel.kernel_of)
-        monkeypatch.setattr(par_triton, "by_pixels", by_pixels)
+        monkeypatch.setattr(gpu, "kernel_of", cpu_kernel.kernel_of)
+        monkeypatch.setattr(gpu, "by_pixels", by_pixels)
     if reason is None:
-        assert par_triton.works.__wrapped__(CPU)
+        assert gpu.works.__wrapped__(CPU)
         return
     with pytest.warns(UserWarning, match=reason):
-        assert not par_triton.works.__wrapped__(CPU)
+        assert not gpu.works.__wrapped__(CPU)
 
 
 @needs_gpu
@@ -120,19 +120,19 @@ def test_what_does_not_compile_or_agree_is_not_used(monkeypatch, by_pixels, reas
 @pytest.mark.parametrize("num_maps", [1, 3, 21])
 def test_on_a_gpu_it_equals_the_cpu(num_maps, dtype):
     image, scores = torch.rand(2, 3, 77, 130, dtype=dtype), torch.rand(2, num_maps, 20, 33, dtype=dtype)
-    assert par._triton_for(image.cuda(), scores.cuda()) is not None
+    assert par_fast.gpu_form(image.cuda(), scores.cuda()) is not None
     got = par.pixel_adaptive_refinement(image.cuda(), scores.cuda())
     assert got.is_cuda and got.dtype == dtype and got.is_contiguous()
     atol = max(1e-5, 2 * torch.finfo(dtype).eps)
     torch.testing.assert_close(got.cpu(), par.pixel_adaptive_refinement(image, scores), rtol=0, atol=atol)
 
-    torch_form = par.pixel_adaptive_refinement(image.cuda(), scores.cuda(), triton=False)
-    torch.testing.assert_close(torch_form, got, rtol=0, atol=atol)
+    plain_form = par.pixel_adaptive_refinement(image.cuda(), scores.cuda(), fast=False)
+    torch.testing.assert_close(plain_form, got, rtol=0, atol=atol)
 
 
 @needs_gpu
 @needs_triton
 def test_on_a_gpu_the_kernel_equals_the_cpu():
     image = torch.rand(2, 3, 77, 130, dtype=torch.float64)
-    expected = par_kernel.kernel_of(image, offset_pairs(par.DILATIONS), par.W1, par.W2)
+    expected = par.pixel_affinity(image)
     torch.testing.assert_close(par.pixel_affinity(image.cuda()).cpu(), expected, rtol=0, atol=1e-10)

@@ -9,8 +9,9 @@ import torch
 from golden_vectors import ROOT, cases, check, golden_model
 
 from afa_viz.config import ExplainConfig, TrainConfig
-from afa_viz.ops import par_kernel, pseudo_label
+from afa_viz.ops import pseudo_label
 from afa_viz.ops.losses import affinity_counts
+from afa_viz.ops.par_fast import cpu_kernel
 from afa_viz.stages.batch_labels import make_pseudo_labels
 from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
 from afa_viz.training.step import Batch, training_losses
@@ -130,8 +131,8 @@ def test_both_labels_of_a_crop_without_padding_share_one_par(monkeypatch, whole,
     image_labels[0, [4, 7]] = 1
     config = ExplainConfig(num_iters=2)
     calls = []
-    make = par_kernel.kernel_of
-    monkeypatch.setattr(par_kernel, "kernel_of", lambda *given, **more: (calls.append(1), make(*given, **more))[1])
+    make = cpu_kernel.kernel_of
+    monkeypatch.setattr(cpu_kernel, "kernel_of", lambda *given, **more: (calls.append(1), make(*given, **more))[1])
     both = make_pseudo_labels(model, image, image_labels, box, config, with_walk=True)
     assert len(calls) == kernels
     alone = make_pseudo_labels(model, image, image_labels, box, config, with_walk=False)

@@ -1,7 +1,7 @@
-"""PAR's iterations: scores <- sum_n kernel_n scores_n, in one of two forms that give the same sums.
+"""PAR's iterations on a CPU, scores <- sum_n kernel_n scores_n, in one of two forms that give the same sums.
 
 Shifts: the maps as planes, padded; each of the n shifted views times its weights is added to the sums. Fastest for few
-maps, and everywhere but on an x86 CPU.
+maps, and on every CPU but x86.
 Bags: the maps with a pixel's values side by side, padded; each pixel is a bag of n such rows with weights, which
 `embedding_bag` sums with vector instructions over the maps. A row costs about the same for 1 to 16 maps.
 
@@ -16,41 +16,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops import par_neighbours as near
-from afa_viz.ops.par_neighbours import Offsets
+from afa_viz.ops.par_fast import neighbours as near
+from afa_viz.ops.par_fast.neighbours import Offsets
 
 BAG_MAPS = 6  # from about this many maps on bags are faster: bench par --classes 4 6 8
 BAG_ROWS = 2**19  # rows of the table that one call of embedding_bag reads: 2 MiB of indices
 
 
-def suits_bags(maps: Tensor) -> bool:
-    """Whether the iterations over (B, C, H, W) maps go by bags: float32, many maps, a CPU for which torch has the
-    kernels (x86)."""
+def suits_bags(like: Tensor, num_maps: int) -> bool:
+    """Whether the iterations over so many maps go by bags: float32, many maps, a CPU for which torch has the kernels
+    (x86)."""
     vectors = torch.backends.cpu.get_cpu_capability().startswith(("AVX2", "AVX512"))
-    return vectors and maps.device.type == "cpu" and maps.dtype == torch.float32 and maps.shape[1] >= BAG_MAPS
+    return vectors and like.device.type == "cpu" and like.dtype == torch.float32 and num_maps >= BAG_MAPS
 
 
 @torch.no_grad()
 def by_shifts(maps: Tensor, kernel: Tensor, offsets: Offsets, num_iters: int) -> Iterator[Tensor]:
-    """Yields the maps after 0, 1, …, `num_iters` iterations, every time in the memory of `maps`."""
+    """Yields the maps after 0, 1, …, `num_iters` iterations, every time in the same memory, a copy of `maps`."""
+    maps = maps.clone(memory_format=torch.contiguous_format)
     batch, channels, height, width = maps.shape
     farthest = near.reach(offsets)
     padded = near.new_padded(maps, farthest)
     weights = kernel.unsqueeze(2)
     blocks = []  # all views: every iteration reads `padded` and writes `maps` through them
-    for top, bottom in near.row_blocks(height, batch * channels * width, maps.device):
+    for top, bottom in near.row_blocks(height, batch * channels * width):
         neighbours = near.shifted_views(padded, offsets, top, bottom, farthest)
         blocks.append((maps[:, :, top:bottom], neighbours, weights[..., top:bottom, :].unbind(1)))
-    on_cpu = maps.device.type == "cpu"
 
     def work(block: tuple[Tensor, list[Tensor], tuple[Tensor, ...]]) -> None:
         sums, neighbours, factors = block
         torch.mul(neighbours[0], factors[0], out=sums)
-        if on_cpu:  # the same additions in the same order, without Python between them
-            torch._foreach_addcmul_([sums] * (len(offsets) - 1), neighbours[1:], factors[1:])
-            return
-        for neighbour, factor in zip(neighbours[1:], factors[1:], strict=True):
-            sums.addcmul_(neighbour, factor)
+        torch._foreach_addcmul_([sums] * (len(offsets) - 1), neighbours[1:], factors[1:])  # one after the other
 
     yield maps
     for _ in range(num_iters):

@@ -20,6 +20,8 @@ from afa_viz.scalars import as_list, as_whole, shown
 
 Offsets = list[tuple[int, int]]
 
+EPS = 1e-8  # added to a standard deviation: keeps a flat region (sigma = 0) finite
+
 BLOCK_VALUES = 2**15 - 1  # of a block's sums: 128 KiB of float32, below the 2**15 that torch shares out
 SHARED_BLOCKS = 8  # fewer are not worth starting threads for
 
@@ -41,9 +43,9 @@ def reach(offsets: Offsets) -> int:
     return max(row for row, _ in offsets)
 
 
-def row_blocks(height: int, row_values: int, device: torch.device) -> list[tuple[int, int]]:
-    """(top, bottom) of consecutive blocks of rows; one block off the CPU, where it is the calls that cost."""
-    rows = max(1, BLOCK_VALUES // row_values) if device.type == "cpu" else height
+def row_blocks(height: int, row_values: int) -> list[tuple[int, int]]:
+    """(top, bottom) of consecutive blocks of rows."""
+    rows = max(1, BLOCK_VALUES // row_values)
     return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
@@ -83,7 +85,7 @@ def fill_padded(padded: Tensor, maps: Tensor) -> None:
     """Writes `maps` into the middle of `padded` and repeats the edge pixels outwards."""
     height, width = maps.shape[-2:]
     farthest = (padded.shape[-1] - width) // 2
-    for top, bottom in row_blocks(height, padded[:, :, 0].numel(), maps.device):
+    for top, bottom in row_blocks(height, padded[:, :, 0].numel()):
         rows = padded[:, :, farthest + top : farthest + bottom]
         rows[..., farthest : farthest + width] = maps[:, :, top:bottom]
         rows[..., :farthest] = rows[..., farthest : farthest + 1]

@@ -4,8 +4,8 @@ Nothing is padded and no partial sum goes back to memory: a launch keeps the sum
 walks over the n neighbours, and finds a neighbour beyond the border by clamping its row and column. An iteration reads
 the maps in one buffer and writes another.
 
-Only `par` imports this module, and only for tensors on a GPU: Triton comes with torch's wheels for CUDA, not with
-every torch. The torch form, `par_kernel` and `par_sums.by_shifts`, is its oracle.
+Only `par_fast` imports this module, and only for tensors on a GPU: Triton comes with torch's wheels for CUDA, not with
+every torch. The forms for a CPU are its oracle.
 
 Symbols: B images, C maps (classes), H x W pixels, n neighbours.
 """
@@ -21,8 +21,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from afa_viz.ops import par_kernel, par_sums
-from afa_viz.ops.par_neighbours import Offsets, offset_pairs
+from afa_viz.ops.par_fast import cpu_iterations, cpu_kernel
+from afa_viz.ops.par_fast.neighbours import EPS, Offsets, offset_pairs
 
 KERNEL_PIXELS = 32  # of one program; each holds its n neighbours in registers
 PIXELS = 128  # of one program of an iteration
@@ -30,13 +30,12 @@ MAPS = 8  # at most, of one program of an iteration: more take so many registers
 TRIAL_DIFFERENCE = 1e-4  # of values below 2 after a few iterations; a wrong neighbour is far above it
 
 
-def kernel_of(image: Tensor, offsets: Offsets, w1: float, w2: float) -> Tensor:
-    """(B, n, H, W) kernel of (B, channels, H, W) images, float32 or float64: what `par_kernel.kernel_of` gives."""
+def kernel_of(image: Tensor, offsets: Offsets, w1: float, position: Tensor) -> Tensor:
+    """(B, n, H, W) kernel of (B, channels, H, W) images, float32 or float64: what `cpu_kernel.kernel_of` gives."""
     batch, channels, height, width = image.shape
     n = len(offsets)
     kernel = image.new_empty(batch, n, height, width)
-    position = w2 * par_kernel.position_term(offsets, w1).to(image)
-    numbers = image.new_tensor([w1, par_kernel.EPS])  # a float argument would be rounded to float32
+    numbers = image.new_tensor([w1, EPS])  # a float argument would be rounded to float32
     with torch.cuda.device_of(image):
         _kernel[triton.cdiv(height * width, KERNEL_PIXELS), batch](
             image.contiguous(), kernel, _table(offsets, image), position, numbers,
@@ -47,12 +46,13 @@ def kernel_of(image: Tensor, offsets: Offsets, w1: float, w2: float) -> Tensor:
 
 @torch.no_grad()
 def by_pixels(maps: Tensor, kernel: Tensor, offsets: Offsets, num_iters: int) -> Iterator[Tensor]:
-    """Yields the maps after 0, 1, …, `num_iters` iterations, in turn in the memory of `maps` and in another buffer.
+    """Yields the maps after 0, 1, …, `num_iters` iterations, in turn in the memory of two buffers.
 
     Args:
-        maps: (B, C, H, W), contiguous, float32 or float64. Written to.
+        maps: (B, C, H, W), float32 or float64.
         kernel: (B, n, H, W), the maps' dtype and device.
     """
+    maps = maps.clone(memory_format=torch.contiguous_format)
     batch, num_maps, height, width = maps.shape
     kernel, table = kernel.contiguous(), _table(offsets, maps)
     group = min(triton.next_power_of_2(num_maps), MAPS)
@@ -70,26 +70,27 @@ def by_pixels(maps: Tensor, kernel: Tensor, offsets: Offsets, num_iters: int) ->
 
 @functools.cache
 def works(device: torch.device) -> bool:
-    """Whether Triton compiles for this device and gives what the torch form gives on a small scene; asked once.
+    """Whether Triton compiles for this device and gives what a CPU gives on a small scene; asked once.
 
     Triton needs a C compiler and a GPU that is not too old, and says so only when it is used.
     """
     offsets = offset_pairs((1, 3))
     random = torch.Generator().manual_seed(0)
-    image = torch.rand(2, 3, 13, 19, generator=random).to(device)
-    maps = torch.rand(2, 3, 13, 19, generator=random).to(device)
-    *_, expected = par_sums.by_shifts(maps.clone(), par_kernel.kernel_of(image, offsets, 0.3, 0.01), offsets, 3)
+    image, maps = (torch.rand(2, 3, 13, 19, generator=random) for _ in range(2))
+    position = torch.full((len(offsets),), 0.01 / len(offsets))
+    *_, expected = cpu_iterations.by_shifts(maps, cpu_kernel.kernel_of(image, offsets, 0.3, position), offsets, 3)
     try:
-        *_, got = by_pixels(maps, kernel_of(image, offsets, 0.3, 0.01), offsets, 3)
-        difference = (got - expected).abs().max().item()
-    except Exception as fault:  # of a compiler, of a driver: whatever it is, the torch form is there
+        kernel = kernel_of(image.to(device), offsets, 0.3, position.to(device))
+        *_, got = by_pixels(maps.to(device), kernel, offsets, 3)
+        difference = (got.cpu() - expected).abs().max().item()
+    except Exception as fault:  # of a compiler, of a driver: whatever it is, the plain form is there
         reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
     else:
         if difference <= TRIAL_DIFFERENCE:  # not so for NaN
             return True
         reason = f"its result differs by {difference:.1e}"
     warnings.warn(
-        f"PAR does not use Triton on {device} ({reason}) but its slower torch form, with the same results.",
+        f"PAR does not use Triton on {device} ({reason}) but its slower plain form, with the same results.",
         stacklevel=2,
     )
     return False
@@ -149,7 +150,7 @@ def _iteration(
     old, new, kernel, offsets,
     num_maps, height, width, n, groups, MAPS: tl.constexpr, PIXELS: tl.constexpr,
 ):  # fmt: skip
-    """Writes MAPS maps at PIXELS pixels of one image: sum_n kernel_n old_n, in the order of the torch form.
+    """Writes MAPS maps at PIXELS pixels of one image: sum_n kernel_n old_n, in the order of the other forms.
 
     Programs for the same pixels and other maps are neighbours, so that they find the weights in the cache.
     """

@@ -1,4 +1,4 @@
-"""PAR's kernel: how much each pixel takes from each of its neighbours. See `par.pixel_affinity` for the formula.
+"""PAR's kernel on a CPU, block of rows by block of rows; see `par.pixel_affinity` for the formula.
 
 Symbols: B images, H x W pixels, n neighbours.
 """
@@ -10,28 +10,28 @@ import math
 import torch
 from torch import Tensor
 
-from afa_viz.ops import par_neighbours as near
-from afa_viz.ops.par_neighbours import Offsets
+from afa_viz.ops.par_fast import neighbours as near
+from afa_viz.ops.par_fast.neighbours import EPS, Offsets
 
-EPS = 1e-8  # keeps a flat region (sigma = 0) finite
 LOG2_E = math.log2(math.e)
 
 
-def kernel_of(image: Tensor, offsets: Offsets, w1: float, w2: float, pixels_first: bool = False) -> Tensor:
+def kernel_of(image: Tensor, offsets: Offsets, w1: float, position: Tensor, pixels_first: bool = False) -> Tensor:
     """(B, n, H, W) kernel of (B, channels, H, W) images: variance of the whole image, then exponents and softmax.
 
     Args:
+        position: (n,), the position term, weight included.
         pixels_first: store the n weights of a pixel side by side: the same tensor, other strides.
     """
     batch, channels, height, width = image.shape
     n, farthest = len(offsets), near.reach(offsets)
     padded = near.new_padded(image, farthest)
     near.fill_padded(padded, image)
-    blocks = near.row_blocks(height, batch * channels * width, image.device)
+    blocks = near.row_blocks(height, batch * channels * width)
 
     # mean_ch -(|I_n - I| / (sigma + eps) / w1)^2  =  sum_ch scale (I_n - I)^2
     scale = torch.zeros_like(image, memory_format=torch.contiguous_format)  # first the variance
-    position = w2 * position_term(offsets, w1).to(image).view(n, 1)
+    position = position.view(n, 1)
     shape = (batch, height, width, n) if pixels_first else (batch, n, height, width)
     stored = image.new_empty(shape)
     kernel = stored.permute(0, 3, 1, 2) if pixels_first else stored
@@ -89,9 +89,3 @@ def _softmax(exponents: Tensor, position: Tensor, target: Tensor) -> None:
         shares.exp2_()
         torch.addcmul(position, shares, shares.sum(dim=0).reciprocal_(), out=shares)
         by_pixel[start : start + some].copy_(shares.t())
-
-
-def position_term(offsets: Offsets, w1: float) -> Tensor:
-    """(n,), float64: softmax of -(rho / (std(rho) + eps) / w1)^2, rho the distance in pixels."""
-    rho = torch.tensor(offsets, dtype=torch.float64).norm(dim=1)
-    return (rho / (rho.std() + EPS) / w1).square().neg().softmax(dim=0)
