@@ -166,7 +166,7 @@ def test_the_cursor_is_linked_and_asks_for_nothing(visit):  # noqa: F811
     page = visit()
     tab(page, "compare")
     ready(page, COMPARE)
-    page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="Affinity").click()
+    page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="Affinity", exact=True).click()
     canvases = [f'{COMPARE} [data-view="{side}"] canvas[role=img]' for side in ("a", "b", "difference")]
     page.locator(canvases[0]).scroll_into_view_if_needed()
     box = page.locator(canvases[0]).bounding_box()
