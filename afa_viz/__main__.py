@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +12,13 @@ from importlib import import_module
 
 from afa_viz import __version__
 from afa_viz.config_io import nearest
-from afa_viz.console import prepare_streams
+from afa_viz.console import format_error, prepare_streams
+from afa_viz.training.faults import OUT
 
 PROGRAM = "python -m afa_viz"
 FAULT = 2  # exit code of everything that the user can put right
 INTERRUPTED = 130
+PIPE_CLOSED = 141  # as a shell has it: 128 and the number of the signal
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else FAULT
     except KeyboardInterrupt as stop:
         return getattr(stop, "exit_code", INTERRUPTED)
+    except BrokenPipeError as error:
+        return PIPE_CLOSED if _output_is_closed() else _fault(format_error(error))
     except (ValueError, OSError) as error:
-        return _fault(_told(error))
+        return _fault(format_error(error))
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in OUT):
+            raise
+        return _fault("memory ran out; close other programs, or choose smaller images, sizes or batches.")
     except ModuleNotFoundError as error:
         if error.name != command.module:
             raise
@@ -90,15 +100,22 @@ def _without_command(arguments: Sequence[str], names: Sequence[str]) -> int:
     return FAULT
 
 
-def _told(error: ValueError | OSError) -> str:
-    """An error as a sentence; the system's own ones name a file or folder and what is wrong with it."""
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename} can not be used: {error.strerror.lower()}; choose another place, or make room there."
-    return str(error) or type(error).__name__
+def _output_is_closed() -> bool:
+    """Whether nobody reads what is printed any more, as with `| head`; nothing is printed from then on."""
+    try:
+        asked = select.poll()
+        asked.register(sys.stdout.fileno(), select.POLLOUT)
+        closed = any(event & select.POLLERR for _, event in asked.poll(0))
+    except (AttributeError, OSError, ValueError):  # Windows, or no file behind it
+        return False
+    if closed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return closed
 
 
 def _fault(message: str) -> int:
-    print(f"afa_viz: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    print(f"afa_viz: {line}{'' if line.endswith(('.', '!', '?')) else '.'}", file=sys.stderr)
     return FAULT
 
 

@@ -18,9 +18,13 @@ UNTOUCHED = 60.0  # seconds: a number may be free here and taken in another cont
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path beside `path` to write to; it becomes `path` when the block ends, and goes if the block fails.
 
-    What killed processes left of earlier writes of the same file is swept first. The folder must be there.
+    What killed processes left of earlier writes of the same file is swept first. The folder must be there. A link stays
+    a link, and what is no file, such as `/dev/null` or a pipe, is written to as it is.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        yield path
+        return
     sweep_files(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:

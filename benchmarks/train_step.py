@@ -22,6 +22,7 @@ from afa_viz.config import TrainConfig
 from afa_viz.data.sandbox import render_scene
 from afa_viz.data.transforms import augment
 from afa_viz.model.afa import AFA, build_afa
+from afa_viz.model.mix_transformer import VARIANTS
 from afa_viz.ops.image import normalize_image
 from afa_viz.training.optim import build_optimizer, set_learning_rate
 from afa_viz.training.step import Batch, training_losses
@@ -158,7 +159,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict:
-    """Measure both forms in every phase."""
+    """Measure both forms in every phase.
+
+    Raises: ValueError: for a backbone or crop that the textbook form does not know.
+    """
+    if args.backbone not in VARIANTS:
+        raise ValueError(f"--backbone is {args.backbone!r}; expected one of {', '.join(VARIANTS)}.")
+    if args.crop % 32:
+        raise ValueError(f"--crop is {args.crop}; expected a multiple of 32, so that every grid fits.")
     if args.threads:
         torch.set_num_threads(args.threads)
     report: dict = {"benchmark": "train_step", "machine": machine.provenance(), "rows": []}

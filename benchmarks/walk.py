@@ -23,6 +23,9 @@ TARGET_SHARE = 0.15  # of the dense form's peak memory, at most
 TOLERANCE = 1e-6  # largest difference between the two forms, in float64
 
 
+LEAST = {"radius": 0}
+
+
 def dense(scores: Tensor, affinity: Tensor, radius: int) -> Tensor:
     """One step along the N x N matrix."""
     mask = radius_mask(*scores.shape[-2:], radius=radius)

@@ -1,13 +1,15 @@
 """`bench [GROUP]`: the benchmarks of `benchmarks/`, a table each; without a group all of them, one after the other.
 
 A group is a module with `add_arguments(parser)`, `run(args) -> dict` (its report: `benchmark`, `machine`, `rows`) and
-`table(report) -> str`; where it has targets, also `figures_of(report)`. It is imported only when it is chosen.
+`table(report) -> str`; where it has targets, also `figures_of(report)`; where numbers of its options may be less than
+one, `LEAST`. It is imported only when it is chosen.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,7 +17,9 @@ from pathlib import Path
 from types import ModuleType
 
 from afa_viz.atomic_files import atomic_write
-from afa_viz.commands.outputs import require_file
+from afa_viz.commands.outputs import MOST, require_file
+
+LEAST = {"threads": 0, "pause": 0, "seconds": 0.1, "minutes": 0.01}  # of options that may be less than one
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         own.add_argument("--json", type=Path, default=args.json, metavar="F", help="write the report to this file")
         options = own.parse_args(args.options if args.group else [])
         require_file(options.json, "--json")
+        _require_numbers(options, LEAST | getattr(module, "LEAST", {}))
         try:
             report = module.run(options)
         except (ValueError, OSError) as error:
@@ -79,6 +84,18 @@ def run(args: argparse.Namespace) -> int:
             _write(options.json, reports)
         print(f"{group.name}: {group.help}\n\n{module.table(report)}\n", flush=True)
     return code
+
+
+def _require_numbers(options: argparse.Namespace, least: dict[str, float]) -> None:
+    """Raise ValueError for a number of a group's options that nothing can be measured with."""
+    for name, given in vars(options).items():
+        for value in given if isinstance(given, list) else [given]:
+            if isinstance(value, (str, Path)) or value is None:
+                continue
+            low, high = least.get(name, 1), MOST.get(name, math.inf)
+            if not (low <= value <= high and math.isfinite(value)):
+                wanted = f"{low} or more" if high == math.inf else f"{low} to {high}"
+                raise ValueError(f"--{name.replace('_', '-')} is {value}; expected {wanted}.")
 
 
 def _load(group: Group) -> ModuleType:

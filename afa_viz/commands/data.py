@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from afa_viz.commands.outputs import require_file, require_folder
+from afa_viz.commands.outputs import require_counts, require_file, require_folder
 
 DEFAULT_COUNTS = {"train": 8000, "val": 400, "test": 400}  # those of the data set
 DEFAULT_SIZE = 160
@@ -103,6 +103,7 @@ def _write_sandbox(args: argparse.Namespace) -> int:
     counts = {split: getattr(args, split) for split in DEFAULT_COUNTS if getattr(args, split)}
     if not counts:
         raise ValueError("every split has 0 scenes; expected at least one scene: raise --train, --val or --test.")
+    require_counts(args, workers=1)
     require_folder(args.out, "--out")
     folder = write_voc_layout(args.out, counts, args.size, read_recipe(args.recipe), args.workers)
     print(f"{folder}: " + ", ".join(f"{count} {split}" for split, count in counts.items()) + " scenes")

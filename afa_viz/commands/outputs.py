@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
+
+MOST = {"threads": 1024, "readers": 256, "workers": 256}
 
 
 def require_file(path: str | Path | None, option: str) -> None:
@@ -12,6 +15,8 @@ def require_file(path: str | Path | None, option: str) -> None:
     if path is None:
         return
     path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir() and os.access(path, os.W_OK):
+        return  # a device or a pipe, such as /dev/null
     if path.is_dir():
         raise ValueError(f"{option} is {path}, a folder; expected a file to write: name one in it.")
     if not path.parent.is_dir():
@@ -48,8 +53,10 @@ def _require_room(folder: Path, option: str) -> None:
 
 
 def require_counts(args: argparse.Namespace, **least: int) -> None:
-    """Raise ValueError for an option of a command that is below its least value; None is left to its default."""
+    """Raise ValueError for an option of a command below its least value, or for more threads or processes than any
+    machine has; None is left to its default."""
     for name, low in least.items():
-        value = getattr(args, name)
-        if value is not None and value < low:
-            raise ValueError(f"--{name.replace('_', '-')} is {value}; expected {low} or more.")
+        value, high = getattr(args, name), MOST.get(name)
+        if value is not None and (value < low or (high is not None and value > high)):
+            wanted = f"{low} or more" if high is None else f"{low} to {high}"
+            raise ValueError(f"--{name.replace('_', '-')} is {value}; expected {wanted}.")

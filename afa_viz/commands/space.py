@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Upload the files and say where the Space is. Files that an older upload left there are deleted."""
-    owner, _, name = args.space.partition("/")
-    if not owner or not name or "/" in name:
-        raise ValueError(f"got the Space {args.space!r}; expected OWNER/NAME, such as jane/afa-viz.")
+    from afa_viz.model.hub import require_repository_name, sending
+
+    require_repository_name(args.space, "jane/afa-viz")
     files = files_of(args.folder)
     megabytes = sum((args.folder / file).stat().st_size for file in files) / 2**20
     if args.dry_run:
@@ -33,8 +33,6 @@ def run(args: argparse.Namespace) -> None:
         return
 
     from huggingface_hub import HfApi
-
-    from afa_viz.model.hub import sending
 
     api = HfApi()
     with sending(args.space):

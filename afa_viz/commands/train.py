@@ -120,6 +120,7 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
     import torch
 
     from afa_viz.model.checkpoint import checkpoint_files
+    from afa_viz.model.weight_files import read_weights
     from afa_viz.training import distributed
 
     if args.threads:
@@ -131,7 +132,7 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
         try:
             with distributed.together(processes):
                 if args.init is not None:
-                    checkpoint_files(args.init)  # there, before anything is rendered
+                    read_weights(checkpoint_files(args.init)[0])  # they can be, before anything is rendered
                 if preset in PHOTOGRAPHS:
                     training = _on_photographs(args, preset, config, processes, opened)
                 else:
@@ -195,7 +196,14 @@ def _on_photographs(
 def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Processes, reporter: Reporter) -> Run:
     """A run on scenes of the sandbox, rendered by the first process and kept for the next run."""
     from afa_viz.classes import SANDBOX_CLASSES
-    from afa_viz.data.sandbox import RENDER_VERSION, SandboxDataset, load_split, render_scene, render_split
+    from afa_viz.data.sandbox import (
+        RENDER_VERSION,
+        SandboxDataset,
+        load_split,
+        render_scene,
+        render_split,
+        require_scenes,
+    )
     from afa_viz.evaluation import Sample
     from afa_viz.training.batches import ImageSet, SandboxBatches
     from afa_viz.training.curriculum import parts_of
@@ -216,6 +224,9 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
         require_resumable(Path(args.out), config, SANDBOX_CLASSES, facts)
     kinds = sorted({(part.single_objects, part.image_size) for part in parts_of(config)}, reverse=True)
     counts = {kind: min(SINGLE_IMAGES, 2 * config.train_images) if kind[0] else config.train_images for kind in kinds}
+    evaluated = args.eval_images or (24 if config.max_iters < 2000 else 50)
+    for split, number, size in (("val", evaluated, config.input_size), *(("train", counts[k], k[1]) for k in kinds)):
+        require_scenes(split, number, size)
     whole, before = sum(counts.values()), 0
     data = {}
     with first_goes_ahead(processes):
@@ -228,8 +239,7 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
             arrays = load_split(render_split("train", number, size, single=single, cache_dir=args.cache, watch=watch))
             data[single, size] = ImageSet(arrays["images"], arrays["labels"])
             before += number
-        count = args.eval_images or (24 if config.max_iters < 2000 else 50)
-        scenes = SandboxDataset("val", count, size=config.input_size, cache_dir=args.cache)
+        scenes = SandboxDataset("val", evaluated, size=config.input_size, cache_dir=args.cache)
 
     def samples(shard: tuple[int, int]) -> Iterator[Sample]:
         chosen = (scenes[i] for i in range(shard[0], len(scenes), shard[1]))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from afa_viz.classes import VOC_CLASSES
+from afa_viz.console import format_error
 from afa_viz.data import layout_entries
 from afa_viz.data.coco_layout import SIZES as COCO_SIZES
 from afa_viz.data.coco_layout import annotation_files, full_name
@@ -165,7 +166,7 @@ def _look(kind: str, folder: Path, split: str, labels: str, read: int, opener: _
     try:
         images = opener(kind, folder, split, labels)
     except (ValueError, OSError) as error:
-        return SplitReport((f"Split {split}: {error}",), None)
+        return SplitReport((f"Split {split}: {format_error(error)}",), None)
     count, published = len(images), _published(kind, folder, split, images)
     expected = "" if published in (None, count) else f" (published: {published:,})"
     masks = sum(images.has_mask(i) for i in range(count))
@@ -207,7 +208,7 @@ def _read_some(images: LabelledImages, read: int) -> tuple[int, int, list[str]]:
         try:
             image, mask = images.image(i), images.mask(i)
         except (ValueError, OSError) as error:
-            broken.append(str(error))
+            broken.append(format_error(error))
             continue
         if mask is None:
             continue
@@ -246,7 +247,7 @@ def _refusal(
     try:
         images, _ = open_for_training(kind, folder, split, labels, opener)
     except (ValueError, OSError) as error:
-        return str(error)
+        return format_error(error)
     looked_at = min(len(images), READ)
     if (
         report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import huggingface_hub
 from huggingface_hub import constants, errors
 
 from afa_viz.model.card import CheckpointError
+from afa_viz.scalars import shown
 
 TIMEOUT = 5.0  # seconds for the first answer; a hub that is there answers in a tenth of it
 HTTP_ERROR: type[Exception] = errors.HfHubHTTPError.__bases__[
@@ -20,6 +22,7 @@ SPOKEN: dict[type[Exception], str] = {
     errors.RevisionNotFoundError: "is no revision on the hub",
     errors.HFValidationError: "is no name of the hub",
 }
+NAME = re.compile(r"[a-zA-Z0-9_](?:[\w.-]{0,94}\w)?", re.ASCII)  # of an owner, or of a repository
 ADVICE = {401: "log in with `hf auth login`", 403: "ask for access", 429: "wait some minutes, or log in"}
 
 
@@ -80,6 +83,16 @@ class HubFiles:
 
     def _cached(self, name: str) -> Path:
         return Path(huggingface_hub.hf_hub_download(self.repo, name, revision=self.revision, local_files_only=True))
+
+
+def require_repository_name(name: str, example: str) -> None:
+    """Raise ValueError unless it is OWNER/NAME as the hub has them, whose letters are ASCII."""
+    parts = name.split("/")
+    if len(parts) != 2 or not all(NAME.fullmatch(part) for part in parts) or "--" in name or ".." in name:
+        raise ValueError(
+            f"got the repository {shown(name)}; expected OWNER/NAME of ASCII letters, digits, '-', '_' and '.', each "
+            f"up to 96 and without '--' and '..', such as {example}."
+        )
 
 
 @contextlib.contextmanager

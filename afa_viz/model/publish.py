@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from afa_viz.model.card import PARTS, Card, CheckpointError
 from afa_viz.model.checkpoint import HUB_NAMES, Source, checkpoint_files
-from afa_viz.model.hub import sending
+from afa_viz.model.hub import require_repository_name, sending
 
 SHOWN_SETTINGS = ("backbone", "crop_size", "batch_size", "accumulate", "max_iters", "learning_rate", "amp", "ema",
                   "official_parity")  # fmt: skip
@@ -29,8 +28,7 @@ def push_to_hub(checkpoint: Source, repo: str, *, private: bool = False) -> str:
     Raises: FileNotFoundError, CheckpointError: for a checkpoint without card or parts. ValueError: for a name that is
         none, and where the hub refuses.
     """
-    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo):
-        raise ValueError(f"got the repository {repo!r}; expected OWNER/NAME, such as jane/afa-voc.")
+    require_repository_name(repo, "jane/afa-voc")
     weights, card_path = checkpoint_files(checkpoint)
     if card_path is None or weights.suffix != ".safetensors":
         raise CheckpointError(

@@ -88,7 +88,10 @@ def _write_over(path: Path, text: str) -> None:
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether a process trains in a folder now: the lock of a dead one is free, however it died."""
+    """Whether a process trains in a folder now: the lock of a dead one is free, however it died.
+
+    A lock that can not be opened, such as one of another user, says nothing: False.
+    """
     if not (folder / LOCK).exists():
         return False
     try:
@@ -96,6 +99,8 @@ def is_alive(folder: Path) -> bool:
             return False
     except Timeout:
         return True
+    except OSError:
+        return False
 
 
 class Reporter:

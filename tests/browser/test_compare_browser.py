@@ -166,7 +166,7 @@ def test_the_cursor_is_linked_and_asks_for_nothing(visit):  # noqa: F811
     page = visit()
     tab(page, "compare")
     ready(page, COMPARE)
-    page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="Affinity").click()
+    page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="Affinity", exact=True).click()
     canvases = [f'{COMPARE} [data-view="{side}"] canvas[role=img]' for side in ("a", "b", "difference")]
     page.locator(canvases[0]).scroll_into_view_if_needed()
     box = page.locator(canvases[0]).bounding_box()
@@ -234,7 +234,8 @@ def test_scrubbing_over_the_snapshots_asks_for_nothing(visit):  # noqa: F811
     expect(page.locator(f'{TRAINING} [data-fill="progress"]')).to_have_text("All 3 snapshots are here.")
     moment, slider = page.locator(f'{TRAINING} [data-fill="moment"]'), f'{TRAINING} [data-do="frame"]'
     expect(moment).to_contain_text("After 10 iterations.")
-    expect(moment).to_contain_text("mAP of the labels 50.0 %; mIoU of the CAM 20.0 %, after the walk –")
+    expect(moment).to_contain_text("mAP of the labels 50.0 %; mIoU of the CAM, cut once by another rule, 20.0 %,")
+    expect(moment).to_contain_text("at the start of the walk –, after the walk –")
     seen = requests(page)
     views = [f'{TRAINING} [data-view="{name}"] canvas' for name in ("cam", "affinity", "cam_rw", "seg")]
     before = [pixels(page, view) for view in views]

@@ -233,8 +233,21 @@ def test_compare_holds_labels_by_what_is_certain(visit):  # noqa: F811
     expect(titles.nth(0)).to_contain_text(re.compile(r"A: Pseudo label, [\d.]+\s% certain, [\d.]+\s% right"))
     expect(titles.nth(1)).to_contain_text(re.compile(r"B: Pseudo label, [\d.]+\s% certain, [\d.]+\s% right"))
     columns = page.locator('[data-tab="compare"] .afa-board > .afa-score')
-    expect(columns.nth(4)).not_to_contain_text(re.compile("[▲▼]"))  # no change of IoU between different pixels
-    expect(columns.nth(2)).to_contain_text(re.compile(r"[▲▼=]"))  # the walk, on all pixels
+    expect(columns.nth(5)).not_to_contain_text(re.compile("[▲▼]"))  # no change of IoU between different pixels
+    expect(columns.nth(3)).to_contain_text(re.compile(r"[▲▼=]"))  # the walk, on all pixels
+
+
+def test_compare_shows_both_labels(visit):  # noqa: F811
+    page = visit(query="tab=compare&b_switched=random+walk&b_stage=affinity_label")
+    titles = page.locator('[data-tab="compare"] .afa-pair figcaption')
+    expect(titles.nth(1)).to_contain_text(re.compile(r"B: Affinity label, [\d.]+\s% certain, [\d.]+\s% right"))
+    column = page.locator('[data-tab="compare"] .afa-board > .afa-score').nth(1)
+    expect(column).to_contain_text("equal")  # it is made without the walk
+    page = visit(query="tab=compare&b_switched=other+scales+of+the+CAM&b_stage=affinity_label")
+    column = page.locator('[data-tab="compare"] .afa-board > .afa-score').nth(1)
+    expect(column).to_contain_text(re.compile(r"[\d.]+\s%"))
+    expect(column).not_to_contain_text(re.compile("[▲▼]"))
+    expect(column).not_to_contain_text("equal")
 
 
 def test_what_the_server_sends_is_what_is_drawn(visit):  # noqa: F811

@@ -66,7 +66,7 @@ def evaluate(folder: Path, *more: str) -> list[str]:
      (["--labels", "xml"], "--labels means nothing for --data sandbox"),
      (["--data", "voc", "--recipe", "hard"], "--recipe means nothing for --data voc; expected --data sandbox"),
      (["--data", "folder", "--by", "context"], "--by context means nothing for --data folder"),
-     (["--threads", "-2"], "--threads is -2; expected 0 or more"), (["--limit", "-1"], "--limit is -1"),
+     (["--threads", "-2"], "--threads is -2; expected 0 to 1024"), (["--limit", "-1"], "--limit is -1"),
      (["--device", "toaster"], "got device 'toaster'; expected one that is here")],
     ids=lambda v: " ".join(v)[:30] if isinstance(v, list) else "",
 )  # fmt: skip

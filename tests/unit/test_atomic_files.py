@@ -161,3 +161,29 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path):
     with atomic_write(path) as partial:
         partial.write_text("new")
     assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_file_is_written_to_as_it_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with atomic_write(pipe) as partial:
+            partial.write_text("all of it")
+        assert os.read(reader, 100) == b"all of it"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+    with atomic_write(os.devnull) as partial:
+        assert partial == Path(os.devnull)  # never replaced by a file
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "a.json").write_text("old")
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "there" / "a.json")
+    with atomic_write(link) as partial:
+        partial.write_text("new")
+    assert link.is_symlink() and (tmp_path / "there" / "a.json").read_text() == "new"
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["a.json"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from afa_viz.figures import charts, ladder, pathologies, training
 
 EXPLORER = Path(__file__).parents[2] / "afa_viz" / "ui" / "explorer"
 LIGHT = {"accent": charts.BLUE, "warm": charts.ORANGE, "good": charts.GREEN, "muted": charts.GREY,
-         "pseudo": charts.PURPLE}  # fmt: skip
+         "pseudo": charts.PURPLE, "start": charts.SKY}  # fmt: skip
 LINE = re.compile(r"miou_(\w+): \{ colour: \"(\w+)\", dash: \[([\d, ]*)\] \}")
 
 
@@ -24,7 +25,7 @@ def page_lines() -> dict[str, tuple[str, bool]]:
 
 def test_page_and_figures_draw_a_stage_alike():
     page = page_lines()
-    assert set(page) == {"cam", "cam_rw", "cam_par", "pseudo_label", "seg"}
+    assert set(page) == {"cam", "walk_start", "cam_rw", "cam_par", "pseudo_label", "seg"}
     for stage, (colour, whole) in page.items():
         assert charts.STAGE_LINES[stage][0] == colour, stage
         assert (charts.STAGE_LINES[stage][1] == "-") == whole, stage
@@ -36,6 +37,18 @@ def test_no_script_has_colours_of_its_own_for_a_stage(script):
     if script.stem == "plots":
         text = text[: text.index("const STAGE_LINES")] + text[text.index("};", text.index("const STAGE_LINES")) :]
     assert not re.search(r"miou_\w+\"?,?:? (colour: )?[\[{]? ?\"?(colour|accent|warm|good|muted|pseudo)", text)
+
+
+def test_curves_of_a_run_show_the_walk_beside_its_own_start():
+    """The CAM is cut by another rule: it is drawn as that, and alone only where a run knew nothing else."""
+    for script in ("curve.js", "plots.js"):
+        assert "miou_walk_start" in (EXPLORER / script).read_text(encoding="utf-8")
+    for language in ("en", "ko"):
+        texts = json.loads((EXPLORER.parent / "texts" / f"{language}.json").read_text(encoding="utf-8"))
+        for tab in ("train.", "training.line_"):
+            names = {stage: texts[f"{tab}miou_{stage}"] for stage in ("cam", "walk_start", "cam_rw", "cam_par", "seg")}
+            assert len(set(names.values())) == len(names)
+            assert {"en": "another rule", "ko": "다른 규칙"}[language] in names["cam"]
 
 
 def test_figures_draw_a_stage_alike():

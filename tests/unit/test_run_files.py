@@ -155,6 +155,22 @@ def test_what_was_not_measured_is_dropped_when_a_run_is_resumed_and_stays_strict
     assert (tmp_path / records.METRICS).read_text() == '{"iteration": 1}\n'
 
 
+@pytest.mark.parametrize("name", [records.METRICS, "run.lock", STATUS, records.SNAPSHOTS])
+def test_one_run_that_can_not_be_read_hides_no_other(tmp_path, name):
+    other = make_run(tmp_path, 1)
+    records.append(other, {"iteration": 60, "loss_cls": 0.5})
+    run = make_run(tmp_path, 2, doing="training")
+    (run / name).unlink(missing_ok=True)
+    if name == records.SNAPSHOTS:
+        (run / name).write_text("a file")
+    else:
+        (run / name).mkdir()
+    told = look(tmp_path)
+    assert [one["name"] for one in told["runs"]] == ["two_minutes-002", "two_minutes-001"]
+    assert told["run"]["state"] in ("killed", "starting") and told["run"]["iteration"] == 0
+    assert look(tmp_path, run="two_minutes-001")["lines"]["loss_cls"] == [0.5]
+
+
 # --- status ----------------------------------------------------------------------------------------------------------
 
 

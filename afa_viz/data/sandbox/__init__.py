@@ -10,6 +10,7 @@ from afa_viz.data.sandbox.dataset import (
     SandboxDataset,
     load_split,
     render_split,
+    require_scenes,
     write_voc_layout,
 )
 from afa_viz.data.sandbox.recipe import CLASSES, HOMES, KNOB_RANGES, PRESETS, Recipe, read_recipe
@@ -31,5 +32,6 @@ __all__ = [
     "read_recipe",
     "render_scene",
     "render_split",
+    "require_scenes",
     "write_voc_layout",
 ]

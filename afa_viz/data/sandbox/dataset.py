@@ -19,15 +19,23 @@ from tqdm import tqdm
 from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import palette
 from afa_viz.data.sandbox.recipe import CLASSES, DEFAULT, Recipe
-from afa_viz.data.sandbox.scene import Scene, render_scene
+from afa_viz.data.sandbox.scene import Scene, render_scene, require_split
 
 RENDER_VERSION = "1"  # raise it when a change of the renderer changes its pixels
 LENGTHS = {"train": 8000, "val": 400, "test": 400}
+MOST_SCENES = 1_000_000  # of a split: their names have six digits
 CHUNK = 64  # scenes a worker renders at a time
 
 
 def _class_of(index: int, single: bool) -> str | None:
     return CLASSES[index % len(CLASSES)] if single else None
+
+
+def require_scenes(split: str, count: int, size: int) -> None:
+    """Raise ValueError, before anything is made, for scenes that there are not, or more than anyone has room for."""
+    require_split(split, size)
+    if not 0 <= count <= MOST_SCENES:
+        raise ValueError(f"{split} is to have {count} scenes; expected {MOST_SCENES:,} at most: ask for fewer.")
 
 
 class SandboxDataset:
@@ -51,10 +59,10 @@ class SandboxDataset:
         only_single: bool = False,
         cache_dir: str | os.PathLike | None = None,
     ):
-        if split not in LENGTHS:
-            raise ValueError(f"split is {split!r}, expected one of {', '.join(LENGTHS)}")
+        require_split(split, size)
         self.split, self.size, self.recipe, self.only_single = split, size, recipe, only_single
         self.length = LENGTHS[split] if length is None else length
+        require_scenes(split, self.length, size)
         self._arrays = None
         if cache_dir is not None:
             path = render_split(split, self.length, size, recipe, only_single, cache_dir)
@@ -135,7 +143,9 @@ def render_split(
         single: scene i shows one large object of class i % 12.
         workers: processes that render.
         watch: is told now and then how many scenes are there.
+    Raises: ValueError: for another split or size, or too many scenes; nothing is made then.
     """
+    require_scenes(split, count, size)
     final = Path(cache_dir) / split_key(split, count, size, recipe, single)
     if not final.exists():
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -233,14 +243,18 @@ def write_voc_layout(
 
     Args:
         counts: number of scenes a split; by default the lengths of `SandboxDataset`.
+    Raises: ValueError: for another split or size, or too many scenes; nothing is made then.
     """
+    counts = LENGTHS if counts is None else counts
+    for split, count in counts.items():
+        require_scenes(split, count, size)
     out = Path(out_dir)
     folders = {name: out / name for name in ("JPEGImages", "SegmentationClass", "parts", "ImageSets/Segmentation")}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     colour_map = [value for colour in palette(256) for value in colour]
     rows = []
-    for split, count in (LENGTHS if counts is None else counts).items():
+    for split, count in counts.items():
         names = [f"{split}_{i:06d}" for i in range(count)]
         scenes = _rendered(split, list(range(count)), size, recipe, False, workers, progress)
         for name, scene in zip(names, scenes, strict=True):

@@ -56,6 +56,14 @@ class Scene:
     objects: tuple[str, ...]
 
 
+def require_split(split: str, size: int) -> None:
+    """Raise ValueError for a split or a side in pixels that no scene has."""
+    if split not in SPLIT_IDS:
+        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLIT_IDS)}")
+    if size % 2 or not SMALLEST <= size <= LARGEST:
+        raise ValueError(f"size is {size}, expected an even number from {SMALLEST} to {LARGEST}")
+
+
 def render_scene(split: str, index: int, size: int = 160, recipe: Recipe = DEFAULT, only: str | None = None) -> Scene:
     """Scene number `index` of a split: a pure function of its arguments.
 
@@ -67,10 +75,7 @@ def render_scene(split: str, index: int, size: int = 160, recipe: Recipe = DEFAU
         only: class name for one large single object of that class.
     Raises: ValueError: if the split, the size or the class is unknown.
     """
-    if split not in SPLIT_IDS:
-        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLIT_IDS)}")
-    if size % 2 or not SMALLEST <= size <= LARGEST:
-        raise ValueError(f"size is {size}, expected an even number from {SMALLEST} to {LARGEST}")
+    require_split(split, size)
     if only is not None and only not in CLASSES:
         raise ValueError(f"only is {only!r}, expected one of {', '.join(CLASSES)}")
     streams = Streams((SPLIT_IDS[split], index))

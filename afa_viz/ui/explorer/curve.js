@@ -1,6 +1,6 @@
 // The ladder over the iterations of a training run: a line a stage, phases as shades, the shown moment marked.
 
-const LINES = ["miou_seg", "miou_cam_par", "miou_cam_rw", "miou_cam", "map"].map((key) => ({ key, ...STAGE_LINES[key] }));
+const LINES = ["miou_seg", "miou_cam_par", "miou_cam_rw", "miou_walk_start", "miou_cam", "map"].map((key) => ({ key, ...STAGE_LINES[key] }));
 
 /** The scores of every moment that one is known of: history and snapshots together, by iteration. */
 function ladderPoints({ history, snapshots }) {

@@ -4,6 +4,7 @@ const PLOT_FONT = "12px system-ui, sans-serif";
 /** How each stage is drawn in every chart over something, as in figures/charts.py: colour of the page, dashes. */
 const STAGE_LINES = {
   miou_cam: { colour: "accent", dash: [] },
+  miou_walk_start: { colour: "start", dash: [2, 4] },
   miou_cam_rw: { colour: "muted", dash: [7, 3] },
   miou_cam_par: { colour: "good", dash: [7, 3, 2, 3] },
   miou_pseudo_label: { colour: "pseudo", dash: [2, 3] },

@@ -1,7 +1,7 @@
 // What B is in a comparison: the form, the same in words, and its part of the address. A is what the page shows.
 
 const sides = (() => {
-  const STAGES = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"]; // that are compared
+  const STAGES = ["cam", "affinity_label", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"]; // that are compared
   const SWITCHES = { "random walk": "walk", PAR: "par", "symmetry of the affinity": "symmetry",
     "other scales of the CAM": "scales" }; // what the server calls it -> texts
   const SETTINGS = { bkg_score_low: ["compare.low", 2], bkg_score_high: ["compare.high", 2], radius: ["walk.radius", 0],

@@ -215,7 +215,8 @@ function trainingRun(key) {
     const words = [text("training.after", { iteration: made })];
     if (phase) words.push(text(`training.phase_${phase.name}`));
     const number = (key) => (scores[key] == null ? "–" : `${scores[key].toFixed(1)} %`);
-    words.push(scores ? text("training.scores", { map: number("map"), cam: number("miou_cam"), walk: number("miou_cam_rw"),
+    words.push(scores ? text("training.scores", { map: number("map"), cam: number("miou_cam"),
+      start: number("miou_walk_start"), walk: number("miou_cam_rw"),
       par: number("miou_cam_par"), seg: number("miou_seg") }) : text("training.no_scores"));
     const losses = ["cls", "seg", "aff"].filter((key) => scores?.[`loss_${key}`] != null);
     if (losses.length) {

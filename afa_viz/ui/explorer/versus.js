@@ -33,7 +33,7 @@ const versus = (() => {
   }
 
   async function unpacked(raw) {
-    const names = ["cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"];
+    const names = ["cam", "affinity_label", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"];
     const stages = Object.keys(raw.stage_labels);
     const [maps, labels] = await Promise.all([Promise.all(names.map((name) => unpack(raw[name]))),
       Promise.all(stages.map((name) => unpack(raw.stage_labels[name])))]);

@@ -135,8 +135,11 @@ class Trainer:
         return next((run for run in runs if run.live), None)
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """What a run has logged, oldest first."""
-        return read_metrics(self.folder / name)
+        """What a run has logged, oldest first; nothing where that can not be read: other runs are still shown."""
+        try:
+            return read_metrics(self.folder / name)
+        except OSError:
+            return []
 
     def moments(self, name: str) -> list[int]:
         """Iterations at which a run has left a panel and weights, ascending; a stop may lie between two lines."""
