@@ -12,8 +12,8 @@ from explained import assert_same, trace_of_noise
 import afa_viz
 from afa_viz import ExplainConfig, pipeline
 from afa_viz.pipeline import recompute
-from afa_viz.ui.sessions.sessions.compact_trace import MADE_AGAIN, compact
-from afa_viz.ui.sessions.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.compact_trace import MADE_AGAIN, compact
+from afa_viz.ui.sessions.registry import Registry, discover
 from afa_viz.ui.sessions.session import Session, trace_bytes
 
 
@@ -53,13 +53,13 @@ def test_it_is_saved_copied_and_shown_as_any_other(trace, tmp_path):
     assert_same(trace, copy.deepcopy(small))
     assert repr(small) == repr(trace)
     with pytest.raises(AttributeError, match="nonsense"):
-        small.nonsense
+        _ = small.nonsense
 
 
 def test_going_on_from_it_runs_par_once(trace, monkeypatch):
     ran = []
     inner = pipeline.one_image.cam_par_stage
-    monkeypatch.setattr("afa_viz.ui.sessions.sessions.compact_trace.cam_par_stage", lambda *args: (ran.append(1), inner(*args))[1])
+    monkeypatch.setattr("afa_viz.ui.sessions.compact_trace.cam_par_stage", lambda *args: (ran.append(1), inner(*args))[1])
     small, config = compact(trace), dataclasses.replace(trace.config, power=3.0)
     assert_same(recompute(small, config), recompute(trace, config))
     assert not ran
