@@ -59,7 +59,9 @@ def test_it_is_saved_copied_and_shown_as_any_other(trace, tmp_path):
 def test_going_on_from_it_runs_par_once(trace, monkeypatch):
     ran = []
     inner = pipeline.one_image.cam_par_stage
-    monkeypatch.setattr("afa_viz.ui.sessions.compact_trace.cam_par_stage", lambda *args: (ran.append(1), inner(*args))[1])
+    monkeypatch.setattr(
+        "afa_viz.ui.sessions.compact_trace.cam_par_stage", lambda *args: (ran.append(1), inner(*args))[1]
+    )
     small, config = compact(trace), dataclasses.replace(trace.config, power=3.0)
     assert_same(recompute(small, config), recompute(trace, config))
     assert not ran
