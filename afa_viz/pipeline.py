@@ -130,21 +130,24 @@ def recompute(
     """
     config = _checked(config)
     changed = {f.name for f in dataclasses.fields(config) if getattr(config, f.name) != getattr(trace.config, f.name)}
-    fields = {f.name: getattr(trace, f.name) for f in dataclasses.fields(trace)}
     if "long_side" in changed:
         raise ValueError("long_side changed, which needs the original image; call explain with it again.")
+    given: dict[str, Any] = {}
     if "keep_attention" in changed and config.keep_attention == "last_stage":
-        fields["attn_logits"] = one_image.last_stage_alone(trace.attn_logits)
+        given["attn_logits"] = one_image.last_stage_alone(trace.attn_logits)
         changed.remove("keep_attention")
     first = next((stage for stage, reads in STAGES.items() if changed.intersection(reads)), None)
     if labels is not None:
-        fields["image_labels"], fields["labels_given"] = multi_hot(labels, trace.class_names), True
+        given |= {"image_labels": multi_hot(labels, trace.class_names), "labels_given": True}
         first = first if first in ("network", "cam", "affinity") else "cam_rw"
     if first in ("network", "cam") and (model is None or not _made(model, trace)):
         raise ValueError(
             "scales, flip or keep_attention changed, which runs the network again; pass the model that made this "
             "trace as model=."
         )
+    unread = one_image.REFINED if first else ()  # whatever runs, these are made anew
+    names = [field.name for field in dataclasses.fields(trace) if field.name not in unread]
+    fields = {name: getattr(trace, name) for name in names} | given
     kept = {"affinity"} if first == "cam" and not changed.intersection(STAGES["affinity"]) else set()
     return _run(fields, config, first, model, progress, kept)
 

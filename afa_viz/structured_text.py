@@ -34,12 +34,15 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
-    """The text of a file. Raises: OSError. ValueError: if it is too large, or not UTF-8."""
+    """The text of a file, without the mark that editors of Windows begin it with.
+
+    Raises: OSError. ValueError: if it is too large, or not UTF-8.
+    """
     with open(path, "rb") as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise ValueError(f"it has more than {max_bytes >> 20} MB")
-    return content.decode("utf-8")
+    return content.decode("utf-8-sig")
 
 
 def _plain(held: Any) -> Any:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 LAST_STAGE = 3  # of the four, counted from 0
+REFINED = ("cam_par", "cam_par_high", "cam_refined", "cam_refined_high")  # what `cam_par_stage` makes
 
 
 def zeros_untouched(*shape: int) -> Tensor:

@@ -187,3 +187,15 @@ def test_a_page_without_any_example_is_one_sentence(tmp_path):
     written(options.examples, {"name": "b", "image": "broken.png"})
     with pytest.raises(Refusal, match=r"^There are no examples that can be read; expected .*\.$"):
         build(options)
+
+
+def test_a_mark_of_windows_editors_is_no_fault(folder):
+    (folder / "examples.json").write_bytes(b"\xef\xbb\xbf" + json.dumps([GOOD]).encode())
+    assert [example.name for example in read_examples(folder)] == ["good"]
+
+
+def test_a_page_has_so_many_examples(folder):
+    entries = [{**GOOD, "name": str(number)} for number in range(501)]
+    assert len(read_examples(written(folder, *entries[:500]))) == 500
+    with pytest.raises(Refusal, match="it names 501, more than 500"):
+        read_examples(written(folder, *entries))

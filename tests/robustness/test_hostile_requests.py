@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from app_fixtures import launched, prepare, scene
 
-from afa_viz.ui.server.guard import MAX_BODY, MOST_NESTED, names_an_address
+from afa_viz.ui.server.guard import MOST_NESTED, names_an_address
+from afa_viz.ui.server.routes import MAX_BODY
 from afa_viz.ui.sessions.temporary import own_folder
 from benchmarks.load import Page
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import threading
@@ -174,6 +175,7 @@ def _warm(session: Session, answers: Answers, model: str) -> None:
         session.memory.soon()
         if not session.holds(len(session.examples), request):
             break
+    gc.collect()
     session.memory.now()
 
 

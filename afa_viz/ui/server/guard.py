@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs
+
+import anyio
+from starlette.exceptions import HTTPException
 
 from afa_viz.ui.server.hosts import Host, Names
-from afa_viz.ui.server.routes import JSON, MAX_BODY, THIS_COMPUTER, Route, find
+from afa_viz.ui.server.routes import API, JSON, SESSION, THIS_COMPUTER, Route, find
 
 ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:|[/\\]{2})", re.IGNORECASE)  # two letters at least: C:\ is a folder
 MOST_NESTED = 100  # levels of a question
+MAX_SECONDS = 30.0  # until all of a question is there
+MAX_ARRIVING = 64 * 2**20  # bytes of all questions that are arriving
+RANGE = re.compile(rb"bytes=(?:[0-9]{1,15}-|-[1-9][0-9]{0,14}|([0-9]{1,15})-([0-9]{1,15}))")
+RANGES = (b"range", b"if-range")
 PROXIES = (b"forwarded", b"x-forwarded-", b"x-gradio-server")  # what a proxy says about a visitor, and what anybody may
 FRAMES = b"frame-ancestors 'self'"
 
@@ -43,12 +51,20 @@ class Guard:
         names: of the server; None: those of a server that only this computer reaches.
         frames: sites beside its own that may show the page in a frame.
         check: looks at the path and the body of a question in JSON. Raises: RequestError.
+        max_seconds: until all of a question is there. max_arriving: bytes of those that are arriving, together.
     """
 
     def __init__(
-        self, app: ServerApp, names: Names | None = None, frames: tuple[str, ...] = (), check: Check | None = None
+        self,
+        app: ServerApp,
+        names: Names | None = None,
+        frames: tuple[str, ...] = (),
+        check: Check | None = None,
+        max_seconds: float = MAX_SECONDS,
+        max_arriving: int = MAX_ARRIVING,
     ) -> None:
         self.app = app
+        self._max_seconds, self._max_arriving, self._arriving = max_seconds, max_arriving, 0
         self.check = check or (lambda path, body: None)
         self.names = names or Names(Host("localhost"))
         self.policy = b" ".join([FRAMES, *(site.encode() for site in frames)])
@@ -69,13 +85,22 @@ class Guard:
         try:
             scope, route = self._admit(scope)
             if route.body == JSON:
-                body = await _checked_body(receive, route.most)
+                body = await self._body(receive, route.most)
                 self.check(scope["path"], body)
                 receive = _again(body, receive)
         except RequestError as error:
             await _refuse(send, error)
         else:
-            await self.app(scope, receive, self._marked(send))
+            await self._pass_on(scope, receive, self._marked(send, scope["path"].startswith(f"{API}/file=")))
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Gradio answers. It ends a stream about what there is not by an error, which would be printed for anybody."""
+        try:
+            await self.app(scope, receive, send)
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body", "body": b""})
 
     def _admit(self, scope: Scope) -> tuple[Scope, Route]:
         """The request as gradio may read it, and its route. Raises: RequestError."""
@@ -93,16 +118,45 @@ class Guard:
             raise RequestError(403, "This server takes nothing from pages of other sites.")
         if route.body and (_only(headers, b"content-type") or route.body).split(";")[0].strip().lower() != route.body:
             raise RequestError(415, f"This server takes {route.body} here.")
-        kept = [(name, value) for name, value in headers if name != b"host" and not name.startswith(PROXIES)]
+        if route.session and not _names_one_session(scope["query_string"]):
+            raise RequestError(400, "session_hash is no short word of letters and digits.")
+        left_out = (b"host",) if _is_one_range(headers) else (b"host", *RANGES)
+        kept = [(name, value) for name, value in headers if name not in left_out and not name.startswith(PROXIES)]
         kept.append((b"host", str(site.host).encode("ascii")))
         return {**scope, "headers": kept, "scheme": site.scheme}, route
 
-    def _marked(self, send: Send) -> Send:
-        """A `send` whose answers no page of another site may show or read."""
+    async def _body(self, receive: Receive, most: int) -> bytes:
+        """All of a question. Raises: RequestError: where it is too much or too slow, or names an address of another
+        host.
+        """
+        parts, size = [], 0
+        try:
+            with anyio.fail_after(self._max_seconds):
+                async for part in _parts_of_body(receive):
+                    parts.append(part)
+                    size += len(part)
+                    self._arriving += len(part)
+                    if size > most:
+                        limit = f"{most >> 20} MB" if most >= 2**20 else f"{most >> 10} KB"
+                        raise RequestError(413, f"This question has more than {limit}; ask for less.")
+                    if self._arriving > self._max_arriving:
+                        raise RequestError(503, "Too many questions arrive at the same time; please ask again.")
+        except TimeoutError:
+            raise RequestError(408, "This question took too long to arrive; please ask again.") from None
+        finally:
+            self._arriving -= size
+        body = b"".join(parts)
+        if names_an_address(body):
+            raise RequestError(403, "This server fetches nothing from other hosts; upload the file and send its path.")
+        return body
+
+    def _marked(self, send: Send, is_file: bool) -> Send:
+        """A `send` whose answers no page of another site may show or read; files are what their kind says."""
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = [(b"cross-origin-resource-policy", b"same-origin"), (b"content-security-policy", self.policy)]
+                own += [(b"x-content-type-options", b"nosniff")] if is_file else []
                 message = {**message, "headers": [*message.get("headers", ()), *own]}
             await send(message)
 
@@ -120,30 +174,26 @@ def _is_this_computer(scope: Scope) -> bool:
     return Host(client[0]).is_loopback or client[0] == server[0] != ""
 
 
-async def _checked_body(receive: Receive, most: int = MAX_BODY) -> bytes:
-    """All of a question. Raises: RequestError: where it is too much, or names an address of another host."""
-    body = await _body(receive, most)
-    if body is None:
-        size = f"{most >> 20} MB" if most >= 2**20 else f"{most >> 10} KB"
-        raise RequestError(413, f"This question has more than {size}; ask for less.")
-    if names_an_address(body):
-        raise RequestError(403, "This server fetches nothing from other hosts; upload the file and send its path.")
-    return body
+def _is_one_range(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether at most one part of a file is asked for; gradio stumbles over several, which a server may ignore."""
+    found = RANGE.fullmatch((_only(headers, b"range") or "").encode("latin-1"))
+    return found is not None and (found[1] is None or int(found[1]) <= int(found[2]))
 
 
-async def _body(receive: Receive, most: int) -> bytes | None:
-    """All of a request's body; None where that is too much."""
-    parts, size, more = [], 0, True
+def _names_one_session(query: bytes) -> bool:
+    found = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("session_hash", [])
+    return len(found) == 1 and re.fullmatch(SESSION, found[0], re.ASCII) is not None
+
+
+async def _parts_of_body(receive: Receive) -> AsyncIterator[bytes]:
+    """A request's body as it comes, until it ends or the visitor has gone."""
+    more = True
     while more:
         message = await receive()
-        if message["type"] != "http.request":  # the visitor has gone
+        if message["type"] != "http.request":
             break
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > most:
-            return None
+        yield message.get("body", b"")
         more = message.get("more_body", False)
-    return b"".join(parts)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

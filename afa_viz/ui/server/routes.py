@@ -13,6 +13,7 @@ from functools import cached_property
 ANYONE, THIS_COMPUTER = "anyone", "this computer"
 JSON, FILES = "application/json", "multipart/form-data"
 MAX_BODY = 2**20  # bytes of a question; those of the page have a few thousand. Uploads have a limit of their own
+MAX_NAME, MAX_PATH = 255, 4096  # bytes: what files may be called
 MAX_VALUES = 2**16  # bytes of an event's values: gradio keeps the last ones of a thousand visitors
 ENDPOINTS = ("explain", "query", "export")  # the public ones: docs/api.md
 
@@ -33,6 +34,7 @@ class Route:
         purpose: what it is open for.
         who: `ANYONE`, or `THIS_COMPUTER` for callers that reach the server by its loopback address or its own one.
         body: content type of what is sent; "" for none. most: bytes of it, where it is JSON.
+        session: whether the address must name one visitor.
     """
 
     methods: tuple[str, ...]
@@ -41,6 +43,7 @@ class Route:
     who: str = ANYONE
     body: str = ""
     most: int = MAX_BODY
+    session: bool = False
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -57,7 +60,7 @@ ROUTES = (
     Route(GET, r"/favicon\.ico", "icon of the browser's tab"),
     Route(GET, rf"{API}/file={STORED}", "pictures of the gallery, uploads and exports; gradio checks the folder"),
     Route(GET, rf"{API}/heartbeat/{SESSION}", "stream that tells when a visitor leaves"),
-    Route(GET, rf"{API}/queue/data", "stream of what events answer"),
+    Route(GET, rf"{API}/queue/data", "stream of what events answer", session=True),
     Route(POST, rf"{API}/queue/join", "events of the page, calls of gradio_client", body=JSON, most=MAX_VALUES),
     Route(POST, rf"{API}/component_server/?", "functions of the page", body=JSON),
     Route(POST, rf"{API}/upload", "a photograph", body=FILES),
@@ -70,11 +73,16 @@ ROUTES = (
 
 
 def find(method: str, path: str) -> Route | None:
-    """The route of a request, or None. A path with a segment `.` or `..` is none of ours.
+    """The route of a request, or None. A path with a segment `.` or `..`, or longer than any file's, is none of ours.
 
     Args:
         path: decoded, as ASGI's `scope["path"]`.
     """
-    if {".", ".."} & set(re.split(r"[/\\=]", path)):
+    names = re.split(r"[/\\=]", path)
+    if (
+        {".", ".."} & set(names)
+        or len(path.encode()) > MAX_PATH
+        or max(len(name.encode()) for name in names) > MAX_NAME
+    ):
         return None
     return next((route for route in ROUTES if method in route.methods and route.pattern.fullmatch(path)), None)

@@ -14,13 +14,14 @@ from typing import Any
 import anyio
 from python_multipart.multipart import parse_options_header
 
-from afa_viz.ui.server.uploads import NoRoom, Uploads
+from afa_viz.ui.server.uploads import Arriving, NoRoom, Uploads
 from afa_viz.ui.sessions.images import MAX_BYTES
 from afa_viz.ui.words import english
 
 MAX_ENVELOPE = 2**14  # bytes of a request beside its file: a few headers, and a boundary twice
 MAX_SECONDS, MAX_PAUSE = 180.0, 30.0  # that an upload may take, and rest
 BUFFER = 2**18  # bytes that are written at a time
+AT_ONCE = 2  # uploads whose bytes are in memory, once they are all there
 MAX_DISCARDED = 2**29  # bytes that are read of a request that is refused already
 ROUTE = "/upload"  # how the address ends; nothing that ends so reaches gradio
 FIELD = b"files"  # of the form
@@ -95,6 +96,7 @@ class UploadRoute:
     ) -> None:
         self._app, self._uploads = app, uploads
         self._max_bytes, self._max_seconds, self._max_pause = max_bytes, max_seconds, max_pause
+        self._keeping = anyio.CapacityLimiter(AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -132,12 +134,10 @@ class UploadRoute:
                 if len(buffer) >= BUFFER or not body.more:
                     await anyio.to_thread.run_sync(upload.write, bytes(buffer))
                     buffer.clear()
-            upload.file.seek(0)
-            content = upload.file.read()
-        return await anyio.to_thread.run_sync(self._keep, content, boundary)
+            return await anyio.to_thread.run_sync(self._keep, upload, boundary, limiter=self._keeping)
 
-    def _keep(self, body: bytes, boundary: bytes) -> Path:
-        content, suffix = one_file(body, boundary)
+    def _keep(self, upload: Arriving, boundary: bytes) -> Path:
+        content, suffix = one_file(upload.read(), boundary)
         if len(content) > self._max_bytes:
             raise self._too_large()
         return self._uploads.keep(content, suffix)

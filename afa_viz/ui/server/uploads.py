@@ -37,6 +37,14 @@ class Arriving:
         self.size += len(content)
         self.file.write(content)
 
+    def read(self) -> bytes:
+        """All of it, once it is there; its room is free for what is kept of it."""
+        self.file.seek(0)
+        content = self.file.read()
+        self._uploads.release(self.size)
+        self.size = 0
+        return content
+
 
 class Uploads:
     """The photographs on the disk. Each lies where gradio would put it, so that gradio makes no copy.
@@ -60,14 +68,18 @@ class Uploads:
             try:
                 yield upload
             finally:
-                with self._lock:
-                    self._arriving -= upload.size
+                self.release(upload.size)
 
     def reserve(self, count: int) -> None:
         """Make room for so many bytes that arrive. Raises: NoRoom."""
         with self._lock:
             self._make_room(count)
             self._arriving += count
+
+    def release(self, count: int) -> None:
+        """Of what was reserved, so many bytes are not needed any more."""
+        with self._lock:
+            self._arriving -= count
 
     def keep(self, content: bytes, suffix: str) -> Path:
         """Path of a whole photograph on the disk. Raises: NoRoom. OSError."""

@@ -59,6 +59,12 @@ class SingleFlightCache(Generic[K, V]):
                 self._values.move_to_end(key)
             return self._values.get(key)
 
+    def change(self, change: Callable[[V], V]) -> None:
+        """Put `change(value)` in the place of every value; it must not take long."""
+        with self._lock:
+            for key, value in self._values.items():
+                self._values[key] = change(value)
+
     def items(self) -> list[tuple[K, V]]:
         """What is held now, most recently used first."""
         with self._lock:

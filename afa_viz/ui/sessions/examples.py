@@ -16,6 +16,7 @@ from afa_viz.ui.words import english, texts
 
 INDEX = "examples.json"
 THUMBNAIL = 192  # pixels, long side; the gallery shows half of them
+MOST_EXAMPLES = 500  # the page loads a thumbnail of each
 DOMAINS = ("sandbox", "photograph", "data set")
 LONGEST_NAME, LONGEST_WORDS = 100, 2000  # letters of a name, and of a title or a story
 
@@ -98,6 +99,8 @@ def read_examples(folder: Path) -> list[Example]:
         entries = parse_json(read_text(index)) or []
         if not isinstance(entries, list):
             raise ValueError("it holds no list")
+        if len(entries) > MOST_EXAMPLES:
+            raise ValueError(f"it names {len(entries)}, more than {MOST_EXAMPLES}")
     except (OSError, ValueError) as error:
         raise _no_list(folder, error) from error
     found: dict[str, Example] = {}

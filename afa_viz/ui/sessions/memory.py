@@ -30,10 +30,14 @@ class Trimmer:
     Args:
         is_quiet: whether nobody waits for anything.
         within: seconds that `soon` waits for that at most.
+        release: lets go of what can be made again; called before memory is given back.
     """
 
-    def __init__(self, is_quiet: Callable[[], bool], within: float = WITHIN) -> None:
+    def __init__(
+        self, is_quiet: Callable[[], bool], within: float = WITHIN, release: Callable[[], None] = lambda: None
+    ) -> None:
         self._is_quiet, self._within, self._waiting = is_quiet, within, threading.Lock()
+        self._release = release
         self._trim = _malloc_trim()
 
     def soon(self) -> None:
@@ -50,4 +54,5 @@ class Trimmer:
 
     def now(self) -> bool:
         """Whether memory could be given back."""
+        self._release()
         return self._trim is not None and self._trim(0) >= 0

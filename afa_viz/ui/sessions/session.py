@@ -23,6 +23,7 @@ from afa_viz.pipeline import STAGES, explain, recompute
 from afa_viz.stages.memory import LARGE, free_memory, memory_of
 from afa_viz.trace import Trace
 from afa_viz.ui.sessions.cache import SingleFlightCache
+from afa_viz.ui.sessions.compact_trace import compact
 from afa_viz.ui.sessions.concurrency import DEAR, DEAR_WAITING, ConcurrencyLimit
 from afa_viz.ui.sessions.examples import Example, read_examples
 from afa_viz.ui.sessions.images import UPLOADED, Picture, Refusal, Source, quoted, read_upload
@@ -66,7 +67,7 @@ def trace_bytes(traces: Sequence[Trace]) -> int:
     for trace in traces:
         used = (len(trace.present) + 1) / len(trace.class_names)
         for field in dataclasses.fields(trace):
-            value = getattr(trace, field.name)
+            value = vars(trace).get(field.name)  # a `CompactTrace` makes what it lacks
             for tensor in value if isinstance(value, tuple) else (value,):
                 if isinstance(tensor, torch.Tensor):
                     storage = tensor.untyped_storage()
@@ -121,7 +122,7 @@ class Session:
         )
         self._lock = threading.Lock()
         self._requests: OrderedDict[str, Request] = OrderedDict()
-        self.memory = Trimmer(lambda: self.is_quiet(QUIET))
+        self.memory = Trimmer(lambda: self.is_quiet(QUIET), release=lambda: self._traces.change(compact))
         self._cores = Cores()
         self._usual = ConcurrencyLimit(VISITORS)
         self._decoding = ConcurrencyLimit(1)  # the largest photograph takes some hundred megabytes for a moment
