@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import torch
 from pathology_page import page
 from tqdm import tqdm
 
+from afa_viz.atomic_files import atomic_write_text
 from afa_viz.data.sandbox import HOMES, PART_NAMES, SandboxDataset, read_recipe
 from afa_viz.evaluation import Ladder, Sample, score_samples
 from afa_viz.evaluation.parts import ALL, RIGHT
@@ -186,12 +186,6 @@ def by_home(default: Counts) -> dict[str, Any]:
     return found
 
 
-def write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
@@ -224,8 +218,8 @@ def main() -> None:
     out = Path(args.out)
     for folder in ("data", "pictures"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    write(out / "data" / "pathologies.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
-    write(out / "pathologies.md", page(data))
+    atomic_write_text(out / "data" / "pathologies.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
+    atomic_write_text(out / "pathologies.md", page(data))
     save(change_chart(data), out / "pictures" / "pathologies.png")
     print(page(data))
 

@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from afa_viz.atomic_files import atomic_write_text
 from afa_viz.config import QUICK, TrainConfig
 from afa_viz.data.sandbox import render_split
 from afa_viz.training.records import read_metrics
@@ -141,9 +142,7 @@ def main() -> None:
             (PAGE, TEXT.format(machine=machine(), images=args.images, words=WORDS.strip(),
                                rows="\n".join(row(key, value) for key, value in kept.items()))),
         ):  # fmt: skip
-            partial = path.with_name(f"{path.name}.partial")
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
+            atomic_write_text(path, text)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import textwrap
 import time
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ import torch
 from pathology_page import heads_and_bodies, in_words
 from tqdm import tqdm
 
+from afa_viz.atomic_files import atomic_write_text
 from afa_viz.config import SANDBOX
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
@@ -260,9 +260,7 @@ def write_page() -> None:
         note=f"\n{data['note']}\n" if data["note"] else "",
         **{key: summary[key] for key in ("map", "f1")},
     )
-    partial = OUT / "README.md.partial"
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, OUT / "README.md")
+    atomic_write_text(OUT / "README.md", page)
 
 
 def score(args: argparse.Namespace, model: AFA, note: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -314,9 +312,7 @@ def score_published(args: argparse.Namespace, note: str) -> None:
     model = load_model(FOLDER, device="cpu").eval()
     data, scores = score(args, model, note)
     card = dataclasses.replace(Card.read(FOLDER / "model.json"), scores=scores)
-    partial = FOLDER / "model.json.partial"
-    partial.write_text(card.to_json(), encoding="utf-8")
-    os.replace(partial, FOLDER / "model.json")
+    atomic_write_text(FOLDER / "model.json", card.to_json())
     print(json.dumps({**data["summary"], "seconds": round(time.monotonic() - start)}, indent=2))
 
 

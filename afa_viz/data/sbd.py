@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from afa_viz.atomic_files import atomic_write, atomic_write_text
 from afa_viz.classes import VOC_CLASSES, palette
 from afa_viz.data.file_index import find_files
 from afa_viz.data.images import read_names, require_all
@@ -66,9 +67,7 @@ def write_train_aug(root: str | os.PathLike[str], sbd: str | os.PathLike[str], p
     wanted = [name for name in wanted if not (target / f"{name}.png").exists()]
     for name in tqdm(wanted, desc="masks of SBD", unit="mask", disable=not progress):
         _write_mask(target / f"{name}.png", read_matrix(matrices[name]))
-    partial = folder / LISTS / f"{LIST_NAME}.txt.partial"
-    partial.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    os.replace(partial, partial.with_suffix(""))
+    atomic_write_text(folder / LISTS / f"{LIST_NAME}.txt", "".join(f"{name}\n" for name in names))
     return Written(len(wanted), len(names))
 
 
@@ -92,6 +91,5 @@ def read_matrix(path: Path) -> np.ndarray:
 def _write_mask(path: Path, mask: np.ndarray) -> None:
     picture = Image.fromarray(mask).convert("P")
     picture.putpalette([value for colour in palette(256) for value in colour])
-    partial = path.with_name(f"{path.name}.partial")
-    picture.save(partial, format="PNG")
-    os.replace(partial, path)
+    with atomic_write(path) as partial:
+        picture.save(partial, format="PNG")
