@@ -60,10 +60,7 @@ def par_label(trace: Trace) -> Tensor:
 
 
 def crf_label(trace: Trace) -> Tensor:
-    """(H, W) uint8 label that a dense CRF makes of the walked scores in PAR's place, low background score.
-
-    Raises: ModuleNotFoundError: where pydensecrf2 is not installed; its text says how to.
-    """
+    """(H, W) uint8 label that a dense CRF makes of the walked scores in PAR's place, low background score."""
     labels = kept_channels(trace.image_labels)
     walked = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))[0]
     return pseudo_label.label_of(dense_crf.dense_crf(trace.image, walked), labels).to(torch.uint8)
@@ -73,8 +70,6 @@ def with_crf(trace: Trace) -> Trace:
     """The trace with a dense CRF in PAR's place, for both labels and background scores; all above it is shared.
 
     It starts from the walked scores at image size, without the walk from the softmax of the CAM, as PAR does.
-
-    Raises: ModuleNotFoundError: where pydensecrf2 is not installed; its text says how to.
     """
     labels = kept_channels(trace.image_labels)
     size = tuple(trace.image.shape[:2])

@@ -35,6 +35,7 @@ GROUPS = (
     Group("app", "the page in a browser, beside the targets of its design", "benchmarks.app"),
     Group("par", "PAR against its textbook form", "benchmarks.par"),
     Group("maps", "PAR alone by the number of maps", "benchmarks.maps"),
+    Group("crf", "the dense CRF: agreement with pydensecrf2, time and memory", "benchmarks.crf"),
     Group("walk", "the random walk: dense against banded, time and memory by grid", "benchmarks.walk"),
     Group("train_step", "a full AFA training step against its textbook form", "benchmarks.train_step"),
     Group("explain", "a full trace: bundled model, MiT-B1, over sizes", "benchmarks.explain"),

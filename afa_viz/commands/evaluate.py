@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stages at the size that is explained, the passes behind published numbers, or both (default: both; "
         "ladder for sandbox and folder)",
     )  # fmt: skip
-    parser.add_argument("--crf", action="store_true", help="also dense CRF after the published test (pydensecrf2)")
+    parser.add_argument("--crf", action="store_true", help="also a dense CRF after the published test")
     parser.add_argument(
         "--recipe", nargs="+", action="extend", default=[], metavar="WORD",
         help="of the sandbox: a preset like hard, knobs like cooc=0.9, or both",
@@ -65,11 +65,6 @@ class Data:
 def run(args: argparse.Namespace) -> int:
     """Score a model on a data set and print the tables; returns the exit code."""
     _check_options(args)
-    if args.crf:
-        from afa_viz.ops import dense_crf
-
-        if not dense_crf.available():
-            raise ValueError(dense_crf.HOW_TO_INSTALL)
     from afa_viz.training import distributed
 
     if args.threads:

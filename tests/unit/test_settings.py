@@ -262,7 +262,6 @@ def test_lists_of_the_ops():
             checks.require_size("grid", size)
 
 
-@pytest.mark.skipif(not dense_crf.available(), reason="pydensecrf2 is not installed")
 def test_numbers_of_the_dense_crf():
     image, scores = torch.zeros(4, 5, 3, dtype=torch.uint8), torch.ones(2, 4, 5)
     assert same(dense_crf.dense_crf(image, scores, np.int64(2)), dense_crf.dense_crf(image, scores, 2))

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from afa_viz.inspection import with_crf
-from afa_viz.ops import dense_crf
 from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, config_from, left_out
@@ -62,8 +61,6 @@ def read_changes(asked: Any) -> Changes:
         raise Refusal(english("refused.no_setting", name=quoted(setting), names=", ".join(fields)))
     if crf and "PAR" in switched:
         raise Refusal(english("refused.crf_or_par"))
-    if crf and not dense_crf.available():
-        raise Refusal(english("refused.crf_missing"))
     return Changes(model, tuple(sorted(set(switched))), crf, setting, asked.get("value"))
 
 

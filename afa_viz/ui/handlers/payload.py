@@ -218,12 +218,7 @@ def par(trace: Trace, key: str) -> dict[str, Any]:
 
 
 def crf(trace: Trace) -> dict[str, Any]:
-    """The label of a dense CRF in PAR's place beside PAR's own, with the seconds and the IoU of each.
-
-    Without the package only `missing`: a sentence that says how to install it.
-    """
-    if not dense_crf.available():
-        return {"missing": dense_crf.HOW_TO_INSTALL}
+    """The label of a dense CRF in PAR's place beside PAR's own, with the seconds and the IoU of each."""
     result: dict[str, Any] = {"iterations": dense_crf.NUM_ITERS, "par_iterations": trace.config.num_iters}
     for prefix, make in (("par_", par_label), ("", crf_label)):
         began = time.perf_counter()
