@@ -8,7 +8,7 @@
 `cam` trains classification on scenes at 128 px and scores the cut CAM; `affinity` and `decoder` train all three losses
 at 224 px and score the walk, and the decoder at one size and over several. The rows of a group begin with the same
 weights and see the same batches, and are scored on validation scenes at 256 px with the published thresholds and the
-radius of the recipe. Rows go to docs/ablation_NAME.json; `page` writes docs/ablation.md from all of them.
+radius of the recipe. Rows go to docs/data/ablation_NAME.json; `page` writes docs/ablation.md from all of them.
 """
 
 from __future__ import annotations
