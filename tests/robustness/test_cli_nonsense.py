@@ -17,7 +17,7 @@ from afa_viz.__main__ import COMMANDS, main
 from afa_viz.commands import bench, data
 from afa_viz.commands.bench import GROUPS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CHECKPOINT = str(ROOT / "checkpoints" / "sandbox")
 NUMBERS = ("-1", "0", "1.5", "nan", "inf", "1e400", "x", "", "-999999999999999999999", "9" * 30, "٣.٥", "²")
 WORDS = ("", " ", "x", "🦜", "a,b", "=", "a=", "=1", "a=b=c", "explain.radius", "../../etc", "hf://", "nul\udcff")
