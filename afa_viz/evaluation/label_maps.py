@@ -76,7 +76,7 @@ def label_map(
         label = pseudo_label.from_cam(cam, trace.image_labels[None], trace.config.bkg_score)[0]
     else:
         labels = [pseudo_label.label_of(scores, classes)[None] for scores in versions]
-        label = labels[0][0] if len(labels) == 1 else pseudo_label.merge_low_high(*labels)[0]
+        label = labels[0][0] if len(labels) == 1 else pseudo_label.merge_low_high(labels[0], labels[1])[0]
     return LabelMap(label.to(torch.uint8), versions[0], classes)
 
 
