@@ -37,6 +37,7 @@ COMMANDS = (
     Command("train", "train a network on image labels", "afa_viz.commands.train"),
     Command("evaluate", "score every stage on a data set", "afa_viz.commands.evaluate"),
     Command("explain", "explain images: pictures, numbers and a report each", "afa_viz.commands.explain"),
+    Command("predict", "label maps of a stage as PNGs: images, folders, lists or a split", "afa_viz.commands.predict"),
     Command("convert", "write weights of another layout as a checkpoint of ours", "afa_viz.commands.convert"),
     Command("push", "send a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from afa_viz.commands import evaluate_folder
 from afa_viz.commands.outputs import require_counts, require_file, require_folder
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="sandbox", choices=list(PROTOCOLS), help="data set (default: sandbox)")
     parser.add_argument("--root", metavar="DIR", help="folder of the data set; `data check` tells what must lie there")
     parser.add_argument("--split", help="(default: test of the sandbox, else val)")
+    parser.add_argument(
+        "--from", dest="folder", metavar="DIR",
+        help="score this folder in place of a model: NAME.png label maps (also another method's), NAME.npz of "
+        "`predict --scores`, or NAME.npy dictionaries of CAMs",
+    )  # fmt: skip
     parser.add_argument("--labels", default="auto", help="where image labels come from (default: the best there is)")
     parser.add_argument("--limit", type=int, help=f"images at most (default: {SCENES} of the sandbox, else all)")
     parser.add_argument(
@@ -65,6 +71,8 @@ class Data:
 def run(args: argparse.Namespace) -> int:
     """Score a model on a data set and print the tables; returns the exit code."""
     _check_options(args)
+    if args.folder is not None:
+        return evaluate_folder.run(args)
     from afa_viz.training import distributed
 
     if args.threads:
@@ -96,6 +104,8 @@ def _check_options(args: argparse.Namespace) -> None:
                 f"{option} needs the {protocol} protocol, not {args.protocol} alone; expected --protocol {protocol} or "
                 "both, or leave the option out."
             )
+    if args.folder is not None:
+        evaluate_folder.check_options(args)
     of_sandbox = {"--recipe": args.recipe, "--by context": args.by}
     of_folders = {"--root": args.root, "--labels": args.labels != "auto"}
     for option, asked in (of_folders if args.data == "sandbox" else of_sandbox).items():

@@ -109,6 +109,20 @@ CASES = {
         "output is there": ["explain", "a.png", "--out", "text"],
         "letters of any script": ["explain", "없는 그림 🦜.png", "--out", "new"],
     },
+    "predict": {
+        "missing file": ["predict", "none.png", "--out", "new"],
+        "folder for a file": ["predict", "folder", "--out", "new"],
+        "file for a folder": ["predict", "--data", "folder", "--root", "text", "--out", "new"],
+        "empty file": ["predict", "empty", "--out", "new"],
+        "other file": ["predict", "a.png", "--out", "new", "--checkpoint", "text"],
+        "no number": ["predict", "a.png", "--out", "new", "--set", "bkg_score=nan"],
+        "negative number": ["predict", "a.png", "--out", "new", "--limit", "-1"],
+        "too large": ["predict", "bomb.png", "--out", "new"],
+        "unknown name": ["predict", "a.png", "--out", "new", "--labels", "unicorn"],
+        "output in no place": ["predict", "a.png", "--out", "text/new"],
+        "output is there": ["predict", "a.png", "--out", "text"],
+        "letters of any script": ["predict", "없는 그림 🦜.png", "--out", "new"],
+    },
     "evaluate": {
         **{kind: ["evaluate", "--data", "folder", *more] for kind, more in OF_DATA.items()},
         "no number": ["evaluate", "--limit", "1", "--set", "power=nan"],
@@ -258,7 +272,7 @@ def png_of_size(side: int) -> bytes:
 @pytest.mark.parametrize("command", CASES)
 def test_every_kind_of_nonsense(nonsense, refused, command):
     for kind, arguments in CASES[command].items():
-        options = ["--checkpoint", CHECKPOINT] if command in ("explain", "evaluate") else []
+        options = ["--checkpoint", CHECKPOINT] if command in ("explain", "evaluate", "predict") else []
         told = refused(*arguments, *([] if "--checkpoint" in arguments else options))
         assert len(told.split()) >= 6, (kind, told)
         assert "Errno" not in told and "object at 0x" not in told, (kind, told)
