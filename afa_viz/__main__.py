@@ -13,7 +13,7 @@ from importlib import import_module
 from afa_viz import __version__
 from afa_viz.config_io import nearest
 from afa_viz.console import format_error, prepare_streams
-from afa_viz.training.faults import OUT
+from afa_viz.training.machine_errors import OUT_OF_MEMORY
 
 PROGRAM = "python -m afa_viz"
 FAULT = 2  # exit code of everything that the user can put right
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         return _fault(format_error(error))
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in OUT):
+        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in OUT_OF_MEMORY):
             raise
         return _fault("memory ran out; close other programs, or choose smaller images, sizes or batches.")
     except ModuleNotFoundError as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from afa_viz.spelling import nearest, refuse_unknown
+from afa_viz.spelling import nearest, reject_unknown
 from afa_viz.structured_text import parse_json, parse_toml, read_text
 
 __all__ = ["apply_mapping", "apply_settings", "field_types", "nearest", "read_settings"]
@@ -36,7 +36,7 @@ def apply_settings(config: Config, settings: Sequence[str]) -> Config:
         if not equals or not key:
             raise ValueError(f"got the setting {setting!r}; expected key=value, like {_example(config)}.")
         kinds = field_types(config)
-        refuse_unknown([key], list(kinds))
+        reject_unknown([key], list(kinds))
         changes[key] = _parse(key, kinds[key], text.strip())
     return _replaced(config, changes)
 
@@ -72,7 +72,7 @@ def apply_mapping(config: Config, values: Mapping[str, Any], within: str = "") -
     names = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
     values = _nested(values)
     if unknown := [name for name in values if name not in names]:
-        refuse_unknown(unknown, list(dict.fromkeys([*names, *field_types(config)])), within)
+        reject_unknown(unknown, list(dict.fromkeys([*names, *field_types(config)])), within)
     changes: dict[str, Any] = {}
     for name, value in values.items():
         changes[name] = _typed(within + name, hints[name], value, getattr(config, name))
@@ -117,7 +117,7 @@ WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", 
 
 def _blank(key: str, kind: Any, value: Mapping[str, Any]) -> Any:
     """A new dataclass of a list in a file; its fields without default come from the file."""
-    refuse_unknown(value, [f.name for f in dataclasses.fields(kind)], f"{key}.")
+    reject_unknown(value, [f.name for f in dataclasses.fields(kind)], f"{key}.")
     required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
     missing = [name for name in required if name not in value]
     if missing:

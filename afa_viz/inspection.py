@@ -103,18 +103,18 @@ def _refined_by_crf(trace: Trace, starts: list[Tensor], labels: Tensor) -> tuple
     return refined, pseudo_label.merge_low_high(low, high)[0].to(torch.uint8)
 
 
-def affinity_teacher(trace: Trace) -> str:
+def affinity_label_source(trace: Trace) -> str:
     """Name of the label that the affinity learns from: as the model's card says, else the published one, R_cam."""
     return "pseudo_label" if trace.affinity_trained_on == "pseudo_label" else "affinity_label"
 
 
-def taught_by(trace: Trace, label: str) -> tuple[str, ...] | None:
+def parts_trained_on(trace: Trace, label: str) -> tuple[str, ...] | None:
     """Which of "affinity" and "decoder" learned from a label, "affinity_label" or "pseudo_label", last.
 
     None where that is not known; empty where neither did.
     """
     known = {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on}
-    found = tuple(part for part, teacher in known.items() if teacher == label)
+    found = tuple(part for part, source in known.items() if source == label)
     return found if found or None not in known.values() else None
 
 
@@ -124,7 +124,7 @@ def target_cells(trace: Trace, at_centre: bool | None = None) -> Tensor:
     Args:
         at_centre: see `ops.affinity.cell_labels`; None: as the model was trained, as published where that is not known.
     """
-    return label_cells(trace, getattr(trace, affinity_teacher(trace)), at_centre)
+    return label_cells(trace, getattr(trace, affinity_label_source(trace)), at_centre)
 
 
 def label_cells(trace: Trace, label: Tensor, at_centre: bool | None = None) -> Tensor:
@@ -142,5 +142,5 @@ def target_affinity(trace: Trace, at_centre: bool | None = None) -> Tensor:
     """
     centre = bool(trace.affinity_at_centre) if at_centre is None else at_centre
     mask = aff.radius_mask(*trace.grid, radius=trace.config.radius)
-    label = getattr(trace, affinity_teacher(trace))
+    label = getattr(trace, affinity_label_source(trace))
     return aff.affinity_labels(label[None], mask=mask, at_centre=centre)[0].to(torch.uint8)

@@ -52,7 +52,7 @@ def hint(word: str, words: Sequence[str]) -> str:
     return f"the nearest is {close!r}" if close else f"expected one of {', '.join(words)}"
 
 
-def refuse_unknown(names: Iterable[str], known: Sequence[str], within: str = "") -> None:
+def reject_unknown(names: Iterable[str], known: Sequence[str], within: str = "") -> None:
     """Raise UnknownSettingError for the first name that is not known, with the nearest one that is.
 
     Args:
@@ -70,7 +70,7 @@ def named_settings(kind: type[Config]) -> type[Config]:
 
     @functools.wraps(init)
     def checked(self: Config, *values: object, **named: object) -> None:
-        refuse_unknown(named, known)
+        reject_unknown(named, known)
         init(self, *values, **named)
 
     kind.__init__ = checked  # type: ignore[method-assign, assignment]

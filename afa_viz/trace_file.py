@@ -72,10 +72,10 @@ FIELDS: dict[str, Field] = {
     "target": Field("u1", "H W", optional=True),
 }
 FACTS = {"format": int, "labels_given": bool, "checkpoint_id": str, "config": dict}  # beside the arrays
-TEACHERS = ("affinity_label", "pseudo_label", "nothing")  # what affinity and decoder may have learned from
+LABEL_SOURCES = ("affinity_label", "pseudo_label", "nothing")  # what affinity and decoder may have learned from
 OPTIONAL_FACTS = {  # and what each of them may be, beside not known
-    "affinity_trained_on": TEACHERS,
-    "decoder_trained_on": TEACHERS,
+    "affinity_trained_on": LABEL_SOURCES,
+    "decoder_trained_on": LABEL_SOURCES,
     "affinity_at_centre": (False, True),
 }
 LABELS = ("pseudo_label", "affinity_label", "seg", "target")  # of class numbers, or 255

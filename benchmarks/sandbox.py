@@ -17,9 +17,9 @@ from afa_viz.config import SANDBOX, CurriculumStage, TrainConfig
 from afa_viz.data.sandbox import render_scene
 from afa_viz.ops.image import normalize_image
 from afa_viz.training.distributed import Processes
-from afa_viz.training.optim import build_optimizer
-from afa_viz.training.optimization import build_model
+from afa_viz.training.optimizer import build_optimizer
 from afa_viz.training.step import Batch, Losses
+from afa_viz.training.train_state import build_model
 from benchmarks import machine
 
 SIZES = (160, 256)  # of rendered scenes, in pixels

@@ -24,7 +24,7 @@ from afa_viz.data.transforms import augment
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.mix_transformer import VARIANTS
 from afa_viz.ops.image import normalize_image
-from afa_viz.training.optim import build_optimizer, set_learning_rate
+from afa_viz.training.optimizer import build_optimizer, set_learning_rate
 from afa_viz.training.step import Batch, training_losses
 from benchmarks import machine, textbook_step
 from benchmarks.par import MIB, resident_bytes

@@ -36,7 +36,7 @@ from afa_viz.model.afa import AFA
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.stage_scores import distinct
-from afa_viz.training.records import HISTORY, LADDER, SNAPSHOTS, ladder_history, read_metrics, write_history
+from afa_viz.training.records import HISTORY, SCORE_KEYS, SNAPSHOTS, read_metrics, score_history, write_history
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "checkpoints"
@@ -127,7 +127,7 @@ LABELS = {
 }
 
 
-def teachers_in_words(card: Card) -> str:
+def describe_supervision(card: Card) -> str:
     """What affinity and decoder learned from last, as the card says."""
     affinity, decoder = LABELS[card.affinity_trained_on], LABELS[card.decoder_trained_on]
     if affinity == decoder:
@@ -216,13 +216,13 @@ def publish_snapshots(run: Path, scenes: SandboxDataset, chosen: set[int]) -> No
         chosen: iterations; empty for all.
         scenes: of the val split that the run's ladders were made on, for moments without one.
     """
-    ladders = {entry["iteration"]: entry for entry in ladder_history(read_metrics(run))}
+    ladders = {entry["iteration"]: entry for entry in score_history(read_metrics(run))}
     paths = sorted((run / SNAPSHOTS).glob("iter_*.safetensors"))
     paths = [path for path in paths if not chosen or int(path.stem.removeprefix("iter_")) in chosen]
     for path in paths:
         model = load_model(path, device="cpu")
         entry = ladders.get(model.card.training["iterations"], {})
-        scores = model.card.scores or {name: entry[name] for name in LADDER if entry.get(name) is not None}
+        scores = model.card.scores or {name: entry[name] for name in SCORE_KEYS if entry.get(name) is not None}
         if not scores:
             samples = (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(len(scenes))))
             scores = evaluate_samples(model, samples, SANDBOX.explain).summary()
@@ -246,7 +246,7 @@ def write_page() -> None:
         iterations=training["iterations"],
         rng_seed=training["rng_seed"],
         minutes=round(training["seconds"] / 60),
-        teachers=teachers_in_words(card),
+        teachers=describe_supervision(card),
         worth=worth(data),
         curriculum="\n  ".join(textwrap.wrap(describe(training["config"]), 116)),
         snapshots=snapshots(),

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     processes = distributed.start(args.device)
     try:
-        with distributed.together(processes):
+        with distributed.peer_error_guard(processes):
             _evaluate(args, processes)
     finally:
         distributed.stop()
@@ -159,11 +159,11 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
             pass
     else:
         ladder = score_shards(
-            model, counted(), partial(gather, world=processes.world), config, args.multi_scale,
+            model, counted(), partial(gather, world_size=processes.world_size), config, args.multi_scale,
             watch=sweep.update if sweep else None, diagnose=True,
         )  # fmt: skip
-    others = gather((published, sweep, data.broken), processes.world)
-    if not processes.first:
+    others = gather((published, sweep, data.broken), processes.world_size)
+    if not processes.is_main:
         return
     broken = [name for _, _, names in others for name in names]
     for other_published, other_sweep, _ in others[1:]:
@@ -238,16 +238,16 @@ def _scenes(args: argparse.Namespace, split: str, size: int, processes: Processe
     from afa_viz.classes import SANDBOX_CLASSES
     from afa_viz.data.sandbox import SandboxDataset, read_recipe
     from afa_viz.evaluation import Sample
-    from afa_viz.training.distributed import first_goes_ahead
+    from afa_viz.training.distributed import rank_zero_first
 
-    with first_goes_ahead(processes):
+    with rank_zero_first(processes):
         scenes = SandboxDataset(
             split, args.limit or SCENES, size=size, recipe=read_recipe(args.recipe), cache_dir=args.cache
         )
 
     def samples() -> Iterator[Sample]:
-        chosen = range(*processes.shard_of(len(scenes)))
-        for i in tqdm(chosen, desc="explain", unit="image", disable=not processes.first):
+        chosen = range(*processes.shard_range(len(scenes)))
+        for i in tqdm(chosen, desc="explain", unit="image", disable=not processes.is_main):
             s = scenes[i]
             yield Sample(s.image, s.image_labels, s.mask, s.parts, s.context)
 
@@ -266,11 +266,11 @@ def _photographs(args: argparse.Namespace, split: str, processes: Processes) -> 
     if not masked:
         raise ValueError(f"{images.title} has no mask; expected masks to score against: see `data check {args.data}`.")
     chosen = [masked[i] for i in spread(len(masked), args.limit)]
-    mine = [chosen[i] for i in range(*processes.shard_of(len(chosen)))]
+    mine = [chosen[i] for i in range(*processes.shard_range(len(chosen)))]
     broken: list[str] = []
 
     def samples() -> Iterator[Sample]:
-        bar = tqdm(mine, desc="explain", unit="image", disable=not processes.first)
+        bar = tqdm(mine, desc="explain", unit="image", disable=not processes.is_main)
         yield from photograph_samples(images, bar, broken)
 
     title = images.title if len(masked) == len(images) else f"{images.title} ({len(images) - len(masked)} without mask)"

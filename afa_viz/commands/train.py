@@ -68,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train as the options say; returns the exit code."""
-    from afa_viz.training.files import has_state, refuse_overwriting
-    from afa_viz.training.status import reported  # before torch: who looks from outside knows at once
+    from afa_viz.training.run_files import has_state, reject_overwriting
+    from afa_viz.training.status import report_status  # before torch: who looks from outside knows at once
 
     require_counts(args, threads=0, readers=1, until=0, eval_every=1, eval_images=1)
     preset, config = read_config(args.config, args.settings, args.official_parity)
@@ -78,11 +78,11 @@ def run(args: argparse.Namespace) -> int:
     args.out = args.out or f"runs/{preset}"
     args.snapshots = _snapshots(args.snapshots, config.max_iters)
     require_folder(args.out, "--out")
-    refuse_overwriting(Path(args.out), args.resume)
+    reject_overwriting(Path(args.out), args.resume)
     first = os.environ.get("RANK", "0") == "0"
     if first and args.resume and not has_state(Path(args.out)):
         print(f"afa_viz: {args.out} holds no state to resume: the run begins at iteration 0.", file=sys.stderr)
-    with reported(args.out, first=first) as reporter:
+    with report_status(args.out, is_main=first) as reporter:
         done = _train(args, preset, config, reporter)
     if done is not None:
         print(json.dumps({name: value for name, value in done.items() if value == value}, indent=2))
@@ -130,28 +130,28 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
     with contextlib.ExitStack() as opened:
         opened.callback(distributed.stop)
         try:
-            with distributed.together(processes):
+            with distributed.peer_error_guard(processes):
                 if args.init is not None:
                     read_weights(checkpoint_files(args.init)[0])  # they can be, before anything is rendered
                 if preset in PHOTOGRAPHS:
                     training = _on_photographs(args, preset, config, processes, opened)
                 else:
                     training = _on_scenes(args, config, processes, reporter)
-                if processes.first:
+                if processes.is_main:
                     _write_config(preset, training)
-                reporter.say("training")
+                reporter.update("training")
                 if training.iteration == 0:
                     training.ladder()
                 training.run(until=args.until)
                 scores = training.evaluate()
         except KeyboardInterrupt:
-            if processes.first:
-                _tell_stop(args, training, alone=processes.world == 1)
+            if processes.is_main:
+                _tell_stop(args, training, alone=processes.world_size == 1)
             raise
-        if not processes.first:
+        if not processes.is_main:
             return None
         training.export(training.folder / "model.safetensors", scores)
-        reporter.say("finished" if training.iteration == config.max_iters else "stopped")
+        reporter.update("finished" if training.iteration == config.max_iters else "stopped")
         return {"iterations": training.iteration, "seconds": round(training.seconds), **scores}
 
 
@@ -178,7 +178,7 @@ def _on_photographs(
 ) -> Run:
     """A run on a data set of photographs; `opened` ends its readers."""
     from afa_viz.training.loop import Run
-    from afa_viz.training.sources import open_photographs
+    from afa_viz.training.training_data import open_photographs
 
     source = open_photographs(
         preset, config, args.root, split=args.split, labels=args.labels, eval_images=args.eval_images or 100,
@@ -189,7 +189,7 @@ def _on_photographs(
         source.config, source.batches, args.out, source.class_names, source.samples, facts=source.facts,
         resume=args.resume, processes=processes, init=args.init,
         eval_every=args.eval_every or max(1, config.max_iters // PHOTOGRAPHS[preset]),
-        evaluated=_show(source.shown, args), snapshots=args.snapshots or (),
+        evaluated=_show(source.panel_samples, args), snapshots=args.snapshots or (),
     )  # fmt: skip
 
 
@@ -206,11 +206,11 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
     )
     from afa_viz.evaluation import Sample
     from afa_viz.training.batches import ImageSet, SandboxBatches
-    from afa_viz.training.curriculum import parts_of
-    from afa_viz.training.distributed import first_goes_ahead
+    from afa_viz.training.curriculum import curriculum_stages
+    from afa_viz.training.distributed import rank_zero_first
     from afa_viz.training.loop import Run
-    from afa_viz.training.optimization import build_model
     from afa_viz.training.resume import require_resumable
+    from afa_viz.training.train_state import build_model
 
     facts = {"data": "sandbox train", "images": config.train_images, "renderer": RENDER_VERSION}
     if config.num_classes != len(SANDBOX_CLASSES):
@@ -220,20 +220,20 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
         )
     require_folder(args.cache, "--cache")
     build_model(config)  # a name or number that no network has is refused before scenes are rendered
-    with first_goes_ahead(processes):
+    with rank_zero_first(processes):
         require_resumable(Path(args.out), config, SANDBOX_CLASSES, facts)
-    kinds = sorted({(part.single_objects, part.image_size) for part in parts_of(config)}, reverse=True)
+    kinds = sorted({(part.single_objects, part.image_size) for part in curriculum_stages(config)}, reverse=True)
     counts = {kind: min(SINGLE_IMAGES, 2 * config.train_images) if kind[0] else config.train_images for kind in kinds}
     evaluated = args.eval_images or (24 if config.max_iters < 2000 else 50)
     for split, number, size in (("val", evaluated, config.input_size), *(("train", counts[k], k[1]) for k in kinds)):
         require_scenes(split, number, size)
     whole, before = sum(counts.values()), 0
     data = {}
-    with first_goes_ahead(processes):
+    with rank_zero_first(processes):
         for (single, size), number in counts.items():
 
             def watch(done: int, before: int = before) -> None:
-                reporter.say("rendering", before + done, whole)
+                reporter.update("rendering", before + done, whole)
 
             watch(0)
             arrays = load_split(render_split("train", number, size, single=single, cache_dir=args.cache, watch=watch))
@@ -245,7 +245,7 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
         chosen = (scenes[i] for i in range(shard[0], len(scenes), shard[1]))
         return (Sample(s.image, s.image_labels, s.mask, s.parts) for s in chosen)
 
-    panel = [render_scene("val", index, config.input_size) for index in SHOWN] if processes.first else []
+    panel = [render_scene("val", index, config.input_size) for index in SHOWN] if processes.is_main else []
     return Run(
         config, SandboxBatches(data, config.rng_seed), args.out, SANDBOX_CLASSES, samples, facts=facts,
         resume=args.resume, processes=processes, init=args.init,
@@ -278,7 +278,7 @@ def _show(samples: Sequence[Sample], args: argparse.Namespace) -> Callable[[Run]
     from afa_viz.training.records import read_metrics
 
     def show(training: Run) -> None:
-        model, folder, keep = training.shown, training.folder, args.snapshots is None
+        model, folder, keep = training.eval_model, training.folder, args.snapshots is None
         model.eval()
         traces = [explain(model, s.image, s.image_labels, training.config.explain, target=s.target) for s in samples]
         if traces:

@@ -15,7 +15,7 @@ from afa_viz.figures import colour, maps, stages
 from afa_viz.figures.colour import Colour, Picture
 from afa_viz.figures.lettering import direction, fit, fitting, font, number, percent, written
 from afa_viz.figures.maps import Cell, Limits
-from afa_viz.inspection import taught_by
+from afa_viz.inspection import parts_trained_on
 from afa_viz.stage_scores import (
     StageScore,
     label_precision,
@@ -169,7 +169,7 @@ def _label(trace: Trace, name: str, title: str) -> Panel:
     notes = [f"certain {percent(1 - label_shares(trace)[name]['uncertain'])}"]
     if precision is not None:
         notes.append(f"of it right {percent(precision[name]['all'])}")
-    taught = taught_by(trace, name)
+    taught = parts_trained_on(trace, name)
     if taught is not None:
         notes.append(f"taught {' and '.join(taught)}" if taught else "taught nothing in this model")
     return Panel(name, title, stages.labels_over_image(trace, getattr(trace, name)), notes=tuple(notes))

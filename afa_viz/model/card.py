@@ -12,7 +12,7 @@ from afa_viz import __version__
 from afa_viz.classes import colours_for, names_for
 from afa_viz.ops.image import MEAN, STD
 from afa_viz.structured_text import MAX_BYTES, parse_json
-from afa_viz.trace_file import TEACHERS
+from afa_viz.trace_file import LABEL_SOURCES
 
 CARD_FORMAT = 1
 # fields that older cards of this format lack; their defaults are meant
@@ -115,7 +115,7 @@ class Card:
         for name in ("cam_relu", "affinity_at_centre"):
             require(isinstance(getattr(self, name), bool), name, "true or false")
         for name in ("affinity_trained_on", "decoder_trained_on"):
-            require(getattr(self, name) in (None, *TEACHERS), name, f"null or one of {', '.join(TEACHERS)}")
+            require(getattr(self, name) in (None, *LABEL_SOURCES), name, f"null or one of {', '.join(LABEL_SOURCES)}")
         require(len(self.mean) == 3 and all(map(is_number, self.mean)), "mean", "three numbers")
         require(len(self.std) == 3 and all(is_number(v) and v > 0 for v in self.std), "std", "three numbers above 0")
         fits = is_int(self.input_size) and SMALLEST <= self.input_size <= LARGEST

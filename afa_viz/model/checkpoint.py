@@ -46,7 +46,7 @@ class LoadReport:
     untouched: tuple[str, ...]
     dropped: tuple[str, ...]
     licence: str
-    teachers: dict[str, str | None]
+    trained_on: dict[str, str | None]
 
 
 def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
@@ -150,8 +150,8 @@ def load_any(
     card = _card_of(card_path, own)
     learned = {"affinity": ("attn_proj", card.affinity_trained_on), "decoder": ("decoder", card.decoder_trained_on)}
     whole = set(loaded) - ({"decoder"} if drop_classes else set())
-    teachers = {name: teacher for name, (part, teacher) in learned.items() if part in whole}
-    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found), card.licence, teachers)
+    trained_on = {name: label for name, (part, label) in learned.items() if part in whole}
+    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found), card.licence, trained_on)
 
 
 def _card_of(card_path: Path | None, backbone: str) -> Card:

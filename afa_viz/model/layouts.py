@@ -15,7 +15,7 @@ from torch import Tensor
 
 from afa_viz.model.card import PARTS, CheckpointError, some
 from afa_viz.model.mix_transformer import VARIANTS
-from afa_viz.model.other_networks import refuse_other_networks
+from afa_viz.model.other_networks import reject_other_networks
 from afa_viz.model.wrappers import bare
 from afa_viz.ops.checks import require_finite
 
@@ -132,7 +132,7 @@ def detect_layout(state: Weights) -> str:
         and for names that no layout has.
     """
     keys = {bare(key): tensor for key, tensor in state.items()}
-    refuse_other_networks(keys)
+    reject_other_networks(keys)
     for layout, sign in _SIGNS:
         if sign in keys:
             return layout

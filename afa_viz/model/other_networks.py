@@ -67,7 +67,7 @@ def recognise(state: Weights) -> OtherNetwork | None:
     return next((network for network in NETWORKS if network.matches(state)), None)
 
 
-def refuse_other_networks(state: Weights) -> None:
+def reject_other_networks(state: Weights) -> None:
     """Raise CheckpointError, with the name of the method, for weights of another network; names as in `recognise`."""
     other = recognise(state)
     if other is not None:

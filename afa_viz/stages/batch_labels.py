@@ -43,7 +43,7 @@ class PseudoLabels:
 
 def make_pseudo_labels(
     model: AFA, image: Tensor, image_labels: Tensor, box: Tensor, config: ExplainConfig, *, with_walk: bool,
-    relu: bool = True, as_published: bool = False,
+    relu: bool = True, run_decoder: bool = False,
 ) -> PseudoLabels:  # fmt: skip
     """The pseudo labels of a training batch; the same stages as `explain`, over padded crops.
 
@@ -53,11 +53,11 @@ def make_pseudo_labels(
         image_labels: (B, C) multi-hot.
         box: (B, 4) integers: top, bottom, left, right of the real pixels.
         with_walk: also make the walked label.
-        relu, as_published: see `multi_scale_cam`.
+        relu, run_decoder: see `multi_scale_cam`.
     Source: docs/spec.md section 11, steps 2 to 6.
     """
     size = (image.shape[-2], image.shape[-1])
-    full_cam, affinity = multi_scale_cam(model, image, config.scales, config.flip, relu, as_published)
+    full_cam, affinity = multi_scale_cam(model, image, config.scales, config.flip, relu, run_decoder)
     with torch.no_grad():
         cam = pseudo_label.present_cam(full_cam, image_labels)
         cut = pseudo_label.with_uncertain(

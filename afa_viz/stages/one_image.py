@@ -56,7 +56,7 @@ def network_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
     assert model is not None
     model.eval()
     first_stage = LAST_STAGE if config.keep_attention == "last_stage" else 0
-    look = model.forward_look(network_input(model, fields["image"]), first_stage)
+    look = model.forward_intermediates(network_input(model, fields["image"]), first_stage)
     bias = model.attn_proj.bias
     assert bias is not None
     seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices

@@ -105,7 +105,7 @@ def test_cam_of_a_pass_already_made_is_the_published_one(model, picture, flip):
     image = network_input(model, torch.from_numpy(picture))
     scales = (0.5, 1.0, 1.5)
     with torch.no_grad():
-        got = multi_scale_cam_of(model, image, model.forward_look(image).cam, scales, flip)
+        got = multi_scale_cam_of(model, image, model.forward_intermediates(image).cam, scales, flip)
     expected, _ = multi_scale_cam(model, image, scales, flip)
     torch.testing.assert_close(got, expected, rtol=0, atol=2e-5)
 

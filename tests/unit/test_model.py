@@ -28,7 +28,7 @@ def test_golden_forward(name, params, inputs, outputs):
     model = golden_model(params["backbone"], params["pooling"])
     with torch.no_grad():
         features = model.encoder(inputs["image"])
-        look = model.forward_look(inputs["image"])
+        look = model.forward_intermediates(inputs["image"])
         train = model(inputs["image"])
         cam = model.forward_cam(inputs["image"])
         cam_too, affinity = model.forward_cam_affinity(inputs["image"])

@@ -22,9 +22,9 @@ from afa_viz.model import pretrained
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import CheckpointError
 from afa_viz.ops.image import normalize_image
-from afa_viz.training.board import Board
-from afa_viz.training.photographs import TRIES, Ahead, PhotoBatches
-from afa_viz.training.sources import open_photographs
+from afa_viz.training.photographs import MAX_SUBSTITUTES, PhotoBatches, Prefetcher
+from afa_viz.training.tensorboard_log import TensorBoardLog
+from afa_viz.training.training_data import open_photographs
 
 COUNT, CROP = 7, 64
 
@@ -108,7 +108,7 @@ def test_a_broken_image_is_named_skipped_and_counted(images, caplog):
     assert torch.equal(again(part(COUNT), 0).image, epoch.image), "the same image stands in for it"
     for path in images.image_paths:
         path.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=f"{TRIES} images in a row"):
+    with pytest.raises(ValueError, match=f"{MAX_SUBSTITUTES} images in a row"):
         batches(part(1), 2)
 
 
@@ -120,12 +120,12 @@ def test_batches_made_ahead_are_the_same(images):
         calls.append(key[1])
         return batches(*key)
 
-    ahead = Ahead(watched, threads=2, depth=2)
+    ahead = Prefetcher(watched, threads=2, depth=2)
     for number in (0, 1, 2, 9, 10):
         assert torch.equal(ahead(part(2), number).image, batches(part(2), number).image)
     ahead.close()
     assert set(calls) >= {0, 1, 2, 3, 4, 9, 10} and calls.count(1) == 1, "made ahead, and only once"
-    broken = Ahead(lambda *key: (_ for _ in ()).throw(ValueError("no data")), threads=1)
+    broken = Prefetcher(lambda *key: (_ for _ in ()).throw(ValueError("no data")), threads=1)
     with pytest.raises(ValueError, match="no data"):
         broken(part(2), 0)
     broken.close()
@@ -205,7 +205,7 @@ def test_presets_of_photographs_are_the_published_run():
 
 def test_class_lists_come_from_the_data(tmp_path):
     make_folder(tmp_path, 12)
-    source = open_photographs("folder", PRESETS["folder"], tmp_path, shown=1)
+    source = open_photographs("folder", PRESETS["folder"], tmp_path, panel_images=1)
     assert source.config.num_classes == 3 and source.class_names == ("background", "cat", "fire engine")
     assert len(source.shown) == 1 and 0 < source.facts["images"] < 12
     source.batches.close()
@@ -276,7 +276,7 @@ def test_tensorboard_gets_the_numbers_where_it_is_installed(tmp_path, monkeypatc
     module = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    board = Board(tmp_path, 4)
+    board = TensorBoardLog(tmp_path, 4)
     assert not made, "nothing is opened before there is a number"
     board.add(5, {"loss_cls": 0.5, "miou_cam_rw": 12.0, "phase": "joint"})
     board.close()
@@ -284,6 +284,6 @@ def test_tensorboard_gets_the_numbers_where_it_is_installed(tmp_path, monkeypatc
     assert writer.scalars == [("loss/cls", 0.5, 5), ("miou/cam_rw", 12.0, 5)]
     assert writer.purge_step == 5 and writer.closed and writer.folder == str(tmp_path / "tensorboard")
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    silent = Board(tmp_path)
+    silent = TensorBoardLog(tmp_path)
     silent.add(1, {"loss": 1.0})
     silent.close()

@@ -15,7 +15,7 @@ import torch
 
 from afa_viz.config import PRESETS
 from afa_viz.figures.panel import panel_facts
-from afa_viz.training.faults import sentence
+from afa_viz.training.machine_errors import explain_machine_error
 from afa_viz.ui.jobs.trainer import Run, Trainer
 from afa_viz.ui.jobs.training_request import BACKBONES, LONGEST, POOLINGS, RECIPES, SHORTEST, STARTS, Order
 from afa_viz.ui.sessions.images import Refusal
@@ -62,7 +62,9 @@ def _answered(answer: Callable[[Any, dict], Any]) -> Callable[[Any, dict], str]:
         except Refusal as refusal:
             return json.dumps({"refused": str(refusal)})
         except OSError as error:
-            return json.dumps({"refused": sentence(error) or english("refused.runs_unusable", error=error)})
+            return json.dumps(
+                {"refused": explain_machine_error(error) or english("refused.runs_unusable", error=error)}
+            )
 
     return ask
 
