@@ -344,14 +344,14 @@ PRESETS = {
 }
 
 
-def in_every_part(config: TrainConfig, names: Iterable[str]) -> TrainConfig:
+def override_curriculum(config: TrainConfig, names: Iterable[str]) -> TrainConfig:
     """The config with settings that parts of its curriculum have too taken over by all of them: who asks for a batch
     size or a learning rate means the steps that are made."""
     shared = {name: getattr(config, name) for name in names if name in PART_CHECKS and hasattr(config, name)}
     return replace(config, curriculum=tuple(replace(part, **shared) for part in config.curriculum))
 
 
-def at_length(config: TrainConfig, iterations: int) -> TrainConfig:
+def scale_iterations(config: TrainConfig, iterations: int) -> TrainConfig:
     """The same recipe in another number of iterations: parts of the curriculum and phases in proportion.
 
     Raises: ValueError: for less than one iteration.

@@ -27,8 +27,8 @@ from afa_viz.trace import Trace
 STAGES = (
     "cam", "walk_start", "cam_rw", "par_start", "cam_refined", "cam_par", "affinity_label", "pseudo_label", "seg",
 )  # fmt: skip
-STEPS = {"cam_rw": "walk_start", "cam_par": "par_start", "seg": "cam_par"}  # stage -> the one before, in order
-CERTAIN = ("affinity_label", "pseudo_label")  # labels that leave pixels undecided
+COMPARED_WITH = {"cam_rw": "walk_start", "cam_par": "par_start", "seg": "cam_par"}  # stage -> the one before, in order
+PARTIAL_LABELS = ("affinity_label", "pseudo_label")  # labels that leave pixels undecided
 REGIONS = {"background": pseudo_label.BACKGROUND, "foreground": pseudo_label.FOREGROUND,
            "uncertain": pseudo_label.UNCERTAIN}  # fmt: skip
 
@@ -47,20 +47,20 @@ class StageScore(TypedDict):
     coverage: float
 
 
-def left_out(config: ExplainConfig) -> tuple[str, ...]:
+def disabled_stages(config: ExplainConfig) -> tuple[str, ...]:
     """Stages that the settings leave out: nothing may be credited to them."""
     used = {"cam_rw": config.use_walk, "cam_par": config.use_par and config.num_iters > 0}
     return tuple(stage for stage, is_used in used.items() if not is_used)
 
 
-def steps(config: ExplainConfig) -> dict[str, str]:
-    """`STEPS` without those that the settings leave out: stage -> what it is compared with."""
-    return {stage: before for stage, before in STEPS.items() if stage not in left_out(config)}
+def compared_stages(config: ExplainConfig) -> dict[str, str]:
+    """`COMPARED_WITH` without those that the settings leave out: stage -> what it is compared with."""
+    return {stage: before for stage, before in COMPARED_WITH.items() if stage not in disabled_stages(config)}
 
 
-def distinct(stages: Sequence[str], left_out: Sequence[str]) -> list[str]:
+def distinct_stages(stages: Sequence[str], disabled: Sequence[str]) -> list[str]:
     """Stages of different labels: with the walk PAR starts from its scores, without it the walk is its own start."""
-    return [stage for stage in stages if stage != ("cam_rw" if "cam_rw" in left_out else "par_start")]
+    return [stage for stage in stages if stage != ("cam_rw" if "cam_rw" in disabled else "par_start")]
 
 
 def stage_labels(trace: Trace) -> dict[str, Tensor]:
@@ -133,16 +133,17 @@ def stage_scores(trace: Trace, labels: dict[str, Tensor] | None = None) -> dict[
     return {stage: label_score(trace.target, label, classes) for stage, label in found.items()}
 
 
-def step_changes(
+def stage_changes(
     scores: dict[str, StageScore], config: ExplainConfig, label: int | None = None
 ) -> dict[str, float | None]:
-    """What each step of `steps` changes: mIoU, or the IoU of one class, after minus before; None where unknown."""
+    """What each step of `compared_stages` changes: mIoU, or the IoU of one class, after minus before; None where
+    unknown."""
 
     def value(stage: str) -> float | None:
         found = scores[stage]["miou"] if label is None else scores[stage]["iou"].get(label)
         return None if found is None or found != found else found
 
-    pairs = {stage: (value(before), value(stage)) for stage, before in steps(config).items()}
+    pairs = {stage: (value(before), value(stage)) for stage, before in compared_stages(config).items()}
     return {stage: None if old is None or new is None else new - old for stage, (old, new) in pairs.items()}
 
 
@@ -166,17 +167,17 @@ def certain_precision(label: Tensor, target: Tensor) -> dict[str, float]:
 
 def label_shares(trace: Trace) -> dict[str, dict[str, float]]:
     """`region_shares` of both labels, by name."""
-    return {name: region_shares(getattr(trace, name)) for name in CERTAIN}
+    return {name: region_shares(getattr(trace, name)) for name in PARTIAL_LABELS}
 
 
 def label_precision(trace: Trace) -> dict[str, dict[str, float]] | None:
     """`certain_precision` of both labels, by name; None where the truth is not known."""
     if trace.target is None:
         return None
-    return {name: certain_precision(getattr(trace, name), trace.target) for name in CERTAIN}
+    return {name: certain_precision(getattr(trace, name), trace.target) for name in PARTIAL_LABELS}
 
 
-def changes(before: Any, after: Any, target: Any) -> dict[str, int]:
+def pixel_changes(before: Any, after: Any, target: Any) -> dict[str, int]:
     """Pixels that one stage changed, between two (H, W) label maps.
 
     gained: right only after. lost: right only before. changed: all that differ. Truth 255 counts in neither of the

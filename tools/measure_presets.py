@@ -70,7 +70,7 @@ def measure(name: str, images: int) -> dict:
         init = ["--init", str(BUNDLED)] if name.endswith("_on") else []
         command = [
             sys.executable, "-m", "afa_viz", "train", "--config", name, "--threads", "1", "--device", "cpu", *init,
-            "--snapshots", "ladders", "--eval-images", str(images), "--out", f"{folder}/run", "--cache", folder,
+            "--snapshots", "evaluations", "--eval-images", str(images), "--out", f"{folder}/run", "--cache", folder,
         ]  # fmt: skip
         before = time.process_time()
         render(QUICK[name], folder)
@@ -79,12 +79,12 @@ def measure(name: str, images: int) -> dict:
         rest = spent(command, {**os.environ, "OMP_NUM_THREADS": "1"})  # finds the pictures
         wall = time.monotonic() - began
         lines = read_metrics(Path(folder) / "run")
-    ladders = [line for line in lines if "miou_cam" in line]
+    evaluations = [line for line in lines if "miou_cam" in line]
     losses = [line for line in lines if "loss_cls" in line]
     found = {"iterations": QUICK[name].max_iters, "seconds": round(render_seconds + rest),
              "render_seconds": round(render_seconds), "wall_seconds": round(wall)}  # fmt: skip
     for key in SCORES:
-        found |= {f"{key}_first": round(ladders[0][key]), f"{key}_last": round(ladders[-1][key])}
+        found |= {f"{key}_first": round(evaluations[0][key]), f"{key}_last": round(evaluations[-1][key])}
     for key in LOSSES:
         values = [line[key] for line in losses if key in line]
         if values:

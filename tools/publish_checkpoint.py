@@ -35,7 +35,7 @@ from afa_viz.figures.training import write_training_plot
 from afa_viz.model.afa import AFA
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_model, save_model
-from afa_viz.stage_scores import distinct
+from afa_viz.stage_scores import distinct_stages
 from afa_viz.training.records import HISTORY, SCORE_KEYS, SNAPSHOTS, read_metrics, score_history, write_history
 
 ROOT = Path(__file__).parents[1]
@@ -155,7 +155,7 @@ def remark(iou: dict[str, float | None]) -> str:
 
 def distinct_of(data: dict[str, Any], by_stage: dict[str, Any]) -> dict[str, Any]:
     """Without columns that say the same."""
-    return {stage: by_stage[stage] for stage in distinct(list(by_stage), data["rule"]["left_out"])}
+    return {stage: by_stage[stage] for stage in distinct_stages(list(by_stage), data["rule"]["left_out"])}
 
 
 def part_table(data: dict[str, Any]) -> str:
@@ -216,12 +216,12 @@ def publish_snapshots(run: Path, scenes: SandboxDataset, chosen: set[int]) -> No
         chosen: iterations; empty for all.
         scenes: of the val split that the run's ladders were made on, for moments without one.
     """
-    ladders = {entry["iteration"]: entry for entry in score_history(read_metrics(run))}
+    evaluations = {entry["iteration"]: entry for entry in score_history(read_metrics(run))}
     paths = sorted((run / SNAPSHOTS).glob("iter_*.safetensors"))
     paths = [path for path in paths if not chosen or int(path.stem.removeprefix("iter_")) in chosen]
     for path in paths:
         model = load_model(path, device="cpu")
-        entry = ladders.get(model.card.training["iterations"], {})
+        entry = evaluations.get(model.card.training["iterations"], {})
         scores = model.card.scores or {name: entry[name] for name in SCORE_KEYS if entry.get(name) is not None}
         if not scores:
             samples = (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(len(scenes))))
@@ -275,8 +275,8 @@ def score(args: argparse.Namespace, model: AFA, note: str) -> tuple[dict[str, An
         for s in tqdm((scenes[i] for i in range(len(scenes))), total=len(scenes), unit="image")
     )
     sweep = ThresholdSweep(model.num_classes)
-    ladder = evaluate_samples(model, samples, multi_scale=True, watch=sweep.update, diagnose=True)
-    data = ladder.data()
+    scores = evaluate_samples(model, samples, multi_scale=True, on_trace=sweep.update, diagnose=True)
+    data = scores.data()
     shares = {key: data[key] for key in ("parts", "parts_of_quadrupeds", "uncertain_parts")}
     facts = {
         "checkpoint_id": model.checkpoint_id,
@@ -285,7 +285,7 @@ def score(args: argparse.Namespace, model: AFA, note: str) -> tuple[dict[str, An
         "note": note,
         "sweep": sweep.data(),
     }
-    write_scores(ladder, FOLDER / "scores.json", facts)
+    write_scores(scores, FOLDER / "scores.json", facts)
     write_plots({**facts, **data}, PICTURES)
     return data, {"split": "test", "scenes": len(scenes), **data["summary"], **shares}
 

@@ -14,7 +14,7 @@ from afa_viz.evaluation.scoring import Sample
 log = logging.getLogger(__name__)
 
 
-def spread(count: int, limit: int | None) -> list[int]:
+def evenly_spaced(count: int, limit: int | None) -> list[int]:
     """Up to `limit` of `count` numbers, evenly spread; all of them without a limit."""
     if limit is None or limit >= count:
         return list(range(count))

@@ -115,7 +115,7 @@ class ThresholdSweep:
         lines.append(" " * 9 + "".join(f"{name:>12s}" for name in ("mIoU", "precision", "recall")))
         for row in data["cam"]:
             mark = "  <- in use" if row["bkg_score"] == data["in_use"]["bkg_score"] else ""
-            numbers = "".join(f"{_shown(row[key]):>12s}" for key in ("miou", "precision", "recall"))
+            numbers = "".join(f"{_format_percent(row[key]):>12s}" for key in ("miou", "precision", "recall"))
             lines.append(f"{row['bkg_score']:9.2f}{numbers}{mark}")
         cells = {(row["low"], row["high"]): row for row in data["pseudo_label"]}
         lines += ["", "pseudo label: foreground for a score as beta_h, background for a score as beta_l, percent"]
@@ -124,12 +124,14 @@ class ThresholdSweep:
         for score in self.label_scores:
             row = cells[score, score]
             keys = ("precision", "recall", "background_precision", "background_recall")
-            lines.append(f"{score:9.2f}" + "".join(f"{_shown(row[key]):>14s}" for key in keys))
+            lines.append(f"{score:9.2f}" + "".join(f"{_format_percent(row[key]):>14s}" for key in keys))
         for key, title in (("miou", "mIoU of the certain pixels"), ("coverage", "share of the pixels that is certain")):
             lines += ["", f"pseudo label: {title}, percent; rows beta_l, columns beta_h"]
             lines.append(" " * 9 + "".join(f"{high:7.2f}" for high in self.label_scores))
             for low in self.label_scores:
-                shown = (_shown(cells[low, high][key]) if (low, high) in cells else "" for high in self.label_scores)
+                shown = (
+                    _format_percent(cells[low, high][key]) if (low, high) in cells else "" for high in self.label_scores
+                )
                 lines.append(f"{low:9.2f}" + "".join(f"{text:>7s}" for text in shown))
         return "\n".join(lines)
 
@@ -166,5 +168,5 @@ def _numbers(counts: Tensor) -> dict[str, float | None]:
     return {name: percent(value) for name, value in shares.items()}
 
 
-def _shown(value: float | None) -> str:
+def _format_percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"

@@ -24,7 +24,7 @@ from afa_viz.trace import Trace
 THRESHOLDS = tuple(i / 20 for i in range(1, 20))  # .05 to .95; the published ones are among them
 
 
-class Best(NamedTuple):
+class ThresholdScore(NamedTuple):
     """The threshold with the highest mIoU, a fraction; NaN where nothing was counted."""
 
     threshold: float
@@ -67,10 +67,12 @@ class BestThresholds:
         """mIoU of a stage at every threshold."""
         return [_miou(counts) for counts in self.counts[stage]]
 
-    def best(self, stage: str) -> Best:
+    def best(self, stage: str) -> ThresholdScore:
         """The best threshold of a stage; of equal ones the lowest."""
-        known = [Best(t, miou) for t, miou in zip(self.thresholds, self.curve(stage), strict=True) if miou == miou]
-        return max(known, key=lambda found: found.miou, default=Best(float("nan"), float("nan")))
+        known = [
+            ThresholdScore(t, miou) for t, miou in zip(self.thresholds, self.curve(stage), strict=True) if miou == miou
+        ]
+        return max(known, key=lambda found: found.miou, default=ThresholdScore(float("nan"), float("nan")))
 
 
 def cam_scores(trace: Trace) -> tuple[Tensor, Tensor]:

@@ -18,12 +18,12 @@ from afa_viz.figures.maps import Cell, Limits
 from afa_viz.inspection import parts_trained_on
 from afa_viz.stage_scores import (
     StageScore,
+    compared_stages,
+    disabled_stages,
     label_precision,
     label_shares,
-    left_out,
+    stage_changes,
     stage_scores,
-    step_changes,
-    steps,
 )
 from afa_viz.trace import Trace
 
@@ -45,8 +45,8 @@ class Panel:
     """One stage of the strip.
 
     stage: its word. title: above the picture. limits: of its colours, None where colours are no numbers. notes: lines
-    under it. change: of the class's IoU against what the stage starts from, see `stage_scores.steps`; None where there
-    is none. scored: the first note is an IoU. left_out: by the settings: no arrow leads to it.
+    under it. change: of the class's IoU against what the stage starts from, see `stage_scores.compared_stages`; None
+    where there is none. scored: the first note is an IoU. left_out: by the settings: no arrow leads to it.
     """
 
     stage: str
@@ -94,7 +94,7 @@ def panels(trace: Trace, label: int | None = None, cell: Cell | None = None) -> 
     peak = float(maps.attention(trace, -1, None, cell).max())
     names = ", ".join(trace.class_names[i] for i in trace.present) or "no class"
     where = f"row {cell[0] + 1}, column {cell[1] + 1}"
-    gone = left_out(config)
+    gone = disabled_stages(config)
     walk = "left out" if "cam_rw" in gone else f"{config.num_steps} step{'s' * (config.num_steps != 1)}"
     par = "left out" if "cam_par" in gone else f"{config.num_iters} iterations"
     cut = () if scores is None else (*_iou(name, scores["cam"], label), f"cut once at {config.bkg_score:g}")
@@ -149,12 +149,12 @@ def _step(
     limits: Limits | None = None,
 ) -> Panel:
     """A stage that decides every pixel, with its IoU and the change against what it starts from."""
-    gone = stage in left_out(trace.config)
+    gone = stage in disabled_stages(trace.config)
     if scores is None:
         return Panel(stage, title, picture, limits, left_out=gone)
     first, mean = _iou(trace.class_names[label], scores[stage], label)
-    before = steps(trace.config).get(stage)
-    change = step_changes(scores, trace.config, label).get(stage)
+    before = compared_stages(trace.config).get(stage)
+    change = stage_changes(scores, trace.config, label).get(stage)
     notes = [first, mean]
     if before is not None:
         old = percent(scores[before]["iou"].get(label))

@@ -231,9 +231,9 @@ def change_of(before: float, after: float) -> str:
 
 def _walk(trace: Trace, label: int, answer: str) -> Verdict:
     target, labels = truth_of(trace), stage_labels(trace)
-    start, walked = labels[scores.STEPS["cam_rw"]], labels["cam_rw"]
+    start, walked = labels[scores.COMPARED_WITH["cam_rw"]], labels["cam_rw"]
     before, after = (iou_of(one, target, label) for one in (start, walked))
-    changed = scores.changes(start == label, walked == label, target == label)
+    changed = scores.pixel_changes(start == label, walked == label, target == label)
     facts = {
         "before": percent(before), "after": percent(after), "gained": str(changed["gained"]),
         "lost": str(changed["lost"]), "name": trace.class_names[label],

@@ -1,4 +1,4 @@
-"""What a run may be resumed with: settings that leave the meaning of its weights alone, each change of them told.
+"""Which settings may change when a run is resumed: those that do not change what its weights mean. Changes are logged.
 
 Settings are compared as one flat table of names and values: "explain.radius", "curriculum[0].crop_size",
 "class_names[3]", what the data are, and how the run is carried out.
@@ -17,8 +17,8 @@ from afa_viz.scalars import shown
 from afa_viz.training.records import load_state
 from afa_viz.training.run_files import has_state
 
-# The way there, not what the weights mean: how fast and how long, in what precision, on what machine, how it is
-# watched. Everything else is refused: classes and their order, backbone, data, what the losses are.
+# Schedule, precision, hardware and monitoring may change; what the weights mean may not: classes and their order,
+# backbone, data, losses.
 CHANGEABLE = frozenset(
     ("learning_rate", "weight_decay", "betas", "head_multiplier", "freeze_norms", "warmup_iters", "warmup_ratio",
      "lr_power", "clip_grad", "max_bad_steps", "batch_size", "accumulate", "max_iters", "cam_iters", "joint_after",
@@ -27,7 +27,7 @@ CHANGEABLE = frozenset(
 )  # fmt: skip
 FINGERPRINT, SIZES = "fingerprint", "file_sizes"  # hashes: names and labels of the images; sizes of their files
 DATA_FACTS = ("data", "images", "image_labels", SIZES)  # what else is known about the data
-MAX_LISTED = 4  # differences in a message
+MAX_LISTED = 4  # differences listed in a message
 
 
 def saved_settings(state: Mapping[str, Any], now: Mapping[str, Any], config: str, folder: Path) -> Mapping[str, Any]:
@@ -52,7 +52,7 @@ def flat_settings(
 
     Args:
         facts: about the data; see `training_data.open_photographs`.
-        execution: how the run is carried out: device, threads, what is evaluated and kept.
+        execution: how the run is executed: device, threads, evaluations, snapshots.
     """
     known = {name: value for name, value in facts.items() if isinstance(value, (str, int, float))}
     return _flatten({**asdict(config), "class_names": [{"": name} for name in class_names], **known, **execution})
@@ -105,10 +105,10 @@ def changed_settings(
     refused = {name: pair for name, pair in found.items() if re.sub(r"\[\d+\]", "[]", name) not in free}
     if refused:
         more = f" and {len(refused) - MAX_LISTED} more" if len(refused) > MAX_LISTED else ""
-        told = ", ".join(f"{name} is {_format_value(old)} there and {_format_value(new)} here"
+        listed = ", ".join(f"{name} is {_format_value(old)} there and {_format_value(new)} here"
                          for name, (old, new) in list(refused.items())[:MAX_LISTED])  # fmt: skip
         raise ValueError(
-            f"{folder} was trained with other settings: {told}{more}; expected the same, since they change what its "
+            f"{folder} was trained with other settings: {listed}{more}; expected the same, since they change what its "
             "weights mean: resume with those, or begin another run in another folder."
         )
     return found

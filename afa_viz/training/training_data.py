@@ -15,7 +15,7 @@ from afa_viz.config import PRESETS, TrainConfig
 from afa_viz.data.images import LabelledImages
 from afa_viz.data.registry import open_for_training
 from afa_viz.evaluation import Sample
-from afa_viz.evaluation.photographs import photograph_samples, spread
+from afa_viz.evaluation.photographs import evenly_spaced, photograph_samples
 from afa_viz.training.loop import Samples
 from afa_viz.training.photographs import PhotoBatches, Prefetcher
 from afa_viz.training.resume import FINGERPRINT, SIZES
@@ -75,9 +75,9 @@ def open_photographs(
     batches = Prefetcher(PhotoBatches(images, config.scale_range, config.rng_seed), threads)
     if validation is None:
         return TrainingData(config, batches, None, images.class_names, facts, ())
-    scored = spread(len(validation), eval_images)
+    scored = evenly_spaced(len(validation), eval_images)
     labelled = np.flatnonzero(validation.labels.any(axis=1))
-    panel = tuple(photograph_samples(validation, labelled[spread(len(labelled), panel_images)].tolist(), []))
+    panel = tuple(photograph_samples(validation, labelled[evenly_spaced(len(labelled), panel_images)].tolist(), []))
 
     def samples(shard: tuple[int, int]) -> Iterator[Sample]:
         return photograph_samples(validation, scored[shard[0] :: shard[1]], [])

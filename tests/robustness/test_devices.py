@@ -95,7 +95,7 @@ def test_evaluation_counts_the_same(here, there, sample):
     ladders, sweeps = [], []
     for model in (here, there):
         sweeps.append(ThresholdSweep(21, (0.3, 0.5), (0.3, 0.5)))
-        ladders.append(evaluate_samples(model, [sample], SMALL, multi_scale=True, watch=sweeps[-1].update))
+        ladders.append(evaluate_samples(model, [sample], SMALL, multi_scale=True, on_trace=sweeps[-1].update))
     assert ladders[0].data() == ladders[1].data()
     assert sweeps[0].data() == sweeps[1].data()
 

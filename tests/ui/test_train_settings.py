@@ -13,7 +13,7 @@ import pytest
 
 from afa_viz.__main__ import main
 from afa_viz.commands.train import read_config
-from afa_viz.config import PRESETS, SANDBOX, CurriculumStage, ExplainConfig, TrainConfig, at_length
+from afa_viz.config import PRESETS, SANDBOX, CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
 from afa_viz.config_io import apply_settings
 from afa_viz.setting_checks import PART_CHECKS, TRAIN_CHECKS
 from afa_viz.spelling import nearest
@@ -110,7 +110,7 @@ def test_numbers_of_numpy_and_lists_are_the_same_settings():
 def test_presets_are_what_they_were():
     for name, config in PRESETS.items():
         assert config == dataclasses.replace(config), name
-        assert at_length(config, 77).max_iters == 77
+        assert scale_iterations(config, 77).max_iters == 77
 
 
 # --- names -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, at_length
+from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
 from afa_viz.figures.panel import STAGES, panel_facts, write_panel
 from afa_viz.model.afa import build_afa
 from afa_viz.pipeline import explain
@@ -105,13 +105,13 @@ def test_lines_of_a_run_killed_before_its_first_save_are_forgotten(tmp_path):
 def test_a_recipe_keeps_its_proportions():
     for name, config in QUICK.items():
         for iterations in (1, 7, config.max_iters, 3 * config.max_iters):
-            short = at_length(config, iterations)
+            short = scale_iterations(config, iterations)
             assert short.max_iters == iterations == sum(part.iterations for part in short.curriculum), name
             assert short.cam_iters == pytest.approx(config.cam_iters * iterations / config.max_iters, abs=0.51)
-        assert at_length(config, config.max_iters) == config
-    assert at_length(PRESETS["voc"], 100).curriculum == ()
+        assert scale_iterations(config, config.max_iters) == config
+    assert scale_iterations(PRESETS["voc"], 100).curriculum == ()
     with pytest.raises(ValueError, match="1 or more"):
-        at_length(config, 0)
+        scale_iterations(config, 0)
 
 
 def test_time_left_counts_parts_by_their_cost():
@@ -159,9 +159,9 @@ def test_the_command_has_what_the_page_needs(tmp_path):
 
     options = ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--device", "cpu", "--threads", "1"]
     small = ["--config", "few_seconds", "--iterations", "4", "--eval-every", "2", "--eval-images", "2"]
-    assert main(["train", *small, *options, "--snapshots", "ladders", "--until", "3"]) == 0
+    assert main(["train", *small, *options, "--snapshots", "evaluations", "--until", "3"]) == 0
     assert read_status(tmp_path / "run").doing == "stopped"
-    assert main(["train", *small, *options, "--snapshots", "ladders", "--resume"]) == 0
+    assert main(["train", *small, *options, "--snapshots", "evaluations", "--resume"]) == 0
     assert read_status(tmp_path / "run").doing == "finished"
     moments = [0, 2, 3, 4]
     assert sorted(p.name for p in (tmp_path / "run" / "panels").iterdir()) == [f"iter_{i:06d}.jpg" for i in moments]

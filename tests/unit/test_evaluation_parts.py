@@ -56,7 +56,7 @@ def sweep(model):
 
 @pytest.fixture(scope="module")
 def ladder(model, samples, sweep):
-    return evaluate_samples(model, samples, CONFIG, multi_scale=True, watch=sweep.update)
+    return evaluate_samples(model, samples, CONFIG, multi_scale=True, on_trace=sweep.update)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------

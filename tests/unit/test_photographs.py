@@ -17,7 +17,7 @@ from afa_viz.commands.train import read_config
 from afa_viz.config import PRESETS, SANDBOX, CurriculumStage, TrainConfig
 from afa_viz.data.images import LabelledImages
 from afa_viz.data.registry import open_images
-from afa_viz.evaluation.photographs import photograph_samples, spread
+from afa_viz.evaluation.photographs import evenly_spaced, photograph_samples
 from afa_viz.model import pretrained
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import CheckpointError
@@ -141,7 +141,7 @@ def test_samples_without_mask_score_image_labels_alone(tmp_path):
     assert (sample.target == 255).all() and sample.target.shape == sample.image.shape[:2]
     rest = list(photograph_samples(images, range(len(images)), broken))
     assert broken == ["photo_1", "photo_2"] and len(rest) == 4
-    assert spread(10, 3) == [0, 4, 9] and spread(3, None) == spread(3, 9) == [0, 1, 2]
+    assert evenly_spaced(10, 3) == [0, 4, 9] and evenly_spaced(3, None) == evenly_spaced(3, 9) == [0, 1, 2]
 
 
 # --- settings --------------------------------------------------------------------------------------------------------

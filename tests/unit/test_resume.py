@@ -19,7 +19,7 @@ from test_bad_steps import CONFIG, PART, Noise, run_in
 
 from afa_viz.__main__ import main
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, in_every_part
+from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, override_curriculum
 from afa_viz.model.card import Card
 from afa_viz.training import records
 from afa_viz.training.loop import Run
@@ -419,4 +419,4 @@ def test_settings_that_the_parts_of_a_run_have_too_hold_in_them(tmp_path):
     whole = dataclasses.asdict(QUICK["ten_minutes"])
     (tmp_path / "b.json").write_text(json.dumps({"preset": "ten_minutes", **whole}))
     assert read_config(str(tmp_path / "b.json"))[1] == QUICK["ten_minutes"], "what a run has written is that run"
-    assert in_every_part(PRESETS["voc"], ["batch_size"]) == PRESETS["voc"]
+    assert override_curriculum(PRESETS["voc"], ["batch_size"]) == PRESETS["voc"]

@@ -130,8 +130,8 @@ def score_table(trace: Trace) -> tuple[dict[str, Packed], dict[str, Any]]:
         "affinity_label": pack_labels(trace.affinity_label),
         "pseudo_label": pack_labels(trace.pseudo_label),
         "scores": finite(scores.stage_scores(trace, labels)),
-        "steps": [{"stage": stage, "before": before} for stage, before in scores.steps(trace.config).items()],
-        "left_out": list(scores.left_out(trace.config)),
+        "steps": [{"stage": stage, "before": before} for stage, before in scores.compared_stages(trace.config).items()],
+        "left_out": list(scores.disabled_stages(trace.config)),
         "shares": finite(scores.label_shares(trace)),
         "precision": finite(scores.label_precision(trace)),
     }

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from afa_viz.config import PRESETS, TrainConfig, at_length
+from afa_viz.config import PRESETS, TrainConfig, scale_iterations
 from afa_viz.config_io import apply_settings
 from afa_viz.ui.sessions.images import Refusal, quoted
 from afa_viz.ui.words import english
@@ -51,7 +51,7 @@ class Order:
     @property
     def config(self) -> TrainConfig:
         """The configuration that the training has."""
-        return at_length(apply_settings(PRESETS[self.preset], self.settings), self.iterations)
+        return scale_iterations(apply_settings(PRESETS[self.preset], self.settings), self.iterations)
 
     @property
     def eval_every(self) -> int:
@@ -63,7 +63,7 @@ class Order:
         init = ["--init", str(bundled)] if self.start == "bundled" else []
         return [
             "train", "--config", self.preset, "--set", *self.settings, "--iterations", str(self.iterations), *init,
-            "--out", str(folder), "--cache", str(cache), "--device", self.device, "--snapshots", "ladders",
+            "--out", str(folder), "--cache", str(cache), "--device", self.device, "--snapshots", "evaluations",
             "--eval-every", str(self.eval_every), *(["--resume"] if resume else []),
         ]  # fmt: skip
 
