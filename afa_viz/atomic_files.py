@@ -47,7 +47,7 @@ def sweep_files(path: Path) -> None:
 
 
 def _sweep(parent: Path, pattern: re.Pattern[str]) -> None:
-    """What can not be removed, or belongs to somebody else, stays: it is in nobody's way."""
+    """What cannot be removed, or belongs to somebody else, stays: it is in nobody's way."""
     for entry in list(parent.iterdir()) if parent.is_dir() else []:
         named = pattern.fullmatch(entry.name)
         if named is None or _is_alive(int(named[1])):

@@ -52,7 +52,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         parse = parse_json if path.suffix.lower() == ".json" else parse_toml
         held = parse(read_text(path))
     except ValueError as error:  # of both parsers, and of text that is none
-        raise ValueError(f"{path} can not be read ({error}); expected TOML or JSON with key = value.") from error
+        raise ValueError(f"{path} cannot be read ({error}); expected TOML or JSON with key = value.") from error
     if not isinstance(held, dict):
         raise ValueError(f"{path} holds a {type(held).__name__}; expected names and values of settings.")
     return held
@@ -177,4 +177,4 @@ def _parse(key: str, kind: Any, text: str) -> Any:
             raise ValueError(f"got {key}={text}; expected {word}.") from None
     if kind is str:
         return text
-    raise ValueError(f"{key} can not be set from text; write it in a file of settings.")
+    raise ValueError(f"{key} cannot be set from text; write it in a file of settings.")

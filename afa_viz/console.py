@@ -36,7 +36,7 @@ def announce(*lines: str) -> None:
 def format_error(error: Exception) -> str:
     """An error as a sentence; the system's own ones name a file or folder and what is wrong with it."""
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename} can not be used: {error.strerror.lower()}; choose another place, or make room there."
+        return f"{error.filename} cannot be used: {error.strerror.lower()}; choose another place, or make room there."
     if isinstance(error, OSError) and error.strerror:
         return f"the system refused to write or read: {error.strerror.lower()}; make room, or choose another place."
     return str(error) or type(error).__name__

@@ -46,7 +46,7 @@ def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
         except Exception as error:  # a broken or hostile file may raise anything
             name, reason = os.path.basename(path), str(error).rstrip(".")
             raise ValueError(
-                f"{name} can not be read as an image ({reason}); expected a PNG, JPEG or WebP file."
+                f"{name} cannot be read as an image ({reason}); expected a PNG, JPEG or WebP file."
             ) from error
     if isinstance(image, Image.Image):
         return rgb(image, upright)
@@ -64,7 +64,7 @@ def rgb(image: Image.Image, upright: bool = True, long_side: int | None = None) 
     """(H, W, 3) uint8 of the open frame of an image, on white where it is transparent.
 
     Args:
-        upright: turn it as its EXIF note says; a note that can not be read says nothing.
+        upright: turn it as its EXIF note says; a note that cannot be read says nothing.
         long_side: make it smaller if it is longer, in pixels; before anything else is copied at full size.
     Raises: ValueError: for grey levels that are not 8 or 16 bits. Whatever PIL raises for a damaged file.
     """

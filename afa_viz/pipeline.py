@@ -75,7 +75,7 @@ def explain(
         target: (H, W) ground truth of the image, integers, 255 for "do not count"; resized like the image.
         progress: called with the name of each stage as it begins.
     Returns: the `Trace`; the same input gives the same trace.
-    Raises: ValueError, FileNotFoundError: for an image, labels or target that can not be used.
+    Raises: ValueError, FileNotFoundError: for an image, labels or target that cannot be used.
     """
     if not isinstance(model, torch.nn.Module):
         raise ValueError(f"model is {shown(model)}; expected a network: afa_viz.load_model gives one.")

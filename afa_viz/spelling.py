@@ -46,10 +46,11 @@ def nearest(word: str, words: Sequence[str]) -> str | None:
     )
 
 
-def hint(word: str, words: Sequence[str]) -> str:
-    """Half a sentence that names the nearest word, or all of them."""
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """End of an error message that names the nearest of `words`, or all of them."""
+    words = list(words)
     close = nearest(word, words)
-    return f"the nearest is {close!r}" if close else f"expected one of {', '.join(words)}"
+    return f"the nearest is {close!r}" if close else f"expected one of {', '.join(words) or 'none: there are none'}"
 
 
 def reject_unknown(names: Iterable[str], known: Sequence[str], within: str = "") -> None:
@@ -60,7 +61,7 @@ def reject_unknown(names: Iterable[str], known: Sequence[str], within: str = "")
     """
     for name in names:
         if name not in known:
-            raise UnknownSettingError(f"there is no setting {within + name!r}; {hint(name, known)}.")
+            raise UnknownSettingError(f"there is no setting {within + name!r}; {did_you_mean(name, known)}.")
 
 
 def named_settings(kind: type[Config]) -> type[Config]:

@@ -78,7 +78,7 @@ OPTIONAL_FACTS = {  # and what each of them may be, beside not known
     "decoder_trained_on": LABEL_SOURCES,
     "affinity_at_centre": (False, True),
 }
-LABELS = ("pseudo_label", "affinity_label", "seg", "target")  # of class numbers, or 255
+LABELS = ("pseudo_label", "affinity_label", "seg", "target")  # of class indices, or 255
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _npy_header(content: IO[bytes]) -> tuple[str, tuple[int, ...], bool]:
     try:
         held = ast.literal_eval(content.read(length).decode("latin-1").strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError("the head of an array can not be read") from error
+        raise ValueError("the head of an array cannot be read") from error
     if not isinstance(held, dict) or set(held) != {"descr", "fortran_order", "shape"}:
         raise ValueError("the head of an array lacks its kind or shape")
     descr, shape, fortran = held["descr"], held["shape"], held["fortran_order"]

@@ -106,7 +106,7 @@ class Visitor(Student):
         return check
 
     def nonsense(self):
-        """Ask for what can not be."""
+        """Ask for what cannot be."""
         name, data, sentence = self.random.choice(WRONG)
         return self.refusal(name, data, sentence)
 

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print; returns the exit code. A group that can not run says why, and the others run all the same."""
+    """Measure and print; returns the exit code. A group that cannot run says why, and the others run all the same."""
     chosen = [group for group in GROUPS if args.group in (None, group.name)]
     reports, code = {}, 0
     for group in chosen:

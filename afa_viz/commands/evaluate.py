@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--protocol", choices=["stages", "published", "both"],
-        help="stages: at the size that is explained; published: the passes behind published numbers; or both (default: both; "
+        help="stages: at the explained size; published: the passes behind published numbers; both (default: both; "
         "stages for sandbox and folder)",
     )  # fmt: skip
     parser.add_argument("--crf", action="store_true", help="also a dense CRF after the published test")

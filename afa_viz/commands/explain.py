@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels", metavar="A,B", help="image labels by name, the same for all images (default: predicted)"
     )
     parser.add_argument(
-        "--truth", metavar="DIR", help="folder with NAME.png for NAME.jpg: class numbers, 255 does not count"
+        "--truth", metavar="DIR", help="folder with NAME.png for NAME.jpg: class indices, 255 does not count"
     )
     keys = ", ".join(field_types(ExplainConfig()))
     parser.add_argument(
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain every image and say what was written; returns the exit code: 1 where some could not be read, 2 for all.
 
-    Only what can not be read is skipped; any other error ends the command.
+    Only what cannot be read is skipped; any other error ends the command.
     """
     labels = None if args.labels is None else [name.strip() for name in args.labels.split(",") if name.strip()]
     paths = [Path(image) for image in args.images]
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if not skipped:
         return 0
     named = ", ".join(str(path) for path in skipped)
-    print(f"afa_viz: skipped {len(skipped)} of {count} images that can not be read: {named}.", file=sys.stderr)
+    print(f"afa_viz: skipped {len(skipped)} of {count} images that cannot be read: {named}.", file=sys.stderr)
     return 2 if len(skipped) == count else 1
 
 
@@ -161,7 +161,7 @@ def _missing(image: Path, truth_folder: str | None) -> str:
         return f"there is no image {image}; expected the path of a PNG, JPEG or WebP file."
     if truth_folder is None or (truth := _truth_path(image, truth_folder)).is_file():
         return ""
-    return f"there is no truth {truth}; expected a PNG of class numbers named like the image."
+    return f"there is no truth {truth}; expected a PNG of class indices named like the image."
 
 
 def _truth_path(image: Path, folder: str) -> Path:
@@ -169,7 +169,7 @@ def _truth_path(image: Path, folder: str) -> Path:
 
 
 def _read(path: Path, truth_folder: str | None, num_classes: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """(H, W, 3) image and (H, W) truth. Raises: ValueError, OSError: for what can not be read or does not fit."""
+    """(H, W, 3) image and (H, W) truth. Raises: ValueError, OSError: for what cannot be read or does not fit."""
     from afa_viz.data.masks import read_mask
     from afa_viz.inputs import read_image, read_target
 

@@ -34,9 +34,7 @@ def require_folder(path: str | Path | None, option: str) -> None:
     path = Path(path)
     there = next((place for place in (path, *path.absolute().parents) if place.exists()), path)
     if not there.is_dir():
-        raise ValueError(
-            f"{option} {path} can not be made: {there} is a file; expected a folder: choose another place."
-        )
+        raise ValueError(f"{option} {path} cannot be made: {there} is a file; expected a folder: choose another place.")
     _require_room(there, option)
 
 

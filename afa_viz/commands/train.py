@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eval-every",
         type=int,
-        help="iterations between evaluations (default: 8 evaluations per run, at most 500 apart; photographs 10 per run)",
+        help="iterations between evaluations (default: 8 per run, at most 500 apart; photographs: 10 per run)",
     )
     parser.add_argument(
         "--eval-images", type=int, help="images per evaluation (default: 24 or 50 scenes; 100 photographs)"
@@ -247,7 +247,9 @@ def _scene_run(args: argparse.Namespace, config: TrainConfig, processes: Process
                 reporter.update("rendering", before + done, whole)
 
             watch(0)
-            arrays = load_split(render_split("train", number, size, single=single, cache_dir=args.cache, watch=watch))
+            arrays = load_split(
+                render_split("train", number, size, single=single, cache_dir=args.cache, on_progress=watch)
+            )
             data[single, size] = ImageSet(arrays["images"], arrays["labels"])
             before += number
         scenes = SandboxDataset("val", evaluated, size=config.input_size, cache_dir=args.cache)

@@ -26,7 +26,7 @@ def photograph_samples(images: LabelledImages, chosen: Iterable[int], broken: li
 
     Args:
         chosen: which images.
-        broken: gets the names of those that can not be read or whose mask does not fit; they are left out.
+        broken: gets the names of those that cannot be read or whose mask does not fit; they are left out.
     """
     for index in chosen:
         try:

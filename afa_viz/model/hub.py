@@ -103,7 +103,7 @@ def sending(repo: str) -> Iterator[None]:
     except errors.LocalTokenNotFoundError:
         raise ValueError("nobody is logged in to the hub; run `hf auth login` first.") from None
     except errors.OfflineModeIsEnabled:
-        raise ValueError(f"{repo} can not be sent: HF_HUB_OFFLINE is 1; unset it first.") from None
+        raise ValueError(f"{repo} cannot be sent: HF_HUB_OFFLINE is 1; unset it first.") from None
     except errors.HfHubHTTPError as error:
         status = _status(error)
         if status is not None and status >= 500:
@@ -115,13 +115,13 @@ def sending(repo: str) -> Iterator[None]:
         raise ValueError(f"{repo} is no name of the hub ({error}); expected OWNER/NAME.") from error
     except ValueError as error:  # the login page of a network, in the place of the hub
         raise ValueError(
-            f"the answer of the hub about {repo} can not be read ({error}); expected JSON: check the proxy or login "
+            f"the answer of the hub about {repo} cannot be read ({error}); expected JSON: check the proxy or login "
             "page of this network."
         ) from error
     except (HTTP_ERROR, ConnectionError, TimeoutError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"the hub can not be reached ({reason}); expected a network: connect and send {repo} again."
+            f"the hub cannot be reached ({reason}); expected a network: connect and send {repo} again."
         ) from error
 
 
@@ -130,7 +130,7 @@ def _reason(error: Exception) -> str:
         if isinstance(error, kind):
             return text
     status = _status(error)
-    return type(error).__name__ if status is None else f"can not be fetched: the hub answers {status}"
+    return type(error).__name__ if status is None else f"cannot be fetched: the hub answers {status}"
 
 
 def _advice(error: Exception) -> str:

@@ -3,7 +3,7 @@
 A band holds T_ij of `random_walk.transition_matrix` by where i lies seen from j: (2 r + 1)^2 values a cell, not N.
 `walk_steps_near` takes the band or the dense matrix, whichever is faster for the grid; both give the same scores.
 
-No gradient flows through any function here: the walk makes labels and pictures, not losses.
+No gradient flows through any function here: the walk makes labels and images, not losses.
 
 Symbols: B batch, K channels, h w grid cells, N = h * w, r radius in cells, R C rows and columns of a window.
 """

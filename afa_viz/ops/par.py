@@ -18,7 +18,7 @@ Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilat
 The algorithm is `_plain_kernel` and `_plain_iterations` below. `par_fast` gives the same numbers sooner, on a CPU and
 on a GPU; whatever it has no form for is computed by the plain ones.
 
-No gradient flows through any function here: PAR makes labels and pictures, not losses.
+No gradient flows through any function here: PAR makes labels and images, not losses.
 
 Source: Ru et al. 2022 (arXiv 2203.02664), section 3.4; docs/spec.md section 7.
 """

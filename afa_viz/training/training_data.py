@@ -48,7 +48,7 @@ def open_photographs(
     """Open the training and validation split of a data set.
 
     Args:
-        preset: one of `registry.KINDS`, the settings that `config` comes from.
+        preset: one of `registry.DATASET_FORMATS`, the settings that `config` comes from.
         root: its folder.
         split: that is trained on; None: the usual one.
         labels: where image labels come from.

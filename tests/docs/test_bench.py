@@ -1,4 +1,4 @@
-"""`bench`: groups of benchmarks, their reports, and one sentence where one can not run."""
+"""`bench`: groups of benchmarks, their reports, and one sentence where one cannot run."""
 
 from __future__ import annotations
 

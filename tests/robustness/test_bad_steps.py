@@ -127,7 +127,7 @@ def test_bad_steps_are_counted_in_the_log_and_no_mean_counts_them(tmp_path, capl
     assert [line["iteration"] for line in lines] == list(range(1, STEPS + 1)), "no step is missing"
     assert "loss" not in lines[3] and lines[3]["skipped_steps"] == 1 and lines[-1]["skipped_steps"] == 2
     assert all("loss" in line for line in lines if line["iteration"] not in (4, 7))
-    assert "the step to iteration 4 is left out: loss nan" in caplog.text
+    assert "the step to iteration 4 is skipped: loss nan" in caplog.text
     for text in (tmp_path / records.METRICS).read_text().splitlines():
         json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 

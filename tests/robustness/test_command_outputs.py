@@ -54,8 +54,8 @@ def evaluate(folder: Path, *more: str) -> list[str]:
      (["--json", "FOLDER"], "--json is FOLDER, a folder; expected a file"),
      (["--json", "FOLDER/a file/s.json"], "there is no folder FOLDER/a file for --json"),
      (["--json", "/proc/s.json"], "nothing can be written to /proc for --json"),
-     (["--plots", "FOLDER/a file"], "--plots FOLDER/a file can not be made: FOLDER/a file is a file"),
-     (["--plots", "FOLDER/a file/plots"], "can not be made: FOLDER/a file is a file"),
+     (["--plots", "FOLDER/a file"], "--plots FOLDER/a file cannot be made: FOLDER/a file is a file"),
+     (["--plots", "FOLDER/a file/plots"], "cannot be made: FOLDER/a file is a file"),
      (["--plots", "FOLDER/plots", "--protocol", "published"], "--plots needs the stages protocol, not published alone"),
      (["--sweep", "--protocol", "published"], "--sweep needs the stages protocol, not published alone"),
      (["--multi-scale", "--protocol", "published"], "--multi-scale needs the stages protocol"),
@@ -122,7 +122,7 @@ def test_scores_that_can_not_be_written_are_printed(folder, capsys, monkeypatch)
     monkeypatch.setattr("afa_viz.evaluation.write_scores", no_room)
     assert main(evaluate(folder, "--json", str(folder / "full.json"))) == 2
     shown = capsys.readouterr()
-    assert "mIoU" in shown.out and "mAP" in shown.out and "s.json can not be used: no space left" in shown.err
+    assert "mIoU" in shown.out and "mAP" in shown.out and "s.json cannot be used: no space left" in shown.err
 
 
 @pytest.mark.parametrize("what", ["print", "plots"])

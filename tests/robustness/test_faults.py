@@ -1,4 +1,4 @@
-"""Killed while saving or training, full disks, folders that can not be written: nothing is lost, one sentence says why.
+"""Killed while saving or training, full disks, folders that cannot be written: nothing is lost, one sentence says why.
 
 The rows of `fault_table.py` name these tests."""
 
@@ -246,7 +246,7 @@ def test_a_full_disk_while_exporting_is_a_sentence(page, kind, tmp_path, monkeyp
     assert Path(api.export(key, kind, None, None, None)).stat().st_size > 1000
 
 
-# --- folders that can not be used ------------------------------------------------------------------------------------
+# --- folders that cannot be used ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", ["file", "/proc/afa-viz"], ids=["a file is there", "nobody may write there"])

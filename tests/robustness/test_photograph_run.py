@@ -139,7 +139,7 @@ def test_its_model_is_evaluated_and_explains(whole, tree, tmp_path, capsys, monk
     assert (tmp_path / "out" / "2008_000001" / "report.html").exists()
     training = ["evaluate", "--checkpoint", str(whole), "--data", "voc", "--root", str(tree), "--split", "train"]
     assert main([*training, "--protocol", "stages", "--threads", "1", "--device", "cpu"]) == 0
-    assert "skipped 1 of 8 images that can not be read: 2007_000003" in capsys.readouterr().out
+    assert "skipped 1 of 8 images that cannot be read: 2007_000003" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["coco", "folder", "folder without masks"])

@@ -154,7 +154,7 @@ def test_refusals(model, picture, trace, tmp_path):
     (tmp_path / "text.png").write_text("no image")
     for call, error, words in (
         (lambda: afa_viz.explain(model, tmp_path / "none.png"), FileNotFoundError, "no image"),
-        (lambda: afa_viz.explain(model, tmp_path / "text.png"), ValueError, "can not be read"),
+        (lambda: afa_viz.explain(model, tmp_path / "text.png"), ValueError, "cannot be read"),
         (lambda: afa_viz.explain(model, np.zeros((4, 4, 2), np.uint8)), ValueError, "shape"),
         (lambda: afa_viz.explain(model, picture.astype(float)), ValueError, "uint8"),
         (lambda: afa_viz.explain(model, picture, ["unicorn"]), ValueError, "unicorn"),

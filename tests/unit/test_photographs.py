@@ -173,7 +173,7 @@ def test_settings_from_files(tmp_path):
         ("[[curriculum]]\niterations = 3", "curriculum.0. has no 'image_size'"),
         ('preset = "vocc"', "no settings 'vocc'; the nearest is 'voc'"),
         ("crop_size = 100", "expected a multiple of 32"),
-        ("= 3", "can not be read"),
+        ("= 3", "cannot be read"),
     ],
 )
 def test_wrong_settings_in_a_file_are_refused(tmp_path, text, message):
@@ -233,7 +233,7 @@ def test_pretrained_encoders_and_their_licences(monkeypatch, caplog):
         raise OSError("no network")
 
     monkeypatch.setattr(pretrained.pvt_v2, "PvtV2", refuse)
-    with pytest.raises(CheckpointError, match="can not be fetched .*pretrained=no"):
+    with pytest.raises(CheckpointError, match="cannot be fetched .*pretrained=no"):
         pretrained.load_imagenet(model, "pvt_v2_b0")
     assert set(pretrained.MIT_REPOSITORIES) == {f"mit_b{i}" for i in range(6)}
     assert pretrained.MIT_REPOSITORIES["mit_b1"] == "hf://nvidia/mit-b1"
