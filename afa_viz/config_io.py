@@ -38,11 +38,11 @@ def apply_settings(config: Config, settings: Sequence[str]) -> Config:
         kinds = field_types(config)
         reject_unknown([key], list(kinds))
         changes[key] = _parse(key, kinds[key], text.strip())
-    return _replaced(config, changes)
+    return _replace_nested(config, changes)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """What a TOML or JSON file of settings holds.
+    """Read a TOML or JSON file of settings.
 
     Raises: FileNotFoundError, ValueError: if it is not there or holds anything else.
     """
@@ -75,7 +75,7 @@ def apply_mapping(config: Config, values: Mapping[str, Any], within: str = "") -
         reject_unknown(unknown, list(dict.fromkeys([*names, *field_types(config)])), within)
     changes: dict[str, Any] = {}
     for name, value in values.items():
-        changes[name] = _typed(within + name, hints[name], value, getattr(config, name))
+        changes[name] = _convert(within + name, hints[name], value, getattr(config, name))
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 
@@ -91,31 +91,31 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _typed(key: str, kind: Any, value: Any, present: Any = None) -> Any:
+def _convert(key: str, kind: Any, value: Any, present: Any = None) -> Any:
     """A value of a file as a value of a type; `present` is what the field holds now."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
-        return _typed(key, next(a for a in arguments if a is not type(None)), value)
+        return _convert(key, next(a for a in arguments if a is not type(None)), value)
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
         if len(kinds) == len(value):
-            return tuple(_typed(f"{key}[{i}]", k, v) for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
+            return tuple(_convert(f"{key}[{i}]", k, v) for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        return apply_mapping(present if present is not None else _blank(key, kind, value), value, f"{key}.")
+        return apply_mapping(present if present is not None else _new_dataclass(key, kind, value), value, f"{key}.")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind in (bool, int, float, str) and type(value) is kind:
         return value
     expected = kind.__name__ if isinstance(kind, type) and origin is None else str(kind)
-    raise ValueError(f"got {key} = {value!r}; expected {WORDS.get(expected, expected)}.")
+    raise ValueError(f"got {key} = {value!r}; expected {TYPE_NAMES.get(expected, expected)}.")
 
 
-WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
+TYPE_NAMES = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
 
 
-def _blank(key: str, kind: Any, value: Mapping[str, Any]) -> Any:
+def _new_dataclass(key: str, kind: Any, value: Mapping[str, Any]) -> Any:
     """A new dataclass of a list in a file; its fields without default come from the file."""
     reject_unknown(value, [f.name for f in dataclasses.fields(kind)], f"{key}.")
     required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
@@ -143,11 +143,11 @@ def _example(config: Any) -> str:
     return f"{field.name}={getattr(config, field.name)}"
 
 
-def _replaced(config: Any, changes: dict[str, Any]) -> Any:
+def _replace_nested(config: Any, changes: dict[str, Any]) -> Any:
     flat = {key: value for key, value in changes.items() if "." not in key}
     for name in {key.split(".", 1)[0] for key in changes if "." in key}:
         inner = {key.split(".", 1)[1]: value for key, value in changes.items() if key.startswith(f"{name}.")}
-        flat[name] = _replaced(getattr(config, name), inner)
+        flat[name] = _replace_nested(getattr(config, name), inner)
     return dataclasses.replace(config, **flat)
 
 

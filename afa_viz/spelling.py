@@ -1,4 +1,4 @@
-"""The name that was probably meant: of settings, commands, splits and classes."""
+"""Suggestions for misspelled names of settings, commands, splits and classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class UnknownSettingError(ValueError, TypeError):
 
 
 def nearest(word: str, words: Sequence[str]) -> str | None:
-    """The word most like a mistyped or shortened one, or None if none is near.
+    """The candidate closest to a misspelled or abbreviated word, or None.
 
     Tried in turn, of dotted names also with the last part alone: nearly the same letters (`radios`: explain.radius);
     the first letters of the parts (`lr`: learning_rate); one of the parts (`decay`: weight_decay); a part that begins

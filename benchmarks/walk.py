@@ -23,7 +23,7 @@ TARGET_SHARE = 0.15  # of the dense form's peak memory, at most
 TOLERANCE = 1e-6  # largest difference between the two forms, in float64
 
 
-LEAST = {"radius": 0}
+MIN_VALUES = {"radius": 0}
 
 
 def dense(scores: Tensor, affinity: Tensor, radius: int) -> Tensor:
@@ -66,7 +66,7 @@ def compare(side: int, num_classes: int, radius: int, repeats: int) -> dict:
     row["speedup"] = row["dense"]["median_s"] / row["banded"]["median_s"]
     exact = [run(scores.double(), affinity.double(), radius) for run in FORMS.values()]
     row["max_abs_difference"] = (exact[0] - exact[1]).abs().max().item()
-    row["taken"] = "banded" if banded_walk.suits_band((side, side), radius) else "dense"
+    row["taken"] = "banded" if banded_walk.uses_band((side, side), radius) else "dense"
     row["met"] = row["max_abs_difference"] <= TOLERANCE and (side != TARGET_GRID or row["memory_share"] <= TARGET_SHARE)
     return row
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from afa_viz.classes import Colour
 from afa_viz.data.text_files import format_count, format_list, read_lines
-from afa_viz.model.card import LONGEST_NAME, MOST_CLASSES
+from afa_viz.model.card import MAX_CLASSES, MAX_NAME_LENGTH
 
 CLASS_FILES = (  # in the order in which they are looked for
     "classes.txt", "class_names.txt", "labelmap.txt", "label_map.txt", "label_colors.txt", "class_dict.csv",
@@ -54,9 +54,9 @@ def require_class_names(names: Sequence[str], origin: object) -> None:
     classes = list(names[1:])
     if not classes:
         raise ValueError(f"{origin} names no class; expected at least one beside the background.")
-    if len(names) > MOST_CLASSES:
+    if len(names) > MAX_CLASSES:
         raise ValueError(
-            f"{origin} names {len(classes)} classes; expected {MOST_CLASSES - 1} at most: label maps are bytes."
+            f"{origin} names {len(classes)} classes; expected {MAX_CLASSES - 1} at most: label maps are bytes."
         )
     twice = sorted({name for name in classes if classes.count(name) > 1})
     if twice:
@@ -67,9 +67,9 @@ def require_class_names(names: Sequence[str], origin: object) -> None:
                 f"{origin} has a class called {name!r}, which is no class but the rest of the image; expected it first "
                 "or not at all: rename it."
             )
-        if not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
+        if not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
             raise ValueError(
-                f"{origin} has a class {name[:LONGEST_NAME]!r}; expected 1 to {LONGEST_NAME} letters in one line."
+                f"{origin} has a class {name[:MAX_NAME_LENGTH]!r}; expected 1 to {MAX_NAME_LENGTH} letters in one line."
             )
 
 

@@ -21,7 +21,7 @@ from afa_viz.evaluation.thresholds import THRESHOLDS, cam_scores, threshold_coun
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
 from afa_viz.pipeline import recompute
-from afa_viz.stages.refine import kept_channels
+from afa_viz.stages.refine import present_channels
 from afa_viz.trace import Trace
 
 LABEL_SCORES = tuple(i / 20 for i in range(1, 20, 2))  # the published .35, .45 and .55 are among them
@@ -86,12 +86,12 @@ class ThresholdSweep:
 
     def _labels(self, trace: Trace) -> dict[float, Tensor]:
         """(H, W) int64 label after walk and PAR for each background score, two at a time."""
-        used, found = kept_channels(trace.image_labels), {}
+        used, found = present_channels(trace.image_labels), {}
         scores = self.label_scores
         for low, high in zip(scores[::2], [*scores[1::2], scores[-1]], strict=False):
             again = recompute(trace, dataclasses.replace(trace.config, bkg_score_low=low, bkg_score_high=high))
-            found[low] = pseudo_label.label_of(again.cam_par[used], used)
-            found[high] = pseudo_label.label_of(again.cam_par_high[used], used)
+            found[low] = pseudo_label.argmax_label(again.cam_par[used], used)
+            found[high] = pseudo_label.argmax_label(again.cam_par_high[used], used)
         return found
 
     def data(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
 from afa_viz.stage_scores import stage_maps
-from afa_viz.stages.refine import kept_channels
+from afa_viz.stages.refine import present_channels
 from afa_viz.trace import Trace
 
 THRESHOLDS = tuple(i / 20 for i in range(1, 20))  # .05 to .95; the published ones are among them
@@ -53,7 +53,7 @@ class BestThresholds:
         known = trace.target != pseudo_label.IGNORE
         true = trace.target[known].long()
         maps = stage_maps(trace)
-        labels = kept_channels(trace.image_labels)
+        labels = present_channels(trace.image_labels)
         for stage, counts in self.counts.items():
             score, best = cam_scores(trace) if stage == "cam" else margins(trace, maps[stage], labels)
             counts += threshold_counts(true, score[known], best[known], self.thresholds, counts.shape[-1])

@@ -32,7 +32,7 @@ def load_imagenet(model: AFA, backbone: str) -> str:
         source, licence = f"timm's {backbone}", PVT_LICENCE
         try:
             if not constants.HF_HUB_OFFLINE:  # timm would ask a hub that is out of reach for half a minute
-                HubFiles(PVT_REPOSITORY.format(name=backbone)).first_of((HUB_NAMES[0],))
+                HubFiles(PVT_REPOSITORY.format(name=backbone)).first_existing((HUB_NAMES[0],))
             encoder = pvt_v2.PvtV2(backbone, pretrained=True)
         except Exception as error:  # the hub's client raises many kinds
             raise CheckpointError(

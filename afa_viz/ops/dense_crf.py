@@ -91,7 +91,7 @@ def dense_crf_steps(
         )
     if (probabilities < 0).any() or (probabilities.sum(dim=0) <= 0).any():
         raise ValueError("probabilities hold a negative number or a pixel without any; expected scores >= 0: softmax.")
-    num_iters = require_whole("num_iters", num_iters, 0, NUM_ITERS)
+    num_iters = require_int("num_iters", num_iters, 0, NUM_ITERS)
     sxy_gauss = require_positive("sxy_gauss", sxy_gauss, SXY_GAUSS)
     sxy_bilateral = require_positive("sxy_bilateral", sxy_bilateral, SXY_BILATERAL)
     srgb = require_positive("srgb", srgb, SRGB)

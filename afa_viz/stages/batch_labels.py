@@ -17,7 +17,7 @@ from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.image import denormalize_image
 from afa_viz.stages.multi_scale_cam import multi_scale_cam
-from afa_viz.stages.refine import kept_channels, refine, refine_both, refine_cam
+from afa_viz.stages.refine import present_channels, refine, refine_both, refine_cam
 from afa_viz.stages.walk import walk
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def make_pseudo_labels(
             low_grid, high_grid = walk(cam, affinity, image_labels, grid, config)
             walked = cams.resize(low_grid, size), cams.resize(high_grid, size)
         for i, (top, bottom, left, right) in enumerate(box.tolist()):
-            labels = kept_channels(image_labels[i])
+            labels = present_channels(image_labels[i])
             inside = (slice(top, min(bottom, size[0])), slice(left, min(right, size[1])))
             crop = (slice(None), *inside)
             pair = None if walked is None else (walked[0][i][crop], walked[1][i][crop])
@@ -85,10 +85,10 @@ def make_pseudo_labels(
                 if pair is not None:
                     of_walk = refine(image01[i][crop], cam[i][crop], pair, labels, config)
             for target, score in zip((low_cam, high_cam), of_cam, strict=True):
-                target[i][inside] = pseudo_label.label_of(score, labels)[inside]
+                target[i][inside] = pseudo_label.argmax_label(score, labels)[inside]
             if of_walk is not None:
                 for target, score in zip((low, high), of_walk, strict=True):
-                    target[i][inside] = pseudo_label.label_of(score, labels)
+                    target[i][inside] = pseudo_label.argmax_label(score, labels)
         refined_cam = pseudo_label.merge_low_high(low_cam, high_cam, box)
         if walked is None:
             return PseudoLabels(cam, cut, refined_cam, None, None, None)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from afa_viz.atomic_files import atomic_write
-from afa_viz.setting_checks import LONG as LONGEST
+from afa_viz.setting_checks import MAX_ITERATIONS as LONGEST
 from afa_viz.training.finite_checks import first_non_finite
 from afa_viz.training.machine_errors import explain_machine_error
 from afa_viz.training.run_files import DAMAGED, LAST, PREVIOUS, has_state

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_viz.config import TrainConfig
-from afa_viz.scalars import shown
+from afa_viz.scalars import preview
 from afa_viz.training.records import load_state
 from afa_viz.training.run_files import has_state
 
@@ -122,4 +122,4 @@ def _same_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 
 def _format_value(value: Any) -> str:
-    return "nothing" if value is None else shown(value)
+    return "nothing" if value is None else preview(value)

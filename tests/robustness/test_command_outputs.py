@@ -17,7 +17,7 @@ from PIL import Image
 
 from afa_viz.__main__ import main
 from afa_viz.commands import bench, outputs
-from afa_viz.encodings import PLAIN, print_anything
+from afa_viz.encodings import PLAIN, escape_unencodable
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.checkpoint import save_model
@@ -134,7 +134,7 @@ def test_scores_are_written_before_they_are_printed_or_drawn(folder, monkeypatch
 
     monkeypatch.setattr("builtins.print" if what == "print" else "afa_viz.figures.ladder.write_plots", fails)
     with monkeypatch.context() as patch:
-        patch.setattr("afa_viz.__main__._fault", lambda message: 2)
+        patch.setattr("afa_viz.__main__._print_error", lambda message: 2)
         assert main(evaluate(folder, "--json", str(path), "--plots", str(folder / "plots"))) == 2
     assert json.loads(path.read_text())["images"] == 2
 
@@ -156,7 +156,7 @@ def test_any_console_shows_the_tables(folder, tmp_path, encoding):
 
 
 def test_letters_that_a_console_lacks(monkeypatch, capsys):
-    print_anything()
+    escape_unencodable()
     for sign, plain in PLAIN.items():
         assert codecs.encode(sign, "ascii", "afa_viz.plain") == plain.encode()
     assert "고양이 – 12.5 ▲ 3".encode("latin-1", "afa_viz.plain") == b"\\uace0\\uc591\\uc774 - 12.5 + 3"

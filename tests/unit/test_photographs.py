@@ -222,7 +222,7 @@ def test_pretrained_encoders_and_their_licences(monkeypatch, caplog):
     real = pretrained.pvt_v2.PvtV2
     donor = real("pvt_v2_b0")
     monkeypatch.setattr(pretrained.pvt_v2, "PvtV2", lambda name, pretrained: donor)
-    monkeypatch.setattr(pretrained.HubFiles, "first_of", lambda self, names: names[0])
+    monkeypatch.setattr(pretrained.HubFiles, "first_existing", lambda self, names: names[0])
     kept = model.decoder.linear_pred.weight.clone()
     assert pretrained.load_imagenet(model, "pvt_v2_b0") == "Apache-2.0"
     assert all(torch.equal(a, b) for a, b in zip(model.encoder.parameters(), donor.parameters(), strict=True))
@@ -246,7 +246,7 @@ def test_mit_weights_come_with_their_licence(monkeypatch, tmp_path, caplog):
 
     donor, model = build_afa("mit_b0", 21), build_afa("mit_b0", 4)
     save_file({k: v for k, v in donor.state_dict().items() if k.startswith("encoder.")}, tmp_path / "model.safetensors")
-    monkeypatch.setattr(HubFiles, "first_of", lambda self, names: _local(tmp_path, names))
+    monkeypatch.setattr(HubFiles, "first_existing", lambda self, names: _local(tmp_path, names))
     licence = pretrained.load_imagenet(model, "mit_b0")
     assert "non-commercial" in licence and "nvidia/mit-b0" in caplog.text and "non-commercial" in caplog.text
     assert all(torch.equal(a, b) for a, b in zip(model.encoder.parameters(), donor.encoder.parameters(), strict=True))

@@ -121,7 +121,7 @@ def test_par_starts_from_the_walk_or_from_the_cam_at_its_own_size(trace):
     without = again(trace, use_walk=False)
     used = [0, *without.present]
     size = tuple(without.image.shape[:2])
-    start = pseudo_label.start_of_cam(
+    start = pseudo_label.initial_scores(
         without.cam[[c - 1 for c in without.present]], (0.35,), (size[0] // 2, size[1] // 2)
     )
     wanted = torch.tensor(used)[cams.resize(start, size)[0].argmax(dim=0)]

@@ -131,8 +131,8 @@ def test_both_labels_of_a_crop_without_padding_share_one_par(monkeypatch, whole,
     image_labels[0, [4, 7]] = 1
     config = ExplainConfig(num_iters=2)
     calls = []
-    make = cpu_kernel.kernel_of
-    monkeypatch.setattr(cpu_kernel, "kernel_of", lambda *given, **more: (calls.append(1), make(*given, **more))[1])
+    make = cpu_kernel.compute_kernel
+    monkeypatch.setattr(cpu_kernel, "compute_kernel", lambda *given, **more: (calls.append(1), make(*given, **more))[1])
     both = make_pseudo_labels(model, image, image_labels, box, config, with_walk=True)
     assert len(calls) == kernels
     alone = make_pseudo_labels(model, image, image_labels, box, config, with_walk=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from afa_viz.stages.one_image import cam_par_stage, zeros_untouched
+from afa_viz.stages.one_image import cam_par_stage, lazy_zeros
 from afa_viz.trace import Trace
 
 MADE_AGAIN = ("cam_par_high", "cam_refined", "cam_refined_high")  # of `cam_par_stage`; the page reads `cam_par` most
@@ -28,7 +28,7 @@ def compact(trace: Trace) -> Trace:
     if not set(MADE_AGAIN) & set(vars(trace)):
         return trace
     kept = {name: value for name, value in vars(trace).items() if name not in MADE_AGAIN}
-    kept["cam_par"] = zeros_untouched(*trace.cam_par.shape)  # apart from `cam_par_high`, which lies in the same memory
+    kept["cam_par"] = lazy_zeros(*trace.cam_par.shape)  # apart from `cam_par_high`, which lies in the same memory
     used = [0, *trace.present]
     kept["cam_par"][used] = trace.cam_par[used]
     made = object.__new__(CompactTrace)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from afa_viz.inputs import rgb
+from afa_viz.inputs import to_rgb
 from afa_viz.model.card import shortened
 from afa_viz.ui.words import english, texts
 
@@ -123,7 +123,7 @@ def read_upload(path: str | os.PathLike[str]) -> Picture:
             raise Refusal(english("refused.passes", most=MAX_SCANS))
         try:
             opened.draft("RGB", (LONG_SIDE, LONG_SIDE))  # JPEG: decode at a fraction of the size
-            return new_picture(rgb(opened, long_side=LONG_SIDE))
+            return new_picture(to_rgb(opened, long_side=LONG_SIDE))
         except Exception:  # the same
             raise Refusal(english("refused.damaged")) from None
 

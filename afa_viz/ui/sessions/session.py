@@ -20,7 +20,7 @@ import torch
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import fit_size
 from afa_viz.pipeline import STAGES, explain, recompute
-from afa_viz.stages.memory import LARGE, free_memory, memory_of
+from afa_viz.stages.memory import LARGE, estimate_memory, free_memory
 from afa_viz.trace import Trace
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.compact_trace import compact
@@ -214,7 +214,7 @@ class Session:
     def memory_with_all_attention(self, picture: str, model: str, config: ExplainConfig) -> int:
         """Bytes that an explanation would take which keeps the attention of all stages."""
         every = dataclasses.replace(config, keep_attention="all")
-        return memory_of(self.registry.get(model), self._size(picture, model, config), every).peak
+        return estimate_memory(self.registry.get(model), self._size(picture, model, config), every).peak
 
     def _size(self, picture: str, model: str, config: ExplainConfig) -> tuple[int, int]:
         """(H, W) that a picture is explained at."""
@@ -305,7 +305,7 @@ class Session:
         picture = self.picture(request.picture)
         mask = self.truth(picture, request.model)
         size = self._size(request.picture, request.model, request.config)
-        self._require_memory(size, memory_of(model, size, request.config).peak)
+        self._require_memory(size, estimate_memory(model, size, request.config).peak)
         with self._cores.taken(math.prod(size), alone):
             return explain(model, picture.image, request.labels, request.config, target=mask)
 
