@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("what", choices=(*GROUPS, "page"))
     parser.add_argument("--init", help="weights that every row begins with")
     parser.add_argument("--scenes", type=int, default=60, help="of the val split (default: 60)")
-    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     args = parser.parse_args()
     if args.what == "page":
         write_page()

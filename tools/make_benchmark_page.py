@@ -47,7 +47,7 @@ def figure_rows(reports: Reports) -> list[str]:
     lines = []
     for group in GROUPS:
         module = import_module(group.module)
-        if not hasattr(module, "figures_of"):
+        if not hasattr(module, "measurements_of"):
             continue
         command = f"`bench {group.name}`"
         if group.name not in reports:
@@ -55,7 +55,7 @@ def figure_rows(reports: Reports) -> list[str]:
             continue
         report = reports[group.name]
         where = f"{command} | {hardware(report['machine'])} | {commit(report['machine'])}"
-        lines += [f"| {figure.cells()} | {where} |" for figure in module.figures_of(report)]
+        lines += [f"| {figure.cells()} | {where} |" for figure in module.measurements_of(report)]
     return lines
 
 

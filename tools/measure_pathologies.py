@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
     parser.add_argument("--scenes", type=int, default=60, help="of the test split, each setting (default: 60)")
     parser.add_argument("--size", type=int, default=256, help="side of the scenes in pixels (default: 256)")
-    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     parser.add_argument("--out", default=str(DOCS), help="folder to write to (default: docs)")
     args = parser.parse_args()
     if args.scenes < 2:

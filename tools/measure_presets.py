@@ -76,7 +76,7 @@ def measure(name: str, images: int) -> dict:
         render(QUICK[name], folder)
         render_seconds = time.process_time() - before
         began = time.monotonic()
-        rest = spent(command, {**os.environ, "OMP_NUM_THREADS": "1"})  # finds the pictures
+        rest = spent(command, {**os.environ, "OMP_NUM_THREADS": "1"})  # finds the images in the cache
         wall = time.monotonic() - began
         lines = read_metrics(Path(folder) / "run")
     evaluations = [line for line in lines if "miou_cam" in line]
@@ -93,7 +93,7 @@ def measure(name: str, images: int) -> dict:
 
 
 def render(config: TrainConfig, folder: str) -> None:
-    """Make the training pictures of a preset, as its training would."""
+    """Render the training images of a preset, as its training would."""
     for single, size in {(part.single_objects, part.image_size) for part in config.curriculum}:
         count = config.train_images * (2 if single else 1)
         render_split("train", count, size, single=single, cache_dir=folder, progress=False)
@@ -129,7 +129,7 @@ def main() -> None:
     names = [name for name in QUICK if name != "few_seconds"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", nargs="*", help="only these; the others keep their numbers")
-    parser.add_argument("--images", type=int, default=24, help="validation scenes of a ladder (default: 24)")
+    parser.add_argument("--images", type=int, default=24, help="validation scenes per evaluation (default: 24)")
     args = parser.parse_args()
     presets = json.loads(MEASURED.read_text(encoding="utf-8"))["presets"] if MEASURED.exists() else {}
     for name in args.preset or names:

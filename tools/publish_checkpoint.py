@@ -63,7 +63,7 @@ counts its certain pixels alone.
 {snapshots}
 ## What it learned from
 
-{teachers}
+{supervision}
 
 ## Scores on the test split
 
@@ -128,7 +128,7 @@ LABELS = {
 
 
 def describe_supervision(card: Card) -> str:
-    """What affinity and decoder learned from last, as the card says."""
+    """The labels that affinity and decoder were last trained on, from the card."""
     affinity, decoder = LABELS[card.affinity_trained_on], LABELS[card.decoder_trained_on]
     if affinity == decoder:
         return f"As the card says, affinity and decoder both learned last from {affinity}."
@@ -203,18 +203,18 @@ def snapshots() -> str:
     megabytes = sum(file.stat().st_size for file in files) / 1e6
     return f"""
 `sandbox/{SNAPSHOTS}/` holds the network after {", ".join(iterations)} iterations ({len(files)} files,
-{megabytes:.1f} MB together: matrices as 8-bit integers with a scale a row), each with its card, and the ladders of the
-run in `{HISTORY}`. The page plays them in its tab Snapshots. The recipe keeps them with
+{megabytes:.1f} MB together: matrices as 8-bit integers with a scale a row), each with its card, and the evaluations of
+the run in `{HISTORY}`. The page plays them in its tab Snapshots. The recipe keeps them with
 `--snapshots {",".join(iterations)}`.
 """
 
 
 def publish_snapshots(run: Path, scenes: SandboxDataset, chosen: set[int]) -> None:
-    """The snapshots of a run, packed, each with the ladder of its moment; and all ladders of the run.
+    """The snapshots of a run, packed, each with its scores; and all evaluations of the run.
 
     Args:
         chosen: iterations; empty for all.
-        scenes: of the val split that the run's ladders were made on, for moments without one.
+        scenes: of the val split that the run was evaluated on, for snapshots without scores.
     """
     evaluations = {entry["iteration"]: entry for entry in score_history(read_metrics(run))}
     paths = sorted((run / SNAPSHOTS).glob("iter_*.safetensors"))
@@ -246,7 +246,7 @@ def write_page() -> None:
         iterations=training["iterations"],
         rng_seed=training["rng_seed"],
         minutes=round(training["seconds"] / 60),
-        teachers=describe_supervision(card),
+        supervision=describe_supervision(card),
         worth=worth(data),
         curriculum="\n  ".join(textwrap.wrap(describe(training["config"]), 116)),
         snapshots=snapshots(),
@@ -323,8 +323,8 @@ def main() -> None:
     parser.add_argument("--score", action="store_true", help="score the published weights and write the page anew")
     parser.add_argument("--limit", type=int, default=400, help="test scenes (default: 400)")
     parser.add_argument("--snapshots", default="", help="iterations of those to publish, like 50,450; default: all")
-    parser.add_argument("--val-scenes", type=int, default=50, help="of the run's ladders (default: 50)")
-    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--val-scenes", type=int, default=50, help="scenes of the run's evaluations (default: 50)")
+    parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     parser.add_argument("--note", default="", help="a paragraph on what else is to be known of this run")
     args = parser.parse_args()
     if bool(args.run) + args.page + args.score != 1:

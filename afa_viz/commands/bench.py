@@ -1,8 +1,8 @@
 """`bench [GROUP]`: the benchmarks of `benchmarks/`, a table each; without a group all of them, one after the other.
 
 A group is a module with `add_arguments(parser)`, `run(args) -> dict` (its report: `benchmark`, `machine`, `rows`) and
-`table(report) -> str`; where it has targets, also `figures_of(report)`; where numbers of its options may be less than
-one, `MIN_VALUES`. It is imported only when it is chosen.
+`table(report) -> str`; where it has targets, also `measurements_of(report)`; where numbers of its options may be less
+than one, `MIN_VALUES`. It is imported only when it is chosen.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ def test_class_lists_come_from_the_data(tmp_path):
     make_folder(tmp_path, 12)
     source = open_photographs("folder", PRESETS["folder"], tmp_path, panel_images=1)
     assert source.config.num_classes == 3 and source.class_names == ("background", "cat", "fire engine")
-    assert len(source.shown) == 1 and 0 < source.facts["images"] < 12
+    assert len(source.panel_samples) == 1 and 0 < source.facts["images"] < 12
     source.batches.close()
     wrong = dataclasses.replace(PRESETS["folder"], num_classes=7)
     with pytest.raises(ValueError, match="num_classes is 7 but .* has 3"):

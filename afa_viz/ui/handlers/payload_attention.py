@@ -77,7 +77,7 @@ def attention(
 
 
 def overview(trace: Trace) -> dict[str, Any]:
-    """What every head does, as numbers: see `figures.attention`; the share inside for every image label.
+    """What every head does, as numbers: see `measurements.attention`; the share inside for every image label.
 
     A class is where the truth says so, else where the label that the affinity learns from does.
     Null for a block whose attention was not kept.
