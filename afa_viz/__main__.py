@@ -36,10 +36,10 @@ class Command:
 COMMANDS = (
     Command("train", "train a network on image labels", "afa_viz.commands.train"),
     Command("evaluate", "score every stage on a data set", "afa_viz.commands.evaluate"),
-    Command("explain", "explain images: pictures, numbers and a report each", "afa_viz.commands.explain"),
+    Command("explain", "explain images: stage images, trace and report for each", "afa_viz.commands.explain"),
     Command("predict", "label maps of a stage as PNGs: images, folders, lists or a split", "afa_viz.commands.predict"),
-    Command("convert", "write weights of another layout as a checkpoint of ours", "afa_viz.commands.convert"),
-    Command("push", "send a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
+    Command("convert", "convert weights of another layout to a checkpoint of this package", "afa_viz.commands.convert"),
+    Command("push", "upload a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),
     Command("bench", "run the benchmarks and compare with their targets", "afa_viz.commands.bench"),
     Command("space", "deploy the app as a Space on the Hugging Face hub", "afa_viz.commands.space"),

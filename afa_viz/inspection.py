@@ -54,7 +54,7 @@ def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
 
 
 def par_label(trace: Trace) -> Tensor:
-    """(H, W) uint8 label after PAR, low background score, computed from the walk on: the rival of `crf_label`."""
+    """(H, W) uint8 label after PAR, low background score, recomputed from the walked scores; compare `crf_label`."""
     labels = present_channels(trace.image_labels)
     *_, last = par_steps(trace, trace.config.num_iters)
     scores = cams.resize(last[None], tuple(trace.image.shape[:2]))[0]
@@ -63,7 +63,7 @@ def par_label(trace: Trace) -> Tensor:
 
 def crf_label(trace: Trace) -> Tensor:
     """(H, W) uint8 label that a dense CRF makes of the walked scores in PAR's place, low background score."""
-    labels = kept_channels(trace.image_labels)
+    labels = present_channels(trace.image_labels)
     walked = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))[0]
     return pseudo_label.argmax_label(dense_crf.dense_crf(trace.image, walked), labels).to(torch.uint8)
 

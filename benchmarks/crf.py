@@ -21,7 +21,7 @@ from torch import Tensor
 
 from afa_viz.ops.dense_crf import NUM_ITERS, dense_crf
 from benchmarks import machine
-from benchmarks.figures import Figure
+from benchmarks.measurements import Measurement
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 
@@ -111,17 +111,17 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def figures_of(report: dict[str, Any]) -> list[Figure]:
+def measurements_of(report: dict[str, Any]) -> list[Measurement]:
     """The targets: agreement in every case and over all, seconds and memory."""
     cases, ours = report["cases"], report["rows"][0]
     pixels = sum(case["pixels"] for case in cases)
     over_all = sum(case["equal"] * case["pixels"] for case in cases) / pixels
     return [
-        Figure("difference of the marginals, worst case", max(case["difference"] for case in cases), 2e-2, ""),
-        Figure("equal labels, worst case", 100 * min(case["equal"] for case in cases), 99.0, "%", at_least=True),
-        Figure("equal labels, all cases", 100 * over_all, 99.5, "%", at_least=True),
-        Figure("a photograph, 10 iterations, one core", ours["median_s"], 1.5, "s"),
-        Figure("memory beside that of torch", ours["megabytes"], 300, "MB"),
+        Measurement("difference of the marginals, worst case", max(case["difference"] for case in cases), 2e-2, ""),
+        Measurement("equal labels, worst case", 100 * min(case["equal"] for case in cases), 99.0, "%", at_least=True),
+        Measurement("equal labels, all cases", 100 * over_all, 99.5, "%", at_least=True),
+        Measurement("a photograph, 10 iterations, one core", ours["median_s"], 1.5, "s"),
+        Measurement("memory beside that of torch", ours["megabytes"], 300, "MB"),
     ]
 
 

@@ -25,15 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
     parser.add_argument("--data", default="sandbox", choices=list(PROTOCOLS), help="data set (default: sandbox)")
-    parser.add_argument("--root", metavar="DIR", help="folder of the data set; `data check` tells what must lie there")
-    parser.add_argument("--split", help="(default: test of the sandbox, else val)")
+    parser.add_argument("--root", metavar="DIR", help="folder of the data set; `data check` lists what must be there")
+    parser.add_argument("--split", help="split to score (default: test for the sandbox, else val)")
     parser.add_argument(
         "--from", dest="folder", metavar="DIR",
         help="score this folder in place of a model: NAME.png label maps (also another method's), NAME.npz of "
         "`predict --scores`, or NAME.npy dictionaries of CAMs",
     )  # fmt: skip
-    parser.add_argument("--labels", default="auto", help="where image labels come from (default: the best there is)")
-    parser.add_argument("--limit", type=int, help=f"images at most (default: {SCENES} of the sandbox, else all)")
+    parser.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
+    parser.add_argument(
+        "--limit", type=int, help=f"maximum number of images (default: {SCENES} for the sandbox, else all)"
+    )
     parser.add_argument(
         "--limit", type=int, help=f"maximum number of images (default: {SCENES} for the sandbox, else all)"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """Raise ValueError for what a folder of label maps does not have."""
+    """Raise ValueError for options that need a model."""
     if args.data == "sandbox":
         raise ValueError("--from is scored on a data set on the disk; expected --data voc, coco or folder with --root.")
     of_models = {"--plots": args.plots, "--by": args.by, "--sweep": args.sweep, "--multi-scale": args.multi_scale}
@@ -18,7 +18,7 @@ def check_options(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score label maps or CAMs that lie in a folder; returns the exit code."""
+    """Score the label maps or CAMs of a folder; returns the exit code."""
     from tqdm import tqdm
 
     from afa_viz.atomic_files import atomic_write_text
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from afa_viz.config_io import apply_settings
     from afa_viz.data.registry import open_images
     from afa_viz.evaluation.label_folder import score_folder
-    from afa_viz.evaluation.photographs import spread
+    from afa_viz.evaluation.photographs import evenly_spaced
 
     folder = Path(args.folder)
     if not folder.is_dir():
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     masked = [i for i in range(len(images)) if images.has_mask(i)]
     if not masked:
         raise ValueError(f"{images.title} has no mask; expected masks to score against: see `data check {args.data}`.")
-    chosen = [masked[i] for i in spread(len(masked), args.limit)]
+    chosen = [masked[i] for i in evenly_spaced(len(masked), args.limit)]
     found = score_folder(folder, images, tqdm(chosen, desc="score", unit="image"), config.bkg_score)
     if not found.images:
         first = (found.broken or [f"there is no file for {found.missing[0]}"])[0]

@@ -1,7 +1,7 @@
 """`predict`: label maps of one stage as palette PNGs, for images, folders, lists, or a split of a data set.
 
-Each map has its image's own size and name. What is there already is kept, so an interrupted run goes on; under torchrun
-every process takes its share.
+Each map has the size and name of its image. Existing maps are kept, so an interrupted run can be repeated; under
+torchrun every process handles its share.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from afa_viz.training.distributed import Processes
 
 STAGES = ("cam", "cam_rw", "cam_par", "affinity_label", "pseudo_label", "seg")
-FACTS = "predict.json"  # in the folder: what the maps were made from
+METADATA_FILE = "predict.json"  # in the output folder: model and settings of the maps
 
 
 class Item(NamedTuple):
-    """An image to predict: its name without an ending (with folders), and its place in a list of paths or a split."""
+    """An image to predict: its name without extension (with folders), and its index in a list of paths or a split."""
 
     name: str
     place: int
@@ -40,31 +40,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", choices=["voc", "coco", "folder"], help="a data set in place of images")
     parser.add_argument("--root", metavar="DIR", help="folder of the data set")
-    parser.add_argument("--split", help="of the data set (default: val)")
+    parser.add_argument("--split", help="split of the data set (default: val)")
     parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
-    parser.add_argument("--stage", default="seg", choices=STAGES, help="which label (default: seg)")
+    parser.add_argument("--stage", default="seg", choices=STAGES, help="stage whose label is written (default: seg)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for NAME.png of every image")
     parser.add_argument(
         "--labels", metavar="L",
         help="image labels by name, A,B, the same for all images; of a data set: where they come from, or "
         "`predicted` (default: those of the data set, else predicted)",
     )  # fmt: skip
-    parser.add_argument("--multi-scale", action="store_true", help="seg: over three scales and flips")
-    parser.add_argument("--crf", action="store_true", help="a dense CRF decides, from the scores of the stage")
-    parser.add_argument("--scores", action="store_true", help="also NAME.npz: scores in half precision, and classes")
+    parser.add_argument("--multi-scale", action="store_true", help="seg over three scales and flips")
+    parser.add_argument("--crf", action="store_true", help="refine the scores of the stage with a dense CRF")
+    parser.add_argument(
+        "--scores", action="store_true", help="also write NAME.npz: scores in half precision, and classes"
+    )
     parser.add_argument(
         "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="see explain"
     )
-    parser.add_argument("--limit", type=int, help="images at most")
-    parser.add_argument("--overwrite", action="store_true", help="make maps again that are there already")
+    parser.add_argument("--limit", type=int, help="maximum number of images")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing maps")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: 0, torch's choice)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the maps; returns the exit code: 1 where some images could not be read, 2 for all."""
     _check_options(args)
-    names = [] if args.data else _listed(args.images)
+    names = [] if args.data else _find_images(args.images)
     from afa_viz.training import distributed
 
     if args.threads:
@@ -73,14 +75,14 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     processes = distributed.start(args.device)
     try:
-        with distributed.together(processes):
+        with distributed.peer_error_guard(processes):
             return _predict(args, names, processes)
     finally:
         distributed.stop()
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    """Raise ValueError for options that cannot be had, before the model is loaded."""
+    """Raise ValueError for contradictory options before the model is loaded."""
     if bool(args.images) == bool(args.data):
         raise ValueError("expected either images, folders or lists, or --data with --root; got " + (
             "both." if args.data else "neither."))  # fmt: skip
@@ -93,12 +95,12 @@ def _check_options(args: argparse.Namespace) -> None:
     require_folder(args.out, "--out")
 
 
-def _listed(arguments: list[str]) -> list[tuple[str, Path]]:
+def _find_images(arguments: list[str]) -> list[tuple[str, Path]]:
     """(name, path) of every image: of a file its own name, of a folder the path in it, of a list the path as written.
 
     Raises: FileNotFoundError or ValueError: for what is not there, and two images of one name.
     """
-    from afa_viz.data.file_index import PHOTOGRAPHS, find_files, stem_of
+    from afa_viz.data.file_index import IMAGE_EXTENSIONS, find_files, stem_of
     from afa_viz.data.text_files import read_lines
 
     found: dict[str, Path] = {}
@@ -114,7 +116,7 @@ def _listed(arguments: list[str]) -> list[tuple[str, Path]]:
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            files = find_files(path, PHOTOGRAPHS, deep=True)
+            files = find_files(path, IMAGE_EXTENSIONS, recursive=True)
             if not files:
                 raise FileNotFoundError(f"{path} holds no image; expected files like a.jpg or a.png in it.")
             for name, file in files.items():
@@ -141,7 +143,7 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
     from afa_viz.config_io import apply_settings
     from afa_viz.data.registry import open_images
     from afa_viz.evaluation.label_maps import label_map, write_label_map, write_scores
-    from afa_viz.evaluation.photographs import spread
+    from afa_viz.evaluation.photographs import evenly_spaced
     from afa_viz.inputs import multi_hot
     from afa_viz.model.checkpoint import load_model
     from afa_viz.pipeline import explain
@@ -158,14 +160,14 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
         images = open_images(args.data, args.root, args.split or "val", source)
         _require_classes(model, images)
     names = [name for name, _ in listed] if images is None else list(images.names)
-    items = [Item(names[i], i) for i in spread(len(names), args.limit)]
+    items = [Item(names[i], i) for i in evenly_spaced(len(names), args.limit)]
     out = Path(args.out)
-    facts = _facts(args, model, config, images)
+    facts = _metadata(args, model, config, images)
     _require_same(out, facts, args.overwrite)
     broken: list[str] = []
     noted = False  # only once an image could be read: a refused command leaves nothing behind
-    mine = [items[i] for i in range(*processes.shard_of(len(items)))]
-    todo = [item for item in mine if args.overwrite or not _is_there(out, item.name, args.scores)]
+    mine = [items[i] for i in range(*processes.shard_range(len(items)))]
+    todo = [item for item in mine if args.overwrite or not _exists(out, item.name, args.scores)]
     with tqdm(todo, desc=args.stage, unit="image", disable=processes.rank > 0) as bar:
         for item in bar:
             try:
@@ -178,12 +180,12 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
             found = label_map(trace, image, args.stage, crf=args.crf, multi_scale=model if args.multi_scale else None)
             (out / item.name).parent.mkdir(parents=True, exist_ok=True)
             if not noted:
-                atomic_write_text(out / FACTS, json.dumps(facts, indent=1) + "\n")
+                atomic_write_text(out / METADATA_FILE, json.dumps(facts, indent=1) + "\n")
                 noted = True
             if args.scores:
                 write_scores(out / f"{item.name}.npz", found)
             write_label_map(out / f"{item.name}.png", found.label, trace.palette)  # last: with it the image is done
-    parts = gather((broken, len(todo)), processes.world)
+    parts = gather((broken, len(todo)), processes.world_size)
     broken = [name for names, _ in parts for name in names]
     if processes.rank == 0:
         made = sum(count for _, count in parts) - len(broken)
@@ -215,12 +217,12 @@ def _names(labels: str) -> list[str]:
     return [name.strip() for name in labels.split(",") if name.strip()]
 
 
-def _is_there(out: Path, name: str, with_scores: bool) -> bool:
+def _exists(out: Path, name: str, with_scores: bool) -> bool:
     return (out / f"{name}.png").is_file() and (not with_scores or (out / f"{name}.npz").is_file())
 
 
-def _facts(args: argparse.Namespace, model: AFA, config: Any, images: LabelledImages | None) -> dict[str, Any]:
-    """What every map of the folder has in common, as JSON gives it back."""
+def _metadata(args: argparse.Namespace, model: AFA, config: Any, images: LabelledImages | None) -> dict[str, Any]:
+    """Model and settings shared by all maps of the folder, as JSON values."""
     return json.loads(json.dumps({
         "stage": args.stage, "checkpoint_id": model.checkpoint_id, "crf": args.crf, "multi_scale": args.multi_scale,
         "labels": args.labels, "data": images.title if images is not None else None,
@@ -229,10 +231,10 @@ def _facts(args: argparse.Namespace, model: AFA, config: Any, images: LabelledIm
 
 
 def _require_same(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
-    """Raise ValueError if the folder holds maps that were made otherwise."""
+    """Raise ValueError if the folder holds maps made with other settings."""
     from afa_viz.structured_text import parse_json, read_text
 
-    path = out / FACTS
+    path = out / METADATA_FILE
     if path.is_file() and not overwrite:
         before = parse_json(read_text(path))
         differing = [name for name in facts if before.get(name) != facts[name]]

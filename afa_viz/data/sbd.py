@@ -66,9 +66,9 @@ def write_train_aug(root: str | os.PathLike[str], sbd: str | os.PathLike[str], p
     target.mkdir(exist_ok=True)
     wanted = [name for name in wanted if not (target / f"{name}.png").exists()]
     for name in tqdm(wanted, desc="masks of SBD", unit="mask", disable=not progress):
-        _write_mask(target / f"{name}.png", read_matrix(matrices[name]))
+        _write_mask(target / f"{name}.png", read_mat_file(matrices[name]))
     atomic_write_text(folder / LISTS / f"{LIST_NAME}.txt", "".join(f"{name}\n" for name in names))
-    return Written(len(wanted), len(names))
+    return TrainAugCounts(len(wanted), len(names))
 
 
 def read_mat_file(path: Path) -> np.ndarray:

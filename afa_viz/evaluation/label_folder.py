@@ -33,8 +33,8 @@ from afa_viz.ops.cam import resize
 from afa_viz.ops.metrics import ConfusionMatrix
 from afa_viz.ops.pseudo_label import IGNORE
 
-ENDINGS = (".png", ".npz", ".npy")
-LARGEST = 2**31  # bytes of the arrays of one file
+EXTENSIONS = (".png", ".npz", ".npy")
+MAX_BYTES = 2**31  # bytes of the arrays of one file
 
 
 @dataclass
@@ -151,7 +151,7 @@ def score_folder(folder: Path, images: LabelledImages, chosen: Iterable[int], bk
 
 def file_of(folder: Path, name: str) -> Path | None:
     """The file of an image; a label map goes before scores."""
-    paths = (folder / f"{name}{ending}" for ending in ENDINGS)
+    paths = (folder / f"{name}{ending}" for ending in EXTENSIONS)
     return next((path for path in paths if path.is_file()), None)
 
 
@@ -183,7 +183,7 @@ def read_class_scores(path: Path, num_fg_classes: int) -> tuple[Tensor, Tensor, 
 def _of_predict(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > LARGEST:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
                 raise ValueError("it is larger than 2 GB")
         with np.load(path) as arrays:
             return arrays["scores"], arrays["classes"]

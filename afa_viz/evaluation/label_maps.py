@@ -1,7 +1,7 @@
-"""Label maps of any stage at an image's own size: what second-stage training and test servers take.
+"""Label maps of any stage at the original image size, for second-stage training and test servers.
 
-A stage is computed at the size that the model explains; its scores are enlarged to the image's own size, and the label
-is decided there. Images that are explained at their own size have the labels of the trace.
+Stages are computed at the size that the model explains; their scores are resized to the original size, and the label is
+decided there. For images explained at their original size the labels equal those of the trace.
 
 Symbols: H W pixels of the image, P kept classes (background and the present ones).
 """
@@ -26,7 +26,7 @@ from afa_viz.ops.cam import resize
 from afa_viz.ops.dense_crf import dense_crf
 from afa_viz.stage_scores import stage_maps
 from afa_viz.stages.one_image import network_input
-from afa_viz.stages.refine import kept_channels
+from afa_viz.stages.refine import present_channels
 from afa_viz.trace import Trace
 
 STAGES = ("cam", "cam_rw", "cam_par", "affinity_label", "pseudo_label", "seg")
@@ -67,7 +67,7 @@ def label_map(
     if multi_scale is not None and stage != "seg":
         raise ValueError(f"several scales are of the decoder; expected stage 'seg', got {stage!r}.")
     size = (image.shape[0], image.shape[1])
-    classes = torch.arange(len(trace.class_names)) if stage == "seg" else kept_channels(trace.image_labels)
+    classes = torch.arange(len(trace.class_names)) if stage == "seg" else present_channels(trace.image_labels)
     versions = [resize(scores[None].float(), size)[0] for scores in _scores(trace, stage, classes, multi_scale)]
     if crf:
         versions = [dense_crf(torch.tensor(image), _probabilities(scores, stage)) for scores in versions]
@@ -75,7 +75,7 @@ def label_map(
         cam = resize(trace.cam[None], size)
         label = pseudo_label.from_cam(cam, trace.image_labels[None], trace.config.bkg_score)[0]
     else:
-        labels = [pseudo_label.label_of(scores, classes)[None] for scores in versions]
+        labels = [pseudo_label.argmax_label(scores, classes)[None] for scores in versions]
         label = labels[0][0] if len(labels) == 1 else pseudo_label.merge_low_high(labels[0], labels[1])[0]
     return LabelMap(label.to(torch.uint8), versions[0], classes)
 
@@ -101,7 +101,7 @@ def _probabilities(scores: Tensor, stage: str) -> Tensor:
 
 
 def write_label_map(path: str | os.PathLike[str], label: Tensor, palette: Sequence[Colour]) -> None:
-    """Write a (H, W) label as an 8-bit palette PNG, whole or not at all; 255 is drawn in VOC's pale colour."""
+    """Write a (H, W) label as an 8-bit palette PNG, atomically; 255 has the colour of VOC's ignore index."""
     colours = [value for colour in palette for value in colour]
     colours += [0] * (3 * 255 - len(colours)) + [224, 224, 192]
     image = Image.fromarray(label.to(torch.uint8).numpy()).convert("P")
@@ -111,6 +111,6 @@ def write_label_map(path: str | os.PathLike[str], label: Tensor, palette: Sequen
 
 
 def write_scores(path: str | os.PathLike[str], found: LabelMap) -> None:
-    """Write `scores` (P, H, W) in half precision and `classes` (P,) to a compressed .npz, whole or not at all."""
+    """Write `scores` (P, H, W) in half precision and `classes` (P,) to a compressed .npz, atomically."""
     with atomic_write(path) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, scores=found.scores.half().numpy(), classes=found.classes.numpy())

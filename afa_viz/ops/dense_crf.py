@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite, require_number, require_positive, require_whole
+from afa_viz.ops.checks import require_dims, require_finite, require_float, require_int, require_positive
 from afa_viz.ops.permutohedral import Lattice, build_lattice
 
 NUM_ITERS = 10  # this and the following: docs/spec.md section 13, `msc_flip_test`
@@ -95,8 +95,8 @@ def dense_crf_steps(
     sxy_gauss = require_positive("sxy_gauss", sxy_gauss, SXY_GAUSS)
     sxy_bilateral = require_positive("sxy_bilateral", sxy_bilateral, SXY_BILATERAL)
     srgb = require_positive("srgb", srgb, SRGB)
-    weight_gauss = require_number("weight_gauss", weight_gauss)
-    weight_bilateral = require_number("weight_bilateral", weight_bilateral)
+    weight_gauss = require_float("weight_gauss", weight_gauss)
+    weight_bilateral = require_float("weight_bilateral", weight_bilateral)
     place = positions(height, width)
     colour = image.detach().cpu().reshape(-1, 3).float()
 

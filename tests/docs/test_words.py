@@ -14,7 +14,7 @@ from browser import address, browser, pytestmark, ready, tab, visit  # noqa: F40
 
 from afa_viz.classes import COCO_CLASSES, SANDBOX_CLASSES, VOC_CLASSES
 from afa_viz.config import ExplainConfig
-from afa_viz.training import faults
+from afa_viz.training import machine_errors
 from afa_viz.ui import words
 from afa_viz.ui.page import assets as page
 from afa_viz.ui.page.settings import SLIDERS
@@ -163,7 +163,7 @@ def test_what_the_page_is_refused_is_said_by_the_strings_file():
 
 
 def test_sentences_of_other_rooms_are_in_the_strings_file():
-    for key, sentence in (("disk", faults.DISK), ("memory", faults.MEMORY)):
+    for key, sentence in (("disk", machine_errors.DISK_MESSAGE), ("memory", machine_errors.MEMORY_MESSAGE)):
         assert words.texts()[f"refused.{key}"] == sentence
 
 
