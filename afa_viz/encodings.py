@@ -10,7 +10,7 @@ PLAIN = {
     "±": "+/-", "▲": "+", "▼": "-", "’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ",
 }  # fmt: skip
 HANDLER = "afa_viz.plain"
-STOPPING = ("strict", "surrogateescape")  # what Python does with a letter that is missing, unless it is told otherwise
+STOPPING = ("strict", "surrogateescape")  # Python's default error handlers, which raise for unencodable characters
 
 
 def escape_unencodable() -> None:

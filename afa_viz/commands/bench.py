@@ -1,4 +1,4 @@
-"""`bench [GROUP]`: the benchmarks of `benchmarks/`, a table each; without a group all of them, one after the other.
+"""`bench [GROUP]`: runs the benchmarks of `benchmarks/` and prints a table for each; all of them without a group.
 
 A group is a module with `add_arguments(parser)`, `run(args) -> dict` (its report: `benchmark`, `machine`, `rows`) and
 `table(report) -> str`; where it has targets, also `measurements_of(report)`; where numbers of its options may be less
@@ -19,12 +19,12 @@ from types import ModuleType
 from afa_viz.atomic_files import atomic_write
 from afa_viz.commands.outputs import MAX_COUNTS, require_file
 
-MIN_VALUES = {"threads": 0, "pause": 0, "seconds": 0.1, "minutes": 0.01}  # of options that may be less than one
+MIN_VALUES = {"threads": 0, "pause": 0, "seconds": 0.1, "minutes": 0.01}  # minimum of options that may be below 1
 
 
 @dataclass(frozen=True)
 class Group:
-    """Benchmarks that are run together: their name, one line of help, and the module."""
+    """A group of benchmarks: name, one line of help, module."""
 
     name: str
     help: str
@@ -32,19 +32,19 @@ class Group:
 
 
 GROUPS = (
-    Group("app", "the page in a browser, beside the targets of its design", "benchmarks.app"),
+    Group("app", "latency of the app in a browser, compared with its targets", "benchmarks.app"),
     Group("par", "PAR against its textbook form", "benchmarks.par"),
     Group("maps", "PAR alone by the number of maps", "benchmarks.maps"),
     Group("crf", "the dense CRF: agreement with pydensecrf2, time and memory", "benchmarks.crf"),
     Group("walk", "the random walk: dense against banded, time and memory by grid", "benchmarks.walk"),
     Group("train_step", "a full AFA training step against its textbook form", "benchmarks.train_step"),
     Group("explain", "a full trace: bundled model, MiT-B1, over sizes", "benchmarks.explain"),
-    Group("start", "starting, and memory after many uploads", "benchmarks.start"),
-    Group("sandbox", "rendering scenes, and training on them", "benchmarks.sandbox"),
+    Group("start", "start-up time, and memory after many uploads", "benchmarks.start"),
+    Group("sandbox", "rendering of scenes, and training on them", "benchmarks.sandbox"),
     Group("load", "a classroom of simulated students", "benchmarks.load"),
-    Group("users", "how long an action takes while more and more people use the page", "benchmarks.users"),
-    Group("crowd", "the page itself while many ask for what is dear, all at once", "benchmarks.crowd"),
-    Group("soak", "mixed use for a long time: errors, and whether memory grows", "benchmarks.soak"),
+    Group("users", "latency by number of simultaneous users", "benchmarks.users"),
+    Group("crowd", "page latency while many clients make expensive requests", "benchmarks.crowd"),
+    Group("soak", "long mixed use: errors and memory growth", "benchmarks.soak"),
 )
 
 
@@ -54,14 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "groups:\n" + "\n".join(f"  {group.name:<{width}}  {group.help}" for group in GROUPS)
     parser.add_argument(
-        "group", nargs="?", choices=[group.name for group in GROUPS], metavar="GROUP", help="default: all, in turn"
+        "group",
+        nargs="?",
+        choices=[group.name for group in GROUPS],
+        metavar="GROUP",
+        help="group to run (default: all, in turn)",
     )
-    parser.add_argument("--json", type=Path, metavar="F", help="write every sample, and on what machine, to this file")
-    parser.add_argument("options", nargs=argparse.REMAINDER, metavar="…", help="of the group: bench GROUP --help")
+    parser.add_argument("--json", type=Path, metavar="F", help="write all samples and the hardware to this file")
+    parser.add_argument(
+        "options", nargs=argparse.REMAINDER, metavar="…", help="options of the group; see bench GROUP --help"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print; returns the exit code. A group that cannot run says why, and the others run all the same."""
+    """Measure and print; returns the exit code. A group that fails prints the reason; the others still run."""
     chosen = [group for group in GROUPS if args.group in (None, group.name)]
     reports, code = {}, 0
     for group in chosen:
@@ -81,14 +87,14 @@ def run(args: argparse.Namespace) -> int:
             code = 1
             continue
         reports[group.name] = report
-        if options.json:  # after every group: what is measured is not lost by what follows
+        if options.json:  # after every group, so that later errors lose nothing
             _write(options.json, reports)
         print(f"{group.name}: {group.help}\n\n{module.table(report)}\n", flush=True)
     return code
 
 
 def _require_numbers(options: argparse.Namespace, least: dict[str, float]) -> None:
-    """Raise ValueError for a number of a group's options that nothing can be measured with."""
+    """Raise ValueError for numbers outside the valid range of a group's options."""
     for name, given in vars(options).items():
         for value in given if isinstance(given, list) else [given]:
             if isinstance(value, (str, Path)) or value is None:
@@ -106,7 +112,7 @@ def _load(group: Group) -> ModuleType:
         if error.name not in ("benchmarks", group.module):
             raise
         raise ValueError(
-            "the benchmarks are no part of the installed package; run this in the folder of the source code."
+            "the benchmarks are not part of the installed package; run this in a clone of the repository."
         ) from error
 
 

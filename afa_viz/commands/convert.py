@@ -1,4 +1,4 @@
-"""`convert SRC DST`: weights of any known layout become a checkpoint of ours."""
+"""`convert SRC DST`: converts weights of any known layout to a checkpoint of this package."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("source", metavar="SRC", help="a .pth, .safetensors or .bin file, a folder, or hf://owner/repo")
     parser.add_argument("destination", metavar="DST", help="ends in .safetensors; its card is written beside it")
-    parser.add_argument("--backbone", help="what the source must be, like mit_b1 (default: what it is)")
-    parser.add_argument("--num-classes", type=int, metavar="K", help="what the source must have, background included")
-    parser.add_argument("--half", action="store_true", help="store float16: half the size")
+    parser.add_argument("--backbone", help="expected backbone, such as mit_b1 (default: detected)")
+    parser.add_argument(
+        "--num-classes",
+        type=int,
+        metavar="K",
+        help="expected number of classes, background included (default: detected)",
+    )
+    parser.add_argument("--half", action="store_true", help="store float16, half the size")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Convert and say what was written."""
+    """Convert and print what was written."""
     if not args.destination.endswith(".safetensors"):
         raise ValueError(f"got DST {args.destination}; expected a name that ends in .safetensors: rename it.")
     require_folder(Path(args.destination).parent, "DST")

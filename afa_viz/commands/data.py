@@ -1,4 +1,4 @@
-"""`data sandbox` writes the procedural data set to disk; `data check`, `onehot` and `sbd` look after real ones."""
+"""`data sandbox` writes the procedural data set; `data check`, `onehot` and `sbd` check and prepare real ones."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 
 from afa_viz.commands.outputs import require_counts, require_file, require_folder
 
-DEFAULT_COUNTS = {"train": 8000, "val": 400, "test": 400}  # those of the data set
+DEFAULT_COUNTS = {"train": 8000, "val": 400, "test": 400}  # the sizes of the published splits
 DEFAULT_SIZE = 160
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    sandbox = kinds.add_parser("sandbox", help="the clay world: twelve classes with exact masks")
+    sandbox = kinds.add_parser("sandbox", help="write rendered scenes of twelve classes with exact masks")
     sandbox.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
     for split, count in DEFAULT_COUNTS.items():
         sandbox.add_argument(
@@ -24,29 +24,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sandbox.add_argument(
         "--recipe", nargs="+", action="extend", default=[], metavar="WORD",
-        help="a preset like hard, knobs like cooc=0.9, or both",
+        help="a preset such as hard, knobs such as cooc=0.9, or both",
     )  # fmt: skip
-    sandbox.add_argument("--workers", type=int, default=1, metavar="N", help="processes that render (default: 1)")
+    sandbox.add_argument("--workers", type=int, default=1, metavar="N", help="rendering processes (default: 1)")
 
-    check = kinds.add_parser("check", help="what of a data set is there, what is missing, where to get it")
-    check.add_argument("data", choices=["voc", "coco", "folder"], help="its layout")
-    check.add_argument("--root", required=True, metavar="DIR", help="its folder")
-    check.add_argument("--split", help="that is trained on, as `train` has it (default: train_aug of voc, else train)")
-    check.add_argument("--labels", default="auto", help="where image labels come from (default: the best there is)")
+    check = kinds.add_parser("check", help="report what of a data set is present, what is missing and where to get it")
+    check.add_argument("data", choices=["voc", "coco", "folder"], help="layout of the data set")
+    check.add_argument("--root", required=True, metavar="DIR", help="folder of the data set")
+    check.add_argument("--split", help="training split, as for `train` (default: train_aug for voc, else train)")
+    check.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
     check.add_argument(
-        "--read", type=_count, default=200, metavar="N", help="images of a split to open; 0: all (default: 200)"
+        "--read", type=_count, default=200, metavar="N", help="images to open per split; 0: all (default: 200)"
     )
 
-    onehot = kinds.add_parser("onehot", help="image labels as the .npy that AFA, ToCo, SEAM and IRN read")
-    onehot.add_argument("data", choices=["voc", "coco", "folder"], help="its layout")
-    onehot.add_argument("--root", required=True, metavar="DIR", help="its folder")
-    onehot.add_argument("--out", default="cls_labels_onehot.npy", metavar="F", help="(default: cls_labels_onehot.npy)")
+    onehot = kinds.add_parser("onehot", help="write image labels as the .npy file that AFA, ToCo, SEAM and IRN read")
+    onehot.add_argument("data", choices=["voc", "coco", "folder"], help="layout of the data set")
+    onehot.add_argument("--root", required=True, metavar="DIR", help="folder of the data set")
     onehot.add_argument(
-        "--split", action="append", default=[], help="may be given more than once (default: all that the set has)"
+        "--out", default="cls_labels_onehot.npy", metavar="F", help="file to write (default: cls_labels_onehot.npy)"
     )
-    onehot.add_argument("--labels", default="auto", help="where image labels come from (default: the best there is)")
+    onehot.add_argument("--split", action="append", default=[], help="split; may be repeated (default: all)")
+    onehot.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
 
-    sbd = kinds.add_parser("sbd", help="SBD's masks and the list train_aug into the folder of VOC")
+    sbd = kinds.add_parser("sbd", help="add SBD's masks and the train_aug list to the VOC folder")
     sbd.add_argument("--root", required=True, metavar="DIR", help="the folder VOC2012")
     sbd.add_argument("--sbd", required=True, metavar="DIR", help="the folder benchmark_RELEASE of SBD")
 
@@ -58,7 +58,7 @@ def _count(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the kind says; returns the exit code."""
+    """Run the sub-command; returns the exit code."""
     commands = {"sandbox": _write_sandbox, "check": _check, "onehot": _write_onehot, "sbd": _write_train_aug}
     return commands[args.kind](args)
 

@@ -1,4 +1,4 @@
-"""`explain IMAGE…`: a folder an image, with pictures of every stage, the trace and the report."""
+"""`explain IMAGE…`: one folder per image, with PNGs of every stage, the trace and the report."""
 
 from __future__ import annotations
 
@@ -29,24 +29,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="C",
         help=".safetensors, folder, .pth or hf://owner/repo (default: checkpoints/sandbox)",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="one folder an image is made in it")
+    parser.add_argument("--out", required=True, metavar="DIR", help="output folder; one folder per image is made in it")
     parser.add_argument(
-        "--labels", metavar="A,B", help="image labels by name, the same for all images (default: predicted)"
+        "--labels", metavar="A,B", help="image labels by class name, the same for all images (default: predicted)"
     )
     parser.add_argument(
-        "--truth", metavar="DIR", help="folder with NAME.png for NAME.jpg: class indices, 255 does not count"
+        "--truth", metavar="DIR", help="ground truth: folder with NAME.png for NAME.jpg; class indices, 255 = ignore"
     )
     keys = ", ".join(field_types(ExplainConfig()))
     parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="settings", help=f"one of: {keys}"
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="settings",
+        help=f"override settings: {keys}",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Explain every image and say what was written; returns the exit code: 1 where some could not be read, 2 for all.
+    """Explain every image; returns the exit code: 1 if some images could not be read, 2 if none could.
 
-    Only what cannot be read is skipped; any other error ends the command.
+    Unreadable images are skipped; any other error ends the command.
     """
     labels = None if args.labels is None else [name.strip() for name in args.labels.split(",") if name.strip()]
     paths = [Path(image) for image in args.images]
@@ -66,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
     model = load_model(args.checkpoint, args.device)
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
-    if labels is not None:  # the same for all images: wrong ones are refused before the first
+    if labels is not None:  # the same for all images: unknown names fail before the first
         multi_hot(labels, model.card.class_names if model.card else names_for(model.num_classes))
     with tqdm(total=len(paths) * (len(STAGES) + 1), unit="stage") as bar:
         for path, folder in zip(paths, _folders(paths, Path(args.out)), strict=True):
@@ -97,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write_trace(trace: Trace, folder: Path) -> int:
-    """Write pictures of every stage as PNG, `trace.npz` and `report.html`, each whole or not at all.
+    """Write pictures of every stage as PNG, `trace.npz` and `report.html`, each atomically.
 
     Returns: the number of pictures.
     """
@@ -137,14 +143,14 @@ def write_trace(trace: Trace, folder: Path) -> int:
 
 
 def _file_name_parts(trace: Trace) -> dict[int, str]:
-    """Class names as parts of file names, by label; with the label where two would be the same."""
+    """Class names as parts of file names, by label; the label is appended to duplicates."""
     words = {label: re.sub(r"[^\w-]+", "_", name).strip("_") for label, name in enumerate(trace.class_names)}
     alike = Counter(word.lower() for word in words.values())
     return {label: word if word and alike[word.lower()] == 1 else f"{word}{label}" for label, word in words.items()}
 
 
 def _folders(paths: list[Path], out: Path) -> list[Path]:
-    """A folder for every image, named like it; equal names get a number."""
+    """A folder for every image, named after it; duplicates get a number."""
     folders: list[Path] = []
     for path in paths:
         name, number = path.stem, 1
@@ -156,12 +162,12 @@ def _folders(paths: list[Path], out: Path) -> list[Path]:
 
 
 def _missing_file(image: Path, truth_folder: str | None) -> str:
-    """A sentence about a file that is not there; "" where all are."""
+    """Error message for a missing file; "" if image and truth exist."""
     if not image.is_file():
         return f"there is no image {image}; expected the path of a PNG, JPEG or WebP file."
     if truth_folder is None or (truth := _truth_path(image, truth_folder)).is_file():
         return ""
-    return f"there is no truth {truth}; expected a PNG of class indices named like the image."
+    return f"there is no ground truth {truth}; expected a PNG of class indices named like the image."
 
 
 def _truth_path(image: Path, folder: str) -> Path:

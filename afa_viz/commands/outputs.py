@@ -1,4 +1,4 @@
-"""Options that can be refused at once: where results are to be written, and numbers. Hours of work come after them."""
+"""Early checks of options, before any long computation: output paths and numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_COUNTS = {"threads": 1024, "readers": 256, "workers": 256}
 
 
 def require_file(path: str | Path | None, option: str) -> None:
-    """Raise ValueError unless a file can be written there, without writing it; None is no file."""
+    """Raise ValueError unless a file can be written there; nothing is written. None: no file requested."""
     if path is None:
         return
     path = Path(path)
@@ -28,7 +28,7 @@ def require_file(path: str | Path | None, option: str) -> None:
 
 
 def require_folder(path: str | Path | None, option: str) -> None:
-    """Raise ValueError unless a folder can be made or filled there, without making it; None is no folder."""
+    """Raise ValueError unless a folder can be made or filled there; nothing is made. None: no folder requested."""
     if path is None:
         return
     path = Path(path)
@@ -51,8 +51,7 @@ def _require_writable(folder: Path, option: str) -> None:
 
 
 def require_counts(args: argparse.Namespace, **least: int) -> None:
-    """Raise ValueError for an option of a command below its least value, or for more threads or processes than any
-    machine has; None is left to its default."""
+    """Raise ValueError for an option below its minimum or above `MAX_COUNTS`; None is skipped."""
     for name, low in least.items():
         value, high = getattr(args, name), MAX_COUNTS.get(name)
         if value is not None and (value < low or (high is not None and value > high)):

@@ -8,12 +8,12 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a .safetensors with its card, or a folder with one")
-    parser.add_argument("repo", metavar="OWNER/NAME", help="of the model on the hub; made if it is not there")
-    parser.add_argument("--private", action="store_true", help="a new repository is seen by its owner only")
+    parser.add_argument("repo", metavar="OWNER/NAME", help="model repository on the hub; created if missing")
+    parser.add_argument("--private", action="store_true", help="create a new repository as private")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Send the files and say where they are."""
+    """Upload the files and print their address."""
     from afa_viz.model.publish import push_to_hub
 
     url = push_to_hub(args.checkpoint, args.repo, private=args.private)

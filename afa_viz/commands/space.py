@@ -15,14 +15,14 @@ LEFT_OUT = ("*.pyc", "*__pycache__*", "*/.*", ".*")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("space", metavar="OWNER/NAME", help="of the Space; made if it is not there")
-    parser.add_argument("--private", action="store_true", help="a new Space is seen by its owner only")
-    parser.add_argument("--folder", type=Path, default=ROOT, help="of the clone (default: this one)")
-    parser.add_argument("--dry-run", action="store_true", help="only list what would be sent")
+    parser.add_argument("space", metavar="OWNER/NAME", help="the Space; created if missing")
+    parser.add_argument("--private", action="store_true", help="create a new Space as private")
+    parser.add_argument("--folder", type=Path, default=ROOT, help="folder of the clone (default: this one)")
+    parser.add_argument("--dry-run", action="store_true", help="only list the files")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Upload the files and say where the Space is. Files that an older upload left there are deleted."""
+    """Upload the files and print the address of the Space. Other files in it are deleted."""
     from afa_viz.model.hub import require_repository_name, upload_errors
 
     require_repository_name(args.space, "jane/afa-viz")
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def space_files(folder: Path) -> list[str]:
-    """What a Space needs of a clone, as paths in it, sorted.
+    """Paths of the files that a Space needs, relative to the clone, sorted.
 
     Raises: ValueError: where something is missing without which the Space could not start.
     """

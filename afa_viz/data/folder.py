@@ -97,8 +97,8 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
     try:
         source = choose_source(labels, sources, root)
     except ValueError as error:
-        told = f" ({'; '.join(notes)})" if notes else ""
-        raise ValueError(f"{str(error).rstrip('.')}{told}.") from None
+        details = f" ({'; '.join(notes)})" if notes else ""
+        raise ValueError(f"{str(error).rstrip('.')}{details}.") from None
     note_other_sources(source, [s for s in sources if s.key != "folders"], notes)
     notes += [f"{other.name} is not read: {file.name} is" for other in files[1:] if file is not None]
     notes += written.notes

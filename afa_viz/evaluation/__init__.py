@@ -1,4 +1,4 @@
-"""Scoring stages against ground truth: the ladder, parts of objects, published protocols, threshold sweeps."""
+"""Scoring stages against ground truth: scores by stage, parts of objects, published protocols, threshold sweeps."""
 
 from afa_viz.evaluation.parts import PartCounts
 from afa_viz.evaluation.protocols import SEG_SCALES, multi_scale_label, multi_scale_seg, validation_labels

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def evenly_spaced(count: int, limit: int | None) -> list[int]:
-    """Up to `limit` of `count` numbers, evenly spread; all of them without a limit."""
+    """Up to `limit` of `count` indices, evenly spaced; all of them without a limit."""
     if limit is None or limit >= count:
         return list(range(count))
     return np.linspace(0, count - 1, limit).round().astype(int).tolist()

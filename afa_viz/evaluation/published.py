@@ -1,7 +1,7 @@
 """The passes behind published numbers, each scored at the size of the truth and labelled with what it is.
 
-They differ from the ladder, which works at the size that is explained: "validate" runs while the reference trains,
-"test" gives its final numbers. The reference column holds what was published or logged for the same pass.
+They differ from the scores by stage, which are computed at the explained size: "validate" runs while the reference
+trains, "test" gives its final numbers. The reference column holds what was published or logged for the same pass.
 """
 
 from __future__ import annotations
@@ -142,9 +142,9 @@ class PublishedScores:
         lines = [f"{'':16s}{'mIoU':>8s}{'published':>11s}"]
         for name, row in data["passes"].items():
             reference = references.get(name)
-            told = f"{reference.miou:11.1f}" if reference else f"{'–':>11s}"
+            published = f"{reference.miou:11.1f}" if reference else f"{'–':>11s}"
             miou = "–" if row["miou"] is None else f"{row['miou']:.1f}"
-            lines.append(f"{name:16s}{miou:>8s}{told}  {row['protocol']}")
+            lines.append(f"{name:16s}{miou:>8s}{published}  {row['protocol']}")
         lines += [f"  published {name}: {references[name].source}" for name in data["passes"] if name in references]
         lines += [f"F1 of the image labels {data['f1']:.1f}", ""]
         lines.append(iou_table(self.class_names, {name: matrix.scores() for name, matrix in self.matrices.items()}))

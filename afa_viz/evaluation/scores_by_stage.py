@@ -29,9 +29,12 @@ SAME_RULE = (
     "par_start",
     "cam_refined",
     "cam_par",
-)  # decided by one rule at one background score
-ALL_PIXELS = (*SAME_RULE, "seg")  # decide every pixel by their strongest score
-PAR_OF_LABEL = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # label -> PAR that it was merged from
+)  # decided by the same rule at one background score
+ALL_PIXELS = (*SAME_RULE, "seg")  # label every pixel by their strongest score
+PAR_OF_LABEL = {
+    "affinity_label": "cam_refined",
+    "pseudo_label": "cam_par",
+}  # label -> PAR result that it was merged from
 COMPARED_PARTS = ("head", "body")  # of the quadrupeds, in `StageScores.summary`
 
 
@@ -46,7 +49,7 @@ class StageScores:
         class_names: K names, background first.
         logits, image_labels: n of (C,), for F1 and average precision of the classifier.
         parts: pixels by class and part, by stage; of the images whose parts are known.
-        contexts: the same ladder over the images of one context each.
+        contexts: scores over the images of each context.
         same_pixels: by label, confusion matrix of the PAR it was merged from, over its certain pixels.
         config: settings of the images, None before the first.
         bootstrap, thresholds: over all images, None where they were not asked for.
@@ -65,7 +68,7 @@ class StageScores:
 
     @classmethod
     def empty(cls, stages: Iterable[str], class_names: Sequence[str]) -> StageScores:
-        """A ladder in which nothing is counted yet."""
+        """Empty scores."""
         stages, count = list(stages), len(class_names)
         return cls(
             {stage: ConfusionMatrix(count) for stage in stages},
@@ -75,7 +78,7 @@ class StageScores:
         )
 
     def add(self, other: StageScores) -> StageScores:
-        """Count what another ladder with the same stages counted, contexts too. Returns itself."""
+        """Add the counts of other scores with the same stages, contexts included. Returns itself."""
         for stage, matrix in other.matrices.items():
             self.matrices[stage].matrix += matrix.matrix
             self.parts[stage].counts += other.parts[stage].counts
@@ -99,7 +102,7 @@ class StageScores:
         return {stage: matrix.scores() for stage, matrix in self.matrices.items()}
 
     def uncertain(self) -> float:
-        """Share of the pixels with known truth that the pseudo label leaves out; NaN where there are none."""
+        """Share of the pixels with ground truth that the pseudo label marks uncertain; NaN without such pixels."""
         all_pixels = int(self.matrices["seg"].matrix.sum())
         return 1 - int(self.matrices["pseudo_label"].matrix.sum()) / all_pixels if all_pixels else float("nan")
 
@@ -112,7 +115,7 @@ class StageScores:
         return any(int(counts.counts[1:, 1:].sum()) > 0 for counts in self.parts.values())
 
     def summary(self) -> dict[str, float]:
-        """The numbers to follow, in percent, two decimals.
+        """The main scores, in percent, two decimals.
 
         `miou_<stage>`; `coverage_<label>` and `precision_<label>` of the certain pixels of both labels; `map` and `f1`
         of the image labels; `uncertain`, see the method; where parts are known also `head_<stage>` and

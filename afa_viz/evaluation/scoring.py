@@ -27,9 +27,9 @@ from afa_viz.trace import Trace
 
 
 class Sample(NamedTuple):
-    """One image with its truth.
+    """One image with its ground truth.
 
-    image (H, W, 3) uint8 RGB; image_labels (C,) multi-hot; target (H, W) uint8 with 255 for "do not count";
+    image (H, W, 3) uint8 RGB; image_labels (C,) multi-hot; target (H, W) uint8, 255 = ignore;
     parts (H, W) uint8 ids of `classes.SANDBOX_PARTS`, or None where they are not known; context: what kind of scene
     it is, "" where that is not known.
     """
@@ -51,14 +51,14 @@ def score_samples(
     multi_scale: bool = False,
     on_trace: OnTrace | None = None,
 ) -> Iterator[tuple[Sample, StageScores]]:
-    """Explain every sample with its image labels; yields each with the ladder of that one image.
+    """Explain every sample with its image labels; yields each with the scores of that image.
 
     Args:
         model: with its card.
         samples: images with labels and truth, at any size.
         config: settings of the stages.
         multi_scale: also the decoder over three scales and flips, as stage `seg_multi_scale`.
-        on_trace: is shown every trace.
+        on_trace: called with every trace.
     """
     stages = STAGES if multi_scale else STAGES[:-1]
     config = config or ExplainConfig.for_model(model)
@@ -93,7 +93,7 @@ def evaluate_samples(
     on_trace: OnTrace | None = None,
     diagnose: bool = False,
 ) -> StageScores:
-    """The ladder over all samples, and over those of each context; arguments as `score_shards`."""
+    """Scores over all samples, and over those of each context; arguments as `score_shards`."""
     return score_shards(model, samples, lambda scores: [scores], config, multi_scale, on_trace, diagnose)
 
 
@@ -109,7 +109,7 @@ def score_shards(
     """`evaluate_samples` over the samples of several processes, of which this one has its share.
 
     Args:
-        gather: the ladder of this process, None where it had no sample -> those of all processes.
+        gather: scores of this process, None where it had no sample -> those of all processes.
         diagnose: also intervals of what each step changes, and every stage at its own best threshold.
     Raises: ValueError: if none of them had a sample.
     """
@@ -144,7 +144,7 @@ def score_shards(
 def write_scores(
     scores: StageScores | None, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None
 ) -> None:
-    """All scores as JSON after some facts about how they were made, whole or not at all; None: the facts alone."""
+    """All scores as JSON after some facts about how they were made, atomically; None: the facts alone."""
     with atomic_write(path) as partial, open(partial, "w", encoding="utf-8") as file:
         json.dump({**(facts or {}), **(scores.data() if scores else {})}, file, indent=2, allow_nan=False)
         file.write("\n")

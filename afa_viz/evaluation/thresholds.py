@@ -1,8 +1,8 @@
 """Every stage at its own best threshold: a diagnosis, since choosing it looks at the masks.
 
 A stage's scores are cut without running it again: a pixel is foreground where its strongest class beats the background
-by more than the threshold asks, told as the background score that would ask it of the walk's start. At the background
-score in use this is the stage's own label.
+by more than the threshold asks, expressed as the background score that has this effect at the start of the walk. At the
+background score in use this is the stage's own label.
 
 Symbols: K classes with background, P present classes with background, S thresholds, H W pixels.
 """

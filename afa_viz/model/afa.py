@@ -33,7 +33,7 @@ class TrainOutput:
 
 @dataclass(frozen=True)
 class Intermediates:
-    """Everything one forward pass can show.
+    """All intermediate results of one forward pass.
 
     class_logits (B, C); seg_logits (B, K, H/4, W/4); cam (B, C, h, w) raw; attention: every block, first to last.
     """
@@ -56,8 +56,8 @@ class AFA(nn.Module):
         logit_offset: subtracted from the pooled class logit and left out of the CAM; 0 is published. With an offset
             an object must score above it somewhere, so that most of its cells stay positive.
     Attributes:
-        card: what is known about the weights, once they came through `checkpoint.load_model`.
-        checkpoint_id: short hash of their file, "" for weights that came from no file.
+        card: metadata of the weights, set by `checkpoint.load_model`.
+        checkpoint_id: short hash of their file, "" for weights that were not loaded from a file.
     Source: Ru et al. 2022, figure 3; docs/spec.md section 3.
     """
 
@@ -100,7 +100,7 @@ class AFA(nn.Module):
             pooled = features.amax(dim=(-2, -1), keepdim=True)
         elif self.pooling == "avg":
             pooled = features.mean(dim=(-2, -1), keepdim=True)
-        else:  # per class, over the strongest cells of its own map
+        else:  # per class, over the strongest cells of its map
             cells = self.classifier(features).flatten(2)
             count = max(1, round(self.topk * cells.shape[-1]))
             return cells.topk(count, dim=-1).values.mean(dim=-1) - self.logit_offset
@@ -136,7 +136,8 @@ class AFA(nn.Module):
         return self._cam(features[-1]), affinity
 
     def forward_cam_with_decoder(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """`forward_cam_affinity`, but the decoder runs too, so that its batch norm sees the pass (docs/spec.md 11)."""
+        """`forward_cam_affinity` that also runs the decoder, which updates its batch norm as published (docs/spec.md
+        11)."""
         features, affinity = self._encode(image)
         self.decoder(features)
         return self._cam(features[-1]), affinity
@@ -146,7 +147,8 @@ class AFA(nn.Module):
         return self.decoder(self.encoder(image))
 
     def forward_intermediates(self, image: Tensor, first_stage: int = 0) -> Intermediates:
-        """(B, 3, H, W) -> every output and the attention logits of every block, from `first_stage` (0 to 3) on."""
+        """(B, 3, H, W) -> all outputs and the attention of every block; logits only from stage `first_stage` (0 to 3)
+        on."""
         features, attention = self.encoder.forward_attention(image, first_stage)
         return Intermediates(self.classify(features[-1]), self.decoder(features), self._cam(features[-1]), attention)
 

@@ -15,15 +15,15 @@ from afa_viz.structured_text import MAX_BYTES, parse_json
 from afa_viz.trace_file import LABEL_SOURCES
 
 CARD_FORMAT = 1
-# fields that older cards of this format lack; their defaults are meant
+# fields that older cards of this format lack; their defaults apply
 OPTIONAL_FIELDS = ("affinity_at_centre", "radius", "affinity_trained_on", "decoder_trained_on")
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
 INPUT_SIZE = 512  # pixels, long side; docs/spec.md section 13
-MIN_INPUT_SIZE, MAX_INPUT_SIZE = 32, 2048  # of it, as `ExplainConfig.long_side` allows
+MIN_INPUT_SIZE, MAX_INPUT_SIZE = 32, 2048  # limits of `ExplainConfig.long_side`
 RADIUS = 8  # cells; docs/spec.md section 6
-MAX_RADIUS = 128  # of it, as `ExplainConfig.radius` allows
-MAX_CLASSES = 255  # labels are bytes, and 255 means "do not count"
-MAX_NAME_LENGTH = 100  # letters of a class name
+MAX_RADIUS = 128  # limit of `ExplainConfig.radius`
+MAX_CLASSES = 255  # labels are uint8; 255 = ignore
+MAX_NAME_LENGTH = 100  # characters of a class name
 
 Colour = tuple[int, int, int]
 
@@ -43,7 +43,7 @@ class Card:
         pooling, topk, logit_offset: see `afa_viz.model.afa.AFA`.
         cam_relu: the fusion of CAMs over scales drops negative values.
         affinity_at_centre: affinity labels were read in the middle of each cell; see `ops.affinity.cell_labels`.
-        affinity_trained_on, decoder_trained_on: the label that each learned from last, a name of a `Trace`:
+        affinity_trained_on, decoder_trained_on: the label that each was last trained on, a field of `Trace`:
             "affinity_label" (R_cam) or "pseudo_label" (R_aff); "nothing" where the run ended before; None: not known.
         mean, std: of the normalisation, RGB, 0 to 255.
         input_size: long side in pixels that the model is meant for.
@@ -188,13 +188,13 @@ def default_card(backbone: str, num_classes: int, parts: tuple[str, ...] = PARTS
 
 
 def format_names(names: list[str], most: int = 3) -> str:
-    """The first few names, and how many more; they may be anybody's."""
+    """The first few names, shortened since they may be untrusted, and how many more."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(shortened, names[:most])) + more
 
 
 def shortened(text: str, most: int = 80) -> str:
-    """A text in one line of at most so many letters."""
+    """A text as one printable line of at most `most` characters."""
     line = "".join(letter if letter.isprintable() else "?" for letter in text[: most + 1])
     return line if len(line) <= most else f"{line[: most - 3]}..."
 

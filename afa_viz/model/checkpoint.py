@@ -37,9 +37,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What `load_any` did: the layout found, parts loaded, parts left as they were, names of the source not used, the
-    licence of the weights as their card or their backbone tells it, and what "affinity" and "decoder" learned from
-    last, None where that is not known, without those that were not loaded whole."""
+    """Result of `load_any`.
+
+    Attributes:
+        layout: that was detected.
+        loaded, unchanged: parts of the network that were filled, and those that were not.
+        unused: names of the source without a place in the network.
+        licence: of the weights, from their card or backbone.
+        trained_on: label that "affinity" and "decoder" were last trained on, None if unknown; only of fully loaded
+            parts.
+    """
 
     layout: str
     loaded: tuple[str, ...]
@@ -147,7 +154,7 @@ def load_any(
     expected = {k: v for k, v in layouts.select(model.state_dict(), loaded).items() if not k.startswith(kept)}
     layouts.require_matching(name, expected, found, f"the {', '.join(loaded)} of {own}")
     model.load_state_dict(found, strict=False)
-    model.checkpoint_id = ""  # no longer the weights of that file
+    model.checkpoint_id = ""  # no longer the weights of a file
     unchanged = tuple(part for part in PARTS if part not in loaded)
     card = _card_or_default(card_path, own)
     learned = {"affinity": ("attn_proj", card.affinity_trained_on), "decoder": ("decoder", card.decoder_trained_on)}
@@ -157,7 +164,7 @@ def load_any(
 
 
 def _card_or_default(card_path: Path | None, backbone: str) -> Card:
-    """Of weights with or without a card of ours; other programs' files beside them say nothing about it."""
+    """The card of weights, or a default one where there is none or the JSON file belongs to another program."""
     try:
         return Card.read(card_path) if card_path else default_card(backbone, 0, ("encoder",))
     except CheckpointError:
@@ -261,7 +268,10 @@ def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool, pack
         require_finite(key, tensor)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with atomic_write(path.with_suffix(".json")) as notes, atomic_write(path) as weights:  # weights are there first
+        with (
+            atomic_write(path.with_suffix(".json")) as notes,
+            atomic_write(path) as weights,
+        ):  # the weights are replaced first
             notes.write_text(card.to_json(), encoding="utf-8")
             safetensors.torch.save_file(tensors, weights, metadata={"format": "pt"})
             weights.chmod(notes.stat().st_mode)  # safetensors makes files that only their owner can read

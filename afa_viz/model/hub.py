@@ -1,4 +1,4 @@
-"""The Hugging Face hub: files from it, and what goes wrong on the way, in one sentence and within seconds."""
+"""Files from the Hugging Face hub; errors become one sentence within seconds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from huggingface_hub import constants, errors
 from afa_viz.model.card import CheckpointError
 from afa_viz.scalars import preview
 
-TIMEOUT = 5.0  # seconds for the first answer; a hub that is there answers in a tenth of it
+TIMEOUT = 5.0  # seconds for the first response; a reachable hub needs a tenth of it
 HTTP_ERROR: type[Exception] = errors.HfHubHTTPError.__bases__[
     0
-]  # of the client's HTTP library, which differs between its versions
+]  # base class of the HTTP library, which differs between versions of the client
 ERROR_MESSAGES: dict[type[Exception], str] = {
     errors.RepositoryNotFoundError: "is not on the hub or not open to you",
     errors.RevisionNotFoundError: "is no revision on the hub",
@@ -27,7 +27,7 @@ ADVICE = {401: "log in with `hf auth login`", 403: "ask for access", 429: "wait 
 
 
 class HubFiles:
-    """Files of one repository, from the hub or its cache; once the hub is out of reach, from the cache alone.
+    """Files of one repository, from the hub or its cache; from the cache alone once the hub is unreachable.
 
     Args:
         repo: OWNER/NAME.
@@ -39,7 +39,7 @@ class HubFiles:
         self._offline = False
 
     def first_existing(self, names: Sequence[str]) -> Path:
-        """The first of some files that there is.
+        """The first of some files that exists.
 
         Raises: FileNotFoundError: if neither hub nor cache has one. CheckpointError: for a repository that is not
             there, or where the hub answers with an error.
@@ -64,14 +64,14 @@ class HubFiles:
         raise FileNotFoundError(fault)
 
     def _file(self, name: str) -> Path:
-        """Asks once whether the file is there: a download would ask for it again and again, for half a minute."""
+        """Requests the metadata once: a download would retry for half a minute."""
         if not constants.HF_HUB_OFFLINE and not self._offline:
             url = huggingface_hub.hf_hub_url(self.repo, name, revision=self.revision)
             try:
                 huggingface_hub.get_hf_file_metadata(url, timeout=TIMEOUT)
             except (errors.EntryNotFoundError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
                 raise
-            except errors.HfHubHTTPError:  # an answer that is none: what is in the cache is as good as it was
+            except errors.HfHubHTTPError:  # an error response: fall back to the cache
                 with contextlib.suppress(errors.LocalEntryNotFoundError):
                     return self._cached(name)
                 raise
@@ -97,11 +97,11 @@ def require_repository_name(name: str, example: str) -> None:
 
 @contextlib.contextmanager
 def upload_errors(repo: str) -> Iterator[None]:
-    """What goes wrong while something is sent to a repository becomes a ValueError of one sentence."""
+    """Turns errors of an upload into a ValueError with one sentence."""
     try:
         yield
     except errors.LocalTokenNotFoundError:
-        raise ValueError("nobody is logged in to the hub; run `hf auth login` first.") from None
+        raise ValueError("you are not logged in to the hub; run `hf auth login` first.") from None
     except errors.OfflineModeIsEnabled:
         raise ValueError(f"{repo} cannot be sent: HF_HUB_OFFLINE is 1; unset it first.") from None
     except errors.HfHubHTTPError as error:

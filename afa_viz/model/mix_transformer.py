@@ -164,7 +164,7 @@ def mix_transformer(name: str, pretrained: bool = False, drop_path_rate: float =
     """
     if pretrained:
         raise ValueError(
-            f"{name} carries no weights of its own; build it without `pretrained` and load weights with "
+            f"{name} has no bundled weights; build it without `pretrained` and load weights with "
             "afa_viz.model.checkpoint.load_any."
         )
     widths, depths = VARIANTS[name]

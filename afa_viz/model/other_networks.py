@@ -1,4 +1,4 @@
-"""Networks of other methods, recognised by the names of their weights, so that a refusal can say what was given.
+"""Networks of other methods, recognised by the names of their weights, so that the error message can name them.
 
 Names as in the public code of each method: ToCo, SeCo, DuPL, MCTformer, WeakTr, TS-CAM, SEAM, PSA, IRN.
 """
@@ -17,7 +17,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class OtherNetwork:
-    """name: of the method or network. what: its kind, for people. matches: whether weights are of it."""
+    """name: of the method or network. description: for messages. matches: predicate on weights."""
 
     name: str
     description: str

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def load_imagenet(model: AFA, backbone: str) -> str:
-    """Fill the encoder; returns the licence of the weights, which is also said.
+    """Fill the encoder; returns the licence of the weights, which is also logged.
 
     Args:
         model: changed in place; decoder, affinity and classifier stay as they are.
@@ -31,7 +31,7 @@ def load_imagenet(model: AFA, backbone: str) -> str:
     else:
         source, licence = f"timm's {backbone}", PVT_LICENCE
         try:
-            if not constants.HF_HUB_OFFLINE:  # timm would ask a hub that is out of reach for half a minute
+            if not constants.HF_HUB_OFFLINE:  # timm would retry an unreachable hub for half a minute
                 HubFiles(PVT_REPOSITORY.format(name=backbone)).first_existing((HUB_NAMES[0],))
             encoder = pvt_v2.PvtV2(backbone, pretrained=True)
         except Exception as error:  # the hub's client raises many kinds

@@ -1,4 +1,4 @@
-"""A checkpoint on the Hugging Face hub: weights, card, settings of its training, and a page that people read."""
+"""A checkpoint on the Hugging Face hub: weights, card, settings of its training, and a model page."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def model_page(card: Card, repo: str) -> str:
             lines += ["The pseudo label is scored where it is certain alone: not comparable with the other stages.", ""]
         lines += ["| score | value |", "|---|---|", *(f"| {name} | {value:g} |" for name, value in scores.items()), ""]
     config = training.get("config")
-    config = config if isinstance(config, dict) else {}  # a card is anybody's
+    config = config if isinstance(config, dict) else {}  # cards are untrusted
     hidden = PER_PART if config.get("curriculum") else ()
     facts = {name: config[name] for name in LISTED_SETTINGS if name in config and name not in hidden}
     facts |= {name: value for name, value in training.items() if isinstance(value, (str, int, float))}

@@ -1,7 +1,7 @@
-"""What both backbone families share: four stages of transformer blocks and three ways to walk through them.
+"""What both backbone families share: four stages of transformer blocks and three forward passes through them.
 
-Every way gives the same features; they differ in what is kept of the attention: nothing (fast), every map (for
-looking), or the queries and keys of the last two blocks (for the affinity as one product).
+All passes give the same features; they differ in what is kept of the attention: nothing (`forward`), every map
+(`forward_attention`), or queries and keys of the last two blocks (`forward_query_key`, for the affinity).
 
 Symbols: B batch, D channels, h w cells of a stage, N = h * w queries, M keys (fewer than N where keys are reduced),
 d width of a head.
@@ -23,7 +23,7 @@ STRIDES = (4, 2, 2, 1)  # of the four stages, each against the one before
 
 @dataclass(frozen=True)
 class BlockAttention:
-    """Attention of one block as it was computed.
+    """Attention of one block.
 
     Attributes:
         logits: (B, heads, N, M) unscaled q k^T, before softmax; None where it was not kept.
@@ -86,7 +86,7 @@ def as_maps(tokens: Tensor, grid: Grid) -> Tensor:
     """(B, N, D) -> (B, D, h, w), a view with the channels last in memory.
 
     `transpose` and `unflatten` would do the same, but leave a single image with a stride by which torch no longer sees
-    that its channels come last: its convolutions then take the way of the channels first, up to five times longer.
+    that its channels come last: its convolutions then use the channels-first kernels, up to five times slower.
     """
     return tokens.unflatten(1, grid).permute(0, 3, 1, 2)
 
@@ -108,7 +108,7 @@ def merge_heads(heads: Tensor) -> Tensor:
 
 
 class PyramidEncoder(nn.Module):
-    """Base of the encoders. A family says how to embed, what its blocks are and how a block ends.
+    """Base of the encoders. A subclass defines the patch embeddings, its blocks and the second half of a block.
 
     Attributes:
         widths, depths: channels and blocks of the four stages.

@@ -16,17 +16,18 @@ from afa_viz.model.card import CheckpointError
 from afa_viz.model.wrappers import single_network
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
-CONTAINERS = (  # where training programs put the weights; the first that is there is read
+CONTAINERS = (  # keys under which training programs store weights; the first that exists is read
     "state_dict", "model", "model_state_dict", "net", "network", "wetr", "module", "student", "ema", "model_ema",
     "ema_state_dict", "state_dict_ema", "teacher",
 )  # fmt: skip
-MAX_DEPTH = 4  # containers in containers
+MAX_DEPTH = 4  # nested containers
 
 log = logging.getLogger(__name__)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Every tensor of a safetensors file or a pickle, on the CPU, under the names of the file. No code of it runs."""
+    """Every tensor of a safetensors file or a pickle, on the CPU, under the names of the file. No code of the file
+    runs."""
     if path.suffix not in SUFFIXES:
         raise CheckpointError(f"{path.name} is no checkpoint; expected {', '.join(SUFFIXES)}: choose such a file.")
     ours = path.suffix == ".safetensors"
@@ -63,7 +64,7 @@ def _load_pickle(path: Path) -> object:
 
 
 def _unwrap(content: object, name: str) -> object:
-    """What lies in the containers of a file; a warning says what was not taken where there are several."""
+    """The state dict inside the containers of a file, with a warning if there are several."""
     for _ in range(MAX_DEPTH):
         if not isinstance(content, dict):
             break

@@ -1,4 +1,4 @@
-"""Names that training programs put in front of those of the weights, and copies of a network in one file."""
+"""Key prefixes added by training programs, and several copies of a network in one file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COPIES = ("model.", "net.", "network.", "wetr.", "student.", "teacher.", "ema."
 
 
 def strip_wrappers(key: str) -> str:
-    """The name of a weight without the names of what was put around the network or the encoder."""
+    """A key without prefixes of wrappers around the network or the encoder."""
     return _strip(key, _WRAPPERS)
 
 

@@ -1,4 +1,4 @@
-"""Refusals shared by the ops: one sentence that says what came, what was expected and what to do."""
+"""Argument checks shared by the ops; messages state the value, what was expected and what to do."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def _plain_kernel(image: Tensor, offsets: Offsets, w1: float, position: Tensor) 
 
 
 def _plain_iterations(maps: Tensor, kernel: Tensor, offsets: Offsets, num_iters: int) -> Iterator[Tensor]:
-    """Yields the maps after 0, 1, …, `num_iters` iterations, each in memory of its own."""
+    """Yields the maps after 0, 1, …, `num_iters` iterations, each in newly allocated memory."""
     yield maps.clone()
     for _ in range(num_iters):
         terms = (

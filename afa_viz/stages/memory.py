@@ -1,4 +1,4 @@
-"""What an explanation will take of memory, from the sizes of grids and maps alone, before anything runs.
+"""Estimates the memory of an explanation from grid and map sizes, before anything runs.
 
 Attention and affinity are counted exactly. Maps and the network's activations are rules of thumb that were measured
 with MiT-B0, MiT-B1 and PVT-v2-B1 at 512 to 1536 pixels: within a quarter of what the process takes.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
 
 FLOAT = 4  # bytes
-LARGE = 2**30  # bytes: more than this is worth a word
+LARGE = 2**30  # bytes: larger explanations are logged
 ACTIVATIONS = 4.4  # of the widest layer of the first stage, as many are held at a time
 MAPS = 4  # class maps at image size that are held while one is made
 NEIGHBOURS = 64  # floats a pixel of the image that PAR runs on: its kernel and what it is made from
@@ -41,7 +41,7 @@ class MemoryEstimate:
 
 
 def estimate_memory(model: AFA, size: tuple[int, int], config: ExplainConfig) -> MemoryEstimate:
-    """What `explain` takes for an image.
+    """Memory of `explain` for an image.
 
     Args:
         model: whose encoder says how many heads, queries and keys there are.
@@ -71,7 +71,7 @@ def _widest(model: AFA) -> int:
 
 
 def memory_warning(model: AFA, size: tuple[int, int], config: ExplainConfig) -> str:
-    """What a large explanation will take, and what would take less; "" for one that is not `LARGE`."""
+    """Message about the memory of a large explanation and cheaper settings; "" below `LARGE`."""
     needed = estimate_memory(model, size, config)
     if needed.peak < LARGE:
         return ""
@@ -88,7 +88,7 @@ def memory_warning(model: AFA, size: tuple[int, int], config: ExplainConfig) -> 
 
 
 def free_memory() -> int | None:
-    """Bytes that this process may still take; None where the system does not tell."""
+    """Bytes that this process may still take; None if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         values = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines)}

@@ -1,8 +1,8 @@
-"""Each stage for one image: reads fields of the `Trace` in the making, returns those that it makes.
+"""The stages for one image: each reads fields of the unfinished `Trace` and returns the fields that it computes.
 
-All take `(fields, config, model)`; only the first two need the model. What they make lies where the model does, so that
-a GPU walks and refines too; `explain` brings it to the CPU in the end. From `cam_par` on it lies there already: that
-has the pages of every class.
+All take `(fields, config, model)`; only the first two need the model. Results stay on the device of the model, so that
+walk and PAR run on a GPU too; `explain` moves them to the CPU at the end. Results of `cam_par` are already there: they
+have a map for every class.
 
 Symbols: H W pixels.
 """
@@ -34,11 +34,11 @@ PAR_FIELDS = ("cam_par", "cam_par_high", "cam_refined", "cam_refined_high")  # w
 
 
 def lazy_zeros(*shape: int) -> Tensor:
-    """float32 zeros whose memory is taken page by page, as it is written: maps of absent classes cost nothing."""
+    """float32 zeros whose memory is allocated page by page on writing: maps of absent classes cost nothing."""
     if not hasattr(mmap, "MAP_PRIVATE") or not math.prod(shape):  # Windows
         return torch.zeros(shape)
     pages = mmap.mmap(-1, 4 * math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with torch.inference_mode(False):  # a tensor for everybody: one of inference would be copied into the trace, whole
+    with torch.inference_mode(False):  # an inference tensor would have to be copied into the trace
         return torch.frombuffer(pages, dtype=torch.float32).view(shape)
 
 
@@ -52,7 +52,7 @@ def network_input(model: AFA, image: Tensor) -> Tensor:
 
 
 def network_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
-    """One pass that is looked at: image labels, prediction and the attention of every block."""
+    """One forward pass with all intermediates: class logits, prediction and the attention of every block."""
     assert model is not None
     model.eval()
     first_stage = LAST_STAGE if config.keep_attention == "last_stage" else 0
@@ -82,7 +82,7 @@ def keep_last_stage(attn_logits: tuple[Tensor | None, ...]) -> tuple[Tensor | No
 
 
 def cam_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
-    """The multi-scale CAM, beginning with what the pass that is looked at has found."""
+    """The multi-scale CAM, starting from the raw CAM of the network stage."""
     assert model is not None
     model.eval()
     relu = getattr(getattr(model, "card", None), "cam_relu", True)
@@ -132,7 +132,7 @@ def cam_par_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
 
 
 def pseudo_label_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
-    """The two labels that training would use, and the three regions of the walked one."""
+    """The two labels that training uses, and the three regions of the pseudo label."""
     merged = _merge_label(fields, "cam_par")
     return {
         "pseudo_label": merged,

@@ -1,4 +1,4 @@
-"""The clay world: a procedural data set with exact masks, instances and parts for twelve VOC classes.
+"""The sandbox: a procedural data set of clay-like scenes with exact masks, instances and parts for twelve VOC classes.
 
 scene = render_scene("train", 0)
 data = SandboxDataset("val", recipe=PRESETS["biased"], cache_dir="cache")

@@ -1,4 +1,4 @@
-"""Heads of the quadrupeds and eyes for everyone.
+"""Heads of the quadrupeds, and eyes for all animals.
 
 A head is flat, but its parts slide with the turn: `profile` is 1 when the animal looks along +x, 0 when it
 faces us. Sizes are in head radii r.

@@ -90,5 +90,5 @@ def jitter(
 
 
 def bright_colour(rng: np.random.Generator) -> np.ndarray:
-    """A jittered colour of the toy palette."""
+    """A jittered colour of the bright palette."""
     return jitter(rng, choose(rng, BRIGHT_COLOURS))

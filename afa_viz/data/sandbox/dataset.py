@@ -1,4 +1,4 @@
-"""The clay world as a data set: scenes on demand, splits rendered once to disk, and a PASCAL VOC layout."""
+"""The sandbox as a data set: scenes on demand, splits rendered once to disk, and a PASCAL VOC layout."""
 
 import csv
 import hashlib
@@ -32,7 +32,7 @@ def _class_of(index: int, single: bool) -> str | None:
 
 
 def require_scenes(split: str, count: int, size: int) -> None:
-    """Raise ValueError, before anything is made, for scenes that there are not, or more than anyone has room for."""
+    """Raise ValueError for an unknown split, or an invalid count or size, before anything is rendered."""
     require_split(split, size)
     if not 0 <= count <= MOST_SCENES:
         raise ValueError(f"{split} is to have {count} scenes; expected {MOST_SCENES:,} at most: ask for fewer.")
@@ -133,7 +133,7 @@ def render_split(
     progress: bool = True,
     on_progress: Callable[[int], None] | None = None,
 ) -> Path:
-    """Folder with the rendered split; rendered now unless it is there already.
+    """Folder of a rendered split; it is rendered unless it is cached.
 
     It holds one .npy file each of images (count, N, N, 3), masks, parts and instances (count, N, N) uint8,
     labels (count, 12) float32 and contexts (count,) strings. An interrupted run goes on from its last saved
@@ -142,7 +142,7 @@ def render_split(
     Args:
         single: scene i shows one large object of class i % 12.
         workers: processes that render.
-        on_progress: is told now and then how many scenes are there.
+        on_progress: called from time to time with the number of finished scenes.
     Raises: ValueError: for another split or size, or too many scenes; nothing is made then.
     """
     require_scenes(split, count, size)
@@ -166,7 +166,7 @@ def _render(
     progress: bool,
     on_progress: Callable[[int], None] | None,
 ) -> None:
-    """Fill a folder beside the final one, from its last saved chunk on, and give it its name."""
+    """Render into a temporary folder, resuming after its last saved chunk, and rename it when complete."""
     partial_dir = final.with_name(final.name + ".partial")
     partial_dir.mkdir(exist_ok=True)
     arrays = _open_arrays(partial_dir, count, size)
@@ -211,7 +211,7 @@ def _open_arrays(folder: Path, count: int, size: int) -> dict[str, np.memmap]:
 
 
 def _reserve(path: Path) -> None:
-    """Take the room of a file at once: a disk that fills up under a memory map kills the process without a word."""
+    """Reserve the space of a file in advance: a full disk under a memory map kills the process with SIGBUS."""
     if hasattr(os, "posix_fallocate"):
         with open(path, "r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

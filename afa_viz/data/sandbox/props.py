@@ -1,4 +1,4 @@
-"""Distractors: things that belong to no class (mask id 0)."""
+"""Distractors: objects that belong to no class (mask id 0)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Classes of the clay world and the knobs that decide how hard it is."""
+"""Classes of the sandbox and the settings that control its difficulty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

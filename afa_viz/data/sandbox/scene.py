@@ -1,4 +1,4 @@
-"""Render one scene of the clay world: plan, stage, objects, camera, truth."""
+"""Render one scene of the sandbox: plan, background, objects, camera, ground truth."""
 
 from dataclasses import dataclass
 
@@ -57,7 +57,7 @@ class Scene:
 
 
 def require_split(split: str, size: int) -> None:
-    """Raise ValueError for a split or a side in pixels that no scene has."""
+    """Raise ValueError for an unknown split or an invalid side in pixels."""
     if split not in SPLIT_IDS:
         raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLIT_IDS)}")
     if size % 2 or not SMALLEST <= size <= LARGEST:
@@ -255,7 +255,7 @@ def _photograph(colour: np.ndarray, rng) -> np.ndarray:
 
 
 def _annotate(image, canvas: Canvas, names: list[str], context: str, rng, missing_labels: float) -> Scene:
-    """Truth at image size; slivers are dropped and instances renumbered without gaps."""
+    """Ground truth at image size; slivers are dropped and instances renumbered without gaps."""
     mask, instances, parts = (a[1::2, 1::2].copy() for a in (canvas.classes, canvas.instances, canvas.parts))
     counts = np.bincount(instances.ravel(), minlength=256)
     kept = [i for i in range(1, len(names) + 1) if counts[i] >= SLIVER * mask.size]

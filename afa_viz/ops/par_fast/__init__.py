@@ -1,4 +1,5 @@
-"""The fast forms of PAR, behind one door: the same numbers as the plain form in `par`, sooner and in less memory.
+"""Fast implementations of PAR behind one interface: the same numbers as the plain form in `par`, in less time and
+memory.
 
 On a CPU blocks of rows that stay in the cache (`cpu_kernel`, `cpu_iterations`), on a GPU Triton (`gpu`) where it works.
 Anywhere else there is none, and `par` takes its plain form. Measured: docs/decisions/021 and 023.
