@@ -206,7 +206,7 @@ def test_explain_with_truth_and_equal_names(folder, capsys):
         (["IMAGE", "--checkpoint", "nowhere.safetensors"], "there is no 'nowhere.safetensors'"),
         (["IMAGE", "--labels", "unicorn", "--set", "long_side=64"], "'unicorn' is not a class of this model"),
         (["IMAGE", "--device", "toaster"], "got device 'toaster'"),
-        (["IMAGE", "--truth", "no folder"], "there is no truth"),
+        (["IMAGE", "--truth", "no folder"], "there is no ground truth"),
     ],
 )
 def test_explain_faults_are_sentences(folder, capsys, arguments, message):
@@ -279,7 +279,7 @@ def test_a_broken_truth_is_skipped_too(folder, capsys):
     options = ["--checkpoint", str(folder / "weights"), "--truth", str(truths), "--out", str(folder / "with some")]
     assert main(["explain", *images, *options, "--set", "long_side=64", "scales=1"]) == 1
     said = capsys.readouterr().err
-    assert "skipped 3 of 4 images" in said and "there is no truth" in said and "expected the same size" in said
+    assert "skipped 3 of 4 images" in said and "there is no ground truth" in said and "expected the same size" in said
     assert [path.name for path in (folder / "with some").iterdir()] == ["one"]
 
 
