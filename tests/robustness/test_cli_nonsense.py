@@ -355,7 +355,7 @@ def test_numbers_of_the_benchmarks(refused, group):
     parser = argparse.ArgumentParser()
     module.add_arguments(parser)
     options = {a.dest: a for a in parser._actions if a.type in (int, float) and a.option_strings}
-    least = bench.LEAST | getattr(module, "LEAST", {})
+    least = bench.MIN_VALUES | getattr(module, "MIN_VALUES", {})
     assert options
     for name, action in options.items():
         for number in ("-1", "x", "nan", "-inf", "inf", "1e400"):

@@ -16,7 +16,7 @@ from afa_viz import lab
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.lab.questions import RAISED
-from afa_viz.model.card import TEACHERS
+from afa_viz.trace_file import LABEL_SOURCES
 from afa_viz.pipeline import explain, recompute
 from afa_viz.ui import words
 from afa_viz.ui.handlers.answers import Answers
@@ -340,7 +340,7 @@ def test_a_verdict_names_what_the_example_shows(answers):
 
 def test_every_sentence_of_the_lab_is_there(trace):
     texts = words.texts()
-    for teacher in (*TEACHERS, "unknown"):
+    for teacher in (*LABEL_SOURCES, "unknown"):
         assert f"lab.seg.teacher_{teacher}" in texts
     for step in lab.STEPS:
         for part in ("title", "story", "task", "verdict", "why"):

@@ -92,13 +92,13 @@ def test_a_picture_is_korean_where_a_font_has_the_letters(trace, monkeypatch):
 
 def test_sentences_are_found_whole_in_parts_and_with_places():
     with words.spoken("ko", {"cow": "소", "A cow": "소 한 마리"}):
-        assert words.update("cow") == "소" and words.update("A cow") == "소 한 마리"
-        assert words.update("CAM of cow, strongest near row 2, column 3 of the grid.").startswith("소의 CAM")
-        assert words.update("Ground truth.  Raw: mean of all logits.") == "정답.  원래 값: 모든 로짓의 평균."
-        assert words.update("my own class, cow") == "my own class, 소"
+        assert words.say("cow") == "소" and words.say("A cow") == "소 한 마리"
+        assert words.say("CAM of cow, strongest near row 2, column 3 of the grid.").startswith("소의 CAM")
+        assert words.say("Ground truth.  Raw: mean of all logits.") == "정답.  원래 값: 모든 로짓의 평균."
+        assert words.say("my own class, cow") == "my own class, 소"
         for odd in ("", "   ", ", ", " and ", "a, ", "x" * 5000, "{name}", "1,234", "…"):
-            assert isinstance(words.update(odd), str)
-        assert words.update(", ") == ", " and words.update("1,234") == "1,234"
+            assert isinstance(words.say(odd), str)
+        assert words.say(", ") == ", " and words.say("1,234") == "1,234"
     assert words.particles("소을(를) 말을(를) 3(으)로 1(으)로 5은(는) cow은(는)") == "소를 말을 3으로 1로 5는 cow은(는)"
 
 
