@@ -16,8 +16,8 @@ from afa_viz import lab
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.lab.questions import RAISED
-from afa_viz.trace_file import LABEL_SOURCES
 from afa_viz.pipeline import explain, recompute
+from afa_viz.trace_file import LABEL_SOURCES
 from afa_viz.ui import words
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.sessions.registry import Registry, discover
