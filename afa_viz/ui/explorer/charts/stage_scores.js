@@ -6,7 +6,8 @@ import { roundTicks, shadePhases } from "./phases.js";
 import { STAGE_LINES } from "./stage_lines.js";
 import { text } from "../core/words.js";
 
-const LINES = ["miou_seg", "miou_cam_par", "miou_cam_rw", "miou_walk_start", "miou_cam", "map"].map((key) => ({ key, ...STAGE_LINES[key] }));
+const LINES = ["miou_seg", "miou_cam_par", "miou_cam_rw", "miou_walk_start", "miou_cam", "map"]
+  .map((key) => ({ key, ...STAGE_LINES[key] }));
 
 /**
  * The scores of every moment that one is known of: history and snapshots together, by iteration.
