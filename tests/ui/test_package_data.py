@@ -1,4 +1,4 @@
-"""What a built package holds of the app: every file of the explorer and every text, by the patterns of pyproject.toml."""
+"""What a built package holds of the app: every file of the explorer and every text, by pyproject.toml."""
 
 from __future__ import annotations
 
