@@ -22,7 +22,7 @@ BLUE, ORANGE = (f"#{red:02X}{green:02X}{blue:02X}" for red, green, blue in (BACK
 GREEN, PURPLE, SKY, RED = "#009E73", "#CC79A7", "#56B4E9", "#D55E00"  # the rest of Okabe and Ito's colours
 INK, FAINT = "#222222", "#d8d8d8"
 GREY = "#767676"
-STAGE_LINES = {  # how each stage is drawn in every chart over something, as in ui/explorer/plots.js
+STAGE_LINES = {  # how each stage is drawn in every chart over something, as in ui/explorer/charts/stage_lines.js
     "cam": (BLUE, "-"),
     "walk_start": (SKY, ":"),
     "cam_rw": (GREY, "--"),

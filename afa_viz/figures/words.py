@@ -93,7 +93,7 @@ def _translated(words: str, code: str, names: Mapping[str, str]) -> str:
 
 
 def particles(words: str) -> str:
-    """Korean particles agree with the sound before them: 말이(가) -> 말이, 소을(를) -> 소를. As explorer/words.js."""
+    """Korean particles agree with the sound before them: 말이(가) -> 말이, 소을(를) -> 소를. As core/words.js."""
     digits = {"0": 21, "1": 8, "3": 16, "6": 1, "7": 8, "8": 8}  # the last consonant of a digit as it is spoken
 
     def agreed(found: re.Match[str]) -> str:

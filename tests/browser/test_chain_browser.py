@@ -24,11 +24,12 @@ from afa_viz.ops import par
 from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers import payload
+from afa_viz.ui.page.bundle import bundle
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "afa_viz" / "examples"
-NAMES = ("chain.js", "tally.js", "stages.js", "spread.js", "changes.js")
-SCRIPTS = [ROOT / "afa_viz" / "ui" / "explorer" / name for name in NAMES]
+EXPLORER = ROOT / "afa_viz" / "ui" / "explorer"
+MODULES = ("pipeline", "resize", "par", "walk", "labels", "scores", "statistics", "changes")  # of explorer/method
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 HOW = "install it with `pip install playwright` and `apt-get install chromium` (or name a Chromium in $CHROMIUM)"
 
@@ -71,8 +72,10 @@ def page():
         arguments = ["--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
         opened = browser.new_page()
-        for text in (TOOLS, *(script.read_text(encoding="utf-8") for script in SCRIPTS)):
-            opened.add_script_tag(content=text)
+        opened.add_script_tag(content=TOOLS)
+        for name in MODULES:
+            opened.add_script_tag(content=f"const {name} = {bundle(EXPLORER, f'method/{name}.js')};")
+        opened.add_script_tag(content=f"const difference = {bundle(EXPLORER, 'draw/difference.js')};")
         yield opened
         browser.close()
 
@@ -148,7 +151,7 @@ RUN = """({value, picture, expected}) => {
   const of = {...picture, cam: shares(picture.cam), affinity: shares(picture.affinity), image: shares(picture.image)};
   const { low, high, radius, num_steps, num_iters, use_walk, use_par } = value;
   const settings = {...value.chain, low, high, radius, num_steps, num_iters, use_walk, use_par};
-  const maker = stages.open(of);
+  const maker = pipeline.createPipeline(of);
   const maps = maker.run(settings);
   const steps = maker.steps(settings, low, 5);
   const iterations = maker.parSteps(settings, low, 2);
@@ -165,7 +168,7 @@ RUN = """({value, picture, expected}) => {
   let pieces = 1;
   while (maker.prepare(settings)) pieces++;
   const moved = {...settings, low: 0.31, high: 0.62};
-  const [quick, slow] = [maker.run(moved), stages.open(of).run(moved)];
+  const [quick, slow] = [maker.run(moved), pipeline.createPipeline(of).run(moved)];
   result.pieces = pieces;
   result.dragged = Math.max(apart(quick.cam_par, slow.cam_par), apart(quick.cam_par_high, slow.cam_par_high));
   result.dragged_labels = ["pseudo_label", "affinity_label"].map((name) => agree(quick[name], slow[name]));
@@ -223,7 +226,8 @@ def test_resizes_as_torch_does(page, size, out, corners):
     maps = torch.rand(2, *size, generator=torch.Generator().manual_seed(3))
     expected = torch.nn.functional.interpolate(maps[None], out, mode="bilinear", align_corners=corners)[0]
     gap = page.evaluate(
-        "([maps, size, out, corners, theirs]) => apart(chain.resize(floats(maps), size, out, corners), floats(theirs))",
+        """([maps, size, out, corners, theirs]) =>
+             apart(resize.resize(floats(maps), size, out, corners), floats(theirs))""",
         [packed(maps), list(size), list(out), corners, packed(expected)],
     )
     assert gap < 1e-4  # places among 250 in single precision
@@ -237,14 +241,14 @@ def test_the_kernel_of_par(page, size):
     kernel = par.pixel_affinity(image[None])
     gap = page.evaluate(
         """([image, size, settings, theirs]) => {
-             const rows = chain.kernelByRows(floats(image), size, settings);
+             const rows = par.kernelByRows(floats(image), size, settings);
              for (let y = 1; y < 4; y++) if (!rows.more()) throw new Error(`only ${y} rows`);
              return apart(rows.all().weights, floats(theirs));
            }""",
         [packed(image), list(size), {"dilations": par.DILATIONS, "w1": par.W1, "w2": par.W2}, packed(kernel)],
     )
     assert gap < 1e-4
-    offsets = page.evaluate("(dilations) => chain.neighbours(dilations)", list(par.DILATIONS))
+    offsets = page.evaluate("(dilations) => par.neighbourOffsets(dilations)", list(par.DILATIONS))
     assert offsets == par.neighbour_offsets().tolist()
 
 
@@ -259,8 +263,8 @@ def test_the_numbers_beside_the_pictures(page, base):
     found = page.evaluate(
         """(both) => {
              const [label, target] = both.map(bytes);
-             return { shares: tally.shares(label), certain: tally.certain(label, target),
-               scores: tally.scores(label, target) };
+             return { shares: scores.regionShares(label), certain: scores.certainScores(label, target),
+               scores: scores.iouScores(label, target) };
            }""",
         both,
     )
@@ -283,45 +287,56 @@ def test_the_order_of_two_lists_and_limits_without_outliers(page):
     first, second = random.integers(0, 9, 41).astype(np.float32), random.integers(-3, 7, 23).astype(np.float32)
     wins = (first[:, None] > second).mean() + (first[:, None] == second).mean() / 2
     lists = [base64.b64encode(values.tobytes()).decode() for values in (first, second)]
-    found = page.evaluate("([first, second]) => orderOf(floats(first), floats(second))", lists)
+    found = page.evaluate("([first, second]) => statistics.pairwiseAuc(floats(first), floats(second))", lists)
     assert found == pytest.approx(wins)
     values = np.concatenate([random.random(254), [-50, 8]]).astype(np.float32)
     text = base64.b64encode(values.tobytes()).decode()
-    low, high = page.evaluate("(text) => robustLimits(floats(text))", text)
+    low, high = page.evaluate("(text) => statistics.robustLimits(floats(text))", text)
     assert 0 <= low < 0.1 and high == 8  # the one that nothing reaches does not count
     assert colour_limits(torch.from_numpy(values)) == pytest.approx((low, high))
     spike = np.zeros(100, np.float32)
     spike[7] = 1
-    assert page.evaluate("(text) => robustLimits(floats(text))", base64.b64encode(spike.tobytes()).decode()) == [0, 1]
+    assert page.evaluate(
+        "(text) => statistics.robustLimits(floats(text))", base64.b64encode(spike.tobytes()).decode()
+    ) == [0, 1]
     for size in (1, 2, 60, 300):
         numbers = random.integers(0, 256, size).tolist()
         of_bytes, of_numbers = page.evaluate(
-            "(list) => [robustBytes(Uint8Array.from(list)), robustLimits(Float32Array.from(list))]", numbers
+            """(list) => [statistics.robustByteLimits(Uint8Array.from(list)),
+                 statistics.robustLimits(Float32Array.from(list))]""",
+            numbers,
         )
         assert of_bytes == of_numbers
     after = values + np.float32(0.5)
     after[254] = 30  # from below the colours to far above: no change of the others
     texts = [base64.b64encode(array.tobytes()).decode() for array in (after - values, values, after)]
-    most = page.evaluate("(texts) => robustChange(...texts.map(floats))", texts)
+    most = page.evaluate("(texts) => statistics.robustChange(...texts.map(floats))", texts)
     assert most == pytest.approx(0.5)
 
 
 def test_a_change_that_rounds_to_none_is_neither_good_nor_bad(page):
     found = page.evaluate(
-        """[0, 0.0004, -0.0004, 0.0006, -0.0006, 0.2].map(deltaOf).map((box) => [box.textContent, box.className])"""
+        """[0, 0.0004, -0.0004, 0.0006, -0.0006, 0.2].map(difference.iouChange)
+             .map((box) => [box.textContent, box.className])"""
     )
     none, better, worse = ["= 0.0", ""], ["▲ 0.1", "afa-more"], ["▼ 0.1", "afa-less"]
     assert found == [none, none, none, better, worse, ["▲ 20.0", "afa-more"]]
 
 
 def test_a_key_is_for_colours_that_are_there(page):
-    """Of four kinds of changed pixels; `text` and `tables` are the page's."""
+    """Of four kinds of changed pixels; without texts a key stands for itself."""
     found = page.evaluate(
         """() => {
-             window.text = (key) => key;
-             window.tables = { gained: "1", lost: "2" };
-             const words = (...maps) => changeLegend(changeKinds(...maps, 1)).map((item) => item.textContent);
+             const legend = (...maps) => difference.changeLegend(changes.labelChanges(...maps, 1));
+             const words = (...maps) => legend(...maps).map((item) => item.textContent);
              return [words([0, 1], [0, 1], null), words([0, 1], [1, 1], null), words([0, 1, 1], [1, 0, 0], [1, 1, 0])];
            }"""
     )
     assert found == [[], ["strip.gained"], ["strip.gained", "strip.lost", "strip.lost_wrong"]]
+
+
+def test_an_error_of_a_module_names_its_file_and_line(page):
+    stack = page.evaluate("() => { try { pipeline.createPipeline(null); } catch (error) { return error.stack; } }")
+    lines = (EXPLORER / "method" / "pipeline.js").read_text(encoding="utf-8").splitlines()
+    line = next(at for at, text in enumerate(lines, 1) if "} = picture;" in text)
+    assert f"createPipeline (afa-viz/method/pipeline.js:{line}:" in stack, stack

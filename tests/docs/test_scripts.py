@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
 import subprocess
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from afa_viz.ui import words
 from afa_viz.ui.page import assets as page
+from afa_viz.ui.page.bundle import ordered
 from afa_viz.ui.page.settings import ABLATIONS, SLIDERS
 
-FILES = sorted(page.EXPLORER.glob("*.js"))
-NAMED = re.compile(r"^(?:  )?(?:async )?(?:function|const|let) (\w+)", re.MULTILINE)  # at the top, or in a tab's block
+FILES = sorted(page.EXPLORER.rglob("*.js"))
+NAMED = re.compile(r"^(export )?(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
+NODE_TESTS = Path(__file__).parents[1] / "js"
+
+
+def named(file: Path) -> str:
+    return file.relative_to(page.EXPLORER).as_posix()
 
 
 def test_every_script_is_part_of_the_page():
-    assert {file.stem for file in FILES} == set(page.SCRIPTS)
-    assert {file.stem for file in page.EXPLORER.glob("*.css")} <= {*page.STYLES, *page.SCRIPTS}
+    assert {named(file) for file in FILES} == {module.name for module in ordered(page.EXPLORER, page.ENTRY)}
+    styles = {*page.STYLES, *(f"views/{tab}/{tab}.css" for tab in page.TABS)}
+    assert {file.relative_to(page.EXPLORER).as_posix() for file in page.EXPLORER.rglob("*.css")} <= styles
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node; the browser tests parse the script too")
 def test_the_script_parses(tmp_path):
     whole = tmp_path / "page.mjs"
-    whole.write_text(f"(async (element, props, server, watch) => {{\n{page.script()}\n}});\n", encoding="utf-8")
+    whole.write_text(f"(({page.GIVEN}) => {{\n{page.script()}\n}});\n", encoding="utf-8")
     done = subprocess.run(["node", "--check", str(whole)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", FILES, ids=named)
 def test_a_script_is_tidy(file):
     text = file.read_text(encoding="utf-8")
     lines = text.splitlines()
@@ -41,16 +51,23 @@ def test_a_script_is_tidy(file):
 
 
 def test_nothing_is_dead():
-    script = page.script() + page.explorer_html()
-    names = set(NAMED.findall(page.script()))
-    assert len(names) > 150
-    assert not [name for name in names if len(re.findall(rf"\b{name}\b", script)) < 2]
+    """What a module names it uses, or exports; what it exports another one uses, or a test under node."""
+    texts = {file: file.read_text(encoding="utf-8") for file in [*FILES, *NODE_TESTS.glob("*.js")]}
+    used = {file: Counter(re.findall(r"[\w$]+", text)) for file, text in texts.items()}
+    dead, count = [], 0
+    for file in FILES:
+        others = [words for other, words in used.items() if other != file]
+        for exported, name in NAMED.findall(texts[file]):
+            count += 1
+            if not any(words[name] for words in others) if exported else used[file][name] < 2:
+                dead.append(f"{named(file)}: {name}")
+    assert count > 400 and not dead
 
 
 def test_every_text_is_said():
     """By a fragment, a script (also as the start of a composed key), the frame of a tab, or the server."""
-    fragments = "".join(file.read_text(encoding="utf-8") for file in page.EXPLORER.glob("*.html"))
-    script = page.script()
+    fragments = "".join(file.read_text(encoding="utf-8") for file in page.EXPLORER.rglob("*.html"))
+    script = "".join(file.read_text(encoding="utf-8") for file in FILES)
     composed = {start for start in re.findall(r"[`\"]([\w.]+?)(?:\$\{|\")", script) if "." in start}
     server = "".join(file.read_text(encoding="utf-8") for file in page.EXPLORER.parent.rglob("*.py"))
     examples = json.loads((page.EXPLORER.parents[1] / "examples" / "examples.json").read_text(encoding="utf-8"))
@@ -73,3 +90,4 @@ def test_the_page_is_light():
     parts = {"script": page.script(), "style": page.style(), "html": page.explorer_html(), "tables": page.tables()}
     sizes = {name: len(text.encode()) for name, text in parts.items()}
     assert sum(sizes.values()) < 500_000, sizes  # two languages; before the server compresses it
+    assert len(gzip.compress(parts["script"].encode(), 6)) < 73_620, "the modules are no dearer than one script was"

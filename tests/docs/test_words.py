@@ -17,6 +17,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.training import machine_errors
 from afa_viz.ui import words
 from afa_viz.ui.page import assets as page
+from afa_viz.ui.page.bundle import bundle
 from afa_viz.ui.page.settings import SLIDERS
 
 try:
@@ -98,7 +99,7 @@ def test_every_word_of_the_static_page_says_where_it_comes_from():
     parser = Keys()
     parser.feed(page.explorer_html())
     assert len(parser.keys) > 100 and not parser.wrong
-    templates = "".join(path.read_text(encoding="utf-8") for path in page.EXPLORER.glob("*.html"))
+    templates = "".join(path.read_text(encoding="utf-8") for path in page.EXPLORER.rglob("*.html"))
     asked = set(re.findall(r"\{\{([\w.]+)\}\}", templates))
     assert asked <= set(parser.keys)
 
@@ -174,11 +175,11 @@ def test_every_class_that_is_known_has_a_name():
 
 
 def test_letters_are_such_as_every_font_has():
-    """Windows Glyph List 4, which fonts of every system hold, and Korean; other signs are drawn (explorer/icons.js)."""
+    """Windows Glyph List 4, which fonts of every system hold, and Korean; other signs are drawn: icons.js."""
     known = set(range(0x20, 0x17F)) | set(range(0x384, 0x3CF)) | set(range(0x400, 0x460)) | set(range(0xAC00, 0xD7A4))
     known |= {ord(c) for c in "\n–—‘’“”…′←↑→↓−∕√∩≤≥▲▼·"} | {0x3139}  # ㄹ, in a comment
     equations = {ord(c) for c in "∪⊤‖"}  # of the method, within equations alone
-    for path in [*(UI / "explorer").iterdir(), *(UI / "texts").glob("*.json")]:
+    for path in [*(p for p in (UI / "explorer").rglob("*") if p.is_file()), *(UI / "texts").glob("*.json")]:
         if path.suffix == ".json":
             said = {key: text for key, text in json.loads(path.read_text(encoding="utf-8")).items()}
             for key, text in said.items():
@@ -275,9 +276,8 @@ PARTICLES = {
 
 
 def test_particles_follow_the_sound(browser):  # noqa: F811
-    script = (page.EXPLORER / "words.js").read_text(encoding="utf-8")
-    function = script[script.index("function withParticles") :]
+    words = bundle(page.EXPLORER, "core/words.js")
     context = browser.new_context()
-    assert {text: context.new_page().evaluate(f"text => {{ {function} return withParticles(text); }}", text)
+    assert {text: context.new_page().evaluate(f"text => {words}.withParticles(text)", text)
             for text in PARTICLES} == PARTICLES  # fmt: skip
     context.close()

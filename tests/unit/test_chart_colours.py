@@ -18,7 +18,7 @@ LINE = re.compile(r"miou_(\w+): \{ colour: \"(\w+)\", dash: \[([\d, ]*)\] \}")
 
 def page_lines() -> dict[str, tuple[str, bool]]:
     """Colour and whether the line is whole, by stage, as the page's charts have them."""
-    text = (EXPLORER / "plots.js").read_text(encoding="utf-8")
+    text = (EXPLORER / "charts" / "stage_lines.js").read_text(encoding="utf-8")
     found = LINE.findall(text[text.index("const STAGE_LINES") :])
     return {stage: (LIGHT[colour], not dash) for stage, colour, dash in found}
 
@@ -31,17 +31,17 @@ def test_page_and_figures_draw_a_stage_alike():
         assert (charts.STAGE_LINES[stage][1] == "-") == whole, stage
 
 
-@pytest.mark.parametrize("script", sorted(EXPLORER.glob("*.js")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", sorted(EXPLORER.rglob("*.js")), ids=lambda path: path.stem)
 def test_no_script_has_colours_of_its_own_for_a_stage(script):
     text = script.read_text(encoding="utf-8")
-    if script.stem == "plots":
+    if script.stem == "stage_lines":
         text = text[: text.index("const STAGE_LINES")] + text[text.index("};", text.index("const STAGE_LINES")) :]
     assert not re.search(r"miou_\w+\"?,?:? (colour: )?[\[{]? ?\"?(colour|accent|warm|good|muted|pseudo)", text)
 
 
 def test_curves_of_a_run_show_the_walk_beside_its_own_start():
     """The CAM is cut by another rule: it is drawn as that, and alone only where a run knew nothing else."""
-    for script in ("curve.js", "plots.js"):
+    for script in ("charts/stage_scores.js", "charts/stage_lines.js"):
         assert "miou_walk_start" in (EXPLORER / script).read_text(encoding="utf-8")
     for language in ("en", "ko"):
         texts = json.loads((EXPLORER.parent / "texts" / f"{language}.json").read_text(encoding="utf-8"))
@@ -62,7 +62,7 @@ def test_figures_draw_a_stage_alike():
 
 
 def test_precision_and_recall_have_the_colours_of_the_page():
-    text = (EXPLORER / "cam.js").read_text(encoding="utf-8")
+    text = (EXPLORER / "views" / "cam" / "cam.js").read_text(encoding="utf-8")
     page = dict(re.findall(r'\["(found|right)", plot\.(\w+)\]', text))
     rows = [{"bkg_score": b, "miou": 1, "precision": 2, "recall": 3} for b in (0.1, 0.2)]
     cut = [{"low": b, "high": b, "miou": 1, "precision": 2, "recall": 3, "background_precision": 4, "coverage": 5}

@@ -11,7 +11,7 @@ from afa_viz.ui.handlers.callbacks import Callbacks, nothing, only, polite, poli
 from afa_viz.ui.page.controls import Controls, Picker
 from afa_viz.ui.sessions.concurrency import PAGE_EVENTS, PHOTOGRAPH_EVENTS
 
-# of explorer/photo.js: the inputs of an opening; of one that another has overtaken before it was sent the first is null
+# of host/server/photograph.js: the inputs of an opening; the first is null where another one came before it was sent
 OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
 UPLOADED = "(...inputs) => window.afaUploaded?.(inputs) ?? inputs"
 

@@ -31,7 +31,7 @@ from afa_viz.ops import par as par_op
 from afa_viz.trace import Trace
 
 Packed = dict[str, Any]
-CELLS_MAX = 1024  # of grids whose whole matrices are sent when they are looked at, as in explorer/live.js
+CELLS_MAX = 1024  # of grids whose whole matrices are sent when they are looked at, as in explorer/core/recompute.js
 WHOLE_CELLS = 400  # up to 20 x 20 cells the page gets the whole affinity at first, at most 160 kB
 WINDOW = 8  # cells; the published radius
 LABELLED = ("cam", "walk_start", "cam_rw", "par_start", "cam_par")  # whose label the page needs beside their scores

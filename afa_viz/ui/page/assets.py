@@ -16,31 +16,27 @@ import gradio as gr
 
 from afa_viz.figures import colour
 from afa_viz.ui import words
+from afa_viz.ui.page.bundle import bundle
 from afa_viz.ui.page.settings import SLIDERS
 from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, Busy, SharedCalls
 
 EXPLORER = Path(__file__).parents[1] / "explorer"
-TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goes across them
+TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across them
     "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "train",
     "lab",
 )  # fmt: skip
-SCRIPTS = (  # one function scope, in this order
-    "paint", "core", "words", "icons", "beside", "link", "photo", "bar", "hands", "chain", "tally", "stages", "spread",
-    "fields", "marks", "opacity", "plots", "levels", "curve", "series", "live", "typed", "changes", "sides", "versus",
-    "heads", "overview", "matrix", "strip", "fork", "share", "seeds", "weights", "crf", *TABS, "start",
-)  # fmt: skip
-STYLES = ("page", "style", "strip", "tabs")
-UNSENT = re.compile(
-    r"^\s*(?://.*|/\*\*(?:(?!\*/)[\s\S])*\*/)\n|^ +", re.MULTILINE
-)  # comments of whole lines, and indentation
+ENTRY = "host/server.js"  # the module that starts the page, given what gradio gives a script
+STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
+UNSENT = re.compile(r"/\*[\s\S]*?\*/\n?|^ +|(?<=[;{:,]) +", re.MULTILINE)  # of style sheets
+GIVEN = "element, props, trigger, server, watch"
 ACTS = ("dataset_scoring", "train_start", "train_stop", "train_resume")  # do something: two visitors do it twice
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
 
 log = logging.getLogger(__name__)
 
 
-def _fragment(name: str) -> str:
-    return (EXPLORER / f"{name}.html").read_text(encoding="utf-8")
+def _fragment(path: str) -> str:
+    return (EXPLORER / path).read_text(encoding="utf-8")
 
 
 def _tab(name: str) -> str:
@@ -54,7 +50,7 @@ def _tab(name: str) -> str:
         head += f'<details class="afa-why"><summary>{{{{why}}}}</summary>{{{{{name}.why_html}}}}</details>'
     return (
         f'<section class="afa-tab" role="tabpanel" id="afa-panel-{name}" aria-labelledby="afa-tab-{name}" '
-        f'data-tab="{name}" hidden>{head}{_fragment(name)}</section>'
+        f'data-tab="{name}" hidden>{head}{_fragment(f"views/{name}/{name}.html")}</section>'
     )
 
 
@@ -65,20 +61,20 @@ def explorer_html() -> str:
         f'aria-selected="false" tabindex="-1">{{{{tabs.{name}}}}}</button>'
         for name in TABS
     )
-    frame = _fragment("frame").replace("<!--tabs-->", buttons)
+    frame = _fragment("frame.html").replace("<!--tabs-->", buttons)
     return words.fill_in(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
 
 
+@cache
 def script() -> str:
-    """Every script, as the body of one function; lines that are comments, and indentation, stay here."""
-    parts = [(EXPLORER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-    return UNSENT.sub("", "\n".join(['"use strict";', *parts]))
+    """All modules of the explorer as the body of one function, which gradio calls with `GIVEN`."""
+    return f"{bundle(EXPLORER, ENTRY)}.start({{{GIVEN}}});"
 
 
 def style() -> str:
-    """The style sheet of the page."""
-    files = [EXPLORER / f"{name}.css" for name in (*STYLES, *TABS)]
-    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+    """The style sheet of the page, without comments and indentation."""
+    files = [EXPLORER / path for path in (*STYLES, *(f"views/{name}/{name}.css" for name in TABS))]
+    return UNSENT.sub("", "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file()))
 
 
 @cache

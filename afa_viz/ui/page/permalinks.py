@@ -12,7 +12,7 @@ from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.words import english
 
-UPLOAD = "photo"  # part of an address: of a photograph that its browser keeps, explorer/photo.js
+UPLOAD = "photo"  # part of an address: of a photograph that its browser keeps, explorer/host/server/photograph.js
 NAMES = ("example", "data", UPLOAD, "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
 
 

@@ -1,0 +1,92 @@
+// Save and share: files from the host, the open tab as one picture, and the program that makes it again.
+
+import { $, $$ } from "../core/dom.js";
+import { tabs } from "../core/schedule.js";
+import { className, queryCell } from "../core/selection.js";
+import { translateServerText } from "../core/server_words.js";
+import { accepted, announce, reportError } from "../core/status.js";
+import { store, view } from "../core/store.js";
+import { tables } from "../core/tables.js";
+import { text } from "../core/words.js";
+import { paintTab } from "../draw/tab_picture.js";
+import { host } from "../host/host.js";
+
+function download(address, name) {
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+}
+
+/** One line: picture, class, cell, model, and settings that are not the published ones. */
+function factsLine() {
+  const [row, col] = queryCell();
+  const nameOf = (name) => text(name === "left_out" ? "side.group_left_out" : `side.${name}`);
+  const settings = Object.entries(store.trace.link ?? {}).filter(([name]) => !["example", "data", "model"].includes(name))
+    .map(([name, value]) => `${nameOf(name)}: ${translateServerText(value)}`).join(", ");
+  return text("share.facts", { name: className(view.label), row: row + 1, col: col + 1, model: store.trace.model,
+    labels: store.trace.classes.map((c) => className(c.label)).join(", "), settings: settings || text("share.published") });
+}
+
+async function saveTab() {
+  const name = $(`[role=tab][data-tab="${view.tab}"]`).textContent;
+  const { section, hooks } = tabs.get(view.tab);
+  const canvas = paintTab(section, `${translateServerText(store.trace.title)}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" "));
+  if (!canvas) {
+    announce(text("share.no_picture", { name }), true);
+    return;
+  }
+  const blob = await new Promise((done) => { canvas.toBlob(done); });
+  const address = URL.createObjectURL(blob);
+  download(address, `afa-viz-${view.tab}.png`);
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+async function saveFile(kind) {
+    const asked = { key: store.trace.key, kind, label: view.label, cell: queryCell(), language: tables.language };
+  const { address, name } = accepted(await host.exports.file(asked));
+  download(address, name);
+}
+
+async function copyPython() {
+    const asked = { key: store.trace.key, tab: view.tab, label: view.label, cell: queryCell(), block: view.block, head: view.head,
+    b: tabs.get(view.tab).hooks.other?.() };
+  const { code } = accepted(await host.exports.python(asked));
+  try {
+    await navigator.clipboard.writeText(code);
+    announce(text("share.python_copied"), true);
+  } catch {
+    showCode(code); // no clipboard without https
+  }
+}
+
+/** The program to copy by hand. */
+function showCode(code) {
+  const box = $(".afa-code");
+  box.hidden = false;
+  const area = $("textarea", box);
+  area.value = code;
+  area.focus();
+  area.select();
+}
+async function act(button, what) {
+  if (!store.trace || button.disabled) return;
+  button.disabled = true;
+  try {
+    await what();
+    $(".afa-share").open = false;
+  } catch (error) {
+    reportError(error);
+  }
+  button.disabled = false;
+}
+
+/** Bind the menu. */
+export function buildShareMenu() {
+  $(".afa-code button").addEventListener("click", () => { $(".afa-code").hidden = true; });
+  for (const button of $$(".afa-share [data-export]")) {
+    button.addEventListener("click", () => act(button, () => saveFile(button.dataset.export)));
+  }
+  $('[data-do="picture"]').addEventListener("click", (event) => act(event.currentTarget, saveTab));
+  $('[data-do="python"]').addEventListener("click", (event) => act(event.currentTarget, copyPython));
+}

@@ -1,0 +1,260 @@
+// The strip: every stage as a small picture in pipeline order, and beside the stages that a step may be credited to what
+// it changed. Which is held against which the host says: `trace.steps`. Always in sight.
+
+import { buildStripLines, drawStripLines } from "./strip_lines.js";
+import { $, page } from "../core/dom.js";
+import { percent, signed } from "../core/format.js";
+import { layer, toBytes, toFloats } from "../core/packed.js";
+import { linkCell } from "../core/pointer.js";
+import { registerAlways, setView } from "../core/schedule.js";
+import {
+  affinityOfCell, classChannel, classColour, classIndex, className, isCellHidden, queryCell, stageBefore,
+} from "../core/selection.js";
+import { store, view } from "../core/store.js";
+import { tables } from "../core/tables.js";
+import { text } from "../core/words.js";
+import { context2d, createCanvas } from "../draw/canvas.js";
+import { colours } from "../draw/colours.js";
+import { changeLegend, iouChange, paintChanges } from "../draw/difference.js";
+import { paintLabelMap, paintMap } from "../draw/figures.js";
+import { markCell } from "../draw/marks.js";
+import { labelNames, paintImage, repaint } from "../draw/repaint.js";
+import { fitCanvas } from "../draw/size.js";
+import { labelChanges } from "../method/changes.js";
+import { limitsOf, robustByteLimits } from "../method/statistics.js";
+
+const STAGES = [ // picture, the tab it opens
+  { key: "image", tab: "cam" },
+  { key: "cam", tab: "cam" },
+  { key: "affinity", tab: "affinity" },
+  { key: "cam_rw", tab: "walk", step: true },
+  { key: "cam_par", tab: "par", step: true },
+  { key: "affinity_label", tab: "regions", label: "affinity_label" },
+  { key: "regions", tab: "regions", label: "pseudo_label" },
+  { key: "pseudo_label", tab: "regions", label: "pseudo_label" },
+  { key: "seg", tab: "seg", step: true },
+  { key: "target", tab: "seg" },
+];
+const ALL_BYTES = Uint8Array.from({ length: 256 }, (_, i) => i);
+/** @type {any} */
+let box = null; // where the change of a step is shown large
+/** @type {Map<any, any>} */
+const items = new Map(); // stage -> its elements
+/** @type {Map<any, any>} */
+const bases = new Map(); // stage -> finished picture without the mark
+let shown = ""; // the stage whose difference map is open
+
+const element = /** @type {(tag: string, name?: string, ...children: any[]) => any} */ ((/** @type {string} */ tag, name, ...children) => {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  made.append(...children);
+  return made;
+});
+
+function build() {
+  const list = $(".afa-strip");
+  box = $(".afa-change");
+  buildStripLines();
+  for (const stage of STAGES) {
+    const item = element("li", "afa-stage");
+    item.dataset.stage = stage.key;
+    const canvas = document.createElement("canvas");
+    const [caption, score] = [element("span", "afa-caption"), element("span", "afa-score")];
+    const button = element("button", "", caption, canvas, score);
+    button.type = "button";
+    button.dataset.open = stage.tab;
+    button.addEventListener("click", () => setView({ tab: stage.tab, ...(stage.label && { shownLabel: stage.label }) }));
+    linkCell(canvas);
+        const parts = /** @type {any} */ ({ ...stage, item, canvas, caption, score, button });
+    if (stage.step) {
+      parts.arrow = arrowOf(stage);
+      item.append(parts.arrow.box);
+    }
+    item.append(button);
+    list.append(item);
+    items.set(stage.key, parts);
+  }
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape" && shown) close(); });
+}
+
+/** What a step changed: in numbers and as a tiny map, which opens a large one. */
+function arrowOf({ key }) {
+  const [against, iou, pixels, canvas] = [element("small"), element("b"), element("span"), document.createElement("canvas")];
+  const button = element("button", "afa-arrow", element("span", "", against, iou), canvas, pixels);
+  button.type = "button";
+  button.setAttribute("aria-describedby", "afa-change-words");
+  for (const event of ["pointerenter", "focus"]) button.addEventListener(event, () => open(key));
+  for (const event of ["pointerleave", "blur"]) button.addEventListener(event, close);
+  button.addEventListener("click", () => (shown === key ? undefined : open(key)));
+  return { box: button, against, iou, pixels, canvas };
+}
+// --- what a step changed -------------------------------------------------------------------------------------------
+
+/** Label map of a scored stage. */
+function labelOf(key) {
+  if (key === "seg") return store.scene.seg.bytes;
+  return (store.trace.labels[key] ?? store.trace.labels.cam_rw).bytes; // where PAR starts from the walk, this is the label of both
+}
+
+const iouOf = (key) => store.trace.scores?.[key]?.iou[view.label] ?? (store.trace.scores?.[key] ? 0 : null);
+
+/** Pixels of the chosen class gained and lost by a step, and the change of its IoU. */
+function changeOf(key, before) {
+  const [a, b] = [iouOf(before), iouOf(key)];
+  return { ...labelChanges(labelOf(before), labelOf(key), store.scene.target?.bytes, view.label),
+    iou: a == null || b == null ? null : b - a, from: a, to: b };
+}
+
+function drawArrow({ key, arrow }) {
+  const before = stageBefore(key);
+  arrow.box.hidden = !before;
+  arrow.change = null;
+  if (!before) return;
+  const change = changeOf(key, before);
+  arrow.change = change;
+  arrow.against.textContent = key === "seg" ? text("strip.against", { before: text(`strip.${before}`) }) : "";
+  arrow.iou.replaceChildren(...(change.iou == null ? [] : [iouChange(change.iou)]));
+  arrow.pixels.replaceChildren(element("span", "", `+${short(change.gained)}`), element("span", "", `−${short(change.lost)}`));
+  arrow.box.setAttribute("aria-label", `${text(`strip.against_${key}`)}: ${wordsOf(key, change)}`);
+}
+
+const short = (count) => (count < 1000 ? String(count) : `${(count / 1000).toFixed(count < 9950 ? 1 : 0)}k`);
+
+function wordsOf(key, change) {
+  let words = text("strip.change", { step: text(`strip.step_${key}`), name: className(view.label), gained: change.gained,
+    lost: change.lost });
+  if (store.scene.target) words += ` ${text("strip.change_wrong", { gained: change.gainedWrong, lost: change.lostWrong })}`;
+  if (change.iou != null) {
+    words += ` ${text("strip.change_iou", { iou: signed(100 * change.iou), from: percent(change.from), to: percent(change.to) })}`;
+  }
+  return words;
+}
+
+function open(key) {
+  const stage = items.get(key);
+  if (!store.trace || !stage.arrow.change) return;
+  shown = key;
+  const canvas = document.createElement("canvas");
+  const title = element("strong", "", text(`strip.against_${key}`));
+  const words = element("span", "", wordsOf(key, stage.arrow.change));
+  words.id = "afa-change-words";
+  const legend = element("span", "afa-legend");
+  legend.append(...changeLegend(stage.arrow.change));
+  box.replaceChildren(title, canvas, legend, words, element("span", "afa-rule", text("strip.rule")));
+  box.hidden = false;
+  fitCanvas(canvas);
+  paintChanges(canvas, stage.arrow.change.kinds);
+  const from = stage.arrow.box.getBoundingClientRect();
+  const frame = page.views.getBoundingClientRect();
+  const left = from.left + from.width / 2 - frame.left - box.offsetWidth / 2;
+  box.style.left = `${Math.max(0, Math.min(frame.width - box.offsetWidth, left))}px`;
+  box.style.top = `${from.bottom - frame.top + 4}px`;
+}
+
+function close() {
+  shown = "";
+  box.hidden = true;
+}
+
+// --- pictures ------------------------------------------------------------------------------------------------------
+
+/** A map between the numbers of its colours: its own, or 0 to 1 for all. */
+function paintStageMap(canvas, map, smooth, /** @type {any} */ spread = limitsOf) {
+  const number = toFloats({ ...map, bytes: ALL_BYTES }); // of each of the 256 bytes
+  const [low, high] = view.shared ? [0, 1] : spread(map.bytes).map((byte) => number[byte]);
+  const pixels = new Uint32Array(colours.heat.buffer);
+  const table = Uint32Array.from(toBytes(number, low, high), (byte) => pixels[byte]);
+  paintMap(canvas, map, /** @type {any} */ (table), smooth); // as pixels, four bytes each
+}
+
+const PAINT = {
+  image: (canvas) => paintImage(canvas, store.scene.image),
+  cam: (canvas) => paintStageMap(canvas, layer(store.trace.cam, classIndex()), true),
+  affinity: (canvas) => paintStageMap(canvas, affinityOfCell(), false),
+  cam_rw: (canvas) => paintStageMap(canvas, layer(store.trace.cam_rw, classChannel()), false, robustByteLimits),
+  cam_par: (canvas) => paintStageMap(canvas, layer(store.trace.cam_par, classChannel()), true, robustByteLimits),
+  affinity_label: (canvas) => paintLabelMap(canvas, layer(store.trace.affinity_label), classColour),
+  regions: (canvas) => paintLabelMap(canvas, layer(store.trace.pseudo_label),
+    (label) => (label ? tables.foreground : tables.background)),
+  pseudo_label: (canvas) => paintLabelMap(canvas, layer(store.trace.pseudo_label), classColour),
+  seg: (canvas) => paintLabelMap(canvas, layer(store.scene.seg), classColour),
+  target: (canvas) => paintLabelMap(canvas, layer(store.scene.target), classColour),
+};
+
+/** A picture with the query cell in it; the affinity is the cell's own. */
+function drawMark({ key, canvas }, fillAffinity = PAINT.affinity) {
+  if (!canvas.width || (key === "target" && !store.scene.target)) return;
+  if (key === "affinity") fillAffinity(canvas);
+  else context2d(canvas).drawImage(bases.get(key), 0, 0);
+  if (!isCellHidden()) markCell(canvas, store.trace.grid, queryCell(), Boolean(view.pin));
+}
+
+/** All pictures in the present colours. */
+function paint() {
+  for (const stage of items.values()) {
+    if (stage.item.hidden) continue;
+    const { key, canvas, arrow } = stage;
+    fitCanvas(canvas);
+    if (!canvas.width) continue;
+    if (arrow?.change) {
+      fitCanvas(arrow.canvas);
+      if (arrow.canvas.width) paintChanges(arrow.canvas, arrow.change.kinds);
+    }
+    if (key !== "affinity") {
+      const base = createCanvas(canvas.width, canvas.height);
+      PAINT[key](base);
+      bases.set(key, base);
+      if (labelNames.has(base)) labelNames.set(canvas, labelNames.get(base));
+    }
+    drawMark(stage);
+  }
+  if (shown) open(shown);
+}
+
+/** They are the same at another opacity. */
+function repaintAll() {
+  for (const stage of items.values()) {
+    if (stage.item.hidden) continue;
+    if (stage.arrow?.change) repaint(stage.arrow.canvas);
+    if (bases.has(stage.key)) repaint(bases.get(stage.key));
+    drawMark(stage, repaint);
+  }
+  if (shown) open(shown);
+}
+
+/** The line below a picture: its IoU over all pixels, or of a label how much is certain and how much of that right. */
+function scoreOf({ key, label }) {
+  if (store.trace.left_out.includes(key)) return [text("strip.left_out")];
+  if (label) {
+    const certain = text("strip.certain", { share: percent(1 - store.trace.shares[label].uncertain) });
+    const right = store.trace.precision?.[label].all;
+    return right == null || key === "regions" ? [certain] : [certain, text("strip.right", { share: percent(right) })];
+  }
+  const iou = iouOf(key);
+  return iou == null ? [] : [text(key === "cam" ? "strip.iou_cut" : "strip.iou", { iou: percent(iou) })];
+}
+
+function draw() {
+  items.get("target").item.hidden = !store.scene.target;
+  for (const stage of items.values()) {
+    if (stage.item.hidden) continue;
+    const { key, item, caption, score, button } = stage;
+    caption.textContent = text(`strip.${key}`);
+    const lines = scoreOf(stage);
+    score.replaceChildren(...lines.map((line) => element("span", "", line)));
+    item.classList.toggle("afa-left-out", store.trace.left_out.includes(key));
+    button.title = text(`strip.${key}_info`);
+    button.setAttribute("aria-label", text("strip.open", { name: text(`strip.${key}`), iou: lines.join(", ") }));
+    if (stage.arrow) drawArrow(stage);
+  }
+  if (shown && !items.get(shown).arrow.change) close();
+  paint();
+  drawStripLines(STAGES.map(({ key }) => key));
+}
+
+registerAlways({
+  build,
+  selection: draw,
+  opacity: repaintAll,
+  cell() { for (const stage of items.values()) drawMark(stage); },
+});

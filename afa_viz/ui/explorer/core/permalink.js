@@ -1,0 +1,141 @@
+// The address of what is shown. The host restores example, model, labels and settings from it, the page the rest.
+
+import { $ } from "./dom.js";
+import { on } from "./events.js";
+import { showTab, tabs } from "./schedule.js";
+import { classId, strongestCell } from "./selection.js";
+import { announce } from "./status.js";
+import { MEAN_HEAD, store, view } from "./store.js";
+import { tables } from "./tables.js";
+import { text } from "./words.js";
+import { host } from "../host/host.js";
+
+const VIEW_KEYS = ["tab", "step", "class", "cell", "block", "head", "maps", "scale"]; // of the page
+const HOST_KEYS = ["example", "data", "photo", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters",
+  "bkg_score_low", "bkg_score_high"]; // of the host
+
+/** @type {PermalinkPart[]} */
+const parts = [];
+
+/**
+ * A tab with an own share of the address: {names, read(asked) -> names that do not fit, write(query)}.
+ *
+ * @param {PermalinkPart} part
+ */
+export function registerPermalink(part) {
+  parts.push(part);
+}
+
+const WAIT_LIMIT = 4000; // milliseconds that a first picture waits for the one that the address names
+export const addressed = new URLSearchParams(globalThis.location?.search ?? ""); // as the page was opened
+const namesTrace = HOST_KEYS.some((name) => addressed.has(name));
+let restored = false; // what the address says of the page is taken over
+let overdue = false;
+/** @type {any} */
+let waiting = 0;
+
+/**
+ * Whether an explanation must wait: the address names another one, which the host has not sent yet.
+ * `again` is called when it has waited long enough.
+ *
+ * @param {any} raw
+ * @param {() => void} again
+ */
+export function mustWait(raw, again) {
+  const held = host.photograph.mustWait(raw);
+  if (!namesTrace || restored || overdue || raw.photo || (raw.linked && !held)) return false;
+  if (!waiting) waiting = setTimeout(() => { overdue = true; again(); }, WAIT_LIMIT);
+  return true;
+}
+
+/** What is shown is no longer what the address names. */
+export function dropAddress() {
+  restored = true;
+}
+
+/** Take over what the address says, once what it names is here; what does not fit is left out, and a sentence says so. */
+export function restorePermalink() {
+  if (restored || host.photograph.isAwaited() || (namesTrace && !store.trace.linked && !store.trace.photo)) return "";
+  restored = true;
+  /** @type {any[]} */
+  const wrong = [];
+  const read = (/** @type {string} */ name, /** @type {(value: string) => any} */ fits, /** @type {(value: string) => void} */ take) => {
+    const value = addressed.get(name);
+    if (value == null) return;
+    if (fits(value)) take(value);
+    else wrong.push(name);
+  };
+  const whole = (/** @type {string} */ value) => (/^\d{1,4}$/.test(value) ? Number(value) : -1);
+  read("step", (value) => tables.texts[`lab.${value}.task`], (value) => { view.step = value; });
+  read("tab", (value) => tabs.has(value), (value) => showTab(value));
+  read("maps", (value) => value === "logits", () => { view.logits = true; });
+  read("scale", (value) => value === "shared", () => { view.shared = true; });
+  for (const part of parts) wrong.push(...part.read(addressed));
+  if (host.photograph.isMissing()) return text("link.photo_gone"); // class, cell and head were those of the photograph
+  const labelOf = (/** @type {string} */ value) => store.trace.classes.find((c) => classId(c.label) === value)?.label;
+  read("class", labelOf, (value) => Object.assign(view, { label: labelOf(value), picked: true }));
+  Object.assign(view, { rest: strongestCell(), home: true });
+  const cellOf = (/** @type {string} */ value) => value.split(",").map((n) => whole(n) - 1);
+  read("cell", (value) => {
+    const [row, col, ...more] = cellOf(value);
+    return !more.length && row >= 0 && col >= 0 && row < store.trace.grid[0] && col < store.trace.grid[1];
+  }, (value) => Object.assign(view, { pin: cellOf(value), rest: cellOf(value), home: false }));
+  const isKept = (/** @type {any} */ block) => block > store.trace.first_block && block <= store.scene.blocks.length;
+  read("block", (value) => isKept(whole(value)), (value) => { view.block = whole(value) - 1; });
+  const { heads } = store.scene.blocks[view.block];
+  read("head", (value) => whole(value) >= 1 && whole(value) <= heads, (value) => { view.head = whole(value) - 1; });
+  return wrong.length ? text("link.wrong", { names: wrong.join(", ") }) : "";
+}
+
+/** The query string of what is shown; what others have put there stays. */
+function permalinkQuery() {
+  const query = new URLSearchParams(window.location.search);
+  for (const name of [...VIEW_KEYS, ...HOST_KEYS, ...parts.flatMap((part) => part.names)]) query.delete(name);
+  for (const [name, value] of Object.entries(store.trace.link ?? {})) query.set(name, value);
+  if (store.trace.photo) query.set("photo", store.trace.photo);
+  query.set("tab", view.tab);
+  if (view.tab === "lab" && view.step) query.set("step", view.step);
+  query.set("class", classId(view.label));
+  if (view.pin) query.set("cell", view.pin.map((n) => n + 1).join(","));
+  if (view.block !== store.scene.blocks.length - 1) query.set("block", String(view.block + 1));
+  if (view.head !== MEAN_HEAD) query.set("head", String(view.head + 1));
+  if (view.logits) query.set("maps", "logits");
+  if (view.shared) query.set("scale", "shared");
+  for (const part of parts) part.write(query);
+  return query.toString().replaceAll("%2C", ",");
+}
+
+/** @type {any} */
+let updating = 0;
+/** Write the address a moment after the last change: browsers allow only so many in a while. */
+export function updatePermalink() {
+  clearTimeout(updating);
+  updating = setTimeout(() => {
+    const early = namesTrace && !restored && !overdue; // the address is still to be read
+    if (!store.trace || early) return;
+    window.history.replaceState(window.history.state, "", `?${permalinkQuery()}${window.location.hash}`);
+  }, 250);
+}
+
+async function copyLink() {
+  if (!store.trace) return;
+  if (!store.trace.link?.example && !store.trace.link?.data) {
+    announce(text("link.upload"), true);
+    return;
+  }
+  const address = `${window.location.origin}${window.location.pathname}?${permalinkQuery()}`;
+  try {
+    await navigator.clipboard.writeText(address);
+    announce(text("link.copied"), true);
+  } catch {
+    window.prompt(text("link.copy_by_hand"), address); // no clipboard without https
+  }
+  $(".afa-share").open = false;
+  $(".afa-share summary").focus();
+}
+
+/** Keep the address true, and let it be copied. */
+export function listenToView() {
+  on("view", updatePermalink);
+  $('[data-do="link"]').addEventListener("click", copyLink);
+}

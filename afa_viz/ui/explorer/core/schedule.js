@@ -1,0 +1,143 @@
+// Tabs, and who draws when.
+
+import { $, $$, scrollIntoRow } from "./dom.js";
+import { emit } from "./events.js";
+import { store, view } from "./store.js";
+
+// How much a change asks to be drawn; what redraws more also redraws less.
+export const CELL = 1; // the query cell moved
+const OPACITY = 2; // the opacity of the maps
+export const SELECTION = 3; // class, block, head, scale, or the size of the page
+export const DATA = 4; // another explanation
+/** @type {any} */
+const HOOKS = [null, "cell", "opacity", "selection", "data"]; // what draws each of them
+/** @type {{[name: string]: number}} */
+const LEVELS = { pin: CELL, hover: CELL, rest: CELL, home: CELL, picked: CELL, opacity: OPACITY }; // else: SELECTION
+
+/** @type {Map<string, any>} */
+export const tabs = new Map(); // name -> {hooks, section, stale}
+/** @type {Hooks[]} */
+const alwaysHooks = []; // hooks of what is always in sight: strip, status line
+
+/**
+ * A tab and what it does; `data` draws everything, `selection` what class, block and head change, `opacity`
+ * only paints the maps anew, `cell` does what follows the pointer.
+ * Beside that: `build`, called once with the tab's element; `show`, when the tab is opened; `keys`; `other`, a second side
+ * for the program to copy; `facts`, words for its picture.
+ *
+ * @param {string} name
+ * @param {Hooks} hooks
+ */
+export function registerTab(name, hooks) {
+  tabs.set(name, { hooks, section: null, stale: DATA });
+}
+
+/**
+ * Hooks that are called for every change, whatever tab is open; `build` once, before the tabs are built.
+ *
+ * @param {Hooks} hooks
+ */
+export function registerAlways(hooks) {
+  alwaysHooks.push(hooks);
+}
+
+/** Build everything that was registered; the page is mounted. */
+export function buildAll() {
+  for (const hooks of alwaysHooks) hooks.build?.(null);
+  for (const [name, tab] of tabs) {
+    tab.section = $(`[role=tabpanel][data-tab="${name}"]`);
+    tab.hooks.build?.(tab.section);
+  }
+}
+
+/**
+ * The strongest hook that there is for a change.
+ *
+ * @param {any} hooks
+ * @param {number} level
+ */
+function callHook(hooks, level) {
+  for (let i = level; i <= DATA; i++) if (hooks[HOOKS[i]]) return hooks[HOOKS[i]]();
+  for (let i = level - 1; i > 0; i--) if (hooks[HOOKS[i]]) return hooks[HOOKS[i]]();
+  return undefined;
+}
+
+let frame = 0;
+let pending = 0; // the largest change that is not drawn yet
+
+/**
+ * Draw in the next frame; changes add up.
+ *
+ * @param {number} [level]
+ */
+export function scheduleDraw(level = SELECTION) {
+  pending = Math.max(pending, level);
+  for (const tab of tabs.values()) tab.stale = Math.max(tab.stale, level);
+  if (!frame) frame = requestAnimationFrame(drawPending);
+}
+
+/** Draw another explanation at once. */
+export function drawTrace() {
+  for (const tab of tabs.values()) tab.stale = DATA;
+  pending = DATA;
+  if (!view.tab) showTab([...tabs.keys()][0]);
+  drawPending();
+}
+
+function drawPending() {
+  cancelAnimationFrame(frame);
+  const level = pending;
+  [frame, pending] = [0, 0];
+  if (!store.trace || !level) return;
+  for (const hooks of alwaysHooks) callHook(hooks, level);
+  drawTab();
+}
+
+function drawTab() {
+  const tab = tabs.get(view.tab);
+  if (!tab?.stale || !store.trace) return;
+  const level = tab.stale;
+  tab.stale = 0;
+  callHook(tab.hooks, level);
+}
+
+/**
+ * Open a tab; an unknown name changes nothing.
+ *
+ * @param {string} name
+ */
+export function showTab(name) {
+  if (!tabs.has(name)) return;
+  view.tab = name;
+  for (const [other, { section }] of tabs) section.hidden = other !== name;
+  for (const button of $$("[role=tab]")) {
+    const chosen = button.dataset.tab === name;
+    button.setAttribute("aria-selected", chosen);
+    button.tabIndex = chosen ? 0 : -1;
+    if (chosen) scrollIntoRow(button);
+  }
+  for (const button of $$("[data-open]")) button.classList.toggle("afa-here", button.dataset.open === name);
+  if (store.trace) {
+    tabs.get(name).hooks.show?.();
+    drawTab();
+  }
+}
+
+/**
+ * Change what is chosen: {label, block, head, pin, rest, hover, shared, logits, tab, …}; everything follows.
+ *
+ * @param {Partial<View>} patch
+ */
+export function setView(patch) {
+  const { tab, block, ...rest } = patch;
+  Object.assign(view, rest);
+  const levels = Object.keys(rest).map((key) => LEVELS[key] ?? SELECTION);
+  if (levels.length) scheduleDraw(Math.max(...levels));
+  if (block != null) {
+    view.block = block;
+    emit("block");
+    scheduleDraw(SELECTION);
+  }
+  if (tab != null) showTab(tab);
+  emit("view");
+}

@@ -1,0 +1,67 @@
+// What the choices in the store mean for the trace that is shown: cell, class, block.
+
+import { store, view } from "./store.js";
+import { translateClass } from "./words.js";
+
+// --- the query cell, (row, column) -----------------------------------------------------------------------------------
+
+/** The query cell: pinned, under the pointer, or the one it rests on. */
+export const queryCell = () => view.pin ?? view.hover ?? view.rest;
+
+/** Whether the query cell is not to be shown: the strongest cell would tell the answer to a question of the lab. */
+export const isCellHidden = () => view.guessing && view.home && !view.pin && !view.hover;
+
+/** The cell that keys start from. */
+export const startCell = () => (isCellHidden() ? store.trace.grid.map((count) => Math.floor(count / 2)) : queryCell());
+
+/** Whether two cells are the same one. */
+export const sameCell = (/** @type {Cell | null} */ a, /** @type {Cell | null} */ b) => Boolean(a && b && a[0] === b[0] && a[1] === b[1]);
+
+/** The cell with the highest CAM of the chosen class. */
+export const strongestCell = () => store.trace.classes.find((c) => c.label === view.label)?.cell ?? [0, 0];
+
+/** The choice of that cell, for `setView`. */
+export const strongestCellSelection = () => ({ pin: null, hover: null, rest: strongestCell(), home: true });
+
+/** The cell at shares of the height and the width. */
+export const cellAtShares = (/** @type {number} */ y, /** @type {number} */ x) => [y, x].map(
+  (share, axis) => Math.min(store.trace.grid[axis] - 1, Math.max(0, Math.floor(share * store.trace.grid[axis]))));
+
+/** How many cells the grid has. */
+export const countCells = () => store.trace.grid[0] * store.trace.grid[1];
+
+/** The cell with a number, counted row by row. */
+export const cellOfIndex = (/** @type {number} */ index) => [Math.floor(index / store.trace.grid[1]), index % store.trace.grid[1]];
+
+/** The affinities of the query cell. */
+export function affinityOfCell() {
+  const [rows, cols] = store.trace.grid;
+  const size = rows * cols;
+  const query = queryCell()[0] * cols + queryCell()[1];
+  return { rows, cols, low: 0, high: 1, bytes: store.trace.affinity.bytes.subarray(query * size, (query + 1) * size) };
+}
+
+// --- classes ---------------------------------------------------------------------------------------------------------
+
+/** The English name of a label, as in addresses and in questions to the host. */
+export const classId = (/** @type {number} */ label) => store.trace.names[label] ?? "";
+
+/** The name of a label in the page's language. */
+export const className = (/** @type {number} */ label) => translateClass(classId(label));
+
+/** The colour of a label; none for the background. */
+export const classColour = (/** @type {number} */ label) => (label ? store.trace.palette[label] : null);
+
+/** The place of the chosen class among the CAMs. */
+export const classIndex = () => store.trace.classes.findIndex((c) => c.label === view.label);
+
+/** Its channel of walk and PAR, where the background is channel 0. */
+export const classChannel = () => 1 + classIndex();
+
+// --- blocks and stages -----------------------------------------------------------------------------------------------
+
+/** What the words for a block are filled with. */
+export const blockValues = (/** @type {Block} */ block) => ({ stage: block.stage, place: block.place, heads: block.heads });
+
+/** What a stage is held against: the stage before by the same rule over the same pixels, or undefined. */
+export const stageBefore = (/** @type {string} */ key) => store.trace.steps.find(({ stage }) => stage === key)?.before;

@@ -1,0 +1,60 @@
+// The explorer: builds the page, then draws whatever the host explains.
+
+import { placeIcons } from "./components/icons.js";
+import { listenToPopups } from "./components/popups.js";
+import "./components/bar.js";
+import "./components/opacity.js";
+import "./components/strip.js";
+import { buildShareMenu } from "./components/share_menu.js";
+import { mount, page } from "./core/dom.js";
+import { listenToKeys } from "./core/keyboard.js";
+import { listenToView } from "./core/permalink.js";
+import { listenToPointer } from "./core/pointer.js";
+import { receive } from "./core/receive.js";
+import { buildAll, scheduleDraw, SELECTION } from "./core/schedule.js";
+import { loadTables } from "./core/tables.js";
+import { translatePage } from "./core/translate.js";
+import { loadColours } from "./draw/colours.js";
+import { host } from "./host/host.js";
+import "./views/cam/cam.js";
+import "./views/attention/attention.js";
+import "./views/affinity/affinity.js";
+import "./views/walk/walk.js";
+import "./views/par/par.js";
+import "./views/regions/regions.js";
+import "./views/seg/seg.js";
+import "./views/compare/compare.js";
+import "./views/training/training.js";
+import "./views/data/data.js";
+import "./views/train/train.js";
+import "./views/lab/lab.js";
+
+/** Build the page in an element, and show what the host explains. The language is that of the address (?lang=ko), else
+ * the first of the browser's that there is, else English. */
+export function start(/** @type {any} */ element) {
+  mount(element, host.markup);
+  loadTables(host.tables, [new URLSearchParams(window.location.search).get("lang"), ...navigator.languages]);
+  loadColours(host.tables);
+  translatePage(host.translatable());
+  placeIcons();
+  listenToPointer();
+  listenToKeys();
+  listenToPopups();
+  listenToView();
+  buildShareMenu();
+  buildAll();
+  host.connect();
+  redrawOnResize();
+  host.onStages(receive);
+  receive();
+}
+
+function redrawOnResize() {
+  let widths = "";
+  new ResizeObserver(() => {
+    const now = `${page.views.clientWidth} ${window.devicePixelRatio}`;
+    if (now === widths) return;
+    widths = now;
+    scheduleDraw(SELECTION);
+  }).observe(page.views);
+}

@@ -1,0 +1,320 @@
+// Two sides: A is what the page shows, B is A with some changes (side_b.js). Every stage of both, and what differs: signed
+// differences of scores, pixels gained and lost of labels.
+
+import { setText } from "../../core/dom.js";
+import { formatSeconds, percent, signed } from "../../core/format.js";
+import { toBytes } from "../../core/packed.js";
+import { updatePermalink } from "../../core/permalink.js";
+import { linkCell } from "../../core/pointer.js";
+import { registerTab } from "../../core/schedule.js";
+import { className, queryCell } from "../../core/selection.js";
+import { translateServerText } from "../../core/server_words.js";
+import { reportError } from "../../core/status.js";
+import { store, view } from "../../core/store.js";
+import { trainingRun } from "../../core/training_run.js";
+import { text, translateClass } from "../../core/words.js";
+import { colours } from "../../draw/colours.js";
+import { changeLegend, iouChange, paintChanges } from "../../draw/difference.js";
+import { paintLabelFigure, paintLabelMap, paintMap, paintMapFigure } from "../../draw/figures.js";
+import { areaRows, fillLegend } from "../../draw/legend.js";
+import { createMarks, markCell, repaintMarked } from "../../draw/marks.js";
+import { displayWidth, fitCanvas } from "../../draw/size.js";
+import { labelChanges } from "../../method/changes.js";
+import { PARTIAL_LABELS } from "../../method/scores.js";
+import * as comparison from "./comparison.js";
+import * as sideB from "./side_b.js";
+
+const ROWS = ["a", "b", "difference"];
+
+/** @type {any} */
+let section = null;
+/** @type {Map<any, any>} */
+const cells = new Map(); // stage -> {button, score, a, b, difference}
+
+const find = (selector) => section.querySelector(selector);
+const figure = (name) => find(`.afa-pair [data-view="${name}"]`);
+const isLabel = (name) => name === "seg" || PARTIAL_LABELS.includes(name);
+
+// --- asking --------------------------------------------------------------------------------------------------------
+
+async function ask() {
+  if (!store.trace) return;
+  if (!comparison.differs(sideB.changes())) {
+    draw();
+    return;
+  }
+  section.dataset.state = "waiting";
+  setText("words", text("compare.waiting"), section);
+  try {
+    /** @type {any} */
+    const answer = await comparison.load(sideB.changes());
+    if (!answer) return; // somebody has asked for another one since
+    section.dataset.state = answer.refused ? "refused" : "ready";
+    if (answer.refused) setText("words", translateServerText(answer.refused), section);
+    else draw();
+  } catch (error) {
+    setText("words", text("gone"), section);
+    reportError(error);
+  }
+}
+
+async function loadRun() {
+  const { key } = store.trace;
+  try {
+    const next = await trainingRun(key);
+    if (key !== store.trace.key) return;
+    sideB.setModels(next);
+    if (section.dataset.state === "ready") describe();
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+const colourOf = (label) => (label ? comparison.sideB().palette[label] : null);
+const nameOf = (label) => translateClass(comparison.sideB().names[label] ?? "");
+/** IoU of a stage that decides every pixel; null for others, and without a truth. */
+const iouOf = ({ scores }, name) => (!scores?.[name] || PARTIAL_LABELS.includes(name) ? null : scores[name].iou[view.label] ?? 0);
+/** How much of a label is certain, and how much of that is right. */
+function certainOf(side, name) {
+  const share = percent(1 - side.shares[name].uncertain);
+  const right = side.precision?.[name].all;
+  return right == null ? text("strip.certain", { share }) : text("compare.certain", { share, right: percent(right) });
+}
+
+// --- drawing -------------------------------------------------------------------------------------------------------
+
+const marks = createMarks((canvas) => markCell(canvas, store.trace.grid, queryCell(), Boolean(view.pin)));
+const ready = () => comparison.isLoaded() && section.dataset.state === "ready";
+
+function draw() {
+  if (!ready()) return;
+  describe();
+  for (const name of sideB.STAGES) drawColumn(name);
+  drawLarge();
+  marks.keep(drawn());
+}
+
+const drawn = () => section.querySelectorAll(".afa-board canvas, .afa-pair:not([hidden]) canvas[role=img]");
+
+function describe() {
+  const parts = sideB.differences();
+  const words = [parts.length ? text("compare.words", { parts: parts.join(", ") }) : text("compare.nothing")];
+  if (comparison.sideB().resized) words.push(text("compare.resized", { width: store.trace.size[1], height: store.trace.size[0] }));
+  if (!comparison.sideB().labels.includes(view.label)) words.push(text("compare.unknown_class", { name: className(view.label) }));
+  if (comparison.sideB().crf_seconds != null) {
+    const { par_seconds: par, crf_seconds: crf } = comparison.sideB();
+    words.push(text("compare.times", { par: formatSeconds(par), crf: formatSeconds(crf), times: (crf / par).toFixed(1) }));
+  }
+  setText("words", words.join(" "), section);
+}
+
+function drawColumn(name) {
+  const { button, score, ...canvases } = cells.get(name);
+  button.setAttribute("aria-pressed", name === sideB.largeStage());
+  ROWS.forEach((row) => fitCanvas(canvases[row]));
+  if (!canvases.a.width || !displayWidth(canvases.a)) return;
+  paintColumn(name);
+  const same = isLabel(name) ? !shareApart(name) : comparison.maps(name)?.same ?? false;
+  const [a, b] = [iouOf(store.trace, name), iouOf(comparison.sideB(), name)];
+  score.replaceChildren();
+  if (PARTIAL_LABELS.includes(name)) {
+    for (const [row, side] of [["A", store.trace], ["B", comparison.sideB()]]) {
+      score.append(`${row}: ${certainOf(side, name)}`, document.createElement("br"));
+    }
+  }
+  if (a != null && b != null) score.append(text("compare.ious", { a: percent(a), b: percent(b) }), document.createElement("br"));
+  if (same) score.append(text("compare.equal"));
+  else if (a != null && b != null) score.append(iouChange(b - a));
+  else if (name !== "affinity") score.append(text("compare.differ", { share: percent(shareApart(name)) }));
+}
+
+/** Share of the pixels that have another label in B. */
+function shareApart(/** @type {string} */ name) {
+  const [a, b] = comparison.labels(name);
+  return a.reduce((count, label, i) => count + Number(label !== b[i]), 0) / a.length;
+}
+
+const paintColumn = (name) => (isLabel(name) ? paintLabelMaps : paintFields)(name, cells.get(name));
+
+/** Scores of both sides and their difference. */
+function paintFields(name, canvases) {
+  const found = comparison.maps(name);
+  if (!found) return;
+  const [rows, cols] = found.size;
+  const smooth = name === "cam" || name === "cam_par";
+  const paint = (row, low, high, table) => paintMap(canvases[row],
+    { rows, cols, bytes: toBytes(found[row], low, high) }, table, smooth);
+  const [low, high] = found.limits;
+  paint("a", low, high, colours.heat);
+  paint("b", low, high, colours.heat);
+  paint("difference", -found.most, found.most, colours.signed);
+}
+
+/** The labels of both sides and what B changes in the chosen class. */
+function paintLabelMaps(name, canvases) {
+  const labels = comparison.labels(name);
+  [canvases.a, canvases.b].forEach((canvas, i) => paintLabelMap(canvas,
+    { rows: store.trace.size[0], cols: store.trace.size[1], bytes: labels[i] }, colourOf));
+  paintChanges(canvases.difference, labelChanges(labels[0], labels[1], store.scene.target?.bytes, view.label).kinds);
+}
+
+function drawLarge() {
+  const name = className(view.label);
+  const words = text(`strip.${sideB.largeStage()}`);
+  setText("stage", text("compare.large", { stage: words }), section);
+    const titles = { difference: isLabel(sideB.largeStage()) ? text("compare.changed", { name }) : text("compare.difference") };
+  for (const [row, side] of [["a", store.trace], ["b", comparison.sideB()]]) {
+    const iou = iouOf(side, sideB.largeStage());
+    const score = iou == null ? "" : text("strip.iou", { iou: percent(iou) });
+    const worth = PARTIAL_LABELS.includes(sideB.largeStage()) ? certainOf(side, sideB.largeStage()) : score;
+    titles[row] = [`${row.toUpperCase()}: ${subjectOf(row, name)}`, ...(worth ? [worth] : [])].join(", ");
+  }
+  for (const row of ROWS) {
+    figure(row).querySelector("figcaption").textContent = titles[row];
+    figure(row).querySelector("canvas").setAttribute("aria-label", titles[row]);
+    figure(row).querySelector(".afa-legend").replaceChildren();
+  }
+  paintLarge();
+  const sentences = isLabel(sideB.largeStage()) ? largeLabels() : largeFields();
+  setText("numbers", sentences.join(" "), section);
+}
+
+/** What the large picture of a side shows; a step that this side leaves out or replaces is not called by its name. */
+function subjectOf(row, name) {
+  const named = text(`strip.${sideB.largeStage()}`);
+  if (isLabel(sideB.largeStage())) return named;
+  if (sideB.largeStage() === "affinity") return text("compare.of_cell", { stage: named, row: queryCell()[0] + 1, col: queryCell()[1] + 1 });
+  const { walk, par, crf } = row === "a" ? { walk: store.trace.use_walk, par: store.trace.use_par } : sideB.stagesOfB();
+  let stage = named;
+  if (sideB.largeStage() === "cam_rw" && !walk) stage = text("compare.no_walk");
+  if (sideB.largeStage() === "cam_par" && !par) stage = text("compare.no_par");
+  if (sideB.largeStage() === "cam_par" && crf) stage = text("par.dense_crf");
+  return text("compare.of_class", { stage, name });
+}
+
+function paintLarge() {
+  const found = isLabel(sideB.largeStage()) ? comparison.labels(sideB.largeStage()) : comparison.maps(sideB.largeStage());
+  find(".afa-pair").hidden = !found;
+  if (!found) return;
+  if (isLabel(sideB.largeStage())) {
+    for (const row of ROWS) figure(row).querySelector(".afa-scale")?.remove();
+    found.forEach((bytes, i) => paintLabelFigure(figure(ROWS[i]), bytes, store.trace.size, colourOf, nameOf));
+    const canvas = figure("difference").querySelector("canvas");
+    fitCanvas(canvas);
+    paintChanges(canvas, changed().kinds);
+    return;
+  }
+  const smooth = sideB.largeStage() === "cam" || sideB.largeStage() === "cam_par";
+  for (const row of ["a", "b"]) paintMapFigure(figure(row), found[row], found.size, found.limits, { smooth });
+  paintMapFigure(figure("difference"), found.difference, found.size, [-found.most, found.most], { table: colours.signed, smooth });
+}
+
+function largeFields() {
+  const found = comparison.maps(sideB.largeStage());
+  if (!found) return [text("compare.too_large")];
+  const share = (test) => percent(found.difference.reduce((count, d) => count + test(d), 0) / found.difference.length);
+  const least = 0.02 * (found.limits[1] - found.limits[0]);
+  const sentences = [found.same ? text("compare.same") : text("compare.fields", { more: share((d) => d > least),
+    less: share((d) => d < -least) })];
+  const { band } = store.trace.affinity;
+  if (sideB.largeStage() === "affinity" && band) sentences.push(text("compare.window", { band }));
+  return sideB.largeStage() === "affinity" ? sentences : [...sentences, text("compare.as_labels"), ...changeWords()];
+}
+
+function largeLabels() {
+  comparison.labels(sideB.largeStage()).forEach((bytes, i) => {
+    fillLegend(figure(ROWS[i]).querySelector(".afa-legend"), areaRows(bytes, text("uncertain"), comparison.sideB()));
+  });
+  figure("difference").querySelector(".afa-legend").append(...changeLegend(changed()));
+  return changeWords();
+}
+
+/** Pixels of the class that B gains and loses at the large stage. */
+function changed() {
+  const [a, b] = comparison.labels(sideB.largeStage());
+  return labelChanges(a, b, store.scene.target?.bytes, view.label);
+}
+
+/** The same in words, and what it does to the IoU. */
+function changeWords() {
+  const found = changed();
+  const words = [text("strip.change", {
+    step: "B", name: className(view.label), gained: found.gained, lost: found.lost })];
+  const [a, b] = [iouOf(store.trace, sideB.largeStage()), iouOf(comparison.sideB(), sideB.largeStage())];
+  if (store.scene.target) {
+    words.push(text("strip.change_wrong", { gained: found.gainedWrong, lost: found.lostWrong }));
+  }
+  if (a != null && b != null) {
+    words.push(text("compare.change_iou", { iou: signed(100 * (b - a)), a: percent(a), b: percent(b) }));
+  }
+  return words;
+}
+
+/** The affinity is that of the query cell: it alone changes with it. */
+function drawCell() {
+  if (!ready()) return;
+  const changed = ROWS.map((row) => cells.get("affinity")[row]);
+  marks.each();
+  drawColumn("affinity");
+  if (sideB.largeStage() === "affinity") {
+    drawLarge();
+    changed.push(...section.querySelectorAll(".afa-pair canvas[role=img]"));
+  }
+  marks.keep(changed);
+}
+
+// --- the board -----------------------------------------------------------------------------------------------------
+
+function buildBoard() {
+  const board = find(".afa-board");
+  board.style.setProperty("--columns", sideB.STAGES.length);
+  const side = (words) => {
+    const made = document.createElement("span");
+    if (words) made.className = "afa-side";
+    made.textContent = words;
+    return made;
+  };
+  board.append(side(""), side("A"), side("B"), side("B−A"), side(""));
+  for (const name of sideB.STAGES) {
+    const [button, score] = [document.createElement("button"), document.createElement("span")];
+    button.type = "button";
+    button.textContent = text(`strip.${name}`);
+    button.addEventListener("click", () => {
+      sideB.chooseStage(name);
+      draw();
+      updatePermalink();
+    });
+    score.className = "afa-score";
+    const canvases = Object.fromEntries(ROWS.map((row) => {
+      const canvas = document.createElement("canvas");
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", text(`compare.row_${row}`, { stage: text(`strip.${name}`) }));
+      linkCell(canvas);
+      return [row, canvas];
+    }));
+    cells.set(name, { button, score, ...canvases });
+    board.append(button, ...Object.values(canvases), score);
+  }
+  for (const canvas of section.querySelectorAll(".afa-pair canvas")) linkCell(canvas);
+}
+
+registerTab("compare", {
+  build(element) {
+    section = element;
+    buildBoard();
+    sideB.build(section, () => {
+      ask();
+      updatePermalink();
+    });
+  },
+  data() {
+    sideB.drawForm();
+    ask();
+    loadRun();
+  },
+  selection: draw,
+  opacity() { if (ready()) repaintMarked(drawn(), marks); },
+  cell: drawCell,
+  other: () => (ready() ? sideB.changes() : null),
+  facts: () => find('[data-fill="words"]').textContent,
+});

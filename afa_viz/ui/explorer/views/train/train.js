@@ -1,0 +1,291 @@
+// The Train tab: start a training, watch it, stop it, resume it, and explain with what it has learned. The training is a
+// process of its own; the page asks for its numbers once a second, while it is looked at and there is something new.
+
+import { paintSeries } from "../../charts/series.js";
+import { STAGE_LINES } from "../../charts/stage_lines.js";
+import { playSlider } from "../../components/play_slider.js";
+import { cached } from "../../core/cache.js";
+import { prefersReducedMotion, setText } from "../../core/dom.js";
+import { percent } from "../../core/format.js";
+import { registerTab } from "../../core/schedule.js";
+import { translateServerText } from "../../core/server_words.js";
+import { announce } from "../../core/status.js";
+import { view } from "../../core/store.js";
+import { text, translateClass } from "../../core/words.js";
+import { host } from "../../host/host.js";
+
+const LIVE = 1000; // milliseconds between two looks at a training that is at work
+const IDLE = 5000; // at one that is not: it may be started elsewhere
+const LOSSES = { loss_cls: { colour: "accent", dash: [] }, loss_seg: { colour: "warm", dash: [7, 3] },
+  loss_aff: { colour: "good", dash: [2, 3] } };
+const RATES = { encoder: { colour: "accent", dash: [] }, heads: { colour: "warm", dash: [7, 3] } };
+/** @type {any} */
+let offers = null; // what the form offers
+/** @type {Map<any, any>} */
+const panels = new Map(); // "run iteration" -> its panel, coming or here
+
+/** @type {any} */
+let section = null;
+/** @type {any} */
+let chosen = null; // run that somebody chose; null: the newest
+/** @type {any} */
+let run = null; // what the server said of it last
+/** @type {any} */
+let lines = null; // columns of its metrics
+/** @type {any[]} */
+let moments = []; // iterations with a panel
+let known = ""; // mark of the numbers that are here
+/** @type {any} */
+let moment = null; // iteration that is looked at; null: the newest
+let painted = ""; // panel that is in sight
+/** @type {any} */
+let plays = null;
+/** @type {any} */
+let timer = 0;
+let asking = false;
+
+const find = (selector) => section.querySelector(selector);
+const put = (name, words) => setText(name, words, section);
+const field = (name) => find(`[data-choice="${name}"]`);
+const watching = () => view.tab === "train" && !document.hidden && !offers.off;
+
+// --- the form ------------------------------------------------------------------------------------------------------
+
+const recipe = () => find("[name=afa-recipe]:checked").value;
+const preset = () => (field("start").value === "bundled" ? `${recipe()}_on` : recipe());
+
+function buildForm() {
+  find('[data-list="recipe"]').replaceChildren(...offers.recipe.map((name, i) => {
+    const [label, input, title, words] = ["label", "input", "b", "small"].map((tag) => document.createElement(tag));
+    Object.assign(input, { type: "radio", name: "afa-recipe", value: name, checked: !i });
+    title.textContent = text(`train.recipe_${name}`);
+    words.textContent = text(`train.recipe_${name}_words`);
+    label.append(input, title, words);
+    return label;
+  }));
+  for (const name of ["start", "pooling", "backbone", "device"]) {
+    field(name).replaceChildren(...offers[name].map((value) => new Option(text(`train.${name}_${value}`), value)));
+  }
+  Object.assign(field("iterations"), { min: offers.shortest, max: offers.longest });
+  for (const name of ["recipe", "start"]) {
+    const box = name === "start" ? field(name) : find('[data-list="recipe"]');
+    box.addEventListener("change", byRecipe);
+  }
+  find("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    start();
+  });
+  byRecipe();
+}
+
+/** What a recipe brings with it, and what is to be expected of it. */
+function byRecipe() {
+  const bundled = field("start").value === "bundled";
+  field("iterations").value = offers.iterations[preset()];
+  field("pooling").value = offers.own_pooling[preset()];
+  if (bundled) field("backbone").value = offers.bundled_backbone;
+  field("backbone").disabled = bundled;
+  const measured = offers.measured[preset()];
+  put("expect", measured ? text(`train.expect_${field("start").value}`, { ...measured,
+    minutes: duration(measured.seconds), render: duration(measured.render_seconds) }) : "");
+}
+
+const requestedTraining = () => ({ recipe: recipe(), iterations: Number(field("iterations").value),
+  ...Object.fromEntries(["start", "pooling", "backbone", "device"].map((name) => [name, field(name).value])) });
+
+// --- asking the server ---------------------------------------------------------------------------------------------
+
+/** An answer; {refused: sentence} if it was refused, or lost on the way. */
+async function ask(name, asked) {
+  try {
+    return await /** @type {any} */ (host.training)[name](asked) ?? { refused: text("train.lost") };
+  } catch (error) {
+    console.info(error);
+    return { refused: text("train.lost") };
+  }
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  if (!watching() || asking) return;
+  asking = true;
+  const answer = await ask("status", { run: chosen, known });
+  asking = false;
+  if (answer.refused) put("refusal", translateServerText(answer.refused));
+  else show(answer);
+  timer = setTimeout(refresh, run?.live ? LIVE : IDLE);
+}
+
+/** Do something with a run, then look at once. */
+async function act(name, asked) {
+  const buttons = section.querySelectorAll('[data-do="start"], [data-do="stop"], [data-do="resume"]');
+  for (const button of buttons) button.disabled = true;
+  const answer = await ask(name, asked);
+  for (const button of buttons) button.disabled = false;
+  put("refusal", translateServerText(answer.refused ?? ""));
+  known = "";
+  await refresh();
+  return !answer.refused;
+}
+
+async function start() {
+  const before = chosen;
+  chosen = null;
+  put("refusal", text("train.starting"));
+  if (!await act("start", { order: requestedTraining() })) chosen = before;
+  else find('[data-for="run"]').scrollIntoView({ block: "nearest", behavior: prefersReducedMotion() ? "auto" : "smooth" });
+}
+
+function show(answer) {
+  const other = answer.run?.name !== run?.name;
+  run = answer.run;
+  find('[data-for="run"]').hidden = !run;
+  if (!run) return;
+  if (other) [moment, painted] = [null, ""];
+  if (answer.lines) {
+    [lines, moments, known] = [answer.lines, answer.moments, answer.mark];
+    listRuns(answer.runs);
+    drawCurves();
+    drawMoments();
+  }
+  drawState();
+}
+
+// --- words and buttons ---------------------------------------------------------------------------------------------
+
+function duration(seconds) {
+  if (seconds < 90) return text("train.seconds", { count: Math.max(1, Math.round(seconds)) });
+  return text("train.minutes", { count: (seconds / 60).toFixed(seconds < 570 ? 1 : 0) });
+}
+
+function listRuns(runs) {
+  find('[data-do="run"]').replaceChildren(...runs.map((one) => new Option(text("train.title", {
+    number: Number(one.name.split("-").pop()), recipe: text(`train.recipe_${one.recipe}`),
+    start: text(`train.short_${one.start}`), pooling: text(`train.pooling_${one.pooling}`),
+    state: text(`train.is_${one.state}`) }), one.name, false, one.name === run.name)));
+}
+
+function drawState() {
+  const of = run.order.iterations;
+  const share = run.state === "rendering" ? run.rendered[0] / Math.max(1, run.rendered[1]) : run.iteration / of;
+  put("state", text(run.state === "training" && run.left == null ? "train.state_first" : `train.state_${run.state}`, {
+    iteration: run.iteration, of, share: percent(share), left: run.left == null ? "" : duration(run.left),
+    done: run.rendered[0], pictures: run.rendered[1], time: duration(run.seconds) }));
+  const bar = find(".afa-progress");
+  bar.setAttribute("aria-valuenow", Math.round(100 * share));
+  bar.firstElementChild.style.width = `${100 * share}%`;
+  const trouble = find('[data-fill="trouble"]');
+  trouble.hidden = !run.message;
+  trouble.textContent = translateServerText(run.message);
+  find('[data-do="stop"]').hidden = !run.live || run.state === "stopping";
+  find('[data-do="resume"]').hidden = run.live || run.state === "finished";
+  put("command", run.command);
+  section.dataset.run = run.state; // for tests and styles
+}
+
+// --- curves --------------------------------------------------------------------------------------------------------
+
+const figure = (name) => find(`[data-plot="${name}"]`);
+
+function drawPlot(name, styles, columns, top, label) {
+  const box = figure(name);
+  const canvas = box.querySelector("canvas");
+  const style = getComputedStyle(canvas);
+  const series = Object.entries(styles).map(([key, { colour, dash }]) => ({ key, x: lines.iteration, y: columns[key],
+    colour: style.getPropertyValue(`--${colour}`).trim(), dash }));
+  const last = (values) => values.findLast((value) => value != null);
+  const numbers = series.flatMap(({ y }) => y).filter((value) => value != null);
+  box.hidden = !numbers.length; // axes without numbers say nothing
+  if (box.hidden) return;
+  paintSeries(canvas, { series, end: run.order.iterations, top: top ?? (1.05 * Math.max(...numbers) || 1), label,
+    phases: run.phases, mark: moments.length ? at() : null });
+  const shown = series.filter(({ y }) => last(y) != null);
+  box.querySelector(".afa-legend").replaceChildren(...shown.map(({ key, y, colour, dash }) => {
+    const item = document.createElement("span");
+    item.innerHTML = `<svg viewBox="0 0 22 8" aria-hidden="true"><path d="M0 4H22" stroke="${colour}" stroke-width="2.5"
+      stroke-dasharray="${dash.join(" ")}"/></svg>`;
+    item.append(text("train.series", { name: text(`train.${key}`), value: label(last(y)) }));
+    return item;
+  }));
+  canvas.setAttribute("aria-label", `${box.querySelector("figcaption").textContent}: ${shown.map(({ key, y }) => text(
+    "train.series_aria", { name: text(`train.${key}`), first: label(y.find((v) => v != null)), last: label(last(y)) })).join("; ")}`);
+}
+
+function drawCurves() {
+  if (!lines || !run || section.hidden) return;
+  drawPlot("losses", LOSSES, lines, null, (value) => Number(value.toPrecision(2)).toString());
+  const heads = lines.lr.map((value) => (value == null ? null : value * run.head_multiplier));
+  drawPlot("rates", RATES, { encoder: lines.lr, heads }, null, (value) => (value ? value.toExponential(0).replace("-", "−") : "0"));
+  drawPlot("ladder", STAGE_LINES, lines, 100, (value) => `${Math.round(value)} %`);
+}
+
+// --- moments -------------------------------------------------------------------------------------------------------
+
+const at = () => (moments.includes(moment) ? moment : moments.at(-1));
+
+function drawMoments() {
+  find('[data-for="moments"]').hidden = !moments.length;
+  if (!moments.length) return;
+  const slider = find('[data-do="moment"]');
+  slider.max = moments.length - 1;
+  slider.value = moments.indexOf(at());
+  slider.setAttribute("aria-valuetext", text("train.at", { iteration: at() }));
+  put("moment", text("train.at", { iteration: at() }));
+  showPanel(run.name, at());
+}
+
+function chooseMoment(place) {
+  moment = place >= moments.length - 1 ? null : moments[place]; // at the end it follows the training
+  drawMoments();
+  drawCurves();
+}
+
+async function showPanel(name, iteration) {
+  const key = `${name} ${iteration}`;
+  if (painted === key) return;
+  painted = key;
+  const panel = await cached(panels, key, () => ask("panel", { run: name, iteration }));
+  if (panel.refused) panels.delete(key);
+  if (panel.refused || painted !== key) return;
+  find('[data-list="columns"]').replaceChildren(...panel.stages.map((stage) => {
+    const span = document.createElement("span");
+    span.textContent = text(`strip.${stage}`);
+    return span;
+  }));
+  const image = find('[data-view="panel"]');
+  image.src = panel.picture;
+  image.alt = text("train.panel_alt", { iteration, classes: panel.classes.map(translateClass).join(", ") });
+  section.dataset.moment = iteration;
+}
+
+registerTab("train", {
+  build(element) {
+    section = element;
+    offers = host.training.form;
+    find('[data-for="off"]').hidden = !offers.off;
+    find('[data-for="on"]').hidden = Boolean(offers.off);
+    if (offers.off) {
+      find('[data-for="off"]').textContent = translateServerText(offers.off);
+      return;
+    }
+    buildForm();
+    const slider = find('[data-do="moment"]');
+    slider.addEventListener("input", () => chooseMoment(Number(slider.value)));
+    plays = playSlider(find("[data-play]"), slider);
+    find('[data-do="run"]').addEventListener("change", (event) => {
+      [chosen, known] = [event.target.value, ""];
+      refresh();
+    });
+    find('[data-do="stop"]').addEventListener("click", () => act("stop", { run: run.name }));
+    find('[data-do="resume"]').addEventListener("click", () => act("resume", { run: run.name }));
+    find('[data-do="explain"]').addEventListener("click", () => {
+      announce(text("train.explaining", { iteration: at() }), true);
+      host.training.apply(run.name, at());
+    });
+    document.addEventListener("visibilitychange", refresh);
+  },
+  show: refresh,
+  selection: drawCurves, // the page has another size
+  cell() {},
+  keys: { " ": () => plays?.play() },
+});

@@ -1,0 +1,279 @@
+"""ES modules joined into one script that needs no loader: it also runs from a file on the disk.
+
+Modules are put in the order of their imports, each in a function scope of its own that returns what it exports. Each is
+evaluated under its own name (`sourceURL`), so stack traces and developer tools name its file and, since no line is
+removed, its line. Comments and spaces stay behind.
+
+What a module may write, and nothing else of the module syntax:
+    import { a, b as c } from "./x.js";    import * as x from "../room/x.js";    import "./x.js";
+    export function f() {}    export async function f() {}    export class C {}
+    export const a = 1;    export { a, b as c };
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+IMPORT = re.compile(
+    r'import\s*(?:(?:\{(?P<names>[^{}]*)\}|\*\s*as\s+(?P<whole>[\w$]+))\s*from\s*)?(?P<quote>["\'])(?P<path>[^"\']+)(?P=quote)\s*;'
+)
+DECLARED = re.compile(r"export\s+(?P<kept>(?:async\s+function|function|class|const)\s+(?P<name>[\w$]+))")
+LISTED = re.compile(r"export\s*\{(?P<names>[^{}]*)\}\s*;")
+NAME = re.compile(r"(?P<name>[A-Za-z_$][\w$]*)(?:\s+as\s+(?P<other>[A-Za-z_$][\w$]*))?")
+PIECE = re.compile(
+    r"""(?P<comment>//[^\n]*|/\*[\s\S]*?\*/)|(?P<line>\n)
+    |(?P<string>"(?:[^"\\\n]|\\[\s\S])*"|'(?:[^'\\\n]|\\[\s\S])*')|(?P<code>[^"'`/\n]+|[\s\S])""",
+    re.VERBOSE,
+)
+REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*")
+VALUE = re.compile(r"(?:[\w$)\]}\"'`])\s*$")  # what a division may follow, and a regular expression not
+KEYWORD = re.compile(r"(?:^|[^\w$])(?:return|typeof|case|in|of|void|delete|throw|new|else|do|await)\s*$")
+STATEMENT = re.compile(r"(?<![\w$.])(?:import|export)(?![\w$])")
+EMPTY_LINES = re.compile(r"\n{2,}")
+LONE_PARAMETER = re.compile(r"(?<![\w$])\((\w+)\)=>")
+NEEDED_SPACE = re.compile(r"(?<=[\w$]) +(?=[\w$])|(?<=\+) +(?=\+)|(?<=-) +(?=-)")
+
+
+class BundleError(ValueError):
+    """Modules that cannot be joined; the message is one sentence."""
+
+
+@dataclass
+class Module:
+    """One file: its name below the root, its code without module syntax, what it imports and exports."""
+
+    name: str
+    code: str
+    imports: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """(module, names that it must export), in the order of the file."""
+    exports: dict[str, str] = field(default_factory=dict)
+    """Exported name -> name inside the module."""
+
+
+def bundle(root: Path, entry: str) -> str:
+    """A JavaScript expression: runs all modules that `entry` needs, and is the object of what `entry` exports.
+
+    Args:
+        root: the folder that holds all modules.
+        entry: a path below it, with slashes.
+    Raises: BundleError: for a file that is missing, syntax beyond the forms above, a name that a module does not
+        export, or modules that import each other in a circle.
+    """
+    modules = ordered(root, entry)
+    numbers = {module.name: number for number, module in enumerate(modules)}
+    runs = [f'run("{module.name}",{_template(_body(module, numbers))});' for module in modules]
+    return "\n".join([_PRELUDE, *runs, "return done.at(-1)})()"])
+
+
+_PRELUDE = """(()=>{"use strict";const done=[];
+const run=(name,code)=>{
+const lines=code.replace(/@(\\d*)@/g,(_,count)=>count?"\\n".repeat(count):"@");
+done.push((0,eval)(`($m)=>{"use strict";${lines}\\n}\\n//# sourceURL=afa-viz/${name}`)(done))};"""
+
+
+def ordered(root: Path, entry: str) -> list[Module]:
+    """The modules that `entry` needs, each after those that it imports. Raises: BundleError: as `bundle`."""
+    done: dict[str, Module] = {}
+    path: list[str] = []
+
+    def visit(name: str, by: str) -> None:
+        if name in path:
+            circle = " -> ".join([*path[path.index(name) :], name])
+            raise BundleError(
+                f"These modules import each other in a circle: {circle}; move what they share to a third."
+            )
+        if name in done:
+            return
+        file = root / name
+        if not file.is_file():
+            raise BundleError(f"{by} imports {name}, but there is no such file below {root.name}/.")
+        module = read(name, file.read_text(encoding="utf-8"))
+        path.append(name)
+        for other, names in module.imports:
+            visit(other, name)
+            for missing in [one for one in names if one not in done[other].exports]:
+                raise BundleError(f"{name} imports {missing} from {other}, which does not export it.")
+        path.pop()
+        done[name] = module
+
+    visit(entry, "The page")
+    return list(done.values())
+
+
+def read(name: str, source: str) -> Module:
+    """One module from its text; the lines of its code are those of the text. Raises: BundleError: as `bundle`."""
+    module = Module(name, "")
+    depth, skip_to = 0, 0
+    bound: set[str] = set()
+    parts: list[str] = []  # finished: strings, lines, code without needless spaces
+    code = ""  # since the last of them
+    for kind, start, end in _pieces(source, name):
+        start = max(start, skip_to)
+        while kind == "code" and (found := STATEMENT.search(source, start, end)):
+            depth += _depth(source[start : found.start()])
+            where = _where(name, source, found.start())
+            if depth:
+                raise BundleError(f"{where}: {found[0]} belongs at the top of a module, on a line of its own.")
+            code += source[start : found.start()]
+            skip_to, instead = _statement(module, bound, source, found.start(), where)
+            parts += [_tight(code), instead]
+            code, start = "", skip_to
+        if start >= end:
+            continue
+        text = source[start:end]
+        if kind == "code":
+            depth += _depth(text)
+            code += text
+        elif kind == "comment" and "\n" not in text:
+            code += " "
+        else:
+            parts += [_tight(code), "\n" * text.count("\n") if kind == "comment" else text]
+            code = ""
+    parts.append(_tight(code))
+    module.code = "".join(parts).rstrip("\n")
+    return module
+
+
+def _statement(module: Module, bound: set[str], source: str, start: int, where: str) -> tuple[int, str]:
+    """Where an import or export ends, and what stands in its place."""
+    if source.startswith("import", start):
+        found = IMPORT.match(source, start)
+        if not found:
+            raise BundleError(
+                f'{where}: write imports as import {{ a, b as c }} from "./x.js"; or import * as x from "./x.js";'
+            )
+        other = _resolved(module.name, found["path"], where)
+        pairs = _names(found["names"] or "", where)
+        module.imports.append((other, tuple(name for name, _ in pairs)))
+        for local in [own for _, own in pairs] + ([found["whole"]] if found["whole"] else []):
+            if local in bound:
+                raise BundleError(f"{where}: {local} is imported twice; give one of them another name with `as`.")
+            bound.add(local)
+        target = f"\0{other}\0"  # until the modules have numbers
+        taken = ",".join(name if name == own else f"{name}:{own}" for name, own in pairs)
+        code = f"const {found['whole']}={target};" if found["whole"] else f"const{{{taken}}}={target};" if taken else ""
+        return found.end(), code + "\n" * found[0].count("\n")
+    found = DECLARED.match(source, start)
+    if found:
+        _export(module, found["name"], found["name"], where)
+        return found.end(), found["kept"]
+    found = LISTED.match(source, start)
+    if not found:
+        raise BundleError(
+            f"{where}: export functions, classes and constants by their names, or as export {{ a, b as c }};"
+        )
+    for own, outside in _names(found["names"], where):
+        _export(module, outside, own, where)
+    return found.end(), "\n" * found[0].count("\n")
+
+
+def _export(module: Module, outside: str, own: str, where: str) -> None:
+    if outside in module.exports:
+        raise BundleError(f"{where}: {outside} is exported twice.")
+    module.exports[outside] = own
+
+
+def _names(listed: str, where: str) -> list[tuple[str, str]]:
+    """(name, name after `as`) of each part of a list in braces."""
+    pairs = []
+    for part in filter(None, (part.strip() for part in listed.split(","))):
+        found = NAME.fullmatch(part)
+        if not found or "default" in (found["name"], found["other"]):
+            raise BundleError(f"{where}: {part!r} is no name; write a or a as b.")
+        pairs.append((found["name"], found["other"] or found["name"]))
+    return pairs
+
+
+def _resolved(name: str, path: str, where: str) -> str:
+    if not path.startswith(("./", "../")) or not path.endswith(".js"):
+        raise BundleError(f'{where}: {path!r} is no file beside this one; write "./x.js" or "../room/x.js".')
+    parts: list[str] = list(PurePosixPath(name).parent.parts)
+    for part in PurePosixPath(path).parts:
+        if part == ".." and not parts:
+            raise BundleError(f"{where}: {path!r} lies outside of the explorer's folder.")
+        if part == "..":
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _where(name: str, source: str, start: int) -> str:
+    return f"{name}, line {source.count(chr(10), 0, start) + 1}"
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+
+def _pieces(source: str, name: str, at: int = 0) -> Iterator[tuple[str, int, int]]:
+    """(kind, start, end) of everything in a source: comments, line ends, strings (also templates and regular
+    expressions, each in one piece), and the code between them."""
+    before = ""  # the last code or string of the line, or the line before
+    while at < len(source):
+        found = PIECE.match(source, at)
+        assert found and found.lastgroup  # `code` takes any letter
+        kind, end = found.lastgroup, found.end()
+        if source[at] == "`":
+            kind, end = "string", _end_of_template(source, name, at)
+        elif found[0] == "/" and (not VALUE.search(before) or KEYWORD.search(before)):
+            regex = REGEX.match(source, at)
+            kind, end = ("string", regex.end()) if regex else (kind, end)
+        yield kind, at, end
+        if kind in ("code", "string") and not source[at:end].isspace():
+            before = source[max(at, end - 20) : end]
+        at = end
+
+
+def _end_of_template(source: str, name: str, at: int) -> int:
+    """The place after a template literal that begins at a place."""
+    begins, at = at, at + 1
+    while source[at : at + 1] != "`":
+        if at >= len(source):
+            raise BundleError(f"{_where(name, source, begins)}: a template literal does not end.")
+        if source[at] == "\\":
+            at += 2
+        elif source.startswith("${", at):
+            at = _end_of_braces(source, name, at + 2)
+        else:
+            at += 1
+    return at + 1
+
+
+def _end_of_braces(source: str, name: str, at: int) -> int:
+    """The place after the brace that closes one that was opened before a place."""
+    depth = 1
+    for kind, start, end in _pieces(source, name, at):
+        if kind != "code":
+            continue
+        for place in range(start, end):
+            depth += (source[place] == "{") - (source[place] == "}")
+            if not depth:
+                return place + 1
+    return len(source)
+
+
+def _depth(code: str) -> int:
+    return sum(map(code.count, "{([")) - sum(map(code.count, "})]"))
+
+
+def _tight(code: str) -> str:
+    """Code within one line, without needless spaces, and without the parentheses around a lone parameter."""
+    short = NEEDED_SPACE.sub("\n", code).replace(" ", "").replace("\n", " ")
+    return LONE_PARAMETER.sub(r"\1=>", short)
+
+
+def _body(module: Module, numbers: dict[str, int]) -> str:
+    """The function body of a module: its code, with other modules by their numbers, and what it exports."""
+    code = re.sub(r"\0([^\0]+)\0", lambda found: f"$m[{numbers[found[1]]}]", module.code)
+    exported = ",".join(name if name == own else f"{name}:{own}" for name, own in module.exports.items())
+    body = f"{code}\nreturn{{{exported}}}"
+    # lines that comments have left empty, as their number: `run` puts them back
+    return EMPTY_LINES.sub(lambda found: f"@{len(found[0])}@", body.replace("@", "@@"))
+
+
+def _template(code: str) -> str:
+    """The code as a template literal."""
+    return "`" + re.sub(r"[\\`]|\$(?=\{)", lambda found: "\\" + found[0], code) + "`"
