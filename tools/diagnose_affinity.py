@@ -39,6 +39,7 @@ DOWNSCALES = (2, 1)  # of PAR: as published at 512 pixels, and the same reach re
 RESAMPLINGS = 1000
 DISTANCES = range(1, 9)  # cells, the larger of rows and columns
 LEARNED = "learned"
+SPLITS = ("val", "test")
 Walks = dict[str, Tensor]
 
 
@@ -283,7 +284,8 @@ def distance_row(cells: int, right: float, joined: float, same: float) -> dict[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
-    parser.add_argument("--scenes", type=int, default=150, help="of the test split (default: 150)")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="of the scenes (default: test)")
+    parser.add_argument("--scenes", type=int, default=150, help="of the split (default: 150)")
     parser.add_argument("--size", type=int, default=256, help="side of the scenes in pixels (default: 256)")
     parser.add_argument("--out", default=str(DOCS), help="folder to write to (default: docs)")
     args = parser.parse_args()
@@ -292,7 +294,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = afa_viz.load_model(args.checkpoint, device="cpu")
     config = dataclasses.replace(ExplainConfig.for_model(model), use_par=False)
-    scenes = SandboxDataset("test", args.scenes, args.size)
+    scenes = SandboxDataset(args.split, args.scenes, args.size)
     tally = Tally(model.num_classes)
     with torch.inference_mode():
         for i in tqdm(range(len(scenes)), unit="scene"):
