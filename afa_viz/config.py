@@ -67,8 +67,8 @@ class ExplainConfig:
 
     @classmethod
     def for_model(cls, model: Any, **changes: Any) -> ExplainConfig:
-        """The settings that a model is meant for, with changes: published ones, and the radius and scale of PAR that its
-        card names.
+        """The settings that a model is meant for, with changes: published ones, and the radius and scale of PAR that
+        its card names.
 
         Both are published for 512 pixels, where the radius is a quarter of the grid and PAR, at half size, reaches over
         48 pixels. A model for smaller images needs a smaller radius, and PAR at a larger share of the image's size.
