@@ -47,12 +47,14 @@ def cell_truth(target: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def affinities(trace: afa_viz.Trace, truth: Tensor) -> dict[str, Tensor]:
-    """(N, N) affinities to compare: learned, softened, of attention that was not learned, and of the ground truth."""
+    """(N, N) affinities to compare: learned, softened, moved, of attention that was not learned, and of the ground truth."""
     blocks = [block[None] for block in trace.attn_logits[-2:]]
     logits = aff.affinity_logits(blocks, trace.affinity_weight, trace.affinity_bias)[0]
     found = {LEARNED: torch.sigmoid(logits)}
     for temperature in (10, 30, 100, 300):
         found[f"learned, logits / {temperature}"] = torch.sigmoid(logits / temperature)
+    for share in (0.5, 1):  # fewer pairs joined, rightly or wrongly
+        found[f"learned, logits - {share:g} of their spread"] = torch.sigmoid(logits - share * logits.std())
     attention = torch.stack([trace.attn_probs(-1).mean(dim=0), trace.attn_probs(-2).mean(dim=0)]).mean(dim=0)
     attention = (attention + attention.T) / 2
     off_diagonal = attention.clone().fill_diagonal_(0)

@@ -27,12 +27,12 @@ from tqdm import tqdm
 import afa_viz
 from afa_viz.classes import SANDBOX_PARTS, SANDBOX_QUADRUPEDS
 from afa_viz.config import ExplainConfig
+from afa_viz.config_io import apply_settings
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, evaluate_samples
 from afa_viz.model.afa import AFA
 from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
-from afa_viz.settings import apply_settings
 from afa_viz.stages.walk import walk, walk_start
 
 LOW = (0.25, 0.30, 0.35, 0.40, 0.45)  # background scores of the rows; 0.35 is published
