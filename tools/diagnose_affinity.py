@@ -47,7 +47,7 @@ def cell_truth(target: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def affinities(trace: afa_viz.Trace, truth: Tensor) -> dict[str, Tensor]:
-    """(N, N) affinities to compare: learned, softened, moved, of attention that was not learned, and of the ground truth."""
+    """(N, N) affinities to compare: learned, softened, moved, of attention as it is, and of the ground truth."""
     blocks = [block[None] for block in trace.attn_logits[-2:]]
     logits = aff.affinity_logits(blocks, trace.affinity_weight, trace.affinity_bias)[0]
     found = {LEARNED: torch.sigmoid(logits)}
