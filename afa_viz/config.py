@@ -34,7 +34,8 @@ class ExplainConfig:
         use_par: False skips pixel-adaptive refinement: an ablation.
         num_iters: iterations of PAR (docs/spec.md section 7: 10 for VOC, 15 for COCO).
         dilations: of PAR, in pixels of the image it runs on (docs/spec.md section 7).
-        par_downscale: PAR runs on an image this many times smaller (docs/spec.md section 8: 2).
+        par_downscale: PAR runs on an image this many times smaller (docs/spec.md section 8: 2, at 512 pixels); a card
+            may name another one, see `for_model`.
         keep_attention: which blocks' attention the trace keeps: "all", or "last_stage", the one that the affinity is
             learned from, which takes much less memory for large images. Changes nothing else.
     Raises: ValueError: for a value out of range.
@@ -66,14 +67,17 @@ class ExplainConfig:
 
     @classmethod
     def for_model(cls, model: Any, **changes: Any) -> ExplainConfig:
-        """The settings that a model is meant for, with changes: published ones, and the radius that its card names.
+        """The settings that a model is meant for, with changes: published ones, and the radius and scale of PAR that
+        its card names.
 
-        The published radius is a quarter of the grid at 512 pixels; a model for smaller images needs a smaller one.
+        Both are published for 512 pixels, where the radius is a quarter of the grid and PAR, at half size, reaches over
+        48 pixels. A model for smaller images needs a smaller radius, and PAR at a larger share of the image's size.
 
         Args:
             model: from `afa_viz.load_model`. changes: fields by name; they win over the card.
         """
-        own = {} if model.card is None else {"radius": model.card.radius}
+        card = model.card
+        own = {} if card is None else {"radius": card.radius, "par_downscale": card.par_downscale}
         return cls(**own | changes)
 
 
@@ -129,7 +133,10 @@ class TrainConfig:
         joint_after: after this many steps the segmentation target is the walked pseudo label.
         affinity_target: "cam" (VOC) takes it from the refined CAM always; "seg" (COCO) from the segmentation target.
         balance_affinity: pairs of foreground cells weigh as much as background; see `ops.losses.affinity_loss`.
+        affinity_different_share: share of the affinity loss on pairs of different classes; see `ops.losses`.
         affinity_at_centre: affinity labels from the middle of each cell; see `ops.affinity.cell_labels`.
+        calibrate_affinity: rescale the affinity head once, before the affinity loss joins, so that its logits have mean
+            0 and standard deviation 1 on a few training batches; no label is read. See `training.calibration`.
         weight_seg, weight_aff: of the losses beside the classification loss.
         seg_scales: the decoder learns from the image at each of these sizes, and from the strongest logits among them,
             always with the pseudo label made at full size; the published run knows full size alone.
@@ -168,7 +175,9 @@ class TrainConfig:
     joint_after: int = 6000
     affinity_target: str = "cam"
     balance_affinity: bool = False
+    affinity_different_share: float = 0.5
     affinity_at_centre: bool = False
+    calibrate_affinity: bool = False
     weight_seg: float = 0.1
     weight_aff: float = 0.1
     seg_scales: tuple[float, ...] = (1.0,)
@@ -229,8 +238,8 @@ SANDBOX_CURRICULUM = (
 )
 
 # The bundled model. What training from scratch needs beyond the paper: an offset on the pooled logit, annealed top-k
-# pooling, affinity labels from the middle of each cell with balanced pairs, trained norms, a short warm-up, gradient
-# clipping, heavier auxiliary losses (docs/decisions/005).
+# pooling, an affinity head rescaled before it learns, its labels from the middle of each cell with balanced pairs,
+# trained norms, a short warm-up, gradient clipping, heavier auxiliary losses (docs/decisions/005, 025).
 SANDBOX = TrainConfig(
     backbone="mit_b0",
     num_classes=13,
@@ -243,6 +252,7 @@ SANDBOX = TrainConfig(
     joint_after=3700,
     balance_affinity=True,
     affinity_at_centre=True,
+    calibrate_affinity=True,
     weight_seg=0.5,
     weight_aff=1.0,
     seg_scales=(1.0, 0.5, 0.75),
@@ -252,7 +262,7 @@ SANDBOX = TrainConfig(
     freeze_norms=False,
     clip_grad=1.0,
     drop_path_rate=0.05,
-    explain=ExplainConfig(scales=(1.0, 0.5), flip=False, radius=4),
+    explain=ExplainConfig(scales=(1.0, 0.5), flip=False, radius=4, par_downscale=1),
     curriculum=SANDBOX_CURRICULUM,
     train_images=8000,
     input_size=256,
@@ -294,6 +304,7 @@ TWO_MINUTES_ON = replace(
     max_iters=100,
     cam_iters=0,
     joint_after=60,
+    calibrate_affinity=False,  # a trained affinity, that of --init
     pooling="max",
     crop_size=192,
     input_size=192,

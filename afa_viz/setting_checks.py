@@ -119,7 +119,9 @@ TRAIN_CHECKS: Mapping[str, Rule] = {
     "joint_after": integer(0, MAX_ITERATIONS),
     "affinity_target": one_of("cam", "seg"),
     "balance_affinity": BOOLEAN,
+    "affinity_different_share": (FRACTION[0], "a number from 0 to 1; published: 0.5"),
     "affinity_at_centre": BOOLEAN,
+    "calibrate_affinity": BOOLEAN,
     "weight_seg": number(0, MAX_MAGNITUDE),
     "weight_aff": number(0, MAX_MAGNITUDE),
     "seg_scales": sequence(

@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from affinity_diagnosis_page import page
+from scene_tally import RESAMPLINGS, Tally, interval, label_of, percent
 from torch import Tensor
 from tqdm import tqdm
 
@@ -36,10 +36,9 @@ HIGH = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)  # upper ones, from which equal cove
 BETAS = tuple(sorted({*LOW, *HIGH}))
 PUBLISHED = (0.35, 0.55)
 DOWNSCALES = (2, 1)  # of PAR: as published at 512 pixels, and the same reach relative to a 256-pixel image
-RESAMPLINGS = 1000
 DISTANCES = range(1, 9)  # cells, the larger of rows and columns
 LEARNED = "learned"
-Walks = dict[str, Tensor]
+SPLITS = ("val", "test")
 
 
 def cell_truth(target: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -48,12 +47,14 @@ def cell_truth(target: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def affinities(trace: afa_viz.Trace, truth: Tensor) -> dict[str, Tensor]:
-    """(N, N) affinities to compare: learned, softened, of attention that was not learned, and of the ground truth."""
+    """(N, N) affinities to compare: learned, softened, moved, of attention as it is, and of the ground truth."""
     blocks = [block[None] for block in trace.attn_logits[-2:]]
     logits = aff.affinity_logits(blocks, trace.affinity_weight, trace.affinity_bias)[0]
     found = {LEARNED: torch.sigmoid(logits)}
     for temperature in (10, 30, 100, 300):
         found[f"learned, logits / {temperature}"] = torch.sigmoid(logits / temperature)
+    for share in (0.5, 1):  # fewer pairs joined, rightly or wrongly
+        found[f"learned, logits - {share:g} of their spread"] = torch.sigmoid(logits - share * logits.std())
     attention = torch.stack([trace.attn_probs(-1).mean(dim=0), trace.attn_probs(-2).mean(dim=0)]).mean(dim=0)
     attention = (attention + attention.T) / 2
     off_diagonal = attention.clone().fill_diagonal_(0)
@@ -76,43 +77,6 @@ def transitions(trace: afa_viz.Trace, truth: Tensor) -> dict[str, tuple[Tensor, 
     found |= {f"power {p:g}": (matrix(of[LEARNED], power=p), 1) for p in (1.0, 4.0)}
     found |= {f"{steps} steps": (matrix(of[LEARNED]), steps) for steps in (2, 4)}
     return found | {"columns sum to 1": (matrix(of[LEARNED], eps=1e-6), 1)}
-
-
-class Tally:
-    """Confusion matrices (K, K + 1) of every scene by name, the last column uncertain; and sums of other counts."""
-
-    def __init__(self, num_classes: int) -> None:
-        self.num_classes = num_classes
-        self.scenes: dict[str, list[np.ndarray]] = defaultdict(list)
-        self.sums: dict[str, list[np.ndarray]] = defaultdict(list)
-
-    def add(self, name: str, target: Tensor, label: Tensor) -> None:
-        known = target != pseudo_label.IGNORE
-        guess = torch.where(label == pseudo_label.IGNORE, self.num_classes, label.long())[known]
-        joint = target[known].long() * (self.num_classes + 1) + guess
-        counts = torch.bincount(joint, minlength=self.num_classes * (self.num_classes + 1))
-        self.scenes[name].append(counts.reshape(self.num_classes, -1).numpy())
-
-    def miou(self, name: str, weights: np.ndarray) -> np.ndarray:
-        """Percent for each of R weightings of the scenes (R, n); over classes of the ground truth, certain pixels."""
-        sums = np.tensordot(weights, np.stack(self.scenes[name]).astype(float), axes=1)[:, :, :-1]
-        hits, truth = np.diagonal(sums, axis1=1, axis2=2), sums.sum(axis=2)
-        present = truth > 0
-        union = np.where(present, truth + sums.sum(axis=1) - hits, 1)
-        with np.errstate(invalid="ignore"):  # NaN where nothing is certain
-            return 100 * (np.where(present, hits, 0) / union).sum(axis=1) / present.sum(axis=1)
-
-    def coverage(self, name: str) -> tuple[float, float]:
-        """Percent of the pixels that are certain, and of those that are right."""
-        sums = np.sum(self.scenes[name], axis=0)
-        certain = sums[:, :-1]
-        right = 100 * np.trace(certain) / certain.sum() if certain.any() else float("nan")
-        return 100 * certain.sum() / sums.sum(), right
-
-
-def label_of(scores: Tensor, used: Tensor, size: tuple[int, int]) -> Tensor:
-    """(P, h, w) scores -> (H, W) strongest class after bilinear enlargement."""
-    return pseudo_label.argmax_label(cams.resize(scores[None], size)[0], used)
 
 
 def count_scene(tally: Tally, trace: afa_viz.Trace) -> None:
@@ -187,10 +151,6 @@ def count_pairs(tally: Tally, trace: afa_viz.Trace) -> None:
     seed = pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], 0.45)[0]
     right = (seed == trace.target) & foreground
     tally.sums["seed"].append(np.array([int(right.sum()), int(foreground.sum()), int((seed != 0).sum())]))
-
-
-def interval(values: np.ndarray) -> list[float]:
-    return [round(float(v), 2) for v in np.percentile(values, [2.5, 97.5])]
 
 
 def numbers(tally: Tally, scenes: int) -> dict[str, Any]:
@@ -271,10 +231,6 @@ def numbers(tally: Tally, scenes: int) -> dict[str, Any]:
     }
 
 
-def percent(part: float, whole: float) -> float:
-    return round(100 * float(part) / max(1.0, float(whole)), 2)
-
-
 def distance_row(cells: int, right: float, joined: float, same: float) -> dict[str, float]:
     """Precision and recall of the pairs so many cells apart."""
     return {"cells": cells, "precision": percent(right, joined), "recall": percent(right, same)}
@@ -283,7 +239,8 @@ def distance_row(cells: int, right: float, joined: float, same: float) -> dict[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
-    parser.add_argument("--scenes", type=int, default=150, help="of the test split (default: 150)")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="of the scenes (default: test)")
+    parser.add_argument("--scenes", type=int, default=150, help="of the split (default: 150)")
     parser.add_argument("--size", type=int, default=256, help="side of the scenes in pixels (default: 256)")
     parser.add_argument("--out", default=str(DOCS), help="folder to write to (default: docs)")
     args = parser.parse_args()
@@ -292,7 +249,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = afa_viz.load_model(args.checkpoint, device="cpu")
     config = dataclasses.replace(ExplainConfig.for_model(model), use_par=False)
-    scenes = SandboxDataset("test", args.scenes, args.size)
+    scenes = SandboxDataset(args.split, args.scenes, args.size)
     tally = Tally(model.num_classes)
     with torch.inference_mode():
         for i in tqdm(range(len(scenes)), unit="scene"):

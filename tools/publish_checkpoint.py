@@ -25,7 +25,7 @@ from pathology_page import heads_and_bodies, in_words
 from tqdm import tqdm
 
 from afa_viz.atomic_files import atomic_write_text
-from afa_viz.config import SANDBOX
+from afa_viz.config import SANDBOX, ExplainConfig, TrainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
 from afa_viz.evaluation.stage_text import stage_text
@@ -50,7 +50,7 @@ PAGE = """# The bundled model
 `sandbox/model.safetensors` (half precision) and its card `sandbox/model.json`: {backbone}, {parameters:.1f} M
 parameters, trained from scratch on image labels of the sandbox, no mask seen. Checkpoint `{checkpoint_id}`.
 
-- Recipe: `{command}` (`SANDBOX` in `afa_viz/config.py`), {iterations} iterations, seed {rng_seed}.
+- Recipe: `{command}` (`SANDBOX` in `afa_viz/config.py`), {iterations} iterations, seed {rng_seed}.{since}
 - Time: {minutes} minutes of training on one thread of a CPU, shared with other work.
 - Curriculum: {curriculum}.
 - This page, the scores in the card, `sandbox/scores.json` and the charts:
@@ -194,6 +194,25 @@ Heads and bodies of the quadrupeds, share with the right class in percent:
 """
 
 
+def since(training: Mapping[str, Any]) -> str:
+    """Which settings of the recipe are others now than these weights were trained with, in a sentence; "" for none."""
+    before, now = training["config"], json.loads(json.dumps(dataclasses.asdict(SANDBOX)))
+    new = {f.name: getattr(TrainConfig(), f.name) for f in dataclasses.fields(TrainConfig)}  # what older recipes meant
+
+    def pairs(old: Mapping[str, Any], own: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        found = {name: (old.get(name, usual.get(name)), value) for name, value in own.items()}
+        return {name: (a, b) for name, (a, b) in found.items() if a != b}
+
+    explain = pairs(before["explain"], now.pop("explain"), dataclasses.asdict(ExplainConfig()))
+    changed = pairs({k: v for k, v in before.items() if k != "explain"}, now, new) | explain
+    if not changed:
+        return ""
+    told = ", ".join(f"`{name}` was {old}, is {value}" if not isinstance(value, list) else f"`{name}` is another one"
+                     for name, (old, value) in changed.items())  # fmt: skip
+    text = f"**It has changed since and now gives other weights**: {told}. The settings of these are in their card."
+    return "\n  " + "\n  ".join(textwrap.wrap(text, 116))
+
+
 def snapshots() -> str:
     """A section on the snapshots of the training, where there are any."""
     files = sorted((FOLDER / SNAPSHOTS).glob("iter_*.safetensors"))
@@ -244,6 +263,7 @@ def write_page() -> None:
         checkpoint_id=data["checkpoint_id"],
         command=training["command"],
         iterations=training["iterations"],
+        since=since(training),
         rng_seed=training["rng_seed"],
         minutes=round(training["seconds"] / 60),
         supervision=describe_supervision(card),

@@ -16,12 +16,14 @@ from afa_viz.trace_file import LABEL_SOURCES
 
 CARD_FORMAT = 1
 # fields that older cards of this format lack; their defaults apply
-OPTIONAL_FIELDS = ("affinity_at_centre", "radius", "affinity_trained_on", "decoder_trained_on")
+OPTIONAL_FIELDS = ("affinity_at_centre", "radius", "par_downscale", "affinity_trained_on", "decoder_trained_on")
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
 INPUT_SIZE = 512  # pixels, long side; docs/spec.md section 13
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 32, 2048  # limits of `ExplainConfig.long_side`
 RADIUS = 8  # cells; docs/spec.md section 6
 MAX_RADIUS = 128  # limit of `ExplainConfig.radius`
+PAR_DOWNSCALE = 2  # docs/spec.md section 8
+MAX_PAR_DOWNSCALE = 8  # limit of `ExplainConfig.par_downscale`
 MAX_CLASSES = 255  # labels are uint8; 255 = ignore
 MAX_NAME_LENGTH = 100  # characters of a class name
 
@@ -48,6 +50,7 @@ class Card:
         mean, std: of the normalisation, RGB, 0 to 255.
         input_size: long side in pixels that the model is meant for.
         radius: of the walk's window in cells that the model was trained with; see `ExplainConfig.for_model`.
+        par_downscale: of PAR, with which the labels it was trained on were made; see `ExplainConfig.for_model`.
         licence: of the weights.
         training: config, data, iterations, rng_seed, duration, … scores: name -> number.
         parts: what the file holds of `PARTS`.
@@ -70,6 +73,7 @@ class Card:
     std: tuple[float, float, float] = STD
     input_size: int = INPUT_SIZE
     radius: int = RADIUS
+    par_downscale: int = PAR_DOWNSCALE
     licence: str = "not stated"
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
@@ -122,6 +126,8 @@ class Card:
         require(fits, "input_size", f"a whole number of pixels from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}")
         fits = is_int(self.radius) and 0 <= self.radius <= MAX_RADIUS
         require(fits, "radius", f"a whole number of cells from 0 to {MAX_RADIUS}")
+        fits = is_int(self.par_downscale) and 1 <= self.par_downscale <= MAX_PAR_DOWNSCALE
+        require(fits, "par_downscale", f"a whole number from 1 to {MAX_PAR_DOWNSCALE}")
         for name in ("training", "scores"):
             require(isinstance(getattr(self, name), dict), name, "an object of names and values")
 

@@ -93,7 +93,11 @@ def _pair_groups(target: Tensor, foreground: Tensor | None) -> tuple[Tensor, ...
 
 
 def affinity_loss(
-    affinity: Tensor, target: Tensor, foreground: Tensor | None = None, counts: Sequence[Tensor] | None = None
+    affinity: Tensor,
+    target: Tensor,
+    foreground: Tensor | None = None,
+    counts: Sequence[Tensor] | None = None,
+    different_share: float = 0.5,
 ) -> Tensor:
     """Push same-class pairs to 1 and different-class pairs to 0, each group with equal weight.
 
@@ -107,8 +111,10 @@ def affinity_loss(
             2018, equation 8). None: all same-class pairs count alike, as published for AFA.
         counts: what the sums are divided by; None: `affinity_counts` of the target. Processes that share a batch
             pass the mean of theirs.
+        different_share: of the loss, on pairs of different classes: the second 1/2 of the formula. More of it joins
+            fewer pairs wrongly and fewer rightly.
     Returns: scalar in [0, 1), at least float32.
-    Raises: ValueError: if the shapes differ or a value is not finite.
+    Raises: ValueError: if the shapes differ or a value is not finite; for a share outside 0 to 1.
     Source: Ru et al. 2022, section 3.3; docs/spec.md section 9.
     """
     if affinity.shape != target.shape:
@@ -122,13 +128,15 @@ def affinity_loss(
             "expected (B, N): one value for each cell."
         )
     require_finite("affinity", affinity)
+    if not 0 <= different_share <= 1:
+        raise ValueError(f"different_share is {different_share}; expected 0 to 1.")
     groups = _pair_groups(target, foreground)
     divisors = [pairs.sum() + 1 for pairs in groups] if counts is None else counts
     *pulls, push = (
         ((affinity if pairs is groups[-1] else 1 - affinity) * pairs.to(affinity)).sum(dtype=_wide(affinity)) / count
         for pairs, count in zip(groups, divisors, strict=True)
     )
-    return 0.5 * sum(pulls) / len(pulls) + 0.5 * push
+    return (1 - different_share) * sum(pulls) / len(pulls) + different_share * push
 
 
 def _wide(tensor: Tensor) -> torch.dtype:

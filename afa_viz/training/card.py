@@ -44,6 +44,7 @@ def card_of(
         decoder_trained_on=trained_on["decoder"],
         input_size=config.input_size,
         radius=config.explain.radius,
+        par_downscale=config.explain.par_downscale,
         licence=licence,
         training={
             "config": dataclasses.asdict(config),

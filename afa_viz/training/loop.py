@@ -178,9 +178,12 @@ class Run:
 
     def card(self, scores: dict | None = None) -> Card:
         """The card of the current weights."""
+        state = getattr(self, "train_state", None)  # none yet where class names are checked before the first step
+        calibration = {} if state is None else dict(state.calibration)
         training = {
             "iterations": self.iteration, "seconds": round(self.seconds), "device": self.processes.device,
             "processes": self.processes.world_size, "skipped_images": self.skipped, "skipped_steps": self.skipped_steps,
+            **({"affinity_calibration": calibration} if calibration else {}),
             **({"changes": self.changes} if self.changes else {}), **self.facts,
         }  # fmt: skip
         return card_of(
@@ -208,6 +211,10 @@ class Run:
         Raises: DivergedError: after more than `config.max_bad_steps` skipped steps in a row, or if the weights
             themselves are not finite.
         """
+        with delayed_interrupts():
+            if self.train_state.calibrate(self.batches, self.iteration):
+                found = self.train_state.calibration
+                self.log(affinity_logit_mean=found["mean"], affinity_logit_std=found["std"])
         gradients = self.train_state.compute_gradients(self.batches, self.iteration)
         with delayed_interrupts():  # weights, optimiser and iteration belong together
             good = self.train_state.update(gradients)

@@ -124,7 +124,9 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
         lambda: decoder_loss(model, batch.image, output.seg_logits, seg_target, seg_counts, config.seg_scales),
         output.seg_logits,
     )
-    loss_aff = losses.affinity_loss(output.affinity.float(), affinity_target, objects, aff_counts)
+    loss_aff = losses.affinity_loss(
+        output.affinity.float(), affinity_target, objects, aff_counts, config.affinity_different_share
+    )
     used = 0.0 if now == "classification" else 1.0
     loss = loss_cls + used * (config.weight_seg * loss_seg + config.weight_aff * loss_aff)
     return StepResult(loss, loss_cls, loss_seg, loss_aff, output, labels, seg_target, affinity_target)

@@ -17,12 +17,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from afa_viz.config import TrainConfig
 from afa_viz.model.afa import AFA, build_afa
-from afa_viz.training import curriculum, finite_checks
+from afa_viz.training import calibration, curriculum, finite_checks
 from afa_viz.training.batches import Batches
 from afa_viz.training.distributed import Processes, mean_over_processes, synchronize_batch_norms
 from afa_viz.training.finite_checks import DivergedError
 from afa_viz.training.optimizer import build_optimizer, set_hyperparameters, set_learning_rate
-from afa_viz.training.step import TYPES, Losses
+from afa_viz.training.step import TYPES, Losses, phase
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,9 @@ class TrainState:
     Attributes:
         model: on its device.
         ema: the running mean of its weights, where there is one.
-        bad_in_a_row: steps that were left out since the last good one.
+        consecutive_bad_steps: skipped since the last good one.
+        calibration: when the affinity head was rescaled, and the mean and standard deviation that its logits had;
+            empty where it was not. See `calibrate`.
     """
 
     def __init__(self, config: TrainConfig, model: AFA, processes: Processes) -> None:
@@ -88,6 +90,7 @@ class TrainState:
         if processes.world_size > 1:
             self.losses = DistributedDataParallel(self.losses, find_unused_parameters=True)
         self.consecutive_bad_steps = 0
+        self.calibration: dict[str, float] = {}
 
     @property
     def eval_model(self) -> AFA:
@@ -107,14 +110,36 @@ class TrainState:
 
     def state(self) -> dict[str, Any]:
         """State dicts of all parts, as `load` takes them."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return parts | {"calibration": self.calibration}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Restore a state; learning rates, decays and betas stay those of the configuration."""
         for name, part in self._parts().items():
             if name != "scaler" or state[name]:  # empty where the precision had no scale
                 part.load_state_dict(state[name])
+        self.calibration = dict(state.get("calibration", {}))
         set_hyperparameters(self.optimizer, self.config)
+
+    def calibrate(self, batches: Batches, iteration: int) -> bool:
+        """Rescale the affinity head before the first iteration in which it learns, once a run, if the configuration
+        asks for it: the same in all processes, from the images of that iteration and the following ones.
+
+        An affinity that has learned in this run already is left alone. Returns: whether it was rescaled.
+        """
+        config, processes = self.config, self.processes
+        begun = bool(self.optimizer.state.get(self.model.attn_proj.weight))
+        if not config.calibrate_affinity or self.calibration or begun or phase(iteration, config) == "classification":
+            return False
+        part, _ = curriculum.locate(config, iteration)
+        first = iteration * config.accumulate
+        numbers = range(first, first + calibration.BATCHES)
+        images = (batches(part, number, processes.shard).to(processes.device).image for number in numbers)
+        mean, std = calibration.logit_moments(self.model, images, config.explain.radius, processes.world_size)
+        for model in {self.model, self.eval_model}:
+            calibration.rescale_affinity(model, mean, std)
+        self.calibration = {"iteration": iteration, "mean": round(mean, 4), "std": round(std, 4)}
+        return True
 
     def is_finite(self) -> bool:
         """Whether all numbers of the state are finite, and so are the network's outputs for a test image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from make_stage_pages import OUT, pages
-from publish_checkpoint import describe
+from publish_checkpoint import describe, since
 
 from afa_viz.config import PRESETS, SANDBOX, ExplainConfig, TrainConfig
 from afa_viz.data.sandbox.layout import Streams, make_plan
@@ -195,6 +196,17 @@ def test_what_the_bundled_model_learned_from_is_told_from_its_card():
     page = (ROOT / "checkpoints" / "README.md").read_text(encoding="utf-8")
     assert describe(training["config"]) in re.sub(r"\s+", " ", page)
     assert "curriculum" not in json.loads((ROOT / "checkpoints" / "sandbox" / "scores.json").read_text())
+
+
+def test_the_page_says_where_the_recipe_is_another_now():
+    same = {"config": json.loads(json.dumps(dataclasses.asdict(SANDBOX)))}
+    assert since(same) == ""
+    older = {"config": {name: value for name, value in same["config"].items() if name != "calibrate_affinity"}}
+    assert "`calibrate_affinity` was False, is True." in " ".join(since(older).split())
+    older["config"]["explain"] = same["config"]["explain"] | {"par_downscale": 2}
+    assert "`par_downscale` was 2, is 1." in " ".join(since(older).split())
+    training = Card.read(ROOT / "checkpoints" / "sandbox" / "model.json").training
+    assert since(training) in (ROOT / "checkpoints" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The radius that a model's card names: where it holds without being asked for, and what a page does with it."""
+"""The radius and the scale of PAR that a card names: where they hold without being asked for, and what a page does."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from app_fixtures import prepare, scene, tiny
 
 import afa_viz
 from afa_viz.__main__ import main
+from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import PRESETS, ExplainConfig
 from afa_viz.model.card import Card, CheckpointError
 from afa_viz.model.checkpoint import save_model
+from afa_viz.training.loop import Run
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.callbacks import Callbacks
@@ -76,6 +78,29 @@ def test_the_card_of_a_run_names_the_radius_of_its_pseudo_labels():
     assert Card.from_json(json.dumps(text)).radius == 8
     for config in PRESETS.values():  # a quarter of the grid, as 8 is at 512 pixels
         assert config.explain.radius == config.input_size // 16 // 4
+
+
+def test_a_model_is_explained_with_its_own_scale_of_par(tmp_path):
+    model, card = tiny(1)
+    save_model(model, tmp_path / "whole.safetensors", dataclasses.replace(card, par_downscale=1))
+    whole, image = afa_viz.load_model(tmp_path / "whole.safetensors", device="cpu"), scene(0)[0]
+    assert afa_viz.explain(whole, image, ["cat"]).config == ExplainConfig.for_model(whole)
+    assert ExplainConfig.for_model(whole).par_downscale == 1
+    assert ExplainConfig.for_model(whole, par_downscale=4).par_downscale == 4
+    assert afa_viz.explain(whole, image, ["cat"], ExplainConfig()).config.par_downscale == 2  # asked for: published
+    for wrong in (0, 9, 1.5, "1", None, True):
+        with pytest.raises(CheckpointError, match="par_downscale"):
+            dataclasses.replace(card, par_downscale=wrong)
+    text = json.loads(card.to_json())
+    del text["par_downscale"]  # older cards
+    assert Card.from_json(json.dumps(text)).par_downscale == 2
+
+
+def test_a_run_names_its_scale_of_par_and_presets_have_the_published_reach(tmp_path):
+    for config in PRESETS.values():  # the share of the image that PAR reaches over, as far as whole numbers allow
+        assert config.explain.par_downscale == max(1, round(2 * config.input_size / 512))
+    run = Run(PRESETS["few_seconds"], lambda *_: None, tmp_path, SANDBOX_CLASSES)
+    assert run.card().par_downscale == PRESETS["few_seconds"].explain.par_downscale == 1
 
 
 def test_the_page_begins_with_it_and_a_change_of_model_brings_it(session):

@@ -88,8 +88,13 @@ def test_balanced_affinity_loss_against_loops():
     weights = {"inside": 0.25, "outside": 0.25, "different": 0.5}
     want = sum(weights[name] * sum(values) / (len(values) + 1) for name, values in groups.items())
     assert math.isclose(float(losses.affinity_loss(affinity, target, objects)), want)
+    weights = {"inside": 0.1, "outside": 0.1, "different": 0.8}
+    want = sum(weights[name] * sum(values) / (len(values) + 1) for name, values in groups.items())
+    assert math.isclose(float(losses.affinity_loss(affinity, target, objects, different_share=0.8)), want)
     with pytest.raises(ValueError, match="one value for each cell"):
         losses.affinity_loss(affinity, target, objects[:, :4])
+    with pytest.raises(ValueError, match=r"different_share is 1.1; expected 0 to 1"):
+        losses.affinity_loss(affinity, target, objects, different_share=1.1)
 
 
 def test_gradcheck():
