@@ -15,8 +15,9 @@ import hostile_world
 import upload_corpus
 from upload_corpus import Upload
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.server.routes import MAX_BODY, MAX_VALUES, ROUTES
-from afa_viz.ui.sessions.images import Refusal, read_upload
+from afa_viz.ui.sessions.images import read_upload
 
 OUT = Path(__file__).parents[1] / "docs" / "trust.md"
 Row = Sequence[str]
@@ -54,7 +55,7 @@ def outcome(upload: Upload, folder: Path) -> str:
     path.write_bytes(upload.make())
     try:
         read_upload(path)
-    except Refusal as refusal:
+    except UserError as refusal:
         return f"“{refusal}”"
     raise ValueError(f"{upload.name} was read; expected a refusal: run tests/robustness/test_uploads.py.")
 

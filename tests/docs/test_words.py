@@ -137,12 +137,12 @@ AT_THE_START = {  # and functions
 
 
 def refusals(path: Path) -> list[tuple[str, ast.expr]]:
-    """What is given to `Refusal(…)` in a file, each with the function around it."""
+    """What is given to `UserError(…)` in a file, each with the function around it."""
     found = []
 
     def walk(node: ast.AST, where: str) -> None:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id == "Refusal":
+            if isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id == "UserError":
                 found.append((where, child.args[0]))
             named = isinstance(child, (ast.FunctionDef, ast.ClassDef))
             walk(child, f"{where}.{child.name}".lstrip(".") if named else where)

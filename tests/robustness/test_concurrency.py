@@ -9,9 +9,10 @@ import time
 
 import pytest
 
+from afa_viz.ui.errors import BusyError
 from afa_viz.ui.page.assets import served
 from afa_viz.ui.sessions import concurrency
-from afa_viz.ui.sessions.concurrency import Busy, ConcurrencyLimit, SharedCalls
+from afa_viz.ui.sessions.concurrency import ConcurrencyLimit, SharedCalls
 
 WAIT = 30  # seconds
 
@@ -33,7 +34,7 @@ def visitors(limit: ConcurrencyLimit, count: int, may_go: threading.Event) -> tu
                 seen["inside"].append(number)
                 assert may_go.wait(WAIT)
             seen["done"].append(number)
-        except Busy:
+        except BusyError:
             seen["refused"].append(number)
 
     threads = [threading.Thread(target=visit, args=(number,)) for number in range(count)]

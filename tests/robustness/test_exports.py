@@ -10,9 +10,9 @@ import pytest
 from app_fixtures import launched, prepare
 from gradio.processing_utils import save_file_to_cache
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.sessions import exports as kept
 from afa_viz.ui.sessions.exports import Exports
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.temporary import own_folder
 from benchmarks.load import Page
 
@@ -58,7 +58,7 @@ def test_what_was_not_asked_for_the_longest_goes_first(tmp_path):
 def test_a_file_that_is_too_large_by_itself_is_refused(tmp_path):
     exports = Exports(tmp_path, max_bytes=10 * KB)
     path = exports.write("a", "x.png", of(b"small"))
-    with pytest.raises(Refusal, match="no room for this file"):
+    with pytest.raises(UserError, match="no room for this file"):
         exports.write("b", "x.npz", of(bytes(11 * KB)))
     assert files(tmp_path) == [path]
 

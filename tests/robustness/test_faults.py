@@ -28,13 +28,13 @@ from afa_viz.model.afa import build_afa
 from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.training import faults, records
 from afa_viz.training.status import read_status, reported
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes
 from afa_viz.ui.sessions.examples import read_examples
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.registry import Registry, discover
 from afa_viz.ui.sessions.session import Session
 
@@ -240,7 +240,7 @@ def test_a_full_disk_while_exporting_is_a_sentence(page, kind, tmp_path, monkeyp
     (tmp_path / f".afa-viz.{kind}.{number}-{ident}.tmp").symlink_to(FULL)
     with monkeypatch.context() as context:
         context.setattr("afa_viz.ui.sessions.exports.tempfile.mkdtemp", lambda **where: str(tmp_path))
-        with pytest.raises(Refusal, match=r"no room for this file just now; try again later\.$"):
+        with pytest.raises(UserError, match=r"no room for this file just now; try again later\.$"):
             api.export(key, kind, None, None, None)
     assert not tmp_path.exists() and kind not in {path.suffix[1:] for path in answers.exports.folder.rglob("*.*")}
     assert Path(api.export(key, kind, None, None, None)).stat().st_size > 1000
@@ -287,5 +287,5 @@ def test_damaged_examples_are_a_sentence(tmp_path, text):
     if text == "{}":
         assert read_examples(tmp_path) == []
         return
-    with pytest.raises(Refusal, match=r"is no list of examples .*; expected names and images\.$"):
+    with pytest.raises(UserError, match=r"is no list of examples .*; expected names and images\.$"):
         read_examples(tmp_path)

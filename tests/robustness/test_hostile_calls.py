@@ -23,9 +23,9 @@ from hostile_world import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.answers import KINDS
 from afa_viz.ui.page.settings import ABLATIONS, SLIDERS
-from afa_viz.ui.sessions.images import Refusal
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_endpoints(world, name, value):
         asked["key"] = world.key
     try:
         found = getattr(world.api, call)(**asked)
-    except Refusal as refusal:
+    except UserError as refusal:
         is_sentence(str(refusal))
     else:
         check_answer(world, call, asked, found)
@@ -84,7 +84,7 @@ def test_cells_are_on_the_grid_or_refused(world, row, column, block):
     inside = all(type(x) is int and 0 <= x < 6 for x in (row, column)) and (block is None or type(block) is int)
     try:
         found = world.api.query(**asked)
-    except Refusal as refusal:
+    except UserError as refusal:
         is_sentence(str(refusal))
         assert not inside or (block is not None and not 0 <= block < 8)
     else:
@@ -103,7 +103,7 @@ def test_settings_are_in_their_range_or_refused(world, values, without):
     fast = {"num_iters": 1, "num_steps": 1}
     try:
         found = world.api.explain(None, "example:scene1", None, {**fast, **values, "leave_out": without}, None)
-    except Refusal as refusal:
+    except UserError as refusal:
         is_sentence(str(refusal))
     else:
         config = world.session.by_key(found["key"])[0].config

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import Card, default_card
 from afa_viz.model.checkpoint import convert, load_any, load_model
-from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.sessions.registry import Registry
 
 SENTENCE = 700  # letters at most
@@ -58,7 +58,7 @@ def test_weights_are_refused_in_one_sentence_and_nothing_runs(row: Weights, weig
         one_sentence(caught.value)
         with pytest.raises(ValueError):
             convert(path, tmp_path / "new.safetensors")
-        with pytest.raises(Refusal, match="can not be loaded"):
+        with pytest.raises(UserError, match="can not be loaded"):
             Registry({"x": str(path)}, "cpu").get("x")
     assert not mark.exists() and not (tmp_path / "new.safetensors").exists()
 

@@ -7,10 +7,10 @@ from hostile_world import ANYTHING, EVENTS, browser_calls, failures, few, functi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.callbacks import FAILED, polite, polite_steps
 from afa_viz.ui.page.permalinks import NAMES
 from afa_viz.ui.page.settings import SLIDERS
-from afa_viz.ui.sessions.images import Refusal
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_an_upload_has_no_address_and_no_name_that_others_can_ask_for(world, mon
         for kind in ("example", "data"):
             restored = world.callbacks.open_link({kind: name})
             assert restored[1] != world.upload
-        with pytest.raises(Refusal):
+        with pytest.raises(UserError):
             world.api.explain(None, name, None, None, None)
 
 

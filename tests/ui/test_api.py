@@ -21,12 +21,12 @@ from afa_viz.inspection import with_crf
 from afa_viz.ops import dense_crf
 from afa_viz.stage_scores import stage_scores
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes
 from afa_viz.ui.page.python_export import Look, changed, snippet
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.registry import Registry, discover
 from afa_viz.ui.sessions.session import Session
 
@@ -130,23 +130,23 @@ def test_hostile_values_are_refused_in_one_sentence(api, key, value):
                 continue
             asked = list(good)
             asked[place] = odd
-            with pytest.raises(Refusal) as refused:
+            with pytest.raises(UserError) as refused:
                 call(*asked)
             text = str(refused.value)
             assert "\n" not in text and text.endswith(".") and str(ROOT) not in text and len(text) < 400
 
 
 def test_what_is_not_there_is_refused(api, session, key):
-    with pytest.raises(Refusal, match="no such example"):
+    with pytest.raises(UserError, match="no such example"):
         api.explain(None, "example:nothing", None, None, None)
     name = session.keep(session.picture("example:photo"))
-    with pytest.raises(Refusal, match="expected example:NAME or data:ID"):
+    with pytest.raises(UserError, match="expected example:NAME or data:ID"):
         api.explain(None, name, None, None, None)  # what others uploaded stays theirs
-    with pytest.raises(Refusal, match="expected example:NAME"):
+    with pytest.raises(UserError, match="expected example:NAME"):
         api.explain(None, "file:///etc/passwd", None, None, None)
-    with pytest.raises(Refusal, match="no setting 'radiu'"):
+    with pytest.raises(UserError, match="no setting 'radiu'"):
         api.explain(None, "example:scene0", None, {"radiu": 2}, None)
-    with pytest.raises(Refusal, match="call /explain first"):
+    with pytest.raises(UserError, match="call /explain first"):
         api.query("0" * 20, 0, 0, None)
 
 

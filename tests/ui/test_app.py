@@ -19,6 +19,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.inspection import target_cells
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import payload_attention
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.callbacks import Callbacks, polite_steps
@@ -26,7 +27,6 @@ from afa_viz.ui.page import assets as page
 from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, config_from
 from afa_viz.ui.server.app import _warm
 from afa_viz.ui.sessions import session as session_module
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.registry import Registry, discover, named
 from afa_viz.ui.sessions.session import Session
 from afa_viz.ui.words import fill_in, texts
@@ -126,7 +126,7 @@ def test_unknown_things_are_refused(session, options):
         (lambda: config_from({"power": True}, [], ExplainConfig()), "Power"),
         (lambda: config_from({}, ["everything"], ExplainConfig()), "can not be left out"),
     ):
-        with pytest.raises(Refusal, match=words):
+        with pytest.raises(UserError, match=words):
             ask()
     assert named(("a/model.pth", "b/model.pth", "hf://me/it")) == {
         "model": "a/model.pth", "model (2)": "b/model.pth", "me/it": "hf://me/it",
@@ -252,7 +252,7 @@ def test_an_example_opens_with_its_own_labels(callbacks):
     value, labels, picture = callbacks.open_example(1, "tiny", [], *DEFAULTS)
     assert labels == ["cow"] and picture == "example:scene1"
     assert json.loads(value)["title"] == "Scene 1"
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         callbacks.open_example(9, "tiny", [], *DEFAULTS)
 
 
@@ -313,7 +313,7 @@ def test_a_refusal_after_a_first_look_changes_nothing(callbacks, monkeypatch):
 
     def steps():
         yield "a first look"
-        raise Refusal("No more of it.")
+        raise UserError("No more of it.")
 
     first, second = polite_steps(1)(steps)()
     assert first == "a first look" and isinstance(second, dict) and said == ["No more of it."]

@@ -20,10 +20,10 @@ from afa_viz.model.checkpoint import save_model
 from afa_viz.ops import dense_crf
 from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_labels
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import compare
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.sessions import session as session_module
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.registry import Registry, discover
 from afa_viz.ui.sessions.session import Session
 
@@ -251,7 +251,7 @@ def test_a_request_by_its_own_model_stays_what_it_is(session):
     trace = session.trace(request)
     assert compare.by_model(session, request, trace, "tiny") is request
     assert compare.renumbered(trace, trace) is trace
-    with pytest.raises(Refusal, match="no model"):
+    with pytest.raises(UserError, match="no model"):
         compare.by_model(session, request, trace, "nobody")
     again = compare.other_request(session, request, trace, compare.Changes())
     assert again == dataclasses.replace(request) and again.key == request.key

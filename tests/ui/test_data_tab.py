@@ -18,6 +18,7 @@ from PIL import Image
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import render_scene
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.callbacks import Callbacks
 from afa_viz.ui.handlers.dataset import scoring as scoring_module
@@ -28,7 +29,6 @@ from afa_viz.ui.handlers.dataset.scoring import STAGES, TABLES_KEPT, Job, Score,
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes, cache_folder, open_source
 from afa_viz.ui.page import permalinks as link
 from afa_viz.ui.page.settings import SLIDERS
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.registry import Registry, discover
 from afa_viz.ui.sessions.session import Session
 
@@ -122,7 +122,7 @@ def test_other_sets_are_named_at_the_launch(tmp_path):
         "imagenet:x": "sandbox or one of folder:PATH", "folder": "expected sandbox", "voc:": "expected sandbox",
         f"voc:{tmp_path}": "no JPEGImages", f"coco:{tmp_path}": "--data coco", f"folder:{tmp_path}/no": "no folder",
     }.items():  # fmt: skip
-        with pytest.raises(Refusal, match=words):
+        with pytest.raises(UserError, match=words):
             open_source(text, tmp_path)
     assert isinstance(open_source("sandbox", tmp_path, 96), SandboxScenes)
     assert cache_folder(tmp_path) == tmp_path
@@ -163,7 +163,7 @@ def test_ids_say_nothing_of_folders(dataset):
     assert dataset.ids[0] == public_id("secret/folder/one disc") and "secret" not in dataset.ids[0]
     assert dataset.title(0) == "one disc" and dataset.labels(0) == ("cat",)
     for name in ("", "nothing", "../disc_1", "disc_1/", 1, None, ["disc_1"], {}, float("nan"), True):
-        with pytest.raises(Refusal, match="no such image"):
+        with pytest.raises(UserError, match="no such image"):
             dataset.picture(name)
 
 
@@ -182,7 +182,7 @@ def test_a_picture_has_its_truth_in_the_numbers_of_the_model(session, dataset):
 
 def test_a_damaged_image_is_one_sentence_without_its_path(session, dataset):
     dataset.source.broken = True
-    with pytest.raises(Refusal, match="disc_2 of the data set can not be read") as refused:
+    with pytest.raises(UserError, match="disc_2 of the data set can not be read") as refused:
         session.picture("data:disc_2")
     assert "home" not in str(refused.value) and dataset.thumbnail(2) == ""
 
@@ -276,7 +276,7 @@ def test_the_worker_gives_way_and_stops(scorer, session, dataset):
     session._explaining = 1  # somebody explains, and does not end
     scorer.start("tiny", ExplainConfig())
     scorer.start("tiny", ExplainConfig())  # the same run: nothing
-    with pytest.raises(Refusal, match="stop that first"):
+    with pytest.raises(UserError, match="stop that first"):
         scorer.start("tiny", ExplainConfig(radius=3))
     until = time.monotonic() + 20
     while not scorer.running().paused:
@@ -392,7 +392,7 @@ def test_what_the_browser_asks_for_is_checked(session, dataset, scorer):
     for ask in (
         {"ids": ["../../etc/passwd"]}, {"ids": "disc_1"}, {"ids": ["disc_1"] * (PAGE + 1)}, {"ids": [None]}, {},
     ):  # fmt: skip
-        with pytest.raises((KeyError, Refusal)):
+        with pytest.raises((KeyError, UserError)):
             answers.dataset_thumbnails(ask)
     for do in ("delete", None, 3, ["start"]):
         with pytest.raises(KeyError):
@@ -424,7 +424,7 @@ def test_an_image_of_the_set_opens_and_its_address_leads_back(session, tmp_path)
     strange = link.restore({"data": "../../etc/passwd", "model": "tiny"}, session)
     assert strange.request.picture == "example:scene0" and "data" in strange.complaint
     for asked in ({"data": "nothing"}, {}, None, {"data": {"a": 1}}, {"data": 10**30}, "disc_1", [1]):
-        with pytest.raises(Refusal, match="no such image"):
+        with pytest.raises(UserError, match="no such image"):
             list(callbacks.open_data(asked, "tiny", [], *DEFAULTS))
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from afa_viz.model import checkpoint
-from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.sessions.registry import SNAPSHOTS_HELD, Registry
 
 TIMEOUT = 20
@@ -62,7 +62,7 @@ def test_a_loaded_model_does_not_wait_for_another_one(loads, added):
 def test_one_that_does_not_load_is_refused_and_tried_again(loads):
     registry = Registry({"one": "one", "bad": "broken"})
     for _ in range(2):
-        with pytest.raises(Refusal, match="can not be loaded: half a file"):
+        with pytest.raises(UserError, match="can not be loaded: half a file"):
             registry.get("bad")
     assert loads.sources == ["broken", "broken"]
 

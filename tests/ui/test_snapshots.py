@@ -18,11 +18,11 @@ from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.pipeline import explain
 from afa_viz.training.records import HISTORY, METRICS, ladder_history
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import other_answers
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.sessions import snapshots
 from afa_viz.ui.sessions.cache import SingleFlightCache
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.registry import SNAPSHOTS_HELD, Registry, discover
 from afa_viz.ui.sessions.session import Session
 
@@ -112,7 +112,7 @@ def test_snapshots_are_models_with_a_name_but_no_choice_of_their_own(session, op
     assert torch.equal(registry.get("tiny@40").attn_proj.weight, wanted.attn_proj.weight)
     assert not torch.equal(registry.get("tiny").attn_proj.weight, wanted.attn_proj.weight)
     for name in ("tiny@41", "tiny@", "tiny@40@40", "nobody@40", "tiny@../x"):
-        with pytest.raises(Refusal, match="no model"):
+        with pytest.raises(UserError, match="no model"):
             registry.get(name)
 
 

@@ -16,6 +16,7 @@ from app_fixtures import prepare
 from afa_viz.config import PRESETS
 from afa_viz.training import records
 from afa_viz.training.status import Status, write_status
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.callbacks import Callbacks
 from afa_viz.ui.handlers.train import MEASURED, MOST_LINES, OFF, Training, columns
@@ -23,7 +24,6 @@ from afa_viz.ui.jobs import trainer as trainer_module
 from afa_viz.ui.jobs.trainer import ORDER, Trainer
 from afa_viz.ui.jobs.training_request import LONGEST, POOLINGS, RECIPES, SHORTEST, STARTS, Order, read_order
 from afa_viz.ui.server.launch import may_train, parser
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.registry import Registry, discover
 from afa_viz.ui.sessions.session import Session
 
@@ -67,9 +67,9 @@ def stopped(folders):
     name = here.start(read_order(GOOD, DEVICES, None))
     assert here.run(name).live and there.run(name).live
     for app in (here, there):
-        with pytest.raises(Refusal, match=f"at work already .{name}"):
+        with pytest.raises(UserError, match=f"at work already .{name}"):
             app.start(read_order(GOOD, DEVICES, None))
-        with pytest.raises(Refusal, match="at work already"):
+        with pytest.raises(UserError, match="at work already"):
             app.resume(name)
     until(lambda: len(losses(here, name)) > 4)
     assert there.run(name).state == "training"
@@ -88,7 +88,7 @@ def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
     assert first == 0 and 0 <= last - at < 3  # the moment of the stop is kept too; every second step has a line
     for moment in (first, last):
         assert trainer.weights(name, moment).is_file() and trainer.panel(name, moment).is_file()
-    with pytest.raises(Refusal, match="already ended"):
+    with pytest.raises(UserError, match="already ended"):
         trainer.stop(name)
     again = Trainer(*folders, extra=SMALL)  # an app that was started anew
     assert again.names() == [name] and again.run(name).state == "stopped"
@@ -120,9 +120,9 @@ def test_explaining_with_what_was_learned(stopped, tmp_path):
     assert "sees 64 pixels" in line and radius == PRESETS["few_seconds"].explain.radius
     assert session.registry.get(f"{name}@{at}").checkpoint_id != session.registry.get("tiny").checkpoint_id
     for asked in ({"run": name, "iteration": at + 1}, {"run": name}, {"run": "../tiny", "iteration": 0}, None, []):
-        with pytest.raises(Refusal):
+        with pytest.raises(UserError):
             callbacks.open_checkpoint(asked, "example:scene0", *settings)
-    with pytest.raises(Refusal, match="Training is off"):
+    with pytest.raises(UserError, match="Training is off"):
         Callbacks(session, callbacks.answers).open_checkpoint(
             {"run": name, "iteration": at}, "example:scene0", *settings
         )
@@ -155,7 +155,7 @@ HOSTILE = [None, True, 3, -1, 1e9, float("nan"), "", "../x", "two_minutes; rm -r
 def test_orders_come_from_the_lists(field, value):
     if field == "iterations" and value == 3:
         value = SHORTEST - 1
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as refusal:
         read_order({**GOOD, field: value}, DEVICES, "mit_b0")
     assert field in str(refusal.value) and len(str(refusal.value)) < 300
 
@@ -190,9 +190,9 @@ def test_every_order_is_a_training_that_can_be_had():
 def test_bundled_weights_keep_their_backbone():
     order = {**GOOD, "start": "bundled"}
     assert read_order(order, DEVICES, "mit_b0").preset == "two_minutes_on"
-    with pytest.raises(Refusal, match="no bundled weights"):
+    with pytest.raises(UserError, match="no bundled weights"):
         read_order(order, DEVICES, None)
-    with pytest.raises(Refusal, match="those of a mit_b0, not of a mit_b1"):
+    with pytest.raises(UserError, match="those of a mit_b0, not of a mit_b1"):
         read_order({**order, "backbone": "mit_b1"}, DEVICES, "mit_b0")
 
 
@@ -200,7 +200,7 @@ def test_a_full_disk_is_a_sentence(folders, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(trainer_module.shutil, "disk_usage", lambda path: usage(2**40, 2**40, 2**20))
     trainer = Trainer(tmp_path / "runs", folders[1], extra=SMALL)
-    with pytest.raises(Refusal, match="The disk has 1 MB free"):
+    with pytest.raises(UserError, match="The disk has 1 MB free"):
         trainer.start(read_order(GOOD, DEVICES, None))
     assert trainer.names() == []
     run = tmp_path / "runs" / "two_minutes-001"
@@ -229,7 +229,7 @@ def test_a_folder_that_can_not_be_used_is_a_sentence(tmp_path):
 
 def test_a_training_that_can_not_begin_says_why(folders, tmp_path):
     trainer = Trainer(tmp_path, folders[1], extra=(*SMALL, "--set", "poolin=max"))
-    with pytest.raises(Refusal, match="could not begin: there is no setting 'poolin'"):
+    with pytest.raises(UserError, match="could not begin: there is no setting 'poolin'"):
         trainer.start(read_order(GOOD, DEVICES, None))
     assert trainer.run(trainer.names()[0]).message.startswith("there is no setting 'poolin'")
     late = Trainer(tmp_path, folders[1], extra=(*SMALL, "--init", str(tmp_path / "nothing")))

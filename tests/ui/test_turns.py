@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.callbacks import only, polite_steps
 from afa_viz.ui.handlers.turns import REMEMBERED, Turns
-from afa_viz.ui.sessions.images import Refusal
 
 WAIT = 10  # seconds
 
@@ -90,14 +90,14 @@ def test_what_is_refused_leaves_the_turn_to_the_one_before():
     assert slow.began.wait(WAIT)
 
     def refused(*asked):
-        raise Refusal("no")
+        raise UserError("no")
 
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         list(turns.opening("me", refused, "b", "m"))
     slow.go.set()
     thread.join(WAIT)
     assert [outputs[2] for outputs in shown] == ["a"]
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         list(turns.change("me", refused, "a"))
     assert turns.of("me").running == 0
 

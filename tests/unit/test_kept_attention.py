@@ -28,12 +28,12 @@ from afa_viz.model.checkpoint import save_model
 from afa_viz.pipeline import _STAGE_FUNCTIONS, _warn_once
 from afa_viz.stages import memory
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import payload, payload_attention
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.compare import Changes, other_request
 from afa_viz.ui.sessions import session as session_module
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.registry import Registry, discover
 from afa_viz.ui.sessions.session import Session
 
@@ -182,7 +182,7 @@ def test_the_api_says_so(session):
     found = api.explain(None, "example:scene0", None, None, None)
     assert (found["blocks"], found["first_block"]) == (8, 6)
     assert api.query(found["key"], 0, 0, None)["block"] == 7
-    with pytest.raises(Refusal, match=f"block is 2; expected 6 to 7: {SENTENCE}"):
+    with pytest.raises(UserError, match=f"block is 2; expected 6 to 7: {SENTENCE}"):
         api.query(found["key"], 0, 0, 2)
 
 
@@ -190,7 +190,7 @@ def test_what_no_memory_is_left_for_is_refused_before_it_runs(session, monkeypat
     request = session.request("example:scene1", session.registry.names[0])
     with monkeypatch.context() as patched:
         patched.setattr(session_module, "free_memory", lambda: 10)
-        with pytest.raises(Refusal, match=r"takes about 0\.\d GB of memory and 0\.0 GB are free; choose a smaller"):
+        with pytest.raises(UserError, match=r"takes about 0\.\d GB of memory and 0\.0 GB are free; choose a smaller"):
             session.trace(request)
         patched.setattr(session_module, "free_memory", lambda: None)  # a system that does not tell
         session.trace(request)

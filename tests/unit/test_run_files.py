@@ -14,11 +14,11 @@ from afa_viz.config import QUICK
 from afa_viz.training import records, status
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.status import STATUS, Status, is_alive, read_status, reported, write_status
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.train import Training
 from afa_viz.ui.jobs import trainer as trainer_module
 from afa_viz.ui.jobs.trainer import ORDER, Trainer
 from afa_viz.ui.jobs.training_request import read_order, stored_order
-from afa_viz.ui.sessions.images import Refusal
 
 GOOD = {
     "recipe": "two_minutes", "start": "scratch", "pooling": "max", "backbone": "mit_b0", "iterations": 240,
@@ -77,7 +77,7 @@ def test_one_bad_order_hides_no_other_run(tmp_path, text, monkeypatch):
     told = look(tmp_path)
     assert [run["name"] for run in told["runs"]] == ["two_minutes-001"] and told["run"]["state"] == "stopped"
     trainer = Trainer(tmp_path, tmp_path)
-    with pytest.raises(Refusal, match="no training"):
+    with pytest.raises(UserError, match="no training"):
         trainer.run("two_minutes-002")
     monkeypatch.setattr(trainer, "_launch", lambda *arguments, **named: None)
     assert trainer.start(read_order(GOOD, ("cpu",), None)) == "two_minutes-003", "its folder is not taken over"
@@ -239,5 +239,5 @@ def test_names_of_folders_are_no_way_out(tmp_path):
     (tmp_path / ORDER).write_text(json.dumps(GOOD))
     trainer = trainer_module.Trainer(tmp_path / "runs", tmp_path)
     for name in ("..", ".", "", "two_minutes-001/..", "../runs/two_minutes-001", "a\0b", "x" * 5000):
-        with pytest.raises(Refusal):
+        with pytest.raises(UserError):
             trainer.run(name)

@@ -15,13 +15,13 @@ from afa_viz.figures.maps import Cell
 from afa_viz.figures.poster import poster
 from afa_viz.figures.words import spoken
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import compare, lab, payload, payload_attention
 from afa_viz.ui.handlers.other_answers import OtherAnswers
 from afa_viz.ui.page import permalinks as link
 from afa_viz.ui.page.python_export import Look, snippet
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.exports import Exports
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.sessions.temporary import own_folder
 from afa_viz.ui.words import ENGLISH, english, languages, names
@@ -219,7 +219,7 @@ class Answers:
             kind: of `KINDS`: "html" the report, "npz" all arrays, "png" the chain as one picture.
             label, cell: of the picture; None: the main class and its strongest cell.
             language: of report and picture.
-        Raises: KeyError: for another kind. Refusal: if it can not be written, or too many others wait for theirs.
+        Raises: KeyError: for another kind. UserError: if it can not be written, or too many others wait for theirs.
         """
         writers: dict[str, Callable] = {
             "html": lambda path: trace.report(path, language, names(language)),
@@ -236,7 +236,7 @@ class Answers:
                     path = self.exports.write(name, f"afa-viz.{kind}", write)
         except OSError as error:
             log.warning("a file to download can not be written: %r", error)
-            raise Refusal(english("refused.no_room_for_file")) from error
+            raise UserError(english("refused.no_room_for_file")) from error
         return str(path)
 
     def _write_picture(

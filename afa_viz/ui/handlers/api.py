@@ -14,9 +14,9 @@ from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.trace import NOT_KEPT, Trace
+from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.handlers.answers import KINDS, Answers
 from afa_viz.ui.page.settings import SLIDERS, config_from
-from afa_viz.ui.sessions.images import Refusal, quoted
 from afa_viz.ui.sessions.session import Request, Session
 
 
@@ -44,7 +44,7 @@ class Api:
         """
         name = self._picture(picture, image)
         if labels is not None and (not isinstance(labels, list) or not all(isinstance(x, str) for x in labels)):
-            raise Refusal(f"labels are {quoted(labels)}; expected a list of class names, or null.")
+            raise UserError(f"labels are {quote_value(labels)}; expected a list of class names, or null.")
         chosen = self._session.registry.names[0] if model in (None, "") else model
         request = self._session.request(name, chosen, labels, _config(settings, self._session.registry.config(chosen)))
         return {"key": request.key, **summary(self._session.trace(request))}
@@ -61,7 +61,7 @@ class Api:
         blocks = trace.kept_blocks
         number = blocks[-1] if block is None else _whole(block, "block", blocks.stop)
         if number not in blocks:
-            raise Refusal(f"block is {number}; expected {blocks.start} to {blocks[-1]}: {NOT_KEPT}")
+            raise UserError(f"block is {number}; expected {blocks.start} to {blocks[-1]}: {NOT_KEPT}")
         cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
         heads = [maps.attention(trace, number, head, cell) for head in range(len(trace.logits(number)))]
         return {
@@ -86,12 +86,14 @@ class Api:
         """
         request, trace = self._found(key)
         if kind not in KINDS:
-            raise Refusal(f"kind is {quoted(kind, 20)}; expected {', '.join(KINDS)}.")
+            raise UserError(f"kind is {quote_value(kind, 20)}; expected {', '.join(KINDS)}.")
         number, cell = None, None
         if label not in (None, ""):
             names = list(trace.class_names)
             if label not in names[1:]:
-                raise Refusal(f"{quoted(label)} is not a class of this model; choose from {', '.join(names[1:])}.")
+                raise UserError(
+                    f"{quote_value(label)} is not a class of this model; choose from {', '.join(names[1:])}."
+                )
             number = names.index(label)
         if row is not None or column is not None:
             cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
@@ -101,16 +103,16 @@ class Api:
         if path:
             return self._session.keep_upload(path)
         if not isinstance(image, str) or not image:
-            raise Refusal('There is no picture; send a PNG, JPEG or WebP file, or image="example:NAME".')
+            raise UserError('There is no picture; send a PNG, JPEG or WebP file, or image="example:NAME".')
         if image.partition(":")[0] not in ("example", "data"):
-            raise Refusal(f"image is {quoted(image)}; expected example:NAME or data:ID.")
+            raise UserError(f"image is {quote_value(image)}; expected example:NAME or data:ID.")
         self._session.picture(image)
         return image
 
     def _found(self, key: Any) -> tuple[Request, Trace]:
         found = self._session.by_key(key)
         if found is None:
-            raise Refusal("The server does not know this key (any more); call /explain first and send its key.")
+            raise UserError("The server does not know this key (any more); call /explain first and send its key.")
         return found
 
 
@@ -151,23 +153,25 @@ def _areas(trace: Trace, label: Tensor) -> dict[str, float]:
 
 def _config(settings: Any, own: ExplainConfig) -> ExplainConfig:
     if not isinstance(settings, dict | None):
-        raise Refusal(f"settings are {quoted(settings)}; expected numbers by name, or null.")
+        raise UserError(f"settings are {quote_value(settings)}; expected numbers by name, or null.")
     values = dict(settings or {})
     left_out = values.pop("leave_out", [])
     known = [slider.field for slider in SLIDERS]
     unknown = [name for name in values if name not in known]
     if unknown:
-        raise Refusal(f"There is no setting {quoted(unknown[0])}; expected leave_out or some of {', '.join(known)}.")
+        raise UserError(
+            f"There is no setting {quote_value(unknown[0])}; expected leave_out or some of {', '.join(known)}."
+        )
     if not isinstance(left_out, list):
-        raise Refusal(f"leave_out is {quoted(left_out)}; expected a list of names.")
+        raise UserError(f"leave_out is {quote_value(left_out)}; expected a list of names.")
     return config_from(values, left_out, own)
 
 
 def _whole(value: Any, name: str, count: int) -> int:
-    """A whole number from 0 to less than `count`. Raises: Refusal: for anything else."""
+    """A whole number from 0 to less than `count`. Raises: UserError: for anything else."""
     fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < count
     if not fits or value != int(value):
-        raise Refusal(f"{name} is {quoted(value, 20)}; expected a whole number from 0 to {count - 1}.")
+        raise UserError(f"{name} is {quote_value(value, 20)}; expected a whole number from 0 to {count - 1}.")
     return int(value)
 
 

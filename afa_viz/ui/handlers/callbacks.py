@@ -12,13 +12,13 @@ from typing import Any
 import gradio as gr
 
 from afa_viz.config import ExplainConfig
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.train import Training
 from afa_viz.ui.handlers.turns import Turns
 from afa_viz.ui.page import permalinks as link
 from afa_viz.ui.page.controls import NONE_SELECTED
 from afa_viz.ui.page.settings import SLIDERS, config_from
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.session import Session
 from afa_viz.ui.words import english
 
@@ -86,7 +86,7 @@ def warn_user(sentence: str) -> None:
 
 def _excuse(error: Exception, call: Callable, count: int) -> Any:
     """Say what went wrong; outputs that change nothing."""
-    if isinstance(error, Refusal):
+    if isinstance(error, UserError):
         warn_user(str(error))
     else:
         log.error("%s failed", call.__name__, exc_info=error)
@@ -158,7 +158,7 @@ class Callbacks:
     def open_example(self, index: int, model: str, *settings) -> tuple:
         """An example of the gallery by its place."""
         if type(index) is not int or not 0 <= index < len(self.session.examples):
-            raise Refusal(english("refused.no_example"))
+            raise UserError(english("refused.no_example"))
         return self._open(f"example:{self.session.examples[index].name}", model, settings)
 
     def open_data(self, asked: object, model: str, *settings) -> Iterator[tuple]:
@@ -169,7 +169,7 @@ class Callbacks:
     def open_upload(self, path: str, model: str, *settings, labels: list[str] | None = None) -> Iterator[tuple]:
         """A photograph that somebody brings: as `open_data`. labels: that it had before; None: predicted ones."""
         if not isinstance(path, (str, os.PathLike)):
-            raise Refusal(english("refused.no_photograph"))
+            raise UserError(english("refused.no_photograph"))
         yield from self._open_beside_gallery(self.session.keep_upload(path), model, settings, labels)
 
     def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
@@ -190,7 +190,7 @@ class Callbacks:
             asked: {"run": its name, "iteration": of one of its moments}.
         """
         if not isinstance(asked, dict):
-            raise Refusal(english("refused.no_question"))
+            raise UserError(english("refused.no_question"))
         path, registry = self.training.trainer.weights(asked.get("run"), asked.get("iteration")), self.session.registry
         name = f"{asked['run']}@{asked['iteration']}"
         registry.add(name, str(path))

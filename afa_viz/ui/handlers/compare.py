@@ -17,8 +17,8 @@ from afa_viz.inspection import with_crf
 from afa_viz.ops import dense_crf
 from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, config_from, left_out
-from afa_viz.ui.sessions.images import Refusal, quoted
 from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.words import english
 
@@ -44,7 +44,7 @@ class Changes:
 def read_changes(asked: Any) -> Changes:
     """Changes out of what a browser sent.
 
-    Raises: TypeError: for another form than that of `Changes`. Refusal: in one sentence, for what can not be.
+    Raises: TypeError: for another form than that of `Changes`. UserError: in one sentence, for what can not be.
     """
     if not isinstance(asked, dict) or not set(asked) <= {field.name for field in dataclasses.fields(Changes)}:
         raise TypeError("changes")
@@ -56,19 +56,19 @@ def read_changes(asked: Any) -> Changes:
         raise TypeError("model, setting or crf")
     for name in switched:
         if name not in ABLATIONS:
-            raise Refusal(english("refused.no_switch", name=quoted(name), names=", ".join(ABLATIONS)))
+            raise UserError(english("refused.no_switch", name=quote_value(name), names=", ".join(ABLATIONS)))
     fields = [slider.field for slider in SLIDERS]
     if setting is not None and setting not in fields:
-        raise Refusal(english("refused.no_setting", name=quoted(setting), names=", ".join(fields)))
+        raise UserError(english("refused.no_setting", name=quote_value(setting), names=", ".join(fields)))
     if crf and "PAR" in switched:
-        raise Refusal(english("refused.crf_or_par"))
+        raise UserError(english("refused.crf_or_par"))
     if crf and not dense_crf.available():
-        raise Refusal(english("refused.crf_missing"))
+        raise UserError(english("refused.crf_missing"))
     return Changes(model, tuple(sorted(set(switched))), crf, setting, asked.get("value"))
 
 
 def other_request(session: Session, request: Request, trace: Trace, changes: Changes) -> Request:
-    """The request for B (before a dense CRF). Raises: Refusal: for a model, setting or value that can not be."""
+    """The request for B (before a dense CRF). Raises: UserError: for a model, setting or value that can not be."""
     values = {slider.field: getattr(request.config, slider.field) for slider in SLIDERS}
     if changes.setting is not None:
         values[changes.setting] = changes.value
@@ -84,7 +84,7 @@ def by_model(session: Session, request: Request, trace: Trace, model: str) -> Re
 
     Args:
         trace: of the request's picture by its own model.
-    Raises: Refusal: for an unknown model, or one that knows none of the labels.
+    Raises: UserError: for an unknown model, or one that knows none of the labels.
     """
     if model == request.model:
         return request
@@ -92,7 +92,7 @@ def by_model(session: Session, request: Request, trace: Trace, model: str) -> Re
     present = [trace.class_names[label] for label in trace.present]
     labels = [name for name in present if name in known]
     if not labels:
-        raise Refusal(english("refused.model_knows_none", name=model, names=" or ".join(present) or "any class"))
+        raise UserError(english("refused.model_knows_none", name=model, names=" or ".join(present) or "any class"))
     config = request.config
     if config.long_side is None and session.registry.input_size(model) != session.registry.input_size(request.model):
         config = dataclasses.replace(config, long_side=max(trace.image.shape[:2]))

@@ -10,11 +10,10 @@ from typing import Any
 
 from afa_viz.config import ExplainConfig
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import BusyError, UserError
 from afa_viz.ui.handlers import payload
 from afa_viz.ui.handlers.compare import by_model, other_request, read_changes, renumbered, timed_crf
 from afa_viz.ui.sessions.cache import SingleFlightCache
-from afa_viz.ui.sessions.concurrency import Busy
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.registry import SNAPSHOT_MARK
 from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.sessions.snapshots import phases, read_history
@@ -53,8 +52,8 @@ class OtherAnswers:
                 return held
             with self._session.dear.slot():
                 return self._texts.get(name, lambda: self._compared(other, changes.crf, trace))
-        except Refusal as refusal:
-            return _refused(refusal)
+        except UserError as error:
+            return _refused(error)
 
     def _compared(self, request: Request, crf: bool, like: Trace) -> str:
         trace = self._session.trace(request)
@@ -95,8 +94,8 @@ class OtherAnswers:
             raise KeyError("model")
         try:
             other = by_model(self._session, _above_the_walk(request), trace, model)
-        except Refusal as refusal:
-            return _refused(refusal)
+        except UserError as error:
+            return _refused(error)
         name = ("snapshot", other.key, trace.class_names)
         held = self._texts.peek(name)
         if held is not None:
@@ -107,16 +106,16 @@ class OtherAnswers:
             return self._texts.get(
                 name, lambda: payload.to_json(payload.frame(renumbered(self._session.look(other), trace)))
             )
-        except Refusal as refusal:
-            return _refused(refusal)
+        except UserError as error:
+            return _refused(error)
         finally:
             self._turn.release()
 
 
-def _refused(refusal: Refusal) -> str:
-    if isinstance(refusal, Busy):  # to be asked again: no answer to keep
-        raise refusal
-    return json.dumps({"refused": str(refusal)})
+def _refused(error: UserError) -> str:
+    if isinstance(error, BusyError):  # to be asked again: no answer to keep
+        raise error
+    return json.dumps({"refused": str(error)})
 
 
 def _above_the_walk(request: Request) -> Request:

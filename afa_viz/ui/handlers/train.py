@@ -16,9 +16,9 @@ import torch
 from afa_viz.config import PRESETS
 from afa_viz.figures.panel import panel_facts
 from afa_viz.training.faults import sentence
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.jobs.trainer import Run, Trainer
 from afa_viz.ui.jobs.training_request import BACKBONES, LONGEST, POOLINGS, RECIPES, SHORTEST, STARTS, Order
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.snapshots import phases
 from afa_viz.ui.words import english
 
@@ -57,10 +57,10 @@ def _answered(answer: Callable[[Any, dict], Any]) -> Callable[[Any, dict], str]:
     def ask(self, asked: dict) -> str:
         try:
             if not isinstance(asked, dict):
-                raise Refusal(english("refused.no_question"))
+                raise UserError(english("refused.no_question"))
             return json.dumps(answer(self, asked), separators=(",", ":"))
-        except Refusal as refusal:
-            return json.dumps({"refused": str(refusal)})
+        except UserError as error:
+            return json.dumps({"refused": str(error)})
         except OSError as error:
             return json.dumps({"refused": sentence(error) or english("refused.runs_unusable", error=error)})
 
@@ -79,9 +79,9 @@ class Training:
 
     @property
     def trainer(self) -> Trainer:
-        """Raises: Refusal: where training is off."""
+        """Raises: UserError: where training is off."""
         if self._trainer is None:
-            raise Refusal(OFF)
+            raise UserError(OFF)
         return self._trainer
 
     def public(self) -> tuple[Callable[[dict], str], ...]:
@@ -158,7 +158,7 @@ class Training:
         """Begin what `asked["order"]` says."""
         order = asked.get("order")
         if not isinstance(order, dict):
-            raise Refusal(english("refused.no_question"))
+            raise UserError(english("refused.no_question"))
         return {"run": self.trainer.start(self.trainer.read_order(order, devices()))}
 
     @_answered

@@ -28,8 +28,8 @@ from afa_viz.training.loop import LOG_EVERY
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.records import read_metrics
 from afa_viz.training.status import ENDED, STATUS, Status, is_alive, read_status, write_status
+from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.jobs.training_request import Order, read_order, stored_order
-from afa_viz.ui.sessions.images import Refusal, quoted
 from afa_viz.ui.words import english
 
 ORDER, LOG, START = "order.json", "log.txt", "start.lock"
@@ -108,12 +108,12 @@ class Trainer:
             return None
 
     def run(self, name: Any) -> Run:
-        """A run by its name. Raises: Refusal: for any other text."""
+        """A run by its name. Raises: UserError: for any other text."""
         known = isinstance(name, str) and name in [path.name for path in self._folders()]
         folder = self.folder / (name if known else "")
         order = self._order(folder) if known else None
         if order is None:
-            raise Refusal(english("refused.no_training", name=quoted(name)))
+            raise UserError(english("refused.no_training", name=quote_value(name)))
         before = read_status(folder)
         alive = is_alive(folder)
         status = read_status(folder) or Status()  # after the lock: a run says how it ended before it lets go
@@ -148,11 +148,11 @@ class Trainer:
         return sorted(number for number in numbers if number is not None and number < last)
 
     def weights(self, name: Any, iteration: Any) -> Path:
-        """The weights of a moment. Raises: Refusal: where there are none."""
+        """The weights of a moment. Raises: UserError: where there are none."""
         return self._file(name, iteration, "snapshots", "safetensors")
 
     def panel(self, name: Any, iteration: Any) -> Path:
-        """The panel of a moment. Raises: Refusal: where there is none."""
+        """The panel of a moment. Raises: UserError: where there is none."""
         return self._file(name, iteration, "panels", "jpg")
 
     def _file(self, name: Any, iteration: Any, kind: str, suffix: str) -> Path:
@@ -161,7 +161,7 @@ class Trainer:
         whole = whole and 0 <= iteration <= run.order.iterations
         path = self.folder / run.name / kind / f"iter_{iteration if whole else 0:06d}.{suffix}"
         if not whole or not path.is_file():
-            raise Refusal(english("refused.no_moment", iteration=quoted(iteration, 20)))
+            raise UserError(english("refused.no_moment", iteration=quote_value(iteration, 20)))
         return path
 
     def seconds_left(self, run: Run) -> float | None:
@@ -175,12 +175,12 @@ class Trainer:
         return read_order(asked, devices, self.bundled_backbone)
 
     def start(self, order: Order) -> str:
-        """Begin a training; returns its name. Raises: Refusal: if one is at work, or there is no room."""
+        """Begin a training; returns its name. Raises: UserError: if one is at work, or there is no room."""
         with self._one_at_a_time():
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
             if free < ROOM:
-                raise Refusal(english("refused.disk_room", free=free >> 20, needed=ROOM >> 20))
+                raise UserError(english("refused.disk_room", free=free >> 20, needed=ROOM >> 20))
             number = max(map(_number, self._folders()), default=0) + 1
             name = f"{order.preset}-{number:03d}"
             (self.folder / name).mkdir()
@@ -190,20 +190,20 @@ class Trainer:
             return name
 
     def resume(self, name: Any) -> None:
-        """Go on with a run. Raises: Refusal: if one is at work, or this one has finished."""
+        """Go on with a run. Raises: UserError: if one is at work, or this one has finished."""
         with self._one_at_a_time():
             run = self.run(name)
             if run.state == "finished":
-                raise Refusal(english("refused.finished"))
+                raise UserError(english("refused.finished"))
             self._launch(run.name, run.order, resume=True)
 
     def stop(self, name: Any) -> None:
-        """Let a run save itself and end. Raises: Refusal: if it is not at work."""
+        """Let a run save itself and end. Raises: UserError: if it is not at work."""
         run = self.run(name)
         if not run.live:
-            raise Refusal(english("refused.ended"))
+            raise UserError(english("refused.ended"))
         if not run.status.pid:
-            raise Refusal(english("refused.just_starting"))
+            raise UserError(english("refused.just_starting"))
         self._stopping.add(run.name)
         try:
             os.kill(run.status.pid, signal.SIGTERM)
@@ -218,13 +218,13 @@ class Trainer:
             with self._lock, FileLock(self.folder / START, timeout=PATIENCE):
                 live = self.live()
                 if live is not None:
-                    raise Refusal(english("refused.at_work", name=live.name))
+                    raise UserError(english("refused.at_work", name=live.name))
                 yield
         except Timeout:
-            raise Refusal(english("refused.other_starting")) from None
+            raise UserError(english("refused.other_starting")) from None
 
     def _launch(self, name: str, order: Order, resume: bool) -> None:
-        """Start the process and wait until it holds its folder. Raises: Refusal: with its last words, if it ends."""
+        """Start the process and wait until it holds its folder. Raises: UserError: with its last words, if it ends."""
         folder = self.folder / name
         self._stopping.discard(name)
         write_status(folder, Status())  # whose pid is 0: an older process's number must not be signalled
@@ -247,7 +247,7 @@ class Trainer:
         if child.poll() is not None:
             words = self._last_words(name)
             write_status(folder, Status("failed", message=words))
-            raise Refusal(english("refused.could_not_begin", words=words))
+            raise UserError(english("refused.could_not_begin", words=words))
 
     # --- what went wrong ---
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from afa_viz.config import PRESETS, TrainConfig, at_length
 from afa_viz.config_io import apply_settings
-from afa_viz.ui.sessions.images import Refusal, quoted
+from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.words import english
 
 RECIPES = ("two_minutes", "ten_minutes")
@@ -88,24 +88,24 @@ def read_order(asked: Mapping[str, Any], devices: tuple[str, ...], bundled_backb
     Args:
         devices: that this machine has.
         bundled_backbone: of the bundled weights; None where there are none.
-    Raises: Refusal: with one sentence, for whatever is not on the lists.
+    Raises: UserError: with one sentence, for whatever is not on the lists.
     """
     lists = {"recipe": RECIPES, "start": STARTS, "pooling": POOLINGS, "backbone": BACKBONES, "device": devices}
     chosen = {}
     for name, allowed in lists.items():
         value = asked.get(name)
         if not isinstance(value, str) or value not in allowed:
-            raise Refusal(english("refused.choice", name=name, value=quoted(value), names=", ".join(allowed)))
+            raise UserError(english("refused.choice", name=name, value=quote_value(value), names=", ".join(allowed)))
         chosen[name] = value
     iterations = asked.get("iterations")
     whole = isinstance(iterations, int) and not isinstance(iterations, bool)
     if not whole or not SHORTEST <= iterations <= LONGEST:  # type: ignore[operator]
-        raise Refusal(english("refused.iterations", value=quoted(iterations), low=SHORTEST, high=LONGEST))
+        raise UserError(english("refused.iterations", value=quote_value(iterations), low=SHORTEST, high=LONGEST))
     if chosen["start"] == "bundled":
         if bundled_backbone is None:
-            raise Refusal(english("refused.no_bundled"))
+            raise UserError(english("refused.no_bundled"))
         if chosen["backbone"] != bundled_backbone:
-            raise Refusal(
+            raise UserError(
                 english(
                     "refused.other_backbone", own=bundled_backbone, asked=chosen["backbone"], again=bundled_backbone
                 )

@@ -16,8 +16,9 @@ import gradio as gr
 
 from afa_viz.figures import colour
 from afa_viz.ui import words
+from afa_viz.ui.errors import BusyError
 from afa_viz.ui.page.settings import SLIDERS
-from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, Busy, SharedCalls
+from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, SharedCalls
 
 EXPLORER = Path(__file__).parents[1] / "explorer"
 TABS = (  # <tab>.html and <tab>.js: the stages in pipeline order, then what goes across them
@@ -103,7 +104,7 @@ def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
     def ask(asked: dict) -> str:
         try:
             return answer(asked)
-        except Busy as busy:
+        except BusyError as busy:
             return json.dumps({"refused": str(busy), "busy": True})
         except (KeyError, TypeError, ValueError) as error:
             log.info("the page asked for %s and got nothing: %s", answer.__name__, type(error).__name__)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from afa_viz.config import ExplainConfig
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, Slider, config_from, left_out
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.words import english
 
@@ -77,7 +77,7 @@ def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
         without = []
     try:
         config = config_from(sliders, without, own)
-    except Refusal:
+    except UserError:
         wrong.append("settings")
         sliders, without = {slider.field: slider.value(own) for slider in SLIDERS}, []
         config = config_from(sliders, without, own)
@@ -85,7 +85,7 @@ def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
     labels = [name for name in asked["labels"].split(",") if name] if given else None
     try:
         request = session.request(picture, model, labels, config)
-    except Refusal:
+    except UserError:
         wrong.append("labels")
         request = session.request(picture, model, None, config)
     complaint = english("refused.link", names=", ".join(wrong)) if wrong else ""
@@ -99,7 +99,7 @@ def _picture(asked: Mapping[str, str], session: Session, wrong: list[str]) -> tu
         try:
             session.picture(picture)
             return picture, None
-        except Refusal:
+        except UserError:
             wrong.append("data")
     places = {example.name: place for place, example in enumerate(session.examples)}
     name = asked.get("example", session.examples[0].name)
@@ -115,7 +115,7 @@ def _number(asked: Mapping[str, str], slider: Slider, own: ExplainConfig, wrong:
         return slider.value(own)
     try:
         return slider.read(float(asked[slider.field]))
-    except ValueError:  # no number, or a Refusal, which is one
+    except ValueError:  # no number, or a UserError, which is one
         pass
     wrong.append(slider.field)
     return slider.value(own)

@@ -8,7 +8,7 @@ from typing import Any
 
 from afa_viz.config import ExplainConfig
 from afa_viz.scalars import as_number, as_whole
-from afa_viz.ui.sessions.images import Refusal, quoted
+from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.words import english, texts
 
 
@@ -26,11 +26,11 @@ class Slider:
         return getattr(config, self.field)
 
     def read(self, value: object) -> float:
-        """A value that was sent, of the setting's own type. Raises: Refusal: for one that it cannot have."""
+        """A value that was sent, of the setting's own type. Raises: UserError: for one that it cannot have."""
         number = self._number(value)
         if number is None:
             key = "refused.setting_whole" if self.whole else "refused.setting_range"
-            raise Refusal(english(key, name=self.label, value=quoted(value, 20), low=self.low, high=self.high))
+            raise UserError(english(key, name=self.label, value=quote_value(value, 20), low=self.low, high=self.high))
         return number
 
     def fits(self, value: object) -> bool:
@@ -87,18 +87,18 @@ def left_out(config: ExplainConfig) -> list[str]:
 def config_from(values: dict[str, float], without: list[str] | None, own: ExplainConfig) -> ExplainConfig:
     """A model's own settings, changed by slider values and the names of what is left out.
 
-    Raises: Refusal: with one sentence, for a value out of range or an unknown name.
+    Raises: UserError: with one sentence, for a value out of range or an unknown name.
     """
     changes: dict[str, Any] = {}
     for slider in SLIDERS:
         changes[slider.field] = slider.read(values.get(slider.field, slider.value(own)))
     if not isinstance(without, list | None):
-        raise Refusal(english("refused.left_out", value=quoted(without)))
+        raise UserError(english("refused.left_out", value=quote_value(without)))
     for name in without or ():
         if not isinstance(name, str) or name not in ABLATIONS:
-            raise Refusal(english("refused.not_left_out", name=quoted(name), names=", ".join(ABLATIONS)))
+            raise UserError(english("refused.not_left_out", name=quote_value(name), names=", ".join(ABLATIONS)))
         changes |= ABLATIONS[name]
     try:
         return dataclasses.replace(own, **changes)
     except ValueError as error:
-        raise Refusal(str(error)) from error
+        raise UserError(str(error)) from error

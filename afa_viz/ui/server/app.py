@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads 
 import gradio as gr
 from gradio.routes import App, ORJSONResponse
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.callbacks import FAILED, Callbacks
@@ -37,7 +38,7 @@ from afa_viz.ui.server.questions import Questions
 from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
 from afa_viz.ui.sessions.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
-from afa_viz.ui.sessions.images import MAX_BYTES, Refusal
+from afa_viz.ui.sessions.images import MAX_BYTES
 from afa_viz.ui.sessions.registry import Registry, discover, named
 from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.sessions.temporary import own_folder, sweep_regularly
@@ -61,7 +62,7 @@ class Page:
 def build(options: Options | None = None) -> Page:
     """The page, with the first example already explained.
 
-    Raises: Refusal: if there is no model or no example.
+    Raises: UserError: if there is no model or no example.
     """
     options = options or Options()
     uploads = Uploads(own_folder())
@@ -74,7 +75,7 @@ def build(options: Options | None = None) -> Page:
     callbacks = Callbacks(session, answers, training)
     browser = DataSetAnswers(session, dataset, Scorer(session, dataset))
     if not session.examples:
-        raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or names none.")
+        raise UserError(f"There are no examples: {options.examples.name}/examples.json is missing or names none.")
     first = _first(session, answers, model)
     value = answers.stages(first)
     present = [session.trace(first).class_names[label] for label in session.trace(first).present]
@@ -101,15 +102,15 @@ def build(options: Options | None = None) -> Page:
 
 
 def _first(session: Session, answers: Answers, model: str) -> Request:
-    """The first example that opens, explained. Raises: Refusal: if none does."""
+    """The first example that opens, explained. Raises: UserError: if none does."""
     for example in session.examples:
         try:
             request = session.request(f"example:{example.name}", model)
             answers.warm(request)
             return request
-        except Refusal as refusal:
-            log.warning("%s", refusal)
-    raise Refusal("There are no examples that can be read; expected examples.json and the images that it names.")
+        except UserError as error:
+            log.warning("%s", error)
+    raise UserError("There are no examples that can be read; expected examples.json and the images that it names.")
 
 
 def _dataset(options: Options, registry: Registry) -> DataSet:
@@ -141,8 +142,8 @@ def _bind_api(api: Api, exports: Path) -> None:
         def answer(*args, **kwargs):
             try:
                 return call(*args, **kwargs)
-            except Refusal as refusal:
-                raise gr.Error(str(refusal), print_exception=False) from None
+            except UserError as error:
+                raise gr.Error(str(error), print_exception=False) from None
             except Exception:  # a visitor gets a sentence, the log what happened
                 log.exception("/%s failed", call.__name__)
                 raise gr.Error(FAILED, print_exception=False) from None
@@ -169,8 +170,8 @@ def _warm(session: Session, answers: Answers, model: str) -> None:
         try:
             request = session.request(f"example:{example.name}", model)
             answers.warm(request)
-        except Refusal as refusal:
-            log.warning("%s", refusal)
+        except UserError as error:
+            log.warning("%s", error)
             continue
         session.memory.soon()
         if not session.holds(len(session.examples), request):

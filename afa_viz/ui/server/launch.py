@@ -136,14 +136,14 @@ def _serve(options: argparse.Namespace) -> None:
 def build(options: Options) -> Page:
     """`app.build`. Raises: SystemExit: with the sentence of a refusal."""
     gc.disable()  # what is imported stays: to look through it for garbage again and again takes a sixth of the start
+    from afa_viz.ui.errors import UserError
     from afa_viz.ui.server import app
-    from afa_viz.ui.sessions.images import Refusal
 
     gc.freeze()
     gc.enable()
     try:
         return app.build(options)
-    except Refusal as error:
+    except UserError as error:
         raise SystemExit(f"app.py: {error}") from None
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import anyio
 from python_multipart.multipart import parse_options_header
 
-from afa_viz.ui.server.uploads import Arriving, NoRoom, Uploads
+from afa_viz.ui.errors import StorageFullError
+from afa_viz.ui.server.uploads import Arriving, Uploads
 from afa_viz.ui.sessions.images import MAX_BYTES
 from afa_viz.ui.words import english
 
@@ -34,7 +35,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class UploadRefused(Exception):
+class UploadError(Exception):
     """A request that brings no photograph: HTTP status and one sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -42,7 +43,7 @@ class UploadRefused(Exception):
         self.status = status
 
 
-class VisitorLeft(Exception):
+class ClientDisconnected(Exception):
     """Nobody waits for an answer any more."""
 
 
@@ -58,21 +59,21 @@ class Body:
         self._receive, self._max_pause = receive, max_pause
 
     async def read(self, deadline: float) -> bytes:
-        """The next part. Raises: UploadRefused: if it does not come in time. VisitorLeft."""
+        """The next part. Raises: UploadError: if it does not come in time. ClientDisconnected."""
         try:
             with anyio.fail_after(max(0.0, min(self._max_pause, deadline - time.monotonic()))):
                 message = await self._receive()
         except TimeoutError:
-            raise UploadRefused(408, english("refused.upload_slow")) from None
+            raise UploadError(408, english("refused.upload_slow")) from None
         if message["type"] != "http.request":
-            raise VisitorLeft
+            raise ClientDisconnected
         self.more = message.get("more_body", False)
         return message.get("body", b"")
 
     async def discard(self) -> None:
         """Read what is still coming and forget it: many programs read no answer until they have sent everything."""
         deadline, left = time.monotonic() + self._max_pause, MAX_DISCARDED
-        with suppress(UploadRefused, VisitorLeft):
+        with suppress(UploadError, ClientDisconnected):
             while self.more and left > 0:
                 left -= len(await self.read(deadline))
 
@@ -107,15 +108,15 @@ class UploadRoute:
         try:
             path = await self._receive(dict(scope["headers"]), body)
             await _answer(send, body, 200, "application/json", json.dumps([str(path)]))
-        except UploadRefused as refused:
+        except UploadError as refused:
             await _answer(send, body, refused.status, TEXT, str(refused))
-        except (NoRoom, OSError):
+        except (StorageFullError, OSError):
             await _answer(send, body, 503, TEXT, english("refused.no_room_for_photograph"))
-        except VisitorLeft:
+        except ClientDisconnected:
             return
 
     async def _receive(self, headers: dict[bytes, bytes], body: Body) -> Path:
-        """Path of the photograph that arrives. Raises: UploadRefused, NoRoom, OSError, VisitorLeft."""
+        """Path of the photograph that arrives. Raises: UploadError, StorageFullError, OSError, ClientDisconnected."""
         kind, options = parse_options_header(headers.get(b"content-type", b""))
         boundary = options.get(b"boundary", b"")
         if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 200:
@@ -142,12 +143,12 @@ class UploadRoute:
             raise self._too_large()
         return self._uploads.keep(content, suffix)
 
-    def _too_large(self) -> UploadRefused:
-        return UploadRefused(413, english("refused.upload_size", most=self._max_bytes >> 20))
+    def _too_large(self) -> UploadError:
+        return UploadError(413, english("refused.upload_size", most=self._max_bytes >> 20))
 
 
 def one_file(body: bytes, boundary: bytes) -> tuple[bytes, str]:
-    """Content of the only part of a form, and how its name ends. Raises: UploadRefused: if it is not one file."""
+    """Content of the only part of a form, and how its name ends. Raises: UploadError: if it is not one file."""
     edge = b"\r\n--" + boundary
     start = body.find(b"\r\n\r\n", 0, MAX_ENVELOPE)
     end = body.find(edge, start + 4)
@@ -163,8 +164,8 @@ def one_file(body: bytes, boundary: bytes) -> tuple[bytes, str]:
     raise _not_one_file()
 
 
-def _not_one_file() -> UploadRefused:
-    return UploadRefused(400, english("refused.upload_form"))
+def _not_one_file() -> UploadError:
+    return UploadError(400, english("refused.upload_form"))
 
 
 async def _answer(send: Send, body: Body, status: int, kind: str, text: str) -> None:

@@ -13,16 +13,12 @@ from typing import IO
 
 from gradio.processing_utils import hash_bytes
 
-from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.errors import StorageFullError
 from afa_viz.ui.words import english
 
 MAX_TOTAL = 2**30  # bytes of all photographs together; the oldest unused go first
 MAX_SECONDS = 2 * 3600.0  # that one is kept unused
 MIN_COUNTED = 2**16  # bytes that any file counts for: millions of tiny ones fill a disk as well
-
-
-class NoRoom(Refusal):
-    """All the room is taken by photographs that are arriving."""
 
 
 class Arriving:
@@ -32,7 +28,7 @@ class Arriving:
         self._uploads, self.file, self.size = uploads, file, 0
 
     def write(self, content: bytes) -> None:
-        """Raises: NoRoom. OSError."""
+        """Raises: StorageFullError. OSError."""
         self._uploads.reserve(len(content))
         self.size += len(content)
         self.file.write(content)
@@ -71,7 +67,7 @@ class Uploads:
                 self.release(upload.size)
 
     def reserve(self, count: int) -> None:
-        """Make room for so many bytes that arrive. Raises: NoRoom."""
+        """Make room for so many bytes that arrive. Raises: StorageFullError."""
         with self._lock:
             self._make_room(count)
             self._arriving += count
@@ -82,7 +78,7 @@ class Uploads:
             self._arriving -= count
 
     def keep(self, content: bytes, suffix: str) -> Path:
-        """Path of a whole photograph on the disk. Raises: NoRoom. OSError."""
+        """Path of a whole photograph on the disk. Raises: StorageFullError. OSError."""
         path = self.folder / hash_bytes(content) / f"photo{suffix}"
         size = max(len(content), MIN_COUNTED)
         with self._lock:
@@ -111,7 +107,7 @@ class Uploads:
             self._remove(path)
             if self._kept + self._arriving + count <= self._max_total:
                 return
-        raise NoRoom(english("refused.no_room_for_photograph"))
+        raise StorageFullError(english("refused.no_room_for_photograph"))
 
     def _remove(self, path: Path) -> None:
         self._kept -= self._sizes.pop(path)

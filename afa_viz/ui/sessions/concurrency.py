@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.errors import BusyError
 from afa_viz.ui.words import english
 
 DEAR, DEAR_WAITING = 2, 10  # reports, posters, comparisons, CRFs, explanations by large networks: at a time, in line
@@ -20,10 +20,6 @@ LARGE_NETWORK = 40_000_000  # parameters; MiT-B3 has 45 million
 PAGE_EVENTS, PHOTOGRAPH_EVENTS, API_EVENTS = DEAR + DEAR_WAITING + 4, 4, DEAR + DEAR_WAITING + 4
 EVENT_THREADS = PAGE_EVENTS + PHOTOGRAPH_EVENTS + API_EVENTS + 4  # beside those that serve the page and its files
 ANSWER_THREADS = 2 * (DEAR + DEAR_WAITING)  # for the functions that the page asks
-
-
-class Busy(Refusal):
-    """Too many wait already."""
 
 
 class ConcurrencyLimit:
@@ -47,7 +43,7 @@ class ConcurrencyLimit:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Be inside; a thread that is needs no second slot. Raises: Busy: if the line is full."""
+        """Be inside; a thread that is needs no second slot. Raises: BusyError: if the line is full."""
         if getattr(self._own, "inside", False):
             yield
             return
@@ -65,7 +61,7 @@ class ConcurrencyLimit:
                 self._inside += 1
                 return
             if self._most_waiting is not None and len(self._line) >= self._most_waiting:
-                raise Busy(english("refused.busy"))
+                raise BusyError(english("refused.busy"))
             turn = threading.Event()
             self._line.append(turn)
         turn.wait()

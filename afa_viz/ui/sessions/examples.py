@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from afa_viz.structured_text import parse_json, read_text
-from afa_viz.ui.sessions.images import FORMATS, Picture, Refusal, Source, check_size, new_picture, quoted
+from afa_viz.ui.errors import UserError, quote_value
+from afa_viz.ui.sessions.images import FORMATS, Picture, Source, check_size, new_picture
 from afa_viz.ui.words import english, texts
 
 INDEX = "examples.json"
@@ -48,7 +49,7 @@ class Example:
         """For the gallery, which loads them all; a grey one where it can not be read: to open it is refused."""
         try:
             small = _opened(self.path).convert("RGB")
-        except Refusal:
+        except UserError:
             return Image.new("RGB", (THUMBNAIL, THUMBNAIL), "grey")
         small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
         return small
@@ -63,26 +64,26 @@ class Example:
         return Source(lines, f'np.asarray(Image.open("{folder}/{self.mask_path.name}"))', ("import numpy as np",))
 
     def read(self) -> Picture:
-        """The picture with its truth. Raises: Refusal: if it can not be read."""
+        """The picture with its truth. Raises: UserError: if it can not be read."""
         try:
             image = np.asarray(_opened(self.path).convert("RGB"))
             mask = None if self.mask_path is None else np.asarray(_opened(self.mask_path))
             if mask is not None and (mask.shape != image.shape[:2] or mask.dtype != np.uint8):
-                raise Refusal(f"the mask has shape {mask.shape} and type {mask.dtype}.")
-        except Refusal as refusal:
-            raise Refusal(english("refused.example_broken", name=self.name)) from refusal
+                raise UserError(f"the mask has shape {mask.shape} and type {mask.dtype}.")
+        except UserError as error:
+            raise UserError(english("refused.example_broken", name=self.name)) from error
         return new_picture(image, mask, labels=self.labels, title=self.title, story=self.story, domain=self.domain)
 
 
 def _opened(path: Path) -> Image.Image:
-    """A decoded picture. Raises: Refusal: if it is none, or too large, which is seen before any pixel is decoded."""
+    """A decoded picture. Raises: UserError: if it is none, or too large, which is seen before any pixel is decoded."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             check_size(*image.size)
             image.load()
             return image
     except Exception as error:  # a broken or hostile file may raise anything
-        raise Refusal(f"{path.name} can not be read ({type(error).__name__}).") from error
+        raise UserError(f"{path.name} can not be read ({type(error).__name__}).") from error
 
 
 def read_examples(folder: Path) -> list[Example]:
@@ -90,7 +91,7 @@ def read_examples(folder: Path) -> list[Example]:
 
     An entry that is damaged, or leads out of the folder, is left out: the log says which, and why.
 
-    Raises: Refusal: for a file that is no list of examples, or none of whose entries can be used.
+    Raises: UserError: for a file that is no list of examples, or none of whose entries can be used.
     """
     index = folder / INDEX
     if not index.is_file():
@@ -109,7 +110,7 @@ def read_examples(folder: Path) -> list[Example]:
         try:
             example = _example(folder, entry)
             if example.name in found:
-                raise ValueError(f"its name {quoted(example.name)} is taken")
+                raise ValueError(f"its name {quote_value(example.name)} is taken")
             found[example.name] = example
         except ValueError as error:
             wrong.append(error)
@@ -119,8 +120,8 @@ def read_examples(folder: Path) -> list[Example]:
     return list(found.values())
 
 
-def _no_list(folder: Path, error: Exception) -> Refusal:
-    return Refusal(f"{INDEX} in {folder.name} is no list of examples ({error}); expected names and images.")
+def _no_list(folder: Path, error: Exception) -> UserError:
+    return UserError(f"{INDEX} in {folder.name} is no list of examples ({error}); expected names and images.")
 
 
 def _example(folder: Path, entry: Any) -> Example:
@@ -135,7 +136,7 @@ def _example(folder: Path, entry: Any) -> Example:
         raise ValueError("its labels are no list of class names")
     domain = _words(entry, "domain") or DOMAINS[0]
     if domain not in DOMAINS:
-        raise ValueError(f"its domain is {quoted(domain)}; expected {', '.join(DOMAINS)}")
+        raise ValueError(f"its domain is {quote_value(domain)}; expected {', '.join(DOMAINS)}")
     return Example(
         name=name,
         path=_inside(folder, entry.get("image"), "image"),
@@ -153,19 +154,19 @@ def _words(entry: dict[str, Any], field: str, most: int = LONGEST_WORDS) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or len(value) > most:
-        raise ValueError(f"its {field} is {quoted(value)}; expected at most {most} letters")
+        raise ValueError(f"its {field} is {quote_value(value)}; expected at most {most} letters")
     return value
 
 
 def _inside(folder: Path, value: Any, field: str) -> Path:
     """The file that an entry names, wherever links lead. Raises: ValueError: unless it lies in the folder."""
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"its {field} is {quoted(value)}; expected the name of a file")
+        raise ValueError(f"its {field} is {quote_value(value)}; expected the name of a file")
     root = folder.resolve()
     try:
         path = (root / value).resolve()
     except (OSError, RuntimeError) as error:  # links in a circle, or a name that no file may have
-        raise ValueError(f"its {field} {quoted(value)} leads nowhere") from error
+        raise ValueError(f"its {field} {quote_value(value)} leads nowhere") from error
     if not path.is_relative_to(root):
-        raise ValueError(f"its {field} {quoted(value)} lies outside the folder")
+        raise ValueError(f"its {field} {quote_value(value)} lies outside the folder")
     return path

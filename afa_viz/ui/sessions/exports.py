@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gradio.processing_utils import hash_file
 
-from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.words import english
 
 MAX_BYTES = 500 * 2**20  # of all files together; the oldest unused go first
@@ -46,7 +46,7 @@ class Exports:
     def write(self, name: str, file_name: str, write: Callable[[Path], object]) -> Path:
         """The file under a name, written if it is not there: beside the others, so that it is never seen in part.
 
-        Raises: OSError: of `write`. Refusal: if it alone is more than may be kept.
+        Raises: OSError: of `write`. UserError: if it alone is more than may be kept.
         """
         found = self.find(name)
         if found is not None:
@@ -56,7 +56,7 @@ class Exports:
         try:
             write(partial / file_name)
             if (partial / file_name).stat().st_size > self._max_bytes:
-                raise Refusal(english("refused.no_room_for_file"))
+                raise UserError(english("refused.no_room_for_file"))
             path = self.folder / hash_file(partial / file_name) / file_name
             with self._lock:
                 path.parent.mkdir(exist_ok=True)

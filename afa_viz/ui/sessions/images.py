@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from afa_viz.inputs import rgb
-from afa_viz.model.card import shortened
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.words import english, texts
 
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -25,19 +25,6 @@ MIN_SIDE = 16  # pixels: one cell
 LONG_SIDE = 1024  # kept of an upload; networks see less
 MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write ten or so
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; within pixels there are 00 and D0 to D7
-
-
-class Refusal(ValueError):
-    """What was asked can not be done; the message is one sentence for the person at the page."""
-
-
-def quoted(value: object, most: int = 40) -> str:
-    """What somebody sent in one line of at most so many letters; all but numbers in quotation marks."""
-    try:
-        text = shortened(str(value), most)
-        return text if isinstance(value, (int, float)) else repr(text)
-    except (ValueError, RecursionError):  # numbers of thousands of digits, lists in lists in lists
-        return "something very large"
 
 
 @dataclass(frozen=True)
@@ -104,39 +91,39 @@ def read_upload(path: str | os.PathLike[str]) -> Picture:
 
     Size and format are read before any pixel is decoded.
 
-    Raises: Refusal: if it is no PNG, JPEG or WebP, or too large, too small, too narrow or damaged.
+    Raises: UserError: if it is no PNG, JPEG or WebP, or too large, too small, too narrow or damaged.
     """
     size = os.path.getsize(path)
     if size > MAX_BYTES:
-        raise Refusal(english("refused.file_size", size=f"{size / 2**20:.0f}", most=MAX_BYTES >> 20))
+        raise UserError(english("refused.file_size", size=f"{size / 2**20:.0f}", most=MAX_BYTES >> 20))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             opened = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
-        raise Refusal(english("refused.far_too_many", most=MAX_PIXELS // 10**6)) from None
+        raise UserError(english("refused.far_too_many", most=MAX_PIXELS // 10**6)) from None
     except Exception:  # a broken or hostile file may raise anything
-        raise Refusal(english("refused.no_picture_file")) from None
+        raise UserError(english("refused.no_picture_file")) from None
     with opened:
         check_size(*opened.size)
         if opened.format in ("JPEG", "MPO") and _scans(Path(path).read_bytes()) > MAX_SCANS:
-            raise Refusal(english("refused.passes", most=MAX_SCANS))
+            raise UserError(english("refused.passes", most=MAX_SCANS))
         try:
             opened.draft("RGB", (LONG_SIDE, LONG_SIDE))  # JPEG: decode at a fraction of the size
             return new_picture(rgb(opened, long_side=LONG_SIDE))
         except Exception:  # the same
-            raise Refusal(english("refused.damaged")) from None
+            raise UserError(english("refused.damaged")) from None
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises: Refusal: for a picture that is too large, too small or too narrow."""
+    """Raises: UserError: for a picture that is too large, too small or too narrow."""
     size = {"width": width, "height": height}
     if width * height > MAX_PIXELS:
-        raise Refusal(english("refused.pixels", **size, most=MAX_PIXELS // 10**6))
+        raise UserError(english("refused.pixels", **size, most=MAX_PIXELS // 10**6))
     if min(width, height) < MIN_SIDE:
-        raise Refusal(english("refused.small", **size, least=MIN_SIDE))
+        raise UserError(english("refused.small", **size, least=MIN_SIDE))
     if max(width, height) > MAX_RATIO * min(width, height):
-        raise Refusal(english("refused.narrow", **size, times=MAX_RATIO))
+        raise UserError(english("refused.narrow", **size, times=MAX_RATIO))
 
 
 def _scans(data: bytes) -> int:

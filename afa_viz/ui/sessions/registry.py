@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afa_viz.config import ExplainConfig
+from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.concurrency import LARGE_NETWORK
-from afa_viz.ui.sessions.images import Refusal, quoted
 from afa_viz.ui.sessions.snapshots import Snapshot, find_snapshots, folder_of
 from afa_viz.ui.words import english, texts
 
@@ -60,7 +60,7 @@ class Registry:
 
     def __init__(self, sources: dict[str, str], device: str = "auto") -> None:
         if not sources:
-            raise Refusal("There is no checkpoint: put one into checkpoints/ or name one with --checkpoint.")
+            raise UserError("There is no checkpoint: put one into checkpoints/ or name one with --checkpoint.")
         self._sources = dict(sources)
         self._device = device
         self._lock = threading.Lock()
@@ -82,7 +82,7 @@ class Registry:
     def get(self, name: str) -> AFA:
         """A loaded model or snapshot, in evaluation mode.
 
-        Raises: Refusal: for an unknown name or weights that do not load.
+        Raises: UserError: for an unknown name or weights that do not load.
         """
         source = self.source(name)
         snapshot = name not in self._sources or name in self._added
@@ -95,17 +95,17 @@ class Registry:
         try:
             return load_model(source, device=self._device)
         except (OSError, ValueError) as error:
-            raise Refusal(english("refused.model_broken", name=name, error=error)) from error
+            raise UserError(english("refused.model_broken", name=name, error=error)) from error
 
     def source(self, name: str) -> str:
-        """What a model or snapshot is loaded from. Raises: Refusal: for an unknown name."""
+        """What a model or snapshot is loaded from. Raises: UserError: for an unknown name."""
         if isinstance(name, str) and name in self._sources:
             return self._sources[name]
         model, _, iteration = name.rpartition(SNAPSHOT_MARK) if isinstance(name, str) else ("", "", "")
         for snapshot in self.snapshots(model):
             if str(snapshot.iteration) == iteration:
                 return str(snapshot.path)
-        raise Refusal(english("refused.no_model", name=quoted(name, 60), names=", ".join(self.names)))
+        raise UserError(english("refused.no_model", name=quote_value(name, 60), names=", ".join(self.names)))
 
     def snapshots(self, name: str) -> list[Snapshot]:
         """The snapshots of the training run of a model, oldest first; looked for anew, since a run may go on."""

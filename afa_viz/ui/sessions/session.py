@@ -22,11 +22,12 @@ from afa_viz.inputs import fit_size
 from afa_viz.pipeline import STAGES, explain, recompute
 from afa_viz.stages.memory import LARGE, free_memory, memory_of
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.compact_trace import compact
 from afa_viz.ui.sessions.concurrency import DEAR, DEAR_WAITING, ConcurrencyLimit
 from afa_viz.ui.sessions.examples import Example, read_examples
-from afa_viz.ui.sessions.images import UPLOADED, Picture, Refusal, Source, quoted, read_upload
+from afa_viz.ui.sessions.images import UPLOADED, Picture, Source, read_upload
 from afa_viz.ui.sessions.memory import Trimmer
 from afa_viz.ui.sessions.registry import Registry
 from afa_viz.ui.sessions.threads import VISITORS, Cores
@@ -87,10 +88,10 @@ class Pictures(Protocol):
     """More pictures than the examples, each by an id; a `dataset.images.DataSet` is one."""
 
     def picture(self, name: object) -> Picture:
-        """Raises: Refusal: for an unknown id."""
+        """Raises: UserError: for an unknown id."""
 
     def code(self, name: object) -> Source:
-        """How a program gets it. Raises: Refusal: for an unknown id."""
+        """How a program gets it. Raises: UserError: for an unknown id."""
 
 
 class Session:
@@ -143,14 +144,14 @@ class Session:
     def keep_upload(self, path: str | os.PathLike[str]) -> str:
         """Hold an uploaded photograph in memory; returns its name for a `Request`.
 
-        Raises: Refusal: as `read_upload`, or if the file is gone.
+        Raises: UserError: as `read_upload`, or if the file is gone.
         """
         with self._decoding.slot():
             try:
                 os.utime(path)  # in use: others go before it
                 picture = read_upload(path)
             except FileNotFoundError:
-                raise Refusal(english("refused.upload_gone")) from None
+                raise UserError(english("refused.upload_gone")) from None
         return self.keep(picture)
 
     def keep(self, picture: Picture) -> str:
@@ -160,23 +161,23 @@ class Session:
         return name
 
     def picture(self, name: str) -> Picture:
-        """A picture by the name that requests use. Raises: Refusal: if it is not there (any more)."""
+        """A picture by the name that requests use. Raises: UserError: if it is not there (any more)."""
         kind, _, rest = str(name).partition(":")
         if kind == "example":
             for example in self.examples:
                 if example.name == rest:
                     return self._pictures.get(name, example.read)
-            raise Refusal(english("refused.no_example"))
+            raise UserError(english("refused.no_example"))
         if kind == "data" and self._dataset is not None:
             dataset = self._dataset
             return self._pictures.get(name, lambda: dataset.picture(rest))
         held = self._pictures.peek(name)
         if held is None:
-            raise Refusal(english("refused.upload_gone"))
+            raise UserError(english("refused.upload_gone"))
         return held
 
     def code(self, name: str) -> Source:
-        """How a program gets a picture, for the page's copy of its view. Raises: Refusal: as `picture`."""
+        """How a program gets a picture, for the page's copy of its view. Raises: UserError: as `picture`."""
         kind, _, rest = name.partition(":")
         if kind == "data" and self._dataset is not None:
             return self._dataset.code(rest)
@@ -193,18 +194,18 @@ class Session:
         Args:
             labels: None takes those that came with the picture, where the model knows them; an empty sequence asks
                 for predicted ones.
-        Raises: Refusal: for an unknown picture, model or class.
+        Raises: UserError: for an unknown picture, model or class.
         """
         if not isinstance(picture, str):
-            raise Refusal(english("refused.no_picture"))
+            raise UserError(english("refused.no_picture"))
         known = self.registry.class_names(model)[1:]
         if labels is None:
             labels = [label for label in self.picture(picture).labels or () if label in known]
         if isinstance(labels, str) or not isinstance(labels, Sequence):
-            raise Refusal(english("refused.labels", labels=quoted(labels)))
+            raise UserError(english("refused.labels", labels=quote_value(labels)))
         unknown = [label for label in labels if label not in known]
         if unknown:
-            raise Refusal(english("refused.no_class", name=quoted(unknown[0]), names=", ".join(known)))
+            raise UserError(english("refused.no_class", name=quote_value(unknown[0]), names=", ".join(known)))
         chosen = tuple(sorted(set(labels), key=known.index)) or None
         config = config or self.registry.config(model)
         if config.keep_attention == "all" and self.memory_with_all_attention(picture, model, config) >= LARGE:
@@ -310,11 +311,11 @@ class Session:
             return explain(model, picture.image, request.labels, request.config, target=mask)
 
     def _require_memory(self, size: tuple[int, int], needed: int) -> None:
-        """Raises: Refusal: where the system would have to end the server for want of it."""
+        """Raises: UserError: where the system would have to end the server for want of it."""
         free = free_memory()
         if free is not None and needed > free:
             sizes = {"needed": f"{needed / 2**30:.1f}", "free": f"{free / 2**30:.1f}"}
-            raise Refusal(english("refused.picture_memory", width=size[1], height=size[0], **sizes))
+            raise UserError(english("refused.picture_memory", width=size[1], height=size[0], **sizes))
 
     def truth(self, picture: Picture, model: str) -> np.ndarray | None:
         """The mask of a picture in the numbers of a model; None where the model does not know a class in it."""

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.browse import PAGE, listing, progress, view_from
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer, Table
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.session import Request, Session
 
 
@@ -55,8 +55,8 @@ class DataSetAnswers:
         if asked["do"] == "start":
             try:
                 self._scorer.start(request.model, request.config)
-            except Refusal as refusal:
-                answer["complaint"] = str(refusal)
+            except UserError as error:
+                answer["complaint"] = str(error)
         elif asked["do"] == "stop":
             self._scorer.stop(wait=True)
         elif asked["do"] != "look":

@@ -12,9 +12,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.sources import ImageSource, SandboxScenes, fingerprint
 from afa_viz.ui.sessions.cache import SingleFlightCache
-from afa_viz.ui.sessions.images import LONG_SIDE, Picture, Refusal, Source, new_picture
+from afa_viz.ui.sessions.images import LONG_SIDE, Picture, Source, new_picture
 from afa_viz.ui.words import english, texts
 
 THUMBNAIL = 144  # pixels, long side
@@ -47,10 +48,10 @@ class DataSet:
         return len(self.ids)
 
     def place(self, name: object) -> int:
-        """The index of an image by its id. Raises: Refusal: for any other thing."""
+        """The index of an image by its id. Raises: UserError: for any other thing."""
         place = self._places.get(name) if isinstance(name, str) else None
         if place is None:
-            raise Refusal(english("refused.no_data"))
+            raise UserError(english("refused.no_data"))
         return place
 
     def title(self, place: int) -> str:
@@ -71,13 +72,13 @@ class DataSet:
         return tuple(name for name, here in zip(self.source.class_names[1:], labels, strict=True) if here > 0)
 
     def picture(self, name: object) -> Picture:
-        """An image with its truth and labels. Raises: Refusal: for an unknown id, or files that can not be read."""
+        """An image with its truth and labels. Raises: UserError: for an unknown id, or files that can not be read."""
         place = self.place(name)
         try:
             image, mask = self.source.image(place), self.source.mask(place)
         except (ValueError, OSError) as error:
             log.warning("an image of the data set can not be read: %s", error)
-            raise Refusal(english("refused.data_broken", name=self.title(place))) from error
+            raise UserError(english("refused.data_broken", name=self.title(place))) from error
         labels = self._labels.setdefault(place, self._words(self.source.image_labels(place)))
         if mask is not None and mask.shape != image.shape[:2]:
             log.warning("mask and image differ in size: %s", self.source.names[place])

@@ -24,8 +24,8 @@ from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_scores
 from afa_viz.structured_text import parse_json, read_text
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.images import DataSet
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.sessions.session import Session
 from afa_viz.ui.words import english
 
@@ -195,14 +195,14 @@ class Scorer:
     def start(self, model: str, config: ExplainConfig) -> None:
         """Score what is not scored yet; nothing where the same run is on already.
 
-        Raises: Refusal: while another run is on.
+        Raises: UserError: while another run is on.
         """
         table = self.table(model, config)
         with self._lock:
             if self._job is not None:
                 if self._job.table is table:
                     return
-                raise Refusal(english("refused.scoring"))
+                raise UserError(english("refused.scoring"))
             table.failure = ""
             self._job = Job(model, _without_attention(config), table)
             self._thread = threading.Thread(target=self._work, args=(self._job,), daemon=True)
@@ -239,7 +239,7 @@ class Scorer:
             pass
         except Exception as error:  # of the model or of our own: no image is to blame
             log.exception("scoring the data set failed at %s", name)
-            told = isinstance(error, Refusal)
+            told = isinstance(error, UserError)
             job.table.failure = str(error) if told else english("refused.scoring_failed", name=name)
         finally:
             job.table.save()
@@ -256,8 +256,8 @@ class Scorer:
 
         try:
             picture = self._dataset.picture(name)
-        except Refusal as refusal:  # its files can not be read; any other error is none of the image
-            log.info("not scored: %s", refusal)
+        except UserError as error:  # its files can not be read; any other error is none of the image
+            log.info("not scored: %s", error)
             score = Score(broken=True)
         else:
             model = self._session.registry.get(job.model)

@@ -19,8 +19,8 @@ from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.data.registry import KINDS, open_images, shown_split
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
 from afa_viz.data.text_files import one_form
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.sessions.cache import SingleFlightCache
-from afa_viz.ui.sessions.images import Refusal
 from afa_viz.ui.words import texts
 
 SCENE_BYTES = 8 * 2**20  # rendered scenes in memory; all are kept on the disk
@@ -143,18 +143,18 @@ def open_source(text: str, cache: Path, size: int = 256, split: str | None = Non
         cache: folder for rendered scenes.
         size: side of sandbox scenes.
         split: of a set on the disk; None: see `shown_split`.
-    Raises: Refusal: for an unknown kind, or a set that can not be read.
+    Raises: UserError: for an unknown kind, or a set that can not be read.
     """
     kind, _, path = text.partition(":")
     if text == "sandbox":
         return SandboxScenes(cache, size)
     if kind not in KINDS or not path:
         kinds = ", ".join(f"{kind}:PATH" for kind in reversed(KINDS))
-        raise Refusal(f"--data is {text!r}; expected sandbox or one of {kinds}.")
+        raise UserError(f"--data is {text!r}; expected sandbox or one of {kinds}.")
     try:
         return open_images(kind, path, split or shown_split(kind, path))
     except (ValueError, OSError) as error:
-        raise Refusal(one_form(f"--data {text}: {error}")) from error
+        raise UserError(one_form(f"--data {text}: {error}")) from error
 
 
 def fingerprint(source: ImageSource) -> str:
