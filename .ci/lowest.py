@@ -24,8 +24,8 @@ LARGE = ("torch", "torchvision")
 TOOLS = ("pytest", "hypothesis", "gradio_client")  # of the tests, not of the package
 TESTS = (  # every package of requirements.txt is used by one of them
     "test_model.py", "test_explain.py", "test_recompute.py", "test_checkpoint.py", "test_hub.py",
-    "test_authors_files.py", "test_uploads.py", "test_pictures_and_cache.py", "test_figures.py", "test_report.py",
-    "test_app.py", "test_api.py", "test_cli.py", "test_training.py", "test_sandbox.py", "test_hostile_calls.py",
+    "test_authors_files.py", "test_uploads.py", "test_images_and_cache.py", "test_figures.py", "test_report.py",
+    "test_app.py", "test_api.py", "test_cli.py", "test_training.py", "test_sandbox.py", "test_untrusted_calls.py",
 )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-class Visitor:
+class VisitorState:
     """One of the crowd: what it asks for, how long that took and how it ended: "answered", "refused", or an error."""
 
     def __init__(self, kind: str, ask: Callable[[], dict[str, Any] | None]) -> None:
@@ -104,9 +104,9 @@ class Crowd:
         self.files, self.pages = photographs(args.photographs), [Page(address) for _ in range(args.photographs)]
         self.keys = [self._explained(number) for number in range(max(args.reports, args.comparisons))]
         self.visitors = [
-            *(Visitor(KINDS[0], lambda n=n: self.report(n)) for n in range(args.reports)),
-            *(Visitor(KINDS[1], lambda n=n: self.comparison(n)) for n in range(args.comparisons)),
-            *(Visitor(KINDS[2], lambda n=n: self.photograph(n)) for n in range(args.photographs)),
+            *(VisitorState(KINDS[0], lambda n=n: self.report(n)) for n in range(args.reports)),
+            *(VisitorState(KINDS[1], lambda n=n: self.comparison(n)) for n in range(args.comparisons)),
+            *(VisitorState(KINDS[2], lambda n=n: self.photograph(n)) for n in range(args.photographs)),
         ]
 
     def _explained(self, number: int) -> str:

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pause", type=float, default=2, help="mean seconds between two actions (default: 2)")
 
 
-class Visitor(Student):
+class VisitorState(Student):
     """A student who also brings photographs, saves files, uses the endpoints and sends nonsense."""
 
     actions = ("example", "upload", "threshold", "query", "export", "attention", "lab", "nonsense", "wrong_file")
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     where = machine.provenance()
     with opened() as (expected, app, address):
         end = time.time() + 60 * args.minutes
-        visitors = [Visitor(number, address, expected, end, args.pause) for number in range(args.visitors)]
+        visitors = [VisitorState(number, address, expected, end, args.pause) for number in range(args.visitors)]
         for visitor in visitors:
             visitor.start()
         readings = []

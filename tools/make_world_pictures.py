@@ -25,7 +25,7 @@ from afa_viz.data.sandbox import (
     render_scene,
 )
 from afa_viz.figures.colour import label_picture
-from afa_viz.figures.lettering import font
+from afa_viz.figures.typography import font
 
 DOCS = Path(__file__).parents[1] / "docs"
 OUT = DOCS / "pictures"

@@ -197,7 +197,7 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     if failure is not None:  # the scores are on the console at least
         raise failure
     if args.plots and ladder is not None:
-        from afa_viz.figures.ladder import write_plots
+        from afa_viz.figures.evaluation_charts import write_plots
 
         written = write_plots({**facts, **ladder.data()}, args.plots)
         print(f"\nplots: {', '.join(str(path) for path in written)}")

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from afa_viz.figures.lettering import font, number
+from afa_viz.figures.typography import font, number
 from afa_viz.ops.cam import resize as bilinear
 
 Picture = NDArray[np.uint8]

@@ -16,10 +16,10 @@ from PIL import Image
 
 from afa_viz.figures import colour
 from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import direction, number, percent
 from afa_viz.figures.maps import Limits
 from afa_viz.figures.strip import ARROWS, PLACES, Panel
-from afa_viz.figures.words import say
+from afa_viz.figures.translation import say
+from afa_viz.figures.typography import direction, number, percent
 
 LONG_SIDE = 384  # pixels of a picture in the page; larger ones are scaled down
 SMALL_SIDE = 220  # of a picture in the pipeline and in the grids of heads

@@ -11,8 +11,8 @@ import torch
 from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, html, maps, stages
-from afa_viz.figures.lettering import percent
-from afa_viz.figures.words import say
+from afa_viz.figures.translation import say
+from afa_viz.figures.typography import percent
 from afa_viz.inspection import par_steps, walk_steps
 from afa_viz.ops import par as par_op
 from afa_viz.ops import random_walk

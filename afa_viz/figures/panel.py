@@ -14,7 +14,7 @@ from PIL import Image
 from afa_viz.atomic_files import atomic_write
 from afa_viz.figures import maps, stages
 from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import fit
+from afa_viz.figures.typography import fit
 from afa_viz.structured_text import parse_json
 from afa_viz.trace import Trace
 

@@ -7,9 +7,9 @@ from PIL import Image, ImageDraw
 
 from afa_viz.figures import colour
 from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import fitting, font, written
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.strip import LIGHT, Theme, strip
+from afa_viz.figures.typography import fitting, font, written
 from afa_viz.trace import Trace
 
 Swatch = tuple[str, Picture]

@@ -14,7 +14,7 @@ import afa_viz
 from afa_viz.atomic_files import atomic_write
 from afa_viz.figures import colour, html
 from afa_viz.figures.sections import sections
-from afa_viz.figures.words import ENGLISH, language, say, spoken
+from afa_viz.figures.translation import ENGLISH, language, say, spoken
 from afa_viz.trace import Trace
 
 TEMPLATE = "report.html"

@@ -11,9 +11,9 @@ import torch
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import colour, html, label_sections, maps, stages, strip
-from afa_viz.figures.lettering import number, percent
 from afa_viz.figures.maps import Cell
-from afa_viz.figures.words import say
+from afa_viz.figures.translation import say
+from afa_viz.figures.typography import number, percent
 from afa_viz.ops.affinity import asymmetry
 from afa_viz.ops.cam import EPS
 from afa_viz.trace import NOT_KEPT, Trace

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from afa_viz.figures import colour, maps
 from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import contact_sheet, number, write_inside, written
 from afa_viz.figures.maps import Cell, Limits
+from afa_viz.figures.typography import contact_sheet, number, write_inside, written
 from afa_viz.trace import Trace
 
 NAME_SHARE = 0.01  # a class covers at least this share of the image to have its name written into it

@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw
 
 from afa_viz.figures import colour, maps, stages
 from afa_viz.figures.colour import Colour, Picture
-from afa_viz.figures.lettering import direction, fit, fitting, font, number, percent, written
 from afa_viz.figures.maps import Cell, Limits
+from afa_viz.figures.typography import direction, fit, fitting, font, number, percent, written
 from afa_viz.inspection import taught_by
 from afa_viz.stage_scores import (
     StageScore,

@@ -13,17 +13,17 @@ from afa_viz.stage_scores import left_out, stage_labels
 from afa_viz.trace import Trace
 
 FAILURES = ("context", "part", "leak", "confused", "small", "crowd")  # the gallery; `pathology` of an example
-CAUSES = ("missed", "invented", "confused", "walk", "par")  # of a wrong pixel, see `blame`
+CAUSES = ("missed", "invented", "confused", "walk", "par")  # of a wrong pixel, see `error_attribution`
 
 
-def truth_of(trace: Trace) -> Tensor:
+def ground_truth(trace: Trace) -> Tensor:
     """(H, W) truth. Raises: ValueError: where it is not known."""
     if trace.target is None:
         raise ValueError("no mask of this picture is known; choose one of the examples of the training world.")
     return trace.target
 
 
-def blame(trace: Trace) -> dict[str, float]:
+def error_attribution(trace: Trace) -> dict[str, float]:
     """Of the pixels that are wrong after PAR: which share went wrong where, and stayed so. Sums to 1.
 
     All labels are decided by one rule, the strongest score beside the low background score, so that only a step can
@@ -32,7 +32,7 @@ def blame(trace: Trace) -> dict[str, float]:
     walk. par: right after the walk, wrong since PAR. A step that is left out has no share.
     Raises: ValueError: where the truth is not known or no pixel is wrong.
     """
-    target = truth_of(trace)
+    target = ground_truth(trace)
     labels, gone = stage_labels(trace), left_out(trace.config)
     par = labels["cam_par"]
     walk = par if "cam_par" in gone else labels["par_start"]
@@ -62,7 +62,7 @@ def measure(trace: Trace) -> dict[str, float]:
     how many. undecided: share of the objects that the pseudo label leaves out. 0 where there is nothing to divide by.
     Raises: ValueError: where the truth is not known.
     """
-    target = truth_of(trace)
+    target = ground_truth(trace)
     labels = stage_labels(trace)
     known = target != IGNORE
     objects = known & (target != 0)

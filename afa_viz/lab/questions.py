@@ -16,8 +16,8 @@ from torch import Tensor
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import maps
-from afa_viz.lab.cuts import best_cut, iou_of
-from afa_viz.lab.failures import CAUSES, blame, truth_of
+from afa_viz.lab.failures import CAUSES, error_attribution, ground_truth
+from afa_viz.lab.thresholds import best_threshold, class_iou
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
 from afa_viz.ops import par as par_op
@@ -26,15 +26,15 @@ from afa_viz.pipeline import recompute
 from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
-NEAR = 0.02  # IoU, or a share: as good as the best
-CLEAR = 0.01  # IoU: a smaller change is none
-BRIGHT = 0.75  # CAM of a cell that counts as its peak
-MUTUAL = 1e-3  # relative asymmetry below which a table counts as symmetric
-RAISED = 0.05  # by how much the step "regions" raises the high background score
+TOLERANCE = 0.02  # IoU, or a share: as good as the best
+MIN_CHANGE = 0.01  # IoU: a smaller change is none
+PEAK_CAM = 0.75  # CAM of a cell that counts as its peak
+SYMMETRY_TOLERANCE = 1e-3  # relative asymmetry below which a table counts as symmetric
+THRESHOLD_INCREASE = 0.05  # by how much the step "regions" raises the high background score
 
 
 @dataclass(frozen=True)
-class Step:
+class Question:
     """One question.
 
     Attributes:
@@ -52,21 +52,21 @@ class Step:
     pathology: str = ""
 
 
-STEPS = (
-    Step("labels", "number", "cam", hides="cam", needs_truth=False),
-    Step("cam", "cell", "cam", hides="cam", needs_truth=False),
-    Step("cut", "share", "cam", hides="cam_rw", pathology="context"),
-    Step("heads", "choice", "attention"),
-    Step("affinity", "choice", "affinity", needs_truth=False),
-    Step("walk", "choice", "walk", hides="cam_rw", pathology="leak"),
-    Step("par", "choice", "par", needs_truth=False, pathology="leak"),
-    Step("regions", "choice", "regions", pathology="crowd"),
-    Step("seg", "choice", "seg", hides="seg", pathology="confused"),
-    Step("blame", "choice", "seg", hides="target", pathology="context"),
+QUESTIONS = (
+    Question("labels", "number", "cam", hides="cam", needs_truth=False),
+    Question("cam", "cell", "cam", hides="cam", needs_truth=False),
+    Question("cut", "share", "cam", hides="cam_rw", pathology="context"),
+    Question("heads", "choice", "attention"),
+    Question("affinity", "choice", "affinity", needs_truth=False),
+    Question("walk", "choice", "walk", hides="cam_rw", pathology="leak"),
+    Question("par", "choice", "par", needs_truth=False, pathology="leak"),
+    Question("regions", "choice", "regions", pathology="crowd"),
+    Question("seg", "choice", "seg", hides="seg", pathology="confused"),
+    Question("blame", "choice", "seg", hides="target", pathology="context"),
 )
-CHANGES = ("rises", "same", "falls")
-MUTUALS = ("attention", "affinity", "both", "neither")
-RAISES = ("grows", "purer", "no_purer", "same")
+CHANGE_OPTIONS = ("rises", "same", "falls")
+SYMMETRY_OPTIONS = ("attention", "affinity", "both", "neither")
+INCREASE_OPTIONS = ("grows", "purer", "no_purer", "same")
 
 
 @dataclass(frozen=True)
@@ -83,28 +83,28 @@ def percent(share: float) -> str:
     return "–" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
-def step_named(name: str) -> Step:
+def find_question(name: str) -> Question:
     """A step. Raises: ValueError: for an unknown name."""
-    for step in STEPS:
+    for step in QUESTIONS:
         if step.name == name:
             return step
-    raise ValueError(f"there is no step {str(name)[:40]!r}; expected one of {', '.join(s.name for s in STEPS)}.")
+    raise ValueError(f"there is no step {str(name)[:40]!r}; expected one of {', '.join(s.name for s in QUESTIONS)}.")
 
 
-def options(trace: Trace, step: Step) -> tuple[str, ...]:
+def options(trace: Trace, step: Question) -> tuple[str, ...]:
     """Codes of what can be chosen; empty for other kinds of answers."""
     return {
         "heads": tuple(str(head + 1) for head in range(trace.logits(-1).shape[0])),
-        "affinity": MUTUALS,
-        "walk": CHANGES,
+        "affinity": SYMMETRY_OPTIONS,
+        "walk": CHANGE_OPTIONS,
         "par": tuple(str(distance) for distance in trace.config.dilations),
-        "regions": RAISES,
-        "seg": CHANGES,
+        "regions": INCREASE_OPTIONS,
+        "seg": CHANGE_OPTIONS,
         "blame": CAUSES,
     }.get(step.name, ())
 
 
-def is_ready(trace: Trace, step: Step) -> bool:
+def is_ready(trace: Trace, step: Question) -> bool:
     """Whether the picture can answer the step for its classes."""
     return bool(trace.present) and (not step.needs_truth or trace.target is not None)
 
@@ -117,7 +117,7 @@ def check(trace: Trace, name: str, answer: Any, label: int) -> Verdict:
     Raises: ValueError: for an unknown step, a class that is not in the picture, an answer of another kind, or a
         picture that can not answer it.
     """
-    step = step_named(name)
+    step = find_question(name)
     if label not in trace.present:
         raise ValueError(f"class {label!r} is not in this picture; expected one of {list(trace.present)}.")
     if not is_ready(trace, step):
@@ -125,7 +125,7 @@ def check(trace: Trace, name: str, answer: Any, label: int) -> Verdict:
     return ANSWERS[name](trace, label, _valid(trace, step, answer))
 
 
-def _valid(trace: Trace, step: Step, answer: Any) -> Any:
+def _valid(trace: Trace, step: Question, answer: Any) -> Any:
     numbers = {"number": (int,), "share": (int, float)}.get(step.kind)
     if step.kind == "choice":
         good = answer in options(trace, step) if isinstance(answer, str) else False
@@ -166,17 +166,17 @@ def _cam(trace: Trace, label: int, answer: list[int]) -> Verdict:
         "value": percent(value), "row": str(row + 1), "col": str(col + 1), "name": trace.class_names[label],
         "above": percent(float((trace.cam[label - 1] > 0.5).float().mean())),
     }  # fmt: skip
-    return Verdict(value >= BRIGHT, facts=facts)
+    return Verdict(value >= PEAK_CAM, facts=facts)
 
 
 def _cut(trace: Trace, label: int, answer: float) -> Verdict:
-    target = truth_of(trace)
+    target = ground_truth(trace)
 
     def cut(value: float) -> Tensor:
         return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
 
-    best, best_iou = best_cut(trace.cam, trace.image_labels, target, label)
-    mine = iou_of(cut(float(answer)), target, label)
+    best, best_iou = best_threshold(trace.cam, trace.image_labels, target, label)
+    mine = class_iou(cut(float(answer)), target, label)
     drawn, there = cut(float(best)) == label, target == label
     facts = {
         "iou": percent(mine), "best": best, "best_iou": percent(best_iou),
@@ -184,12 +184,12 @@ def _cut(trace: Trace, label: int, answer: float) -> Verdict:
         "missing": percent(float((there & ~drawn).sum() / there.sum().clamp_min(1))),
         "extra": percent(float((drawn & ~there).sum() / drawn.sum().clamp_min(1))),
     }  # fmt: skip
-    return Verdict(mine >= best_iou - NEAR, facts=facts)
+    return Verdict(mine >= best_iou - TOLERANCE, facts=facts)
 
 
 def _inside(trace: Trace, label: int) -> Tensor:
     """(N,) share of every cell that belongs to a class."""
-    there = (truth_of(trace) == label).float()
+    there = (ground_truth(trace) == label).float()
     return torch.nn.functional.adaptive_avg_pool2d(there[None], trace.grid)[0].flatten()
 
 
@@ -203,13 +203,13 @@ def _heads(trace: Trace, label: int, answer: str) -> Verdict:
         "worst_share": percent(float(shares.min())), "area": percent(float(inside.mean())),
         "name": trace.class_names[label],
     }  # fmt: skip
-    return Verdict(float(shares[int(answer) - 1]) >= float(shares[best]) - NEAR, str(best + 1), facts)
+    return Verdict(float(shares[int(answer) - 1]) >= float(shares[best]) - TOLERANCE, str(best + 1), facts)
 
 
 def _affinity(trace: Trace, label: int, answer: str) -> Verdict:
     probs = trace.attn_probs(-1).mean(dim=0)
     uneven = {"attention": float(aff.asymmetry(probs)), "affinity": float(aff.asymmetry(trace.affinity))}
-    mutual = [name for name, value in uneven.items() if value < MUTUAL]
+    mutual = [name for name, value in uneven.items() if value < SYMMETRY_TOLERANCE]
     truth = "both" if len(mutual) == 2 else mutual[0] if mutual else "neither"
     row, col = maps.strongest_cell(trace, label)
     here = row * trace.grid[1] + col
@@ -224,25 +224,25 @@ def _affinity(trace: Trace, label: int, answer: str) -> Verdict:
     return Verdict(answer == truth, truth, facts)
 
 
-def change_of(before: float, after: float) -> str:
-    """One of `CHANGES`."""
-    return "rises" if after > before + CLEAR else "falls" if after < before - CLEAR else "same"
+def classify_change(before: float, after: float) -> str:
+    """One of `CHANGE_OPTIONS`."""
+    return "rises" if after > before + MIN_CHANGE else "falls" if after < before - MIN_CHANGE else "same"
 
 
 def _walk(trace: Trace, label: int, answer: str) -> Verdict:
-    target, labels = truth_of(trace), stage_labels(trace)
+    target, labels = ground_truth(trace), stage_labels(trace)
     start, walked = labels[scores.STEPS["cam_rw"]], labels["cam_rw"]
-    before, after = (iou_of(one, target, label) for one in (start, walked))
+    before, after = (class_iou(one, target, label) for one in (start, walked))
     changed = scores.changes(start == label, walked == label, target == label)
     facts = {
         "before": percent(before), "after": percent(after), "gained": str(changed["gained"]),
         "lost": str(changed["lost"]), "name": trace.class_names[label],
     }  # fmt: skip
-    truth = change_of(before, after)
+    truth = classify_change(before, after)
     return Verdict(answer == truth, truth, facts)
 
 
-def ring_weights(trace: Trace, label: int) -> dict[str, float]:
+def weights_by_distance(trace: Trace, label: int) -> dict[str, float]:
     """Weight of PAR's neighbours by distance, for the pixel in the middle of the class's strongest cell; sums to 1."""
     size = tuple(max(1, side // trace.config.par_downscale) for side in trace.image.shape[:2])
     image01 = cams.resize(trace.image.permute(2, 0, 1).float()[None] / 255, size)
@@ -255,15 +255,15 @@ def ring_weights(trace: Trace, label: int) -> dict[str, float]:
 
 
 def _par(trace: Trace, label: int, answer: str) -> Verdict:
-    weights = ring_weights(trace, label)
+    weights = weights_by_distance(trace, label)
     best = max(weights, key=weights.__getitem__)
     facts = {"share": percent(weights[answer]), "best_share": percent(weights[best]), "given": answer}
-    return Verdict(weights[answer] >= weights[best] - NEAR, best, facts)
+    return Verdict(weights[answer] >= weights[best] - TOLERANCE, best, facts)
 
 
 def _regions(trace: Trace, label: int, answer: str) -> Verdict:
-    target = truth_of(trace)
-    high = min(1.0, trace.config.bkg_score_high + RAISED)
+    target = ground_truth(trace)
+    high = min(1.0, trace.config.bkg_score_high + THRESHOLD_INCREASE)
     raised = recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
     areas = [scores.region_shares(t.pseudo_label)["foreground"] for t in (trace, raised)]
     precisions = [scores.certain_precision(t.pseudo_label, target)["foreground"] for t in (trace, raised)]
@@ -281,29 +281,32 @@ def _regions(trace: Trace, label: int, answer: str) -> Verdict:
     return Verdict(answer == truth, truth, facts)
 
 
-TEACHERS = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # label -> PAR it was merged from, every pixel
+REFINED_STAGE_OF_LABEL = {
+    "affinity_label": "cam_refined",
+    "pseudo_label": "cam_par",
+}  # label -> PAR it was merged from, every pixel
 
 
-def teacher_of(trace: Trace) -> str:
-    """What the decoder learned from last, as the model's card says: of `TEACHERS`, "nothing", or "unknown"."""
+def decoder_supervision(trace: Trace) -> str:
+    """What the decoder learned from last, as the model's card says: of `REFINED_STAGE_OF_LABEL`, "nothing", or "unknown"."""
     return trace.decoder_trained_on or "unknown"
 
 
 def _seg(trace: Trace, label: int, answer: str) -> Verdict:
-    target, labels, teacher = truth_of(trace), stage_labels(trace), teacher_of(trace)
+    target, labels, teacher = ground_truth(trace), stage_labels(trace), decoder_supervision(trace)
     taught, learnt = (
         scores.label_score(target, labels[name], len(trace.class_names))["miou"]
-        for name in (TEACHERS.get(teacher, "cam_par"), "seg")
+        for name in (REFINED_STAGE_OF_LABEL.get(teacher, "cam_par"), "seg")
     )
-    truth = change_of(taught, learnt)
+    truth = classify_change(taught, learnt)
     return Verdict(answer == truth, truth, {"taught": percent(taught), "learnt": percent(learnt), "teacher": teacher})
 
 
 def _blame(trace: Trace, label: int, answer: str) -> Verdict:
-    shares = blame(trace)
+    shares = error_attribution(trace)
     worst = max(shares, key=shares.__getitem__)
     facts = {cause: percent(share) for cause, share in shares.items()}
-    return Verdict(shares[answer] >= shares[worst] - NEAR, worst, facts | {"share": percent(shares[worst])})
+    return Verdict(shares[answer] >= shares[worst] - TOLERANCE, worst, facts | {"share": percent(shares[worst])})
 
 
 ANSWERS: dict[str, Callable[[Trace, int, Any], Verdict]] = {

@@ -13,7 +13,7 @@ from gradio.processing_utils import save_file_to_cache
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.sessions import exports as kept
 from afa_viz.ui.sessions.exports import Exports
-from afa_viz.ui.sessions.temporary import own_folder
+from afa_viz.ui.sessions.temporary import process_folder
 from benchmarks.load import Page
 
 KB = 2**10
@@ -119,8 +119,8 @@ def test_those_of_a_page_lie_in_the_folder_that_is_swept_and_are_served_from_the
         (found,) = page.event("explain", [None, "example:scene0", None, {"num_iters": 1}, None])
         (file,) = page.event("export", [found["key"], "npz", None, None, None])
         again = page.ask("export_file", key=found["key"], kind="npz", label=6, cell=[0, 0])["path"]
-        assert Path(file["path"]) == Path(again) and (own_folder() / "exports") in Path(again).parents
-        assert len([path for path in files(own_folder()) if path.suffix == ".npz"]) == 1
+        assert Path(file["path"]) == Path(again) and (process_folder() / "exports") in Path(again).parents
+        assert len([path for path in files(process_folder()) if path.suffix == ".npz"]) == 1
         import urllib.request
 
         with urllib.request.urlopen(f"{page.api}/file={again}") as answer:

@@ -15,10 +15,10 @@ from upload_corpus import CORPUS, PEAK_MB, STILL, Upload
 
 from afa_viz.inputs import read_image
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.sessions.images import MAX_SCANS, read_upload
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
@@ -120,8 +120,8 @@ def test_the_number_of_passes_is_that_of_the_picture(folder):
 
 def test_what_opens_is_explained_and_what_does_not_leaves_no_trace(folder, tmp_path):
     options = prepare(tmp_path)
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
-    api = Api(session, Answers(session, tmp_path / "out"))
+    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    api = Api(session, ExplorerHandlers(session, tmp_path / "out"))
     fast = {"leave_out": ["PAR", "random walk", "other scales of the CAM"]}
     keys = {}
     for upload in OPENED:

@@ -17,14 +17,22 @@ from afa_viz.config import PRESETS
 from afa_viz.training import records
 from afa_viz.training.status import Status, write_status
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.callbacks import Callbacks
-from afa_viz.ui.handlers.train import MEASURED, MOST_LINES, OFF, Training, columns
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.handlers.train import MEASURED, MOST_LINES, OFF, TrainHandlers, columns
 from afa_viz.ui.jobs import trainer as trainer_module
 from afa_viz.ui.jobs.trainer import ORDER, Trainer
-from afa_viz.ui.jobs.training_request import LONGEST, POOLINGS, RECIPES, SHORTEST, STARTS, Order, read_order
-from afa_viz.ui.server.launch import may_train, parser
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.jobs.training_request import (
+    LONGEST,
+    POOLINGS,
+    RECIPES,
+    SHORTEST,
+    STARTS,
+    TrainingRequest,
+    parse_training_request,
+)
+from afa_viz.ui.server.launch import parser, training_allowed
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 SMALL = ("--config", "few_seconds", "--threads", "1", "--eval-images", "2", "--eval-every", "60")
@@ -64,11 +72,11 @@ def folders(tmp_path_factory):
 def stopped(folders):
     """A training that was started, refused a second one, and stopped; by two apps that share the folder."""
     here, there = Trainer(*folders, extra=SMALL), Trainer(*folders, extra=SMALL)
-    name = here.start(read_order(GOOD, DEVICES, None))
+    name = here.start(parse_training_request(GOOD, DEVICES, None))
     assert here.run(name).live and there.run(name).live
     for app in (here, there):
         with pytest.raises(UserError, match=f"at work already .{name}"):
-            app.start(read_order(GOOD, DEVICES, None))
+            app.start(parse_training_request(GOOD, DEVICES, None))
         with pytest.raises(UserError, match="at work already"):
             app.resume(name)
     until(lambda: len(losses(here, name)) > 4)
@@ -84,7 +92,7 @@ def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
     seen = losses(trainer, name)
     at = max(line["iteration"] for line in trainer.lines(name))
     assert 0 < at < GOOD["iterations"]
-    first, last = trainer.moments(name)[0], trainer.moments(name)[-1]
+    first, last = trainer.snapshot_iterations(name)[0], trainer.snapshot_iterations(name)[-1]
     assert first == 0 and 0 <= last - at < 3  # the moment of the stop is kept too; every second step has a line
     for moment in (first, last):
         assert trainer.weights(name, moment).is_file() and trainer.panel(name, moment).is_file()
@@ -108,10 +116,10 @@ def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
 def test_explaining_with_what_was_learned(stopped, tmp_path):
     trainer, name = stopped
     options = prepare(tmp_path)
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
-    callbacks = Callbacks(session, Answers(session, tmp_path / "out"), Training(trainer))
+    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    callbacks = Callbacks(session, ExplorerHandlers(session, tmp_path / "out"), TrainHandlers(trainer))
     settings = ([], 0.35, 0.55, 8, 2.0, 1, 10)
-    at = trainer.moments(name)[-1]
+    at = trainer.snapshot_iterations(name)[-1]
     value, _, model, line, radius = callbacks.open_checkpoint(
         {"run": name, "iteration": at}, "example:scene0", *settings
     )
@@ -130,10 +138,10 @@ def test_explaining_with_what_was_learned(stopped, tmp_path):
 
 def test_what_the_page_is_told(stopped):
     trainer, name = stopped
-    page = Training(trainer)
+    page = TrainHandlers(trainer)
     seen = json.loads(page.train_look({}))
     assert seen["run"]["name"] == name and [run["name"] for run in seen["runs"]] == [name]
-    assert seen["moments"] == trainer.moments(name)
+    assert seen["moments"] == trainer.snapshot_iterations(name)
     length = len(seen["lines"]["iteration"])
     assert all(len(column) == length for column in seen["lines"].values())
     assert [value for value in seen["lines"]["loss_cls"] if value] == [
@@ -156,13 +164,13 @@ def test_orders_come_from_the_lists(field, value):
     if field == "iterations" and value == 3:
         value = SHORTEST - 1
     with pytest.raises(UserError) as refusal:
-        read_order({**GOOD, field: value}, DEVICES, "mit_b0")
+        parse_training_request({**GOOD, field: value}, DEVICES, "mit_b0")
     assert field in str(refusal.value) and len(str(refusal.value)) < 300
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda v: str(v)[:12])
 def test_names_that_are_no_run(stopped, name):
-    page = Training(stopped[0])
+    page = TrainHandlers(stopped[0])
     for answer in (page.train_stop, page.train_resume, page.train_panel):
         assert "There is no training" in json.loads(answer({"run": name, "iteration": 0}))["refused"]
     for iteration in HOSTILE:
@@ -177,23 +185,23 @@ def test_every_order_is_a_training_that_can_be_had():
         for start in STARTS:
             for pooling in POOLINGS:
                 for iterations in (SHORTEST, 777, LONGEST):
-                    order = read_order(
+                    order = parse_training_request(
                         {**GOOD, "recipe": recipe, "start": start, "pooling": pooling, "iterations": iterations},
                         DEVICES, "mit_b0",
                     )  # fmt: skip
                     assert order.config.max_iters == iterations and order.config.pooling == pooling
-                    assert order == Order(**json.loads(json.dumps(order.data())))
+                    assert order == TrainingRequest(**json.loads(json.dumps(order.data())))
     arguments = order.arguments(Path("runs/a"), Path("cache"), Path("c"))
     assert arguments[arguments.index("--init") + 1] == "c"
 
 
 def test_bundled_weights_keep_their_backbone():
     order = {**GOOD, "start": "bundled"}
-    assert read_order(order, DEVICES, "mit_b0").preset == "two_minutes_on"
+    assert parse_training_request(order, DEVICES, "mit_b0").preset == "two_minutes_on"
     with pytest.raises(UserError, match="no bundled weights"):
-        read_order(order, DEVICES, None)
+        parse_training_request(order, DEVICES, None)
     with pytest.raises(UserError, match="those of a mit_b0, not of a mit_b1"):
-        read_order({**order, "backbone": "mit_b1"}, DEVICES, "mit_b0")
+        parse_training_request({**order, "backbone": "mit_b1"}, DEVICES, "mit_b0")
 
 
 def test_a_full_disk_is_a_sentence(folders, tmp_path, monkeypatch):
@@ -201,28 +209,28 @@ def test_a_full_disk_is_a_sentence(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer_module.shutil, "disk_usage", lambda path: usage(2**40, 2**40, 2**20))
     trainer = Trainer(tmp_path / "runs", folders[1], extra=SMALL)
     with pytest.raises(UserError, match="The disk has 1 MB free"):
-        trainer.start(read_order(GOOD, DEVICES, None))
+        trainer.start(parse_training_request(GOOD, DEVICES, None))
     assert trainer.names() == []
     run = tmp_path / "runs" / "two_minutes-001"
     run.mkdir()
-    (run / ORDER).write_text(json.dumps(read_order(GOOD, DEVICES, None).data()))
+    (run / ORDER).write_text(json.dumps(parse_training_request(GOOD, DEVICES, None).data()))
     write_status(run, Status("training", pid=1))
     assert "because the disk is full" in trainer.run("two_minutes-001").message
 
 
 def test_a_damaged_run_is_left_out(tmp_path):
-    good = read_order(GOOD, DEVICES, None).data()
+    good = parse_training_request(GOOD, DEVICES, None).data()
     for number, text in enumerate(["{", "[]", "{}", json.dumps({**good, "recipe": "gone"}), json.dumps(good)], 1):
         folder = tmp_path / f"two_minutes-{number:03d}"
         folder.mkdir()
         (folder / ORDER).write_text(text)
     assert Trainer(tmp_path, tmp_path).names() == ["two_minutes-005"]
-    assert json.loads(Training(Trainer(tmp_path, tmp_path)).train_look({}))["run"]["state"] == "killed"
+    assert json.loads(TrainHandlers(Trainer(tmp_path, tmp_path)).train_look({}))["run"]["state"] == "killed"
 
 
 def test_a_folder_that_can_not_be_used_is_a_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file")
-    page = Training(Trainer(tmp_path / "runs", tmp_path))
+    page = TrainHandlers(Trainer(tmp_path / "runs", tmp_path))
     assert json.loads(page.train_look({})) == {"runs": [], "run": None}
     assert "can not be used" in json.loads(page.train_start({"order": GOOD}))["refused"]
 
@@ -230,10 +238,10 @@ def test_a_folder_that_can_not_be_used_is_a_sentence(tmp_path):
 def test_a_training_that_can_not_begin_says_why(folders, tmp_path):
     trainer = Trainer(tmp_path, folders[1], extra=(*SMALL, "--set", "poolin=max"))
     with pytest.raises(UserError, match="could not begin: there is no setting 'poolin'"):
-        trainer.start(read_order(GOOD, DEVICES, None))
+        trainer.start(parse_training_request(GOOD, DEVICES, None))
     assert trainer.run(trainer.names()[0]).message.startswith("there is no setting 'poolin'")
     late = Trainer(tmp_path, folders[1], extra=(*SMALL, "--init", str(tmp_path / "nothing")))
-    run = ended(late, late.start(read_order(GOOD, DEVICES, None)))
+    run = ended(late, late.start(parse_training_request(GOOD, DEVICES, None)))
     assert run.state == "failed" and "nothing" in run.message
 
 
@@ -241,14 +249,14 @@ def test_training_is_off_unless_only_this_computer_visits(monkeypatch):
     monkeypatch.delenv("SPACE_ID", raising=False)
     asked = parser().parse_args
     assert asked([]).train is None and asked(["--train"]).train is True and asked(["--no-train"]).train is False
-    assert may_train(None, "127.0.0.1", share=False) and not may_train(False, "127.0.0.1", share=False)
-    assert not may_train(None, "0.0.0.0", share=False) and may_train(True, "0.0.0.0", share=True)
-    assert not may_train(None, "127.0.0.1", share=True)
+    assert training_allowed(None, "127.0.0.1", share=False) and not training_allowed(False, "127.0.0.1", share=False)
+    assert not training_allowed(None, "0.0.0.0", share=False) and training_allowed(True, "0.0.0.0", share=True)
+    assert not training_allowed(None, "127.0.0.1", share=True)
     monkeypatch.setenv("SPACE_ID", "someone/space")
-    assert not may_train(None, "127.0.0.1", share=False)
-    page = Training(None)
+    assert not training_allowed(None, "127.0.0.1", share=False)
+    page = TrainHandlers(None)
     assert page.offers() == {"off": OFF}
-    for answer in page.public():
+    for answer in page.server_functions():
         assert json.loads(answer({"order": GOOD, "run": "a", "iteration": 0})) == {"refused": OFF}
 
 

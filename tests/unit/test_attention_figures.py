@@ -219,7 +219,7 @@ def test_the_matrices_of_the_affinity(trace, monkeypatch):
     assert np.abs(got - raw).max() <= 0.51 * span and "learned" not in sent
     cells = unpacked(sent["cells"]["data"]).reshape(5, 6)
     assert (cells == target_cells(trace, True).numpy()).all()
-    monkeypatch.setattr(payload_attention, "CELLS_MAX", 10)
+    monkeypatch.setattr(payload_attention, "MAX_CELLS", 10)
     assert "raw" not in payload_attention.affinity(trace)
     rows = payload_attention.affinity(trace, cell=(1, 4))
     span = (rows["raw_row"]["high"] - rows["raw_row"]["low"]) / 255
@@ -232,7 +232,7 @@ def test_the_matrices_of_the_affinity(trace, monkeypatch):
 def test_large_grids_send_windows(trace, monkeypatch):
     monkeypatch.setattr(payload, "WHOLE_CELLS", 20)
     monkeypatch.setattr(payload, "WINDOW", 2)
-    sent = payload.near_affinity(trace)
+    sent = payload.local_affinity(trace)
     assert sent["band"] == 2 and sent["shape"] == [30, 5, 5]
     windows = unpacked(sent["data"]).reshape(30, 5, 5)
     rows, cols = trace.grid
@@ -244,7 +244,7 @@ def test_large_grids_send_windows(trace, monkeypatch):
                 wanted = float(trace.affinity[i, y * cols + x]) if inside else 0.0
                 assert abs(windows[i, dy + 2, dx + 2] / 255 - wanted) <= 0.51 / 255
     wide = dataclasses.replace(trace, config=dataclasses.replace(trace.config, radius=9))
-    assert "band" not in payload.near_affinity(wide)  # the windows would be larger than the matrix
+    assert "band" not in payload.local_affinity(wide)  # the windows would be larger than the matrix
 
 
 def test_first_load_of_a_large_grid_is_small():

@@ -17,7 +17,7 @@ from afa_viz.data.sandbox import CLASSES, Recipe, SandboxDataset
 from afa_viz.evaluation import PartCounts, Sample, ThresholdSweep, evaluate_samples, score_samples, write_scores
 from afa_viz.evaluation.parts import UNCERTAIN
 from afa_viz.figures.colour import MAGNITUDE, table
-from afa_viz.figures.ladder import ladder_chart, part_chart, sweep_chart, write_plots
+from afa_viz.figures.evaluation_charts import ladder_chart, part_chart, sweep_chart, write_plots
 from afa_viz.figures.training import training_chart, write_training_plot
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card

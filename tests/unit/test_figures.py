@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from pictured import HEIGHT, IGNORE, WIDTH, pictured
+from figure_trace import HEIGHT, IGNORE, WIDTH, figure_trace
 from PIL import Image
 
 from afa_viz import stage_scores as scores
@@ -18,7 +18,7 @@ from afa_viz.trace import Trace
 
 @pytest.fixture(scope="module")
 def trace() -> Trace:
-    return pictured()
+    return figure_trace()
 
 
 @pytest.fixture

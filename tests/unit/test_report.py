@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import torch
-from pictured import pictured
+from figure_trace import figure_trace
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import label_sections, report, strip
@@ -18,7 +18,7 @@ from afa_viz.trace import Trace
 
 @pytest.fixture(scope="module")
 def trace() -> Trace:
-    return pictured()
+    return figure_trace()
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from afa_viz.training import records, status
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.status import STATUS, Status, is_alive, read_status, reported, write_status
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers.train import Training
+from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs import trainer as trainer_module
 from afa_viz.ui.jobs.trainer import ORDER, Trainer
-from afa_viz.ui.jobs.training_request import read_order, stored_order
+from afa_viz.ui.jobs.training_request import parse_training_request, stored_training_request
 
 GOOD = {
     "recipe": "two_minutes", "start": "scratch", "pooling": "max", "backbone": "mit_b0", "iterations": 240,
@@ -29,7 +29,7 @@ GOOD = {
 def make_run(folder: Path, number: int = 1, order: object = None, **state) -> Path:
     run = folder / f"two_minutes-{number:03d}"
     run.mkdir(parents=True)
-    text = order if isinstance(order, str) else json.dumps(order or read_order(GOOD, ("cpu",), None).data())
+    text = order if isinstance(order, str) else json.dumps(order or parse_training_request(GOOD, ("cpu",), None).data())
     (run / ORDER).write_text(text)
     write_status(run, Status(**{"doing": "stopped", "pid": 1, **state}))
     return run
@@ -37,7 +37,7 @@ def make_run(folder: Path, number: int = 1, order: object = None, **state) -> Pa
 
 def look(folder: Path, **asked) -> dict:
     """What the page is told, which must be strict JSON."""
-    text = Training(Trainer(folder, folder)).train_look(asked)
+    text = TrainHandlers(Trainer(folder, folder)).train_look(asked)
     return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
@@ -80,14 +80,16 @@ def test_one_bad_order_hides_no_other_run(tmp_path, text, monkeypatch):
     with pytest.raises(UserError, match="no training"):
         trainer.run("two_minutes-002")
     monkeypatch.setattr(trainer, "_launch", lambda *arguments, **named: None)
-    assert trainer.start(read_order(GOOD, ("cpu",), None)) == "two_minutes-003", "its folder is not taken over"
+    assert trainer.start(parse_training_request(GOOD, ("cpu",), None)) == "two_minutes-003", (
+        "its folder is not taken over"
+    )
 
 
 def test_an_order_of_another_machine_is_one(tmp_path):
-    order = stored_order({**GOOD, "device": "cuda", "start": "bundled", "of a newer version": 3})
+    order = stored_training_request({**GOOD, "device": "cuda", "start": "bundled", "of a newer version": 3})
     assert order.device == "cuda" and order.preset == "two_minutes_on"
     with pytest.raises(ValueError, match="device"):
-        stored_order({**GOOD, "device": "toaster"})
+        stored_training_request({**GOOD, "device": "toaster"})
 
 
 def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
@@ -95,7 +97,7 @@ def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
         make_run(tmp_path, number)
     read, whole = [], Path.read_text
     monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: read.append(self.name) or whole(self, *a, **k))
-    page = Training(Trainer(tmp_path, tmp_path))
+    page = TrainHandlers(Trainer(tmp_path, tmp_path))
     told = json.loads(page.train_look({}))
     assert len(told["runs"]) == 30 and read.count(ORDER) <= 35
     del read[:]

@@ -19,7 +19,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ops import affinity, banded_walk, cam, checks, dense_crf, metrics, par, pseudo_label, random_walk
 from afa_viz.trace import Trace
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.page.settings import SLIDERS, config_from
+from afa_viz.ui.page.config_fields import SLIDERS, config_from
 
 WHOLE = ("long_side", "radius", "num_steps", "num_iters", "par_downscale")
 NUMBERS = ("label_threshold", "bkg_score", "bkg_score_low", "bkg_score_high", "power")

@@ -15,8 +15,8 @@ from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.trace import NOT_KEPT, Trace
 from afa_viz.ui.errors import UserError, quote_value
-from afa_viz.ui.handlers.answers import KINDS, Answers
-from afa_viz.ui.page.settings import SLIDERS, config_from
+from afa_viz.ui.handlers.explorer import KINDS, ExplorerHandlers
+from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.sessions.session import Request, Session
 
 
@@ -28,7 +28,7 @@ class Api:
         answers: writes files.
     """
 
-    def __init__(self, session: Session, answers: Answers) -> None:
+    def __init__(self, session: Session, answers: ExplorerHandlers) -> None:
         self._session = session
         self._answers = answers
 
@@ -101,16 +101,16 @@ class Api:
 
     def _picture(self, path: Any, image: Any) -> str:
         if path:
-            return self._session.keep_upload(path)
+            return self._session.store_upload(path)
         if not isinstance(image, str) or not image:
             raise UserError('There is no picture; send a PNG, JPEG or WebP file, or image="example:NAME".')
         if image.partition(":")[0] not in ("example", "data"):
             raise UserError(f"image is {quote_value(image)}; expected example:NAME or data:ID.")
-        self._session.picture(image)
+        self._session.input_image(image)
         return image
 
     def _found(self, key: Any) -> tuple[Request, Trace]:
-        found = self._session.by_key(key)
+        found = self._session.find_by_key(key)
         if found is None:
             raise UserError("The server does not know this key (any more); call /explain first and send its key.")
         return found

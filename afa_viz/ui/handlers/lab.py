@@ -24,10 +24,10 @@ def contents(trace: Trace, examples: list[Example]) -> dict[str, Any]:
                 "hides": step.hides,
                 "options": list(lab.options(trace, step)),
                 "ready": lab.is_ready(trace, step),
-                **({"teacher": lab.teacher_of(trace)} if step.name == "seg" else {}),
+                **({"teacher": lab.decoder_supervision(trace)} if step.name == "seg" else {}),
                 **_place(step.pathology, examples),
             }
-            for step in lab.STEPS
+            for step in lab.QUESTIONS
         ],
         "failures": [
             {"pathology": failure, **_place(failure, examples)}

@@ -31,26 +31,32 @@ from afa_viz.ops import par as par_op
 from afa_viz.trace import Trace
 
 Packed = dict[str, Any]
-CELLS_MAX = 1024  # of grids whose whole matrices are sent when they are looked at, as in explorer/live.js
+MAX_CELLS = 1024  # of grids whose whole matrices are sent when they are looked at, as in explorer/live.js
 WHOLE_CELLS = 400  # up to 20 x 20 cells the page gets the whole affinity at first, at most 160 kB
 WINDOW = 8  # cells; the published radius
-LABELLED = ("cam", "walk_start", "cam_rw", "par_start", "cam_par")  # whose label the page needs beside their scores
+LABELLED_STAGES = (
+    "cam",
+    "walk_start",
+    "cam_rw",
+    "par_start",
+    "cam_par",
+)  # whose label the page needs beside their scores
 
 
-def deflated(array: np.ndarray) -> str:
+def deflate_base64(array: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 1)).decode("ascii")
 
 
 def pack_labels(label: Tensor) -> Packed:
     """(H, W) uint8 labels as they are."""
-    return {"data": deflated(label.numpy()), "shape": list(label.shape)}
+    return {"data": deflate_base64(label.numpy()), "shape": list(label.shape)}
 
 
 def pack_scores(values: Tensor, low: float, high: float) -> Packed:
     """Numbers of any shape as uint8: 0 is `low` and less, 255 is `high` and more."""
     share = (values - low).div_(high - low) if high > low else torch.zeros_like(values)
     quantised = share.clamp_(0, 1).mul_(255).round_().to(torch.uint8)
-    return {"data": deflated(quantised.numpy()), "shape": list(values.shape), "low": low, "high": high}
+    return {"data": deflate_base64(quantised.numpy()), "shape": list(values.shape), "low": low, "high": high}
 
 
 def finite(value: Any) -> Any:
@@ -100,9 +106,9 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "symmetric": trace.config.symmetric,
         "low": trace.config.bkg_score_low,
         "high": trace.config.bkg_score_high,
-        "chain": chain_settings(trace),
+        "chain": pipeline_settings(trace),
         "cam": pack_scores(trace.cam[[label - 1 for label in trace.present]], 0.0, 1.0),
-        "affinity": near_affinity(trace),
+        "affinity": local_affinity(trace),
         "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
         "cam_par": pack_scores(trace.cam_par[channels], low, high),
         "labels": packed,
@@ -123,7 +129,7 @@ def score_table(trace: Trace) -> tuple[dict[str, Packed], dict[str, Any]]:
     par_start is there only where PAR does not start from the walk.
     """
     labels = scores.stage_labels(trace)
-    packed = {stage: pack_labels(labels[stage]) for stage in LABELLED}
+    packed = {stage: pack_labels(labels[stage]) for stage in LABELLED_STAGES}
     if trace.config.use_walk:
         del packed["par_start"]
     return packed, {
@@ -137,7 +143,7 @@ def score_table(trace: Trace) -> tuple[dict[str, Packed], dict[str, Any]]:
     }
 
 
-def near_affinity(trace: Trace) -> Packed:
+def local_affinity(trace: Trace) -> Packed:
     """The affinity, (N, N); on large grids the window of every cell alone: (N, side, side), side = 2 * band + 1.
 
     The window of the band is never smaller than that of the walk. What lies beyond the grid is 0.
@@ -153,7 +159,7 @@ def near_affinity(trace: Trace) -> Packed:
     return {**pack_scores(torch.stack(windows), 0.0, 1.0), "band": band}
 
 
-def chain_settings(trace: Trace) -> dict[str, Any]:
+def pipeline_settings(trace: Trace) -> dict[str, Any]:
     """What walk and PAR need beside the numbers above to be computed in the browser."""
     config = trace.config
     return {
@@ -247,7 +253,7 @@ def frame(trace: Trace) -> dict[str, Any]:
     }
 
 
-def compared(trace: Trace) -> dict[str, Any]:
+def comparison(trace: Trace) -> dict[str, Any]:
     """Every stage of the other side of a comparison, for the maps and numbers of the page."""
     low, high = score_limits(trace)
     channels = maps.channels(trace)
@@ -265,8 +271,8 @@ def compared(trace: Trace) -> dict[str, Any]:
 
 
 def pack_affinity(trace: Trace) -> Packed | None:
-    """The learned affinity, or None for grids of more than `CELLS_MAX` cells, whose matrix would be megabytes."""
-    return pack_scores(trace.affinity, 0.0, 1.0) if len(trace.affinity) <= CELLS_MAX else None
+    """The learned affinity, or None for grids of more than `MAX_CELLS` cells, whose matrix would be megabytes."""
+    return pack_scores(trace.affinity, 0.0, 1.0) if len(trace.affinity) <= MAX_CELLS else None
 
 
 def to_json(data: dict[str, Any]) -> str:

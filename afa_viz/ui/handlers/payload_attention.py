@@ -16,7 +16,7 @@ from afa_viz.figures import attention as attention_figures
 from afa_viz.figures import maps
 from afa_viz.inspection import affinity_teacher, target_cells
 from afa_viz.trace import Trace
-from afa_viz.ui.handlers.payload import CELLS_MAX, WHOLE_CELLS, deflated, finite, pack_labels, pack_scores
+from afa_viz.ui.handlers.payload import MAX_CELLS, WHOLE_CELLS, deflate_base64, finite, pack_labels, pack_scores
 
 MEAN = -1  # the head that stands for the mean of all
 
@@ -69,10 +69,10 @@ def attention(
     return {
         "block": block,
         "logits": logits,
-        "data": deflated(quantised.numpy()),
+        "data": deflate_base64(quantised.numpy()),
         "shape": list(quantised.shape),
-        "lows": deflated(lows.numpy().astype("<f4")),
-        "peaks": deflated(peaks.numpy().astype("<f4")),
+        "lows": deflate_base64(lows.numpy().astype("<f4")),
+        "peaks": deflate_base64(peaks.numpy().astype("<f4")),
     }
 
 
@@ -103,7 +103,7 @@ def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
 
     `raw` (N, N): mean logits. `learned` (N, N), only where `payload.stages` sends a band. `cells` (h, w): the label
     from which affinity labels are made, read as the model was trained; `cells_of`: its name, `at_centre`: where in a
-    cell it is read. Grids of more than `CELLS_MAX` cells: no matrices, and with a cell `raw_row`, `raw_column` and
+    cell it is read. Grids of more than `MAX_CELLS` cells: no matrices, and with a cell `raw_row`, `raw_column` and
     `learned`, each (1, N).
 
     Args:
@@ -112,7 +112,7 @@ def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
     raw = maps.raw_matrix(trace)
     low, high = float(raw.min()), float(raw.max())
     result: dict[str, Any] = {}
-    if len(raw) <= CELLS_MAX:
+    if len(raw) <= MAX_CELLS:
         result["raw"] = pack_scores(raw, low, high)
         if len(raw) > WHOLE_CELLS:
             result["learned"] = pack_scores(trace.affinity, 0.0, 1.0)

@@ -18,11 +18,11 @@ from afa_viz.figures.panel import panel_facts
 from afa_viz.training.faults import sentence
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.jobs.trainer import Run, Trainer
-from afa_viz.ui.jobs.training_request import BACKBONES, LONGEST, POOLINGS, RECIPES, SHORTEST, STARTS, Order
-from afa_viz.ui.sessions.snapshots import phases
-from afa_viz.ui.words import english
+from afa_viz.ui.jobs.training_request import BACKBONES, LONGEST, POOLINGS, RECIPES, SHORTEST, STARTS, TrainingRequest
+from afa_viz.ui.localization import error_message
+from afa_viz.ui.sessions.snapshots import training_phases
 
-OFF = english("refused.training_off")
+OFF = error_message("refused.training_off")
 COLUMNS = (  # of metrics.jsonl, as the page draws them
     "iteration", "lr", "loss_cls", "loss_seg", "loss_aff", "map", "miou_cam", "miou_walk_start", "miou_cam_rw",
     "miou_cam_refined", "miou_cam_par", "miou_pseudo_label", "miou_seg",
@@ -54,20 +54,20 @@ def _answered(answer: Callable[[Any, dict], Any]) -> Callable[[Any, dict], str]:
     """An answer as JSON; a refusal, or a disk without room, as {"refused": one sentence}."""
 
     @functools.wraps(answer)
-    def ask(self, asked: dict) -> str:
+    def ask(self, params: dict) -> str:
         try:
-            if not isinstance(asked, dict):
-                raise UserError(english("refused.no_question"))
-            return json.dumps(answer(self, asked), separators=(",", ":"))
+            if not isinstance(params, dict):
+                raise UserError(error_message("refused.no_question"))
+            return json.dumps(answer(self, params), separators=(",", ":"))
         except UserError as error:
             return json.dumps({"refused": str(error)})
         except OSError as error:
-            return json.dumps({"refused": sentence(error) or english("refused.runs_unusable", error=error)})
+            return json.dumps({"refused": sentence(error) or error_message("refused.runs_unusable", error=error)})
 
     return ask
 
 
-class Training:
+class TrainHandlers:
     """Server functions of the Train tab.
 
     Args:
@@ -84,7 +84,7 @@ class Training:
             raise UserError(OFF)
         return self._trainer
 
-    def public(self) -> tuple[Callable[[dict], str], ...]:
+    def server_functions(self) -> tuple[Callable[[dict], str], ...]:
         """What a browser may ask for, each by its name."""
         return self.train_look, self.train_start, self.train_stop, self.train_resume, self.train_panel
 
@@ -109,23 +109,23 @@ class Training:
         }
 
     @_answered
-    def train_look(self, asked: dict) -> dict[str, Any]:
-        """The runs, and everything about one of them: `asked["run"]`, or the newest.
+    def train_look(self, params: dict) -> dict[str, Any]:
+        """The runs, and everything about one of them: `params["run"]`, or the newest.
 
-        `asked["known"]` is the "mark" of the last answer: where nothing has changed since, no numbers are sent.
+        `params["known"]` is the "mark" of the last answer: where nothing has changed since, no numbers are sent.
         """
         names = self.trainer.names()
         if not names:
             return {"runs": [], "run": None}
-        run = self.trainer.run(asked.get("run") or names[0])
+        run = self.trainer.run(params.get("run") or names[0])
         lines = self.trainer.lines(run.name)
         mark = f"{run.name} {run.state} {len(names)} {len(lines)} {lines[-1]['iteration'] if lines else -1}"
         found: dict[str, Any] = {"run": self._facts(run, lines), "mark": mark}
-        if asked.get("known") != mark:
+        if params.get("known") != mark:
             runs = [self.trainer.run(name) for name in names]
             found["runs"] = [{"name": r.name, "state": r.state, **r.order.data()} for r in runs]
             found["lines"] = columns(lines)
-            found["moments"] = self.trainer.moments(run.name)
+            found["moments"] = self.trainer.snapshot_iterations(run.name)
         return found
 
     def _facts(self, run: Run, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -142,40 +142,40 @@ class Training:
             "left": self.trainer.seconds_left(run) if run.state == "training" else None,
             "seconds": max((line.get("seconds", 0) for line in lines), default=0),
             "head_multiplier": config.head_multiplier,
-            "phases": phases({"config": asdict(config)}),
+            "phases": training_phases({"config": asdict(config)}),
             "command": self._command(run.order),
         }
 
     @staticmethod
-    def _command(order: Order) -> str:
+    def _command(order: TrainingRequest) -> str:
         """What does the same from a command line."""
         init = ["--init", "checkpoints/sandbox"] if order.start == "bundled" else []
         words = ["python", "-m", "afa_viz", "train", "--config", order.preset, "--set", *order.settings]
         return shlex.join([*words, "--iterations", str(order.iterations), *init, "--out", "runs/mine"])
 
     @_answered
-    def train_start(self, asked: dict) -> dict[str, Any]:
-        """Begin what `asked["order"]` says."""
-        order = asked.get("order")
+    def train_start(self, params: dict) -> dict[str, Any]:
+        """Begin what `params["order"]` says."""
+        order = params.get("order")
         if not isinstance(order, dict):
-            raise UserError(english("refused.no_question"))
-        return {"run": self.trainer.start(self.trainer.read_order(order, devices()))}
+            raise UserError(error_message("refused.no_question"))
+        return {"run": self.trainer.start(self.trainer.parse_training_request(order, devices()))}
 
     @_answered
-    def train_stop(self, asked: dict) -> dict[str, Any]:
+    def train_stop(self, params: dict) -> dict[str, Any]:
         """Stop a run."""
-        self.trainer.stop(asked.get("run"))
+        self.trainer.stop(params.get("run"))
         return {}
 
     @_answered
-    def train_resume(self, asked: dict) -> dict[str, Any]:
+    def train_resume(self, params: dict) -> dict[str, Any]:
         """Go on with a run."""
-        self.trainer.resume(asked.get("run"))
+        self.trainer.resume(params.get("run"))
         return {}
 
     @_answered
-    def train_panel(self, asked: dict) -> dict[str, Any]:
+    def train_panel(self, params: dict) -> dict[str, Any]:
         """The panel of a moment as a data URL, with what its rows and columns are."""
-        path = self.trainer.panel(asked.get("run"), asked.get("iteration"))
-        picture = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-        return {"picture": picture, **panel_facts(path)}
+        path = self.trainer.panel(params.get("run"), params.get("iteration"))
+        image = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+        return {"picture": image, **panel_facts(path)}

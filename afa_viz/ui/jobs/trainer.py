@@ -29,8 +29,8 @@ from afa_viz.training.progress import seconds_left
 from afa_viz.training.records import read_metrics
 from afa_viz.training.status import ENDED, STATUS, Status, is_alive, read_status, write_status
 from afa_viz.ui.errors import UserError, quote_value
-from afa_viz.ui.jobs.training_request import Order, read_order, stored_order
-from afa_viz.ui.words import english
+from afa_viz.ui.jobs.training_request import TrainingRequest, parse_training_request, stored_training_request
+from afa_viz.ui.localization import error_message
 
 ORDER, LOG, START = "order.json", "log.txt", "start.lock"
 PACKAGE = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ class Run:
     """
 
     name: str
-    order: Order
+    order: TrainingRequest
     state: str
     message: str
     status: Status
@@ -81,7 +81,9 @@ class Trainer:
         self.bundled = bundled
         self.bundled_backbone = _backbone(bundled)
         self._children: dict[str, subprocess.Popen] = {}
-        self._orders: dict[str, tuple[tuple[int, ...], Order | None]] = {}  # as read from files of this date and size
+        self._orders: dict[
+            str, tuple[tuple[int, ...], TrainingRequest | None]
+        ] = {}  # as read from files of this date and size
         self._stopping: set[str] = set()
         self._lock = threading.RLock()
 
@@ -95,14 +97,14 @@ class Trainer:
     def _folders(self) -> list[Path]:
         return list(self.folder.iterdir()) if self.folder.is_dir() else []
 
-    def _order(self, folder: Path) -> Order | None:
+    def _order(self, folder: Path) -> TrainingRequest | None:
         """What was chosen for a run, read once; None where it can not be read, or is of another version."""
         path = folder / ORDER
         try:
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
             if self._orders.get(folder.name, ((), None))[0] != stamp:
-                self._orders[folder.name] = (stamp, _read_order(path))
+                self._orders[folder.name] = (stamp, _read_training_request(path))
             return self._orders[folder.name][1]
         except OSError:
             return None
@@ -113,7 +115,7 @@ class Trainer:
         folder = self.folder / (name if known else "")
         order = self._order(folder) if known else None
         if order is None:
-            raise UserError(english("refused.no_training", name=quote_value(name)))
+            raise UserError(error_message("refused.no_training", name=quote_value(name)))
         before = read_status(folder)
         alive = is_alive(folder)
         status = read_status(folder) or Status()  # after the lock: a run says how it ended before it lets go
@@ -141,7 +143,7 @@ class Trainer:
         except OSError:
             return []
 
-    def moments(self, name: str) -> list[int]:
+    def snapshot_iterations(self, name: str) -> list[int]:
         """Iterations at which a run has left a panel and weights, ascending; a stop may lie between two lines."""
         last = max((line["iteration"] for line in self.lines(name)), default=-LOG_EVERY) + LOG_EVERY
         numbers = (_iteration(path) for path in (self.folder / name / "snapshots").glob("iter_*.safetensors"))
@@ -161,7 +163,7 @@ class Trainer:
         whole = whole and 0 <= iteration <= run.order.iterations
         path = self.folder / run.name / kind / f"iter_{iteration if whole else 0:06d}.{suffix}"
         if not whole or not path.is_file():
-            raise UserError(english("refused.no_moment", iteration=quote_value(iteration, 20)))
+            raise UserError(error_message("refused.no_moment", iteration=quote_value(iteration, 20)))
         return path
 
     def seconds_left(self, run: Run) -> float | None:
@@ -170,17 +172,17 @@ class Trainer:
 
     # --- doing ---
 
-    def read_order(self, asked: Mapping[str, Any], devices: tuple[str, ...]) -> Order:
-        """See `orders.read_order`."""
-        return read_order(asked, devices, self.bundled_backbone)
+    def parse_training_request(self, params: Mapping[str, Any], devices: tuple[str, ...]) -> TrainingRequest:
+        """See `orders.parse_training_request`."""
+        return parse_training_request(params, devices, self.bundled_backbone)
 
-    def start(self, order: Order) -> str:
+    def start(self, order: TrainingRequest) -> str:
         """Begin a training; returns its name. Raises: UserError: if one is at work, or there is no room."""
         with self._one_at_a_time():
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
             if free < ROOM:
-                raise UserError(english("refused.disk_room", free=free >> 20, needed=ROOM >> 20))
+                raise UserError(error_message("refused.disk_room", free=free >> 20, needed=ROOM >> 20))
             number = max(map(_number, self._folders()), default=0) + 1
             name = f"{order.preset}-{number:03d}"
             (self.folder / name).mkdir()
@@ -194,16 +196,16 @@ class Trainer:
         with self._one_at_a_time():
             run = self.run(name)
             if run.state == "finished":
-                raise UserError(english("refused.finished"))
+                raise UserError(error_message("refused.finished"))
             self._launch(run.name, run.order, resume=True)
 
     def stop(self, name: Any) -> None:
         """Let a run save itself and end. Raises: UserError: if it is not at work."""
         run = self.run(name)
         if not run.live:
-            raise UserError(english("refused.ended"))
+            raise UserError(error_message("refused.ended"))
         if not run.status.pid:
-            raise UserError(english("refused.just_starting"))
+            raise UserError(error_message("refused.just_starting"))
         self._stopping.add(run.name)
         try:
             os.kill(run.status.pid, signal.SIGTERM)
@@ -218,12 +220,12 @@ class Trainer:
             with self._lock, FileLock(self.folder / START, timeout=PATIENCE):
                 live = self.live()
                 if live is not None:
-                    raise UserError(english("refused.at_work", name=live.name))
+                    raise UserError(error_message("refused.at_work", name=live.name))
                 yield
         except Timeout:
-            raise UserError(english("refused.other_starting")) from None
+            raise UserError(error_message("refused.other_starting")) from None
 
-    def _launch(self, name: str, order: Order, resume: bool) -> None:
+    def _launch(self, name: str, order: TrainingRequest, resume: bool) -> None:
         """Start the process and wait until it holds its folder. Raises: UserError: with its last words, if it ends."""
         folder = self.folder / name
         self._stopping.discard(name)
@@ -245,9 +247,9 @@ class Trainer:
                 return
             time.sleep(0.05)
         if child.poll() is not None:
-            words = self._last_words(name)
+            words = self._last_log_line(name)
             write_status(folder, Status("failed", message=words))
-            raise UserError(english("refused.could_not_begin", words=words))
+            raise UserError(error_message("refused.could_not_begin", words=words))
 
     # --- what went wrong ---
 
@@ -261,24 +263,24 @@ class Trainer:
         """One sentence about a run that ended without a word."""
         child = self._children.get(name)
         code = None if child is None else child.poll()
-        saved = max([0, *self.moments(name)])
+        saved = max([0, *self.snapshot_iterations(name)])
         if shutil.disk_usage(self.folder).free < FULL:
-            return english("refused.full_disk", saved=saved)
+            return error_message("refused.full_disk", saved=saved)
         if code == -signal.SIGKILL:
-            return english("refused.killed", saved=saved)
-        return english("refused.no_word", saved=saved)
+            return error_message("refused.killed", saved=saved)
+        return error_message("refused.no_word", saved=saved)
 
-    def _last_words(self, name: str) -> str:
+    def _last_log_line(self, name: str) -> str:
         """The last line of its log."""
         text = (self.folder / name / LOG).read_text(encoding="utf-8", errors="replace")
         lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
         return lines[-1].removeprefix("afa_viz: ")[:300] if lines else "it said nothing."
 
 
-def _read_order(path: Path) -> Order | None:
+def _read_training_request(path: Path) -> TrainingRequest | None:
     """Raises: OSError: if the file can not be read just now."""
     try:
-        return stored_order(json.loads(path.read_text(encoding="utf-8")))
+        return stored_training_request(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, RecursionError) as error:
         log.warning("the training %s is left out: %r", path.parent.name, error)
         return None

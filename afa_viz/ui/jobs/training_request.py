@@ -10,7 +10,7 @@ from typing import Any
 from afa_viz.config import PRESETS, TrainConfig, at_length
 from afa_viz.config_io import apply_settings
 from afa_viz.ui.errors import UserError, quote_value
-from afa_viz.ui.words import english
+from afa_viz.ui.localization import error_message
 
 RECIPES = ("two_minutes", "ten_minutes")
 STARTS = ("scratch", "bundled")
@@ -22,7 +22,7 @@ LADDERS = 8  # of a run, beside the one before its first step
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainingRequest:
     """A training as somebody chose it.
 
     Attributes:
@@ -72,17 +72,19 @@ class Order:
         return asdict(self)
 
 
-def stored_order(held: Any) -> Order:
+def stored_training_request(held: Any) -> TrainingRequest:
     """The order that the folder of a run tells of, checked like one of a page; its machine may have had other devices.
 
     Raises: ValueError: where it is none, or of another version.
     """
     if not isinstance(held, Mapping):
         raise ValueError(f"the order is a {type(held).__name__}; expected an object.")
-    return read_order(held, DEVICES, held.get("backbone"))
+    return parse_training_request(held, DEVICES, held.get("backbone"))
 
 
-def read_order(asked: Mapping[str, Any], devices: tuple[str, ...], bundled_backbone: str | None) -> Order:
+def parse_training_request(
+    params: Mapping[str, Any], devices: tuple[str, ...], bundled_backbone: str | None
+) -> TrainingRequest:
     """The order in what a page sends.
 
     Args:
@@ -93,21 +95,23 @@ def read_order(asked: Mapping[str, Any], devices: tuple[str, ...], bundled_backb
     lists = {"recipe": RECIPES, "start": STARTS, "pooling": POOLINGS, "backbone": BACKBONES, "device": devices}
     chosen = {}
     for name, allowed in lists.items():
-        value = asked.get(name)
+        value = params.get(name)
         if not isinstance(value, str) or value not in allowed:
-            raise UserError(english("refused.choice", name=name, value=quote_value(value), names=", ".join(allowed)))
+            raise UserError(
+                error_message("refused.choice", name=name, value=quote_value(value), names=", ".join(allowed))
+            )
         chosen[name] = value
-    iterations = asked.get("iterations")
+    iterations = params.get("iterations")
     whole = isinstance(iterations, int) and not isinstance(iterations, bool)
     if not whole or not SHORTEST <= iterations <= LONGEST:  # type: ignore[operator]
-        raise UserError(english("refused.iterations", value=quote_value(iterations), low=SHORTEST, high=LONGEST))
+        raise UserError(error_message("refused.iterations", value=quote_value(iterations), low=SHORTEST, high=LONGEST))
     if chosen["start"] == "bundled":
         if bundled_backbone is None:
-            raise UserError(english("refused.no_bundled"))
+            raise UserError(error_message("refused.no_bundled"))
         if chosen["backbone"] != bundled_backbone:
             raise UserError(
-                english(
-                    "refused.other_backbone", own=bundled_backbone, asked=chosen["backbone"], again=bundled_backbone
+                error_message(
+                    "refused.other_backbone", own=bundled_backbone, params=chosen["backbone"], again=bundled_backbone
                 )
             )
-    return Order(**chosen, iterations=iterations)  # type: ignore[arg-type]
+    return TrainingRequest(**chosen, iterations=iterations)  # type: ignore[arg-type]

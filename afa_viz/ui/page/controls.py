@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import gradio as gr
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, Slider
+from afa_viz.ui.localization import texts
+from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, Slider
 from afa_viz.ui.sessions.examples import Example
-from afa_viz.ui.sessions.registry import Registry
-from afa_viz.ui.words import texts
+from afa_viz.ui.sessions.model_registry import ModelRegistry
 
 GROUPS = (
     ("side.group_regions", SLIDERS[:2], True),
@@ -22,7 +22,7 @@ NONE_SELECTED = -1  # place in the gallery; gradio drops None from an update
 
 
 @dataclass(frozen=True)
-class Picker:
+class ImagePicker:
     """How a picture is chosen."""
 
     gallery: gr.Gallery
@@ -46,7 +46,7 @@ class Controls:
         return [self.model, self.labels, self.left_out, *self.sliders.values()]
 
 
-def build_picker(examples: list[Example], shown: str) -> Picker:
+def build_image_picker(examples: list[Example], shown: str) -> ImagePicker:
     """Gallery of the bundled pictures, of which one is `shown`, and an upload."""
     gallery = gr.Gallery(
         [(example.thumbnail(), example.caption) for example in examples],
@@ -70,14 +70,14 @@ def build_picker(examples: list[Example], shown: str) -> Picker:
         size="sm",
         elem_id="afa-upload",
     )
-    return Picker(gallery, upload)
+    return ImagePicker(gallery, upload)
 
 
-def _slider(slider: Slider, own: ExplainConfig) -> gr.Slider:
+def _slider(slider: Slider, defaults: ExplainConfig) -> gr.Slider:
     return gr.Slider(
         slider.low,
         slider.high,
-        value=slider.value(own),
+        value=slider.value(defaults),
         step=slider.step,
         label=slider.label,
         info=slider.info,
@@ -86,11 +86,11 @@ def _slider(slider: Slider, own: ExplainConfig) -> gr.Slider:
     )
 
 
-def build_controls(registry: Registry, labels: list[str]) -> Controls:
+def build_controls(registry: ModelRegistry, labels: list[str]) -> Controls:
     """Everything that changes what is computed."""
     words = texts()
     first = registry.names[0]
-    own = registry.config(first)
+    defaults = registry.config(first)
     several = len(registry.names) > 1
     model = gr.Dropdown(
         registry.names, value=first, label=words["side.model"], info=words["side.model_info"], visible=several,
@@ -108,7 +108,7 @@ def build_controls(registry: Registry, labels: list[str]) -> Controls:
     for title, group, opened in GROUPS:
         with gr.Accordion(words[title], open=opened):
             for slider in group:
-                sliders[slider.field] = _slider(slider, own)
+                sliders[slider.field] = _slider(slider, defaults)
     with gr.Accordion(words["side.group_left_out"], open=True):
         left_out = gr.CheckboxGroup(
             list(ABLATIONS), label=words["side.group_left_out"], info=words["side.left_out_info"], show_label=False,

@@ -10,7 +10,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.figures.maps import Cell
 from afa_viz.trace import Trace
 from afa_viz.training.records import SNAPSHOTS
-from afa_viz.ui.sessions.registry import SNAPSHOT_MARK
+from afa_viz.ui.sessions.model_registry import SNAPSHOT_MARK
 from afa_viz.ui.sessions.session import Request, Session
 
 # tab -> what draws its main picture; other tabs get the whole strip
@@ -26,7 +26,7 @@ PICTURES = {
 
 
 @dataclass(frozen=True)
-class Look:
+class TabView:
     """What is looked at.
 
     Attributes:
@@ -44,9 +44,9 @@ class Look:
     crf: bool = False
 
 
-def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str:
+def snippet(request: Request, trace: Trace, session: Session, look: TabView) -> str:
     """A program that explains the same picture in the same way and saves what the tab shows."""
-    source = session.code(request.picture)
+    source = session.python_source(request.image_id)
     name = trace.class_names[look.label]
     drawn = _drawn(look, name)
     module = drawn.partition(".")[0]
@@ -90,14 +90,14 @@ def _explained(request: Request, session: Session, model: str, scored: bool) -> 
     return f"afa_viz.explain({', '.join(arguments)})"
 
 
-def _drawn(look: Look, name: str) -> str:
+def _drawn(look: TabView, name: str) -> str:
     """The call that draws the picture of a tab for the class of that name."""
     call = PICTURES.get(look.tab, "strip.strip(trace, {label}, {cell})")
     label = f"trace.class_names.index({name!r})"
     return call.format(label=label, block=look.block, head=look.head, cell=tuple(look.cell))
 
 
-def _other_side(request: Request, trace: Trace, session: Session, look: Look, scored: bool) -> list[str]:
+def _other_side(request: Request, trace: Trace, session: Session, look: TabView, scored: bool) -> list[str]:
     """The lines that make and save the other side of a comparison."""
     other = look.other
     assert other is not None

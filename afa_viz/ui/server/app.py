@@ -13,67 +13,69 @@ from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing is sent anywhere
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the budget to others
 
 import gradio as gr
 from gradio.routes import App, ORJSONResponse
 
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
-from afa_viz.ui.handlers.callbacks import FAILED, Callbacks
-from afa_viz.ui.handlers.dataset.answers import DataSetAnswers
+from afa_viz.ui.handlers.callbacks import UNEXPECTED_ERROR, Callbacks
+from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer
 from afa_viz.ui.handlers.dataset.sources import cache_folder, open_source
-from afa_viz.ui.handlers.events import bind, bind_link
-from afa_viz.ui.handlers.train import Training
+from afa_viz.ui.handlers.events import bind_events, bind_permalink
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs.trainer import Trainer
-from afa_viz.ui.page.assets import component, style
-from afa_viz.ui.page.controls import build_controls, build_picker
+from afa_viz.ui.localization import fill_template
+from afa_viz.ui.page.assets import explorer_component, style
+from afa_viz.ui.page.controls import build_controls, build_image_picker
 from afa_viz.ui.server.guard import Guard, ServerApp
-from afa_viz.ui.server.hosts import Host, Names, read_host
+from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
 from afa_viz.ui.server.options import TITLE, Options
-from afa_viz.ui.server.questions import Questions
+from afa_viz.ui.server.payload_validation import PayloadValidator
 from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
 from afa_viz.ui.sessions.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
 from afa_viz.ui.sessions.images import MAX_BYTES
-from afa_viz.ui.sessions.registry import Registry, discover, named
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints, name_sources
 from afa_viz.ui.sessions.session import Request, Session
-from afa_viz.ui.sessions.temporary import own_folder, sweep_regularly
-from afa_viz.ui.words import fill_in
+from afa_viz.ui.sessions.temporary import process_folder, sweep_regularly
 
 log = logging.getLogger(__name__)
 
 SESSIONS = 1000  # visitors whose last values gradio keeps
 REST = 3.0  # seconds without an explanation for a visitor, before the next example is explained ahead
-HEAD = fill_in('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
+HEAD = fill_template('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
 
 
 @dataclass(frozen=True)
-class Page:
+class BuiltApp:
     """What `serve` needs: the page, and where photographs are kept."""
 
     demo: gr.Blocks
     uploads: Uploads
 
 
-def build(options: Options | None = None) -> Page:
+def build(options: Options | None = None) -> BuiltApp:
     """The page, with the first example already explained.
 
     Raises: UserError: if there is no model or no example.
     """
     options = options or Options()
-    uploads = Uploads(own_folder())
-    registry = Registry(named(options.checkpoints) or discover(options.checkpoint_folder), options.device)
+    uploads = Uploads(process_folder())
+    registry = ModelRegistry(
+        name_sources(options.checkpoints) or discover_checkpoints(options.checkpoint_folder), options.device
+    )
     model = registry.names[0]
     dataset = _dataset(options, registry)
     session = Session(registry, options.examples, dataset=dataset)
-    answers = Answers(session)
-    training = Training(_trainer(options))
+    answers = ExplorerHandlers(session)
+    training = TrainHandlers(_trainer(options))
     callbacks = Callbacks(session, answers, training)
-    browser = DataSetAnswers(session, dataset, Scorer(session, dataset))
+    browser = DataSetHandlers(session, dataset, Scorer(session, dataset))
     if not session.examples:
         raise UserError(f"There are no examples: {options.examples.name}/examples.json is missing or names none.")
     first = _first(session, answers, model)
@@ -81,27 +83,27 @@ def build(options: Options | None = None) -> Page:
     present = [session.trace(first).class_names[label] for label in session.trace(first).present]
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200), fill_width=True) as demo:
-        picture = gr.State(first.picture)
+        image_id = gr.State(first.image_id)
         with gr.Column(elem_id="afa-page"):
             with gr.Column(elem_id="afa-pick"):
                 gr.HTML(HEAD)
-                picker = build_picker(session.examples, first.picture.partition(":")[2])
+                picker = build_image_picker(session.examples, first.image_id.partition(":")[2])
             with gr.Column(elem_id="afa-main"):
-                asked = [*answers.public(), *browser.public(), *training.public()]
-                explorer = component(asked, value, training.offers())
+                asked = [*answers.server_functions(), *browser.server_functions(), *training.server_functions()]
+                explorer = explorer_component(asked, value, training.offers())
             with gr.Column(elem_id="afa-settings"):
                 controls = build_controls(registry, present)
-        bind(callbacks, picture, picker, controls, explorer)
-        bind_link(demo, callbacks, picture, picker, controls, explorer)
+        bind_events(callbacks, image_id, picker, controls, explorer)
+        bind_permalink(demo, callbacks, image_id, picker, controls, explorer)
         _bind_api(Api(session, answers), answers.exports.folder)
     demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # nothing runs beside the queue
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
     sweep_regularly(uploads.tidy, answers.exports.tidy)
-    return Page(demo, uploads)
+    return BuiltApp(demo, uploads)
 
 
-def _first(session: Session, answers: Answers, model: str) -> Request:
+def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
     """The first example that opens, explained. Raises: UserError: if none does."""
     for example in session.examples:
         try:
@@ -113,7 +115,7 @@ def _first(session: Session, answers: Answers, model: str) -> Request:
     raise UserError("There are no examples that can be read; expected examples.json and the images that it names.")
 
 
-def _dataset(options: Options, registry: Registry) -> DataSet:
+def _dataset(options: Options, registry: ModelRegistry) -> DataSet:
     """What the Data set tab shows; scenes of the sandbox at the size that the first model sees."""
     cache = cache_folder(options.cache)
     card = registry.get(registry.names[0]).card
@@ -146,7 +148,7 @@ def _bind_api(api: Api, exports: Path) -> None:
                 raise gr.Error(str(error), print_exception=False) from None
             except Exception:  # a visitor gets a sentence, the log what happened
                 log.exception("/%s failed", call.__name__)
-                raise gr.Error(FAILED, print_exception=False) from None
+                raise gr.Error(UNEXPECTED_ERROR, print_exception=False) from None
 
         button.click(answer, inputs, output, api_name=call.__name__, concurrency_id="api", concurrency_limit=API_EVENTS)
 
@@ -159,13 +161,13 @@ def _bind_api(api: Api, exports: Path) -> None:
     endpoint(api.export, 5 * [value], download)
 
 
-def _warm(session: Session, answers: Answers, model: str) -> None:
+def _warm(session: Session, answers: ExplorerHandlers, model: str) -> None:
     """Explain the other examples, so that each opens at once; whoever is there goes first.
 
     Not those of a large network, of which each would put another one out.
     """
     for example in session.examples:
-        while not session.is_quiet(REST):
+        while not session.is_idle(REST):
             time.sleep(0.1)
         try:
             request = session.request(f"example:{example.name}", model)
@@ -173,8 +175,8 @@ def _warm(session: Session, answers: Answers, model: str) -> None:
         except UserError as error:
             log.warning("%s", error)
             continue
-        session.memory.soon()
-        if not session.holds(len(session.examples), request):
+        session.memory.trim_when_idle()
+        if not session.fits_in_cache(len(session.examples), request):
             break
     gc.collect()
     session.memory.now()
@@ -205,14 +207,14 @@ class GuardedApp(App):
         return self._guard(UploadRoute(super().build_middleware_stack(), self._uploads))
 
 
-def serve(page: Page, names: Names | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
+def serve(page: BuiltApp, names: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
     """`demo.launch` with what this page needs, whatever gradio's own variables of the environment say.
 
     Args:
         names: of the server; None: those of the address that it is bound to.
         frames: sites that may show the page in a frame.
     """
-    bound = read_host(options.get("server_name") or "127.0.0.1") or Host("localhost")
+    bound = parse_host(options.get("server_name") or "127.0.0.1") or Host("localhost")
     return page.demo.launch(
         theme=theme(),
         head=f"<style>{style()}</style>",  # `css=` would lose the container queries
@@ -229,7 +231,9 @@ def serve(page: Page, names: Names | None = None, frames: tuple[str, ...] = (), 
         pwa=False,
         state_session_capacity=SESSIONS,
         _app=GuardedApp(
-            functools.partial(Guard, names=names or Names(bound), frames=frames, check=Questions(page.demo).check),
+            functools.partial(
+                Guard, names=names or AllowedHosts(bound), frames=frames, check=PayloadValidator(page.demo).check
+            ),
             page.uploads,
         ),
         **options,

@@ -15,11 +15,13 @@ from urllib.parse import parse_qs
 import anyio
 from starlette.exceptions import HTTPException
 
-from afa_viz.ui.server.hosts import Host, Names
-from afa_viz.ui.server.routes import API, JSON, SESSION, THIS_COMPUTER, Route, find
+from afa_viz.ui.server.hosts import AllowedHosts, Host
+from afa_viz.ui.server.routes import API, JSON, SESSION, THIS_COMPUTER, Route, find_route
 
-ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:|[/\\]{2})", re.IGNORECASE)  # two letters at least: C:\ is a folder
-MOST_NESTED = 100  # levels of a question
+REMOTE_ADDRESS = re.compile(
+    r"\s*(?:[a-z][a-z0-9+.-]+:|[/\\]{2})", re.IGNORECASE
+)  # two letters at least: C:\ is a folder
+MAX_NESTING = 100  # levels of a question
 MAX_SECONDS = 30.0  # until all of a question is there
 MAX_ARRIVING = 64 * 2**20  # bytes of all questions that are arriving
 RANGE = re.compile(rb"bytes=(?:[0-9]{1,15}-|-[1-9][0-9]{0,14}|([0-9]{1,15})-([0-9]{1,15}))")
@@ -57,7 +59,7 @@ class Guard:
     def __init__(
         self,
         app: ServerApp,
-        names: Names | None = None,
+        allowed_hosts: AllowedHosts | None = None,
         frames: tuple[str, ...] = (),
         check: Check | None = None,
         max_seconds: float = MAX_SECONDS,
@@ -66,8 +68,8 @@ class Guard:
         self.app = app
         self._max_seconds, self._max_arriving, self._arriving = max_seconds, max_arriving, 0
         self.check = check or (lambda path, body: None)
-        self.names = names or Names(Host("localhost"))
-        self.policy = b" ".join([FRAMES, *(site.encode() for site in frames)])
+        self.allowed_hosts = allowed_hosts or AllowedHosts(Host("localhost"))
+        self.policy = b" ".join([FRAMES, *(origin_for.encode() for origin_for in frames)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises: ValueError: for a protocol that is neither HTTP nor WebSocket."""
@@ -87,7 +89,7 @@ class Guard:
             if route.body == JSON:
                 body = await self._body(receive, route.most)
                 self.check(scope["path"], body)
-                receive = _again(body, receive)
+                receive = _replay(body, receive)
         except RequestError as error:
             await _refuse(send, error)
         else:
@@ -105,25 +107,32 @@ class Guard:
     def _admit(self, scope: Scope) -> tuple[Scope, Route]:
         """The request as gradio may read it, and its route. Raises: RequestError."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        host = _only(headers, b"host")
-        site = host and self.names.site(host, scope.get("server"), _only(headers, b"x-forwarded-host") or "")
-        if not host or not site:
+        host = _single_header(headers, b"host")
+        origin_for = host and self.allowed_hosts.origin_for(
+            host, scope.get("server"), _single_header(headers, b"x-forwarded-host") or ""
+        )
+        if not host or not origin_for:
             raise RequestError(403, "This server has no such name; start it with --public-name to give it one.")
-        if _only(headers, b"origin") is not None and not self.names.may_send(_only(headers, b"origin") or "", host):
+        if _single_header(headers, b"origin") is not None and not self.allowed_hosts.allows_origin(
+            _single_header(headers, b"origin") or "", host
+        ):
             raise RequestError(403, "This server takes nothing from pages of other sites.")
-        route = find(scope["method"], scope["path"])
+        route = find_route(scope["method"], scope["path"])
         if route is None or (route.who == THIS_COMPUTER and not _is_this_computer(scope)):
             raise RequestError(404, "Not Found")
-        if scope["path"] != "/" and _only(headers, b"sec-fetch-site") in ("cross-site", "same-site", ""):
+        if scope["path"] != "/" and _single_header(headers, b"sec-fetch-site") in ("cross-site", "same-site", ""):
             raise RequestError(403, "This server takes nothing from pages of other sites.")
-        if route.body and (_only(headers, b"content-type") or route.body).split(";")[0].strip().lower() != route.body:
+        if (
+            route.body
+            and (_single_header(headers, b"content-type") or route.body).split(";")[0].strip().lower() != route.body
+        ):
             raise RequestError(415, f"This server takes {route.body} here.")
-        if route.session and not _names_one_session(scope["query_string"]):
+        if route.session and not _has_one_session(scope["query_string"]):
             raise RequestError(400, "session_hash is no short word of letters and digits.")
         left_out = (b"host",) if _is_one_range(headers) else (b"host", *RANGES)
         kept = [(name, value) for name, value in headers if name not in left_out and not name.startswith(PROXIES)]
-        kept.append((b"host", str(site.host).encode("ascii")))
-        return {**scope, "headers": kept, "scheme": site.scheme}, route
+        kept.append((b"host", str(origin_for.host).encode("ascii")))
+        return {**scope, "headers": kept, "scheme": origin_for.scheme}, route
 
     async def _body(self, receive: Receive, most: int) -> bytes:
         """All of a question. Raises: RequestError: where it is too much or too slow, or names an address of another
@@ -146,7 +155,7 @@ class Guard:
         finally:
             self._arriving -= size
         body = b"".join(parts)
-        if names_an_address(body):
+        if contains_remote_file(body):
             raise RequestError(403, "This server fetches nothing from other hosts; upload the file and send its path.")
         return body
 
@@ -163,7 +172,7 @@ class Guard:
         return marked
 
 
-def _only(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
+def _single_header(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
     """The value of a header; None where it is not there, "" where it is there more than once."""
     found = [value.decode("latin-1") for key, value in headers if key == name]
     return None if not found else found[0] if len(found) == 1 else ""
@@ -176,11 +185,11 @@ def _is_this_computer(scope: Scope) -> bool:
 
 def _is_one_range(headers: list[tuple[bytes, bytes]]) -> bool:
     """Whether at most one part of a file is asked for; gradio stumbles over several, which a server may ignore."""
-    found = RANGE.fullmatch((_only(headers, b"range") or "").encode("latin-1"))
+    found = RANGE.fullmatch((_single_header(headers, b"range") or "").encode("latin-1"))
     return found is not None and (found[1] is None or int(found[1]) <= int(found[2]))
 
 
-def _names_one_session(query: bytes) -> bool:
+def _has_one_session(query: bytes) -> bool:
     found = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("session_hash", [])
     return len(found) == 1 and re.fullmatch(SESSION, found[0], re.ASCII) is not None
 
@@ -196,7 +205,7 @@ async def _parts_of_body(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _replay(body: bytes, receive: Receive) -> Receive:
     """A `receive` that gives a body which was read already, then whatever comes."""
     left = [body]
 
@@ -208,15 +217,15 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return give
 
 
-def names_an_address(body: bytes) -> bool:
+def contains_remote_file(body: bytes) -> bool:
     """Whether a JSON text holds a file whose path is an address of the web. Its `url`, which gradio ignores, may be."""
     try:
         level: list[Any] = [json.loads(body)]
     except (ValueError, RecursionError):
         return False  # no JSON: gradio refuses it
-    for _ in range(MOST_NESTED):
+    for _ in range(MAX_NESTING):
         for item in level:
-            if isinstance(item, dict) and _is_address(item.get("path")):
+            if isinstance(item, dict) and _is_remote_address(item.get("path")):
                 return True
         level = [part for item in level if isinstance(item, (dict, list)) for part in _parts(item)]
         if not level:
@@ -228,8 +237,8 @@ def _parts(item: dict | list) -> list[Any]:
     return list(item.values()) if isinstance(item, dict) else item
 
 
-def _is_address(value: Any) -> bool:
-    return isinstance(value, str) and ADDRESS.match(value) is not None
+def _is_remote_address(value: Any) -> bool:
+    return isinstance(value, str) and REMOTE_ADDRESS.match(value) is not None
 
 
 async def _refuse(send: Send, error: RequestError) -> None:

@@ -47,7 +47,7 @@ class Host:
         return name if self.port is None else f"{name}:{self.port}"
 
 
-def read_host(text: str) -> Host | None:
+def parse_host(text: str) -> Host | None:
     """`NAME`, `NAME:PORT`, `[IPv6]` or `[IPv6]:PORT`; None for anything else, a user's name before it included."""
     found = HOST.fullmatch(text)
     if found is None or not 0 < int(found["port"] or 80) < 2**16:
@@ -67,7 +67,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 @dataclass(frozen=True)
-class Site:
+class Origin:
     """Where a page lies: `http` or `https`, and the host with its port if that is not the usual one."""
 
     scheme: str
@@ -77,7 +77,7 @@ class Site:
         return f"{self.scheme}://{self.host}"
 
 
-def read_site(text: str, scheme: str = "") -> Site | None:
+def parse_origin(text: str, scheme: str = "") -> Origin | None:
     """`https://NAME[:PORT]` or `http://…`, as `Origin` has it; None for anything else, `null` included.
 
     Args:
@@ -86,13 +86,13 @@ def read_site(text: str, scheme: str = "") -> Site | None:
     before, mark, rest = text.partition("://")
     if not mark:
         before, rest = scheme, text
-    host = read_host(rest)
+    host = parse_host(rest)
     if before not in PORTS or host is None:
         return None
-    return Site(before, Host(host.name, None) if host.port == PORTS[before] else host)
+    return Origin(before, Host(host.name, None) if host.port == PORTS[before] else host)
 
 
-class Names:
+class AllowedHosts:
     """The names of one server.
 
     Args:
@@ -100,11 +100,11 @@ class Names:
         public: sites beside it, by which a reverse proxy or a tunnel reaches it.
     """
 
-    def __init__(self, bound: Host, public: Iterable[Site] = ()) -> None:
+    def __init__(self, bound: Host, public: Iterable[Origin] = ()) -> None:
         self.bound = bound
         self.public = list(public)
 
-    def site(self, text: str, server: tuple[str, int | None] | None, forwarded: str = "") -> Site | None:
+    def site(self, text: str, server: tuple[str, int | None] | None, forwarded: str = "") -> Origin | None:
         """The site that a request's `Host` names, as it is shown to the visitor; None for a foreign one.
 
         Loopback names are always ours. Bound to any other address, so are that one and the one that the visitor
@@ -115,23 +115,23 @@ class Names:
             forwarded: the host that a proxy says it was asked for, where it calls this server by another name. Counts
                 among public sites alone: it opens nothing.
         """
-        host = read_host(text)
+        host = parse_host(text)
         if host is None:
             return None
         own_port = server[1] if server else None
         for site in self.public:
             if site.host.name == host.name:
                 direct = site.host.port is None and host.port is not None and host.port == own_port
-                return Site("http", host) if direct else site
+                return Origin("http", host) if direct else site
         reached = _address(server[0]) if server and not self.bound.is_loopback else None
         own = host.is_loopback or host.name == self.bound.name or (reached is not None and host.address == reached)
-        asked = read_host(forwarded)
+        asked = parse_host(forwarded)
         named = next((site for site in self.public if asked is not None and site.host.name == asked.name), None)
-        return (named or Site("http", host)) if own else None
+        return (named or Origin("http", host)) if own else None
 
-    def may_send(self, origin: str, host: str) -> bool:
+    def allows_origin(self, origin: str, host: str) -> bool:
         """Whether a page at `origin` is one of this server: the host that the request was sent to, or a public site."""
-        site, own = read_site(origin), read_host(host)
+        site, own = parse_origin(origin), parse_host(host)
         if site is None:
             return False
-        return site in self.public or (own is not None and read_site(f"{site.scheme}://{own}") == site)
+        return site in self.public or (own is not None and parse_origin(f"{site.scheme}://{own}") == site)

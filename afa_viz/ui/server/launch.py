@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 
 from afa_viz.console import announce, ended_by_signals, leave, prepare_streams
 from afa_viz.ui.server.account import prepare_home
-from afa_viz.ui.server.hosts import Host, Names, Site, read_host, read_site
+from afa_viz.ui.server.hosts import AllowedHosts, Host, Origin, parse_host, parse_origin
 from afa_viz.ui.server.options import TITLE, Options
-from afa_viz.ui.server.ports import chosen_port, require_address, trust_loopback
-from afa_viz.ui.sessions.temporary import own_folder
+from afa_viz.ui.server.ports import choose_port, require_address, trust_loopback
+from afa_viz.ui.sessions.temporary import process_folder
 
 if TYPE_CHECKING:
-    from afa_viz.ui.server.app import Page
+    from afa_viz.ui.server.app import BuiltApp
 
-TRIES = 3  # ports, where another program takes the one that was free a moment ago
+PORT_ATTEMPTS = 3  # ports, where another program takes the one that was free a moment ago
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,20 +69,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _host(text: str) -> Host:
-    host = read_host(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
+    host = parse_host(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
     if host is None or host.port is not None:
         raise argparse.ArgumentTypeError(f"it is {text!r}; expected an address or a name, with the port in --port.")
     return host
 
 
-def _site(text: str) -> Site:
-    site = read_site(text.removesuffix("/"), "https")
+def _site(text: str) -> Origin:
+    site = parse_origin(text.removesuffix("/"), "https")
     if site is None:
         raise argparse.ArgumentTypeError(f"it is {text!r}; expected NAME, NAME:PORT, https://NAME or http://NAME.")
     return site
 
 
-def may_train(asked: bool | None, host: str | Host, share: bool, public: bool = False) -> bool:
+def training_allowed(asked: bool | None, host: str | Host, share: bool, public: bool = False) -> bool:
     """Whether visitors may train: as `asked`; without a word only where nobody but this computer can visit."""
     bound = host if isinstance(host, Host) else Host(host)
     alone = bound.is_loopback and not share and not public and "SPACE_ID" not in os.environ
@@ -107,16 +107,16 @@ def _serve(options: argparse.Namespace) -> None:
     """Raises: OSError or SystemExit: in one sentence."""
     on_spaces = "SPACE_ID" in os.environ
     host: Host = Host("0.0.0.0") if on_spaces else options.host
-    names = Names(host, [*options.public_name, *(space_sites() if on_spaces else ())])
-    train = may_train(options.train, host, options.share, bool(options.public_name))
+    names = AllowedHosts(host, [*options.public_name, *(space_origins() if on_spaces else ())])
+    train = training_allowed(options.train, host, options.share, bool(options.public_name))
     require_address(host)
-    chosen_port(host, options.port)  # said before the models are loaded
+    choose_port(host, options.port)  # said before the models are loaded
     trust_loopback(host)
     if on_spaces:  # nothing is written but temporary files; matplotlib keeps a list of fonts
         os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "matplotlib"))
     os.environ.pop("GRADIO_DEBUG", None)  # gradio would wait for the end itself, and nothing could be said before
     prepare_home()
-    own_folder()
+    process_folder()
     page = build(
         Options(
             tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
@@ -128,12 +128,12 @@ def _serve(options: argparse.Namespace) -> None:
     except OSError as error:  # examples are being explained: see `leave`
         print(f"app.py: {error}", file=sys.stderr)
         leave(1)
-    announce(*opened(host, page.demo.server_port, names, share, train))
+    announce(*startup_lines(host, page.demo.server_port, names, share, train))
     while True:
         time.sleep(3600)  # until a signal
 
 
-def build(options: Options) -> Page:
+def build(options: Options) -> BuiltApp:
     """`app.build`. Raises: SystemExit: with the sentence of a refusal."""
     gc.disable()  # what is imported stays: to look through it for garbage again and again takes a sixth of the start
     from afa_viz.ui.errors import UserError
@@ -147,34 +147,36 @@ def build(options: Options) -> Page:
         raise SystemExit(f"app.py: {error}") from None
 
 
-def _listen(page: Page, host: Host, port: int | None, names: Names, share: bool, on_spaces: bool) -> Site | None:
+def _listen(
+    page: BuiltApp, host: Host, port: int | None, names: AllowedHosts, share: bool, on_spaces: bool
+) -> Origin | None:
     """Serve from now on, in threads; the site of `--share`, if there is one. Raises: OSError: in one sentence."""
     from afa_viz.ui.server.app import serve
 
-    for tries in reversed(range(TRIES)):
+    for tries in reversed(range(PORT_ATTEMPTS)):
         try:
             _, _, shared = serve(
                 page, names, ("*",) if on_spaces else (), server_name=str(host), share=share, quiet=True,
-                server_port=chosen_port(host, port), prevent_thread_lock=True,
+                server_port=choose_port(host, port), prevent_thread_lock=True,
             )  # fmt: skip
             break
         except OSError as error:
             if port or not tries:
                 raise OSError(f"the page can not be served at {host}: {error}") from None
-    site = read_site(shared) if shared else None
+    site = parse_origin(shared) if shared else None
     if site is not None:
         names.public.append(site)
     return site
 
 
-def space_sites() -> list[Site]:
+def space_origins() -> list[Origin]:
     """Where a Space lies, as the environment that Hugging Face gives it says."""
     usual = re.sub(r"[^a-z0-9]+", "-", os.environ.get("SPACE_ID", "").lower()) + ".hf.space"
-    sites = [read_site(name.strip(), "https") for name in (os.environ.get("SPACE_HOST") or usual).split(",")]
+    sites = [parse_origin(name.strip(), "https") for name in (os.environ.get("SPACE_HOST") or usual).split(",")]
     return [site for site in sites if site is not None]
 
 
-def opened(host: Host, port: int, names: Names, share: Site | None, train: bool) -> list[str]:
+def startup_lines(host: Host, port: int, names: AllowedHosts, share: Origin | None, train: bool) -> list[str]:
     """What is said when the app has started: where it is, who can open it, and who may train."""
     shown = Host({"0.0.0.0": "localhost", "::": "::1"}.get(host.name, host.name), port)
     lines = [f"AFA Viz is at http://{shown} (Ctrl-C ends it)."]

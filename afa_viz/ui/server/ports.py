@@ -22,7 +22,7 @@ def require_address(host: Host) -> None:
         ) from None
 
 
-def chosen_port(host: Host, port: int | None) -> int:
+def choose_port(host: Host, port: int | None) -> int:
     """A free port: `port` itself, any one for 0, the first from 7860 for None.
 
     Raises: OSError: in one sentence, for a port that can not be had.

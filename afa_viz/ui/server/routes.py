@@ -20,7 +20,9 @@ ENDPOINTS = ("explain", "query", "export")  # the public ones: docs/api.md
 API = "/gradio_api"
 NAMES = r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*"  # of files in a folder; none begins with a dot
 SESSION = r"[\w-]{1,64}"
-STORED = r"(?:/(?![/\\])|[A-Za-z]:[/\\])[^\x00-\x1f\x7f]+"  # a whole path on this computer, of no other and of no web
+FILE_PATH = (
+    r"(?:/(?![/\\])|[A-Za-z]:[/\\])[^\x00-\x1f\x7f]+"  # a whole path on this computer, of no other and of no web
+)
 CALLS = rf"{API}/call/(?:{'|'.join(ENDPOINTS)})"
 
 
@@ -58,7 +60,7 @@ ROUTES = (
     Route(GET, f"/static/{NAMES}", "fonts and icons of the page"),
     Route(GET, r"/theme\.css", "colours of the page"),
     Route(GET, r"/favicon\.ico", "icon of the browser's tab"),
-    Route(GET, rf"{API}/file={STORED}", "pictures of the gallery, uploads and exports; gradio checks the folder"),
+    Route(GET, rf"{API}/file={FILE_PATH}", "pictures of the gallery, uploads and exports; gradio checks the folder"),
     Route(GET, rf"{API}/heartbeat/{SESSION}", "stream that tells when a visitor leaves"),
     Route(GET, rf"{API}/queue/data", "stream of what events answer", session=True),
     Route(POST, rf"{API}/queue/join", "events of the page, calls of gradio_client", body=JSON, most=MAX_VALUES),
@@ -72,7 +74,7 @@ ROUTES = (
 )
 
 
-def find(method: str, path: str) -> Route | None:
+def find_route(method: str, path: str) -> Route | None:
     """The route of a request, or None. A path with a segment `.` or `..`, or longer than any file's, is none of ours.
 
     Args:

@@ -15,9 +15,9 @@ import anyio
 from python_multipart.multipart import parse_options_header
 
 from afa_viz.ui.errors import StorageFullError
-from afa_viz.ui.server.uploads import Arriving, Uploads
+from afa_viz.ui.localization import error_message
+from afa_viz.ui.server.uploads import IncomingUpload, Uploads
 from afa_viz.ui.sessions.images import MAX_BYTES
-from afa_viz.ui.words import english
 
 MAX_ENVELOPE = 2**14  # bytes of a request beside its file: a few headers, and a boundary twice
 MAX_SECONDS, MAX_PAUSE = 180.0, 30.0  # that an upload may take, and rest
@@ -64,7 +64,7 @@ class Body:
             with anyio.fail_after(max(0.0, min(self._max_pause, deadline - time.monotonic()))):
                 message = await self._receive()
         except TimeoutError:
-            raise UploadError(408, english("refused.upload_slow")) from None
+            raise UploadError(408, error_message("refused.upload_slow")) from None
         if message["type"] != "http.request":
             raise ClientDisconnected
         self.more = message.get("more_body", False)
@@ -111,7 +111,7 @@ class UploadRoute:
         except UploadError as refused:
             await _answer(send, body, refused.status, TEXT, str(refused))
         except (StorageFullError, OSError):
-            await _answer(send, body, 503, TEXT, english("refused.no_room_for_photograph"))
+            await _answer(send, body, 503, TEXT, error_message("refused.no_room_for_photograph"))
         except ClientDisconnected:
             return
 
@@ -137,14 +137,14 @@ class UploadRoute:
                     buffer.clear()
             return await anyio.to_thread.run_sync(self._keep, upload, boundary, limiter=self._keeping)
 
-    def _keep(self, upload: Arriving, boundary: bytes) -> Path:
+    def _keep(self, upload: IncomingUpload, boundary: bytes) -> Path:
         content, suffix = one_file(upload.read(), boundary)
         if len(content) > self._max_bytes:
             raise self._too_large()
         return self._uploads.keep(content, suffix)
 
     def _too_large(self) -> UploadError:
-        return UploadError(413, english("refused.upload_size", most=self._max_bytes >> 20))
+        return UploadError(413, error_message("refused.upload_size", most=self._max_bytes >> 20))
 
 
 def one_file(body: bytes, boundary: bytes) -> tuple[bytes, str]:
@@ -165,7 +165,7 @@ def one_file(body: bytes, boundary: bytes) -> tuple[bytes, str]:
 
 
 def _not_one_file() -> UploadError:
-    return UploadError(400, english("refused.upload_form"))
+    return UploadError(400, error_message("refused.upload_form"))
 
 
 async def _answer(send: Send, body: Body, status: int, kind: str, text: str) -> None:

@@ -14,14 +14,14 @@ from typing import IO
 from gradio.processing_utils import hash_bytes
 
 from afa_viz.ui.errors import StorageFullError
-from afa_viz.ui.words import english
+from afa_viz.ui.localization import error_message
 
 MAX_TOTAL = 2**30  # bytes of all photographs together; the oldest unused go first
 MAX_SECONDS = 2 * 3600.0  # that one is kept unused
 MIN_COUNTED = 2**16  # bytes that any file counts for: millions of tiny ones fill a disk as well
 
 
-class Arriving:
+class IncomingUpload:
     """A photograph that is being sent: a file without a name, which goes with the process however that ends."""
 
     def __init__(self, uploads: Uploads, file: IO[bytes]) -> None:
@@ -57,10 +57,10 @@ class Uploads:
         self._kept = self._arriving = 0  # bytes
 
     @contextmanager
-    def arriving(self) -> Iterator[Arriving]:
+    def arriving(self) -> Iterator[IncomingUpload]:
         """Somewhere to write what is being sent. Raises: OSError."""
         with tempfile.TemporaryFile(dir=self.folder) as file:
-            upload = Arriving(self, file)
+            upload = IncomingUpload(self, file)
             try:
                 yield upload
             finally:
@@ -107,7 +107,7 @@ class Uploads:
             self._remove(path)
             if self._kept + self._arriving + count <= self._max_total:
                 return
-        raise StorageFullError(english("refused.no_room_for_photograph"))
+        raise StorageFullError(error_message("refused.no_room_for_photograph"))
 
     def _remove(self, path: Path) -> None:
         self._kept -= self._sizes.pop(path)

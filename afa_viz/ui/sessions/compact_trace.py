@@ -9,15 +9,15 @@ import torch
 from afa_viz.stages.one_image import cam_par_stage, zeros_untouched
 from afa_viz.trace import Trace
 
-MADE_AGAIN = ("cam_par_high", "cam_refined", "cam_refined_high")  # of `cam_par_stage`; the page reads `cam_par` most
+RECOMPUTED = ("cam_par_high", "cam_refined", "cam_refined_high")  # of `cam_par_stage`; the page reads `cam_par` most
 
 
 class CompactTrace(Trace):
-    """A trace whose fields `MADE_AGAIN` are computed whenever they are read: the same numbers, from the same stage."""
+    """A trace whose fields `RECOMPUTED` are computed whenever they are read: the same numbers, from the same stage."""
 
     def __getattr__(self, name: str) -> Any:
         """A field that is not held. Raises: AttributeError: for any other name."""
-        if name not in MADE_AGAIN or "config" not in vars(self):  # without: in the making, by `copy`
+        if name not in RECOMPUTED or "config" not in vars(self):  # without: in the making, by `copy`
             raise AttributeError(f"{type(self).__name__} has no attribute {name}")
         with torch.inference_mode(False), torch.no_grad():
             return cam_par_stage(vars(self), self.config, None)[name]
@@ -25,9 +25,9 @@ class CompactTrace(Trace):
 
 def compact(trace: Trace) -> Trace:
     """The trace with less memory. It shares everything else with the one that is given, which is not changed."""
-    if not set(MADE_AGAIN) & set(vars(trace)):
+    if not set(RECOMPUTED) & set(vars(trace)):
         return trace
-    kept = {name: value for name, value in vars(trace).items() if name not in MADE_AGAIN}
+    kept = {name: value for name, value in vars(trace).items() if name not in RECOMPUTED}
     kept["cam_par"] = zeros_untouched(*trace.cam_par.shape)  # apart from `cam_par_high`, which lies in the same memory
     used = [0, *trace.present]
     kept["cam_par"][used] = trace.cam_par[used]

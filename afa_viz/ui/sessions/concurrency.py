@@ -11,15 +11,22 @@ from contextlib import contextmanager
 from typing import Any
 
 from afa_viz.ui.errors import BusyError
-from afa_viz.ui.words import english
+from afa_viz.ui.localization import error_message
 
-DEAR, DEAR_WAITING = 2, 10  # reports, posters, comparisons, CRFs, explanations by large networks: at a time, in line
+EXPENSIVE_AT_ONCE, EXPENSIVE_WAITING = (
+    2,
+    10,
+)  # reports, posters, comparisons, CRFs, explanations by large networks: at a time, in line
 LARGE_NETWORK = 40_000_000  # parameters; MiT-B3 has 45 million
 # Events of gradio's queue at a time, by who asks. Those of the page and of programs are more than can wait for what is
 # dear, so that some are always left for the rest.
-PAGE_EVENTS, PHOTOGRAPH_EVENTS, API_EVENTS = DEAR + DEAR_WAITING + 4, 4, DEAR + DEAR_WAITING + 4
-EVENT_THREADS = PAGE_EVENTS + PHOTOGRAPH_EVENTS + API_EVENTS + 4  # beside those that serve the page and its files
-ANSWER_THREADS = 2 * (DEAR + DEAR_WAITING)  # for the functions that the page asks
+PAGE_EVENTS, UPLOAD_EVENTS, API_EVENTS = (
+    EXPENSIVE_AT_ONCE + EXPENSIVE_WAITING + 4,
+    4,
+    EXPENSIVE_AT_ONCE + EXPENSIVE_WAITING + 4,
+)
+EVENT_THREADS = PAGE_EVENTS + UPLOAD_EVENTS + API_EVENTS + 4  # beside those that serve the page and its files
+ANSWER_THREADS = 2 * (EXPENSIVE_AT_ONCE + EXPENSIVE_WAITING)  # for the functions that the page asks
 
 
 class ConcurrencyLimit:
@@ -61,7 +68,7 @@ class ConcurrencyLimit:
                 self._inside += 1
                 return
             if self._most_waiting is not None and len(self._line) >= self._most_waiting:
-                raise BusyError(english("refused.busy"))
+                raise BusyError(error_message("refused.busy"))
             turn = threading.Event()
             self._line.append(turn)
         turn.wait()

@@ -12,8 +12,8 @@ from PIL import Image
 
 from afa_viz.structured_text import parse_json, read_text
 from afa_viz.ui.errors import UserError, quote_value
-from afa_viz.ui.sessions.images import FORMATS, Picture, Source, check_size, new_picture
-from afa_viz.ui.words import english, texts
+from afa_viz.ui.localization import error_message, texts
+from afa_viz.ui.sessions.images import FORMATS, InputImage, PythonSource, check_size, new_input_image
 
 INDEX = "examples.json"
 THUMBNAIL = 192  # pixels, long side; the gallery shows half of them
@@ -54,16 +54,16 @@ class Example:
         small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
         return small
 
-    def source(self) -> Source:
+    def source(self) -> PythonSource:
         """Of a program that is run in the folder of the source code."""
         bundled = Path(__file__).parents[2] / "examples"
         folder = "afa_viz/examples" if self.path.parent.resolve() == bundled.resolve() else self.path.parent.name
         lines = (f'image = "{folder}/{self.path.name}"',)
         if self.mask_path is None:
-            return Source(lines)
-        return Source(lines, f'np.asarray(Image.open("{folder}/{self.mask_path.name}"))', ("import numpy as np",))
+            return PythonSource(lines)
+        return PythonSource(lines, f'np.asarray(Image.open("{folder}/{self.mask_path.name}"))', ("import numpy as np",))
 
-    def read(self) -> Picture:
+    def read(self) -> InputImage:
         """The picture with its truth. Raises: UserError: if it can not be read."""
         try:
             image = np.asarray(_opened(self.path).convert("RGB"))
@@ -71,8 +71,8 @@ class Example:
             if mask is not None and (mask.shape != image.shape[:2] or mask.dtype != np.uint8):
                 raise UserError(f"the mask has shape {mask.shape} and type {mask.dtype}.")
         except UserError as error:
-            raise UserError(english("refused.example_broken", name=self.name)) from error
-        return new_picture(image, mask, labels=self.labels, title=self.title, story=self.story, domain=self.domain)
+            raise UserError(error_message("refused.example_broken", name=self.name)) from error
+        return new_input_image(image, mask, labels=self.labels, title=self.title, story=self.story, domain=self.domain)
 
 
 def _opened(path: Path) -> Image.Image:

@@ -14,7 +14,7 @@ from pathlib import Path
 from gradio.processing_utils import hash_file
 
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.words import english
+from afa_viz.ui.localization import error_message
 
 MAX_BYTES = 500 * 2**20  # of all files together; the oldest unused go first
 MAX_SECONDS = 2 * 3600.0  # that a file is kept after it was last asked for
@@ -56,7 +56,7 @@ class Exports:
         try:
             write(partial / file_name)
             if (partial / file_name).stat().st_size > self._max_bytes:
-                raise UserError(english("refused.no_room_for_file"))
+                raise UserError(error_message("refused.no_room_for_file"))
             path = self.folder / hash_file(partial / file_name) / file_name
             with self._lock:
                 path.parent.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from afa_viz.inputs import rgb
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.words import english, texts
+from afa_viz.ui.localization import error_message, texts
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 8 * 2**20
@@ -28,7 +28,7 @@ MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; wi
 
 
 @dataclass(frozen=True)
-class Picture:
+class InputImage:
     """One image to explain.
 
     Attributes:
@@ -55,7 +55,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Source:
+class PythonSource:
     """How a program gets a picture: imports, lines that define `image`, and an expression for its truth or ""."""
 
     lines: tuple[str, ...]
@@ -63,7 +63,7 @@ class Source:
     imports: tuple[str, ...] = ()
 
 
-UPLOADED = Source(('image = "photograph.jpg"  # the photograph that was uploaded',))
+UPLOADED = PythonSource(('image = "photograph.jpg"  # the photograph that was uploaded',))
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
@@ -80,13 +80,13 @@ def _sha(image: np.ndarray, mask: np.ndarray | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def new_picture(image: np.ndarray, mask: np.ndarray | None = None, **facts: Any) -> Picture:
+def new_input_image(image: np.ndarray, mask: np.ndarray | None = None, **facts: Any) -> InputImage:
     """A picture of copies of arrays, read-only; `facts` are its other fields."""
     image, mask = _frozen(image), None if mask is None else _frozen(mask)
-    return Picture(_sha(image, mask), image, mask, **facts)
+    return InputImage(_sha(image, mask), image, mask, **facts)
 
 
-def read_upload(path: str | os.PathLike[str]) -> Picture:
+def read_upload(path: str | os.PathLike[str]) -> InputImage:
     """A photograph from an untrusted file: first frame, upright, RGB, long side at most `LONG_SIDE`.
 
     Size and format are read before any pixel is decoded.
@@ -95,35 +95,35 @@ def read_upload(path: str | os.PathLike[str]) -> Picture:
     """
     size = os.path.getsize(path)
     if size > MAX_BYTES:
-        raise UserError(english("refused.file_size", size=f"{size / 2**20:.0f}", most=MAX_BYTES >> 20))
+        raise UserError(error_message("refused.file_size", size=f"{size / 2**20:.0f}", most=MAX_BYTES >> 20))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             opened = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
-        raise UserError(english("refused.far_too_many", most=MAX_PIXELS // 10**6)) from None
+        raise UserError(error_message("refused.far_too_many", most=MAX_PIXELS // 10**6)) from None
     except Exception:  # a broken or hostile file may raise anything
-        raise UserError(english("refused.no_picture_file")) from None
+        raise UserError(error_message("refused.no_picture_file")) from None
     with opened:
         check_size(*opened.size)
         if opened.format in ("JPEG", "MPO") and _scans(Path(path).read_bytes()) > MAX_SCANS:
-            raise UserError(english("refused.passes", most=MAX_SCANS))
+            raise UserError(error_message("refused.passes", most=MAX_SCANS))
         try:
             opened.draft("RGB", (LONG_SIDE, LONG_SIDE))  # JPEG: decode at a fraction of the size
-            return new_picture(rgb(opened, long_side=LONG_SIDE))
+            return new_input_image(rgb(opened, long_side=LONG_SIDE))
         except Exception:  # the same
-            raise UserError(english("refused.damaged")) from None
+            raise UserError(error_message("refused.damaged")) from None
 
 
 def check_size(width: int, height: int) -> None:
     """Raises: UserError: for a picture that is too large, too small or too narrow."""
     size = {"width": width, "height": height}
     if width * height > MAX_PIXELS:
-        raise UserError(english("refused.pixels", **size, most=MAX_PIXELS // 10**6))
+        raise UserError(error_message("refused.pixels", **size, most=MAX_PIXELS // 10**6))
     if min(width, height) < MIN_SIDE:
-        raise UserError(english("refused.small", **size, least=MIN_SIDE))
+        raise UserError(error_message("refused.small", **size, least=MIN_SIDE))
     if max(width, height) > MAX_RATIO * min(width, height):
-        raise UserError(english("refused.narrow", **size, times=MAX_RATIO))
+        raise UserError(error_message("refused.narrow", **size, times=MAX_RATIO))
 
 
 def _scans(data: bytes) -> int:

@@ -24,28 +24,28 @@ def _malloc_trim() -> Callable[[int], int] | None:
         return None
 
 
-class Trimmer:
+class MemoryTrimmer:
     """Gives free memory back; does nothing where the C library can not.
 
     Args:
         is_quiet: whether nobody waits for anything.
-        within: seconds that `soon` waits for that at most.
+        within: seconds that `trim_when_idle` waits for that at most.
         release: lets go of what can be made again; called before memory is given back.
     """
 
     def __init__(
-        self, is_quiet: Callable[[], bool], within: float = WITHIN, release: Callable[[], None] = lambda: None
+        self, is_idle: Callable[[], bool], within: float = WITHIN, release: Callable[[], None] = lambda: None
     ) -> None:
-        self._is_quiet, self._within, self._waiting = is_quiet, within, threading.Lock()
+        self._is_quiet, self._within, self._waiting = is_idle, within, threading.Lock()
         self._release = release
         self._trim = _malloc_trim()
 
-    def soon(self) -> None:
+    def trim_when_idle(self) -> None:
         """Once it is quiet, in a thread of its own; many calls until then are one."""
         if self._trim is not None and self._waiting.acquire(blocking=False):
-            threading.Thread(target=self._when_quiet, daemon=True).start()
+            threading.Thread(target=self._trim_once_idle, daemon=True).start()
 
-    def _when_quiet(self) -> None:
+    def _trim_once_idle(self) -> None:
         until = time.monotonic() + self._within
         while time.monotonic() < until and not self._is_quiet():
             time.sleep(LOOK)

@@ -77,7 +77,7 @@ def read_history(folder: Path | None) -> list[Numbers]:
     return [row for row in kept if row["iteration"] is not None]
 
 
-def phases(training: dict[str, Any]) -> list[dict[str, Any]]:
+def training_phases(training: dict[str, Any]) -> list[dict[str, Any]]:
     """What a run trains when: [{"name", "until" this iteration}], from the `training` of a card; [] if not told."""
     config = training.get("config")
     if not isinstance(config, dict):

@@ -21,30 +21,30 @@ from filelock import FileLock, Timeout
 
 PREFIX = "afa-viz-uploads"  # of such folders
 LOCK = ".lock"  # in each, held by its process: that of a dead one is free, however it died
-NAMED_BY = "GRADIO_TEMP_DIR"  # where gradio looks for its folder of uploads, when components are made
+GRADIO_FOLDER_VARIABLE = "GRADIO_TEMP_DIR"  # where gradio looks for its folder of uploads, when components are made
 SWEEP_EVERY = 30.0  # seconds
 STRAY = 180.0  # seconds until a file that belongs to nothing goes: gradio leaves an empty one for each upload
 YOUNG = 60.0  # seconds that a folder may be without a lock
 
-_made: list[tuple[Path, FileLock]] = []
+_created: list[tuple[Path, FileLock]] = []
 
 
-def own_folder() -> Path:
+def process_folder() -> Path:
     """The folder, made when it is first asked for: in the one that GRADIO_TEMP_DIR names, or else the system's.
 
     GRADIO_TEMP_DIR names it from then on, so that gradio puts there what it writes itself.
 
     Raises: OSError: if it can not be made.
     """
-    if _made:
-        _made[0][0].mkdir(mode=0o700, exist_ok=True)  # the system may have tidied it away
-        return _made[0][0]
-    parent = Path(os.environ.get(NAMED_BY) or tempfile.gettempdir())
+    if _created:
+        _created[0][0].mkdir(mode=0o700, exist_ok=True)  # the system may have tidied it away
+        return _created[0][0]
+    parent = Path(os.environ.get(GRADIO_FOLDER_VARIABLE) or tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
     sweep_folders(parent)
     folder, lock = _locked(parent)
-    _made.append((folder, lock))
-    os.environ[NAMED_BY] = str(folder)
+    _created.append((folder, lock))
+    os.environ[GRADIO_FOLDER_VARIABLE] = str(folder)
     return folder
 
 
@@ -69,8 +69,8 @@ def sweep_regularly(*tidy: Callable[[], None], every: float = SWEEP_EVERY) -> No
                 if call is not None:
                     call()
                 del call
-            sweep(own_folder())
-            sweep_folders(own_folder().parent)
+            sweep(process_folder())
+            sweep_folders(process_folder().parent)
             time.sleep(every)
 
     threading.Thread(target=work, daemon=True, name="sweeper").start()

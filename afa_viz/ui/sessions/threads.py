@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import torch
 
-VISITORS = 2  # explanations at a time: the limit of every event that may run the network
+EXPLANATIONS_AT_ONCE = 2  # explanations at a time: the limit of every event that may run the network
 LARGE = 384 * 384  # pixels; below, waiting for each other costs threads more than they bring
 THREADS = torch.get_num_threads()  # torch's own choice, which OMP_NUM_THREADS limits; read before anybody changes it
 
 
-class Cores:
+class ThreadBudget:
     """Threads of the processor, shared by the explanations that run at a time.
 
     Args:
@@ -21,11 +21,11 @@ class Cores:
 
     def __init__(self, threads: int = THREADS) -> None:
         self.all = threads
-        self.share = max(1, self.all // VISITORS)
+        self.share = max(1, self.all // EXPLANATIONS_AT_ONCE)
         torch.set_num_threads(self.share)
 
     @contextmanager
-    def taken(self, pixels: int, alone: bool) -> Iterator[None]:
+    def allocate(self, pixels: int, alone: bool) -> Iterator[None]:
         """All threads for a large picture that is explained alone, else a share; holds for the thread that asks."""
         torch.set_num_threads(self.all if alone and pixels >= LARGE else self.share)
         try:

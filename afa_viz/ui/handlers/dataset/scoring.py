@@ -26,19 +26,19 @@ from afa_viz.structured_text import parse_json, read_text
 from afa_viz.trace import Trace
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.images import DataSet
+from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.session import Session
-from afa_viz.ui.words import english
 
 # Scored, in pipeline order: all decide every pixel by their strongest score, so that any two may be compared.
 STAGES = ("walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
 SCORES_VERSION = "2"  # raise it when the same pictures would get other scores
 SAVE_EVERY = 20.0  # seconds
-REST = 1.0  # seconds without an explanation before the worker goes on
+IDLE_SECONDS = 1.0  # seconds without an explanation before the worker goes on
 NICENESS = 10
-FILE = "scores-{}.json"
+FILE_NAME = "scores-{}.json"
 TABLES_KEPT = 4  # in memory
 FILES_KEPT = 50  # on the disk, those that were written last: each model under each settings has one
-MAX_TABLE = 2**28  # bytes of a file; ten thousand images have seven million
+MAX_TABLE_BYTES = 2**28  # bytes of a file; ten thousand images have seven million
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Score:
         return self.iou.get(stage, {}).get(class_name) if class_name else self.miou.get(stage)
 
 
-def score_of(trace: Trace) -> Score:
+def score_trace(trace: Trace) -> Score:
     """The numbers of one explained image."""
     found = stage_scores(trace)
     if found is None:
@@ -116,13 +116,13 @@ class Table:
                 partial.write_text(json.dumps(data, separators=(",", ":"), allow_nan=False), encoding="utf-8")
         except OSError as error:
             log.info("scores are not kept: %s", error)
-        _forget_oldest(self._path)
+        _remove_oldest(self._path)
 
 
-def _forget_oldest(path: Path) -> None:
+def _remove_oldest(path: Path) -> None:
     """Remove the files of scores beside one that were written longest ago, beyond those that are kept."""
     with contextlib.suppress(OSError):
-        files = [(other.stat().st_mtime, other) for other in path.parent.glob(FILE.format("*")) if other != path]
+        files = [(other.stat().st_mtime, other) for other in path.parent.glob(FILE_NAME.format("*")) if other != path]
         for _, old in sorted(files)[: max(0, len(files) + 1 - FILES_KEPT)]:
             old.unlink(missing_ok=True)
 
@@ -130,7 +130,7 @@ def _forget_oldest(path: Path) -> None:
 def _read(path: Path) -> dict[str, Score]:
     """What a file holds; nothing for one that is no table."""
     try:
-        data = parse_json(read_text(path, MAX_TABLE))
+        data = parse_json(read_text(path, MAX_TABLE_BYTES))
         return {str(name): Score(_fractions(miou), {s: _fractions(by) for s, by in iou.items()})
                 for name, (miou, iou) in data.items()}  # fmt: skip
     except (OSError, ValueError, TypeError, AttributeError):
@@ -157,7 +157,7 @@ class Job:
     paused: bool = False
 
 
-class Stopped(Exception):
+class StopRequested(Exception):
     """The worker was asked to stop in the middle of an image."""
 
 
@@ -182,7 +182,7 @@ class Scorer:
         config = _without_attention(config)
         checkpoint = self._session.registry.get(model).checkpoint_id
         text = repr((self._dataset.fingerprint, checkpoint, dataclasses.astuple(config), SCORES_VERSION))
-        name = FILE.format(hashlib.sha256(text.encode()).hexdigest()[:24])
+        name = FILE_NAME.format(hashlib.sha256(text.encode()).hexdigest()[:24])
         with self._lock:
             if name not in self._tables:
                 self._tables[name] = Table(self._dataset.cache / name)
@@ -202,7 +202,7 @@ class Scorer:
             if self._job is not None:
                 if self._job.table is table:
                     return
-                raise UserError(english("refused.scoring"))
+                raise UserError(error_message("refused.scoring"))
             table.failure = ""
             self._job = Job(model, _without_attention(config), table)
             self._thread = threading.Thread(target=self._work, args=(self._job,), daemon=True)
@@ -217,7 +217,7 @@ class Scorer:
         if wait and thread is not None:
             thread.join()
 
-    def running(self) -> Job | None:
+    def running_job(self) -> Job | None:
         """The run that is on, if there is one."""
         return self._job
 
@@ -235,12 +235,12 @@ class Scorer:
                     saved = time.monotonic()
                 if job.stop.is_set():
                     break
-        except Stopped:
+        except StopRequested:
             pass
         except Exception as error:  # of the model or of our own: no image is to blame
             log.exception("scoring the data set failed at %s", name)
-            told = isinstance(error, UserError)
-            job.table.failure = str(error) if told else english("refused.scoring_failed", name=name)
+            is_user_error = isinstance(error, UserError)
+            job.table.failure = str(error) if is_user_error else error_message("refused.scoring_failed", name=name)
         finally:
             job.table.save()
             with self._lock:
@@ -255,28 +255,28 @@ class Scorer:
             rested += self._give_way(job)
 
         try:
-            picture = self._dataset.picture(name)
+            image = self._dataset.input_image(name)
         except UserError as error:  # its files can not be read; any other error is none of the image
             log.info("not scored: %s", error)
             score = Score(broken=True)
         else:
             model = self._session.registry.get(job.model)
             known = self._session.registry.class_names(job.model)
-            labels = [label for label in picture.labels or () if label in known] or None
-            target = self._session.truth(picture, job.model)
-            score = score_of(explain(model, picture.image, labels, job.config, target=target, progress=give_way))
+            labels = [label for label in image.labels or () if label in known] or None
+            target = self._session.ground_truth(image, job.model)
+            score = score_trace(explain(model, image.image, labels, job.config, target=target, progress=give_way))
         job.seconds += max(0.0, time.monotonic() - began - rested)
         return score
 
     def _give_way(self, job: Job) -> float:
         """Wait while somebody explains; seconds waited. Raises: Stopped."""
         began = time.monotonic()
-        while not job.stop.is_set() and not self._session.is_quiet(REST):
+        while not job.stop.is_set() and not self._session.is_idle(IDLE_SECONDS):
             job.paused = True
             job.stop.wait(0.1)
         job.paused = False
         if job.stop.is_set():
-            raise Stopped
+            raise StopRequested
         return time.monotonic() - began
 
 

@@ -20,8 +20,8 @@ from afa_viz.data.registry import KINDS, open_images, shown_split
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
 from afa_viz.data.text_files import one_form
 from afa_viz.ui.errors import UserError
+from afa_viz.ui.localization import texts
 from afa_viz.ui.sessions.cache import SingleFlightCache
-from afa_viz.ui.words import texts
 
 SCENE_BYTES = 8 * 2**20  # rendered scenes in memory; all are kept on the disk
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)  # not there, or damaged

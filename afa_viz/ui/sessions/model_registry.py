@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError, quote_value
+from afa_viz.ui.localization import error_message, texts
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.concurrency import LARGE_NETWORK
 from afa_viz.ui.sessions.snapshots import Snapshot, find_snapshots, folder_of
-from afa_viz.ui.words import english, texts
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
@@ -25,7 +25,7 @@ SNAPSHOT_MARK = "@"  # "sandbox@2000": the model sandbox after 2000 iterations
 log = logging.getLogger(__name__)
 
 
-def discover(folder: Path) -> dict[str, str]:
+def discover_checkpoints(folder: Path) -> dict[str, str]:
     """Name -> source of every checkpoint in a folder: sub-folders with one weights file, and weights files."""
     found: dict[str, str] = {}
     if not folder.is_dir():
@@ -38,7 +38,7 @@ def discover(folder: Path) -> dict[str, str]:
     return found
 
 
-def named(sources: Sequence[str]) -> dict[str, str]:
+def name_sources(sources: Sequence[str]) -> dict[str, str]:
     """Name -> source for the sources of the command line; equal names get a number."""
     result: dict[str, str] = {}
     for source in sources:
@@ -50,7 +50,7 @@ def named(sources: Sequence[str]) -> dict[str, str]:
     return result
 
 
-class Registry:
+class ModelRegistry:
     """Models by name. Safe for threads: whoever asks for one that is loaded has it at once, also while another loads.
 
     Args:
@@ -95,7 +95,7 @@ class Registry:
         try:
             return load_model(source, device=self._device)
         except (OSError, ValueError) as error:
-            raise UserError(english("refused.model_broken", name=name, error=error)) from error
+            raise UserError(error_message("refused.model_broken", name=name, error=error)) from error
 
     def source(self, name: str) -> str:
         """What a model or snapshot is loaded from. Raises: UserError: for an unknown name."""
@@ -105,7 +105,7 @@ class Registry:
         for snapshot in self.snapshots(model):
             if str(snapshot.iteration) == iteration:
                 return str(snapshot.path)
-        raise UserError(english("refused.no_model", name=quote_value(name, 60), names=", ".join(self.names)))
+        raise UserError(error_message("refused.no_model", name=quote_value(name, 60), names=", ".join(self.names)))
 
     def snapshots(self, name: str) -> list[Snapshot]:
         """The snapshots of the training run of a model, oldest first; looked for anew, since a run may go on."""

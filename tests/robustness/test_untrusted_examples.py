@@ -18,7 +18,7 @@ from PIL import Image
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.server.app import build
 from afa_viz.ui.sessions.examples import read_examples
-from afa_viz.ui.sessions.temporary import own_folder
+from afa_viz.ui.sessions.temporary import process_folder
 from benchmarks.load import Page
 
 pytestmark = [
@@ -137,7 +137,7 @@ def test_a_picture_that_can_not_be_read_is_a_sentence(folder, what):
     if what == "garbage":
         image.write_bytes(os.urandom(999))
     elif what == "bomb":
-        from test_pictures_and_cache import huge_png
+        from test_images_and_cache import huge_png
 
         huge_png(image)
     elif what == "empty":
@@ -175,10 +175,10 @@ def test_one_bad_example_keeps_the_page_from_nothing(tmp_path, caplog):
             value = json.loads(page.event("open_example", ["tiny", *values], {**chosen, "index": place})[0])
             assert value["link"]["example"] == name
         html = urllib.request.urlopen(address).read().decode()
-        assert "secret" not in html and not [p for p in own_folder().rglob("*") if p.name.startswith("secret")]
-    said = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
-    assert any("Example 3 of examples.json" in text for text in said)
-    assert any(text == "The example b can not be read; choose another one." for text in said)
+        assert "secret" not in html and not [p for p in process_folder().rglob("*") if p.name.startswith("secret")]
+    output = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert any("Example 3 of examples.json" in text for text in output)
+    assert any(text == "The example b can not be read; choose another one." for text in output)
 
 
 def test_a_page_without_any_example_is_one_sentence(tmp_path):

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_world import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from untrusted_input import (
     ANYTHING,
     ENDPOINTS,
     ROOT,
@@ -20,12 +22,10 @@ from hostile_world import (
     opened,
     strict,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers.answers import KINDS
-from afa_viz.ui.page.settings import ABLATIONS, SLIDERS
+from afa_viz.ui.handlers.explorer import KINDS
+from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def no_failure(caplog):
 def check_answer(world: World, name: str, asked: dict[str, Any], found: Any) -> None:
     """An answer that was not refused is the right one."""
     if name == "explain":
-        trace = world.session.by_key(found["key"])[1]
+        trace = world.session.find_by_key(found["key"])[1]
         assert found["size"] == list(trace.image.shape[:2]) and sum(found["regions"].values()) == pytest.approx(1)
         assert json.dumps(found, allow_nan=False)
     elif name == "query":
@@ -65,7 +65,7 @@ def check_answer(world: World, name: str, asked: dict[str, Any], found: Any) -> 
 def test_endpoints(world, name, value):
     call, argument = name
     if argument == "picture":
-        return  # a path, which gradio checks: see test_hostile_requests.py
+        return  # a path, which gradio checks: see test_untrusted_requests.py
     asked = {**ENDPOINTS[call], argument: value}
     if "key" in asked and argument != "key":
         asked["key"] = world.key
@@ -106,7 +106,7 @@ def test_settings_are_in_their_range_or_refused(world, values, without):
     except UserError as refusal:
         is_sentence(str(refusal))
     else:
-        config = world.session.by_key(found["key"])[0].config
+        config = world.session.find_by_key(found["key"])[0].config
         for slider in SLIDERS:
             assert slider.low <= getattr(config, slider.field) <= slider.high
         assert config.bkg_score_low <= config.bkg_score_high

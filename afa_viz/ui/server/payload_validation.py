@@ -1,6 +1,6 @@
 """What may be asked of the page's events and functions, as the page itself says it: checked before gradio reads it.
 
-The values themselves are checked by what answers (`Callbacks`, `Api`, `Answers`); here is what gradio would stumble
+The values themselves are checked by what answers (`Callbacks`, `Api`, `ExplorerHandlers`); here is what gradio would stumble
 over: the number of an event, how many values it takes, and files that were never uploaded.
 """
 
@@ -15,16 +15,16 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from afa_viz.ui.localization import error_message
 from afa_viz.ui.server.guard import RequestError
 from afa_viz.ui.server.routes import SESSION
-from afa_viz.ui.words import english
 
 FILES = (gr.File, gr.UploadButton)
 FILE_FIELDS = {"path": (str,), "url": (str, None), "orig_name": (str, None), "mime_type": (str, None)}
 MARK = {"_type": "gradio.FileData"}
 
 
-class Questions:
+class PayloadValidator:
     """The checks of one page.
 
     Args:
@@ -124,7 +124,7 @@ def _check_file(value: object) -> None:
     if not (value.get("size") is None or _is_number(value["size"])):
         raise RequestError(400, "The file's size is no number of bytes.")
     if not _is_upload(value["path"]):
-        raise RequestError(400, english("refused.upload_gone"))
+        raise RequestError(400, error_message("refused.upload_gone"))
 
 
 def _is_upload(path: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from afa_viz.figures.words import language, say
+from afa_viz.figures.translation import language, say
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]

@@ -15,7 +15,7 @@ HEIGHT, WIDTH = 70, 96  # 5 x 6 cells
 IGNORE = 255
 
 
-def pictured() -> Trace:
+def figure_trace() -> Trace:
     """Of a small network without training; the upper rows of its target do not count."""
     torch.manual_seed(0)
     pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)

@@ -15,18 +15,18 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.callbacks import Callbacks
-from afa_viz.ui.handlers.dataset.answers import DataSetAnswers
+from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes
-from afa_viz.ui.handlers.train import Training
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs.trainer import START, Trainer
-from afa_viz.ui.page.assets import guarded
-from afa_viz.ui.page.settings import SLIDERS
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.page.assets import errors_as_null
+from afa_viz.ui.page.config_fields import SLIDERS
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
@@ -71,16 +71,18 @@ class World:
         add_snapshots(options)
         self.folder, self.exports = folder, folder / "exports"
         dataset = DataSet(SandboxScenes(folder / "scenes", 64, 3), folder / "scores")
-        self.session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset)
-        self.answers = Answers(self.session, self.exports)
+        self.session = Session(
+            ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset
+        )
+        self.answers = ExplorerHandlers(self.session, self.exports)
         self.api = Api(self.session, self.answers)
-        self.training = Training(Trainer(folder / "runs", folder / "cache", options.checkpoint_folder / "tiny"))
+        self.training = TrainHandlers(Trainer(folder / "runs", folder / "cache", options.checkpoint_folder / "tiny"))
         self.callbacks = Callbacks(self.session, self.answers, self.training)
         self.scorer = Scorer(self.session, dataset)
-        self.browse = DataSetAnswers(self.session, dataset, self.scorer)
+        self.browse = DataSetHandlers(self.session, dataset, self.scorer)
         self.key = self.api.explain(None, "example:scene0", None, None, None)["key"]
-        self.trace = self.session.by_key(self.key)[1]
-        self.upload = self.session.keep(self.session.picture("example:photo"))
+        self.trace = self.session.find_by_key(self.key)[1]
+        self.upload = self.session.store_image(self.session.input_image("example:photo"))
         self.theirs = self.session.request(self.upload, "tiny")
         self.session.trace(self.theirs)
 
@@ -144,5 +146,5 @@ def browser_calls() -> dict[str, dict[str, Any]]:
 
 
 def functions(world: World) -> dict[str, Callable[[Any], str]]:
-    public = (*world.answers.public(), *world.browse.public(), *world.training.public())
-    return {answer.__name__: guarded(answer) for answer in public}
+    public = (*world.answers.server_functions(), *world.browse.server_functions(), *world.training.server_functions())
+    return {answer.__name__: errors_as_null(answer) for answer in public}

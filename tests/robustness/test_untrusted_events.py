@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hostile_world import ANYTHING, EVENTS, browser_calls, failures, few, functions, is_sentence, opened, strict
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from untrusted_input import ANYTHING, EVENTS, browser_calls, failures, few, functions, is_sentence, opened, strict
 
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers.callbacks import FAILED, polite, polite_steps
-from afa_viz.ui.page.permalinks import NAMES
-from afa_viz.ui.page.settings import SLIDERS
+from afa_viz.ui.handlers.callbacks import UNEXPECTED_ERROR, errors_as_warnings, stream_errors_as_warnings
+from afa_viz.ui.page.config_fields import SLIDERS
+from afa_viz.ui.page.permalinks import PARAMETERS
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +34,20 @@ PLACES = [(name, place) for name, good in EVENTS.items() for place in range(len(
 @given(place=st.sampled_from(PLACES), value=ANYTHING)
 def test_events_change_the_page_or_say_one_sentence(world, monkeypatch, place, value):
     name, argument = place
-    said: list[str] = []
-    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
+    output: list[str] = []
+    monkeypatch.setattr("gradio.Warning", lambda text: output.append(text))
     arguments = list(EVENTS[name])
     if (name, argument) == ("open_upload", 0) and isinstance(value, str):
         return  # a path: gradio gives no other than that of an upload
     arguments[argument] = value
     call = getattr(world.callbacks, name)
     steps = name in ("open_data", "open_upload", "change_model")
-    found = list(polite_steps(3)(call)(*arguments)) if steps else [polite(3)(call)(*arguments)]
-    assert found and FAILED not in said
-    if said:
-        (text,) = said
+    found = (
+        list(stream_errors_as_warnings(3)(call)(*arguments)) if steps else [errors_as_warnings(3)(call)(*arguments)]
+    )
+    assert found and UNEXPECTED_ERROR not in output
+    if output:
+        (text,) = output
         is_sentence(text)
         assert all(isinstance(part, dict) for part in found[-1]), "nothing is changed"
     else:
@@ -62,28 +64,28 @@ WORDS = st.text(max_size=30) | st.sampled_from(
 
 
 @few
-@given(asked=st.dictionaries(st.sampled_from([*NAMES, "tab", "__theme", "x"]), WORDS, max_size=5))
+@given(asked=st.dictionaries(st.sampled_from([*PARAMETERS, "tab", "__theme", "x"]), WORDS, max_size=5))
 def test_any_address_opens_something_of_ours(world, monkeypatch, asked):
-    said: list[str] = []
-    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
-    outputs = polite(7 + len(SLIDERS))(world.callbacks.open_link)(asked)
+    output: list[str] = []
+    monkeypatch.setattr("gradio.Warning", lambda text: output.append(text))
+    outputs = errors_as_warnings(7 + len(SLIDERS))(world.callbacks.open_link)(asked)
     assert len(outputs) == 7 + len(SLIDERS)
-    for text in said:
+    for text in output:
         is_sentence(text)
     if isinstance(outputs[0], str):
         assert strict(outputs[0])["key"] and outputs[1].partition(":")[0] in ("example", "data")
     else:
-        assert not set(asked) & set(NAMES) or said
-    assert FAILED not in said
+        assert not set(asked) & set(PARAMETERS) or output
+    assert UNEXPECTED_ERROR not in output
 
 
 def test_a_stale_link_says_what_it_left_out(world, monkeypatch):
-    said: list[str] = []
-    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
+    output: list[str] = []
+    monkeypatch.setattr("gradio.Warning", lambda text: output.append(text))
     world.callbacks.open_link(
         {"example": "gone", "model": "older", "labels": "unicorn", "radius": "99", "left_out": "x"}
     )
-    (text,) = said
+    (text,) = output
     assert all(word in text for word in ("example", "model", "labels", "radius", "left_out"))
 
 
