@@ -100,7 +100,7 @@ def questions() -> str:
 
 def routes() -> str:
     """Everything that the server answers."""
-    rows = [(", ".join(route.methods), f"`{route.path}`", route.who, route.purpose) for route in ROUTES]
+    rows = [(", ".join(route.methods), f"`{route.path}`", route.clients, route.purpose) for route in ROUTES]
     return table(("methods", "path", "who may", "what for"), rows)
 
 

@@ -70,7 +70,7 @@ def test_nothing_stays_for_long(tmp_path):
     new = exports.write("b", "x.png", of(b"new"))
     assert not old.exists() and new.exists() and exports.find("a") is None
     time.sleep(0.25)
-    exports.tidy()
+    exports.remove_expired()
     assert not list(tmp_path.iterdir())
 
 
@@ -91,7 +91,7 @@ def test_what_is_being_written_is_not_tidied_away_and_not_seen_in_part(tmp_path)
     for number in range(9):
         exports.write(str(number), "x.png", of(bytes([number]) * KB))
     time.sleep(0.15)
-    exports.tidy()
+    exports.remove_expired()
     assert exports.find("slow") is None
     may_end.set()
     thread.join(30)

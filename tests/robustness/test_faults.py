@@ -289,5 +289,5 @@ def test_damaged_examples_are_a_sentence(tmp_path, text):
     if text == "{}":
         assert read_examples(tmp_path) == []
         return
-    with pytest.raises(UserError, match=r"is no list of examples .*; expected names and images\.$"):
+    with pytest.raises(UserError, match=r"is not a list of examples .*; expected names and images\.$"):
         read_examples(tmp_path)

@@ -82,20 +82,20 @@ FOREIGN = [
 def test_a_server_of_this_computer_has_loopback_names_alone():
     for bound in ("127.0.0.1", "::1", "localhost", "127.0.0.2"):
         names = AllowedHosts(Host(bound))
-        assert all(names.site(text, HERE) for text in LOOPBACK)
-        assert not any(names.site(text, HERE) for text in FOREIGN)
+        assert all(names.origin_for(text, HERE) for text in LOOPBACK)
+        assert not any(names.origin_for(text, HERE) for text in FOREIGN)
 
 
 def test_a_server_of_a_network_has_the_address_that_was_reached():
     names, there = AllowedHosts(Host("0.0.0.0")), ("10.0.0.1", 7860)
     served = [*LOOPBACK, "10.0.0.1", "10.0.0.1:8000", "0.0.0.0:7860"]
-    assert all(names.site(text, there) for text in served)
-    assert not any(names.site(text, there) for text in FOREIGN if text not in ("10.0.0.1", "0.0.0.0:7860"))
-    assert names.site("[2001:db8::1]:7860", ("2001:db8::1", 7860)) and not names.site(
+    assert all(names.origin_for(text, there) for text in served)
+    assert not any(names.origin_for(text, there) for text in FOREIGN if text not in ("10.0.0.1", "0.0.0.0:7860"))
+    assert names.origin_for("[2001:db8::1]:7860", ("2001:db8::1", 7860)) and not names.origin_for(
         "[2001:db8::2]", ("2001:db8::1", 1)
     )
     named = AllowedHosts(Host("lab-pc"))
-    assert named.site("LAB-PC:7860", HERE) and not named.site("lab-pc2", HERE)
+    assert named.origin_for("LAB-PC:7860", HERE) and not named.origin_for("lab-pc2", HERE)
 
 
 def test_public_names():
@@ -103,15 +103,15 @@ def test_public_names():
         Host("127.0.0.1"), [Origin("https", Host("viz.example.org")), Origin("http", Host("lab", 8080))]
     )
     assert (
-        str(names.site("viz.example.org", HERE))
-        == str(names.site("VIZ.example.org:443", HERE))
+        str(names.origin_for("viz.example.org", HERE))
+        == str(names.origin_for("VIZ.example.org:443", HERE))
         == "https://viz.example.org"
     )
-    assert str(names.site("viz.example.org:7860", HERE)) == "http://viz.example.org:7860"  # without the proxy
-    assert str(names.site("viz.example.org:1", HERE)) == "https://viz.example.org"  # nobody's port is shown
-    assert str(names.site("lab:7860", HERE)) == "http://lab:8080"
+    assert str(names.origin_for("viz.example.org:7860", HERE)) == "http://viz.example.org:7860"  # without the proxy
+    assert str(names.origin_for("viz.example.org:1", HERE)) == "https://viz.example.org"  # nobody's port is shown
+    assert str(names.origin_for("lab:7860", HERE)) == "http://lab:8080"
     assert not any(
-        names.site(text, HERE) for text in ("example.org", "x.viz.example.org", "viz.example.org.evil.example")
+        names.origin_for(text, HERE) for text in ("example.org", "x.viz.example.org", "viz.example.org.evil.example")
     )
 
 

@@ -58,7 +58,9 @@ def test_no_file_has_a_name_that_long(address, capfd, folder, name):
 def test_names_that_files_may_have_are_looked_for(address):
     for folder in ("/static/", "/assets/"):
         assert find_route("GET", folder + "a" * MAX_NAME) and not find_route("GET", folder + "a" * (MAX_NAME + 1))
-        assert find_route("GET", folder + "a/" * 2000) is None and find_route("GET", (folder + "a/" * 2000)[: MAX_PATH - 1] + "b")
+        assert find_route("GET", folder + "a/" * 2000) is None and find_route(
+            "GET", (folder + "a/" * 2000)[: MAX_PATH - 1] + "b"
+        )
         assert ask(address, folder + "a" * MAX_NAME).status == 404
 
 

@@ -236,9 +236,9 @@ def test_functions_of_the_page(address, page, capfd):
 
 def test_sessions_are_few(address, page):
     """Asking under ever new names leaves no more than the last of them."""
-    from afa_viz.ui.server.app import SESSIONS
+    from afa_viz.ui.server.app import MAX_SESSIONS
 
     body = {"component_id": page.explorer, "fn_name": "scene", "data": {}, "session_hash": ""}
-    assert SESSIONS <= 1000
+    assert MAX_SESSIONS <= 1000
     for number in range(20):
         page.post("component_server/", {**body, "session_hash": f"new{number}"})

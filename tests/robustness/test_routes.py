@@ -105,7 +105,7 @@ def test_every_route_of_gradio_is_open_or_closed_on_purpose(served):
 def test_the_table_opens_these_and_no_others():
     assert {route for route in OPEN | CLOSED if find_route(*sample(route))} == OPEN
     assert all(route.purpose and route.methods for route in ROUTES)
-    assert [route.path for route in ROUTES if route.who == THIS_COMPUTER] == ["/gradio_api/startup-events"]
+    assert [route.path for route in ROUTES if route.clients == THIS_COMPUTER] == ["/gradio_api/startup-events"]
 
 
 BODY = json.dumps({"data": [], "session_hash": "a", "event_id": "b", "fn_index": 0}).encode()

@@ -92,7 +92,7 @@ def test_too_short_a_soak_is_a_sentence(capsys):
 @pytest.mark.parametrize("quiet, within", [(True, 60.0), (False, 0.1)])
 def test_memory_waits_for_quiet_but_not_for_ever(monkeypatch, quiet, within):
     trims, state = [], {"quiet": False}
-    monkeypatch.setattr(memory, "LOOK", 0.01)
+    monkeypatch.setattr(memory, "POLL_INTERVAL", 0.01)
     trim = MemoryTrimmer(lambda: state["quiet"], within)
     monkeypatch.setattr(trim, "_trim", lambda left: trims.append(left) or 0)
     for _ in range(3):
@@ -112,7 +112,7 @@ def test_memory_waits_for_quiet_but_not_for_ever(monkeypatch, quiet, within):
 
 def test_free_memory_is_given_back():
     trim = MemoryTrimmer(lambda: True)
-    if not Path("/proc/self/status").exists() or not trim.now():
+    if not Path("/proc/self/status").exists() or not trim.trim():
         pytest.skip("this C library gives nothing back")
 
     def resident() -> float:
@@ -128,5 +128,5 @@ def test_free_memory_is_given_back():
     thread.start()
     thread.join()
     before = resident()
-    assert trim.now() and resident() <= before
+    assert trim.trim() and resident() <= before
     assert len(kept) == 10

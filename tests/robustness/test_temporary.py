@@ -95,7 +95,7 @@ def test_that_of_a_killed_process_goes_at_the_next_start_and_those_of_living_one
 def test_files_that_belong_to_nothing_go(tmp_path):
     for name in ("tmp1", "tmp2", temporary.LOCK):
         (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time.time() - 2 * temporary.STRAY,) * 2)
+        os.utime(tmp_path / name, (time.time() - 2 * temporary.STRAY_AGE,) * 2)
     (tmp_path / "tmp3").touch()
     (tmp_path / "kept").mkdir()
     os.utime(tmp_path / "kept", (1, 1))

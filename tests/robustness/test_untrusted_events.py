@@ -42,9 +42,7 @@ def test_events_change_the_page_or_say_one_sentence(world, monkeypatch, place, v
     arguments[argument] = value
     call = getattr(world.callbacks, name)
     steps = name in ("open_data", "open_upload", "change_model")
-    found = (
-        list(stream_errors_as_warnings(3)(call)(*arguments)) if steps else [errors_as_warnings(3)(call)(*arguments)]
-    )
+    found = list(stream_errors_as_warnings(3)(call)(*arguments)) if steps else [errors_as_warnings(3)(call)(*arguments)]
     assert found and UNEXPECTED_ERROR not in output
     if output:
         (text,) = output

@@ -73,7 +73,7 @@ def test_paths_stay_inside(folder, field, value, caplog):
     assert found[-1].name == "good"
     if len(found) == 1:
         (record,) = [r.getMessage() for r in caplog.records]
-        assert record.startswith("Example 1 of examples.json in examples is left out: its ") and record.endswith(".")
+        assert record.startswith("Example 1 of examples.json in examples is skipped: its ") and record.endswith(".")
         assert "\n" not in record and len(record) < 300
     else:
         assert all(path.is_relative_to(folder.resolve()) for path in (found[0].path, found[0].mask_path))
@@ -124,7 +124,7 @@ def test_a_name_that_is_taken_is_left_out(folder, caplog):
 def test_a_file_that_is_no_list_is_one_sentence(folder, text):
     (folder / "examples.json").write_text(text)
     with pytest.raises(
-        UserError, match=r"^examples\.json in examples is no list of examples \(.*\); expected"
+        UserError, match=r"^examples\.json in examples is not a list of examples \(.*\); expected"
     ) as refused:
         read_examples(folder)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300

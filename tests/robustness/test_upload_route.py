@@ -289,10 +289,10 @@ def test_what_nobody_has_used_for_long_goes(tmp_path):
     uploads = Uploads(tmp_path, max_seconds=60)
     old, new = uploads.keep(b"old", ".png"), uploads.keep(b"new", "")
     os.utime(old, (time.time() - 61,) * 2)
-    uploads.tidy()
+    uploads.remove_expired()
     assert not old.parent.exists() and new.exists()
     new.unlink()  # by somebody else
-    uploads.tidy()
+    uploads.remove_expired()
     assert uploads.keep(b"new", "") == new and new.exists()
 
 

@@ -26,7 +26,7 @@ from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
-from afa_viz.ui.page.python_export import TabView, changed, snippet
+from afa_viz.ui.page.python_export import TabView, changed_settings, snippet
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
@@ -263,9 +263,9 @@ def test_every_tab_has_its_lines(session, trace, key):
     assert len(set(codes.values())) == 7 and "strip.strip(" in codes["data"]
     for code in codes.values():
         compile(code, "copied", "exec")
-    assert changed(ExplainConfig(), ExplainConfig()) == ""
-    assert changed(ExplainConfig(radius=3), ExplainConfig()) == "radius=3"
-    assert changed(ExplainConfig(), ExplainConfig(radius=3)) == "radius=8"
+    assert changed_settings(ExplainConfig(), ExplainConfig()) == ""
+    assert changed_settings(ExplainConfig(radius=3), ExplainConfig()) == "radius=3"
+    assert changed_settings(ExplainConfig(), ExplainConfig(radius=3)) == "radius=8"
     upload = session.request(session.store_image(session.input_image("example:photo")), "tiny")
     assert 'image = "photograph.jpg"' in snippet(
         upload, session.trace(upload), session, TabView("cam", 1, (0, 0), 7, 0)

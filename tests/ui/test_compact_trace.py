@@ -75,7 +75,7 @@ def test_what_a_page_holds_is_made_small_when_it_is_quiet(tmp_path):
     session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
     request = session.request("example:scene0", "tiny", config=ExplainConfig(long_side=64))
     whole = session.trace(request)
-    session.memory.now()
+    session.memory.trim()
     small = session.trace(request)
     assert small is not whole and not set(RECOMPUTED) & set(vars(small))
     assert_same(whole, small)

@@ -191,7 +191,10 @@ def test_the_ring_with_the_largest_weight_is_that_of_the_formula(trace):
 def test_a_higher_score_is_tried_on_the_picture_itself(trace, model):
     low = recompute(trace, ExplainConfig(bkg_score_low=0.1, bkg_score_high=0.3))
     raised = explain(
-        model, trace.image.numpy(), [COW, BIRD], ExplainConfig(bkg_score_low=0.1, bkg_score_high=0.3 + THRESHOLD_INCREASE)
+        model,
+        trace.image.numpy(),
+        [COW, BIRD],
+        ExplainConfig(bkg_score_low=0.1, bkg_score_high=0.3 + THRESHOLD_INCREASE),
     )
     verdict = lab.check(low, "regions", "grows", COW)
     before, after = ((t.regions == 1).float().mean().item() for t in (low, raised))

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers.callbacks import stream_errors_as_warnings, last_output
+from afa_viz.ui.handlers.callbacks import last_output, stream_errors_as_warnings
 from afa_viz.ui.handlers.last_request_wins import MAX_VISITORS, LastRequestWins
 
 WAIT = 10  # seconds

@@ -132,8 +132,8 @@ def test_a_damaged_snapshot_is_left_out_and_named(options, tmp_path, caplog):
     (folder / "iter_000040.json").unlink()
     (folder / "iter_last.safetensors").write_bytes(b"")
     assert [s.iteration for s in snapshots.find_snapshots(folder)] == [90]
-    assert "iter_000010.safetensors is left out" in caplog.text and "iter_000040" in caplog.text
-    assert snapshots.find_snapshots(None) == [] and snapshots.folder_of("hf://owner/repo") is None
+    assert "iter_000010.safetensors is skipped" in caplog.text and "iter_000040" in caplog.text
+    assert snapshots.find_snapshots(None) == [] and snapshots.snapshot_folder("hf://owner/repo") is None
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -166,8 +166,8 @@ def test_the_finished_model_is_the_last_snapshot(options, tmp_path):
 
 def test_a_snapshot_is_what_explain_makes_of_it_and_is_made_once(ask, session, monkeypatch):
     made = []
-    look = session.look
-    monkeypatch.setattr(session, "look", lambda request: made.append(request) or look(request))
+    look = session.uncached_trace
+    monkeypatch.setattr(session, "uncached_trace", lambda request: made.append(request) or look(request))
     found = ask("snapshot", model="tiny@40")
     picture = session.input_image("example:scene0")
     wanted = explain(session.registry.get("tiny@40"), picture.image, list(picture.labels), ExplainConfig())
@@ -202,11 +202,11 @@ def test_a_busy_server_asks_for_patience(session, tmp_path, monkeypatch):
     key = json.loads(answers.stages(session.request("example:scene0", "tiny")))["key"]
     others = snapshot_handlers.SnapshotHandlers(session, SingleFlightCache(2**20, lambda texts: 0), answers._find)
     asked = {"key": key, "model": "tiny@10"}
-    with others._turn:
+    with others._lock:
         assert json.loads(others.snapshot(asked)) == {"waiting": True}
     made = json.loads(others.snapshot(asked))
     assert made["labels"] == [2, 6]
-    with others._turn:
+    with others._lock:
         assert json.loads(others.snapshot(asked)) == made  # what is there waits for nobody
 
 

@@ -83,7 +83,7 @@ def test_what_is_explained_ahead_is_nobodys_and_takes_a_share(session, seen, mon
 
 
 def test_whoever_is_there_goes_before_the_examples(session, tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "REST", 0.0)
+    monkeypatch.setattr(app, "IDLE_SECONDS", 0.0)
     session._explaining = 1
     answers = ExplorerHandlers(session, tmp_path / "exports")
     ahead = threading.Thread(target=app._warm, args=(session, answers, "tiny"), daemon=True)
@@ -96,7 +96,7 @@ def test_whoever_is_there_goes_before_the_examples(session, tmp_path, monkeypatc
 
 
 def test_examples_that_would_put_each_other_out_are_not_explained_ahead(session, tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "REST", 0.0)
+    monkeypatch.setattr(app, "IDLE_SECONDS", 0.0)
     first = session.trace(session.request(f"example:{session.examples[0].name}", "tiny"))
     monkeypatch.setattr(session, "_trace_bytes_max", int(1.5 * session_module.trace_bytes([first])))
     app._warm(session, ExplorerHandlers(session, tmp_path / "exports"), "tiny")

@@ -19,14 +19,14 @@ from afa_viz.training.status import Status, write_status
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.callbacks import Callbacks
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
-from afa_viz.ui.handlers.train import MEASURED, MOST_LINES, OFF, TrainHandlers, columns
+from afa_viz.ui.handlers.train import MAX_LINES, MEASURED, TRAINING_OFF, TrainHandlers, columns
 from afa_viz.ui.jobs import trainer as trainer_module
-from afa_viz.ui.jobs.trainer import ORDER, Trainer
+from afa_viz.ui.jobs.trainer import REQUEST, Trainer
 from afa_viz.ui.jobs.training_request import (
-    LONGEST,
+    MAX_ITERATIONS,
+    MIN_ITERATIONS,
     POOLINGS,
     RECIPES,
-    SHORTEST,
     STARTS,
     TrainingRequest,
     parse_training_request,
@@ -56,11 +56,11 @@ def until(true, *args):
 
 
 def ended(trainer: Trainer, name: str) -> trainer_module.Run:
-    return until(lambda: None if trainer.run(name).live else trainer.run(name))
+    return until(lambda: None if trainer.run(name).is_active else trainer.run(name))
 
 
 def losses(trainer: Trainer, name: str) -> list[int]:
-    return [line["iteration"] for line in trainer.lines(name) if "loss_cls" in line]
+    return [line["iteration"] for line in trainer.metrics(name) if "loss_cls" in line]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def stopped(folders):
     """A training that was started, refused a second one, and stopped; by two apps that share the folder."""
     here, there = Trainer(*folders, extra=SMALL), Trainer(*folders, extra=SMALL)
     name = here.start(parse_training_request(GOOD, DEVICES, None))
-    assert here.run(name).live and there.run(name).live
+    assert here.run(name).is_active and there.run(name).is_active
     for app in (here, there):
         with pytest.raises(UserError, match=f"at work already .{name}"):
             app.start(parse_training_request(GOOD, DEVICES, None))
@@ -90,7 +90,7 @@ def stopped(folders):
 def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
     trainer, name = stopped
     seen = losses(trainer, name)
-    at = max(line["iteration"] for line in trainer.lines(name))
+    at = max(line["iteration"] for line in trainer.metrics(name))
     assert 0 < at < GOOD["iterations"]
     first, last = trainer.snapshot_iterations(name)[0], trainer.snapshot_iterations(name)[-1]
     assert first == 0 and 0 <= last - at < 3  # the moment of the stop is kept too; every second step has a line
@@ -145,7 +145,7 @@ def test_what_the_page_is_told(stopped):
     length = len(seen["lines"]["iteration"])
     assert all(len(column) == length for column in seen["lines"].values())
     assert [value for value in seen["lines"]["loss_cls"] if value] == [
-        line["loss_cls"] for line in trainer.lines(name) if "loss_cls" in line
+        line["loss_cls"] for line in trainer.metrics(name) if "loss_cls" in line
     ]
     again = json.loads(page.train_look({"run": name, "known": seen["mark"]}))
     assert "lines" not in again and again["run"]["iteration"] == seen["run"]["iteration"]
@@ -162,7 +162,7 @@ HOSTILE = [None, True, 3, -1, 1e9, float("nan"), "", "../x", "two_minutes; rm -r
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda v: str(v)[:12])
 def test_orders_come_from_the_lists(field, value):
     if field == "iterations" and value == 3:
-        value = SHORTEST - 1
+        value = MIN_ITERATIONS - 1
     with pytest.raises(UserError) as refusal:
         parse_training_request({**GOOD, field: value}, DEVICES, "mit_b0")
     assert field in str(refusal.value) and len(str(refusal.value)) < 300
@@ -184,24 +184,24 @@ def test_every_order_is_a_training_that_can_be_had():
     for recipe in RECIPES:
         for start in STARTS:
             for pooling in POOLINGS:
-                for iterations in (SHORTEST, 777, LONGEST):
-                    order = parse_training_request(
+                for iterations in (MIN_ITERATIONS, 777, MAX_ITERATIONS):
+                    request = parse_training_request(
                         {**GOOD, "recipe": recipe, "start": start, "pooling": pooling, "iterations": iterations},
                         DEVICES, "mit_b0",
                     )  # fmt: skip
-                    assert order.config.max_iters == iterations and order.config.pooling == pooling
-                    assert order == TrainingRequest(**json.loads(json.dumps(order.data())))
-    arguments = order.arguments(Path("runs/a"), Path("cache"), Path("c"))
+                    assert request.config.max_iters == iterations and request.config.pooling == pooling
+                    assert request == TrainingRequest(**json.loads(json.dumps(request.to_dict())))
+    arguments = request.arguments(Path("runs/a"), Path("cache"), Path("c"))
     assert arguments[arguments.index("--init") + 1] == "c"
 
 
 def test_bundled_weights_keep_their_backbone():
-    order = {**GOOD, "start": "bundled"}
-    assert parse_training_request(order, DEVICES, "mit_b0").preset == "two_minutes_on"
+    request = {**GOOD, "start": "bundled"}
+    assert parse_training_request(request, DEVICES, "mit_b0").preset == "two_minutes_on"
     with pytest.raises(UserError, match="no bundled weights"):
-        parse_training_request(order, DEVICES, None)
+        parse_training_request(request, DEVICES, None)
     with pytest.raises(UserError, match="those of a mit_b0, not of a mit_b1"):
-        parse_training_request({**order, "backbone": "mit_b1"}, DEVICES, "mit_b0")
+        parse_training_request({**request, "backbone": "mit_b1"}, DEVICES, "mit_b0")
 
 
 def test_a_full_disk_is_a_sentence(folders, tmp_path, monkeypatch):
@@ -213,17 +213,17 @@ def test_a_full_disk_is_a_sentence(folders, tmp_path, monkeypatch):
     assert trainer.names() == []
     run = tmp_path / "runs" / "two_minutes-001"
     run.mkdir()
-    (run / ORDER).write_text(json.dumps(parse_training_request(GOOD, DEVICES, None).data()))
+    (run / REQUEST).write_text(json.dumps(parse_training_request(GOOD, DEVICES, None).to_dict()))
     write_status(run, Status("training", pid=1))
     assert "because the disk is full" in trainer.run("two_minutes-001").message
 
 
 def test_a_damaged_run_is_left_out(tmp_path):
-    good = parse_training_request(GOOD, DEVICES, None).data()
+    good = parse_training_request(GOOD, DEVICES, None).to_dict()
     for number, text in enumerate(["{", "[]", "{}", json.dumps({**good, "recipe": "gone"}), json.dumps(good)], 1):
         folder = tmp_path / f"two_minutes-{number:03d}"
         folder.mkdir()
-        (folder / ORDER).write_text(text)
+        (folder / REQUEST).write_text(text)
     assert Trainer(tmp_path, tmp_path).names() == ["two_minutes-005"]
     assert json.loads(TrainHandlers(Trainer(tmp_path, tmp_path)).train_look({}))["run"]["state"] == "killed"
 
@@ -255,9 +255,9 @@ def test_training_is_off_unless_only_this_computer_visits(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "someone/space")
     assert not training_allowed(None, "127.0.0.1", share=False)
     page = TrainHandlers(None)
-    assert page.offers() == {"off": OFF}
+    assert page.offers() == {"off": TRAINING_OFF}
     for answer in page.server_functions():
-        assert json.loads(answer({"order": GOOD, "run": "a", "iteration": 0})) == {"refused": OFF}
+        assert json.loads(answer({"order": GOOD, "run": "a", "iteration": 0})) == {"refused": TRAINING_OFF}
 
 
 def test_many_losses_are_thinned_and_every_ladder_stays():
@@ -265,7 +265,7 @@ def test_many_losses_are_thinned_and_every_ladder_stays():
     lines += [{"iteration": 2000, "miou_cam": 1.0}, {"iteration": 2001, "miou_cam": 2.0}]
     sent = columns(lines)
     kept = [i for i, loss in zip(sent["iteration"], sent["loss_cls"], strict=True) if loss is not None]
-    assert len(kept) <= MOST_LINES and kept[-1] == 2000
+    assert len(kept) <= MAX_LINES and kept[-1] == 2000
     assert [score for score in sent["miou_cam"] if score] == [1.0, 2.0]
 
 

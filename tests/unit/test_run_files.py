@@ -17,7 +17,7 @@ from afa_viz.training.status import STATUS, Status, is_alive, read_status, repor
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs import trainer as trainer_module
-from afa_viz.ui.jobs.trainer import ORDER, Trainer
+from afa_viz.ui.jobs.trainer import REQUEST, Trainer
 from afa_viz.ui.jobs.training_request import parse_training_request, stored_training_request
 
 GOOD = {
@@ -26,11 +26,15 @@ GOOD = {
 }  # fmt: skip
 
 
-def make_run(folder: Path, number: int = 1, order: object = None, **state) -> Path:
+def make_run(folder: Path, number: int = 1, request: object = None, **state) -> Path:
     run = folder / f"two_minutes-{number:03d}"
     run.mkdir(parents=True)
-    text = order if isinstance(order, str) else json.dumps(order or parse_training_request(GOOD, ("cpu",), None).data())
-    (run / ORDER).write_text(text)
+    text = (
+        request
+        if isinstance(request, str)
+        else json.dumps(request or parse_training_request(GOOD, ("cpu",), None).to_dict())
+    )
+    (run / REQUEST).write_text(text)
     write_status(run, Status(**{"doing": "stopped", "pid": 1, **state}))
     return run
 
@@ -73,7 +77,7 @@ def test_a_stray_snapshot_is_no_moment(tmp_path, stray):
 )  # fmt: skip
 def test_one_bad_order_hides_no_other_run(tmp_path, text, monkeypatch):
     make_run(tmp_path, 1)
-    make_run(tmp_path, 2, order=text or " ")
+    make_run(tmp_path, 2, request=text or " ")
     told = look(tmp_path)
     assert [run["name"] for run in told["runs"]] == ["two_minutes-001"] and told["run"]["state"] == "stopped"
     trainer = Trainer(tmp_path, tmp_path)
@@ -86,8 +90,8 @@ def test_one_bad_order_hides_no_other_run(tmp_path, text, monkeypatch):
 
 
 def test_an_order_of_another_machine_is_one(tmp_path):
-    order = stored_training_request({**GOOD, "device": "cuda", "start": "bundled", "of a newer version": 3})
-    assert order.device == "cuda" and order.preset == "two_minutes_on"
+    request = stored_training_request({**GOOD, "device": "cuda", "start": "bundled", "of a newer version": 3})
+    assert request.device == "cuda" and request.preset == "two_minutes_on"
     with pytest.raises(ValueError, match="device"):
         stored_training_request({**GOOD, "device": "toaster"})
 
@@ -99,15 +103,15 @@ def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: read.append(self.name) or whole(self, *a, **k))
     page = TrainHandlers(Trainer(tmp_path, tmp_path))
     told = json.loads(page.train_look({}))
-    assert len(told["runs"]) == 30 and read.count(ORDER) <= 35
+    assert len(told["runs"]) == 30 and read.count(REQUEST) <= 35
     del read[:]
     for _ in range(5):
         page.train_look({"run": told["run"]["name"], "known": told["mark"]})
     page.train_look({})
-    assert read.count(ORDER) == 0
-    changed = tmp_path / "two_minutes-035" / ORDER
+    assert read.count(REQUEST) == 0
+    changed = tmp_path / "two_minutes-035" / REQUEST
     changed.write_text(json.dumps({**GOOD, "iterations": 77}))
-    assert json.loads(page.train_look({}))["run"]["order"]["iterations"] == 77 and read.count(ORDER) == 1
+    assert json.loads(page.train_look({}))["run"]["order"]["iterations"] == 77 and read.count(REQUEST) == 1
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
@@ -238,7 +242,7 @@ def test_a_long_message_is_written_over_a_short_one(tmp_path, monkeypatch):
 
 def test_names_of_folders_are_no_way_out(tmp_path):
     make_run(tmp_path / "runs")
-    (tmp_path / ORDER).write_text(json.dumps(GOOD))
+    (tmp_path / REQUEST).write_text(json.dumps(GOOD))
     trainer = trainer_module.Trainer(tmp_path / "runs", tmp_path)
     for name in ("..", ".", "", "two_minutes-001/..", "../runs/two_minutes-001", "a\0b", "x" * 5000):
         with pytest.raises(UserError):

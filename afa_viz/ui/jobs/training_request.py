@@ -1,4 +1,4 @@
-"""What may be ordered from the trainer at the page: names from short lists, and a number. All of it is checked."""
+"""A request for a training run: a few choices from short lists and the number of iterations, validated."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ STARTS = ("scratch", "bundled")
 POOLINGS = ("topk", "max", "avg")
 BACKBONES = ("mit_b0", "mit_b1", "pvt_v2_b0")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-SHORTEST, LONGEST = 10, 5000  # iterations
-LADDERS = 8  # of a run, beside the one before its first step
+MIN_ITERATIONS, MAX_ITERATIONS = 10, 5000
+EVALUATIONS = 8  # of a run, beside the one before its first step
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """A training as somebody chose it.
+    """The choices for a training run; the field names are those of the payload.
 
     Attributes:
-        recipe: of `RECIPES`. start: "scratch", or "bundled" for the weights that come with the package.
-        pooling: how class logits are pooled from the cells. backbone: of `BACKBONES`.
-        iterations: of the whole run. device: "auto", "cpu", "cuda" or "mps".
+        recipe: one of `RECIPES`.
+        start: "scratch", or "bundled" for the weights that come with the package.
+        pooling: of the class logits over the cells.
+        backbone: one of `BACKBONES`.
+        iterations: of the whole run.
+        device: one of `DEVICES`.
     """
 
     recipe: str
@@ -40,26 +43,26 @@ class TrainingRequest:
 
     @property
     def preset(self) -> str:
-        """Name of the configuration."""
+        """Name of the preset config."""
         return self.recipe if self.start == "scratch" else f"{self.recipe}_on"
 
     @property
     def settings(self) -> list[str]:
-        """What differs from the preset, as `--set` takes it."""
+        """Differences from the preset, in the syntax of `--set`."""
         return [f"pooling={self.pooling}", f"backbone={self.backbone}"]
 
     @property
     def config(self) -> TrainConfig:
-        """The configuration that the training has."""
+        """The config of the run."""
         return at_length(apply_settings(PRESETS[self.preset], self.settings), self.iterations)
 
     @property
     def eval_every(self) -> int:
-        """Iterations between two ladders."""
-        return -(-self.iterations // LADDERS)
+        """Iterations between two evaluations."""
+        return -(-self.iterations // EVALUATIONS)
 
     def arguments(self, folder: Path, cache: Path, bundled: Path | None, resume: bool = False) -> list[str]:
-        """Those of `python -m afa_viz train`."""
+        """Arguments for `python -m afa_viz train`."""
         init = ["--init", str(bundled)] if self.start == "bundled" else []
         return [
             "train", "--config", self.preset, "--set", *self.settings, "--iterations", str(self.iterations), *init,
@@ -67,30 +70,30 @@ class TrainingRequest:
             "--eval-every", str(self.eval_every), *(["--resume"] if resume else []),
         ]  # fmt: skip
 
-    def data(self) -> dict[str, Any]:
-        """For JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, for JSON."""
         return asdict(self)
 
 
-def stored_training_request(held: Any) -> TrainingRequest:
-    """The order that the folder of a run tells of, checked like one of a page; its machine may have had other devices.
+def stored_training_request(stored: Any) -> TrainingRequest:
+    """Validate a request that was stored in the folder of a run, whose machine may have had other devices.
 
-    Raises: ValueError: where it is none, or of another version.
+    Raises: ValueError: if it is not a valid request, or of another version.
     """
-    if not isinstance(held, Mapping):
-        raise ValueError(f"the order is a {type(held).__name__}; expected an object.")
-    return parse_training_request(held, DEVICES, held.get("backbone"))
+    if not isinstance(stored, Mapping):
+        raise ValueError(f"the training request is a {type(stored).__name__}; expected an object.")
+    return parse_training_request(stored, DEVICES, stored.get("backbone"))
 
 
 def parse_training_request(
     params: Mapping[str, Any], devices: tuple[str, ...], bundled_backbone: str | None
 ) -> TrainingRequest:
-    """The order in what a page sends.
+    """Validate a request that a browser sent.
 
     Args:
-        devices: that this machine has.
-        bundled_backbone: of the bundled weights; None where there are none.
-    Raises: UserError: with one sentence, for whatever is not on the lists.
+        devices: of this machine.
+        bundled_backbone: of the bundled weights; None if there are none.
+    Raises: UserError: for a choice that is not on its list.
     """
     lists = {"recipe": RECIPES, "start": STARTS, "pooling": POOLINGS, "backbone": BACKBONES, "device": devices}
     chosen = {}
@@ -103,8 +106,10 @@ def parse_training_request(
         chosen[name] = value
     iterations = params.get("iterations")
     whole = isinstance(iterations, int) and not isinstance(iterations, bool)
-    if not whole or not SHORTEST <= iterations <= LONGEST:  # type: ignore[operator]
-        raise UserError(error_message("refused.iterations", value=quote_value(iterations), low=SHORTEST, high=LONGEST))
+    if not whole or not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:  # type: ignore[operator]
+        raise UserError(
+            error_message("refused.iterations", value=quote_value(iterations), low=MIN_ITERATIONS, high=MAX_ITERATIONS)
+        )
     if chosen["start"] == "bundled":
         if bundled_backbone is None:
             raise UserError(error_message("refused.no_bundled"))

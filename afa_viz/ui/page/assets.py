@@ -1,4 +1,4 @@
-"""The explorer as one gradio component: the fragments, texts, scripts and styles of `explorer/`, put together."""
+"""The explorer as one gradio component, assembled from the fragments, texts, scripts and styles of `explorer/`."""
 
 from __future__ import annotations
 
@@ -39,8 +39,11 @@ SIDE_EFFECTS = (
     "train_start",
     "train_stop",
     "train_resume",
-)  # do something: two visitors do it twice
-GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
+)  # not merged with equal calls
+GAINED, LOST = (
+    (86, 180, 233),
+    (204, 121, 167),
+)  # Okabe and Ito's sky blue and purple: distinguishable with colour-vision deficiency
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ def _tab(name: str) -> str:
 
 
 def explorer_html() -> str:
-    """The whole explorer before anything is drawn."""
+    """The HTML of the whole explorer before anything is drawn."""
     buttons = "".join(
         f'<button type="button" role="tab" id="afa-tab-{name}" aria-controls="afa-panel-{name}" data-tab="{name}" '
         f'aria-selected="false" tabindex="-1">{{{{tabs.{name}}}}}</button>'
@@ -82,14 +85,14 @@ def script() -> str:
 
 
 def style() -> str:
-    """The style sheet of the page."""
+    """The style sheet of the app."""
     files = [EXPLORER / f"{name}.css" for name in (*STYLES, *TABS)]
     return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
 
 
 @cache
 def tables() -> str:
-    """What the scripts need once, as JSON: colours, and the texts that they say."""
+    """Constants for the scripts, as JSON: colours, slider limits and texts."""
     lut, difference = (
         base64.b64encode(colour.table(name).tobytes()).decode("ascii") for name in (colour.MAGNITUDE, colour.DIFFERENCE)
     )
@@ -101,9 +104,9 @@ def tables() -> str:
 
 
 def errors_as_null(function: Callable[[dict], str]) -> Callable[[dict], str]:
-    """An answer that is "null" where there is none: the page then says so. What happened is in the log.
+    """Wrap a server function: on an error it logs the cause and returns "null", which the explorer reports.
 
-    Where too many others wait it is {"refused": a sentence, "busy": true}.
+    If too many requests are waiting it returns {"refused": sentence, "busy": true}.
     """
 
     def ask(params: dict) -> str:
@@ -122,9 +125,9 @@ def errors_as_null(function: Callable[[dict], str]) -> Callable[[dict], str]:
 
 
 def run_in_threads(answers: Sequence[Callable[[dict], str]]) -> list[Callable[[dict], Awaitable[str]]]:
-    """Answers as gradio calls them: in threads of their own, so that the page itself always has some left.
+    """Server functions as gradio calls them, run in a separate thread pool, so that files are always served.
 
-    Equal questions at the same time are answered once.
+    Equal calls at the same time are run once.
     """
     shared, threads = SharedCalls(), None
 
@@ -146,12 +149,12 @@ def run_in_threads(answers: Sequence[Callable[[dict], str]]) -> list[Callable[[d
 
 
 def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
-    """The component. What the browser asks for is checked: it may be anybody's.
+    """The explorer component.
 
     Args:
-        answers: what the browser may ask for, each by its name.
-        value: of `ExplorerHandlers.stages`.
-        offers: `TrainHandlers.offers`.
+        answers: the server functions, which validate their parameters.
+        value: see `ExplorerHandlers.stages`.
+        offers: see `TrainHandlers.offers`.
     """
 
     return gr.HTML(

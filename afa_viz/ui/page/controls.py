@@ -1,4 +1,4 @@
-"""The left side of the page: picture, model, labels and settings as gradio components."""
+"""The gradio components beside the explorer: image, model, labels and settings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ GROUPS = (
     ("side.group_par", SLIDERS[5:], False),
 )
 
-NONE_SELECTED = -1  # place in the gallery; gradio drops None from an update
+NONE_SELECTED = -1  # index in the gallery; gradio ignores None in an update
 
 
 @dataclass(frozen=True)
 class ImagePicker:
-    """How a picture is chosen."""
+    """Components to choose an image."""
 
     gallery: gr.Gallery
     upload: gr.UploadButton
@@ -31,7 +31,7 @@ class ImagePicker:
 
 @dataclass(frozen=True)
 class Controls:
-    """What is set; `inputs` in the order that callbacks take them."""
+    """Components of model, labels and settings."""
 
     model: gr.Dropdown
     model_line: gr.HTML
@@ -42,12 +42,12 @@ class Controls:
 
     @property
     def inputs(self) -> list:
-        """Model, labels, what is left out, then every slider of `SLIDERS`."""
+        """Model, labels, ablations, then every slider of `SLIDERS`: the order that callbacks expect."""
         return [self.model, self.labels, self.left_out, *self.sliders.values()]
 
 
 def build_image_picker(examples: list[Example], shown: str) -> ImagePicker:
-    """Gallery of the bundled pictures, of which one is `shown`, and an upload."""
+    """The gallery of examples, of which the one named `shown` is selected, and an upload button."""
     gallery = gr.Gallery(
         [(example.thumbnail(), example.caption) for example in examples],
         label="Choose a picture",
@@ -87,7 +87,7 @@ def _slider(slider: Slider, defaults: ExplainConfig) -> gr.Slider:
 
 
 def build_controls(registry: ModelRegistry, labels: list[str]) -> Controls:
-    """Everything that changes what is computed."""
+    """Components for everything that changes the explanation."""
     words = texts()
     first = registry.names[0]
     defaults = registry.config(first)

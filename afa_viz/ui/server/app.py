@@ -1,4 +1,4 @@
-"""Build the page and serve it."""
+"""Build the app and serve it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing is sent anywhere
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no telemetry
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the budget to others
 
 import gradio as gr
@@ -46,21 +46,21 @@ from afa_viz.ui.sessions.temporary import process_folder, sweep_regularly
 
 log = logging.getLogger(__name__)
 
-SESSIONS = 1000  # visitors whose last values gradio keeps
-REST = 3.0  # seconds without an explanation for a visitor, before the next example is explained ahead
+MAX_SESSIONS = 1000  # visitors whose state gradio keeps
+IDLE_SECONDS = 3.0  # without an explanation for a visitor, before the next example is explained in the background
 HEAD = fill_template('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
 
 
 @dataclass(frozen=True)
 class BuiltApp:
-    """What `serve` needs: the page, and where photographs are kept."""
+    """The blocks of the app and the store of its uploads, for `serve`."""
 
     demo: gr.Blocks
     uploads: Uploads
 
 
 def build(options: Options | None = None) -> BuiltApp:
-    """The page, with the first example already explained.
+    """Build the app, with the first example already explained.
 
     Raises: UserError: if there is no model or no example.
     """
@@ -96,15 +96,15 @@ def build(options: Options | None = None) -> BuiltApp:
         bind_events(callbacks, image_id, picker, controls, explorer)
         bind_permalink(demo, callbacks, image_id, picker, controls, explorer)
         _bind_api(Api(session, answers), answers.exports.folder)
-    demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # nothing runs beside the queue
+    demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # everything goes through the queue
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
-    sweep_regularly(uploads.tidy, answers.exports.tidy)
+    sweep_regularly(uploads.remove_expired, answers.exports.remove_expired)
     return BuiltApp(demo, uploads)
 
 
 def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
-    """The first example that opens, explained. Raises: UserError: if none does."""
+    """The first example that can be opened, explained. Raises: UserError: if there is none."""
     for example in session.examples:
         try:
             request = session.request(f"example:{example.name}", model)
@@ -116,7 +116,7 @@ def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
 
 
 def _dataset(options: Options, registry: ModelRegistry) -> DataSet:
-    """What the Data set tab shows; scenes of the sandbox at the size that the first model sees."""
+    """The images of the Data set tab; sandbox scenes are rendered at the input size of the first model."""
     cache = cache_folder(options.cache)
     card = registry.get(registry.names[0]).card
     size = min(512, max(64, card.input_size // 2 * 2)) if card is not None else 256
@@ -124,7 +124,7 @@ def _dataset(options: Options, registry: ModelRegistry) -> DataSet:
 
 
 def _trainer(options: Options) -> Trainer | None:
-    """Where training is on; it may begin with the bundled weights if they are there."""
+    """The trainer; None if training is off. Runs may start from the bundled weights if these exist."""
     if not options.train:
         return None
     bundled = options.checkpoint_folder / "sandbox"
@@ -133,7 +133,7 @@ def _trainer(options: Options) -> Trainer | None:
 
 
 def _bind_api(api: Api, exports: Path) -> None:
-    """The public endpoints, docs/api.md; every other listener of the page is private.
+    """Register the public endpoints, see docs/api.md; all other events are private.
 
     Args:
         exports: folder of the files to download.
@@ -146,28 +146,28 @@ def _bind_api(api: Api, exports: Path) -> None:
                 return call(*args, **kwargs)
             except UserError as error:
                 raise gr.Error(str(error), print_exception=False) from None
-            except Exception:  # a visitor gets a sentence, the log what happened
+            except Exception:  # the visitor gets a sentence, the log the traceback
                 log.exception("/%s failed", call.__name__)
                 raise gr.Error(UNEXPECTED_ERROR, print_exception=False) from None
 
         button.click(answer, inputs, output, api_name=call.__name__, concurrency_id="api", concurrency_limit=API_EVENTS)
 
-    button = gr.Button(visible=False)  # nobody sees or presses these four: an endpoint needs components for its types
+    button = gr.Button(visible=False)  # invisible: an endpoint needs components for its types
     value, file = gr.JSON(label="numbers", visible=False), gr.File(label="file", type="filepath", visible=False)
     download = gr.File(label="file", visible=False)
-    download.GRADIO_CACHE = str(exports)  # where each file lies already under the name that a copy of it would have
+    download.GRADIO_CACHE = str(exports)  # exports are already stored where gradio would copy them to
     endpoint(api.explain, [file, *4 * [value]], value)
     endpoint(api.query, 4 * [value], value)
     endpoint(api.export, 5 * [value], download)
 
 
 def _warm(session: Session, answers: ExplorerHandlers, model: str) -> None:
-    """Explain the other examples, so that each opens at once; whoever is there goes first.
+    """Explain the other examples in the background, so that they open at once; visitors have priority.
 
-    Not those of a large network, of which each would put another one out.
+    Stops if the cache has no room for all of them, as with a large network.
     """
     for example in session.examples:
-        while not session.is_idle(REST):
+        while not session.is_idle(IDLE_SECONDS):
             time.sleep(0.1)
         try:
             request = session.request(f"example:{example.name}", model)
@@ -179,23 +179,23 @@ def _warm(session: Session, answers: ExplorerHandlers, model: str) -> None:
         if not session.fits_in_cache(len(session.examples), request):
             break
     gc.collect()
-    session.memory.now()
+    session.memory.trim()
 
 
 def theme() -> gr.themes.Base:
-    """The default look in blue, with the font weights that gradio ships whole; asks no other host for anything."""
+    """Gradio's default theme in blue, with the fonts that gradio ships, so that nothing is loaded from other hosts."""
     font = gr.themes.utils.fonts.LocalFont("Source Sans Pro", weights=(400, 700))
-    look = gr.themes.Default(primary_hue="blue", font=[font, "ui-sans-serif", "system-ui", "sans-serif"])
-    return look.set(  # grey text at a contrast of 7 : 1 to its ground
+    base = gr.themes.Default(primary_hue="blue", font=[font, "ui-sans-serif", "system-ui", "sans-serif"])
+    return base.set(  # grey text with a contrast of 7 : 1 to its background
         body_text_color_subdued="#52525b", body_text_color_subdued_dark="#b4b4bd",
         block_info_text_color="#52525b", block_info_text_color_dark="#b4b4bd",
     )  # fmt: skip
 
 
 class GuardedApp(App):
-    """Gradio's server behind a `Guard`: outside of everything that gradio adds, its answers to CORS included.
+    """Gradio's server behind a `Guard`, which is the outermost middleware, outside of gradio's CORS middleware.
 
-    Uploads are taken by `UploadRoute` in gradio's place.
+    `UploadRoute` handles uploads instead of gradio.
     """
 
     def __init__(self, guard: Callable[[ServerApp], Guard], uploads: Uploads) -> None:
@@ -203,16 +203,16 @@ class GuardedApp(App):
         self._guard, self._uploads = guard, uploads
 
     def build_middleware_stack(self) -> ServerApp:
-        """What every request goes through first."""
+        """The middleware that every request passes first."""
         return self._guard(UploadRoute(super().build_middleware_stack(), self._uploads))
 
 
-def serve(page: BuiltApp, names: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
-    """`demo.launch` with what this page needs, whatever gradio's own variables of the environment say.
+def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
+    """`demo.launch` with the options of this app, whatever gradio's environment variables say.
 
     Args:
-        names: of the server; None: those of the address that it is bound to.
-        frames: sites that may show the page in a frame.
+        allowed_hosts: of the server; None: those of the address that it is bound to.
+        frames: origins that may embed the app in a frame.
     """
     bound = parse_host(options.get("server_name") or "127.0.0.1") or Host("localhost")
     return page.demo.launch(
@@ -225,14 +225,17 @@ def serve(page: BuiltApp, names: AllowedHosts | None = None, frames: tuple[str, 
         run_history=False,
         footer_links=["api"],
         max_threads=EVENT_THREADS,
-        ssr_mode=False,  # Node.js would answer in front of the guard
-        num_workers=0,  # and so would processes for files
+        ssr_mode=False,  # Node.js would answer before the guard
+        num_workers=0,  # and so would separate processes for files
         mcp_server=False,
         pwa=False,
-        state_session_capacity=SESSIONS,
+        state_session_capacity=MAX_SESSIONS,
         _app=GuardedApp(
             functools.partial(
-                Guard, names=names or AllowedHosts(bound), frames=frames, check=PayloadValidator(page.demo).check
+                Guard,
+                allowed_hosts=allowed_hosts or AllowedHosts(bound),
+                frames=frames,
+                check=PayloadValidator(page.demo).check,
             ),
             page.uploads,
         ),

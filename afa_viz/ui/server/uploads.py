@@ -1,4 +1,4 @@
-"""The photographs that visitors send: counted while they arrive, kept for a while, few enough for the disk."""
+"""The store of uploaded photographs: limited in total size, arriving ones included, and cleared after a while."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from gradio.processing_utils import hash_bytes
 from afa_viz.ui.errors import StorageFullError
 from afa_viz.ui.localization import error_message
 
-MAX_TOTAL = 2**30  # bytes of all photographs together; the oldest unused go first
-MAX_SECONDS = 2 * 3600.0  # that one is kept unused
-MIN_COUNTED = 2**16  # bytes that any file counts for: millions of tiny ones fill a disk as well
+MAX_TOTAL = 2**30  # bytes of all photographs together; the least recently used are removed first
+MAX_SECONDS = 2 * 3600.0  # that an unused photograph is kept
+MIN_COUNTED = 2**16  # bytes that any file counts at least: millions of tiny files fill a disk as well
 
 
 class IncomingUpload:
-    """A photograph that is being sent: a file without a name, which goes with the process however that ends."""
+    """A photograph that is arriving, in an unnamed temporary file, which disappears with the process."""
 
     def __init__(self, uploads: Uploads, file: IO[bytes]) -> None:
         self._uploads, self.file, self.size = uploads, file, 0
 
     def write(self, content: bytes) -> None:
-        """Raises: StorageFullError. OSError."""
+        """Append some bytes. Raises: StorageFullError, OSError."""
         self._uploads.reserve(len(content))
         self.size += len(content)
         self.file.write(content)
 
     def read(self) -> bytes:
-        """All of it, once it is there; its room is free for what is kept of it."""
+        """The whole upload; its reservation is released for the file that is kept."""
         self.file.seek(0)
         content = self.file.read()
         self._uploads.release(self.size)
@@ -43,10 +43,10 @@ class IncomingUpload:
 
 
 class Uploads:
-    """The photographs on the disk. Each lies where gradio would put it, so that gradio makes no copy.
+    """The photographs on disk, each where gradio would put it, so that gradio makes no copy.
 
     Args:
-        folder: gradio's own, for uploads and everything else that it writes.
+        folder: gradio's folder for uploads and other files.
     """
 
     def __init__(self, folder: Path, max_total: int = MAX_TOTAL, max_seconds: float = MAX_SECONDS) -> None:
@@ -58,7 +58,7 @@ class Uploads:
 
     @contextmanager
     def arriving(self) -> Iterator[IncomingUpload]:
-        """Somewhere to write what is being sent. Raises: OSError."""
+        """A place to write an upload to while it arrives. Raises: OSError."""
         with tempfile.TemporaryFile(dir=self.folder) as file:
             upload = IncomingUpload(self, file)
             try:
@@ -67,18 +67,18 @@ class Uploads:
                 self.release(upload.size)
 
     def reserve(self, count: int) -> None:
-        """Make room for so many bytes that arrive. Raises: StorageFullError."""
+        """Reserve `count` bytes for an arriving upload. Raises: StorageFullError."""
         with self._lock:
             self._make_room(count)
             self._arriving += count
 
     def release(self, count: int) -> None:
-        """Of what was reserved, so many bytes are not needed any more."""
+        """Release `count` reserved bytes."""
         with self._lock:
             self._arriving -= count
 
     def keep(self, content: bytes, suffix: str) -> Path:
-        """Path of a whole photograph on the disk. Raises: StorageFullError. OSError."""
+        """Write a complete photograph; returns its path. Raises: StorageFullError, OSError."""
         path = self.folder / hash_bytes(content) / f"photo{suffix}"
         size = max(len(content), MIN_COUNTED)
         with self._lock:
@@ -93,8 +93,8 @@ class Uploads:
             self._kept += size
         return path
 
-    def tidy(self) -> None:
-        """Remove what nobody has used in a long time."""
+    def remove_expired(self) -> None:
+        """Remove photographs that were not used for a while."""
         with self._lock:
             for path in list(self._sizes):
                 if time.time() - _last_use(path) > self._max_seconds:
@@ -117,7 +117,7 @@ class Uploads:
 
 
 def _last_use(path: Path) -> float:
-    """When a file was written, or read by an event; 0 if it is not there any more."""
+    """Time of the last use of a file, by writing it or by an event; 0 if it no longer exists."""
     try:
         return path.stat().st_mtime
     except OSError:

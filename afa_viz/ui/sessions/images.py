@@ -1,4 +1,4 @@
-"""Photographs that people bring: validated, decoded, named by their content."""
+"""Uploaded photographs: validated, decoded and identified by their content."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MAX_BYTES = 8 * 2**20
 MAX_PIXELS = 40_000_000  # 40 megapixels: more than phones take
 MAX_RATIO = 8
 MIN_SIDE = 16  # pixels: one cell
-LONG_SIDE = 1024  # kept of an upload; networks see less
-MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write ten or so
-MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; within pixels there are 00 and D0 to D7
+LONG_SIDE = 1024  # pixels; larger uploads are scaled down, networks use less
+MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write about ten
+MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; pixel data contains only 00 and D0 to D7
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ class InputImage:
     """One image to explain.
 
     Attributes:
-        sha: of pixels and truth; names the picture in every cache.
-        image: (H, W, 3) uint8 RGB, read-only. mask: (H, W) uint8 truth with 255 for "do not count", or None.
-        labels: class names that came with it, or None.
-        title, story: for people. domain: "sandbox", "photograph" or "data set".
-        class_names: what the numbers of the mask mean, background first; None: what they mean to the model.
+        sha: hash of pixels and mask; identifies the image in every cache.
+        image: (H, W, 3) uint8 RGB, read-only.
+        mask: (H, W) uint8 ground truth, class indices, 255 = ignore; or None.
+        labels: its image labels as class names, or None.
+        title, story: texts for the user.
+        domain: "sandbox", "photograph" or "data set".
+        class_names: of the indices in the mask, background first; None: those of the model.
     """
 
     sha: str
@@ -50,24 +52,24 @@ class InputImage:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Bytes of its arrays."""
         return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)
 
 
 @dataclass(frozen=True)
 class PythonSource:
-    """How a program gets a picture: imports, lines that define `image`, and an expression for its truth or ""."""
+    """Python code that loads an image: imports, lines that define `image`, and an expression for its mask, or ""."""
 
     lines: tuple[str, ...]
     target: str = ""
     imports: tuple[str, ...] = ()
 
 
-UPLOADED = PythonSource(('image = "photograph.jpg"  # the photograph that was uploaded',))
+UPLOAD_SOURCE = PythonSource(('image = "photograph.jpg"  # the photograph that was uploaded',))
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
-    frozen = np.array(array, order="C")  # a copy: the caller's own stays writable
+    frozen = np.array(array, order="C")  # a copy: the caller's array stays writable
     frozen.setflags(write=False)
     return frozen
 
@@ -81,17 +83,17 @@ def _sha(image: np.ndarray, mask: np.ndarray | None) -> str:
 
 
 def new_input_image(image: np.ndarray, mask: np.ndarray | None = None, **facts: Any) -> InputImage:
-    """A picture of copies of arrays, read-only; `facts` are its other fields."""
+    """An input image with read-only copies of the arrays; `facts` are its other fields."""
     image, mask = _frozen(image), None if mask is None else _frozen(mask)
     return InputImage(_sha(image, mask), image, mask, **facts)
 
 
 def read_upload(path: str | os.PathLike[str]) -> InputImage:
-    """A photograph from an untrusted file: first frame, upright, RGB, long side at most `LONG_SIDE`.
+    """Read a photograph from an untrusted file: first frame, upright, RGB, long side at most `LONG_SIDE`.
 
-    Size and format are read before any pixel is decoded.
+    Size and format are checked before any pixel is decoded.
 
-    Raises: UserError: if it is no PNG, JPEG or WebP, or too large, too small, too narrow or damaged.
+    Raises: UserError: if it is not a PNG, JPEG or WebP file, or too large, too small, too narrow or damaged.
     """
     size = os.path.getsize(path)
     if size > MAX_BYTES:
@@ -102,7 +104,7 @@ def read_upload(path: str | os.PathLike[str]) -> InputImage:
             opened = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
         raise UserError(error_message("refused.far_too_many", most=MAX_PIXELS // 10**6)) from None
-    except Exception:  # a broken or hostile file may raise anything
+    except Exception:  # a damaged or malicious file may raise anything
         raise UserError(error_message("refused.no_picture_file")) from None
     with opened:
         check_size(*opened.size)
@@ -116,7 +118,7 @@ def read_upload(path: str | os.PathLike[str]) -> InputImage:
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises: UserError: for a picture that is too large, too small or too narrow."""
+    """Raises: UserError: for an image that is too large, too small or too narrow."""
     size = {"width": width, "height": height}
     if width * height > MAX_PIXELS:
         raise UserError(error_message("refused.pixels", **size, most=MAX_PIXELS // 10**6))
@@ -127,13 +129,13 @@ def check_size(width: int, height: int) -> None:
 
 
 def _scans(data: bytes) -> int:
-    """Passes of a JPEG file until its end, counted no further than one above `MAX_SCANS`."""
-    count, place = 0, 2
-    while count <= MAX_SCANS and (found := MARKER.search(data, place)):
-        marker, place = found[1], found.end()
+    """Number of scans of a JPEG file; counting stops one above `MAX_SCANS`."""
+    count, position = 0, 2
+    while count <= MAX_SCANS and (found := MARKER.search(data, position)):
+        marker, position = found[1], found.end()
         if marker == b"\xd9":
             break
-        if marker not in (b"\x01", b"\xd8"):  # all others tell their length
-            place += int.from_bytes(data[place : place + 2], "big")
+        if marker not in (b"\x01", b"\xd8"):  # all others are followed by their length
+            position += int.from_bytes(data[position : position + 2], "big")
         count += marker == b"\xda"
     return count

@@ -1,4 +1,4 @@
-"""What the page computes: picture, model, labels and settings -> `Trace`, each once, from the nearest one held."""
+"""Explanations for all visitors: image, model, labels and settings -> `Trace`, computed once and cached."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.compact_trace import compact
 from afa_viz.ui.sessions.concurrency import EXPENSIVE_AT_ONCE, EXPENSIVE_WAITING, ConcurrencyLimit
 from afa_viz.ui.sessions.examples import Example, read_examples
-from afa_viz.ui.sessions.images import UPLOADED, InputImage, PythonSource, read_upload
+from afa_viz.ui.sessions.images import UPLOAD_SOURCE, InputImage, PythonSource, read_upload
 from afa_viz.ui.sessions.memory import MemoryTrimmer
 from afa_viz.ui.sessions.model_registry import ModelRegistry
 from afa_viz.ui.sessions.threads import EXPLANATIONS_AT_ONCE, ThreadBudget
 
-TRACE_BYTES = 288 * 2**20  # all examples at the bundled size; the memory of a server is the target of `bench start`
+TRACE_BYTES = 288 * 2**20  # all examples at the bundled size; `bench start` checks the memory of a server
 IMAGE_BYTES = 96 * 2**20
-IDLE_SECONDS = 1.0  # seconds without an explanation, before memory is given back
-MAX_REQUESTS = 20_000  # requests, a few hundred bytes each
+IDLE_SECONDS = 1.0  # without an explanation, before memory is trimmed
+MAX_REQUESTS = 20_000  # that are remembered by key, a few hundred bytes each
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be explained.
+    """A validated request for an explanation.
 
     Attributes:
         image_id: "example:NAME", "data:ID" or "upload:SHA".
-        model: its name in the registry.
-        labels: class names that the pseudo label may use; None: predicted.
-        config: settings.
+        model: name in the registry.
+        labels: image labels as class names; None: predicted ones.
+        config: settings of the explanation.
     """
 
     image_id: str
@@ -57,18 +57,18 @@ class Request:
 
     @property
     def key(self) -> str:
-        """Short name of everything in it; equal requests have equal keys."""
+        """A digest of all fields; equal requests have equal keys."""
         text = repr((self.image_id, self.model, self.labels, dataclasses.astuple(self.config)))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def trace_bytes(traces: Sequence[Trace]) -> int:
-    """Bytes that traces hold together; stages that they share count once, and pages of absent classes do not count."""
+    """Memory of some traces in bytes; shared stages count once, untouched memory of absent classes does not count."""
     storages = {}
     for trace in traces:
         used = (len(trace.present) + 1) / len(trace.class_names)
         for field in dataclasses.fields(trace):
-            value = vars(trace).get(field.name)  # a `CompactTrace` makes what it lacks
+            value = vars(trace).get(field.name)  # not getattr, which would compute the fields of a `CompactTrace`
             for tensor in value if isinstance(value, tuple) else (value,):
                 if isinstance(tensor, torch.Tensor):
                     storage = tensor.untyped_storage()
@@ -78,32 +78,32 @@ def trace_bytes(traces: Sequence[Trace]) -> int:
 
 
 def first_stage(old: ExplainConfig, new: ExplainConfig) -> int:
-    """Number of the first stage that a change of settings runs again; `len(STAGES)` for no change."""
+    """Index of the first stage that must run again after a change of settings; `len(STAGES)` for no change."""
     fields = [f.name for f in dataclasses.fields(new) if getattr(old, f.name) != getattr(new, f.name)]
     stages = [number for number, reads in enumerate(STAGES.values()) if set(reads) & set(fields)]
     return min(stages, default=len(STAGES))
 
 
 class InputImageSource(Protocol):
-    """More pictures than the examples, each by an id; a `dataset.images.DataSet` is one."""
+    """Images beside the examples, each with an id; `dataset.images.DataSet` is one."""
 
     def input_image(self, image_id: object) -> InputImage:
-        """Raises: UserError: for an unknown id."""
+        """The image. Raises: UserError: for an unknown id."""
 
     def python_source(self, image_id: object) -> PythonSource:
-        """How a program gets it. Raises: UserError: for an unknown id."""
+        """Python code that loads the image. Raises: UserError: for an unknown id."""
 
 
 class Session:
-    """Everything that pages share. Safe for threads.
+    """State that all visitors share. Thread-safe.
 
     Args:
         registry: the models.
         examples: folder with `examples.json`.
-        dataset: what "data:ID" means; None: nothing.
+        dataset: the images of "data:ID"; None: there are none.
 
     Attributes:
-        dear: limits what takes long, whoever does it: a report, a comparison, an explanation by a large network.
+        expensive: limits reports, comparisons, explanations by large networks and the like.
     """
 
     def __init__(
@@ -123,45 +123,47 @@ class Session:
         )
         self._lock = threading.Lock()
         self._requests: OrderedDict[str, Request] = OrderedDict()
-        self.memory = MemoryTrimmer(lambda: self.is_idle(IDLE_SECONDS), release=lambda: self._traces.change(compact))
+        self.memory = MemoryTrimmer(
+            lambda: self.is_idle(IDLE_SECONDS), release=lambda: self._traces.map_values(compact)
+        )
         self._threads = ThreadBudget()
         self._normal = ConcurrencyLimit(EXPLANATIONS_AT_ONCE)
-        self._decoding = ConcurrencyLimit(1)  # the largest photograph takes some hundred megabytes for a moment
+        self._decoding = ConcurrencyLimit(1)  # decoding the largest photograph takes some hundred megabytes
         self.expensive = ConcurrencyLimit(EXPENSIVE_AT_ONCE, EXPENSIVE_WAITING)
-        self._explaining = 0  # for visitors, now
-        self._explained = -math.inf  # when the last of them ended, by time.monotonic
+        self._explaining = 0  # explanations for visitors that are running
+        self._explained = -math.inf  # end of the last of them, by time.monotonic
 
     def is_idle(self, seconds: float) -> bool:
-        """Whether nothing was explained for a visitor in the last so many seconds, and nothing dear is being made."""
+        """Whether no explanation for a visitor ran in the last `seconds`, and nothing expensive is running."""
         with self._lock:
             idle = not self._explaining and not self.expensive.in_use
             return idle and time.monotonic() - self._explained >= seconds
 
     def fits_in_cache(self, count: int, request: Request) -> bool:
-        """Whether so many traces like that of a request can be held at the same time."""
+        """Whether the cache has room for `count` traces of the size of this one."""
         return count * trace_bytes([self.trace(request, in_background=True)]) <= self._trace_bytes_max
 
     def store_upload(self, path: str | os.PathLike[str]) -> str:
-        """Hold an uploaded photograph in memory; returns its name for a `Request`.
+        """Read an uploaded photograph into memory; returns its image id.
 
-        Raises: UserError: as `read_upload`, or if the file is gone.
+        Raises: UserError: as `read_upload`, or if the file no longer exists.
         """
         with self._decoding.slot():
             try:
-                os.utime(path)  # in use: others go before it
+                os.utime(path)  # marks the file as used
                 image = read_upload(path)
             except FileNotFoundError:
                 raise UserError(error_message("refused.upload_gone")) from None
         return self.store_image(image)
 
     def store_image(self, image: InputImage) -> str:
-        """Hold a photograph in memory; returns its name for a `Request`."""
-        name = f"upload:{image.sha}"
-        self._images.get(name, lambda: image)
-        return name
+        """Keep a photograph in memory; returns its image id."""
+        image_id = f"upload:{image.sha}"
+        self._images.get(image_id, lambda: image)
+        return image_id
 
     def input_image(self, image_id: str) -> InputImage:
-        """A picture by the name that requests use. Raises: UserError: if it is not there (any more)."""
+        """An image by its id. Raises: UserError: if it does not exist, or no longer."""
         kind, _, name = str(image_id).partition(":")
         if kind == "example":
             for example in self.examples:
@@ -177,24 +179,24 @@ class Session:
         return held
 
     def python_source(self, image_id: str) -> PythonSource:
-        """How a program gets a picture, for the page's copy of its view. Raises: UserError: as `picture`."""
+        """Python code that loads an image. Raises: UserError: for an unknown image of the data set."""
         kind, _, name = image_id.partition(":")
         if kind == "data" and self._dataset is not None:
             return self._dataset.python_source(name)
         for example in self.examples if kind == "example" else []:
             if example.name == name:
                 return example.source()
-        return UPLOADED
+        return UPLOAD_SOURCE
 
     def request(
         self, image_id: str, model: str, labels: Sequence[str] | None = None, config: ExplainConfig | None = None
     ) -> Request:
-        """A checked request.
+        """A validated request.
 
         Args:
-            labels: None takes those that came with the picture, where the model knows them; an empty sequence asks
-                for predicted ones.
-        Raises: UserError: for an unknown picture, model or class.
+            labels: class names; None: those that came with the image, as far as the model knows them; empty:
+                predicted ones.
+        Raises: UserError: for an unknown image, model or class.
         """
         if not isinstance(image_id, str):
             raise UserError(error_message("refused.no_picture"))
@@ -213,19 +215,19 @@ class Session:
         return Request(image_id, model, chosen, config)
 
     def memory_with_all_attention(self, image_id: str, model: str, config: ExplainConfig) -> int:
-        """Bytes that an explanation would take which keeps the attention of all stages."""
-        every = dataclasses.replace(config, keep_attention="all")
-        return memory_of(self.registry.get(model), self._size(image_id, model, config), every).peak
+        """Bytes that an explanation needs if it keeps the attention of all stages."""
+        keep_all = dataclasses.replace(config, keep_attention="all")
+        return memory_of(self.registry.get(model), self._size(image_id, model, config), keep_all).peak
 
     def _size(self, image_id: str, model: str, config: ExplainConfig) -> tuple[int, int]:
-        """(H, W) that a picture is explained at."""
+        """(H, W) at which an image is explained."""
         return fit_size(self.input_image(image_id).image, config.long_side or self.registry.input_size(model))
 
     def trace(self, request: Request, in_background: bool = False) -> Trace:
-        """The trace of a request: from the cache, or recomputed from the nearest one held, or explained.
+        """The trace of a request: from the cache, recomputed from the nearest cached one, or explained.
 
         Args:
-            in_background: no visitor waits for it yet.
+            in_background: no visitor is waiting for it.
         """
         trace = self._trace_in_background(request) if in_background else self._cached_or_computed(request)
         with self._lock:
@@ -236,38 +238,37 @@ class Session:
         return trace
 
     def uncached_trace(self, request: Request) -> Trace:
-        """The trace of a request that nobody will come back to: taken from the cache, but never put there."""
-        held = self._traces.peek(request)
-        return self._compute(request, self._limit(request)) if held is None else held
+        """The trace of a request that is not made again: read from the cache, but not stored there."""
+        cached = self._traces.peek(request)
+        return self._compute(request, self._limit(request)) if cached is None else cached
 
     def _trace_in_background(self, request: Request) -> Trace:
         return self._traces.get(request, lambda: self._explain(request, False))
 
     def _cached_or_computed(self, request: Request) -> Trace:
-        held = self._traces.peek(request)
-        if held is not None:
-            return held
+        cached = self._traces.peek(request)
+        if cached is not None:
+            return cached
         limit = self._limit(request)
-        if limit is self._normal:  # those who wait for the same trace need no slot
+        if limit is self._normal:  # threads that wait for the same trace need no slot
             return self._traces.get(request, lambda: self._compute(request, limit))
-        with limit.slot():  # before others may wait for the trace: they may hold the slots that it needs
+        with limit.slot():  # taken first: threads that wait for this trace may hold the slots that it needs
             return self._traces.get(request, lambda: self._compute(request, limit))
 
     def _limit(self, request: Request) -> ConcurrencyLimit:
-        """The one of an explanation: that of a large network is dear, unless it goes on from another explanation."""
+        """The limit for an explanation: one by a large network is expensive unless it reuses a cached trace."""
         large = self.registry.is_large(request.model) and self._nearest(request) is None
         return self.expensive if large else self._normal
 
     def request_of(self, key: object) -> Request | None:
-        """The request of a `Request.key` that was explained here; None for any other thing."""
+        """The explained request with a `Request.key`; None for an unknown key."""
         with self._lock:
             return self._requests.get(key) if isinstance(key, str) else None
 
     def preview_request(self, request: Request) -> Request | None:
-        """A request that is answered sooner, for a first look: the CAM at one scale, no PAR. Nothing of it is lost, as
-        the request itself goes on from there.
+        """A faster request for a preview: the CAM at one scale, no PAR. The full request reuses what it computes.
 
-        None where the request is answered already, or some settings of the same picture are.
+        None if the request, or one that differs only in settings, is cached already.
         """
         if self._traces.peek(request) is not None or self._nearest(request) is not None:
             return None
@@ -275,7 +276,7 @@ class Session:
         return None if config == request.config else dataclasses.replace(request, config=config)
 
     def find_by_key(self, key: object) -> tuple[Request, Trace] | None:
-        """Request and trace of a `Request.key` that was explained here; None for any other thing."""
+        """The explained request with a `Request.key`, and its trace; None for an unknown key."""
         request = self.request_of(key)
         return None if request is None else (request, self.trace(request))
 
@@ -311,32 +312,32 @@ class Session:
             return explain(model, image.image, request.labels, request.config, target=mask)
 
     def _require_memory(self, size: tuple[int, int], needed: int) -> None:
-        """Raises: UserError: where the system would have to end the server for want of it."""
+        """Raises: UserError: if the system has less memory than needed, and would kill the server."""
         free = free_memory()
         if free is not None and needed > free:
             sizes = {"needed": f"{needed / 2**30:.1f}", "free": f"{free / 2**30:.1f}"}
             raise UserError(error_message("refused.picture_memory", width=size[1], height=size[0], **sizes))
 
     def ground_truth(self, image: InputImage, model: str) -> np.ndarray | None:
-        """The mask of a picture in the numbers of a model; None where the model does not know a class in it."""
+        """The mask of an image in the class indices of a model; None if the model lacks one of its classes."""
         if image.mask is None or image.labels is None:
             return None
         names = self.registry.class_names(model)
-        numbers = np.flatnonzero(np.bincount(image.mask.ravel(), minlength=256)).tolist()
-        numbers = [number for number in numbers if number not in (0, 255)]
+        indices = np.flatnonzero(np.bincount(image.mask.ravel(), minlength=256)).tolist()
+        indices = [index for index in indices if index not in (0, 255)]
         if image.class_names is not None:
-            theirs = [image.class_names[n] if n < len(image.class_names) else "" for n in numbers]
-            if not set(theirs) <= set(names[1:]):
+            present = [image.class_names[i] if i < len(image.class_names) else "" for i in indices]
+            if not set(present) <= set(names[1:]):
                 return None
             table = np.zeros(256, np.uint8)
             table[255] = 255
-            table[numbers] = [names.index(name) for name in theirs]
+            table[indices] = [names.index(name) for name in present]
             return table[image.mask]
-        fits = all(number < len(names) and names[number] in image.labels for number in numbers)
-        return image.mask.copy() if fits else None  # torch wants writable arrays
+        known = all(index < len(names) and names[index] in image.labels for index in indices)
+        return image.mask.copy() if known else None  # torch wants writable arrays
 
     def _nearest(self, request: Request) -> tuple[Request, Trace] | None:
-        """The held trace of the same picture and model from which the fewest stages must run again."""
+        """The cached trace of the same image and model after which the fewest stages must run again."""
         best, best_stage = None, 0
         labels_read_at = list(STAGES).index("cam_rw")
         for other, trace in self._traces.items():
@@ -345,7 +346,7 @@ class Session:
             stage = first_stage(other.config, request.config)
             if other.labels != request.labels:
                 if request.labels is None:
-                    continue  # predicted labels can not be had from a trace with given ones
+                    continue  # predicted labels cannot be derived from a trace with given ones
                 stage = min(stage, labels_read_at)
             if stage > best_stage:
                 best, best_stage = (other, trace), stage

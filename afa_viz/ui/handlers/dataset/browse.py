@@ -13,12 +13,11 @@ from afa_viz.ui.handlers.dataset.scoring import STAGES, Job, Score, Table
 
 PAGE_SIZE = 24  # images
 ORDERS = ("set", "worst", "best", "lost", "gained")
-LONGEST = 64  # letters of a class name that is asked for
 
 
 @dataclass(frozen=True)
 class ListingQuery:
-    """What is asked for.
+    """A validated query.
 
     Attributes:
         order: "set": as in the data set; "worst", "best": by the score of `stage`; "lost", "gained": by its change

@@ -1,4 +1,4 @@
-"""The images of a set by an id that says nothing of paths: pictures to explain, thumbnails, labels."""
+"""The images of a data set by an id that does not reveal paths: images to explain, thumbnails, labels."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 
 
 class DataSet:
-    """A set of images as the page sees it.
+    """The images of the Data set tab.
 
     Args:
-        source: where they come from.
-        cache: folder that scores are kept in.
+        source: of the images.
+        cache: folder of the scores.
     """
 
     def __init__(self, source: ImageSource, cache: Path) -> None:
@@ -48,18 +48,18 @@ class DataSet:
         return len(self.ids)
 
     def index(self, name: object) -> int:
-        """The index of an image by its id. Raises: UserError: for any other thing."""
+        """The index of an image by its id. Raises: UserError: for an unknown id."""
         index = self._indices.get(name) if isinstance(name, str) else None
         if index is None:
             raise UserError(error_message("refused.no_data"))
         return index
 
     def title(self, index: int) -> str:
-        """Of an image: its name without any folder."""
+        """The name of an image without its folder."""
         return PurePosixPath(self.source.names[index]).name
 
     def labels(self, index: int) -> tuple[str, ...] | None:
-        """Class names of an image; None while it would have to be rendered for that."""
+        """Class names of an image; None if it would have to be rendered first."""
         if index not in self._labels:
             read = getattr(self.source, "known_labels", self.source.image_labels)
             labels = read(index)
@@ -72,12 +72,12 @@ class DataSet:
         return tuple(name for name, here in zip(self.source.class_names[1:], labels, strict=True) if here > 0)
 
     def input_image(self, name: object) -> InputImage:
-        """An image with its truth and labels. Raises: UserError: for an unknown id, or files that can not be read."""
+        """An image with its mask and labels. Raises: UserError: for an unknown id, or files that cannot be read."""
         index = self.index(name)
         try:
             image, mask = self.source.image(index), self.source.mask(index)
         except (ValueError, OSError) as error:
-            log.warning("an image of the data set can not be read: %s", error)
+            log.warning("an image of the data set cannot be read: %s", error)
             raise UserError(error_message("refused.data_broken", name=self.title(index))) from error
         labels = self._labels.setdefault(index, self._label_names(self.source.image_labels(index)))
         if mask is not None and mask.shape != image.shape[:2]:
@@ -94,7 +94,7 @@ class DataSet:
         )
 
     def python_source(self, name: object) -> PythonSource:
-        """How a program gets an image: a scene is rendered, a file is named without its folder."""
+        """Python code that loads an image: a scene is rendered, a file is named without its folder."""
         index = self.index(name)
         if isinstance(self.source, SandboxScenes):
             scene = f'scene = render_scene("val", {index}, {self.source.size})'
@@ -105,14 +105,14 @@ class DataSet:
         return PythonSource((f"image = {file!r}  # of the data set: {self.source.title}",))
 
     def thumbnail(self, index: int) -> str:
-        """A small JPEG as a data address; "" for an image that can not be read."""
+        """A small JPEG as a data URL; "" for an image that cannot be read."""
         return self._thumbnails.get(index, lambda: self._render_thumbnail(index))
 
     def _render_thumbnail(self, index: int) -> str:
         try:
             small = Image.fromarray(self.source.image(index))
         except (ValueError, OSError) as error:
-            log.warning("an image of the data set can not be read: %s", error)
+            log.warning("an image of the data set cannot be read: %s", error)
             return ""
         small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=2.0)
         file = io.BytesIO()
@@ -121,7 +121,7 @@ class DataSet:
 
 
 def public_id(name: str) -> str:
-    """What stands for an image in addresses: its name where that is one plain word, else a digest of it."""
+    """The id of an image in URLs: its name if that contains only safe characters, else a digest of it."""
     return name if SAFE_ID.fullmatch(name) else f"x{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 

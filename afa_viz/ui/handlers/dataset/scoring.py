@@ -1,6 +1,6 @@
-"""Scores of a whole set: made in the background by one worker that gives way to people, kept on the disk.
+"""Scores of a whole data set, computed by a background worker that yields to visitors, and stored on disk.
 
-A table belongs to one checkpoint under one set of settings on one set of images.
+A table belongs to one checkpoint, one config and one data set.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.session import Session
 
-# Scored, in pipeline order: all decide every pixel by their strongest score, so that any two may be compared.
+# Stages in pipeline order; all of them label every pixel by its strongest score, so that any two can be compared.
 STAGES = ("walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
-SCORES_VERSION = "2"  # raise it when the same pictures would get other scores
+SCORES_VERSION = "2"  # to be increased when the same images would get other scores
 SAVE_EVERY = 20.0  # seconds
-IDLE_SECONDS = 1.0  # seconds without an explanation before the worker goes on
+IDLE_SECONDS = 1.0  # without an explanation, before the worker continues
 NICENESS = 10
 FILE_NAME = "scores-{}.json"
 TABLES_KEPT = 4  # in memory
-FILES_KEPT = 50  # on the disk, those that were written last: each model under each settings has one
-MAX_TABLE_BYTES = 2**28  # bytes of a file; ten thousand images have seven million
+FILES_KEPT = 50  # on disk, the newest ones: there is one for each model and config
+MAX_TABLE_BYTES = 2**28  # of a file; ten thousand images take seven million bytes
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Score:
-    """Of one image: mIoU over its classes, background included, and IoU by class name, both by stage.
+    """The scores of one image by stage: mIoU over its classes, background included, and IoU by class name.
 
-    Without a truth that fits the model both are empty. An image that can not be read is `broken`.
+    Both are empty without a mask in the classes of the model. `broken`: the image cannot be read.
     """
 
     miou: dict[str, float] = field(default_factory=dict)
@@ -55,12 +55,12 @@ class Score:
     broken: bool = False
 
     def of(self, stage: str, class_name: str = "") -> float | None:
-        """mIoU of a stage, or its IoU of a class; None where it is not known."""
+        """mIoU of a stage, or its IoU of a class; None if it is unknown."""
         return self.iou.get(stage, {}).get(class_name) if class_name else self.miou.get(stage)
 
 
 def score_trace(trace: Trace) -> Score:
-    """The numbers of one explained image."""
+    """The scores of one explained image."""
     found = stage_scores(trace)
     if found is None:
         return Score()
@@ -74,12 +74,12 @@ def score_trace(trace: Trace) -> Score:
 
 
 class Table:
-    """Scores by image id, read from the disk and written back.
+    """Scores by image id, stored in a file.
 
     Args:
-        path: of its file; one that is missing, damaged or can not be written is no error.
+        path: of the file; it is no error if it is missing, damaged or not writable.
     Attributes:
-        failure: one sentence about what ended the last run before its time; "" for none.
+        failure: one sentence that says why the last run failed; "" if it did not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,21 +92,21 @@ class Table:
         return len(self._scores)
 
     def get(self, name: str) -> Score | None:
-        """Of an image, if it is known."""
+        """The score of an image; None if it is not scored."""
         return self._scores.get(name)
 
     def put(self, name: str, score: Score) -> None:
-        """Add an image."""
+        """Add the score of an image."""
         with self._lock:
             self._scores[name] = score
 
     def broken(self) -> int:
-        """Number of the images that could not be read."""
+        """Number of images that could not be read."""
         with self._lock:
             return sum(score.broken for score in self._scores.values())
 
     def save(self) -> None:
-        """Write the file, whole or not at all; scores that another app has written meanwhile are kept."""
+        """Write the file, whole or not at all; scores that another app has written meanwhile are merged."""
         with self._lock:
             self._scores = _read(self._path) | self._scores
             data = {n: [s.miou, s.iou] for n, s in self._scores.items() if not s.broken}  # those are tried again
@@ -115,12 +115,12 @@ class Table:
             with atomic_write(self._path) as partial:
                 partial.write_text(json.dumps(data, separators=(",", ":"), allow_nan=False), encoding="utf-8")
         except OSError as error:
-            log.info("scores are not kept: %s", error)
+            log.info("scores cannot be stored: %s", error)
         _remove_oldest(self._path)
 
 
 def _remove_oldest(path: Path) -> None:
-    """Remove the files of scores beside one that were written longest ago, beyond those that are kept."""
+    """Remove the oldest score files in the folder of `path`, beyond `FILES_KEPT`."""
     with contextlib.suppress(OSError):
         files = [(other.stat().st_mtime, other) for other in path.parent.glob(FILE_NAME.format("*")) if other != path]
         for _, old in sorted(files)[: max(0, len(files) + 1 - FILES_KEPT)]:
@@ -128,7 +128,7 @@ def _remove_oldest(path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Score]:
-    """What a file holds; nothing for one that is no table."""
+    """The scores in a file; {} if it is not a valid table."""
     try:
         data = parse_json(read_text(path, MAX_TABLE_BYTES))
         return {str(name): Score(_fractions(miou), {s: _fractions(by) for s, by in iou.items()})
@@ -146,7 +146,7 @@ def _fractions(values: dict[str, Any]) -> dict[str, float]:
 
 @dataclass
 class Job:
-    """One run of the worker. done: images that it scored; seconds: that it worked, pauses left out."""
+    """One run of the worker. done: number of images that it scored; seconds: working time without pauses."""
 
     model: str
     config: ExplainConfig
@@ -158,15 +158,15 @@ class Job:
 
 
 class StopRequested(Exception):
-    """The worker was asked to stop in the middle of an image."""
+    """The worker was asked to stop while it explained an image."""
 
 
 class Scorer:
-    """Scores a set in a thread of low priority, one run at a time.
+    """Scores a data set in a thread of low priority, one run at a time.
 
     Args:
-        session: gives models; while somebody explains, the worker rests.
-        dataset: what is scored.
+        session: provides the models; the worker pauses while it explains for a visitor.
+        dataset: the images to score.
     """
 
     def __init__(self, session: Session, dataset: DataSet) -> None:
@@ -178,7 +178,7 @@ class Scorer:
         self._thread: threading.Thread | None = None
 
     def table(self, model: str, config: ExplainConfig) -> Table:
-        """The scores of a model under some settings, as far as they are known."""
+        """The scores of a model with a config, as far as they are known."""
         config = _without_attention(config)
         checkpoint = self._session.registry.get(model).checkpoint_id
         text = repr((self._dataset.fingerprint, checkpoint, dataclasses.astuple(config), SCORES_VERSION))
@@ -193,9 +193,9 @@ class Scorer:
             return self._tables[name]
 
     def start(self, model: str, config: ExplainConfig) -> None:
-        """Score what is not scored yet; nothing where the same run is on already.
+        """Score all images without a score; does nothing if the same job is running already.
 
-        Raises: UserError: while another run is on.
+        Raises: UserError: while another job is running.
         """
         table = self.table(model, config)
         with self._lock:
@@ -209,7 +209,7 @@ class Scorer:
             self._thread.start()
 
     def stop(self, wait: bool = False) -> None:
-        """End the run after the stage that it is in; what is scored stays."""
+        """End the run after its current stage; the scores are kept."""
         with self._lock:
             job, thread = self._job, self._thread
         if job is not None:
@@ -218,11 +218,11 @@ class Scorer:
             thread.join()
 
     def running_job(self) -> Job | None:
-        """The run that is on, if there is one."""
+        """The running job, if there is one."""
         return self._job
 
     def _work(self, job: Job) -> None:
-        with contextlib.suppress(OSError, AttributeError):  # where a thread has a priority of its own: Linux
+        with contextlib.suppress(OSError, AttributeError):  # threads have priorities only on Linux
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         saved, name = time.monotonic(), ""
         try:
@@ -237,7 +237,7 @@ class Scorer:
                     break
         except StopRequested:
             pass
-        except Exception as error:  # of the model or of our own: no image is to blame
+        except Exception as error:  # of the model or of the code, not of an image
             log.exception("scoring the data set failed at %s", name)
             is_user_error = isinstance(error, UserError)
             job.table.failure = str(error) if is_user_error else error_message("refused.scoring_failed", name=name)
@@ -256,7 +256,7 @@ class Scorer:
 
         try:
             image = self._dataset.input_image(name)
-        except UserError as error:  # its files can not be read; any other error is none of the image
+        except UserError as error:  # the files of the image cannot be read
             log.info("not scored: %s", error)
             score = Score(broken=True)
         else:
@@ -281,5 +281,5 @@ class Scorer:
 
 
 def _without_attention(config: ExplainConfig) -> ExplainConfig:
-    """The settings without what no score needs."""
+    """The config without options that do not affect scores."""
     return dataclasses.replace(config, keep_attention="last_stage")
