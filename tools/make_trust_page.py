@@ -90,7 +90,8 @@ def questions() -> str:
     """What is asked with anything in the place of each of its parts."""
     rows = [(f"`/{name}`", ", ".join(parts), "test_untrusted_calls.py::test_endpoints")
             for name, parts in untrusted_input.ENDPOINTS.items()]  # fmt: skip
-    rows += [(f"`{name}` of the page", ", ".join(("key", *parts)), "test_untrusted_calls.py::test_functions_of_the_page")
+    rows += [(f"`{name}` of the page", ", ".join(("key", *parts)),
+              "test_untrusted_calls.py::test_functions_of_the_page")
              for name, parts in untrusted_input.browser_calls().items()]  # fmt: skip
     rows += [(f"event `{name}`", f"each of {len(parts)} values",
               "test_untrusted_events.py::test_events_change_the_page_or_say_one_sentence")

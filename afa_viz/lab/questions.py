@@ -16,6 +16,7 @@ from torch import Tensor
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import maps
+from afa_viz.figures.typography import format_percent
 from afa_viz.lab.failures import CAUSES, error_attribution, ground_truth
 from afa_viz.lab.thresholds import best_threshold, class_iou
 from afa_viz.ops import affinity as aff
@@ -76,11 +77,6 @@ class Verdict:
     right: bool
     truth: str = ""
     facts: dict[str, str] = field(default_factory=dict)
-
-
-def percent(share: float) -> str:
-    """A share for people; "–" where it is not a number."""
-    return "–" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def find_question(name: str) -> Question:
@@ -163,8 +159,8 @@ def _cam(trace: Trace, label: int, answer: list[int]) -> Verdict:
     row, col = maps.strongest_cell(trace, label)
     value = float(found[answer[0], answer[1]])
     facts = {
-        "value": percent(value), "row": str(row + 1), "col": str(col + 1), "name": trace.class_names[label],
-        "above": percent(float((trace.cam[label - 1] > 0.5).float().mean())),
+        "value": format_percent(value), "row": str(row + 1), "col": str(col + 1), "name": trace.class_names[label],
+        "above": format_percent(float((trace.cam[label - 1] > 0.5).float().mean())),
     }  # fmt: skip
     return Verdict(value >= PEAK_CAM, facts=facts)
 
@@ -179,10 +175,10 @@ def _cut(trace: Trace, label: int, answer: float) -> Verdict:
     mine = class_iou(cut(float(answer)), target, label)
     drawn, there = cut(float(best)) == label, target == label
     facts = {
-        "iou": percent(mine), "best": best, "best_iou": percent(best_iou),
+        "iou": format_percent(mine), "best": best, "best_iou": format_percent(best_iou),
         "name": trace.class_names[label],
-        "missing": percent(float((there & ~drawn).sum() / there.sum().clamp_min(1))),
-        "extra": percent(float((drawn & ~there).sum() / drawn.sum().clamp_min(1))),
+        "missing": format_percent(float((there & ~drawn).sum() / there.sum().clamp_min(1))),
+        "extra": format_percent(float((drawn & ~there).sum() / drawn.sum().clamp_min(1))),
     }  # fmt: skip
     return Verdict(mine >= best_iou - TOLERANCE, facts=facts)
 
@@ -199,8 +195,8 @@ def _heads(trace: Trace, label: int, answer: str) -> Verdict:
     shares = trace.attn_probs(-1)[:, row * trace.grid[1] + col] @ inside
     best = int(shares.argmax())
     facts = {
-        "share": percent(float(shares[int(answer) - 1])), "best_share": percent(float(shares[best])),
-        "worst_share": percent(float(shares.min())), "area": percent(float(inside.mean())),
+        "share": format_percent(float(shares[int(answer) - 1])), "best_share": format_percent(float(shares[best])),
+        "worst_share": format_percent(float(shares.min())), "area": format_percent(float(inside.mean())),
         "name": trace.class_names[label],
     }  # fmt: skip
     return Verdict(float(shares[int(answer) - 1]) >= float(shares[best]) - TOLERANCE, str(best + 1), facts)
@@ -218,7 +214,7 @@ def _affinity(trace: Trace, label: int, answer: str) -> Verdict:
         "attention": f"{uneven['attention']:.2f}", "affinity": f"{uneven['affinity']:.2f}",
         "row": str(row + 1), "col": str(col + 1),
         "other_row": str(there // trace.grid[1] + 1), "other_col": str(there % trace.grid[1] + 1),
-        "out": percent(float(probs[here, there])), "back": percent(float(probs[there, here])),
+        "out": format_percent(float(probs[here, there])), "back": format_percent(float(probs[there, here])),
         "tie": f"{float(trace.affinity[here, there]):.2f}", "tie_back": f"{float(trace.affinity[there, here]):.2f}",
     }  # fmt: skip
     return Verdict(answer == truth, truth, facts)
@@ -235,7 +231,7 @@ def _walk(trace: Trace, label: int, answer: str) -> Verdict:
     before, after = (class_iou(one, target, label) for one in (start, walked))
     changed = scores.changes(start == label, walked == label, target == label)
     facts = {
-        "before": percent(before), "after": percent(after), "gained": str(changed["gained"]),
+        "before": format_percent(before), "after": format_percent(after), "gained": str(changed["gained"]),
         "lost": str(changed["lost"]), "name": trace.class_names[label],
     }  # fmt: skip
     truth = classify_change(before, after)
@@ -257,7 +253,7 @@ def weights_by_distance(trace: Trace, label: int) -> dict[str, float]:
 def _par(trace: Trace, label: int, answer: str) -> Verdict:
     weights = weights_by_distance(trace, label)
     best = max(weights, key=weights.__getitem__)
-    facts = {"share": percent(weights[answer]), "best_share": percent(weights[best]), "given": answer}
+    facts = {"share": format_percent(weights[answer]), "best_share": format_percent(weights[best]), "given": answer}
     return Verdict(weights[answer] >= weights[best] - TOLERANCE, best, facts)
 
 
@@ -275,8 +271,8 @@ def _regions(trace: Trace, label: int, answer: str) -> Verdict:
         truth = "purer" if precisions[1] > precisions[0] + 0.001 else "no_purer"
     facts = {
         "high": f"{high:.2f}", "now": f"{trace.config.bkg_score_high:.2f}",
-        "area": percent(areas[0]), "area_after": percent(areas[1]),
-        "precision": percent(precisions[0]), "precision_after": percent(precisions[1]),
+        "area": format_percent(areas[0]), "area_after": format_percent(areas[1]),
+        "precision": format_percent(precisions[0]), "precision_after": format_percent(precisions[1]),
     }  # fmt: skip
     return Verdict(answer == truth, truth, facts)
 
@@ -288,7 +284,7 @@ REFINED_STAGE_OF_LABEL = {
 
 
 def decoder_supervision(trace: Trace) -> str:
-    """What the decoder learned from last, as the model's card says: of `REFINED_STAGE_OF_LABEL`, "nothing", or "unknown"."""
+    """The label that the decoder was trained on last, a key of `REFINED_STAGE_OF_LABEL`; or "nothing", "unknown"."""
     return trace.decoder_trained_on or "unknown"
 
 
@@ -299,14 +295,16 @@ def _seg(trace: Trace, label: int, answer: str) -> Verdict:
         for name in (REFINED_STAGE_OF_LABEL.get(teacher, "cam_par"), "seg")
     )
     truth = classify_change(taught, learnt)
-    return Verdict(answer == truth, truth, {"taught": percent(taught), "learnt": percent(learnt), "teacher": teacher})
+    return Verdict(
+        answer == truth, truth, {"taught": format_percent(taught), "learnt": format_percent(learnt), "teacher": teacher}
+    )
 
 
 def _blame(trace: Trace, label: int, answer: str) -> Verdict:
     shares = error_attribution(trace)
     worst = max(shares, key=shares.__getitem__)
-    facts = {cause: percent(share) for cause, share in shares.items()}
-    return Verdict(shares[answer] >= shares[worst] - TOLERANCE, worst, facts | {"share": percent(shares[worst])})
+    facts = {cause: format_percent(share) for cause, share in shares.items()}
+    return Verdict(shares[answer] >= shares[worst] - TOLERANCE, worst, facts | {"share": format_percent(shares[worst])})
 
 
 ANSWERS: dict[str, Callable[[Trace, int, Any], Verdict]] = {

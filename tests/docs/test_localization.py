@@ -125,18 +125,18 @@ def test_the_published_numbers_in_words_are_those_of_the_settings():
             assert f"{slider.value(ExplainConfig()):g}" in re.findall(r"\d+(?:\.\d+)?", told), told
 
 
-# --- what the server says --------------------------------------------------------------------------------------------
+# --- messages of the server 
 
-UI = Path(words.__file__).parent
-ELSEWHERE = {  # files whose refusals no page shows: programs read them, or whoever starts the app
+UI = Path(localization.__file__).parent
+ELSEWHERE = {  # files whose errors are shown to programs, or on the command line, not in the app
     "api.py", "sources.py", "examples.py",  # the last one's are put into `refused.example_broken`
 }  # fmt: skip
 AT_THE_START = {  # and functions
-    "Registry.__init__", "build", "_first", "config_from",
+    "ModelRegistry.__init__", "build", "_first", "config_from",
 }  # fmt: skip
 
 
-def refusals(path: Path) -> list[tuple[str, ast.expr]]:
+def raised_messages(path: Path) -> list[tuple[str, ast.expr]]:
     """What is given to `UserError(…)` in a file, each with the function around it."""
     found = []
 
@@ -151,19 +151,21 @@ def refusals(path: Path) -> list[tuple[str, ast.expr]]:
     return found
 
 
-def test_what_the_page_is_refused_is_said_by_the_strings_file():
+def test_error_messages_come_from_the_texts():
     said, other = [], []
     for path in sorted(UI.rglob("*.py")):
-        for where, given in refusals(path):
-            named = isinstance(given, ast.Call) and isinstance(given.func, ast.Name) and given.func.id == "english"
-            if named or (isinstance(given, ast.Name) and given.id == "OFF"):
+        for where, given in raised_messages(path):
+            named = (
+                isinstance(given, ast.Call) and isinstance(given.func, ast.Name) and given.func.id == "error_message"
+            )
+            if named or (isinstance(given, ast.Name) and given.id == "TRAINING_OFF"):
                 said.append(where)
             elif path.name not in ELSEWHERE and where not in AT_THE_START:
                 other.append(f"{path.name}: {where}")
     assert len(said) > 40 and not other
 
 
-def test_sentences_of_other_rooms_are_in_the_strings_file():
+def test_sentences_of_other_packages_are_in_the_texts():
     for key, sentence in (("disk", faults.DISK), ("memory", faults.MEMORY), ("crf_missing", dense_crf.HOW_TO_INSTALL)):
         assert localization.texts()[f"refused.{key}"] == sentence
 

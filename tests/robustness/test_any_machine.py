@@ -20,7 +20,7 @@ import pytest
 from app_fixtures import scene
 from app_process import AS_OTHER_USER, ROOT, App, open_folder, started
 from raw_http import ask as ask_raw
-from test_hostile_requests import photograph, sent
+from test_untrusted_requests import photograph, sent
 
 from afa_viz.ui.server import account, launch
 from afa_viz.ui.server.hosts import Host

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import pytest
 from app_fixtures import launched, prepare
 from raw_http import Reply, ask, exchange
-from test_hostile_requests import sent
 from test_payload_validation import quiet
+from test_untrusted_requests import sent
 from test_upload_route import form, part, route
 
 from afa_viz.ui.server import upload_route

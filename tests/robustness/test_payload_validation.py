@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from app_fixtures import launched, prepare
 from raw_http import ask, exchange
-from test_hostile_requests import photograph, sent
+from test_untrusted_requests import photograph, sent
 from untrusted_input import DEFAULTS, NASTY, is_sentence
 
 from afa_viz.ui.server.routes import ENDPOINTS, MAX_VALUES

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 from app_fixtures import launched, prepare
-from test_hostile_requests import photograph, sent
+from test_untrusted_requests import photograph, sent
 
 from afa_viz.ui.server import uploads as kept
 from afa_viz.ui.server.upload_route import MAX_ENVELOPE, UploadRoute, one_file

@@ -15,7 +15,7 @@ from PIL import Image
 
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, stages
-from afa_viz.figures.poster import facts, poster, swatches
+from afa_viz.figures.poster import poster, summary_line, swatches
 from afa_viz.figures.strip import strip
 from afa_viz.inspection import with_crf
 from afa_viz.ops import dense_crf
@@ -115,7 +115,7 @@ def test_exports_are_the_trace_its_report_and_its_picture(api, key, trace):
 
 
 @pytest.mark.parametrize("value", ODD, ids=repr)
-def test_hostile_values_are_refused_in_one_sentence(api, key, value):
+def test_untrusted_values_are_refused_in_one_sentence(api, key, value):
     calls = [
         (api.query, [key, 0, 0, None], {0: value, 1: value, 2: value, 3: value}),
         (api.export, [key, "png", None, 0, 0], {0: value, 1: value, 2: value, 3: value, 4: value}),
@@ -183,7 +183,7 @@ def test_the_picture_says_what_it_is(trace):
     picture = poster(trace, 6, (1, 1), "Two discs", side=120)
     inner = strip(trace, 6, (1, 1), 120)
     assert (picture[72 : 72 + len(inner)] == inner).all()
-    assert (picture[:72] < 128).any() and "Image labels given: bird, cat." in facts(trace)
+    assert (picture[:72] < 128).any() and "Image labels given: bird, cat." in summary_line(trace)
     legend = {words: tuple(shown[8, 8]) for words, shown in swatches(trace)}
     assert legend["sure foreground"] == colour.FOREGROUND and legend["cat"] == tuple(trace.palette[6])
     assert {"uncertain", "bird"} <= set(legend)

@@ -183,15 +183,15 @@ def test_page_api_report_picture_lab_and_evaluate_agree(session, tmp_path, setti
     }
     assert ("walk_after_par" in data["changes"]) == (not sent["left_out"])
     of_class = stage_scores.step_changes(table, trace.config, 6)
-    panels = {panel.stage: panel for panel in strip.panels(trace, 6)}
+    panels = {panel.stage: panel for panel in strip.stage_tiles(trace, 6)}
     assert {stage: panel.change for stage, panel in panels.items() if panel.change is not None} == of_class
     page = report.page(trace)
     for stage, change in of_class.items():
         if stage != "seg":
-            assert re.search(rf"</i>{re.escape(strip.percent(change, signed=True))}</span>", page), stage
+            assert re.search(rf"</i>{re.escape(strip.format_percent(change, signed=True))}</span>", page), stage
     before, after = (table[stage]["iou"].get(6, 0.0) for stage in ("walk_start", "cam_rw"))
     facts = lab.check(trace, "walk", "same", 6).facts
-    assert (facts["before"], facts["after"]) == (lab.steps.percent(before), lab.steps.percent(after))
+    assert (facts["before"], facts["after"]) == (strip.format_percent(before), strip.format_percent(after))
     for name in stage_scores.CERTAIN:
         right = stage_scores.label_precision(trace)[name]["all"]
         assert found["precision"][name]["all"] == right

@@ -13,7 +13,7 @@ from PIL import Image
 from afa_viz.atomic_files import atomic_write
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.poster import poster
-from afa_viz.figures.translation import spoken
+from afa_viz.figures.translation import language_scope
 from afa_viz.trace import Trace
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import compare, lab, payload, payload_attention
@@ -245,7 +245,7 @@ class ExplorerHandlers:
     def _write_poster(
         self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None, language: str
     ) -> None:
-        with spoken(language, display_names(language)):
+        with language_scope(language, display_names(language)):
             poster_image = Image.fromarray(
                 poster(trace, label, cell, self._session.input_image(request.image_id).title)
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from afa_viz import lab
-from afa_viz.lab.questions import percent
+from afa_viz.figures.typography import format_percent
 from afa_viz.trace import Trace
 from afa_viz.ui.sessions.examples import Example
 
@@ -56,7 +56,7 @@ def verdict(trace: Trace, step: object, answer: object, label: object, pathology
     found = lab.check(trace, step, answer, label)
     numbers = lab.measure(trace) if pathology and step == "blame" else {}
     counts = ("cells", "classes")
-    facts = {name: f"{value:.0f}" if name in counts else percent(value) for name, value in numbers.items()}
+    facts = {name: f"{value:.0f}" if name in counts else format_percent(value) for name, value in numbers.items()}
     return {
         "right": found.right,
         "truth": found.truth,

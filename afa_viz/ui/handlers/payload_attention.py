@@ -87,6 +87,7 @@ def overview(trace: Trace) -> dict[str, Any]:
     blocks: list[dict[str, Any] | None] = [None] * trace.kept_blocks.start
     for block in trace.kept_blocks:
         numbers = dataclasses.asdict(attention_figures.block_statistics(trace, block))
+        numbers["even_distance"] = numbers.pop("uniform_distance")  # the name in the payload
         inside, even = attention_figures.region_shares(trace, block, regions)
         of_class = {
             str(label): {"heads": [finite(share) for share in shares], "even": finite(float(mean))}
@@ -123,10 +124,13 @@ def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
         result["raw_column"] = pack_scores(raw[:, at : at + 1].T, low, high)
         result["learned"] = pack_scores(trace.affinity[at : at + 1], 0.0, 1.0)
         return result
+    numbers = dataclasses.asdict(affinity_figures.affinity_numbers(trace))
+    for kind in ("raw", "symmetric", "learned"):
+        numbers[f"order_{kind}"] = numbers.pop(f"auc_{kind}")  # the name in the payload
     return result | {
         "cells": pack_labels(target_cells(trace)),
         "cells_of": affinity_teacher(trace),
         "at_centre": bool(trace.affinity_at_centre),
         "bias": finite(float(trace.affinity_bias)),
-        "numbers": finite(dataclasses.asdict(affinity_figures.affinity_numbers(trace))),
+        "numbers": finite(numbers),
     }
