@@ -25,7 +25,7 @@ class AffinityNumbers:
 
     Attributes:
         asymmetry_raw, asymmetry_learned: see `ops.affinity.asymmetry`; of the mean logits and of the affinity.
-        order_raw, order_symmetric, order_learned: see `pairwise_auc`; NaN where there is nothing to compare.
+        auc_raw, auc_symmetric, auc_learned: see `pairwise_auc`; NaN if undefined.
         by_truth: the pairs are labelled by the ground truth; False: as in training.
     """
 

@@ -23,10 +23,10 @@ class BlockStatistics:
     """Statistics of one block, one number per head.
 
     Attributes:
-        entropy: of a query's attention as a share of the greatest possible: 0 one key alone, 1 all keys alike.
-        distance: mean distance in cells from a query to what it attends to.
-        even_distance: the same if it attended to all keys alike; one number for the block.
-        asymmetry: of the logits, see `ops.affinity.asymmetry`; None where queries and keys differ.
+        entropy: of a query's attention as a share of the maximum: 0: a single key, 1: uniform.
+        distance: mean distance in cells from a query to its keys, weighted by the attention.
+        uniform_distance: the same for uniform attention; one number for the block.
+        asymmetry: of the logits, see `ops.affinity.asymmetry`; None if queries and keys differ.
     """
 
     entropy: tuple[float, ...]

@@ -96,5 +96,5 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     with atomic_write(path) as partial:  # with 256 colours: a third of the bytes
-        image.quantize(256, dither=Image.Dither.NONE).save_figure(partial, format="PNG", optimize=True)
+        image.quantize(256, dither=Image.Dither.NONE).save(partial, format="PNG", optimize=True)
     return path

@@ -1,4 +1,4 @@
-"""The guided lab: what is asked about an explained picture, and what its `Trace` answers. Knows no page."""
+"""The guided lab: questions about an explained image, answered by its `Trace`. Independent of the app."""
 
 from afa_viz.lab.failures import CAUSES, FAILURES, error_attribution, measure
 from afa_viz.lab.questions import QUESTIONS, Question, Verdict, check, decoder_supervision, is_ready, options

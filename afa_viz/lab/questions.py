@@ -1,4 +1,4 @@
-"""The steps of the guided lab: a question about one picture and one class each, answered by the trace.
+"""The questions of the guided lab: each is about one image and one class, and the trace answers it.
 
 Symbols: C foreground classes, N cells, H W pixels.
 """
@@ -27,11 +27,11 @@ from afa_viz.pipeline import recompute
 from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
-TOLERANCE = 0.02  # IoU, or a share: as good as the best
-MIN_CHANGE = 0.01  # IoU: a smaller change is none
-PEAK_CAM = 0.75  # CAM of a cell that counts as its peak
-SYMMETRY_TOLERANCE = 1e-3  # relative asymmetry below which a table counts as symmetric
-THRESHOLD_INCREASE = 0.05  # by how much the step "regions" raises the high background score
+TOLERANCE = 0.02  # of IoU or a share: counts as good as the best
+MIN_CHANGE = 0.01  # of IoU: a smaller change counts as none
+PEAK_CAM = 0.75  # CAM of a cell that counts as a peak
+SYMMETRY_TOLERANCE = 1e-3  # relative asymmetry below which a matrix counts as symmetric
+THRESHOLD_INCREASE = 0.05  # of the high background score in the question "regions"
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,12 @@ class Question:
     """One question.
 
     Attributes:
-        name: of its texts. kind: of the answer: "number", "cell" (row, column), "share" (0 to 1) or "choice".
-        tab: where to look. hides: the first stage that stays covered until the answer is given, or "".
-        needs_truth: can only be answered where a mask of the picture is known.
-        pathology: of the example on which it is best asked; "" for the first one.
+        name: key of its texts.
+        kind: of the answer: "number", "cell" (row, column), "share" (0 to 1) or "choice".
+        tab: that shows the answer.
+        hides: the first stage that stays hidden until the question is answered, or "".
+        needs_truth: whether it needs a ground-truth mask.
+        pathology: of the recommended example; "" for the first one.
     """
 
     name: str
@@ -72,23 +74,25 @@ INCREASE_OPTIONS = ("grows", "purer", "no_purer", "same")
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an answer is right, the code of the best option ("" without options), and numbers as text."""
+    """Whether an answer is correct, the code of the best option ("" without options), and numbers as text."""
 
-    right: bool
-    truth: str = ""
+    is_correct: bool
+    correct_option: str = ""
     facts: dict[str, str] = field(default_factory=dict)
 
 
 def find_question(name: str) -> Question:
-    """A step. Raises: ValueError: for an unknown name."""
-    for step in QUESTIONS:
-        if step.name == name:
-            return step
-    raise ValueError(f"there is no step {str(name)[:40]!r}; expected one of {', '.join(s.name for s in QUESTIONS)}.")
+    """A question by its name. Raises: ValueError: for an unknown name."""
+    for question in QUESTIONS:
+        if question.name == name:
+            return question
+    raise ValueError(
+        f"there is no question {str(name)[:40]!r}; expected one of {', '.join(s.name for s in QUESTIONS)}."
+    )
 
 
-def options(trace: Trace, step: Question) -> tuple[str, ...]:
-    """Codes of what can be chosen; empty for other kinds of answers."""
+def options(trace: Trace, question: Question) -> tuple[str, ...]:
+    """Codes of the options; empty for other kinds of answers."""
     return {
         "heads": tuple(str(head + 1) for head in range(trace.logits(-1).shape[0])),
         "affinity": SYMMETRY_OPTIONS,
@@ -97,45 +101,49 @@ def options(trace: Trace, step: Question) -> tuple[str, ...]:
         "regions": INCREASE_OPTIONS,
         "seg": CHANGE_OPTIONS,
         "blame": CAUSES,
-    }.get(step.name, ())
+    }.get(question.name, ())
 
 
-def is_ready(trace: Trace, step: Question) -> bool:
-    """Whether the picture can answer the step for its classes."""
-    return bool(trace.present) and (not step.needs_truth or trace.target is not None)
+def is_ready(trace: Trace, question: Question) -> bool:
+    """Whether the question can be answered for the image."""
+    return bool(trace.present) and (not question.needs_truth or trace.target is not None)
 
 
 def check(trace: Trace, name: str, answer: Any, label: int) -> Verdict:
     """Compare an answer with what the trace says about the class `label`.
 
     Args:
-        answer: a whole number, [row, column], a number from 0 to 1 or the code of an option, as the step's kind says.
-    Raises: ValueError: for an unknown step, a class that is not in the picture, an answer of another kind, or a
-        picture that can not answer it.
+        answer: an integer, [row, column], a number from 0 to 1 or the code of an option, by the kind of the question.
+    Raises: ValueError: for an unknown question, a class that is not in the image, an answer of another kind, or an
+        image without the mask that the question needs.
     """
-    step = find_question(name)
+    question = find_question(name)
     if label not in trace.present:
-        raise ValueError(f"class {label!r} is not in this picture; expected one of {list(trace.present)}.")
-    if not is_ready(trace, step):
-        raise ValueError(f"{name} needs a mask, and none of this picture is known; choose an example that has one.")
-    return ANSWERS[name](trace, label, _valid(trace, step, answer))
+        raise ValueError(f"class {label!r} is not in this image; expected one of {list(trace.present)}.")
+    if not is_ready(trace, question):
+        raise ValueError(
+            f"{name} needs a ground-truth mask, which this image does not have; choose an example that has one."
+        )
+    return ANSWERS[name](trace, label, _valid(trace, question, answer))
 
 
-def _valid(trace: Trace, step: Question, answer: Any) -> Any:
-    numbers = {"number": (int,), "share": (int, float)}.get(step.kind)
-    if step.kind == "choice":
-        good = answer in options(trace, step) if isinstance(answer, str) else False
-    elif step.kind == "cell":
+def _valid(trace: Trace, question: Question, answer: Any) -> Any:
+    numbers = {"number": (int,), "share": (int, float)}.get(question.kind)
+    if question.kind == "choice":
+        good = answer in options(trace, question) if isinstance(answer, str) else False
+    elif question.kind == "cell":
         good = isinstance(answer, (list, tuple)) and len(answer) == 2
         good = good and all(type(i) is int and 0 <= i < n for i, n in zip(answer, trace.grid, strict=True))
     else:
-        good = type(answer) in (numbers or ()) and math.isfinite(answer) and (step.kind != "share" or 0 <= answer <= 1)
+        good = (
+            type(answer) in (numbers or ()) and math.isfinite(answer) and (question.kind != "share" or 0 <= answer <= 1)
+        )
     if not good:
-        raise ValueError(f"the answer {str(answer)[:40]!r} does not fit {step.name}; expected a {step.kind}.")
+        raise ValueError(f"the answer {str(answer)[:40]!r} does not fit {question.name}; expected a {question.kind}.")
     return answer
 
 
-# --- one function a step ---------------------------------------------------------------------------------------------
+# --- one function per question ---------------------------------------------------------------------------------------------
 
 
 def _labels(trace: Trace, label: int, answer: int) -> Verdict:
@@ -184,7 +192,7 @@ def _cut(trace: Trace, label: int, answer: float) -> Verdict:
 
 
 def _inside(trace: Trace, label: int) -> Tensor:
-    """(N,) share of every cell that belongs to a class."""
+    """(N,) share of each cell that a class covers."""
     there = (ground_truth(trace) == label).float()
     return torch.nn.functional.adaptive_avg_pool2d(there[None], trace.grid)[0].flatten()
 
@@ -239,7 +247,7 @@ def _walk(trace: Trace, label: int, answer: str) -> Verdict:
 
 
 def weights_by_distance(trace: Trace, label: int) -> dict[str, float]:
-    """Weight of PAR's neighbours by distance, for the pixel in the middle of the class's strongest cell; sums to 1."""
+    """PAR's weights by distance, for the central pixel of the strongest cell of the class; they sum to 1."""
     size = tuple(max(1, side // trace.config.par_downscale) for side in trace.image.shape[:2])
     image01 = cams.resize(trace.image.permute(2, 0, 1).float()[None] / 255, size)
     kernel = par_op.pixel_affinity(image01, dilations=trace.config.dilations)

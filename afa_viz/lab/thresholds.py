@@ -1,4 +1,4 @@
-"""The best single cut through a CAM, among all that there are.
+"""The best single threshold of a CAM, among all possible ones.
 
 Symbols: C foreground classes, H W pixels.
 """
@@ -14,7 +14,7 @@ MIN_DECIMALS, MAX_DECIMALS = 2, 9  # decimals of a threshold
 
 
 def class_iou(label: Tensor, target: Tensor, number: int) -> float:
-    """IoU of one class, pixels without truth left out; 0 where neither has it."""
+    """IoU of one class over the pixels with known ground truth; 0 if the class is in neither map."""
     known = target != pseudo_label.IGNORE
     here, there = known & (label == number), known & (target == number)
     return float((here & there).sum() / (here | there).sum().clamp_min(1))
@@ -23,8 +23,8 @@ def class_iou(label: Tensor, target: Tensor, number: int) -> float:
 def best_threshold(cam: Tensor, image_labels: Tensor, target: Tensor, label: int) -> tuple[str, float]:
     """The threshold from 0 to 1 at which `pseudo_label.from_cam` gives a class its highest IoU, and that IoU.
 
-    What a cut marks only changes at the scores themselves: with these sorted, every cut there is is one place in a
-    running sum. Of the thresholds that give the highest IoU the one with the fewest decimals is named, at least two.
+    The label only changes at the scores themselves: with these sorted, every threshold corresponds to one position in
+    a running sum. Of the thresholds with the highest IoU the one with the fewest decimals is returned, at least two.
 
     Args:
         cam: (C, H, W). image_labels: (C,). target: (H, W) ground truth. label: 1..C, a class of the image.

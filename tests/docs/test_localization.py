@@ -125,7 +125,7 @@ def test_the_published_numbers_in_words_are_those_of_the_settings():
             assert f"{slider.value(ExplainConfig()):g}" in re.findall(r"\d+(?:\.\d+)?", told), told
 
 
-# --- messages of the server 
+# --- messages of the server
 
 UI = Path(localization.__file__).parent
 ELSEWHERE = {  # files whose errors are shown to programs, or on the command line, not in the app

@@ -65,7 +65,7 @@ def scores_of(label, count):
 
 
 def right(trace, name, answer, label=COW):
-    return lab.check(trace, name, answer, label).right
+    return lab.check(trace, name, answer, label).is_correct
 
 
 def test_the_image_label_holds_one_answer_a_class(trace):
@@ -107,7 +107,7 @@ def test_no_cut_beats_the_best_one(trace, seed):
     reached = [float(lab.check(changed, "cut", cut, COW).facts["iou"].rstrip(" %")) for cut in sorted(everything)[::7]]
     assert max(reached) <= best
     named = lab.check(changed, "cut", float(facts["best"]), COW)
-    assert named.right and named.facts["iou"] == facts["best_iou"]  # at the threshold that is named it is reached
+    assert named.is_correct and named.facts["iou"] == facts["best_iou"]  # at the threshold that is named it is reached
     for answer in (-0.1, 1.1):
         with pytest.raises(ValueError, match="does not fit"):
             lab.check(changed, "cut", answer, COW)
@@ -137,8 +137,8 @@ def test_which_table_is_mutual_is_measured(trace, mutual_attention, mutual_affin
     verdicts = {
         option: lab.check(changed, "affinity", option, COW) for option in ("attention", "affinity", "both", "neither")
     }
-    assert [option for option, verdict in verdicts.items() if verdict.right] == [truth]
-    assert all(verdict.truth == truth for verdict in verdicts.values())
+    assert [option for option, verdict in verdicts.items() if verdict.is_correct] == [truth]
+    assert all(verdict.correct_option == truth for verdict in verdicts.values())
 
 
 def walked(trace, before, after):
@@ -182,7 +182,7 @@ def test_the_ring_with_the_largest_weight_is_that_of_the_formula(trace):
     assert right(trace, "par", best)
     assert not right(trace, "par", worst)
     found = lab.check(trace, "par", worst, COW)
-    assert found.truth == best
+    assert found.correct_option == best
     assert float(found.facts["best_share"].rstrip(" %")) == pytest.approx(
         100 * float(weights.max() / weights.sum()), abs=0.1
     )
@@ -199,8 +199,8 @@ def test_a_higher_score_is_tried_on_the_picture_itself(trace, model):
     verdict = lab.check(low, "regions", "grows", COW)
     before, after = ((t.regions == 1).float().mean().item() for t in (low, raised))
     assert verdict.facts["area"] == f"{100 * before:.1f} %" and verdict.facts["area_after"] == f"{100 * after:.1f} %"
-    assert not verdict.right and after <= before  # a higher score never adds sure foreground
-    assert right(low, "regions", verdict.truth)
+    assert not verdict.is_correct and after <= before  # a higher score never adds sure foreground
+    assert right(low, "regions", verdict.correct_option)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_wrong_pixels_are_blamed_on_the_step_where_they_went_wrong(trace):
     assert shares["missed"] == pytest.approx(1 / 2, abs=0.05)
     assert shares["walk"] == pytest.approx(1 / 4, abs=0.1) and shares["par"] == pytest.approx(1 / 4, abs=0.1)
     assert right(changed, "blame", "missed") and not right(changed, "blame", "par")
-    assert lab.check(changed, "blame", "par", COW).truth == "missed"
+    assert lab.check(changed, "blame", "par", COW).correct_option == "missed"
 
 
 def test_what_the_cam_invents_and_confuses_is_told_apart(trace):
@@ -309,7 +309,7 @@ def test_without_a_mask_some_steps_ask_for_another_picture(trace):
     ],
 )  # fmt: skip
 def test_answers_that_do_not_fit_are_refused(trace, name, answer, label):
-    with pytest.raises(ValueError, match="there is no step|does not fit|is not in this picture"):
+    with pytest.raises(ValueError, match="there is no question|does not fit|is not in this image"):
         lab.check(trace, name, answer, label)
 
 

@@ -115,7 +115,7 @@ def test_the_teachers_guide_expects_what_the_bundled_model_shows(model):
             trace = afa_viz.explain(model, FOLDER / example["image"], example["labels"], config, target=target)
             shares = lab.error_attribution(trace)
             blamed[max(shares, key=shares.__getitem__)] += 1
-            changes.update(lab.check(trace, "walk", "rises", label).truth for label in trace.present)
+            changes.update(lab.check(trace, "walk", "rises", label).correct_option for label in trace.present)
             if example.get("pathology") == lab.QUESTIONS[2].pathology:
                 best = lab.check(trace, "cut", 0.5, trace.present[0]).facts["best"]
                 assert 0.2 <= float(best) <= 0.8, best

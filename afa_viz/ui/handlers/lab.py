@@ -58,8 +58,8 @@ def verdict(trace: Trace, step: object, answer: object, label: object, pathology
     counts = ("cells", "classes")
     facts = {name: f"{value:.0f}" if name in counts else format_percent(value) for name, value in numbers.items()}
     return {
-        "right": found.right,
-        "truth": found.truth,
+        "right": found.is_correct,
+        "truth": found.correct_option,
         "facts": found.facts,
         "failure": {"pathology": pathology, "facts": facts} if facts else None,
     }
