@@ -23,9 +23,10 @@ ROOT = Path(__file__).parents[1]
 LARGE = ("torch", "torchvision")
 TOOLS = ("pytest", "hypothesis", "gradio_client")  # of the tests, not of the package
 TESTS = (  # every package of requirements.txt is used by one of them
-    "test_model.py", "test_explain.py", "test_recompute.py", "test_checkpoint.py", "test_hub.py",
-    "test_authors_files.py", "test_uploads.py", "test_images_and_cache.py", "test_figures.py", "test_report.py",
-    "test_app.py", "test_api.py", "test_cli.py", "test_training.py", "test_sandbox.py", "test_untrusted_calls.py",
+    "unit/test_model.py", "unit/test_explain.py", "unit/test_recompute.py", "unit/test_checkpoint.py",
+    "unit/test_hub.py", "docs/test_authors_files.py", "robustness/test_uploads.py", "ui/test_images_and_cache.py",
+    "unit/test_figures.py", "unit/test_report.py", "ui/test_app.py", "ui/test_api.py", "unit/test_cli.py",
+    "unit/test_training.py", "unit/test_sandbox.py", "robustness/test_untrusted_calls.py",
 )  # fmt: skip
 
 

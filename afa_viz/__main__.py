@@ -13,12 +13,12 @@ from importlib import import_module
 from afa_viz import __version__
 from afa_viz.config_io import nearest
 from afa_viz.console import format_error, prepare_streams
-from afa_viz.training.faults import OUT
+from afa_viz.training.machine_errors import OUT_OF_MEMORY
 
 PROGRAM = "python -m afa_viz"
-FAULT = 2  # exit code of everything that the user can put right
+USER_ERROR = 2  # exit code of errors that the user can fix
 INTERRUPTED = 130
-PIPE_CLOSED = 141  # as a shell has it: 128 and the number of the signal
+PIPE_CLOSED = 141  # shell convention: 128 + signal number
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,18 @@ class Command:
 COMMANDS = (
     Command("train", "train a network on image labels", "afa_viz.commands.train"),
     Command("evaluate", "score every stage on a data set", "afa_viz.commands.evaluate"),
-    Command("explain", "explain images: pictures, numbers and a report each", "afa_viz.commands.explain"),
-    Command("convert", "write weights of another layout as a checkpoint of ours", "afa_viz.commands.convert"),
-    Command("push", "send a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
+    Command("explain", "explain images: stage images, trace and report for each", "afa_viz.commands.explain"),
+    Command("predict", "label maps of a stage as PNGs: images, folders, lists or a split", "afa_viz.commands.predict"),
+    Command("convert", "convert weights of another layout to a checkpoint of this package", "afa_viz.commands.convert"),
+    Command("push", "upload a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),
-    Command("bench", "measure how fast it is, beside the targets", "afa_viz.commands.bench"),
-    Command("space", "put the app on the Hugging Face hub as a Space", "afa_viz.commands.space"),
+    Command("bench", "run the benchmarks and compare with their targets", "afa_viz.commands.bench"),
+    Command("space", "deploy the app as a Space on the Hugging Face hub", "afa_viz.commands.space"),
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. Faults of the user are one sentence on stderr."""
+    """Run one command; returns the exit code. User errors are printed as one sentence on stderr."""
     prepare_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     commands = {command.name: command for command in COMMANDS}
@@ -59,22 +60,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module.add_arguments(parser)
         args = parser.parse_args(arguments[1:])
         return int(module.run(args) or 0)
-    except SystemExit as stop:  # argparse has said what is wrong, or has helped
-        return stop.code if isinstance(stop.code, int) else FAULT
+    except SystemExit as stop:  # argparse has printed its error or help
+        return stop.code if isinstance(stop.code, int) else USER_ERROR
     except KeyboardInterrupt as stop:
         return getattr(stop, "exit_code", INTERRUPTED)
     except BrokenPipeError as error:
-        return PIPE_CLOSED if _output_is_closed() else _fault(format_error(error))
+        return PIPE_CLOSED if _output_is_closed() else _print_error(format_error(error))
     except (ValueError, OSError) as error:
-        return _fault(format_error(error))
+        return _print_error(format_error(error))
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in OUT):
+        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in OUT_OF_MEMORY):
             raise
-        return _fault("memory ran out; close other programs, or choose smaller images, sizes or batches.")
+        return _print_error("memory ran out; close other programs, or choose smaller images, sizes or batches.")
     except ModuleNotFoundError as error:
         if error.name != command.module:
             raise
-        return _fault(f"{command.name} is not part of this installation.")
+        return _print_error(f"{command.name} is not part of this installation.")
 
 
 def _without_command(arguments: Sequence[str], names: Sequence[str]) -> int:
@@ -84,24 +85,24 @@ def _without_command(arguments: Sequence[str], names: Sequence[str]) -> int:
         prog=PROGRAM,
         usage=f"{PROGRAM} [-h] [--version] COMMAND …",
         description="See how image-level labels become masks: AFA, step by step.",
-        epilog=f"commands:\n{listed}\n\n{PROGRAM} COMMAND --help tells the arguments of one.",
+        epilog=f"commands:\n{listed}\n\n{PROGRAM} COMMAND --help lists the arguments of a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"afa_viz {__version__}")
     if arguments and not arguments[0].startswith("-"):
         close = nearest(arguments[0], names)
         tail = f"the nearest is {close!r}" if close else f"expected one of {', '.join(names)}"
-        return _fault(f"there is no command {arguments[0]!r}; {tail}.")
+        return _print_error(f"there is no command {arguments[0]!r}; {tail}.")
     try:
         parser.parse_args(list(arguments))
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else FAULT
+        return stop.code if isinstance(stop.code, int) else USER_ERROR
     parser.print_help(sys.stderr)
-    return FAULT
+    return USER_ERROR
 
 
 def _output_is_closed() -> bool:
-    """Whether nobody reads what is printed any more, as with `| head`; nothing is printed from then on."""
+    """Whether the reader of stdout is gone, as with `| head`; stdout is then redirected to the null device."""
     try:
         asked = select.poll()
         asked.register(sys.stdout.fileno(), select.POLLOUT)
@@ -113,10 +114,10 @@ def _output_is_closed() -> bool:
     return closed
 
 
-def _fault(message: str) -> int:
+def _print_error(message: str) -> int:
     line = " ".join(message.split())
     print(f"afa_viz: {line}{'' if line.endswith(('.', '!', '?')) else '.'}", file=sys.stderr)
-    return FAULT
+    return USER_ERROR
 
 
 if __name__ == "__main__":

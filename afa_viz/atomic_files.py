@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and what a killed process left of them: the names carry its number."""
+"""Atomic file writes, and removal of temporary files that killed processes left behind; their names carry the pid."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-UNTOUCHED = 60.0  # seconds: a number may be free here and taken in another container that shares the folder
+MIN_AGE = 60.0  # seconds: a pid that is free here may be in use in another container that shares the folder
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A path beside `path` to write to; it becomes `path` when the block ends, and goes if the block fails.
+    """Yield a temporary path beside `path`; it replaces `path` when the block ends and is removed if the block fails.
 
-    What killed processes left of earlier writes of the same file is swept first. The folder must be there. A link stays
-    a link, and what is no file, such as `/dev/null` or a pipe, is written to as it is.
+    Temporary files of killed processes are removed first. The folder must exist. A symbolic link stays one, and what is
+    not a regular file, such as `/dev/null` or a pipe, is written to directly.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file() and not path.is_dir():
@@ -35,19 +35,25 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
+    """`atomic_write` of a text in UTF-8."""
+    with atomic_write(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
 def sweep_files(path: Path) -> None:
     """Remove `.NAME.PID.tmp` and `.NAME.PID-THREAD.tmp` that no living process writes beside `path`, named NAME."""
     _sweep(path.parent, re.compile(rf"\.{re.escape(path.name)}\.(\d+)(-\d+)?\.tmp"))
 
 
 def _sweep(parent: Path, pattern: re.Pattern[str]) -> None:
-    """What can not be removed, or belongs to somebody else, stays: it is in nobody's way."""
+    """Files that cannot be removed or belong to another process are left alone."""
     for entry in list(parent.iterdir()) if parent.is_dir() else []:
         named = pattern.fullmatch(entry.name)
         if named is None or _is_alive(int(named[1])):
             continue
         try:
-            if time.time() - entry.lstat().st_mtime < UNTOUCHED:
+            if time.time() - entry.lstat().st_mtime < MIN_AGE:
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -58,7 +64,7 @@ def _sweep(parent: Path, pattern: re.Pattern[str]) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # there a signal 0 is no question
+    if os.name == "nt":  # signal 0 would end the process there
         return True
     try:
         os.kill(pid, 0)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
-from afa_viz.scalars import as_list, shown
-from afa_viz.setting_checks import EXPLAIN_CHECKS, PART_CHECKS, TRAIN_CHECKS, check
+from afa_viz.scalars import as_list, preview
+from afa_viz.setting_checks import CURRICULUM_CHECKS, EXPLAIN_CHECKS, TRAIN_CHECKS, check
 from afa_viz.spelling import named_settings
 
 
@@ -22,17 +22,17 @@ class ExplainConfig:
             model's card names, or else the image's own.
         label_threshold: predicted image labels are the classes whose logit exceeds it; if none does, the best one.
         scales: of the multi-scale CAM; scale 1 always runs (docs/spec.md section 5).
-        flip: fuse with the mirrored image (docs/spec.md section 5).
+        flip: fuse with the CAM of the mirrored image (docs/spec.md section 5).
         symmetric: the affinity is made from S + S^T (docs/spec.md section 4); False takes 2 S with the same weights,
             which were learned for S + S^T: an ablation at test time.
-        bkg_score: background score of a single cut through the CAM (docs/spec.md section 11).
+        bkg_score: background score of the single threshold on the CAM (docs/spec.md section 11).
         bkg_score_low, bkg_score_high: beta_l and beta_h of the pseudo label (docs/spec.md section 11).
-        use_walk: False cuts the pseudo label from the CAM itself: an ablation.
+        use_walk: False makes the pseudo label from the CAM without the walk: an ablation.
         radius: of the walk's window in cells (docs/spec.md section 6); a card may name another one, see `for_model`.
         power: sharpness of the transition matrix (docs/spec.md section 6).
-        num_steps: of the walk (docs/spec.md section 6: one).
-        use_par: False leaves pixel-adaptive refinement out: an ablation.
-        num_iters: of PAR (docs/spec.md section 7: 10 for VOC, 15 for COCO).
+        num_steps: steps of the walk (docs/spec.md section 6: one).
+        use_par: False skips pixel-adaptive refinement: an ablation.
+        num_iters: iterations of PAR (docs/spec.md section 7: 10 for VOC, 15 for COCO).
         dilations: of PAR, in pixels of the image it runs on (docs/spec.md section 7).
         par_downscale: PAR runs on an image this many times smaller (docs/spec.md section 8: 2).
         keep_attention: which blocks' attention the trace keeps: "all", or "last_stage", the one that the affinity is
@@ -80,19 +80,19 @@ class ExplainConfig:
 @named_settings
 @dataclass(frozen=True)
 class CurriculumStage:
-    """A part of a training run with its own images, batch and learning rate.
+    """A stage of a training curriculum with its own images, batch size and learning rate.
 
     Attributes:
-        iterations: optimiser steps.
+        iterations: number of optimiser steps.
         image_size: pixels of the images that crops are taken from.
         crop_size: pixels; a multiple of 32 where pseudo labels are used.
-        batch_size: images a step of each process.
+        batch_size: images per step and process.
         learning_rate: base rate; each stage warms up and decays to 0.
         single_objects: images with one large object each; their loss is softmax cross-entropy.
         min_crop: the crop's side is at least this share of the image's.
         topk_start, topk_end: share of the cells that top-k pooling averages, moved linearly through the stage.
-        half_size: probability that a batch is shown at half the crop size, with twice the images, so that the small
-            scale of multi-scale tests is known to the network.
+        half_size: probability of a batch at half the crop size with twice the images, so that the network sees the
+            small scale of multi-scale tests in training.
     Raises: ValueError: for a value out of range.
     """
 
@@ -108,7 +108,7 @@ class CurriculumStage:
     half_size: float = 0.0
 
     def __post_init__(self) -> None:
-        check(self, PART_CHECKS)
+        check(self, CURRICULUM_CHECKS)
 
 
 @named_settings
@@ -118,13 +118,13 @@ class TrainConfig:
 
     Attributes:
         backbone: see `afa_viz.model.afa.BACKBONES`.
-        pretrained: the encoder begins with ImageNet weights: timm's for PVT v2 (Apache-2.0), those of the hub for MiT
+        pretrained: start the encoder from ImageNet weights: timm's for PVT v2 (Apache-2.0), those of the hub for MiT
             (non-commercial).
         num_classes: K, background included; of photographs it is that of the data set.
         pooling, logit_offset, cam_relu: how class logits and CAMs are formed; the defaults are published.
         crop_size: pixels, a multiple of 32.
-        batch_size: images a step of each process.
-        max_iters: steps of the whole run.
+        batch_size: images per step and process.
+        max_iters: total number of steps.
         cam_iters: after this many steps the affinity and segmentation losses join.
         joint_after: after this many steps the segmentation target is the walked pseudo label.
         affinity_target: "cam" (VOC) takes it from the refined CAM always; "seg" (COCO) from the segmentation target.
@@ -139,16 +139,16 @@ class TrainConfig:
         clip_grad: largest gradient norm; 0 switches clipping off.
         scale_range: of the random rescaling.
         explain: thresholds, walk and PAR of the pseudo labels.
-        curriculum: parts of the run, in order; empty: one part with the settings above.
+        curriculum: stages of the run, in order; empty: one stage with the settings above.
         train_images: images of the training split that are used (sandbox).
         input_size: long side in pixels that the card of the trained model names for explaining.
         amp: "off", "bf16" or "fp16": the type that the network's passes compute in; weights stay float32.
         accumulate: batches whose gradients are averaged before each step of the optimiser: on one device, as many as
             the published run had devices reproduce its batch.
         ema: decay of a running mean of the weights that is evaluated and exported in their place; 0 switches it off.
-        max_bad_steps: steps in a row that may be left out because a loss or a gradient is not finite; one more stops
-            the run. 5: one bad batch is an accident, and the scale of "fp16" finds itself apart from these; six in a
-            row, each on other images, come from weights that no further batch mends.
+        max_bad_steps: consecutive steps that may be skipped because a loss or a gradient is not finite; one more stops
+            the run. 5: a single bad batch is an accident, and overflow of the "fp16" scale does not count; six in a
+            row, each on other images, come from weights that will not recover.
         official_parity: run the CAM passes in training mode with the decoder, as the reference does.
         rng_seed: of every random number.
     Raises: ValueError: for a value out of range, or settings that do not go together.
@@ -197,10 +197,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check(self, TRAIN_CHECKS)
         if not isinstance(self.explain, ExplainConfig):
-            raise ValueError(f"explain is {shown(self.explain)}; expected an ExplainConfig.")
+            raise ValueError(f"explain is {preview(self.explain)}; expected an ExplainConfig.")
         parts = as_list(self.curriculum)
         if parts is None or not all(isinstance(part, CurriculumStage) for part in parts):
-            raise ValueError(f"curriculum is {shown(self.curriculum)}; expected a list of CurriculumStage.")
+            raise ValueError(f"curriculum is {preview(self.curriculum)}; expected a list of CurriculumStage.")
         object.__setattr__(self, "curriculum", tuple(parts))
         if not 0 <= self.cam_iters <= self.joint_after <= self.max_iters:
             raise ValueError(
@@ -344,15 +344,15 @@ PRESETS = {
 }
 
 
-def in_every_part(config: TrainConfig, names: Iterable[str]) -> TrainConfig:
-    """The config with settings that parts of its curriculum have too taken over by all of them: who asks for a batch
-    size or a learning rate means the steps that are made."""
-    shared = {name: getattr(config, name) for name in names if name in PART_CHECKS and hasattr(config, name)}
+def override_curriculum(config: TrainConfig, names: Iterable[str]) -> TrainConfig:
+    """The config with settings that curriculum stages also have, such as the batch size, applied to all of its
+    stages."""
+    shared = {name: getattr(config, name) for name in names if name in CURRICULUM_CHECKS and hasattr(config, name)}
     return replace(config, curriculum=tuple(replace(part, **shared) for part in config.curriculum))
 
 
-def at_length(config: TrainConfig, iterations: int) -> TrainConfig:
-    """The same recipe in another number of iterations: parts of the curriculum and phases in proportion.
+def scale_iterations(config: TrainConfig, iterations: int) -> TrainConfig:
+    """The same recipe in another number of iterations: curriculum stages and phases in proportion.
 
     Raises: ValueError: for less than one iteration.
     """

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from afa_viz.spelling import nearest, refuse_unknown
+from afa_viz.spelling import nearest, reject_unknown
 from afa_viz.structured_text import parse_json, parse_toml, read_text
 
 __all__ = ["apply_mapping", "apply_settings", "field_types", "nearest", "read_settings"]
@@ -36,13 +36,13 @@ def apply_settings(config: Config, settings: Sequence[str]) -> Config:
         if not equals or not key:
             raise ValueError(f"got the setting {setting!r}; expected key=value, like {_example(config)}.")
         kinds = field_types(config)
-        refuse_unknown([key], list(kinds))
+        reject_unknown([key], list(kinds))
         changes[key] = _parse(key, kinds[key], text.strip())
-    return _replaced(config, changes)
+    return _replace_nested(config, changes)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """What a TOML or JSON file of settings holds.
+    """Read a TOML or JSON file of settings.
 
     Raises: FileNotFoundError, ValueError: if it is not there or holds anything else.
     """
@@ -52,7 +52,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         parse = parse_json if path.suffix.lower() == ".json" else parse_toml
         held = parse(read_text(path))
     except ValueError as error:  # of both parsers, and of text that is none
-        raise ValueError(f"{path} can not be read ({error}); expected TOML or JSON with key = value.") from error
+        raise ValueError(f"{path} cannot be read ({error}); expected TOML or JSON with key = value.") from error
     if not isinstance(held, dict):
         raise ValueError(f"{path} holds a {type(held).__name__}; expected names and values of settings.")
     return held
@@ -72,10 +72,10 @@ def apply_mapping(config: Config, values: Mapping[str, Any], within: str = "") -
     names = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
     values = _nested(values)
     if unknown := [name for name in values if name not in names]:
-        refuse_unknown(unknown, list(dict.fromkeys([*names, *field_types(config)])), within)
+        reject_unknown(unknown, list(dict.fromkeys([*names, *field_types(config)])), within)
     changes: dict[str, Any] = {}
     for name, value in values.items():
-        changes[name] = _typed(within + name, hints[name], value, getattr(config, name))
+        changes[name] = _convert(within + name, hints[name], value, getattr(config, name))
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 
@@ -91,33 +91,33 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _typed(key: str, kind: Any, value: Any, present: Any = None) -> Any:
+def _convert(key: str, kind: Any, value: Any, present: Any = None) -> Any:
     """A value of a file as a value of a type; `present` is what the field holds now."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
-        return _typed(key, next(a for a in arguments if a is not type(None)), value)
+        return _convert(key, next(a for a in arguments if a is not type(None)), value)
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
         if len(kinds) == len(value):
-            return tuple(_typed(f"{key}[{i}]", k, v) for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
+            return tuple(_convert(f"{key}[{i}]", k, v) for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        return apply_mapping(present if present is not None else _blank(key, kind, value), value, f"{key}.")
+        return apply_mapping(present if present is not None else _new_dataclass(key, kind, value), value, f"{key}.")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind in (bool, int, float, str) and type(value) is kind:
         return value
     expected = kind.__name__ if isinstance(kind, type) and origin is None else str(kind)
-    raise ValueError(f"got {key} = {value!r}; expected {WORDS.get(expected, expected)}.")
+    raise ValueError(f"got {key} = {value!r}; expected {TYPE_NAMES.get(expected, expected)}.")
 
 
-WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
+TYPE_NAMES = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
 
 
-def _blank(key: str, kind: Any, value: Mapping[str, Any]) -> Any:
+def _new_dataclass(key: str, kind: Any, value: Mapping[str, Any]) -> Any:
     """A new dataclass of a list in a file; its fields without default come from the file."""
-    refuse_unknown(value, [f.name for f in dataclasses.fields(kind)], f"{key}.")
+    reject_unknown(value, [f.name for f in dataclasses.fields(kind)], f"{key}.")
     required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
     missing = [name for name in required if name not in value]
     if missing:
@@ -143,11 +143,11 @@ def _example(config: Any) -> str:
     return f"{field.name}={getattr(config, field.name)}"
 
 
-def _replaced(config: Any, changes: dict[str, Any]) -> Any:
+def _replace_nested(config: Any, changes: dict[str, Any]) -> Any:
     flat = {key: value for key, value in changes.items() if "." not in key}
     for name in {key.split(".", 1)[0] for key in changes if "." in key}:
         inner = {key.split(".", 1)[1]: value for key, value in changes.items() if key.startswith(f"{name}.")}
-        flat[name] = _replaced(getattr(config, name), inner)
+        flat[name] = _replace_nested(getattr(config, name), inner)
     return dataclasses.replace(config, **flat)
 
 
@@ -177,4 +177,4 @@ def _parse(key: str, kind: Any, text: str) -> Any:
             raise ValueError(f"got {key}={text}; expected {word}.") from None
     if kind is str:
         return text
-    raise ValueError(f"{key} can not be set from text; write it in a file of settings.")
+    raise ValueError(f"{key} cannot be set from text; write it in a file of settings.")

@@ -1,4 +1,4 @@
-"""The terminal that a program runs in, or the lack of one: output that never stops it, and an end at any moment."""
+"""Standard streams and signals of a program: output that never raises, and a prompt exit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, TextIO, cast
 
-from afa_viz.encodings import print_anything
+from afa_viz.encodings import escape_unencodable
 
 
 def prepare_streams() -> None:
@@ -21,35 +21,35 @@ def prepare_streams() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, _nowhere(mode))
-    print_anything()
+            setattr(sys, name, _null_stream(mode))
+    escape_unencodable()
 
 
 def announce(*lines: str) -> None:
-    """Print lines at once. Where nobody reads them any more, all later ones are dropped too."""
+    """Print lines and flush. Once the stream is closed, all later lines are dropped."""
     try:
         print(*lines, sep="\n", flush=True)
     except OSError:
-        sys.stdout = _nowhere("w")
+        sys.stdout = _null_stream("w")
 
 
 def format_error(error: Exception) -> str:
-    """An error as a sentence; the system's own ones name a file or folder and what is wrong with it."""
+    """An error as one sentence; an OSError names the file and the reason."""
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename} can not be used: {error.strerror.lower()}; choose another place, or make room there."
+        return f"{error.filename} cannot be used: {error.strerror.lower()}; choose another place, or make room there."
     if isinstance(error, OSError) and error.strerror:
         return f"the system refused to write or read: {error.strerror.lower()}; make room, or choose another place."
     return str(error) or type(error).__name__
 
 
-def _nowhere(mode: str) -> TextIO:
+def _null_stream(mode: str) -> TextIO:
     return cast(TextIO, open(os.devnull, mode, encoding="utf-8"))
 
 
-def leave(code: int) -> NoReturn:
-    """End the process now, after its exit functions, without waiting for threads.
+def exit_now(code: int) -> NoReturn:
+    """Exit the process now, after its exit handlers, without waiting for threads.
 
-    Python's own end takes the interpreter away from threads that compute in C++, which then abort the process.
+    A regular interpreter shutdown would abort the process while threads still compute in C++.
     """
     with suppress(Exception):
         atexit._run_exitfuncs()
@@ -60,17 +60,17 @@ def leave(code: int) -> NoReturn:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """While the block runs, Ctrl-C and the signals that end a process call `leave`, a second one ends it at once.
+def exit_on_signals() -> Iterator[None]:
+    """While the block runs, Ctrl-C and termination signals call `exit_now`; a second one kills the process.
 
-    A signal that was ignored before stays ignored. In another thread than the main one this does nothing.
+    A signal that was ignored before stays ignored. Outside the main thread this does nothing.
     """
     before = {}
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
-                before[number] = signal.signal(number, _leave_on)
+                before[number] = signal.signal(number, _exit_on_signal)
     try:
         yield
     finally:
@@ -78,6 +78,6 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _leave_on(number: int, frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
-    leave(128 + number)
+    exit_now(128 + number)

@@ -1,4 +1,4 @@
-"""Texts on consoles that cannot show every letter: a sign is lost there, and never the results of a program."""
+"""Output on consoles that cannot encode every character: unencodable ones are replaced, nothing is raised."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HANDLER = "afa_viz.plain"
 STOPPING = ("strict", "surrogateescape")  # what Python does with a letter that is missing, unless it is told otherwise
 
 
-def print_anything() -> None:
+def escape_unencodable() -> None:
     """Let `print` write any text to consoles of cp949, latin-1 and the like: signs that they lack in a plain form,
     other letters as \\uXXXX."""
     codecs.register_error(HANDLER, _plain)

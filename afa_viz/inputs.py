@@ -1,4 +1,4 @@
-"""What a user hands in, made ready: pictures of any kind, image labels in any form."""
+"""Normalises user input: images of any kind and image labels in any form."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from afa_viz.scalars import as_number, as_whole, plain, shown
+from afa_viz.scalars import as_float, as_int, preview, to_python
 
 ImageLike = Image.Image | np.ndarray | str | os.PathLike[str]
 Labels = str | int | np.integer | Sequence[str] | Sequence[int] | np.ndarray | Tensor
 
 MAX_16_BIT = 65535
 ORIENTATION = 0x0112  # EXIF: how the camera was held, 1 to 8
-TURNS = {
+EXIF_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -31,8 +31,8 @@ TURNS = {
 def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
     """PIL image, array or path -> (H, W, 3) uint8 RGB, upright as its EXIF note says or else as stored.
 
-    Transparent pixels are shown on white. Grey levels of 16 bits become 8 bits (divided by 257). Of an animation, the
-    frame that is open: the first one of a file.
+    Transparent pixels are composited on white. Grey levels of 16 bits become 8 bits (divided by 257). Of an animation,
+    the frame that is open: the first one of a file.
 
     Raises: FileNotFoundError: for a missing file. ValueError: for anything that is not a colour or grey image.
     """
@@ -42,14 +42,14 @@ def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
             raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
         try:
             with Image.open(path) as opened:
-                return rgb(opened, upright)
+                return to_rgb(opened, upright)
         except Exception as error:  # a broken or hostile file may raise anything
             name, reason = os.path.basename(path), str(error).rstrip(".")
             raise ValueError(
-                f"{name} can not be read as an image ({reason}); expected a PNG, JPEG or WebP file."
+                f"{name} cannot be read as an image ({reason}); expected a PNG, JPEG or WebP file."
             ) from error
     if isinstance(image, Image.Image):
-        return rgb(image, upright)
+        return to_rgb(image, upright)
     array = np.asarray(image)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
@@ -57,19 +57,19 @@ def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
         raise ValueError(
             f"got an array of shape {array.shape} and type {array.dtype}; expected (H, W, 3) uint8 RGB in 0..255."
         )
-    return rgb(Image.fromarray(np.ascontiguousarray(array)))
+    return to_rgb(Image.fromarray(np.ascontiguousarray(array)))
 
 
-def rgb(image: Image.Image, upright: bool = True, long_side: int | None = None) -> np.ndarray:
+def to_rgb(image: Image.Image, upright: bool = True, long_side: int | None = None) -> np.ndarray:
     """(H, W, 3) uint8 of the open frame of an image, on white where it is transparent.
 
     Args:
-        upright: turn it as its EXIF note says; a note that can not be read says nothing.
+        upright: turn it as its EXIF note says; a note that cannot be read says nothing.
         long_side: make it smaller if it is longer, in pixels; before anything else is copied at full size.
     Raises: ValueError: for grey levels that are not 8 or 16 bits. Whatever PIL raises for a damaged file.
     """
     image.load()  # first: a note may lie behind the pixels, and their damage must not be taken for that of the note
-    turn = TURNS.get(_orientation(image)) if upright else None
+    turn = EXIF_TRANSPOSES.get(_orientation(image)) if upright else None
     if image.mode == "I" or image.mode.startswith("I;16"):
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > MAX_16_BIT:
@@ -135,7 +135,7 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
     numeric = all(isinstance(value, (bool, int, float)) for value in values)
     vector = numeric and (isinstance(labels, (Tensor, np.ndarray)) or all(value in (0, 1) for value in values))
     if vector and len(values) == count:
-        if not all(isinstance(value, bool) or as_number(value) is not None for value in values):
+        if not all(isinstance(value, bool) or as_float(value) is not None for value in values):
             raise ValueError("labels hold NaN or infinite values; expected 0 and 1, one for each class.")
         if foreign := [value for value in values if value not in (0, 1)]:
             raise ValueError(f"labels hold {foreign[0]:g}; expected 0 and 1, one for each class, or their names.")
@@ -148,14 +148,14 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
 
 def _values(labels: Labels) -> list:
     """Image labels as a list of names, numbers or booleans, all of them Python's own."""
-    labels = plain(labels)
+    labels = to_python(labels)
     if isinstance(labels, (Tensor, np.ndarray)):
         return labels.tolist()
     if isinstance(labels, (str, bool, int, float)):
         return [labels]
     if isinstance(labels, (bytes, Mapping)) or not isinstance(labels, Iterable):
-        raise ValueError(f"labels are {shown(labels)}; expected class names or numbers, one alone or a list of them.")
-    return [plain(label) for label in labels]
+        raise ValueError(f"labels are {preview(labels)}; expected class names or numbers, one alone or a list of them.")
+    return [to_python(label) for label in labels]
 
 
 def _class_number(label: object, class_names: Sequence[str]) -> int:
@@ -163,10 +163,10 @@ def _class_number(label: object, class_names: Sequence[str]) -> int:
         if label not in class_names[1:]:
             raise ValueError(f"{label!r} is not a class of this model; expected some of {', '.join(class_names[1:])}.")
         return class_names.index(label, 1)
-    number = as_whole(label)
+    number = as_int(label)
     if number is None or not 1 <= number < len(class_names):
         raise ValueError(
-            f"label {shown(label)} is not a class of this model; expected 1 to {len(class_names) - 1}, names, or one "
+            f"label {preview(label)} is not a class of this model; expected 1 to {len(class_names) - 1}, names, or one "
             "value for each class."
         )
     return number

@@ -1,4 +1,4 @@
-"""Looking into a trace: the steps inside the walk and PAR, recomputed on request, and a dense CRF in PAR's place."""
+"""Intermediate steps of the walk and PAR of a trace, recomputed on request, and a dense CRF in place of PAR."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import banded_walk, dense_crf, par, pseudo_label
 from afa_viz.ops import cam as cams
-from afa_viz.stages.refine import kept_channels, par_size
+from afa_viz.stages.refine import par_size, present_channels
 from afa_viz.stages.walk import walk_start
 from afa_viz.trace import Trace
 
@@ -25,7 +25,9 @@ def walk_steps(trace: Trace, num_steps: int, bkg_score: float | None = None) -> 
     config = trace.config
     beta = config.bkg_score_low if bkg_score is None else bkg_score
     start = walk_start(trace.cam[None], trace.image_labels[None], trace.grid, beta)
-    steps = banded_walk.walk_steps_near(start, trace.affinity[None], config.radius, config.power, num_steps=num_steps)
+    steps = banded_walk.windowed_walk_steps(
+        start, trace.affinity[None], config.radius, config.power, num_steps=num_steps
+    )
     for scores in steps:
         yield scores[0]
 
@@ -37,7 +39,7 @@ def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
     score, as `cam_par` does. Without the walk they start from the CAM.
     """
     config = trace.config
-    labels = kept_channels(trace.image_labels)
+    labels = present_channels(trace.image_labels)
     image01 = trace.image.permute(2, 0, 1).float()[None] / 255
     size = par_size(trace.image.shape[:2], config)
     small = cams.resize(image01, size)
@@ -45,47 +47,42 @@ def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
         start = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))
         start = torch.nn.functional.interpolate(start, size=size, mode="bilinear", align_corners=True)
     else:
-        start = pseudo_label.start_of_cam(trace.cam[labels[1:] - 1], (config.bkg_score_low,), size)
+        start = pseudo_label.initial_scores(trace.cam[labels[1:] - 1], (config.bkg_score_low,), size)
     kernel = par.pixel_affinity(small, dilations=config.dilations)
     for scores in par.refine_steps(start, kernel, dilations=config.dilations, num_iters=num_iters):
         yield scores[0]
 
 
 def par_label(trace: Trace) -> Tensor:
-    """(H, W) uint8 label after PAR, low background score, computed from the walk on: the rival of `crf_label`."""
-    labels = kept_channels(trace.image_labels)
+    """(H, W) uint8 label after PAR, low background score, recomputed from the walked scores; compare `crf_label`."""
+    labels = present_channels(trace.image_labels)
     *_, last = par_steps(trace, trace.config.num_iters)
     scores = cams.resize(last[None], tuple(trace.image.shape[:2]))[0]
-    return pseudo_label.label_of(scores, labels).to(torch.uint8)
+    return pseudo_label.argmax_label(scores, labels).to(torch.uint8)
 
 
 def crf_label(trace: Trace) -> Tensor:
-    """(H, W) uint8 label that a dense CRF makes of the walked scores in PAR's place, low background score.
-
-    Raises: ModuleNotFoundError: where pydensecrf2 is not installed; its text says how to.
-    """
-    labels = kept_channels(trace.image_labels)
+    """(H, W) uint8 label that a dense CRF makes of the walked scores in PAR's place, low background score."""
+    labels = present_channels(trace.image_labels)
     walked = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))[0]
-    return pseudo_label.label_of(dense_crf.dense_crf(trace.image, walked), labels).to(torch.uint8)
+    return pseudo_label.argmax_label(dense_crf.dense_crf(trace.image, walked), labels).to(torch.uint8)
 
 
 def with_crf(trace: Trace) -> Trace:
     """The trace with a dense CRF in PAR's place, for both labels and background scores; all above it is shared.
 
     It starts from the walked scores at image size, without the walk from the softmax of the CAM, as PAR does.
-
-    Raises: ModuleNotFoundError: where pydensecrf2 is not installed; its text says how to.
     """
-    labels = kept_channels(trace.image_labels)
+    labels = present_channels(trace.image_labels)
     size = tuple(trace.image.shape[:2])
     betas = (trace.config.bkg_score_low, trace.config.bkg_score_high)
     if trace.config.use_walk:
         starts = [cams.resize(scores[labels][None], size)[0] for scores in (trace.cam_rw, trace.cam_rw_high)]
     else:
-        starts = list(pseudo_label.start_of_cam(trace.cam[labels[1:] - 1], betas, size))
+        starts = list(pseudo_label.initial_scores(trace.cam[labels[1:] - 1], betas, size))
     plain = starts
     if trace.config.use_walk:
-        plain = list(pseudo_label.start_of_cam(trace.cam[labels[1:] - 1], betas, size))
+        plain = list(pseudo_label.initial_scores(trace.cam[labels[1:] - 1], betas, size))
     par, label = _refined_by_crf(trace, starts, labels)
     refined, affinity_label = (par, label) if plain is starts else _refined_by_crf(trace, plain, labels)
     return dataclasses.replace(
@@ -104,22 +101,22 @@ def _refined_by_crf(trace: Trace, starts: list[Tensor], labels: Tensor) -> tuple
     """(2, K, H, W) scores after the CRF from (P, H, W) ones of both background scores, and their label."""
     refined = torch.zeros(2, len(trace.class_names), *starts[0].shape[-2:])
     refined[:, labels] = torch.stack([dense_crf.dense_crf(trace.image, start) for start in starts])
-    low, high = (pseudo_label.label_of(scores[labels], labels)[None] for scores in refined)
+    low, high = (pseudo_label.argmax_label(scores[labels], labels)[None] for scores in refined)
     return refined, pseudo_label.merge_low_high(low, high)[0].to(torch.uint8)
 
 
-def affinity_teacher(trace: Trace) -> str:
-    """Name of the label that the affinity learns from: as the model's card says, else the published one, R_cam."""
+def affinity_label_source(trace: Trace) -> str:
+    """Name of the label that the affinity is trained on: from the model's card, by default the published one, R_cam."""
     return "pseudo_label" if trace.affinity_trained_on == "pseudo_label" else "affinity_label"
 
 
-def taught_by(trace: Trace, label: str) -> tuple[str, ...] | None:
-    """Which of "affinity" and "decoder" learned from a label, "affinity_label" or "pseudo_label", last.
+def parts_trained_on(trace: Trace, label: str) -> tuple[str, ...] | None:
+    """Which of "affinity" and "decoder" were last trained on a label, "affinity_label" or "pseudo_label".
 
-    None where that is not known; empty where neither did.
+    None where that is not known; empty where neither was.
     """
     known = {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on}
-    found = tuple(part for part, teacher in known.items() if teacher == label)
+    found = tuple(part for part, source in known.items() if source == label)
     return found if found or None not in known.values() else None
 
 
@@ -129,7 +126,7 @@ def target_cells(trace: Trace, at_centre: bool | None = None) -> Tensor:
     Args:
         at_centre: see `ops.affinity.cell_labels`; None: as the model was trained, as published where that is not known.
     """
-    return label_cells(trace, getattr(trace, affinity_teacher(trace)), at_centre)
+    return label_cells(trace, getattr(trace, affinity_label_source(trace)), at_centre)
 
 
 def label_cells(trace: Trace, label: Tensor, at_centre: bool | None = None) -> Tensor:
@@ -147,5 +144,5 @@ def target_affinity(trace: Trace, at_centre: bool | None = None) -> Tensor:
     """
     centre = bool(trace.affinity_at_centre) if at_centre is None else at_centre
     mask = aff.radius_mask(*trace.grid, radius=trace.config.radius)
-    label = getattr(trace, affinity_teacher(trace))
+    label = getattr(trace, affinity_label_source(trace))
     return aff.affinity_labels(label[None], mask=mask, at_centre=centre)[0].to(torch.uint8)

@@ -20,7 +20,7 @@ from torch import Tensor
 from afa_viz import classes
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import ImageLike, Labels, fit_size, multi_hot, read_image, read_target
-from afa_viz.scalars import shown
+from afa_viz.scalars import preview
 from afa_viz.stages import memory, one_image
 from afa_viz.trace import Trace
 
@@ -75,16 +75,16 @@ def explain(
         target: (H, W) ground truth of the image, integers, 255 for "do not count"; resized like the image.
         progress: called with the name of each stage as it begins.
     Returns: the `Trace`; the same input gives the same trace.
-    Raises: ValueError, FileNotFoundError: for an image, labels or target that can not be used.
+    Raises: ValueError, FileNotFoundError: for an image, labels or target that cannot be used.
     """
     if not isinstance(model, torch.nn.Module):
-        raise ValueError(f"model is {shown(model)}; expected a network: afa_viz.load_model gives one.")
-    config = ExplainConfig.for_model(model) if config is None else _checked(config)
+        raise ValueError(f"model is {preview(model)}; expected a network: afa_viz.load_model gives one.")
+    config = ExplainConfig.for_model(model) if config is None else _require_config(config)
     class_names, palette = _names(model)
     array = read_image(image)
     truth = None if target is None else read_target(target, array.shape[:2])
     height, width = fit_size(array, config.long_side or getattr(model.card, "input_size", None))
-    if large := memory.sentence_about(model, (height, width), config):
+    if large := memory.memory_warning(model, (height, width), config):
         _warn_once(large)
     resized = Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR)
     if truth is not None:
@@ -96,7 +96,7 @@ def explain(
         "class_names": class_names,
         "palette": palette,
         "checkpoint_id": getattr(model, "checkpoint_id", ""),
-        **_training_of(model),
+        **_training_fields(model),
         "image_labels": given,
         "labels_given": given is not None,
     }
@@ -128,37 +128,37 @@ def recompute(
     Raises: ValueError: if the model is needed and missing or another one, or `long_side` changed: explain the
         original image again for that.
     """
-    config = _checked(config)
+    config = _require_config(config)
     changed = {f.name for f in dataclasses.fields(config) if getattr(config, f.name) != getattr(trace.config, f.name)}
     if "long_side" in changed:
         raise ValueError("long_side changed, which needs the original image; call explain with it again.")
     given: dict[str, Any] = {}
     if "keep_attention" in changed and config.keep_attention == "last_stage":
-        given["attn_logits"] = one_image.last_stage_alone(trace.attn_logits)
+        given["attn_logits"] = one_image.keep_last_stage(trace.attn_logits)
         changed.remove("keep_attention")
     first = next((stage for stage, reads in STAGES.items() if changed.intersection(reads)), None)
     if labels is not None:
         given |= {"image_labels": multi_hot(labels, trace.class_names), "labels_given": True}
         first = first if first in ("network", "cam", "affinity") else "cam_rw"
-    if first in ("network", "cam") and (model is None or not _made(model, trace)):
+    if first in ("network", "cam") and (model is None or not _made_by(model, trace)):
         raise ValueError(
             "scales, flip or keep_attention changed, which runs the network again; pass the model that made this "
             "trace as model=."
         )
-    unread = one_image.REFINED if first else ()  # whatever runs, these are made anew
+    unread = one_image.PAR_FIELDS if first else ()  # whatever runs, these are made anew
     names = [field.name for field in dataclasses.fields(trace) if field.name not in unread]
     fields = {name: getattr(trace, name) for name in names} | given
     kept = {"affinity"} if first == "cam" and not changed.intersection(STAGES["affinity"]) else set()
     return _run(fields, config, first, model, progress, kept)
 
 
-def _checked(config: ExplainConfig) -> ExplainConfig:
+def _require_config(config: ExplainConfig) -> ExplainConfig:
     if not isinstance(config, ExplainConfig):
-        raise ValueError(f"config is {shown(config)}; expected an ExplainConfig, such as ExplainConfig(radius=4).")
+        raise ValueError(f"config is {preview(config)}; expected an ExplainConfig, such as ExplainConfig(radius=4).")
     return config
 
 
-def _made(model: AFA, trace: Trace) -> bool:
+def _made_by(model: AFA, trace: Trace) -> bool:
     weight = model.attn_proj.weight.detach().flatten().float().cpu()  # tells models that came from no file apart
     return getattr(model, "checkpoint_id", "") == trace.checkpoint_id and torch.equal(weight, trace.affinity_weight)
 
@@ -200,7 +200,7 @@ def _names(model: AFA) -> tuple[tuple[str, ...], tuple[classes.Colour, ...]]:
     return classes.names_for(model.num_classes), classes.colours_for(model.num_classes)
 
 
-def _training_of(model: AFA) -> dict[str, Any]:
+def _training_fields(model: AFA) -> dict[str, Any]:
     """What the model's card says about the labels that it learned from."""
     card = getattr(model, "card", None)
     names = ("affinity_trained_on", "decoder_trained_on", "affinity_at_centre")

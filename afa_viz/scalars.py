@@ -1,6 +1,6 @@
-"""Numbers, booleans and short lists that a caller hands in, as Python's own: numpy's and torch's scalars count as well.
+"""Converts numbers, booleans and short lists to Python types; numpy and torch scalars are accepted too.
 
-Each function returns None for anything else, so that settings and ops refuse it in their own sentence.
+Each function returns None for anything else, so that the caller can raise its own error.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
-SHOWN = 60  # letters of a value in a message
+MAX_PREVIEW = 60  # characters of a value in a message
 
 
-def plain(value: Any) -> Any:
+def to_python(value: Any) -> Any:
     """A scalar of numpy or torch, or an array of no dimension, as Python's own; anything else as it is."""
     return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
 
 
-def as_whole(value: Any) -> int | None:
+def as_int(value: Any) -> int | None:
     """A whole number, such as 8, 8.0 or np.int64(8); no boolean."""
-    value = plain(value)
+    value = to_python(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return None
     try:
@@ -30,9 +30,9 @@ def as_whole(value: Any) -> int | None:
     return int(whole) if whole == value else None
 
 
-def as_number(value: Any) -> float | None:
+def as_float(value: Any) -> float | None:
     """A finite number; no boolean."""
-    value = plain(value)
+    value = to_python(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return None
     try:
@@ -42,9 +42,9 @@ def as_number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def as_boolean(value: Any) -> bool | None:
+def as_bool(value: Any) -> bool | None:
     """True or False; no number and no text, which would count as True where it says "no"."""
-    value = plain(value)
+    value = to_python(value)
     return value if isinstance(value, bool) else None
 
 
@@ -55,10 +55,10 @@ def as_list(value: Any) -> list[Any] | None:
     return list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)) else None
 
 
-def shown(value: Any) -> str:
-    """A value in one line of a message, shortened."""
+def preview(value: Any) -> str:
+    """One-line `repr` of a value for error messages, truncated to `MAX_PREVIEW` characters."""
     try:
-        text = " ".join(repr(plain(value)).split())
+        text = " ".join(repr(to_python(value)).split())
     except Exception:  # numbers of thousands of digits, lists in lists in lists, objects of the caller
         text = f"a {type(value).__name__}"
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return text if len(text) <= MAX_PREVIEW else f"{text[: MAX_PREVIEW - 1]}…"

@@ -1,4 +1,4 @@
-"""What each setting of training may be, as tables; a value that fits is kept as Python's own type.
+"""Valid ranges of every setting, as tables; valid values are converted to Python types.
 
 A rule is a function (value -> the value to keep, None where it does not fit) and the words for what was expected.
 """
@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from afa_viz.scalars import as_boolean, as_list, as_number, as_whole, shown
+from afa_viz.scalars import as_bool, as_float, as_int, as_list, preview
 
 Rule = tuple[Callable[[Any], Any], str]
 
-SIDE = 4096  # pixels: the largest crop
-LONG = 10**7  # iterations, images: more than anyone trains on
-LARGE = 1e6  # of rates, weights and norms
+MAX_CROP = 4096  # pixels: the largest crop
+MAX_ITERATIONS = 10**7  # iterations, images: more than anyone trains on
+MAX_MAGNITUDE = 1e6  # of rates, weights and norms
 
 
-def whole(low: int, high: int, unit: str = "", multiple: int = 1) -> Rule:
+def integer(low: int, high: int, unit: str = "", multiple: int = 1) -> Rule:
     """A whole number from low to high."""
 
     def keep(value: Any) -> int | None:
-        number = as_whole(value)
+        number = as_int(value)
         return number if number is not None and low <= number <= high and number % multiple == 0 else None
 
     kind = "a whole number" if multiple == 1 else f"a multiple of {multiple}"
@@ -32,7 +32,7 @@ def number(low: float, high: float, above: bool = False, below: bool = False) ->
     """A finite number from low to high; above, below: without low, without high itself."""
 
     def keep(value: Any) -> float | None:
-        found = as_number(value)
+        found = as_float(value)
         fits = found is not None and low <= found <= high and not (above and found == low)
         return found if fits and not (below and found == high) else None
 
@@ -45,7 +45,7 @@ def one_of(*names: str) -> Rule:
     return lambda value: value if isinstance(value, str) and value in names else None, f"{listed} or {names[-1]!r}"
 
 
-def several(rule: Rule, fits: Callable[[tuple], bool], words: str) -> Rule:
+def sequence(rule: Rule, fits: Callable[[tuple], bool], words: str) -> Rule:
     """A list whose values follow a rule and which fits as a whole."""
 
     def keep(value: Any) -> tuple | None:
@@ -55,22 +55,22 @@ def several(rule: Rule, fits: Callable[[tuple], bool], words: str) -> Rule:
     return keep, words
 
 
-BOOLEAN: Rule = as_boolean, "True or False"
+BOOLEAN: Rule = as_bool, "True or False"
 TEXT: Rule = (lambda value: value if isinstance(value, str) and value.strip() else None), "a name"
-ITERATIONS, IMAGES = whole(1, LONG), whole(1, 65536)
-RATE = number(0, LARGE, above=True)
+ITERATIONS, IMAGES = integer(1, MAX_ITERATIONS), integer(1, 65536)
+RATE = number(0, MAX_MAGNITUDE, above=True)
 FRACTION: Rule = number(0, 1)[0], "a number from 0 to 1"
-SHARE = number(0, 1, above=True)  # that is averaged, cropped: never nothing
+SHARE = number(0, 1, above=True)  # of cells or image side: above 0
 
-MOST = 16  # scales, dilations: each scale is a pass of the network, each dilation eight more neighbours
-LONGEST = 2048  # pixels: the largest image
+MAX_SCALES = 16  # scales, dilations: each scale is a pass of the network, each dilation eight more neighbours
+MAX_IMAGE_SIDE = 2048  # pixels: the largest image
 OPTIONAL = ("long_side",)  # settings that may be None
 EXPLAIN_CHECKS: Mapping[str, Rule] = {
-    "long_side": (whole(32, LONGEST)[0], f"32 to {LONGEST} pixels or None, a whole number"),
-    "radius": (whole(0, 128)[0], "0 to 128 cells, a whole number"),
-    "num_steps": (whole(0, 64)[0], "0 to 64, a whole number"),
-    "num_iters": (whole(0, 100)[0], "0 to 100, a whole number"),
-    "par_downscale": (whole(1, 8)[0], "1 to 8, a whole number"),
+    "long_side": (integer(32, MAX_IMAGE_SIDE)[0], f"32 to {MAX_IMAGE_SIDE} pixels or None, a whole number"),
+    "radius": (integer(0, 128)[0], "0 to 128 cells, a whole number"),
+    "num_steps": (integer(0, 64)[0], "0 to 64, a whole number"),
+    "num_iters": (integer(0, 100)[0], "0 to 100, a whole number"),
+    "par_downscale": (integer(1, 8)[0], "1 to 8, a whole number"),
     "bkg_score": FRACTION,
     "bkg_score_low": FRACTION,
     "bkg_score_high": FRACTION,
@@ -79,23 +79,23 @@ EXPLAIN_CHECKS: Mapping[str, Rule] = {
     "use_walk": BOOLEAN,
     "use_par": BOOLEAN,
     "keep_attention": one_of("all", "last_stage"),
-    "label_threshold": (as_number, "a finite number"),
+    "label_threshold": (as_float, "a finite number"),
     "power": (number(0, 32, above=True)[0], "a number above 0 and up to 32"),
-    "scales": several(
+    "scales": sequence(
         number(0.25, 4),
-        lambda scales: 1 <= len(scales) <= MOST,
-        f"1 to {MOST} scales from 0.25 to 4, such as (1.0, 0.5)",
+        lambda scales: 1 <= len(scales) <= MAX_SCALES,
+        f"1 to {MAX_SCALES} scales from 0.25 to 4, such as (1.0, 0.5)",
     ),
-    "dilations": several(
-        whole(1, LONGEST),
-        lambda distances: 1 <= len(distances) <= MOST,
-        f"1 to {MOST} whole numbers of pixels, all >= 1 and <= {LONGEST}",
+    "dilations": sequence(
+        integer(1, MAX_IMAGE_SIDE),
+        lambda distances: 1 <= len(distances) <= MAX_SCALES,
+        f"1 to {MAX_SCALES} whole numbers of pixels, all >= 1 and <= {MAX_IMAGE_SIDE}",
     ),
 }
-PART_CHECKS: Mapping[str, Rule] = {
+CURRICULUM_CHECKS: Mapping[str, Rule] = {
     "iterations": ITERATIONS,
-    "image_size": whole(16, SIDE, " of pixels"),
-    "crop_size": whole(16, SIDE, " of pixels"),
+    "image_size": integer(16, MAX_CROP, " of pixels"),
+    "crop_size": integer(16, MAX_CROP, " of pixels"),
     "batch_size": IMAGES,
     "learning_rate": RATE,
     "single_objects": BOOLEAN,
@@ -107,47 +107,47 @@ PART_CHECKS: Mapping[str, Rule] = {
 TRAIN_CHECKS: Mapping[str, Rule] = {
     "backbone": TEXT,
     "pretrained": BOOLEAN,
-    "num_classes": whole(2, 255),
+    "num_classes": integer(2, 255),
     "pooling": TEXT,
     "topk": SHARE,
-    "logit_offset": number(-LARGE, LARGE),
+    "logit_offset": number(-MAX_MAGNITUDE, MAX_MAGNITUDE),
     "cam_relu": BOOLEAN,
-    "crop_size": whole(32, SIDE, " (pixels, so that every grid fits)", multiple=32),
+    "crop_size": integer(32, MAX_CROP, " (pixels, so that every grid fits)", multiple=32),
     "batch_size": IMAGES,
     "max_iters": ITERATIONS,
-    "cam_iters": whole(0, LONG),
-    "joint_after": whole(0, LONG),
+    "cam_iters": integer(0, MAX_ITERATIONS),
+    "joint_after": integer(0, MAX_ITERATIONS),
     "affinity_target": one_of("cam", "seg"),
     "balance_affinity": BOOLEAN,
     "affinity_at_centre": BOOLEAN,
-    "weight_seg": number(0, LARGE),
-    "weight_aff": number(0, LARGE),
-    "seg_scales": several(
+    "weight_seg": number(0, MAX_MAGNITUDE),
+    "weight_aff": number(0, MAX_MAGNITUDE),
+    "seg_scales": sequence(
         number(0.25, 2), lambda scales: scales[:1] == (1.0,), "1.0 and then others from 0.25 to 2, such as (1.0, 0.5)"
     ),
     "learning_rate": RATE,
-    "weight_decay": number(0, LARGE),
-    "betas": several(number(0, 1, below=True), lambda betas: len(betas) == 2, "two numbers from 0 to below 1"),
-    "head_multiplier": number(0, LARGE),
-    "warmup_iters": whole(0, LONG),
+    "weight_decay": number(0, MAX_MAGNITUDE),
+    "betas": sequence(number(0, 1, below=True), lambda betas: len(betas) == 2, "two numbers from 0 to below 1"),
+    "head_multiplier": number(0, MAX_MAGNITUDE),
+    "warmup_iters": integer(0, MAX_ITERATIONS),
     "warmup_ratio": number(0, 1),
     "lr_power": number(0, 100),
     "freeze_norms": BOOLEAN,
-    "clip_grad": number(0, LARGE),
+    "clip_grad": number(0, MAX_MAGNITUDE),
     "drop_path_rate": number(0, 1, below=True),
-    "scale_range": several(
+    "scale_range": sequence(
         number(0, 16, above=True),
         lambda pair: len(pair) == 2 and pair[0] <= pair[1],
         "two numbers above 0 and up to 16, the smaller one first",
     ),
     "train_images": ITERATIONS,
-    "input_size": whole(32, 2048, " of pixels"),
+    "input_size": integer(32, 2048, " of pixels"),
     "amp": one_of("off", "bf16", "fp16"),
     "accumulate": (IMAGES[0], "1 or more batches a step"),
     "ema": (number(0, 1, below=True)[0], "0 (off) or a decay below 1, like 0.999"),
-    "max_bad_steps": whole(0, 1000),
+    "max_bad_steps": integer(0, 1000),
     "official_parity": BOOLEAN,
-    "rng_seed": whole(0, 2**32 - 1),
+    "rng_seed": integer(0, 2**32 - 1),
 }
 
 
@@ -162,5 +162,5 @@ def check(settings: Any, rules: Mapping[str, Rule]) -> None:
             continue
         kept = keep(value)
         if kept is None:
-            raise ValueError(f"{name} is {shown(value)}; expected {expected}.")
+            raise ValueError(f"{name} is {preview(value)}; expected {expected}.")
         object.__setattr__(settings, name, kept)

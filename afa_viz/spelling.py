@@ -1,4 +1,4 @@
-"""The name that was probably meant: of settings, commands, splits and classes."""
+"""Suggestions for misspelled names of settings, commands, splits and classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class UnknownSettingError(ValueError, TypeError):
 
 
 def nearest(word: str, words: Sequence[str]) -> str | None:
-    """The word most like a mistyped or shortened one, or None if none is near.
+    """The candidate closest to a misspelled or abbreviated word, or None.
 
     Tried in turn, of dotted names also with the last part alone: nearly the same letters (`radios`: explain.radius);
     the first letters of the parts (`lr`: learning_rate); one of the parts (`decay`: weight_decay); a part that begins
@@ -46,13 +46,14 @@ def nearest(word: str, words: Sequence[str]) -> str | None:
     )
 
 
-def hint(word: str, words: Sequence[str]) -> str:
-    """Half a sentence that names the nearest word, or all of them."""
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """End of an error message that names the nearest of `words`, or all of them."""
+    words = list(words)
     close = nearest(word, words)
-    return f"the nearest is {close!r}" if close else f"expected one of {', '.join(words)}"
+    return f"the nearest is {close!r}" if close else f"expected one of {', '.join(words) or 'none: there are none'}"
 
 
-def refuse_unknown(names: Iterable[str], known: Sequence[str], within: str = "") -> None:
+def reject_unknown(names: Iterable[str], known: Sequence[str], within: str = "") -> None:
     """Raise UnknownSettingError for the first name that is not known, with the nearest one that is.
 
     Args:
@@ -60,7 +61,7 @@ def refuse_unknown(names: Iterable[str], known: Sequence[str], within: str = "")
     """
     for name in names:
         if name not in known:
-            raise UnknownSettingError(f"there is no setting {within + name!r}; {hint(name, known)}.")
+            raise UnknownSettingError(f"there is no setting {within + name!r}; {did_you_mean(name, known)}.")
 
 
 def named_settings(kind: type[Config]) -> type[Config]:
@@ -70,7 +71,7 @@ def named_settings(kind: type[Config]) -> type[Config]:
 
     @functools.wraps(init)
     def checked(self: Config, *values: object, **named: object) -> None:
-        refuse_unknown(named, known)
+        reject_unknown(named, known)
         init(self, *values, **named)
 
     kind.__init__ = checked  # type: ignore[method-assign, assignment]

@@ -1,9 +1,8 @@
-"""The one table of what every stage is worth: its label, its scores, and with what it may be compared.
+"""Scores of every stage: its label map, its scores, and the stage that it may be compared with.
 
-An arrow compares like with like: the same decision rule over the same pixels. The walk and PAR are held against what
-each of them starts from, both decided as the stage itself is, and the prediction against PAR, all over every pixel. The
-CAM cut at `bkg_score` is decided by another rule, and the two labels decide a part of the pixels alone: no arrow leads
-from or to them; a label shows how much it covers and how much of that is right.
+Only like is compared with like: the same decision rule over the same pixels. The walk and PAR are compared with their
+inputs under the same rule, and the prediction with PAR, all over every pixel. The CAM thresholded at `bkg_score` uses
+another rule, and the two labels cover only some pixels: they are not compared; labels have coverage and precision.
 
 Symbols: H W pixels, K classes with background.
 """
@@ -20,15 +19,15 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
-from afa_viz.stages.refine import kept_channels, par_size
+from afa_viz.stages.refine import par_size, present_channels
 from afa_viz.stages.walk import walk_start
 from afa_viz.trace import Trace
 
 STAGES = (
     "cam", "walk_start", "cam_rw", "par_start", "cam_refined", "cam_par", "affinity_label", "pseudo_label", "seg",
 )  # fmt: skip
-STEPS = {"cam_rw": "walk_start", "cam_par": "par_start", "seg": "cam_par"}  # stage -> the one before, in order
-CERTAIN = ("affinity_label", "pseudo_label")  # labels that leave pixels undecided
+COMPARED_WITH = {"cam_rw": "walk_start", "cam_par": "par_start", "seg": "cam_par"}  # stage -> its baseline, in order
+PARTIAL_LABELS = ("affinity_label", "pseudo_label")  # labels with uncertain pixels
 REGIONS = {"background": pseudo_label.BACKGROUND, "foreground": pseudo_label.FOREGROUND,
            "uncertain": pseudo_label.UNCERTAIN}  # fmt: skip
 
@@ -47,20 +46,20 @@ class StageScore(TypedDict):
     coverage: float
 
 
-def left_out(config: ExplainConfig) -> tuple[str, ...]:
-    """Stages that the settings leave out: nothing may be credited to them."""
+def disabled_stages(config: ExplainConfig) -> tuple[str, ...]:
+    """Stages that the settings switch off; no change of scores is attributed to them."""
     used = {"cam_rw": config.use_walk, "cam_par": config.use_par and config.num_iters > 0}
     return tuple(stage for stage, is_used in used.items() if not is_used)
 
 
-def steps(config: ExplainConfig) -> dict[str, str]:
-    """`STEPS` without those that the settings leave out: stage -> what it is compared with."""
-    return {stage: before for stage, before in STEPS.items() if stage not in left_out(config)}
+def compared_stages(config: ExplainConfig) -> dict[str, str]:
+    """`COMPARED_WITH` without the stages that the settings switch off: stage -> its baseline."""
+    return {stage: before for stage, before in COMPARED_WITH.items() if stage not in disabled_stages(config)}
 
 
-def distinct(stages: Sequence[str], left_out: Sequence[str]) -> list[str]:
+def distinct_stages(stages: Sequence[str], disabled: Sequence[str]) -> list[str]:
     """Stages of different labels: with the walk PAR starts from its scores, without it the walk is its own start."""
-    return [stage for stage in stages if stage != ("cam_rw" if "cam_rw" in left_out else "par_start")]
+    return [stage for stage in stages if stage != ("cam_rw" if "cam_rw" in disabled else "par_start")]
 
 
 def stage_labels(trace: Trace) -> dict[str, Tensor]:
@@ -69,11 +68,11 @@ def stage_labels(trace: Trace) -> dict[str, Tensor]:
     cam: cut once at `bkg_score`, as the published validation does. Those of `stage_maps`: the strongest score.
     affinity_label, pseudo_label and seg as they are.
     """
-    used = kept_channels(trace.image_labels)
+    used = present_channels(trace.image_labels)
     cut = pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], trace.config.bkg_score)[0]
     labels = {
         "cam": cut,
-        **{stage: pseudo_label.label_of(scores, used) for stage, scores in stage_maps(trace).items()},
+        **{stage: pseudo_label.argmax_label(scores, used) for stage, scores in stage_maps(trace).items()},
         "affinity_label": trace.affinity_label,
         "pseudo_label": trace.pseudo_label,
         "seg": trace.seg,
@@ -89,22 +88,22 @@ def stage_maps(trace: Trace) -> dict[str, Tensor]:
     cam_refined: after PAR without the walk. cam_par: after PAR.
     """
     size = tuple(trace.image.shape[:2])
-    used = kept_channels(trace.image_labels)
+    used = present_channels(trace.image_labels)
     start = walk_start(trace.cam[None], trace.image_labels[None], trace.grid, trace.config.bkg_score_low)[0, used]
     walked = cams.resize(trace.cam_rw[used][None], size)[0]
     return {
         "walk_start": cams.resize(start[None], size)[0],
         "cam_rw": walked,
-        "par_start": walked if trace.config.use_walk else cams.resize(_cam_start(trace, used)[None], size)[0],
+        "par_start": walked if trace.config.use_walk else cams.resize(_initial_scores(trace, used)[None], size)[0],
         "cam_refined": trace.cam_refined[used],
         "cam_par": trace.cam_par[used],
     }
 
 
-def _cam_start(trace: Trace, used: Tensor) -> Tensor:
+def _initial_scores(trace: Trace, used: Tensor) -> Tensor:
     """(P, h', w') scores of the present classes that PAR starts from where the walk is left out."""
     size = par_size(trace.image.shape[:2], trace.config)
-    return pseudo_label.start_of_cam(trace.cam[used[1:] - 1], (trace.config.bkg_score_low,), size)[0]
+    return pseudo_label.initial_scores(trace.cam[used[1:] - 1], (trace.config.bkg_score_low,), size)[0]
 
 
 def label_score(target: Tensor, label: Tensor, num_classes: int) -> StageScore:
@@ -121,7 +120,7 @@ def label_score(target: Tensor, label: Tensor, num_classes: int) -> StageScore:
 
 
 def stage_scores(trace: Trace, labels: dict[str, Tensor] | None = None) -> dict[str, StageScore] | None:
-    """Every scored stage of one image against its truth; None where the truth is not known.
+    """Scores of every stage of one image; None without ground truth.
 
     Args:
         labels: of `stage_labels`, where they are known already.
@@ -133,16 +132,17 @@ def stage_scores(trace: Trace, labels: dict[str, Tensor] | None = None) -> dict[
     return {stage: label_score(trace.target, label, classes) for stage, label in found.items()}
 
 
-def step_changes(
+def stage_changes(
     scores: dict[str, StageScore], config: ExplainConfig, label: int | None = None
 ) -> dict[str, float | None]:
-    """What each step of `steps` changes: mIoU, or the IoU of one class, after minus before; None where unknown."""
+    """What each step of `compared_stages` changes: mIoU, or the IoU of one class, after minus before; None where
+    unknown."""
 
     def value(stage: str) -> float | None:
         found = scores[stage]["miou"] if label is None else scores[stage]["iou"].get(label)
         return None if found is None or found != found else found
 
-    pairs = {stage: (value(before), value(stage)) for stage, before in steps(config).items()}
+    pairs = {stage: (value(before), value(stage)) for stage, before in compared_stages(config).items()}
     return {stage: None if old is None or new is None else new - old for stage, (old, new) in pairs.items()}
 
 
@@ -166,18 +166,18 @@ def certain_precision(label: Tensor, target: Tensor) -> dict[str, float]:
 
 def label_shares(trace: Trace) -> dict[str, dict[str, float]]:
     """`region_shares` of both labels, by name."""
-    return {name: region_shares(getattr(trace, name)) for name in CERTAIN}
+    return {name: region_shares(getattr(trace, name)) for name in PARTIAL_LABELS}
 
 
 def label_precision(trace: Trace) -> dict[str, dict[str, float]] | None:
     """`certain_precision` of both labels, by name; None where the truth is not known."""
     if trace.target is None:
         return None
-    return {name: certain_precision(getattr(trace, name), trace.target) for name in CERTAIN}
+    return {name: certain_precision(getattr(trace, name), trace.target) for name in PARTIAL_LABELS}
 
 
-def changes(before: Any, after: Any, target: Any) -> dict[str, int]:
-    """Pixels that one stage changed, between two (H, W) label maps.
+def pixel_changes(before: Any, after: Any, target: Any) -> dict[str, int]:
+    """Number of pixels that differ between two (H, W) label maps.
 
     gained: right only after. lost: right only before. changed: all that differ. Truth 255 counts in neither of the
     first two; None as target leaves them out.

@@ -1,4 +1,4 @@
-"""JSON and TOML that somebody else wrote: whatever is wrong with them is a ValueError in half a sentence."""
+"""JSON and TOML from untrusted sources: every problem is a ValueError with the reason as a phrase."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import Any, NoReturn
 
 MAX_BYTES = 8 * 2**20  # of a file of settings, of a card, of a list of examples; ours have a few thousand
 MAX_NESTED = 100  # levels
-MAX_WHOLE = 2**63 - 1  # what a whole number may be, up and down
+MAX_INTEGER = 2**63 - 1  # what a whole number may be, up and down
 MAX_NAME = 40  # letters that a message shows of a name
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text holds. Raises: ValueError: if it is none, or nested too deep, or has a number beyond 64 bits."""
+    """Parse JSON. Raises: ValueError: if it is invalid, or nested too deep, or has a number beyond 64 bits."""
     try:
-        return _plain(json.loads(text))
+        return _checked(json.loads(text))
     except RecursionError:
         _too_deep()
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """What a TOML text holds. Raises: ValueError: as `parse_json`, or where Python is older than 3.11."""
+    """Parse TOML. Raises: ValueError: as `parse_json`, or where Python is older than 3.11."""
     try:
         import tomllib
     except ModuleNotFoundError:
         raise ValueError("TOML needs Python 3.11 or newer: write the same as JSON") from None
     try:
-        return _plain(tomllib.loads(text))
+        return _checked(tomllib.loads(text))
     except RecursionError:
         _too_deep()
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
-    """The text of a file, without the mark that editors of Windows begin it with.
+    """The text of a UTF-8 file, without byte order mark.
 
     Raises: OSError. ValueError: if it is too large, or not UTF-8.
     """
@@ -45,12 +45,12 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     return content.decode("utf-8-sig")
 
 
-def _plain(held: Any) -> Any:
-    """The same, once every level and every number of it has been looked at."""
+def _checked(held: Any) -> Any:
+    """The parsed value, after checks of its depth and of every integer."""
     level: list[tuple[str, Any]] = [("it", held)]
     for _ in range(MAX_NESTED):
         for name, item in level:
-            if isinstance(item, int) and abs(item) > MAX_WHOLE:
+            if isinstance(item, int) and abs(item) > MAX_INTEGER:
                 raise ValueError(f"{name} is a whole number of more than 64 bits")
         level = [part for name, item in level for part in _parts(name, item)]
         if not level:

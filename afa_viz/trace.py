@@ -16,14 +16,14 @@ from torch import Tensor
 import afa_viz
 from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
-from afa_viz.trace_file import FIELDS, OPTIONAL_FACTS, read_arrays, write_arrays
+from afa_viz.trace_file import FIELDS, OPTIONAL_META, read_arrays, write_arrays
 
 FORMAT = 1
-LONGEST_REASON = 300  # letters of what is wrong with a file
+MAX_REASON = 300  # characters of the reason in a message
 _ADDED = ("cam_refined", "cam_refined_high", "affinity_label")  # files of earlier versions lack them
 
 
-NAMES = 8  # of classes in a summary
+MAX_NAMES = 8  # class names in a summary
 NOT_KEPT = "the attention of stages 1 to 3 was not kept (keep_attention is 'last_stage')."
 
 
@@ -32,8 +32,8 @@ class Trace:
     """All stages of one image, in the order `image, cam, attention, affinity, cam_rw, cam_par, regions,
     pseudo_label, seg`.
 
-    It is no chain: the affinity comes from the attention and meets the CAM at the walk, and two labels leave the CAM:
-    `affinity_label` (R_cam, without the walk) and `pseudo_label` (R_aff, with it).
+    The stages do not form a chain: the affinity comes from the attention and joins the CAM at the walk, and two labels
+    are made from the CAM: `affinity_label` (R_cam, without the walk) and `pseudo_label` (R_aff, with it).
 
     C foreground classes, K = C + 1 with background first, H W pixels of the explained image, h w cells at
     stride 16 (ceil divisions), N = h * w cells in row-major order.
@@ -63,7 +63,7 @@ class Trace:
         affinity_label: (H, W) uint8 as `pseudo_label`: R_cam, from `cam_refined`: what the affinity is trained on.
         seg_logits: (K, H / 4, W / 4) float32, of the decoder.
         seg: (H, W) uint8 label of the decoder; uses no image labels.
-        target: (H, W) uint8 ground truth with 255 for "do not count", or None where it is not known.
+        target: (H, W) uint8 ground truth with 255 = ignore, or None where it is not known.
         class_names: K names, background first. palette: K colours.
         config: the settings that made this trace. checkpoint_id: of the weights.
         affinity_trained_on, decoder_trained_on, affinity_at_centre: as in the model's card (`model.card.Card`); None
@@ -143,8 +143,8 @@ class Trace:
     def __repr__(self) -> str:
         """A line for the image, and one for every stage with its shape."""
         (height, width), (rows, cols) = self.image.shape[:2], self.grid
-        names = ", ".join(self.class_names[label] for label in self.present[:NAMES]) or "no class"
-        names += f" and {len(self.present) - NAMES} more" if len(self.present) > NAMES else ""
+        names = ", ".join(self.class_names[label] for label in self.present[:MAX_NAMES]) or "no class"
+        names += f" and {len(self.present) - MAX_NAMES} more" if len(self.present) > MAX_NAMES else ""
         given = "given" if self.labels_given else "predicted"
         lines = [f"Trace of {height} x {width} pixels, {rows} x {cols} cells, image labels ({given}): {names}"]
         for field in dataclasses.fields(self):
@@ -180,7 +180,7 @@ class Trace:
             "palette": self.palette,
             "config": dataclasses.asdict(self.config),
             "checkpoint_id": self.checkpoint_id,
-            **{name: getattr(self, name) for name in OPTIONAL_FACTS},
+            **{name: getattr(self, name) for name in OPTIONAL_META},
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as partial:
@@ -189,8 +189,8 @@ class Trace:
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Trace:
-        """Read what `save` wrote, or anybody sent: memory is taken only once all shapes agree with each other and the
-        file is large enough for them; see `trace_file`. Where an earlier version wrote it, `affinity_label` and its
+        """Read a file of `save`. Safe for untrusted files: memory is allocated only after all shapes have been checked
+        against each other and the file size; see `trace_file`. For files of earlier versions `affinity_label` and its
         scores are computed.
 
         Raises: FileNotFoundError: if there is no such file. ValueError: if it is not a trace, in one sentence.
@@ -213,18 +213,18 @@ class Trace:
                 "palette": tuple((r, g, b) for r, g, b in meta["palette"]),
                 "config": ExplainConfig(**config),
                 "checkpoint_id": meta["checkpoint_id"],
-                **{name: meta.get(name) for name in OPTIONAL_FACTS},
+                **{name: meta.get(name) for name in OPTIONAL_META},
             }
             missing = [name for name in _ADDED if name not in tensors]
             if not missing:
                 return Trace(**fields)
             if len(missing) < len(_ADDED):
                 raise ValueError(f"it lacks {missing[0]}")
-            from afa_viz.stages.one_image import affinity_label_of  # a lazy step up, as in `report`
+            from afa_viz.stages.one_image import compute_affinity_label  # a lazy step up, as in `report`
 
-            return Trace(**fields | affinity_label_of(fields, fields["config"]))
+            return Trace(**fields | compute_affinity_label(fields, fields["config"]))
         except Exception as error:  # a broken or hostile file may raise anything
-            reason = str(error).rstrip(".")[:LONGEST_REASON] or type(error).__name__
+            reason = str(error).rstrip(".")[:MAX_REASON] or type(error).__name__
             raise ValueError(
                 f"{Path(path).name} is not a trace of this version ({reason}); expected a file written by Trace.save."
             ) from error

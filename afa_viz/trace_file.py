@@ -1,4 +1,4 @@
-"""The file of a trace: which arrays it holds, of which kind and shape, and how they are read from a file of anybody's.
+"""The file of a trace: which arrays it holds, of which kind and shape, and how untrusted files are read safely.
 
 It is a zip of `.npy` files, as `numpy.savez_compressed` writes it. Every header is read and compared with the table
 before memory is taken for any array; nothing is unpickled.
@@ -71,14 +71,14 @@ FIELDS: dict[str, Field] = {
     "seg": Field("u1", "H W"),
     "target": Field("u1", "H W", optional=True),
 }
-FACTS = {"format": int, "labels_given": bool, "checkpoint_id": str, "config": dict}  # beside the arrays
-TEACHERS = ("affinity_label", "pseudo_label", "nothing")  # what affinity and decoder may have learned from
-OPTIONAL_FACTS = {  # and what each of them may be, beside not known
-    "affinity_trained_on": TEACHERS,
-    "decoder_trained_on": TEACHERS,
+META_TYPES = {"format": int, "labels_given": bool, "checkpoint_id": str, "config": dict}  # beside the arrays
+LABEL_SOURCES = ("affinity_label", "pseudo_label", "nothing")  # what affinity and decoder may have been trained on
+OPTIONAL_META = {  # and what each of them may be, beside not known
+    "affinity_trained_on": LABEL_SOURCES,
+    "decoder_trained_on": LABEL_SOURCES,
     "affinity_at_centre": (False, True),
 }
-LABELS = ("pseudo_label", "affinity_label", "seg", "target")  # of class numbers, or 255
+LABELS = ("pseudo_label", "affinity_label", "seg", "target")  # label maps: class indices; 255 = ignore
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _Array:
         return math.prod(self.shape) * np.dtype(self.kind).itemsize
 
 
-def fits(nbytes: int, file_size: int) -> bool:
+def fits_in_file(nbytes: int, file_size: int) -> bool:
     """Whether a file of so many bytes may hold arrays of so many."""
     return nbytes <= min(FREE_BYTES + MAX_RATIO * file_size, MAX_TOTAL)
 
@@ -106,7 +106,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], meta: str) -> Non
     whole = {**arrays, META: np.array(meta)}
     with open(path, "wb") as file:  # numpy adds .npz to names
         np.savez_compressed(file, allow_pickle=False, **whole)
-        if not fits(sum(array.nbytes for array in arrays.values()), file.tell()):
+        if not fits_in_file(sum(array.nbytes for array in arrays.values()), file.tell()):
             file.seek(0)
             file.truncate()
             np.savez(file, allow_pickle=False, **whole)
@@ -122,10 +122,10 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
         with zipfile.ZipFile(file) as opened:
             entries = _entries(opened)
             meta = _read_meta(opened, entries.pop(META))
-            arrays = {name: _head(opened, entry) for name, entry in entries.items()}
+            arrays = {name: _read_header(opened, entry) for name, entry in entries.items()}
             _require_shapes(arrays, meta)
             total = sum(array.nbytes for array in arrays.values())
-            if not fits(total, os.fstat(file.fileno()).st_size):
+            if not fits_in_file(total, os.fstat(file.fileno()).st_size):
                 raise ValueError(f"its arrays take {total >> 20} MB, far more than a file of its size holds")
             found = {name: _read(opened, array) for name, array in arrays.items()}
     classes = len(meta["class_names"])
@@ -188,26 +188,26 @@ def _require_meta(meta: Any) -> None:
 
     require(isinstance(meta, dict), "settings")
     names, palette, scales = meta.get("class_names"), meta.get("palette"), meta.get("attn_scales")
-    require(_are(names, str) and 1 <= len(names) <= MAX_CLASSES, "class names")
-    require(_are(palette, list) and len(palette) == len(names), "colours")
-    require(all(_are(c, int) and len(c) == 3 and all(0 <= v <= 255 for v in c) for c in palette), "colours")
-    require(_are(scales, (int, float)) and 1 <= len(scales) <= MAX_BLOCKS, "scales")
+    require(_is_list_of(names, str) and 1 <= len(names) <= MAX_CLASSES, "class names")
+    require(_is_list_of(palette, list) and len(palette) == len(names), "colours")
+    require(all(_is_list_of(c, int) and len(c) == 3 and all(0 <= v <= 255 for v in c) for c in palette), "colours")
+    require(_is_list_of(scales, (int, float)) and 1 <= len(scales) <= MAX_BLOCKS, "scales")
     require(all(math.isfinite(scale) for scale in scales), "scales")
     for grids in (meta.get("query_grids"), meta.get("key_grids")):
-        require(_are(grids, list) and len(grids) == len(scales), "grids")
-        require(all(_are(g, int) and len(g) == 2 and all(1 <= v <= MAX_SIDE for v in g) for g in grids), "grids")
-    for name, kind in FACTS.items():
+        require(_is_list_of(grids, list) and len(grids) == len(scales), "grids")
+        require(all(_is_list_of(g, int) and len(g) == 2 and all(1 <= v <= MAX_SIDE for v in g) for g in grids), "grids")
+    for name, kind in META_TYPES.items():
         require(isinstance(meta.get(name), kind), name)
-    for name, known in OPTIONAL_FACTS.items():
+    for name, known in OPTIONAL_META.items():
         require(meta.get(name) is None or any(type(meta[name]) is type(k) and meta[name] == k for k in known), name)
 
 
-def _are(values: Any, kind: type | tuple[type, ...]) -> bool:
+def _is_list_of(values: Any, kind: type | tuple[type, ...]) -> bool:
     """Whether it is a list of things of a kind; true and false are no numbers."""
     return isinstance(values, list) and all(isinstance(v, kind) and not isinstance(v, bool) for v in values)
 
 
-def _head(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Array:
+def _read_header(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Array:
     with opened.open(entry) as member:
         content = io.BytesIO(member.read(MAX_HEADER))
     descr, shape, fortran = _npy_header(content)
@@ -227,7 +227,7 @@ def _npy_header(content: IO[bytes]) -> tuple[str, tuple[int, ...], bool]:
     try:
         held = ast.literal_eval(content.read(length).decode("latin-1").strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError("the head of an array can not be read") from error
+        raise ValueError("the head of an array cannot be read") from error
     if not isinstance(held, dict) or set(held) != {"descr", "fortran_order", "shape"}:
         raise ValueError("the head of an array lacks its kind or shape")
     descr, shape, fortran = held["descr"], held["shape"], held["fortran_order"]
@@ -244,7 +244,7 @@ def _require_shapes(arrays: Mapping[str, _Array], meta: Mapping[str, Any]) -> No
     known = {"K": count, "C": count - 1, "h": h, "w": w, "N": h * w}
     for name, field in FIELDS.items():
         if name in arrays:
-            _require(name, arrays[name], field.kind, field.shape.split(), known)
+            _require_shape(name, arrays[name], field.kind, field.shape.split(), known)
     if known["H/4"] > known["H"] or known["W/4"] > known["W"] or h > known["H"] or w > known["W"]:
         raise ValueError("its maps are larger than its image")
     for name, array in arrays.items():
@@ -254,13 +254,13 @@ def _require_shapes(arrays: Mapping[str, _Array], meta: Mapping[str, Any]) -> No
         if block >= len(queries):
             raise ValueError(f"it holds {name} but has {len(queries)} blocks")
         sides = [f"heads of {block}", str(math.prod(queries[block])), str(math.prod(keys[block]))]
-        _require(name, array, "f4", sides, known)
+        _require_shape(name, array, "f4", sides, known)
     last = [known.get(f"heads of {block}", 0) for block in range(len(queries))[-2:]]
     if sum(last) != known["heads"]:
         raise ValueError(f"affinity_weight has {known['heads']} numbers for {sum(last)} heads of the last two blocks")
 
 
-def _require(name: str, array: _Array, kind: str, sides: Sequence[str], known: dict[str, int]) -> None:
+def _require_shape(name: str, array: _Array, kind: str, sides: Sequence[str], known: dict[str, int]) -> None:
     """Raises: ValueError: unless an array is of a kind and shape. Symbols that are new become known."""
     wanted = tuple(int(side) if side.isdecimal() else known.get(side, -1) for side in sides)
     same = len(wanted) == len(array.shape) and all(w in (-1, n) for w, n in zip(wanted, array.shape, strict=False))

@@ -1,4 +1,4 @@
-"""How much memory a call takes: the highest sum of live tensors while it runs, as torch's own allocator tells it."""
+"""Peak memory of a call: the highest sum of live tensors while it runs, from torch's allocator."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from torch.profiler import ProfilerActivity, profile
 
-QUIET = "99"  # above every level at which the profiler writes lines of its own to stderr
+QUIET = "99"  # above the level of every message that the profiler writes to stderr
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """Most bytes of tensors that were alive at once during `call()` and were not before it; its result counts."""
+    """Peak bytes of live tensors allocated during `call()`, its result included."""
     os.environ.setdefault("KINETO_LOG_LEVEL", QUIET)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         held = call()

@@ -1,6 +1,6 @@
-"""The page in a real browser, each hand's work beside what it may take. Contract: benchmarks/README.md.
+"""The page in a real browser, latency of each interaction compared with its target. Contract: benchmarks/README.md.
 
-A server of its own on the loopback device, opened in Chromium. Run: python -m afa_viz bench app [--runs 20] [--json F]
+A separate server on the loopback device, opened in Chromium. Run: python -m afa_viz bench app [--runs 20] [--json F]
 """
 
 from __future__ import annotations
@@ -19,8 +19,17 @@ from PIL import Image
 
 from afa_viz.classes import names_for, palette
 from benchmarks import machine
-from benchmarks.browser import ROOT, browser, load, opened, served, wait_for_silence, watched, window
-from benchmarks.figures import Figure
+from benchmarks.browser import (
+    ROOT,
+    launch_browser,
+    load,
+    open_page,
+    open_window,
+    record_requests,
+    serve_app,
+    wait_for_silence,
+)
+from benchmarks.measurements import Measurement
 
 PHOTOGRAPHS = ("chelsea.png", "astronaut.png")  # of the bundled examples
 SLIDERS = {
@@ -32,7 +41,7 @@ SLIDERS = {
 
 @dataclass(frozen=True)
 class Target:
-    """What a row measures, and what it may take in milliseconds."""
+    """What a row measures, and its target in milliseconds."""
 
     words: str
     limit: float
@@ -64,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Start the page, drive it and measure; one row a target.
+    """Start the app, drive it and measure; one row per target.
 
     Raises: ValueError: without playwright or Chromium.
     """
@@ -72,14 +81,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"--runs is {args.runs}; expected at least 2, to have a spread.")
     report: dict[str, Any] = {"benchmark": "app", "machine": machine.provenance(), "runs": args.runs, "rows": []}
     samples: dict[str, list[dict[str, Any]]] = {}
-    with browser() as chromium, tempfile.TemporaryDirectory() as folder:
+    with launch_browser() as chromium, tempfile.TemporaryDirectory() as folder:
         report["chromium"] = chromium.version
         if set(args.only) - {"large"}:
-            with served(args.checkpoint, args.examples, Path(folder)) as address:
+            with serve_app(args.checkpoint, args.examples, Path(folder)) as address:
                 samples |= _measure(chromium, address, args)
         if "large" in args.only:
             checkpoint = write_large(Path(folder))
-            with served(str(checkpoint), args.examples, Path(folder)) as address, opened(chromium, address) as page:
+            with (
+                serve_app(str(checkpoint), args.examples, Path(folder)) as address,
+                open_page(chromium, address) as page,
+            ):
                 samples["large"] = _uploads(page, args.runs, "large")
     for name in TARGETS:
         if name in args.only:
@@ -94,13 +106,13 @@ def _row(name: str, samples: list[dict[str, Any]]) -> dict[str, Any]:
     return {**row, "met": median <= target.limit, "samples": samples}
 
 
-def figures_of(report: dict[str, Any]) -> list[Figure]:
-    """All rows."""
-    return [Figure(f"Page: {row['what']}", row["median_ms"], row["target_ms"], "ms") for row in report["rows"]]
+def measurements_of(report: dict[str, Any]) -> list[Measurement]:
+    """All rows as measurements."""
+    return [Measurement(f"Page: {row['what']}", row["median_ms"], row["target_ms"], "ms") for row in report["rows"]]
 
 
 def table(report: dict[str, Any]) -> str:
-    """The report for reading."""
+    """The report as text."""
     lines = [
         f"{machine.heading(report['machine'])}, Chromium {report['chromium']}; medians of {report['runs']}",
         "",
@@ -125,7 +137,7 @@ def _measure(chromium: Any, address: str, args: argparse.Namespace) -> dict[str,
     samples: dict[str, list[dict[str, Any]]] = {}
     if "page" in args.only:
         samples["page"] = _page_loads(chromium, address, args.runs)
-    with opened(chromium, address) as page:
+    with open_page(chromium, address) as page:
         for name, key in (("hover", "work"), ("click", "drawn"), ("opacity", "drawn")):
             if name in args.only:
                 samples[name] = _slowest_tab(page, name, key, args.runs)
@@ -137,10 +149,10 @@ def _measure(chromium: Any, address: str, args: argparse.Namespace) -> dict[str,
                 found = page.evaluate("([selector, count]) => bench.drag(selector, count)", [selector, args.runs])
                 samples[name] = [{"ms": sample["drawn"], **sample} for sample in found]
     if "example" in args.only:
-        with opened(chromium, address) as page:
+        with open_page(chromium, address) as page:
             samples["example"] = _examples(page, args.runs)
     if {"new", "new_first"} & set(args.only):
-        with opened(chromium, address) as page:
+        with open_page(chromium, address) as page:
             samples["new"] = _uploads(page, args.runs, "new")
         samples["new_first"] = [{**sample, "ms": sample["first"]} for sample in samples["new"]]
     return samples
@@ -150,7 +162,7 @@ def _page_loads(chromium: Any, address: str, runs: int) -> list[dict[str, Any]]:
     """Milliseconds until the page has drawn everything, without a cache."""
     result = []
     for _ in range(runs):
-        with window(chromium) as page:
+        with open_window(chromium) as page:
             began = time.perf_counter()
             load(page, address)
             result.append({"ms": 1000 * (time.perf_counter() - began)})
@@ -169,7 +181,7 @@ def _slowest_tab(page: Any, name: str, key: str, runs: int) -> list[dict[str, An
     for tab in page.locator("[role=tab]").evaluate_all("(tabs) => tabs.map((tab) => tab.dataset.tab)"):
         _open_tab(page, tab)
         wait_for_silence(page)
-        with watched(page) as seen:
+        with record_requests(page) as seen:
             found = page.evaluate(f"(count) => bench.{name}(count)", runs)
         asked += seen
         if not found:  # nothing of this kind in the tab
@@ -193,7 +205,7 @@ def _examples(page: Any, runs: int) -> list[dict[str, Any]]:
 
 
 def _uploads(page: Any, runs: int, name: str) -> list[dict[str, Any]]:
-    """Photographs that nobody has explained yet, one warm-up."""
+    """Uncached photographs, after one warm-up."""
     found = [
         page.evaluate("([letters, name]) => bench.upload(letters, name)", [photograph(number), f"{name}{number}.jpg"])
         for number in range(runs + 1)
@@ -202,7 +214,7 @@ def _uploads(page: Any, runs: int, name: str) -> list[dict[str, Any]]:
 
 
 def photograph(number: int) -> str:
-    """A JPEG of 1024 x 768 pixels in base64, a different one for every number."""
+    """A JPEG of 1024 x 768 pixels in base64, different for every number."""
     source = ROOT / "afa_viz" / "examples" / PHOTOGRAPHS[number % len(PHOTOGRAPHS)]
     with Image.open(source) as opened_file:
         image = np.asarray(opened_file.convert("RGB").resize((1024, 768)))
@@ -212,7 +224,7 @@ def photograph(number: int) -> str:
 
 
 def write_large(folder: Path) -> Path:
-    """A MiT-B1 with random weights that sees 512 pixels: right for times, not for pictures."""
+    """A MiT-B1 with random weights for 512-pixel images: valid for timings only."""
     import torch
 
     from afa_viz.model.afa import build_afa

@@ -1,4 +1,4 @@
-"""A page of ours in a process of its own, and a Chromium without a window that opens it."""
+"""A page of ours in a subprocess, and a headless Chromium that opens it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ SETTLED = ".afa[data-settled]"
 
 
 @contextmanager
-def browser() -> Iterator[Any]:
-    """Chromium, without a window."""
+def launch_browser() -> Iterator[Any]:
+    """A headless Chromium."""
     path = Path(os.environ.get("CHROMIUM", CHROMIUM))
     how = "install it with `pip install playwright` and `apt-get install chromium`, or name a Chromium in $CHROMIUM."
     try:
@@ -47,8 +47,8 @@ def browser() -> Iterator[Any]:
 
 
 @contextmanager
-def served(checkpoint: str, examples: Path, folder: Path) -> Iterator[str]:
-    """The address of `python app.py` in a process of its own."""
+def serve_app(checkpoint: str, examples: Path, folder: Path) -> Iterator[str]:
+    """The address of `python app.py` in a separate process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -59,7 +59,7 @@ def served(checkpoint: str, examples: Path, folder: Path) -> Iterator[str]:
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         try:
             until = time.monotonic() + START_LIMIT
-            while not answers(address):
+            while not is_up(address):
                 if server.poll() is not None or time.monotonic() > until:
                     log.seek(0)
                     raise OSError(f"the page did not start: {' '.join(log.read().split())[-300:] or 'no word from it'}")
@@ -70,7 +70,7 @@ def served(checkpoint: str, examples: Path, folder: Path) -> Iterator[str]:
             server.wait(30)
 
 
-def answers(address: str) -> bool:
+def is_up(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=5):
             return True
@@ -79,8 +79,8 @@ def answers(address: str) -> bool:
 
 
 @contextmanager
-def window(chromium: Any) -> Iterator[Any]:
-    """An empty window without a cache, at rest: to open one keeps the processor busy for a second."""
+def open_window(chromium: Any) -> Iterator[Any]:
+    """An empty page without cache, idle: opening one keeps the CPU busy for a second."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.set_default_timeout(WAIT)
@@ -93,22 +93,22 @@ def window(chromium: Any) -> Iterator[Any]:
 
 
 def load(page: Any, address: str) -> None:
-    """Go to a page of ours and wait until it has everything it asks for by itself."""
+    """Open the app and wait until all of its initial requests are answered."""
     page.goto(address)
     page.wait_for_selector(SETTLED)
 
 
 @contextmanager
-def opened(chromium: Any, address: str) -> Iterator[Any]:
-    """A window with a page of ours."""
-    with window(chromium) as page:
+def open_page(chromium: Any, address: str) -> Iterator[Any]:
+    """A browser page that shows the app."""
+    with open_window(chromium) as page:
         load(page, address)
         yield page
 
 
 @contextmanager
-def watched(page: Any) -> Iterator[list[str]]:
-    """What the page asks for while the context lasts."""
+def record_requests(page: Any) -> Iterator[list[str]]:
+    """URLs that the page requests inside the context."""
     seen: list[str] = []
 
     def watch(request: Any) -> None:
@@ -122,10 +122,10 @@ def watched(page: Any) -> Iterator[list[str]]:
 
 
 def wait_for_silence(page: Any) -> None:
-    """Wait until a tab has everything that it asks for when it opens."""
+    """Wait until the requests that a tab makes on opening are answered."""
     until = time.monotonic() + WAIT / 1000
     while time.monotonic() < until:
-        with watched(page) as seen:
+        with record_requests(page) as seen:
             page.wait_for_timeout(SILENCE)
         if not seen and page.evaluate("bench.rests()"):
             return

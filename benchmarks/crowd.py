@@ -1,8 +1,8 @@
-"""The page itself while a crowd asks for what is dear: reports, comparisons, and photographs of the largest size.
+"""Page latency while many clients make expensive requests: reports, comparisons, and photographs of the largest size.
 
 Run: python -m afa_viz bench crowd [--reports 44] [--comparisons 12] [--photographs 30] [--json FILE]
 
-All of them are sent at once, to a server of its own, each for another explanation or with other pixels. Meanwhile the
+All of them are sent at once, to a separate server, each for another explanation or with other pixels. Meanwhile the
 page is opened again and again. What is refused must be one sentence, and everything else an answer.
 """
 
@@ -24,14 +24,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.figures import Figure
 from benchmarks.growth import reading
 from benchmarks.load import Page, p95, serve, settled
+from benchmarks.measurements import Measurement
 
 EXAMPLE = "default_024"  # of the bundled ones
-WITHIN = 1.0  # seconds within which the page opens, always
+MAX_OPEN_SECONDS = 1.0  # seconds within which the page opens, always
 SIDES = (8000, 5000)  # pixels, together as many as a photograph may have; 16 bits each of red, green, blue and alpha
-PATIENCE = 900  # seconds for an answer
+TIMEOUT = 900  # seconds for an answer
 PAUSE = 0.2  # seconds between two visits of the page
 VISITS = """
 import sys, threading, time, urllib.request
@@ -72,8 +72,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-class VisitorState:
-    """One of the crowd: what it asks for, how long that took and how it ended: "answered", "refused", or an error."""
+class Visitor:
+    """One client: its request, the time it took and how it ended: "answered", "refused", or an error."""
 
     def __init__(self, kind: str, ask: Callable[[], dict[str, Any] | None]) -> None:
         self.kind, self.seconds, self.end = kind, 0.0, "never answered"
@@ -97,16 +97,16 @@ class VisitorState:
 
 
 class Crowd:
-    """What is asked of a server, prepared before the clock runs."""
+    """All requests, prepared before timing starts."""
 
     def __init__(self, address: str, args: argparse.Namespace, example: str = EXAMPLE) -> None:
         self.page, self.example = Page(address), example
         self.files, self.pages = photographs(args.photographs), [Page(address) for _ in range(args.photographs)]
         self.keys = [self._explained(number) for number in range(max(args.reports, args.comparisons))]
         self.visitors = [
-            *(VisitorState(KINDS[0], lambda n=n: self.report(n)) for n in range(args.reports)),
-            *(VisitorState(KINDS[1], lambda n=n: self.comparison(n)) for n in range(args.comparisons)),
-            *(VisitorState(KINDS[2], lambda n=n: self.photograph(n)) for n in range(args.photographs)),
+            *(Visitor(KINDS[0], lambda n=n: self.report(n)) for n in range(args.reports)),
+            *(Visitor(KINDS[1], lambda n=n: self.comparison(n)) for n in range(args.comparisons)),
+            *(Visitor(KINDS[2], lambda n=n: self.photograph(n)) for n in range(args.photographs)),
         ]
 
     def _explained(self, number: int) -> str:
@@ -115,7 +115,7 @@ class Crowd:
 
     def _asked(self, name: str, **asked: Any) -> dict[str, Any] | None:
         body = {"data": asked, "component_id": self.page.explorer, "fn_name": name, "session_hash": self.page.session}
-        sent = _sent(f"{self.page.api}/component_server", json.dumps(body).encode(), "application/json")
+        sent = _post(f"{self.page.api}/component_server", json.dumps(body).encode(), "application/json")
         return json.loads(json.loads(sent))
 
     def report(self, number: int) -> dict[str, Any] | None:
@@ -127,15 +127,15 @@ class Crowd:
         return self._asked("compare", key=self.keys[number], b={"setting": "power", "value": 2.5})
 
     def photograph(self, number: int) -> dict[str, Any] | None:
-        """Bring a photograph, and have it explained."""
+        """Upload a photograph and explain it."""
         edge = "edge-of-a-part"
         head = f'--{edge}\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'.encode()
         body = head + self.files[number] + f"\r\n--{edge}--\r\n".encode()
-        (path,) = json.loads(_sent(f"{self.page.api}/upload", body, f"multipart/form-data; boundary={edge}"))
+        (path,) = json.loads(_post(f"{self.page.api}/upload", body, f"multipart/form-data; boundary={edge}"))
         page, file = self.pages[number], {"path": path, "meta": {"_type": "gradio.FileData"}}
         joined = {"data": [file, None, None, None, None], "fn_index": page.functions["explain"], "event_data": None}
         page.post("queue/join", joined | {"trigger_id": page.gallery, "session_hash": page.session})
-        with urllib.request.urlopen(f"{page.api}/queue/data?session_hash={page.session}", timeout=PATIENCE) as stream:
+        with urllib.request.urlopen(f"{page.api}/queue/data?session_hash={page.session}", timeout=TIMEOUT) as stream:
             for line in stream:
                 message = json.loads(line[5:]) if line.startswith(b"data:") else {}
                 if message.get("msg") == "process_completed":
@@ -144,20 +144,20 @@ class Crowd:
         return None
 
 
-def _sent(address: str, body: bytes, kind: str) -> bytes:
+def _post(address: str, body: bytes, kind: str) -> bytes:
     request = urllib.request.Request(address, body, {"Content-Type": kind})
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
         return answer.read()
 
 
 def measure(address: str, pid: int, args: argparse.Namespace, example: str = EXAMPLE) -> dict[str, Any]:
-    """Let the crowd in, and open the page from another process until the last of them has gone."""
+    """Send all requests, and open the page from another process until all have ended."""
     crowd, peak = Crowd(address, args, example), 0.0
     began = time.perf_counter()
-    with visiting(address) as visits:
+    with record_visits(address) as visits:
         for visitor in crowd.visitors:
             visitor.thread.start()
-        while any(v.thread.is_alive() for v in crowd.visitors) and time.perf_counter() - began < PATIENCE:
+        while any(v.thread.is_alive() for v in crowd.visitors) and time.perf_counter() - began < TIMEOUT:
             peak = max(peak, reading(pid)["memory"])
             time.sleep(PAUSE)
     rows = []
@@ -169,8 +169,8 @@ def measure(address: str, pid: int, args: argparse.Namespace, example: str = EXA
 
 
 @contextmanager
-def visiting(address: str) -> Iterator[list[float]]:
-    """Visits of the page while the block runs, by a process of its own; their seconds are there once it has ended."""
+def record_visits(address: str) -> Iterator[list[float]]:
+    """Visits of the page while the block runs, by a separate process; their seconds are there once it has ended."""
     times: list[float] = []
     command = [sys.executable, "-c", VISITS, address, str(PAUSE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as visits:
@@ -187,7 +187,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     app, address = serve()
     try:
         settled(app.pid)
-        with visiting(address) as idle:
+        with record_visits(address) as idle:
             time.sleep(20 * PAUSE)
         found = measure(address, app.pid, args)
     finally:
@@ -197,21 +197,21 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return {"benchmark": "crowd", "machine": where, "idle": idle, "load_after": load, **found}
 
 
-def wrong(report: dict[str, Any]) -> int:
-    """Visitors who got neither an answer nor one sentence."""
+def count_failures(report: dict[str, Any]) -> int:
+    """Number of clients that got neither an answer nor an error message."""
     return sum(n for row in report["rows"] for end, n in row["ends"].items() if end not in ("answered", "refused"))
 
 
-def figures_of(report: dict[str, Any]) -> list[Figure]:
-    """The page at its slowest, and nobody left without a word."""
+def measurements_of(report: dict[str, Any]) -> list[Measurement]:
+    """Slowest page load, and the number of requests without a proper answer."""
     return [
-        Figure("Crowd at once: the page opens within, always", max(report["visits"]), WITHIN, "s"),
-        Figure("Crowd at once: visitors without an answer or a sentence", float(wrong(report)), 0.0, ""),
+        Measurement("Crowd at once: the page opens within, always", max(report["visits"]), MAX_OPEN_SECONDS, "s"),
+        Measurement("Crowd at once: visitors without an answer or a sentence", float(count_failures(report)), 0.0, ""),
     ]
 
 
 def table(report: dict[str, Any]) -> str:
-    """The report for reading."""
+    """The report as text."""
     visits = report["visits"]
     lines = [
         machine.heading(report["machine"]), "",

@@ -22,7 +22,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.model.afa import AFA, build_afa
 from benchmarks import machine
 from benchmarks.browser import ROOT
-from benchmarks.figures import Figure
+from benchmarks.measurements import Measurement
 
 TARGETS = {"bundled": 0.5, "mit_b1": 4.0}  # seconds: at its native size; at 512 pixels, three scales and flip
 LARGE = 512  # pixels
@@ -30,7 +30,7 @@ LARGE = 512  # pixels
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice without")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
     parser.add_argument("--runs", type=int, default=5, help="timed traces of each kind (default: 5)")
     parser.add_argument(
         "--sizes", type=int, nargs="*", default=[128, 256, 384, 512], help="of the bundled model, in pixels"
@@ -94,10 +94,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def figures_of(report: dict[str, Any]) -> list[Figure]:
-    """The traces that have a target."""
+def measurements_of(report: dict[str, Any]) -> list[Measurement]:
+    """Times of the traces that have a target."""
     return [
-        Figure(f"Full trace, {row['name']}, {row['size']}² pixels", row["median_s"], row["target_s"], "s")
+        Measurement(f"Full trace, {row['name']}, {row['size']}² pixels", row["median_s"], row["target_s"], "s")
         for row in report["rows"] if row["target_s"] is not None
     ]  # fmt: skip
 

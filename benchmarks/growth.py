@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures import Figure
+from benchmarks.measurements import Measurement
 
 EVERY = 2.0  # seconds between two readings
 WARM_UP = 1 / 3  # of the time: caches fill
@@ -69,17 +69,17 @@ def growth(readings: list[dict[str, float]]) -> list[dict[str, Any]]:
     return found
 
 
-def growth_figures(where: str, grown: Sequence[dict[str, Any]]) -> list[Figure]:
-    """Growth of each beside the noise of its own measurement."""
+def growth_figures(where: str, grown: Sequence[dict[str, Any]]) -> list[Measurement]:
+    """Growth of each quantity compared with its standard error."""
     return [
-        Figure(f"{where}: growth of {one['name']}", one["a_minute"], NOISE * one["standard_error"],
+        Measurement(f"{where}: growth of {one['name']}", one["a_minute"], NOISE * one["standard_error"],
                f"{one['unit']} a minute")
         for one in grown
     ]  # fmt: skip
 
 
 def growth_lines(grown: Sequence[dict[str, Any]]) -> list[str]:
-    """The same for reading."""
+    """The growth table as text."""
     lines = [
         f"after the first {WARM_UP:.0%} of the time:", "",
         f"| what | at the start | mean | highest | change a minute | within {NOISE:g} standard errors |",

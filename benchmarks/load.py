@@ -2,9 +2,9 @@
 
 Run: python -m afa_viz bench load [--students 30] [--seconds 300] [--pause 6] [--json FILE]
 
-The server is a process of its own. Students talk to it as the page does, by queue, event stream and server functions;
-one script does by gradio_client. Every explanation that comes back is compared with the one computed here, so a
-mixed-up answer counts as an error. Without options: ten students for twenty seconds.
+The server runs in a separate process. Students talk to it as the page does, by queue, event stream and server
+functions; one script does by gradio_client. Every explanation that comes back is compared with the one computed here,
+so a mixed-up answer counts as an error. Without options: ten students for twenty seconds.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from afa_viz.ui.page.config_fields import SLIDERS
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Request, Session
 from benchmarks import machine
-from benchmarks.figures import Figure
 from benchmarks.growth import EVERY, growth, growth_figures, growth_lines, reading
+from benchmarks.measurements import Measurement
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "afa_viz" / "examples"
@@ -91,7 +91,7 @@ class Page:
         raise RuntimeError(f"{name}: the stream ended without an answer")
 
     def ask(self, name: str, **asked: Any) -> dict[str, Any]:
-        """What a function of the component says."""
+        """The result of a server function of the component."""
         body = {"data": asked, "component_id": self.explorer, "fn_name": name, "session_hash": self.session}
         return json.loads(self.post("component_server", body))
 
@@ -111,7 +111,7 @@ class Expected:
         return self.session.request(f"example:{name}", self.model, None, config)
 
     def prepare(self) -> None:
-        """Everything that may be asked for, before the clock runs."""
+        """Compute every possible answer before timing starts."""
         for place in range(len(self.session.examples)):
             for low in SCORES:
                 request = self.request(place, low)
@@ -128,7 +128,7 @@ class Expected:
 
 
 class Student(threading.Thread):
-    """Acts at random intervals until the lesson is over; keeps the seconds of every action, and what went wrong."""
+    """Acts at random intervals until the lesson is over; records the time of every action, and errors."""
 
     actions = ACTIONS
 
@@ -181,7 +181,7 @@ class Student(threading.Thread):
         return lambda: self.expected.check(value, place, low)
 
     def threshold(self):
-        """Let go of the slider of the low background score."""
+        """Release the slider of the low background score."""
         self.low = self.random.choice([low for low in SCORES if low != self.low])
         data = [None, self.expected.model, self.labels(), *self.settings()]
         value = json.loads(self.page.event("change_bkg_score_low", data)[0])
@@ -190,7 +190,7 @@ class Student(threading.Thread):
         return lambda: self.expected.check(value, place, low)
 
     def attention(self):
-        """Ask for the heads of a block of the present picture."""
+        """Request the heads of a block of the current image."""
         trace = self.expected.session.trace(self.expected.request(self.place, self.low))
         block = self.random.randrange(len(trace.attn_logits))
         maps = self.page.ask("attention", key=self.key, block=block, logits=False)
@@ -215,7 +215,7 @@ class Student(threading.Thread):
 
 
 def serve() -> tuple[subprocess.Popen, str]:
-    """A server of its own, and its address, once it answers."""
+    """Start a server; returns process and address once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -249,7 +249,7 @@ def settled(pid: int) -> None:
 
 
 def by_script(address: str, expected: Expected) -> None:
-    """One picture through `/explain` with gradio_client. Raises: AssertionError: if its numbers are others."""
+    """One image through `/explain` with gradio_client. Raises: AssertionError: if its numbers are others."""
     from gradio_client import Client, handle_file
 
     example = expected.session.examples[0]
@@ -262,8 +262,8 @@ def by_script(address: str, expected: Expected) -> None:
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Expected, subprocess.Popen, str]]:
-    """What the bundled model must answer, and a server at rest with its address; it ends with the block."""
+def open_session() -> Iterator[tuple[Expected, subprocess.Popen, str]]:
+    """Expected answers of the bundled model, and an idle server with its address; stopped when the block ends."""
     expected = Expected(Session(ModelRegistry(discover_checkpoints(ROOT / "checkpoints"), "cpu"), EXAMPLES))
     expected.prepare()
     app, address = serve()
@@ -276,10 +276,10 @@ def opened() -> Iterator[tuple[Expected, subprocess.Popen, str]]:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Serve, let the students in, wait for the end of the lesson."""
+    """Start the server and the students, and wait for the end of the lesson."""
     torch.set_num_threads(1)
     where = machine.provenance()
-    with opened() as (expected, app, address):
+    with open_session() as (expected, app, address):
         by_script(address, expected)
         readings = [reading(app.pid)]
         end = time.time() + args.seconds
@@ -298,7 +298,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def action_rows(students: Sequence[Student]) -> list[dict[str, Any]]:
-    """Times of every action by anybody."""
+    """Timings of every action over all students."""
     times = {action: [t for s in students for t in s.times[action]] for action in dict.fromkeys(students[0].actions)}
     return [
         {"action": action, "samples": samples, "median": statistics.median(samples), "p95": p95(samples)}
@@ -308,7 +308,7 @@ def action_rows(students: Sequence[Student]) -> list[dict[str, Any]]:
 
 
 def all_errors(students: Sequence[Student]) -> list[str]:
-    """What went wrong for anybody; who is still waiting never got an answer."""
+    """Errors of all students; a student still waiting counts as an error."""
     late = sum(student.is_alive() for student in students)
     return [error for student in students for error in student.errors] + late * ["a student never got an answer"]
 
@@ -329,22 +329,22 @@ def action_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def figures_of(report: dict[str, Any]) -> list[Figure]:
+def measurements_of(report: dict[str, Any]) -> list[Measurement]:
     """No errors, examples at once, and nothing that grows."""
     where = f"Class, {report['students']} students, {report['seconds'] / 60:g} minutes"
     slowest = [
-        Figure(f"{where}: 95 % of the bundled examples within", row["p95"], EXAMPLE, "s")
+        Measurement(f"{where}: 95 % of the bundled examples within", row["p95"], EXAMPLE, "s")
         for row in report["rows"]
         if row["action"] == "example"
     ]
     return [
-        Figure(f"{where}: errors or mixed-up answers", float(len(report["errors"])), 0.0, ""), *slowest,
+        Measurement(f"{where}: errors or mixed-up answers", float(len(report["errors"])), 0.0, ""), *slowest,
         *growth_figures(where, report["growth"]),
     ]  # fmt: skip
 
 
 def table(report: dict[str, Any]) -> str:
-    """The report for reading."""
+    """The report as text."""
     lines = [machine.heading(report["machine"]), "", *action_lines(report["rows"])]
     errors = report["errors"]
     lines += [

@@ -1,4 +1,4 @@
-"""Where a number was measured: commit and hardware, without which it means nothing."""
+"""Provenance of a measurement: commit and hardware."""
 
 from __future__ import annotations
 

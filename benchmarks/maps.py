@@ -20,12 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--maps", type=int, nargs="+", default=[1, 2, 4, 6, 8, 12, 16, 21, 32], help="to refine")
     parser.add_argument("--size", type=int, default=256, help="height and width in pixels (default: 256)")
-    parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice without")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
     parser.add_argument("--repeats", type=int, default=9, help="timed runs of each number, in turn; at least 2")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Every number of maps in turn, so that a busy moment of the machine meets all of them."""
+    """Every number of maps in turn, so that background load affects all of them equally."""
     if args.repeats < 2:
         raise ValueError(f"got --repeats {args.repeats}; expected at least 2, for a spread.")
     if args.threads:

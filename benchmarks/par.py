@@ -17,15 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from afa_viz.ops import par
-from benchmarks import figures, machine
-from benchmarks.figures import Figure
+from benchmarks import machine, measurements
+from benchmarks.measurements import Measurement
 from benchmarks.par_forms import FORMS, GPU_FORMS, forms_here
 
 MIB = 2**20
 SPEEDUPS = {3: 20.0, 21: 30.0}  # by maps: how many times faster than the textbook form at least
 BESIDE_MB = 60.0  # at most, of memory beside the kernel
 TARGET_SIZE = 512  # pixels a side, where these targets hold
-PEAKS = ("textbook", "afa_viz")  # forms whose memory is measured, each in a process of its own
+PEAKS = ("textbook", "afa_viz")  # forms whose memory is measured, each in a fresh subprocess
 
 
 def scene(size: int, num_classes: int) -> tuple[Tensor, Tensor]:
@@ -39,7 +39,7 @@ def scene(size: int, num_classes: int) -> tuple[Tensor, Tensor]:
 
 
 def compare(size: int, num_classes: int, repeats: int) -> dict:
-    """Times the forms in turn, so that a busy moment of the machine meets all of them."""
+    """Times the forms alternately, so that background load affects all of them equally."""
     given, forms = scene(size, num_classes), forms_here()
     inputs = {form: [tensor.cuda() for tensor in given] if form in GPU_FORMS else given for form in forms}
     walls: dict[str, list[float]] = {form: [] for form in forms}
@@ -60,7 +60,7 @@ def compare(size: int, num_classes: int, repeats: int) -> dict:
         median, iqr = machine.spread(walls[form])
         row[form] = {"samples_s": walls[form], "median_s": median, "iqr_s": iqr}
         row[form] |= {"cpu_samples_s": cpus[form], "cpu_median_s": machine.spread(cpus[form])[0]}
-        row[form]["peak_extra_mib"] = measured_apart(form, size, num_classes) if form in PEAKS else None
+        row[form]["peak_extra_mib"] = measure_in_subprocess(form, size, num_classes) if form in PEAKS else None
         row[form]["max_abs_difference"] = (results["textbook"] - results[form].cpu()).abs().max().item()
         row[form]["fastest_s"] = min(walls[form])
         row[form]["speedup"] = row["textbook"]["median_s"] / median
@@ -74,18 +74,18 @@ def settle() -> None:
         torch.cuda.synchronize()
 
 
-def figures_of(report: dict) -> list[Figure]:
-    """Speed against the textbook form, and memory beside the kernel, where there is a target."""
+def measurements_of(report: dict) -> list[Measurement]:
+    """Speed-up over the textbook form, and memory beyond the kernel, where there is a target."""
     found = []
     for row in report["rows"]:
         num_classes, own = row["num_classes"], row["afa_viz"]
         if row["size"] != TARGET_SIZE or num_classes not in SPEEDUPS:
             continue
         where = f"PAR, {TARGET_SIZE}² pixels, {num_classes} maps"
-        found.append(Figure(f"{where}: times the textbook form", own["speedup"], SPEEDUPS[num_classes], "", True))
+        found.append(Measurement(f"{where}: times the textbook form", own["speedup"], SPEEDUPS[num_classes], "", True))
         if own["peak_extra_mib"] is not None:
             beside = (own["peak_extra_mib"] * MIB - kernel_bytes(row["size"])) / 1e6
-            found.append(Figure(f"{where}: memory beside the kernel", beside, BESIDE_MB, "MB"))
+            found.append(Measurement(f"{where}: memory beside the kernel", beside, BESIDE_MB, "MB"))
     return found
 
 
@@ -94,8 +94,8 @@ def kernel_bytes(size: int) -> int:
     return 4 * len(par.neighbour_offsets()) * size**2
 
 
-def measured_apart(form: str, size: int, num_classes: int) -> float | None:
-    """`peak_extra_mib` in a process of its own, whose memory nothing else has touched."""
+def measure_in_subprocess(form: str, size: int, num_classes: int) -> float | None:
+    """`peak_extra_mib` in a fresh subprocess, so that no other allocation counts."""
     if not Path("/proc/self/status").exists():
         return None
     command = [sys.executable, "-m", "benchmarks.par", "--peak", form, "--size", str(size)]
@@ -135,14 +135,14 @@ def table(report: dict) -> str:
                 f"| {own['fastest_s']:.3f} | {own['speedup']:.1f} | "
                 f"{own['cpu_median_s']:.3f} | {own['cpu_speedup']:.1f} | {peak} | {own['max_abs_difference']:.1e} |"
             )
-    return "\n".join([*lines, "", *figures.table(figures_of(report))])
+    return "\n".join([*lines, "", *measurements.table(measurements_of(report))])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--size", type=int, nargs="+", default=[TARGET_SIZE], help="height and width in pixels")
     parser.add_argument("--classes", type=int, nargs="+", default=[*SPEEDUPS], help="maps to refine")
-    parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice without")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each form, in turn")
 
 

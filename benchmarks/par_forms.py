@@ -20,8 +20,8 @@ from benchmarks import textbook_par
 def whole_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
     """Shift-accumulate over whole maps: n shifted views of one padded copy, each times its weights."""
     offsets = neighbours.offset_pairs(par.DILATIONS)
-    farthest = neighbours.reach(offsets)
-    weights = cpu_kernel.kernel_of(image, offsets, par.W1, _position(image, offsets)).unsqueeze(2).unbind(1)
+    farthest = neighbours.max_offset(offsets)
+    weights = cpu_kernel.compute_kernel(image, offsets, par.W1, _position(image, offsets)).unsqueeze(2).unbind(1)
     padded = neighbours.new_padded(scores, farthest)
     for _ in range(num_iters):
         neighbours.fill_padded(padded, scores)
@@ -35,7 +35,7 @@ def whole_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) 
 def blocked_shifts(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
     """The same by blocks of rows that stay in the cache: what `afa_viz` takes for few maps, for any number of them."""
     offsets = neighbours.offset_pairs(par.DILATIONS)
-    kernel = cpu_kernel.kernel_of(image, offsets, par.W1, _position(image, offsets))
+    kernel = cpu_kernel.compute_kernel(image, offsets, par.W1, _position(image, offsets))
     return last(cpu_iterations.by_shifts(scores, kernel, offsets, num_iters))
 
 
@@ -45,7 +45,7 @@ def sparse_rows(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -
     offsets = torch.tensor(neighbours.offset_pairs(par.DILATIONS))
     height, width = image.shape[-2:]
     pixels, n = height * width, len(offsets)
-    kernel = cpu_kernel.kernel_of(
+    kernel = cpu_kernel.compute_kernel(
         image, offsets.tolist(), par.W1, _position(image, offsets.tolist()), pixels_first=True
     )
     rows, cols = ((torch.arange(side)[:, None] + offset).clamp(0, side - 1)
@@ -66,7 +66,7 @@ def sparse_rows(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -
 def pixel_bags(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Tensor:
     """Channels last, summed by `embedding_bag`: what `afa_viz` takes for many maps, for any number of them."""
     offsets = neighbours.offset_pairs(par.DILATIONS)
-    kernel = cpu_kernel.kernel_of(image, offsets, par.W1, _position(image, offsets), pixels_first=True)
+    kernel = cpu_kernel.compute_kernel(image, offsets, par.W1, _position(image, offsets), pixels_first=True)
     return last(cpu_iterations.by_bags(scores, kernel, offsets, num_iters)).contiguous()
 
 
@@ -75,7 +75,7 @@ def on_gpu(image: Tensor, scores: Tensor, num_iters: int = par.NUM_ITERS) -> Ten
     from afa_viz.ops.par_fast import gpu
 
     offsets = neighbours.offset_pairs(par.DILATIONS)
-    kernel = gpu.kernel_of(image, offsets, par.W1, _position(image, offsets))
+    kernel = gpu.compute_kernel(image, offsets, par.W1, _position(image, offsets))
     return last(gpu.by_pixels(scores, kernel, offsets, num_iters))
 
 

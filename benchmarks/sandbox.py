@@ -1,4 +1,4 @@
-"""The sandbox: milliseconds a rendered scene, and images a second of the training steps of its recipe.
+"""The sandbox: milliseconds per rendered scene, and images per second of the training steps of its recipe.
 
 Run: python -m afa_viz bench sandbox [--json FILE] [--threads N] [--scenes 40] [--steps 6]
 """
@@ -17,9 +17,9 @@ from afa_viz.config import SANDBOX, CurriculumStage, TrainConfig
 from afa_viz.data.sandbox import render_scene
 from afa_viz.ops.image import normalize_image
 from afa_viz.training.distributed import Processes
-from afa_viz.training.optim import build_optimizer
-from afa_viz.training.optimization import build_model
+from afa_viz.training.optimizer import build_optimizer
 from afa_viz.training.step import Batch, Losses
+from afa_viz.training.train_state import build_model
 from benchmarks import machine
 
 SIZES = (160, 256)  # of rendered scenes, in pixels
@@ -28,7 +28,7 @@ TYPES = ("off", "bf16")  # of training, see `TrainConfig.amp`
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--threads", type=int, help="CPU threads of training; torch's own choice without")
+    parser.add_argument("--threads", type=int, help="CPU threads for training (default: torch's choice)")
     parser.add_argument("--scenes", type=int, default=40, help="rendered at each size (default: 40)")
     parser.add_argument("--steps", type=int, default=6, help="timed training steps of each kind (default: 6)")
 

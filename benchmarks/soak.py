@@ -1,4 +1,4 @@
-"""A page in mixed use for a long time: what goes wrong, and whether its memory, open files or threads grow.
+"""Long mixed use of the app: errors, and growth of memory, open files and threads.
 
 Run: python -m afa_viz bench soak [--minutes 20] [--visitors 4] [--pause 2] [--json FILE]
 
@@ -24,11 +24,11 @@ import torch
 
 from benchmarks import machine
 from benchmarks.app import photograph
-from benchmarks.figures import Figure
 from benchmarks.growth import EVERY, WARM_UP, growth, growth_figures, growth_lines, reading
-from benchmarks.load import Student, action_lines, action_rows, all_errors, opened
+from benchmarks.load import Student, action_lines, action_rows, all_errors, open_session
+from benchmarks.measurements import Measurement
 
-PATIENCE = 90  # seconds for the last answers
+TIMEOUT = 90  # seconds for the last answers
 MAGIC = {"png": b"\x89PNG", "npz": b"PK\x03\x04", "html": b"<!doctype html>"}
 WRONG = (  # endpoint, what is sent, a part of the sentence that must come back
     ("query", ["0" * 20, 0, 0, None], "does not know this key"),
@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pause", type=float, default=2, help="mean seconds between two actions (default: 2)")
 
 
-class VisitorState(Student):
-    """A student who also brings photographs, saves files, uses the endpoints and sends nonsense."""
+class Visitor(Student):
+    """A student who also uploads photographs, saves files, uses the endpoints and sends invalid requests."""
 
     actions = ("example", "upload", "threshold", "query", "export", "attention", "lab", "nonsense", "wrong_file")
 
@@ -67,7 +67,7 @@ class VisitorState(Student):
         return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
     def upload(self):
-        """Explain a photograph that nobody has brought before."""
+        """Explain a new, uncached photograph."""
         file = self.send("photo.jpg", base64.b64decode(photograph(self.random.getrandbits(30))))
         (found,) = self.page.event("explain", [file, None, [], {}, None])
 
@@ -81,7 +81,7 @@ class VisitorState(Student):
         return self.expected.session.registry.input_size(self.expected.model) or 0
 
     def query(self):
-        """Ask for a cell of the present picture, of the last block."""
+        """Request a cell of the current image, of the last block."""
         trace = self.expected.session.trace(self.expected.request(self.place, self.low))
         row, column = self.random.randrange(trace.grid[0]), self.random.randrange(trace.grid[1])
         (found,) = self.page.event("query", [self.key, row, column, None])
@@ -94,7 +94,7 @@ class VisitorState(Student):
         return check
 
     def export(self):
-        """Save the present picture in one of the three forms, and fetch the file."""
+        """Export the current image in one of the three formats, and download the file."""
         kind = self.random.choice(list(MAGIC))
         (file,) = self.page.event("export", [self.key, kind, None, None, None])
         with urllib.request.urlopen(f"{self.page.api}/file={urllib.parse.quote(file['path'])}", timeout=60) as answer:
@@ -106,17 +106,17 @@ class VisitorState(Student):
         return check
 
     def nonsense(self):
-        """Ask for what can not be."""
+        """Send invalid requests."""
         name, data, sentence = self.random.choice(WRONG)
         return self.refusal(name, data, sentence)
 
     def wrong_file(self):
-        """Send what is no picture."""
+        """Upload files that are not images."""
         content = self.random.choice([b"", b"<svg onload=alert(1)>", base64.b64decode(photograph(1))[:9000]])
         return self.refusal("explain", [self.send("photo.png", content), None, None, None, None], "please choose")
 
     def refusal(self, name: str, data: list, sentence: str):
-        """The check that something was refused in the right words."""
+        """Check that a request is rejected with the expected message."""
         try:
             self.page.event(name, data)
             said = "nothing was refused"
@@ -130,7 +130,7 @@ class VisitorState(Student):
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Serve, let the visitors in, read the process until the time is over.
+    """Start the server and the visitors, and sample the process until the time is over.
 
     Raises: ValueError: where there is no /proc, or for too short a time.
     """
@@ -140,9 +140,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"{args.minutes:g} minutes and {args.visitors} visitors; expected at least 0.2 and 1.")
     torch.set_num_threads(1)
     where = machine.provenance()
-    with opened() as (expected, app, address):
+    with open_session() as (expected, app, address):
         end = time.time() + 60 * args.minutes
-        visitors = [VisitorState(number, address, expected, end, args.pause) for number in range(args.visitors)]
+        visitors = [Visitor(number, address, expected, end, args.pause) for number in range(args.visitors)]
         for visitor in visitors:
             visitor.start()
         readings = []
@@ -150,7 +150,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             readings.append(reading(app.pid))
             time.sleep(EVERY)
         for visitor in visitors:
-            visitor.join(PATIENCE)
+            visitor.join(TIMEOUT)
         ended = [] if app.poll() is None else [f"the server ended with {app.returncode}"]
     return {
         "benchmark": "soak", "machine": where, "minutes": args.minutes, "visitors": args.visitors,
@@ -159,14 +159,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def figures_of(report: dict[str, Any]) -> list[Figure]:
-    """No errors, and nothing that grows beyond the noise of its own measurement."""
+def measurements_of(report: dict[str, Any]) -> list[Measurement]:
+    """Number of errors, and growth compared with its standard error."""
     where = f"Soak, {report['visitors']} visitors, {report['minutes']:g} minutes"
-    return [Figure(f"{where}: errors", float(len(report["errors"])), 0.0, ""), *growth_figures(where, report["growth"])]
+    return [
+        Measurement(f"{where}: errors", float(len(report["errors"])), 0.0, ""),
+        *growth_figures(where, report["growth"]),
+    ]
 
 
 def table(report: dict[str, Any]) -> str:
-    """The report for reading."""
+    """The report as text."""
     answers = sum(len(row["samples"]) for row in report["rows"])
     errors = report["errors"]
     lines = [

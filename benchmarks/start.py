@@ -20,9 +20,9 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.app import photograph
 from benchmarks.browser import ROOT
-from benchmarks.figures import Figure
 from benchmarks.growth import resident_mb
 from benchmarks.load import serve, settled
+from benchmarks.measurements import Measurement
 
 TARGETS = {"help": 0.5, "first page": 6.0, "idle": 900.0, "uploads": 1300.0}
 
@@ -42,7 +42,7 @@ def help_seconds() -> float:
 
 @contextlib.contextmanager
 def running() -> Iterator[tuple[int, str, float]]:
-    """A server of its own: process, address, and the seconds until it had sent its page."""
+    """Start a server; returns process, address, and seconds until it had sent its page."""
     start = time.perf_counter()
     app, address = serve()
     try:
@@ -107,9 +107,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def figures_of(report: dict[str, Any]) -> list[Figure]:
-    """All rows."""
-    return [Figure(one["words"], one["value"], one["target"], one["unit"]) for one in report["rows"]]
+def measurements_of(report: dict[str, Any]) -> list[Measurement]:
+    """All rows as measurements."""
+    return [Measurement(one["words"], one["value"], one["target"], one["unit"]) for one in report["rows"]]
 
 
 def table(report: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""PAR as a textbook would write it: the oracle and the opponent of `benchmarks.par`.
+"""PAR as a textbook would write it: oracle and baseline of `benchmarks.par`.
 
 Replicate-pad, one dilated convolution with eight one-hot 3 x 3 kernels per distance, and all the neighbour
 copies kept: of the image once, of the maps in every iteration. It shares no line with `afa_viz.ops.par`.

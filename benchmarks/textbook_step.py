@@ -1,4 +1,4 @@
-"""An AFA training step as a reader of docs/spec.md would write it: oracle and opponent of `benchmarks.train_step`.
+"""An AFA training step as a reader of docs/spec.md would write it: oracle and baseline of `benchmarks.train_step`.
 
 Every pass keeps the attention logits of all blocks and runs the decoder, the affinity is a convolution over 16 stacked
 maps, each threshold builds its own PAR kernel, and all three kinds of pseudo labels are made in every step. Layers with

@@ -24,7 +24,7 @@ from afa_viz.data.transforms import augment
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.mix_transformer import VARIANTS
 from afa_viz.ops.image import normalize_image
-from afa_viz.training.optim import build_optimizer, set_learning_rate
+from afa_viz.training.optimizer import build_optimizer, set_learning_rate
 from afa_viz.training.step import Batch, training_losses
 from benchmarks import machine, textbook_step
 from benchmarks.par import MIB, resident_bytes
@@ -52,7 +52,7 @@ def iteration_of(phase: str, config: TrainConfig) -> int:
     return {"classification": 0, "affinity": config.cam_iters + 1, "joint": config.joint_after + 1}[phase]
 
 
-def prepared(backbone: str, crop: int, batch: int) -> tuple[AFA, Batch, TrainConfig]:
+def prepare(backbone: str, crop: int, batch: int) -> tuple[AFA, Batch, TrainConfig]:
     """A new network in training mode without random drops, so that both forms compute the same; scenes as VOC crops."""
     torch.manual_seed(0)
     config = TrainConfig(backbone=backbone, crop_size=crop, batch_size=batch, drop_path_rate=0.0)
@@ -82,9 +82,9 @@ def one_step(form: str, model: AFA, batch: Batch, config: TrainConfig, phase: st
 
 
 def compare(backbone: str, crop: int, batch: int, phase: str, repeats: int) -> dict:
-    """Times both forms in turn, each on a network of its own, so that a busy moment of the machine meets both."""
+    """Times both forms in turn, alternately, each on its own network, so that background load affects both equally."""
     samples: dict[str, list[float]] = {form: [] for form in FORMS}
-    networks = {form: prepared(backbone, crop, batch) for form in FORMS}
+    networks = {form: prepare(backbone, crop, batch) for form in FORMS}
     first = {form: one_step(form, *networks[form], phase) for form in FORMS}  # warm-up; equal weights: equal losses
     for _ in range(repeats):
         for form in FORMS:
@@ -95,7 +95,7 @@ def compare(backbone: str, crop: int, batch: int, phase: str, repeats: int) -> d
     for form in FORMS:
         median, iqr = machine.spread(samples[form])
         row[form] = {"samples_s": samples[form], "median_s": median, "iqr_s": iqr}
-        row[form]["peak_extra_mib"] = measured_apart(form, backbone, crop, batch, phase)
+        row[form]["peak_extra_mib"] = measure_in_subprocess(form, backbone, crop, batch, phase)
     row["speedup"] = row["textbook"]["median_s"] / row["afa_viz"]["median_s"]
     row["max_abs_difference"] = max(
         float((first["textbook"][name] - value).abs()) for name, value in first["afa_viz"].items()
@@ -103,8 +103,8 @@ def compare(backbone: str, crop: int, batch: int, phase: str, repeats: int) -> d
     return row
 
 
-def measured_apart(form: str, backbone: str, crop: int, batch: int, phase: str) -> float | None:
-    """`peak_extra_mib` in a process of its own, whose memory nothing else has touched."""
+def measure_in_subprocess(form: str, backbone: str, crop: int, batch: int, phase: str) -> float | None:
+    """`peak_extra_mib` in a fresh subprocess, so that no other allocation counts."""
     if not Path("/proc/self/status").exists():
         return None
     command = [sys.executable, "-m", "benchmarks.train_step", "--peak", form, "--backbone", backbone]
@@ -115,8 +115,8 @@ def measured_apart(form: str, backbone: str, crop: int, batch: int, phase: str) 
 
 def peak_extra_mib(form: str, backbone: str, crop: int, batch: int, phase: str) -> float:
     """Highest resident memory during a step, less that before it: activations, pseudo labels, gradients, moments."""
-    one_step(form, *prepared("mit_b0", 64, batch), phase)  # loads code and starts threads
-    network = prepared(backbone, crop, batch)
+    one_step(form, *prepare("mit_b0", 64, batch), phase)  # loads code and starts threads
+    network = prepare(backbone, crop, batch)
     before = resident_bytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
     one_step(form, *network, phase)
@@ -124,7 +124,7 @@ def peak_extra_mib(form: str, backbone: str, crop: int, batch: int, phase: str) 
 
 
 def table(report: dict) -> str:
-    """For reading."""
+    """The report as text."""
     lines = [
         machine.heading(report["machine"]),
         "",
@@ -150,11 +150,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--backbone", default="mit_b1", help="a MiT (default: mit_b1)")
     parser.add_argument("--crop", type=int, default=320, help="side of the crops in pixels (default: 320)")
-    parser.add_argument("--batch", type=int, default=2, help="images a step (default: 2)")
+    parser.add_argument("--batch", type=int, default=2, help="images per step (default: 2)")
     parser.add_argument(
         "--phases", nargs="+", choices=PHASES, default=["affinity", "joint"], help="(default: the last two)"
     )
-    parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice without")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
     parser.add_argument("--repeats", type=int, default=5, help="timed steps of each form, in turn")
 
 

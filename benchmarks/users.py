@@ -1,4 +1,4 @@
-"""How long an action takes while more and more people use one page. Contract: benchmarks/README.md.
+"""Latency of an action by number of simultaneous users. Contract: benchmarks/README.md.
 
 Run: python -m afa_viz bench users [--users 1 2 5 10 20 30] [--seconds 20] [--pause 4] [--json FILE]
 """
@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from benchmarks import machine
-from benchmarks.load import Expected, Student, all_errors, opened, p95
+from benchmarks.load import Expected, Student, all_errors, open_session, p95
 
-PATIENCE = 90  # seconds for the last answers
+TIMEOUT = 90  # seconds for the last answers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def crowd(users: int, address: str, expected: Expected, seconds: float, pause: f
     for student in students:
         student.start()
     for student in students:
-        student.join(max(0.0, end - time.time()) + PATIENCE)
+        student.join(max(0.0, end - time.time()) + TIMEOUT)
     samples = [spent for student in students for times in student.times.values() for spent in times]
     if not samples:
         raise OSError(f"{users} users got no answer in {seconds:g} s: {all_errors(students)[0]}")
@@ -43,10 +43,10 @@ def crowd(users: int, address: str, expected: Expected, seconds: float, pause: f
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Serve, then let in one crowd after the other."""
+    """Start the server, then run one group of users after the other."""
     torch.set_num_threads(1)
     where = machine.provenance()
-    with opened() as (expected, app, address):
+    with open_session() as (expected, app, address):
         rows = [crowd(users, address, expected, args.seconds, args.pause) for users in args.users]
     return {"benchmark": "users", "machine": where, "seconds": args.seconds, "pause": args.pause, "rows": rows}
 

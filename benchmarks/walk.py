@@ -16,14 +16,14 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ops import banded_walk, random_walk
 from afa_viz.ops.affinity import radius_mask
 from benchmarks import allocated, machine
-from benchmarks.figures import Figure
+from benchmarks.measurements import Measurement
 
 TARGET_GRID = 48  # cells a side where the memory target holds
 TARGET_SHARE = 0.15  # of the dense form's peak memory, at most
 TOLERANCE = 1e-6  # largest difference between the two forms, in float64
 
 
-LEAST = {"radius": 0}
+MIN_VALUES = {"radius": 0}
 
 
 def dense(scores: Tensor, affinity: Tensor, radius: int) -> Tensor:
@@ -66,20 +66,20 @@ def compare(side: int, num_classes: int, radius: int, repeats: int) -> dict:
     row["speedup"] = row["dense"]["median_s"] / row["banded"]["median_s"]
     exact = [run(scores.double(), affinity.double(), radius) for run in FORMS.values()]
     row["max_abs_difference"] = (exact[0] - exact[1]).abs().max().item()
-    row["taken"] = "banded" if banded_walk.suits_band((side, side), radius) else "dense"
+    row["taken"] = "banded" if banded_walk.uses_band((side, side), radius) else "dense"
     row["met"] = row["max_abs_difference"] <= TOLERANCE and (side != TARGET_GRID or row["memory_share"] <= TARGET_SHARE)
     return row
 
 
-def figures_of(report: dict) -> list[Figure]:
+def measurements_of(report: dict) -> list[Measurement]:
     """Memory of the band on the grid that has a target; on all grids how far the forms differ."""
     found = [
-        Figure(f"Walk by bands, {TARGET_GRID}² cells: share of the dense form's memory", row["memory_share"],
+        Measurement(f"Walk by bands, {TARGET_GRID}² cells: share of the dense form's memory", row["memory_share"],
                TARGET_SHARE, "")
         for row in report["rows"] if row["grid"] == TARGET_GRID
     ]  # fmt: skip
     difference = max(row["max_abs_difference"] for row in report["rows"])
-    return [*found, Figure("Walk by bands: largest difference to the dense form", difference, TOLERANCE, "")]
+    return [*found, Measurement("Walk by bands: largest difference to the dense form", difference, TOLERANCE, "")]
 
 
 def table(report: dict) -> str:
@@ -106,10 +106,10 @@ def table(report: dict) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--grid", type=int, nargs="+", default=[16, 32, 48, 64], help="cells a side")
+    parser.add_argument("--grid", type=int, nargs="+", default=[16, 32, 48, 64], help="cells per side")
     parser.add_argument("--radius", type=int, default=ExplainConfig().radius, help="of the window, in cells")
     parser.add_argument("--classes", type=int, default=3, help="channels that walk, background included")
-    parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice without")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
     parser.add_argument("--repeats", type=int, default=9, help="timed runs of each form, in turn; at least 2")
 
 

@@ -8,7 +8,7 @@
 `cam` trains classification on scenes at 128 px and scores the cut CAM; `affinity` and `decoder` train all three losses
 at 224 px and score the walk, and the decoder at one size and over several. The rows of a group begin with the same
 weights and see the same batches, and are scored on validation scenes at 256 px with the published thresholds and the
-radius of the recipe. Rows go to docs/ablation_NAME.json; `page` writes docs/ablation.md from all of them.
+radius of the recipe. Rows go to docs/data/ablation_NAME.json; `page` writes docs/ablation.md from all of them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import tempfile
 from pathlib import Path
 
 import torch
 
+from afa_viz.atomic_files import atomic_write_text
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import SANDBOX, CurriculumStage, TrainConfig
 from afa_viz.data.sandbox import SandboxDataset, load_split, render_split
@@ -110,9 +110,7 @@ def write_page() -> None:
             ]
             parts[-1] += f"\n| {row['option']} | {' | '.join(cells)} |"
         parts[-1] += "\n"
-    partial = DOCS / "ablation.md.partial"
-    partial.write_text("\n".join(parts), encoding="utf-8")
-    os.replace(partial, DOCS / "ablation.md")
+    atomic_write_text(DOCS / "ablation.md", "\n".join(parts))
 
 
 def main() -> None:
@@ -120,7 +118,7 @@ def main() -> None:
     parser.add_argument("what", choices=(*GROUPS, "page"))
     parser.add_argument("--init", help="weights that every row begins with")
     parser.add_argument("--scenes", type=int, default=60, help="of the val split (default: 60)")
-    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     args = parser.parse_args()
     if args.what == "page":
         write_page()
@@ -145,12 +143,8 @@ def main() -> None:
             summary = evaluate_samples(run.model, samples, multi_scale=args.what == "decoder").summary()
         table.append({"option": name, **{key: summary[key] for key in KEPT[args.what]}})
         print(json.dumps(table[-1]), flush=True)
-    partial = DATA / f"ablation_{args.what}.json.partial"
-    init = Path(args.init).name
-    partial.write_text(
-        json.dumps({"iterations": part.iterations, "scenes": args.scenes, "init": init, "rows": table}, indent=2) + "\n"
-    )
-    os.replace(partial, DATA / f"ablation_{args.what}.json")
+    data = {"iterations": part.iterations, "scenes": args.scenes, "init": Path(args.init).name, "rows": table}
+    atomic_write_text(DATA / f"ablation_{args.what}.json", json.dumps(data, indent=2) + "\n")
 
 
 if __name__ == "__main__":

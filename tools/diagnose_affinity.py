@@ -112,7 +112,7 @@ class Tally:
 
 def label_of(scores: Tensor, used: Tensor, size: tuple[int, int]) -> Tensor:
     """(P, h, w) scores -> (H, W) strongest class after bilinear enlargement."""
-    return pseudo_label.label_of(cams.resize(scores[None], size)[0], used)
+    return pseudo_label.argmax_label(cams.resize(scores[None], size)[0], used)
 
 
 def count_scene(tally: Tally, trace: afa_viz.Trace) -> None:
@@ -141,7 +141,7 @@ def count_scene(tally: Tally, trace: afa_viz.Trace) -> None:
         grown = torch.stack([cams.resize(walked(LEARNED, beta)[None], size)[0] for beta in BETAS])
         both = pseudo_label.refine_walk(image01, grown, downscale=scale, **options)
         for kind, refined in (("without", cam_only), ("with", both)):
-            labels = {beta: pseudo_label.label_of(s, used) for beta, s in zip(BETAS, refined, strict=True)}
+            labels = {beta: pseudo_label.argmax_label(s, used) for beta, s in zip(BETAS, refined, strict=True)}
             for low in LOW:
                 tally.add(f"par {kind} /{scale} {low}", target, labels[low])
                 for high in (h for h in HIGH if h >= low):
@@ -150,7 +150,7 @@ def count_scene(tally: Tally, trace: afa_viz.Trace) -> None:
     others = [name for name in walks if name != LEARNED]
     grown = torch.stack([cams.resize(walked(name, PUBLISHED[0])[None], size)[0] for name in others])
     for name, scores in zip(others, pseudo_label.refine_walk(image01, grown, **options), strict=True):
-        tally.add(f"walk and par {name}", target, pseudo_label.label_of(scores, used))
+        tally.add(f"walk and par {name}", target, pseudo_label.argmax_label(scores, used))
 
 
 def count_pairs(tally: Tally, trace: afa_viz.Trace) -> None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from afa_viz.atomic_files import atomic_write_text
 from afa_viz.commands.bench import GROUPS
 from afa_viz.figures import charts
 from benchmarks import par
@@ -47,7 +47,7 @@ def figure_rows(reports: Reports) -> list[str]:
     lines = []
     for group in GROUPS:
         module = import_module(group.module)
-        if not hasattr(module, "figures_of"):
+        if not hasattr(module, "measurements_of"):
             continue
         command = f"`bench {group.name}`"
         if group.name not in reports:
@@ -55,7 +55,7 @@ def figure_rows(reports: Reports) -> list[str]:
             continue
         report = reports[group.name]
         where = f"{command} | {hardware(report['machine'])} | {commit(report['machine'])}"
-        lines += [f"| {figure.cells()} | {where} |" for figure in module.figures_of(report)]
+        lines += [f"| {figure.cells()} | {where} |" for figure in module.measurements_of(report)]
     return lines
 
 
@@ -185,20 +185,13 @@ def page(reports: Reports, out: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
 def main(arguments: Sequence[str] | None = None, out: Path = OUT) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="what `bench --json FILE` wrote")
     reports = merged(parser.parse_args(arguments).files, out / REPORTS)
-    write(out / PAGE, page(reports, out))
-    write(out / REPORTS, json.dumps(reports, indent=1) + "\n")
+    (out / REPORTS).parent.mkdir(parents=True, exist_ok=True)
+    atomic_write_text(out / PAGE, page(reports, out))
+    atomic_write_text(out / REPORTS, json.dumps(reports, indent=1) + "\n")
     print(f"wrote {PAGE}, {REPORTS} and {PICTURE}")
 
 

@@ -52,7 +52,7 @@ def code(text: str) -> str:
 
 
 def annotations(text: str) -> str:
-    """An annotation file of COCO in short: ids and files, categories, and what each annotation has of its own."""
+    """An annotation file of COCO in short: ids and files, categories, and the specific fields of each annotation."""
     held = json.loads(text)
     lines = ["images: " + ", ".join(f"{json.dumps(image['id'])} {image['file_name']}" for image in held["images"])]
     lines += ["categories: " + ", ".join(f"{entry['id']} {entry['name']}" for entry in held["categories"])]

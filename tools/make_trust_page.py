@@ -121,7 +121,7 @@ def page() -> str:
         f"Space names. Test: `{OPEN}`.",
         routes(),
         f"## Pictures: {len(upload_corpus.CORPUS)} files",
-        f"Each row is a case of `{PICTURES}`. `{MEMORY}` reads all of them in a process of its own: no file takes more "
+        f"Each row is a case of `{PICTURES}`. `{MEMORY}` reads all of them in a separate process: no file takes more "
         f"than {upload_corpus.PEAK_MB} MB of memory for a moment.",
         *pictures(),
         "## Weights",

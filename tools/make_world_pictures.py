@@ -5,13 +5,13 @@ python tools/make_world_pictures.py
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from afa_viz.atomic_files import atomic_write_text
 from afa_viz.classes import SANDBOX_CLASSES, SANDBOX_PALETTE, SANDBOX_PARTS
 from afa_viz.data.sandbox import (
     CLASSES,
@@ -289,9 +289,7 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     written = draw_world()
     knobs, chosen = draw_knobs()
-    partial = DOCS / "world.md.partial"
-    partial.write_text(page(), encoding="utf-8")
-    os.replace(partial, DOCS / "world.md")
+    atomic_write_text(DOCS / "world.md", page())
     print(", ".join(f"{path.name} {path.stat().st_size / 1000:.0f} kB" for path in [*written, knobs]))
     print("scenes of the knobs:", chosen)
 

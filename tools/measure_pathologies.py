@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ import torch
 from pathology_page import page
 from tqdm import tqdm
 
+from afa_viz.atomic_files import atomic_write_text
 from afa_viz.data.sandbox import HOMES, PART_NAMES, SandboxDataset, read_recipe
-from afa_viz.evaluation import Ladder, Sample, score_samples
+from afa_viz.evaluation import Sample, StageScores, score_samples
 from afa_viz.evaluation.parts import ALL, RIGHT
 from afa_viz.figures.charts import save_figure
 from afa_viz.figures.pathologies import change_chart
@@ -61,14 +61,14 @@ class Counts:
     """Of one setting: per scene and stage, (n, K, K) confusions, (n, 2) all and right pixels of each compared part,
     and (n, 6) fates of the part's pixels after the start of the walk."""
 
-    ladder: Ladder
+    scores: StageScores
     confusions: dict[str, list[np.ndarray]] = field(default_factory=lambda: {stage: [] for stage in USED})
     parts: dict[tuple[str, str], list[np.ndarray]] = field(
         default_factory=lambda: {(part, stage): [] for part in COMPARED for stage in USED}
     )
     fates: dict[str, list[list[int]]] = field(default_factory=lambda: {part: [] for part in COMPARED})
-    home: list[Ladder] = field(default_factory=list)
-    away: list[Ladder] = field(default_factory=list)
+    home: list[StageScores] = field(default_factory=list)
+    away: list[StageScores] = field(default_factory=list)
 
 
 def count(model, scenes: SandboxDataset, name: str) -> Counts:
@@ -77,9 +77,9 @@ def count(model, scenes: SandboxDataset, name: str) -> Counts:
     bar = tqdm(range(len(scenes)), desc=name, unit="image")
     samples = (Sample(s.image, s.image_labels, s.mask, s.parts, s.context) for s in (scenes[i] for i in bar))
     counts: Counts | None = None
-    for sample, one in score_samples(model, samples, watch=lambda trace: latest.__setitem__(0, trace)):
-        counts = counts or Counts(Ladder.empty(one.matrices, one.class_names))
-        counts.ladder.add(one)
+    for sample, one in score_samples(model, samples, on_trace=lambda trace: latest.__setitem__(0, trace)):
+        counts = counts or Counts(StageScores.empty(one.matrices, one.class_names))
+        counts.scores.add(one)
         quadrupeds = one.quadrupeds()
         for stage in USED:
             counts.confusions[stage].append(one.matrices[stage].matrix.numpy())
@@ -149,7 +149,7 @@ def rounded(values: np.ndarray) -> float | None:
 def describe(counts: Counts, default: Counts, draws: np.ndarray) -> dict[str, Any]:
     """Numbers of a setting, their intervals, and their paired changes from the default setting."""
     values = measure(counts, np.ones((1, draws.shape[1])))
-    summary = counts.ladder.summary()
+    summary = counts.scores.summary()
     return {
         "map": summary["map"],
         "f1": summary["f1"],
@@ -174,22 +174,16 @@ def changes(before: Counts, after: Counts, draws: np.ndarray) -> dict[str, Any]:
 def by_home(default: Counts) -> dict[str, Any]:
     """mIoU of the default setting over scenes whose classes are all at home, and over those where none is."""
     found = {}
-    for name, ladders in (("at home", default.home), ("away", default.away)):
-        whole = Ladder.empty(default.ladder.matrices, default.ladder.class_names)
-        for one in ladders:
+    for name, scores_of_images in (("at home", default.home), ("away", default.away)):
+        whole = StageScores.empty(default.scores.matrices, default.scores.class_names)
+        for one in scores_of_images:
             whole.add(one)
-        if ladders:
+        if scores_of_images:
             found[name] = {
-                "images": len(ladders),
+                "images": len(scores_of_images),
                 **{stage: round(100 * whole.scores()[stage].miou, 2) for stage in USED},
             }
     return found
-
-
-def write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def main() -> None:
@@ -197,7 +191,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
     parser.add_argument("--scenes", type=int, default=60, help="of the test split, each setting (default: 60)")
     parser.add_argument("--size", type=int, default=256, help="side of the scenes in pixels (default: 256)")
-    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     parser.add_argument("--out", default=str(DOCS), help="folder to write to (default: docs)")
     args = parser.parse_args()
     if args.scenes < 2:
@@ -224,8 +218,8 @@ def main() -> None:
     out = Path(args.out)
     for folder in ("data", "pictures"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    write(out / "data" / "pathologies.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
-    write(out / "pathologies.md", page(data))
+    atomic_write_text(out / "data" / "pathologies.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
+    atomic_write_text(out / "pathologies.md", page(data))
     save_figure(change_chart(data), out / "pictures" / "pathologies.png")
     print(page(data))
 

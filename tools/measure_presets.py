@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from afa_viz.atomic_files import atomic_write_text
 from afa_viz.config import QUICK, TrainConfig
 from afa_viz.data.sandbox import render_split
 from afa_viz.training.records import read_metrics
@@ -69,21 +70,21 @@ def measure(name: str, images: int) -> dict:
         init = ["--init", str(BUNDLED)] if name.endswith("_on") else []
         command = [
             sys.executable, "-m", "afa_viz", "train", "--config", name, "--threads", "1", "--device", "cpu", *init,
-            "--snapshots", "ladders", "--eval-images", str(images), "--out", f"{folder}/run", "--cache", folder,
+            "--snapshots", "evaluations", "--eval-images", str(images), "--out", f"{folder}/run", "--cache", folder,
         ]  # fmt: skip
         before = time.process_time()
         render(QUICK[name], folder)
         render_seconds = time.process_time() - before
         began = time.monotonic()
-        rest = spent(command, {**os.environ, "OMP_NUM_THREADS": "1"})  # finds the pictures
+        rest = spent(command, {**os.environ, "OMP_NUM_THREADS": "1"})  # finds the images in the cache
         wall = time.monotonic() - began
         lines = read_metrics(Path(folder) / "run")
-    ladders = [line for line in lines if "miou_cam" in line]
+    evaluations = [line for line in lines if "miou_cam" in line]
     losses = [line for line in lines if "loss_cls" in line]
     found = {"iterations": QUICK[name].max_iters, "seconds": round(render_seconds + rest),
              "render_seconds": round(render_seconds), "wall_seconds": round(wall)}  # fmt: skip
     for key in SCORES:
-        found |= {f"{key}_first": round(ladders[0][key]), f"{key}_last": round(ladders[-1][key])}
+        found |= {f"{key}_first": round(evaluations[0][key]), f"{key}_last": round(evaluations[-1][key])}
     for key in LOSSES:
         values = [line[key] for line in losses if key in line]
         if values:
@@ -92,7 +93,7 @@ def measure(name: str, images: int) -> dict:
 
 
 def render(config: TrainConfig, folder: str) -> None:
-    """Make the training pictures of a preset, as its training would."""
+    """Render the training images of a preset, as its training would."""
     for single, size in {(part.single_objects, part.image_size) for part in config.curriculum}:
         count = config.train_images * (2 if single else 1)
         render_split("train", count, size, single=single, cache_dir=folder, progress=False)
@@ -128,7 +129,7 @@ def main() -> None:
     names = [name for name in QUICK if name != "few_seconds"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", nargs="*", help="only these; the others keep their numbers")
-    parser.add_argument("--images", type=int, default=24, help="validation scenes of a ladder (default: 24)")
+    parser.add_argument("--images", type=int, default=24, help="validation scenes per evaluation (default: 24)")
     args = parser.parse_args()
     presets = json.loads(MEASURED.read_text(encoding="utf-8"))["presets"] if MEASURED.exists() else {}
     for name in args.preset or names:
@@ -141,9 +142,7 @@ def main() -> None:
             (PAGE, TEXT.format(machine=machine(), images=args.images, words=WORDS.strip(),
                                rows="\n".join(row(key, value) for key, value in kept.items()))),
         ):  # fmt: skip
-            partial = path.with_name(f"{path.name}.partial")
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
+            atomic_write_text(path, text)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ picture are written by `python tools/measure_pathologies.py --scenes {scenes}`.
 mIoU by stage; the stages before the prediction know the image labels. The CAM cut once at 0.45 is decided by another
 rule than the walk's start, the walk and PAR, which take the strongest score beside the background score 0.35.
 "Uncertain": share of the pixels that the pseudo label leaves out. With `missing_labels` a class that was left out
-counts as absent for mAP and F1, and the stages that know the labels can not find it: only the prediction is comparable
+counts as absent for mAP and F1, and the stages that know the labels cannot find it: only the prediction is comparable
 there.
 
 {stages}

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import textwrap
 import time
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ import torch
 from pathology_page import heads_and_bodies, in_words
 from tqdm import tqdm
 
+from afa_viz.atomic_files import atomic_write_text
 from afa_viz.config import SANDBOX
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
@@ -35,8 +35,8 @@ from afa_viz.figures.training import write_training_plot
 from afa_viz.model.afa import AFA
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_model, save_model
-from afa_viz.stage_scores import distinct
-from afa_viz.training.records import HISTORY, LADDER, SNAPSHOTS, ladder_history, read_metrics, write_history
+from afa_viz.stage_scores import distinct_stages
+from afa_viz.training.records import HISTORY, SCORE_KEYS, SNAPSHOTS, read_metrics, score_history, write_history
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "checkpoints"
@@ -63,7 +63,7 @@ counts its certain pixels alone.
 {snapshots}
 ## What it learned from
 
-{teachers}
+{supervision}
 
 ## Scores on the test split
 
@@ -127,8 +127,8 @@ LABELS = {
 }
 
 
-def teachers_in_words(card: Card) -> str:
-    """What affinity and decoder learned from last, as the card says."""
+def describe_supervision(card: Card) -> str:
+    """The labels that affinity and decoder were last trained on, from the card."""
     affinity, decoder = LABELS[card.affinity_trained_on], LABELS[card.decoder_trained_on]
     if affinity == decoder:
         return f"As the card says, affinity and decoder both learned last from {affinity}."
@@ -155,7 +155,7 @@ def remark(iou: dict[str, float | None]) -> str:
 
 def distinct_of(data: dict[str, Any], by_stage: dict[str, Any]) -> dict[str, Any]:
     """Without columns that say the same."""
-    return {stage: by_stage[stage] for stage in distinct(list(by_stage), data["rule"]["left_out"])}
+    return {stage: by_stage[stage] for stage in distinct_stages(list(by_stage), data["rule"]["left_out"])}
 
 
 def part_table(data: dict[str, Any]) -> str:
@@ -203,26 +203,26 @@ def snapshots() -> str:
     megabytes = sum(file.stat().st_size for file in files) / 1e6
     return f"""
 `sandbox/{SNAPSHOTS}/` holds the network after {", ".join(iterations)} iterations ({len(files)} files,
-{megabytes:.1f} MB together: matrices as 8-bit integers with a scale a row), each with its card, and the ladders of the
-run in `{HISTORY}`. The page plays them in its tab Snapshots. The recipe keeps them with
+{megabytes:.1f} MB together: matrices as 8-bit integers with a scale a row), each with its card, and the evaluations of
+the run in `{HISTORY}`. The page plays them in its tab Snapshots. The recipe keeps them with
 `--snapshots {",".join(iterations)}`.
 """
 
 
 def publish_snapshots(run: Path, scenes: SandboxDataset, chosen: set[int]) -> None:
-    """The snapshots of a run, packed, each with the ladder of its moment; and all ladders of the run.
+    """The snapshots of a run, packed, each with its scores; and all evaluations of the run.
 
     Args:
         chosen: iterations; empty for all.
-        scenes: of the val split that the run's ladders were made on, for moments without one.
+        scenes: of the val split that the run was evaluated on, for snapshots without scores.
     """
-    ladders = {entry["iteration"]: entry for entry in ladder_history(read_metrics(run))}
+    evaluations = {entry["iteration"]: entry for entry in score_history(read_metrics(run))}
     paths = sorted((run / SNAPSHOTS).glob("iter_*.safetensors"))
     paths = [path for path in paths if not chosen or int(path.stem.removeprefix("iter_")) in chosen]
     for path in paths:
         model = load_model(path, device="cpu")
-        entry = ladders.get(model.card.training["iterations"], {})
-        scores = model.card.scores or {name: entry[name] for name in LADDER if entry.get(name) is not None}
+        entry = evaluations.get(model.card.training["iterations"], {})
+        scores = model.card.scores or {name: entry[name] for name in SCORE_KEYS if entry.get(name) is not None}
         if not scores:
             samples = (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(len(scenes))))
             scores = evaluate_samples(model, samples, SANDBOX.explain).summary()
@@ -246,7 +246,7 @@ def write_page() -> None:
         iterations=training["iterations"],
         rng_seed=training["rng_seed"],
         minutes=round(training["seconds"] / 60),
-        teachers=teachers_in_words(card),
+        supervision=describe_supervision(card),
         worth=worth(data),
         curriculum="\n  ".join(textwrap.wrap(describe(training["config"]), 116)),
         snapshots=snapshots(),
@@ -260,9 +260,7 @@ def write_page() -> None:
         note=f"\n{data['note']}\n" if data["note"] else "",
         **{key: summary[key] for key in ("map", "f1")},
     )
-    partial = OUT / "README.md.partial"
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, OUT / "README.md")
+    atomic_write_text(OUT / "README.md", page)
 
 
 def score(args: argparse.Namespace, model: AFA, note: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -277,8 +275,8 @@ def score(args: argparse.Namespace, model: AFA, note: str) -> tuple[dict[str, An
         for s in tqdm((scenes[i] for i in range(len(scenes))), total=len(scenes), unit="image")
     )
     sweep = ThresholdSweep(model.num_classes)
-    ladder = evaluate_samples(model, samples, multi_scale=True, watch=sweep.update, diagnose=True)
-    data = ladder.data()
+    scores = evaluate_samples(model, samples, multi_scale=True, on_trace=sweep.update, diagnose=True)
+    data = scores.data()
     shares = {key: data[key] for key in ("parts", "parts_of_quadrupeds", "uncertain_parts")}
     facts = {
         "checkpoint_id": model.checkpoint_id,
@@ -287,7 +285,7 @@ def score(args: argparse.Namespace, model: AFA, note: str) -> tuple[dict[str, An
         "note": note,
         "sweep": sweep.data(),
     }
-    write_scores(ladder, FOLDER / "scores.json", facts)
+    write_scores(scores, FOLDER / "scores.json", facts)
     write_plots({**facts, **data}, PICTURES)
     return data, {"split": "test", "scenes": len(scenes), **data["summary"], **shares}
 
@@ -314,9 +312,7 @@ def score_published(args: argparse.Namespace, note: str) -> None:
     model = load_model(FOLDER, device="cpu").eval()
     data, scores = score(args, model, note)
     card = dataclasses.replace(Card.read(FOLDER / "model.json"), scores=scores)
-    partial = FOLDER / "model.json.partial"
-    partial.write_text(card.to_json(), encoding="utf-8")
-    os.replace(partial, FOLDER / "model.json")
+    atomic_write_text(FOLDER / "model.json", card.to_json())
     print(json.dumps({**data["summary"], "seconds": round(time.monotonic() - start)}, indent=2))
 
 
@@ -327,8 +323,8 @@ def main() -> None:
     parser.add_argument("--score", action="store_true", help="score the published weights and write the page anew")
     parser.add_argument("--limit", type=int, default=400, help="test scenes (default: 400)")
     parser.add_argument("--snapshots", default="", help="iterations of those to publish, like 50,450; default: all")
-    parser.add_argument("--val-scenes", type=int, default=50, help="of the run's ladders (default: 50)")
-    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--val-scenes", type=int, default=50, help="scenes of the run's evaluations (default: 50)")
+    parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     parser.add_argument("--note", default="", help="a paragraph on what else is to be known of this run")
     args = parser.parse_args()
     if bool(args.run) + args.page + args.score != 1:

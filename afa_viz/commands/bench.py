@@ -1,8 +1,8 @@
 """`bench [GROUP]`: the benchmarks of `benchmarks/`, a table each; without a group all of them, one after the other.
 
 A group is a module with `add_arguments(parser)`, `run(args) -> dict` (its report: `benchmark`, `machine`, `rows`) and
-`table(report) -> str`; where it has targets, also `figures_of(report)`; where numbers of its options may be less than
-one, `LEAST`. It is imported only when it is chosen.
+`table(report) -> str`; where it has targets, also `measurements_of(report)`; where numbers of its options may be less
+than one, `MIN_VALUES`. It is imported only when it is chosen.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 
 from afa_viz.atomic_files import atomic_write
-from afa_viz.commands.outputs import MOST, require_file
+from afa_viz.commands.outputs import MAX_COUNTS, require_file
 
-LEAST = {"threads": 0, "pause": 0, "seconds": 0.1, "minutes": 0.01}  # of options that may be less than one
+MIN_VALUES = {"threads": 0, "pause": 0, "seconds": 0.1, "minutes": 0.01}  # of options that may be less than one
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ GROUPS = (
     Group("app", "the page in a browser, beside the targets of its design", "benchmarks.app"),
     Group("par", "PAR against its textbook form", "benchmarks.par"),
     Group("maps", "PAR alone by the number of maps", "benchmarks.maps"),
+    Group("crf", "the dense CRF: agreement with pydensecrf2, time and memory", "benchmarks.crf"),
     Group("walk", "the random walk: dense against banded, time and memory by grid", "benchmarks.walk"),
     Group("train_step", "a full AFA training step against its textbook form", "benchmarks.train_step"),
     Group("explain", "a full trace: bundled model, MiT-B1, over sizes", "benchmarks.explain"),
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print; returns the exit code. A group that can not run says why, and the others run all the same."""
+    """Measure and print; returns the exit code. A group that cannot run says why, and the others run all the same."""
     chosen = [group for group in GROUPS if args.group in (None, group.name)]
     reports, code = {}, 0
     for group in chosen:
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         own.add_argument("--json", type=Path, default=args.json, metavar="F", help="write the report to this file")
         options = own.parse_args(args.options if args.group else [])
         require_file(options.json, "--json")
-        _require_numbers(options, LEAST | getattr(module, "LEAST", {}))
+        _require_numbers(options, MIN_VALUES | getattr(module, "MIN_VALUES", {}))
         try:
             report = module.run(options)
         except (ValueError, OSError) as error:
@@ -92,7 +93,7 @@ def _require_numbers(options: argparse.Namespace, least: dict[str, float]) -> No
         for value in given if isinstance(given, list) else [given]:
             if isinstance(value, (str, Path)) or value is None:
                 continue
-            low, high = least.get(name, 1), MOST.get(name, math.inf)
+            low, high = least.get(name, 1), MAX_COUNTS.get(name, math.inf)
             if not (low <= value <= high and math.isfinite(value)):
                 wanted = f"{low} or more" if high == math.inf else f"{low} to {high}"
                 raise ValueError(f"--{name.replace('_', '-')} is {value}; expected {wanted}.")

@@ -75,12 +75,12 @@ def _write_onehot(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from afa_viz.data.onehot import require_npy, write_onehot
-    from afa_viz.data.registry import declared_splits, open_images, splits_in
+    from afa_viz.data.registry import declared_splits, list_splits, open_images
 
     require_npy(Path(args.out))
     require_file(args.out, "--out")
     there = {*declared_splits(args.data, args.root)}
-    usual = [split for split in splits_in(args.data, args.root) if args.data == "coco" or split in there]
+    usual = [split for split in list_splits(args.data, args.root) if args.data == "coco" or split in there]
     splits = args.split or (["all"] if args.data == "folder" else usual or ["train_aug"])
     sets = [open_images(args.data, args.root, split, args.labels) for split in splits]
     count = write_onehot(Path(args.out), sets)

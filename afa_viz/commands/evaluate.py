@@ -1,4 +1,4 @@
-"""`evaluate`: scores every stage on a data set, by class, part and context; thresholds and plots on request.
+"""`evaluate`: scores every stage on a data set, by class, part and context; threshold sweep and plots on request.
 
 Under torchrun every process scores its share of the images, and the counts are summed.
 """
@@ -10,50 +10,64 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from afa_viz.commands import evaluate_folder
 from afa_viz.commands.outputs import require_counts, require_file, require_folder
 
 if TYPE_CHECKING:
-    from afa_viz.evaluation import Ladder, Sample
+    from afa_viz.evaluation import Sample, StageScores
     from afa_viz.training.distributed import Processes
 
-SCENES = 400  # of the sandbox, unless --limit says otherwise
-PROTOCOLS = {"sandbox": "ladder", "folder": "ladder", "voc": "both", "coco": "both"}
+SCENES = 400  # sandbox scenes without --limit
+PROTOCOLS = {"sandbox": "stages", "folder": "stages", "voc": "both", "coco": "both"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
     parser.add_argument("--data", default="sandbox", choices=list(PROTOCOLS), help="data set (default: sandbox)")
-    parser.add_argument("--root", metavar="DIR", help="folder of the data set; `data check` tells what must lie there")
-    parser.add_argument("--split", help="(default: test of the sandbox, else val)")
-    parser.add_argument("--labels", default="auto", help="where image labels come from (default: the best there is)")
-    parser.add_argument("--limit", type=int, help=f"images at most (default: {SCENES} of the sandbox, else all)")
+    parser.add_argument("--root", metavar="DIR", help="folder of the data set; `data check` lists what must be there")
+    parser.add_argument("--split", help="split to score (default: test for the sandbox, else val)")
     parser.add_argument(
-        "--protocol", choices=["ladder", "published", "both"],
-        help="stages at the size that is explained, the passes behind published numbers, or both (default: both; "
-        "ladder for sandbox and folder)",
+        "--from", dest="folder", metavar="DIR",
+        help="score this folder in place of a model: NAME.png label maps (also another method's), NAME.npz of "
+        "`predict --scores`, or NAME.npy dictionaries of CAMs",
     )  # fmt: skip
-    parser.add_argument("--crf", action="store_true", help="also dense CRF after the published test (pydensecrf2)")
+    parser.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
+    parser.add_argument(
+        "--limit", type=int, help=f"maximum number of images (default: {SCENES} for the sandbox, else all)"
+    )
+    parser.add_argument(
+        "--limit", type=int, help=f"maximum number of images (default: {SCENES} for the sandbox, else all)"
+    )
+    parser.add_argument(
+        "--protocol", choices=["stages", "published", "both"],
+        help="stages: at the explained size; published: the passes behind published numbers; both (default: both; "
+        "stages for sandbox and folder)",
+    )  # fmt: skip
+    parser.add_argument("--crf", action="store_true", help="also a dense CRF after the published test")
     parser.add_argument(
         "--recipe", nargs="+", action="extend", default=[], metavar="WORD",
-        help="of the sandbox: a preset like hard, knobs like cooc=0.9, or both",
+        help="sandbox recipe: a preset such as hard, knobs such as cooc=0.9, or both",
     )  # fmt: skip
     parser.add_argument(
         "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="see explain"
     )
-    parser.add_argument("--multi-scale", action="store_true", help="also the decoder over three scales and flips")
-    parser.add_argument("--by", choices=["context"], help="also a table of the scenes of each kind")
-    parser.add_argument("--sweep", action="store_true", help="also the CAM and the pseudo label over all thresholds")
+    parser.add_argument("--multi-scale", action="store_true", help="also score the decoder over three scales and flips")
+    parser.add_argument("--by", choices=["context"], help="also print a table of scores by context")
+    parser.add_argument(
+        "--sweep", action="store_true", help="also score the CAM and the pseudo label at all thresholds"
+    )
     parser.add_argument("--json", default=None, metavar="F", help="write all scores to this file")
     parser.add_argument("--plots", default=None, metavar="DIR", help="write plots of all scores to this folder")
-    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
+    parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: 0, torch's choice)")
 
 
 @dataclass(frozen=True)
-class Data:
-    """The samples of this process, behind a progress bar; of how many in all; broken: images that were left out."""
+class EvaluationData:
+    """samples: of this process, behind a progress bar. count: of all processes. broken: names of images that were
+    skipped."""
 
     title: str
     class_names: tuple[str, ...]
@@ -65,11 +79,8 @@ class Data:
 def run(args: argparse.Namespace) -> int:
     """Score a model on a data set and print the tables; returns the exit code."""
     _check_options(args)
-    if args.crf:
-        from afa_viz.ops import dense_crf
-
-        if not dense_crf.available():
-            raise ValueError(dense_crf.HOW_TO_INSTALL)
+    if args.folder is not None:
+        return evaluate_folder.run(args)
     from afa_viz.training import distributed
 
     if args.threads:
@@ -78,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     processes = distributed.start(args.device)
     try:
-        with distributed.together(processes):
+        with distributed.peer_error_guard(processes):
             _evaluate(args, processes)
     finally:
         distributed.stop()
@@ -86,14 +97,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    """Raise ValueError for options that cannot be had, before the first image and not after the last."""
+    """Raise ValueError for contradictory options before any image is scored."""
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit is {args.limit}; expected at least 1 image.")
     require_counts(args, threads=0)
     args.protocol = args.protocol or PROTOCOLS[args.data]
     needs = {
-        "--sweep": (args.sweep, "ladder"), "--plots": (args.plots, "ladder"), "--by": (args.by, "ladder"),
-        "--multi-scale": (args.multi_scale, "ladder"), "--crf": (args.crf, "published"),
+        "--sweep": (args.sweep, "stages"), "--plots": (args.plots, "stages"), "--by": (args.by, "stages"),
+        "--multi-scale": (args.multi_scale, "stages"), "--crf": (args.crf, "published"),
     }  # fmt: skip
     for option, (asked, protocol) in needs.items():
         if asked and args.protocol not in (protocol, "both"):
@@ -101,6 +112,8 @@ def _check_options(args: argparse.Namespace) -> None:
                 f"{option} needs the {protocol} protocol, not {args.protocol} alone; expected --protocol {protocol} or "
                 "both, or leave the option out."
             )
+    if args.folder is not None:
+        evaluate_folder.check_options(args)
     of_sandbox = {"--recipe": args.recipe, "--by context": args.by}
     of_folders = {"--root": args.root, "--labels": args.labels != "auto"}
     for option, asked in (of_folders if args.data == "sandbox" else of_sandbox).items():
@@ -144,21 +157,21 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
 
     def counted() -> Iterator[Sample]:
         for sample in data.samples:
-            if protocol != "ladder":
+            if protocol != "stages":
                 published.update(model, sample, config)
             yield sample
 
     if protocol == "published":
-        ladder = None
+        scores = None
         for _ in counted():
             pass
     else:
-        ladder = score_shards(
-            model, counted(), partial(gather, world=processes.world), config, args.multi_scale,
-            watch=sweep.update if sweep else None, diagnose=True,
+        scores = score_shards(
+            model, counted(), partial(gather, world_size=processes.world_size), config, args.multi_scale,
+            on_trace=sweep.update if sweep else None, diagnose=True,
         )  # fmt: skip
-    others = gather((published, sweep, data.broken), processes.world)
-    if not processes.first:
+    others = gather((published, sweep, data.broken), processes.world_size)
+    if not processes.is_main:
         return
     broken = [name for _, _, names in others for name in names]
     for other_published, other_sweep, _ in others[1:]:
@@ -166,56 +179,56 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
         if sweep is not None and other_sweep is not None:
             sweep.add(other_sweep)
     facts["skipped"] = broken
-    if protocol != "ladder":
+    if protocol != "stages":
         facts["published"] = published.data(references)
     if sweep is not None:
         facts["sweep"] = sweep.data()
-    failure = _write(args, ladder, facts)  # first: nothing that is printed or drawn may lose the scores
-    if protocol != "ladder":
+    failure = _write(args, scores, facts)  # written first: an error while printing or plotting must not lose the scores
+    if protocol != "stages":
         print(f"IoU in percent, {data.title}, {published.images} images, by the published protocols")
         print(f"{published.table(references)}\n")
-    if ladder is not None:
-        summary = ladder.summary()
+    if scores is not None:
+        summary = scores.summary()
         print(
-            f"Scores by stage in percent, {data.title}, {len(ladder.logits)} images at the size that is explained "
+            f"Scores by stage in percent, {data.title}, {len(scores.logits)} images at the size that is explained "
             f"({config.long_side or size} pixels); all but seg know the image labels\n"
         )
-        print(f"{ladder.table()}\n")
+        print(f"{scores.table()}\n")
         print(f"mAP {summary['map']:.1f}   F1 {summary['f1']:.1f}   uncertain {summary['uncertain']:.1f}")
         if "pseudo_label" in references:
             print(f"published pseudo_label {references['pseudo_label'].miou}: {references['pseudo_label'].source}")
-        if ladder.has_parts():
+        if scores.has_parts():
             print("\nShare in percent of the pixels of each part that has the right class")
-            print(ladder.part_table())
+            print(scores.part_table())
         if args.by == "context":
             print("\nmIoU by context, and the share of its heads that has the right class, in percent; (scenes)")
-            print(ladder.context_table())
+            print(scores.context_table())
     if sweep is not None:
         print(f"\n{sweep.table()}\n\n{WARNING}")
     if broken:
-        print(f"\nskipped {len(broken)} of {data.count} images that can not be read: {', '.join(broken)}")
-    if failure is not None:  # the scores are on the console at least
+        print(f"\nskipped {len(broken)} of {data.count} images that cannot be read: {', '.join(broken)}")
+    if failure is not None:  # after the scores were printed
         raise failure
-    if args.plots and ladder is not None:
+    if args.plots and scores is not None:
         from afa_viz.figures.evaluation_charts import write_plots
 
-        written = write_plots({**facts, **ladder.data()}, args.plots)
+        written = write_plots({**facts, **scores.data()}, args.plots)
         print(f"\nplots: {', '.join(str(path) for path in written)}")
 
 
-def _write(args: argparse.Namespace, ladder: Ladder | None, facts: dict[str, Any]) -> Exception | None:
-    """Write the file that was asked for; what went wrong, if something did."""
+def _write(args: argparse.Namespace, scores: StageScores | None, facts: dict[str, Any]) -> Exception | None:
+    """Write the JSON file if requested; returns the error if that fails."""
     from afa_viz.evaluation import write_scores
 
     try:
         if args.json:
-            write_scores(ladder, args.json, facts)
+            write_scores(scores, args.json, facts)
     except (OSError, ValueError) as error:
         return error
     return None
 
 
-def _require_classes(names: Sequence[str], count: int, data: Data) -> None:
+def _require_classes(names: Sequence[str], count: int, data: EvaluationData) -> None:
     advice = "expected the same: evaluate a checkpoint that was trained on this data."
     if count != len(data.class_names):
         raise ValueError(
@@ -226,47 +239,47 @@ def _require_classes(names: Sequence[str], count: int, data: Data) -> None:
             raise ValueError(f"the checkpoint has a class {ours!r} where {data.title} has {theirs!r}; {advice}")
 
 
-def _scenes(args: argparse.Namespace, split: str, size: int, processes: Processes) -> Data:
-    """Scenes of the sandbox, rendered once and kept."""
+def _scenes(args: argparse.Namespace, split: str, size: int, processes: Processes) -> EvaluationData:
+    """Scenes of the sandbox, rendered once and cached."""
     from tqdm import tqdm
 
     from afa_viz.classes import SANDBOX_CLASSES
     from afa_viz.data.sandbox import SandboxDataset, read_recipe
     from afa_viz.evaluation import Sample
-    from afa_viz.training.distributed import first_goes_ahead
+    from afa_viz.training.distributed import rank_zero_first
 
-    with first_goes_ahead(processes):
+    with rank_zero_first(processes):
         scenes = SandboxDataset(
             split, args.limit or SCENES, size=size, recipe=read_recipe(args.recipe), cache_dir=args.cache
         )
 
     def samples() -> Iterator[Sample]:
-        chosen = range(*processes.shard_of(len(scenes)))
-        for i in tqdm(chosen, desc="explain", unit="image", disable=not processes.first):
+        chosen = range(*processes.shard_range(len(scenes)))
+        for i in tqdm(chosen, desc="explain", unit="image", disable=not processes.is_main):
             s = scenes[i]
             yield Sample(s.image, s.image_labels, s.mask, s.parts, s.context)
 
-    return Data(f"sandbox {split}", SANDBOX_CLASSES, samples(), len(scenes), [])
+    return EvaluationData(f"sandbox {split}", SANDBOX_CLASSES, samples(), len(scenes), [])
 
 
-def _photographs(args: argparse.Namespace, split: str, processes: Processes) -> Data:
+def _photographs(args: argparse.Namespace, split: str, processes: Processes) -> EvaluationData:
     """Photographs of a data set that have a mask."""
     from tqdm import tqdm
 
     from afa_viz.data.registry import open_images
-    from afa_viz.evaluation.photographs import photograph_samples, spread
+    from afa_viz.evaluation.photographs import evenly_spaced, photograph_samples
 
     images = open_images(args.data, args.root, split, args.labels)
     masked = [i for i in range(len(images)) if images.has_mask(i)]
     if not masked:
         raise ValueError(f"{images.title} has no mask; expected masks to score against: see `data check {args.data}`.")
-    chosen = [masked[i] for i in spread(len(masked), args.limit)]
-    mine = [chosen[i] for i in range(*processes.shard_of(len(chosen)))]
+    chosen = [masked[i] for i in evenly_spaced(len(masked), args.limit)]
+    mine = [chosen[i] for i in range(*processes.shard_range(len(chosen)))]
     broken: list[str] = []
 
     def samples() -> Iterator[Sample]:
-        bar = tqdm(mine, desc="explain", unit="image", disable=not processes.first)
+        bar = tqdm(mine, desc="explain", unit="image", disable=not processes.is_main)
         yield from photograph_samples(images, bar, broken)
 
     title = images.title if len(masked) == len(images) else f"{images.title} ({len(images) - len(masked)} without mask)"
-    return Data(title, images.class_names, samples(), len(chosen), broken)
+    return EvaluationData(title, images.class_names, samples(), len(chosen), broken)

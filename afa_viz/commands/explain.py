@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels", metavar="A,B", help="image labels by name, the same for all images (default: predicted)"
     )
     parser.add_argument(
-        "--truth", metavar="DIR", help="folder with NAME.png for NAME.jpg: class numbers, 255 does not count"
+        "--truth", metavar="DIR", help="folder with NAME.png for NAME.jpg: class indices, 255 does not count"
     )
     keys = ", ".join(field_types(ExplainConfig()))
     parser.add_argument(
@@ -46,11 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain every image and say what was written; returns the exit code: 1 where some could not be read, 2 for all.
 
-    Only what can not be read is skipped; any other error ends the command.
+    Only what cannot be read is skipped; any other error ends the command.
     """
     labels = None if args.labels is None else [name.strip() for name in args.labels.split(",") if name.strip()]
     paths = [Path(image) for image in args.images]
-    skipped = {path: problem for path in paths if (problem := _missing(path, args.truth))}
+    skipped = {path: problem for path in paths if (problem := _missing_file(path, args.truth))}
     count = len(set(paths))
     if len(skipped) == count:
         first = next(iter(skipped.values()))
@@ -85,14 +85,14 @@ def run(args: argparse.Namespace) -> int:
                 bar.update(len(STAGES) + 1)
                 continue
             trace = explain(model, image, labels, config, target=target, progress=show)
-            show("pictures")
-            pictures = write_trace(trace, folder)
+            show("images")
+            images = write_trace(trace, folder)
             names = ", ".join(trace.class_names[label] for label in trace.present) or "no class"
-            bar.write(f"{folder}: {names}; {pictures} pictures, trace.npz, report.html")
+            bar.write(f"{folder}: {names}; {images} pictures, trace.npz, report.html")
     if not skipped:
         return 0
     named = ", ".join(str(path) for path in skipped)
-    print(f"afa_viz: skipped {len(skipped)} of {count} images that can not be read: {named}.", file=sys.stderr)
+    print(f"afa_viz: skipped {len(skipped)} of {count} images that cannot be read: {named}.", file=sys.stderr)
     return 2 if len(skipped) == count else 1
 
 
@@ -107,7 +107,7 @@ def write_trace(trace: Trace, folder: Path) -> int:
     from afa_viz.figures.strip import strip
 
     cell = maps.strongest_cell(trace)
-    pictures = {
+    images = {
         "strip": strip(trace, cell=cell),
         "image": stages.image(trace),
         "attention": stages.attention(trace, -1, None, cell),
@@ -119,24 +119,24 @@ def write_trace(trace: Trace, folder: Path) -> int:
         "pseudo_label": stages.pseudo_label(trace),
         "seg": stages.seg(trace),
     }
-    words = _words(trace)
+    words = _file_name_parts(trace)
     for label in trace.present:
-        pictures[f"cam_{words[label]}"] = stages.cam(trace, label)
+        images[f"cam_{words[label]}"] = stages.cam(trace, label)
     for label in maps.channels(trace):
-        pictures[f"cam_rw_{words[label]}"] = stages.cam_rw(trace, label)
-        pictures[f"cam_par_{words[label]}"] = stages.cam_par(trace, label)
+        images[f"cam_rw_{words[label]}"] = stages.cam_rw(trace, label)
+        images[f"cam_par_{words[label]}"] = stages.cam_par(trace, label)
     if trace.target is not None:
-        pictures["target"] = stages.target(trace)
+        images["target"] = stages.target(trace)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in pictures.items():
+    for name, pixels in images.items():
         with atomic_write(folder / f"{name}.png") as partial:
-            Image.fromarray(picture).save(partial, "PNG")
+            Image.fromarray(pixels).save(partial, "PNG")
     trace.save(folder / "trace.npz")
     trace.report(folder / "report.html")
-    return len(pictures)
+    return len(images)
 
 
-def _words(trace: Trace) -> dict[int, str]:
+def _file_name_parts(trace: Trace) -> dict[int, str]:
     """Class names as parts of file names, by label; with the label where two would be the same."""
     words = {label: re.sub(r"[^\w-]+", "_", name).strip("_") for label, name in enumerate(trace.class_names)}
     alike = Counter(word.lower() for word in words.values())
@@ -155,13 +155,13 @@ def _folders(paths: list[Path], out: Path) -> list[Path]:
     return folders
 
 
-def _missing(image: Path, truth_folder: str | None) -> str:
+def _missing_file(image: Path, truth_folder: str | None) -> str:
     """A sentence about a file that is not there; "" where all are."""
     if not image.is_file():
         return f"there is no image {image}; expected the path of a PNG, JPEG or WebP file."
     if truth_folder is None or (truth := _truth_path(image, truth_folder)).is_file():
         return ""
-    return f"there is no truth {truth}; expected a PNG of class numbers named like the image."
+    return f"there is no truth {truth}; expected a PNG of class indices named like the image."
 
 
 def _truth_path(image: Path, folder: str) -> Path:
@@ -169,11 +169,11 @@ def _truth_path(image: Path, folder: str) -> Path:
 
 
 def _read(path: Path, truth_folder: str | None, num_classes: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """(H, W, 3) image and (H, W) truth. Raises: ValueError, OSError: for what can not be read or does not fit."""
+    """(H, W, 3) image and (H, W) truth. Raises: ValueError, OSError: for what cannot be read or does not fit."""
     from afa_viz.data.masks import read_mask
     from afa_viz.inputs import read_image, read_target
 
-    if problem := _missing(path, truth_folder):
+    if problem := _missing_file(path, truth_folder):
         raise FileNotFoundError(problem)
     image = read_image(path)
     if truth_folder is None:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-MOST = {"threads": 1024, "readers": 256, "workers": 256}
+MAX_COUNTS = {"threads": 1024, "readers": 256, "workers": 256}
 
 
 def require_file(path: str | Path | None, option: str) -> None:
@@ -24,7 +24,7 @@ def require_file(path: str | Path | None, option: str) -> None:
             f"there is no folder {path.parent} for {option} {path.name}; expected one that is there: make it, or "
             "choose another."
         )
-    _require_room(path.parent, option)
+    _require_writable(path.parent, option)
 
 
 def require_folder(path: str | Path | None, option: str) -> None:
@@ -34,13 +34,11 @@ def require_folder(path: str | Path | None, option: str) -> None:
     path = Path(path)
     there = next((place for place in (path, *path.absolute().parents) if place.exists()), path)
     if not there.is_dir():
-        raise ValueError(
-            f"{option} {path} can not be made: {there} is a file; expected a folder: choose another place."
-        )
-    _require_room(there, option)
+        raise ValueError(f"{option} {path} cannot be made: {there} is a file; expected a folder: choose another place.")
+    _require_writable(there, option)
 
 
-def _require_room(folder: Path, option: str) -> None:
+def _require_writable(folder: Path, option: str) -> None:
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -56,7 +54,7 @@ def require_counts(args: argparse.Namespace, **least: int) -> None:
     """Raise ValueError for an option of a command below its least value, or for more threads or processes than any
     machine has; None is left to its default."""
     for name, low in least.items():
-        value, high = getattr(args, name), MOST.get(name)
+        value, high = getattr(args, name), MAX_COUNTS.get(name)
         if value is not None and (value < low or (high is not None and value > high)):
             wanted = f"{low} or more" if high is None else f"{low} to {high}"
             raise ValueError(f"--{name.replace('_', '-')} is {value}; expected {wanted}.")

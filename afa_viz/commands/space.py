@@ -23,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Upload the files and say where the Space is. Files that an older upload left there are deleted."""
-    from afa_viz.model.hub import require_repository_name, sending
+    from afa_viz.model.hub import require_repository_name, upload_errors
 
     require_repository_name(args.space, "jane/afa-viz")
-    files = files_of(args.folder)
+    files = space_files(args.folder)
     megabytes = sum((args.folder / file).stat().st_size for file in files) / 2**20
     if args.dry_run:
         print("\n".join([*files, f"{len(files)} files, {megabytes:.1f} MB"]))
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from huggingface_hub import HfApi
 
     api = HfApi()
-    with sending(args.space):
+    with upload_errors(args.space):
         url = api.create_repo(
             args.space, repo_type="space", space_sdk="gradio", private=args.private or None, exist_ok=True
         )
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"sent {len(files)} files, {megabytes:.1f} MB; the Space builds itself in some minutes: {url}")
 
 
-def files_of(folder: Path) -> list[str]:
+def space_files(folder: Path) -> list[str]:
     """What a Space needs of a clone, as paths in it, sorted.
 
     Raises: ValueError: where something is missing without which the Space could not start.

@@ -1,4 +1,4 @@
-"""`train`: a run in a folder, resumable, with logs and checkpoints; under torchrun on many devices."""
+"""`train`: a resumable run in a folder, with logs and checkpoints; distributed under torchrun."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.commands.outputs import require_counts, require_folder
-from afa_viz.config import PRESETS, at_length, in_every_part
+from afa_viz.config import PRESETS, override_curriculum, scale_iterations
 from afa_viz.config_io import apply_mapping, apply_settings, nearest, read_settings
 
 if TYPE_CHECKING:
@@ -24,65 +24,75 @@ if TYPE_CHECKING:
     from afa_viz.training.loop import Run
     from afa_viz.training.status import Reporter
 
-SINGLE_IMAGES = 6000  # rendered for the single-object part of the sandbox curriculum
-AT_LADDERS = "ladders"
-SHOWN = (14, 8, 19)  # scenes of the val split on the panel: an aeroplane, a boat, a cow
-PHOTOGRAPHS = {"voc": 10, "coco": 16, "folder": 10}  # data set: evaluations of a run; docs/spec.md section 12
+SINGLE_IMAGES = 6000  # rendered for the single-object stage of the sandbox curriculum
+AT_EVALUATIONS = "evaluations"  # value of --snapshots: keep weights at every evaluation
+PANEL_SCENES = (14, 8, 19)  # scenes of the val split on the panel: an aeroplane, a boat, a cow
+NUM_EVALUATIONS = {"voc": 10, "coco": 16, "folder": 10}  # data set -> evaluations per run; docs/spec.md section 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
+    """Declare the command-line options."""
     parser.add_argument(
         "--config", default="sandbox", metavar="NAME|FILE",
         help=f"one of {', '.join(PRESETS)}; or a TOML or JSON file whose `preset` is one of them",
     )  # fmt: skip
     parser.add_argument(
-        "--root", metavar="DIR", help="folder of the photographs; `data check` tells what must be there"
+        "--root", metavar="DIR", help="folder of the photographs; `data check` lists what must be there"
     )
-    parser.add_argument("--split", help="of the photographs, to train on (default: train_aug of voc, else train)")
-    parser.add_argument("--labels", default="auto", help="where image labels come from (default: the best there is)")
+    parser.add_argument("--split", help="split to train on (default: train_aug for voc, else train)")
+    parser.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
     parser.add_argument("--out", help="folder of the run (default: runs/NAME)")
     parser.add_argument(
-        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="change a setting"
+        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override settings"
     )
     parser.add_argument(
         "--official-parity", action="store_true",
-        help="with the side effects of the published program: docs/decisions/010-official-parity.md",
+        help="reproduce the side effects of the published code: docs/decisions/010-official-parity.md",
     )  # fmt: skip
-    parser.add_argument("--iterations", type=int, help="the whole recipe in so many steps, each part in proportion")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    parser.add_argument("--init", metavar="C", help="checkpoint whose weights a new run begins with")
-    parser.add_argument("--cache", default="cache", help="where rendered images are kept (default: cache)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
-    parser.add_argument("--readers", type=int, default=2, help="threads that read photographs ahead (default: 2)")
-    parser.add_argument("--until", type=int, default=None, help="stop after this iteration, to go on later")
     parser.add_argument(
-        "--eval-every", type=int, help="iterations between two ladders (default: 8 a run, at most 500; photographs 10)"
+        "--iterations", type=int, help="scale the whole recipe to this many steps, each stage in proportion"
     )
-    parser.add_argument("--eval-images", type=int, help="in a ladder (default: 24 or 50 scenes; 100 photographs)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
+    parser.add_argument("--init", metavar="C", help="checkpoint with the initial weights of a new run")
+    parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: 0, torch's choice)")
+    parser.add_argument("--readers", type=int, default=2, help="threads that prefetch photographs (default: 2)")
     parser.add_argument(
-        "--snapshots", default="", help=f"iterations at which weights are kept, like 100,400,900, or {AT_LADDERS!r}"
+        "--until", type=int, default=None, help="stop after this iteration; continue later with --resume"
+    )
+    parser.add_argument(
+        "--eval-every",
+        type=int,
+        help="iterations between evaluations (default: 8 per run, at most 500 apart; photographs: 10 per run)",
+    )
+    parser.add_argument(
+        "--eval-images", type=int, help="images per evaluation (default: 24 or 50 scenes; 100 photographs)"
+    )
+    parser.add_argument(
+        "--snapshots",
+        default="",
+        help=f"iterations at which weights are kept, such as 100,400,900, or {AT_EVALUATIONS!r}",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train as the options say; returns the exit code."""
-    from afa_viz.training.files import has_state, refuse_overwriting
-    from afa_viz.training.status import reported  # before torch: who looks from outside knows at once
+    from afa_viz.training.run_files import has_state, reject_overwriting
+    from afa_viz.training.status import report_status  # before torch: other processes see the status at once
 
     require_counts(args, threads=0, readers=1, until=0, eval_every=1, eval_images=1)
     preset, config = read_config(args.config, args.settings, args.official_parity)
     if args.iterations is not None:
-        config = at_length(config, args.iterations)
+        config = scale_iterations(config, args.iterations)
     args.out = args.out or f"runs/{preset}"
-    args.snapshots = _snapshots(args.snapshots, config.max_iters)
+    args.snapshots = _parse_snapshots(args.snapshots, config.max_iters)
     require_folder(args.out, "--out")
-    refuse_overwriting(Path(args.out), args.resume)
+    reject_overwriting(Path(args.out), args.resume)
     first = os.environ.get("RANK", "0") == "0"
     if first and args.resume and not has_state(Path(args.out)):
         print(f"afa_viz: {args.out} holds no state to resume: the run begins at iteration 0.", file=sys.stderr)
-    with reported(args.out, first=first) as reporter:
+    with report_status(args.out, is_main=first) as reporter:
         done = _train(args, preset, config, reporter)
     if done is not None:
         print(json.dumps({name: value for name, value in done.items() if value == value}, indent=2))
@@ -90,13 +100,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def read_config(name: str, settings: Sequence[str] = (), official_parity: bool = False) -> tuple[str, TrainConfig]:
-    """The preset that a run is built on, and its settings: preset, then file, then `key=value` pairs.
+    """The preset of a run and its settings, merged in order: preset, file, `key=value` pairs.
 
     Args:
-        name: of a preset, or the path of a TOML or JSON file.
-        settings: `batch_size`, `learning_rate` and `crop_size` hold in every part of a curriculum, also from a file
+        name: a preset, or the path of a TOML or JSON file.
+        settings: `batch_size`, `learning_rate` and `crop_size` apply to every stage of the curriculum, also from a file
             without one.
-    Raises: ValueError or FileNotFoundError: for names that are none, with the nearest right one.
+    Raises: ValueError or FileNotFoundError: for unknown names, with the nearest known one.
     """
     values: dict[str, Any] = {}
     preset = name
@@ -111,12 +121,12 @@ def read_config(name: str, settings: Sequence[str] = (), official_parity: bool =
         raise ValueError(f"there are no settings {preset!r}; {tail}.")
     config = apply_settings(apply_mapping(PRESETS[preset], values), settings)
     asked = [setting.partition("=")[0].strip() for setting in settings]
-    config = in_every_part(config, asked if "curriculum" in values else [*values, *asked])
+    config = override_curriculum(config, asked if "curriculum" in values else [*values, *asked])
     return preset, dataclasses.replace(config, official_parity=True) if official_parity else config
 
 
 def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter: Reporter) -> dict[str, Any] | None:
-    """The run; its numbers on the first process."""
+    """Run the training; returns iterations, seconds and scores on rank 0, None elsewhere."""
     import torch
 
     from afa_viz.model.checkpoint import checkpoint_files
@@ -130,55 +140,56 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
     with contextlib.ExitStack() as opened:
         opened.callback(distributed.stop)
         try:
-            with distributed.together(processes):
+            with distributed.peer_error_guard(processes):
                 if args.init is not None:
-                    read_weights(checkpoint_files(args.init)[0])  # they can be, before anything is rendered
-                if preset in PHOTOGRAPHS:
-                    training = _on_photographs(args, preset, config, processes, opened)
+                    read_weights(checkpoint_files(args.init)[0])  # fail before anything is rendered
+                if preset in NUM_EVALUATIONS:
+                    training = _photograph_run(args, preset, config, processes, opened)
                 else:
-                    training = _on_scenes(args, config, processes, reporter)
-                if processes.first:
+                    training = _scene_run(args, config, processes, reporter)
+                if processes.is_main:
                     _write_config(preset, training)
-                reporter.say("training")
+                reporter.update("training")
                 if training.iteration == 0:
-                    training.ladder()
+                    training.evaluate_and_log()
                 training.run(until=args.until)
                 scores = training.evaluate()
         except KeyboardInterrupt:
-            if processes.first:
-                _tell_stop(args, training, alone=processes.world == 1)
+            if processes.is_main:
+                _report_stop(args, training, alone=processes.world_size == 1)
             raise
-        if not processes.first:
+        if not processes.is_main:
             return None
         training.export(training.folder / "model.safetensors", scores)
-        reporter.say("finished" if training.iteration == config.max_iters else "stopped")
+        reporter.update("finished" if training.iteration == config.max_iters else "stopped")
         return {"iterations": training.iteration, "seconds": round(training.seconds), **scores}
 
 
-def _tell_stop(args: argparse.Namespace, training: Run | None, alone: bool) -> None:
-    """Say what is kept of a run that was stopped; what is shown after ladders is shown of this moment, too."""
+def _report_stop(args: argparse.Namespace, training: Run | None, alone: bool) -> None:
+    """Print what is kept of an interrupted run; with `--snapshots evaluations` the current weights are evaluated
+    too."""
     if training is None or training.saved < 0:
-        said = "before its first step: start it again, and what is rendered or fetched is there"
+        outcome = "before its first step: start it again, and what is rendered or fetched is there"
     else:
-        said = f"at iteration {training.iteration}; iteration {training.saved} is saved: go on with --resume"
-    print(f"afa_viz: the run in {args.out} was stopped {said}.", file=sys.stderr, flush=True)
-    if args.snapshots is None and alone and training is not None and training.evaluated is not None:
-        training.evaluated(training)
+        outcome = f"at iteration {training.iteration}; iteration {training.saved} is saved: go on with --resume"
+    print(f"afa_viz: the run in {args.out} was stopped {outcome}.", file=sys.stderr, flush=True)
+    if args.snapshots is None and alone and training is not None and training.on_evaluated is not None:
+        training.on_evaluated(training)
 
 
 def _write_config(preset: str, training: Run) -> None:
-    """`config.json`, which `--config` takes again, whole or not at all."""
+    """Write `config.json`, which `--config` accepts, atomically."""
     text = json.dumps({"preset": preset, **dataclasses.asdict(training.config)}, indent=2)
     with atomic_write(training.folder / "config.json") as partial:
         partial.write_text(text + "\n", encoding="utf-8")
 
 
-def _on_photographs(
+def _photograph_run(
     args: argparse.Namespace, preset: str, config: TrainConfig, processes: Processes, opened: contextlib.ExitStack
 ) -> Run:
-    """A run on a data set of photographs; `opened` ends its readers."""
+    """A run on a data set of photographs; `opened` stops the prefetching threads on exit."""
     from afa_viz.training.loop import Run
-    from afa_viz.training.sources import open_photographs
+    from afa_viz.training.training_data import open_photographs
 
     source = open_photographs(
         preset, config, args.root, split=args.split, labels=args.labels, eval_images=args.eval_images or 100,
@@ -188,13 +199,13 @@ def _on_photographs(
     return Run(
         source.config, source.batches, args.out, source.class_names, source.samples, facts=source.facts,
         resume=args.resume, processes=processes, init=args.init,
-        eval_every=args.eval_every or max(1, config.max_iters // PHOTOGRAPHS[preset]),
-        evaluated=_show(source.shown, args), snapshots=args.snapshots or (),
+        eval_every=args.eval_every or max(1, config.max_iters // NUM_EVALUATIONS[preset]),
+        on_evaluated=_after_evaluation(source.panel_samples, args), snapshots=args.snapshots or (),
     )  # fmt: skip
 
 
-def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Processes, reporter: Reporter) -> Run:
-    """A run on scenes of the sandbox, rendered by the first process and kept for the next run."""
+def _scene_run(args: argparse.Namespace, config: TrainConfig, processes: Processes, reporter: Reporter) -> Run:
+    """A run on scenes of the sandbox, rendered by rank 0 and cached for later runs."""
     from afa_viz.classes import SANDBOX_CLASSES
     from afa_viz.data.sandbox import (
         RENDER_VERSION,
@@ -206,11 +217,11 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
     )
     from afa_viz.evaluation import Sample
     from afa_viz.training.batches import ImageSet, SandboxBatches
-    from afa_viz.training.curriculum import parts_of
-    from afa_viz.training.distributed import first_goes_ahead
+    from afa_viz.training.curriculum import curriculum_stages
+    from afa_viz.training.distributed import rank_zero_first
     from afa_viz.training.loop import Run
-    from afa_viz.training.optimization import build_model
     from afa_viz.training.resume import require_resumable
+    from afa_viz.training.train_state import build_model
 
     facts = {"data": "sandbox train", "images": config.train_images, "renderer": RENDER_VERSION}
     if config.num_classes != len(SANDBOX_CLASSES):
@@ -219,24 +230,26 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
             "expected the same number: leave it out."
         )
     require_folder(args.cache, "--cache")
-    build_model(config)  # a name or number that no network has is refused before scenes are rendered
-    with first_goes_ahead(processes):
+    build_model(config)  # unknown names and numbers fail before scenes are rendered
+    with rank_zero_first(processes):
         require_resumable(Path(args.out), config, SANDBOX_CLASSES, facts)
-    kinds = sorted({(part.single_objects, part.image_size) for part in parts_of(config)}, reverse=True)
+    kinds = sorted({(part.single_objects, part.image_size) for part in curriculum_stages(config)}, reverse=True)
     counts = {kind: min(SINGLE_IMAGES, 2 * config.train_images) if kind[0] else config.train_images for kind in kinds}
     evaluated = args.eval_images or (24 if config.max_iters < 2000 else 50)
     for split, number, size in (("val", evaluated, config.input_size), *(("train", counts[k], k[1]) for k in kinds)):
         require_scenes(split, number, size)
     whole, before = sum(counts.values()), 0
     data = {}
-    with first_goes_ahead(processes):
+    with rank_zero_first(processes):
         for (single, size), number in counts.items():
 
             def watch(done: int, before: int = before) -> None:
-                reporter.say("rendering", before + done, whole)
+                reporter.update("rendering", before + done, whole)
 
             watch(0)
-            arrays = load_split(render_split("train", number, size, single=single, cache_dir=args.cache, watch=watch))
+            arrays = load_split(
+                render_split("train", number, size, single=single, cache_dir=args.cache, on_progress=watch)
+            )
             data[single, size] = ImageSet(arrays["images"], arrays["labels"])
             before += number
         scenes = SandboxDataset("val", evaluated, size=config.input_size, cache_dir=args.cache)
@@ -245,47 +258,48 @@ def _on_scenes(args: argparse.Namespace, config: TrainConfig, processes: Process
         chosen = (scenes[i] for i in range(shard[0], len(scenes), shard[1]))
         return (Sample(s.image, s.image_labels, s.mask, s.parts) for s in chosen)
 
-    panel = [render_scene("val", index, config.input_size) for index in SHOWN] if processes.first else []
+    panel = [render_scene("val", index, config.input_size) for index in PANEL_SCENES] if processes.is_main else []
     return Run(
         config, SandboxBatches(data, config.rng_seed), args.out, SANDBOX_CLASSES, samples, facts=facts,
         resume=args.resume, processes=processes, init=args.init,
         eval_every=args.eval_every or max(1, min(500, -(-config.max_iters // 8))),
-        evaluated=_show([Sample(s.image, s.image_labels, s.mask) for s in panel], args),
+        on_evaluated=_after_evaluation([Sample(s.image, s.image_labels, s.mask) for s in panel], args),
         snapshots=args.snapshots or (),
     )  # fmt: skip
 
 
-def _snapshots(text: str, last: int) -> tuple[int, ...] | None:
-    """The iterations that are kept; None for those of the ladders.
+def _parse_snapshots(text: str, last: int) -> tuple[int, ...] | None:
+    """Iterations at which weights are kept; None: at every evaluation.
 
-    Raises: ValueError: for any other text, and iterations that the run does not have.
+    Raises: ValueError: for any other text, and for iterations beyond the run.
     """
-    if text == AT_LADDERS:
+    if text == AT_EVALUATIONS:
         return None
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not all(word.isdecimal() and int(word) <= last for word in words):
         raise ValueError(
-            f"--snapshots is {text!r}; expected iterations like 100,400,900, none beyond {last}, or {AT_LADDERS!r}."
+            f"--snapshots is {text!r}; expected iterations like 100,400,900, none beyond {last}, or {AT_EVALUATIONS!r}."
         )
     return tuple(int(word) for word in words)
 
 
-def _show(samples: Sequence[Sample], args: argparse.Namespace) -> Callable[[Run], None]:
-    """What is done after each ladder: curves, a panel of fixed images; with `--snapshots ladders` the weights stay."""
+def _after_evaluation(samples: Sequence[Sample], args: argparse.Namespace) -> Callable[[Run], None]:
+    """Callback after each evaluation: curves, a panel of fixed images; with `--snapshots evaluations` also a
+    snapshot."""
     from afa_viz.figures.panel import write_panel
     from afa_viz.figures.training import write_training_plot
     from afa_viz.pipeline import explain
     from afa_viz.training.records import read_metrics
 
     def show(training: Run) -> None:
-        model, folder, keep = training.shown, training.folder, args.snapshots is None
+        model, folder, keep = training.eval_model, training.folder, args.snapshots is None
         model.eval()
         traces = [explain(model, s.image, s.image_labels, training.config.explain, target=s.target) for s in samples]
         if traces:
             write_panel(traces, folder / "panels" / f"iter_{training.iteration:06d}.jpg")
         if keep:
             training.snapshot()
-        if not keep or training.iteration == training.config.max_iters:  # the page draws its own curves meanwhile
+        if not keep or training.iteration == training.config.max_iters:  # the app draws its own curves meanwhile
             write_training_plot(read_metrics(folder), folder / "training.png")
 
     return show

@@ -1,4 +1,4 @@
-"""What of a data set is there, what is missing and where to get it: one page, made by the code that training uses."""
+"""Checks a data set: what is present, what is missing and where to get it, with the code that training uses."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from afa_viz.classes import VOC_CLASSES
 from afa_viz.console import format_error
 from afa_viz.data import layout_entries
 from afa_viz.data.coco_layout import SIZES as COCO_SIZES
-from afa_viz.data.coco_layout import annotation_files, full_name
+from afa_viz.data.coco_layout import annotation_files, full_split_name
 from afa_viz.data.file_index import find_files
-from afa_viz.data.images import LabelledImages, nearest_of
+from afa_viz.data.images import LabelledImages
 from afa_viz.data.layout_entries import LayoutEntry
 from afa_viz.data.masks import present_labels
-from afa_viz.data.registry import KINDS, open_for_training, open_images, splits_in, train_split
-from afa_viz.data.text_files import counted, listed
+from afa_viz.data.registry import DATASET_FORMATS, list_splits, open_for_training, open_images, train_split
+from afa_viz.data.text_files import format_count, format_list
 from afa_viz.data.voc import SIZES as VOC_SIZES
 from afa_viz.data.voc import voc_folder
+from afa_viz.spelling import did_you_mean
 
-READ = 200  # images of a split that are opened
-WIDTH = 110  # letters of a line
-NAMED = 8  # broken files that are named
+DEFAULT_READ = 200  # images opened per split
+LINE_WIDTH = 110  # characters per line
+MAX_NAMED = 8  # broken files listed by name
 
 
 @dataclass(frozen=True)
-class Report:
-    """text: one page. trainable: whether training would begin on the set."""
+class CheckReport:
+    """text: one page. trainable: whether training could start."""
 
     text: str
     trainable: bool
@@ -40,8 +41,8 @@ class Report:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """lines, read: for people, on the labels and on the files. images: of the split, None if it cannot be opened.
-    opened, broken: images that were read."""
+    """lines, read: text about the labels and about the files. images: of the split, None if it cannot be opened.
+    opened, broken: number of images that were read and that failed."""
 
     lines: tuple[str, ...]
     images: LabelledImages | None
@@ -51,32 +52,36 @@ class SplitReport:
 
 
 def check(
-    kind: str, root: str | os.PathLike[str], read: int = READ, split: str | None = None, labels: str = "auto"
-) -> Report:
-    """Look at a data set as training and evaluation would.
+    format_name: str,
+    root: str | os.PathLike[str],
+    read: int = DEFAULT_READ,
+    split: str | None = None,
+    labels: str = "auto",
+) -> CheckReport:
+    """Open a data set as training and evaluation would, and report on it.
 
     Args:
-        kind: one of `catalogue.KINDS`.
+        format_name: one of `registry.DATASET_FORMATS`.
         root: its folder.
-        read: images and masks of each split that are opened, evenly spread; 0: all.
+        read: number of images and masks to open per split, evenly spaced; 0: all.
         split, labels: as `train` is given them.
     """
-    if kind not in KINDS:
-        raise ValueError(f"there is no data set {kind!r}; {nearest_of(kind, KINDS)}.")
-    folder = _folder(kind, Path(root))
-    entries = _entries(kind, folder)
-    missing = [entry for entry in entries if not _found(folder, entry)]
-    lines = [f"{kind} in {folder}", "", "Pieces"]
+    if format_name not in DATASET_FORMATS:
+        raise ValueError(f"there is no data set {format_name!r}; {did_you_mean(format_name, DATASET_FORMATS)}.")
+    folder = _folder(format_name, Path(root))
+    entries = _entries(format_name, folder)
+    missing = [entry for entry in entries if not _find_entry(folder, entry)]
+    lines = [f"{format_name} in {folder}", "", "Files"]
     for entry in entries:
-        found = _found(folder, entry)
+        found = _find_entry(folder, entry)
         word = "there" if found else "MISSING" if entry.needed else "-"
         lines.append(f"  {word:8}{found or entry.paths[0]}: {entry.what}")
-    trained = split or train_split(kind, folder)
+    trained = split or train_split(format_name, folder)
     reports = {}
-    opener = _Opener()
-    for name in dict.fromkeys([*([split] if split else []), *splits_in(kind, folder)]):
+    open_split = _SplitCache()
+    for name in dict.fromkeys([*([split] if split else []), *list_splits(format_name, folder)]):
         wanted = labels if name == trained else "auto"
-        reports[name] = _look(kind, folder, name, wanted, read, opener)
+        reports[name] = _check_split(format_name, folder, name, wanted, read, open_split)
     common = _common_notes(reports)
     for report in reports.values():
         lines += ["", *report.lines]
@@ -85,29 +90,28 @@ def check(
         lines += report.read
     if common:
         lines += ["", "In every split", *(line for note in common for line in _wrapped("note: ", [note]))]
-    lines += _shared(reports, trained, KINDS[kind].val)
+    lines += _overlap_lines(reports, trained, DATASET_FORMATS[format_name].val)
     if missing:
         lines += ["", "Where to get what is not there", *(f"  {e.paths[0]}: {e.source}" for e in missing)]
-    command = f"python -m afa_viz train --config {kind} --root {root}" + (f" --split {split}" if split else "")
+    command = f"python -m afa_viz train --config {format_name} --root {root}" + (f" --split {split}" if split else "")
     command += f" --labels {labels}" if labels != "auto" else ""
-    reason = _refusal(kind, folder, trained, labels, reports.get(trained), opener)
+    reason = _training_problem(format_name, folder, trained, labels, reports.get(trained), open_split)
     verdict = f"Ready: {command}" if reason is None else f"Not ready to train: {reason}"
     others = [name for name, report in reports.items() if report.images is not None and name != trained]
-    if reason is not None and split is None and trained not in splits_in(kind, folder) and others:
-        verdict += f"\nFor another split: python -m afa_viz data check {kind} --root {root} --split {others[0]}"
+    if reason is not None and split is None and trained not in list_splits(format_name, folder) and others:
+        verdict += f"\nFor another split: python -m afa_viz data check {format_name} --root {root} --split {others[0]}"
     broken = sum(report.broken for report in reports.values())
     if reason is None and broken:
         opened = sum(report.opened for report in reports.values())
-        verdict += (
-            f"\n  but {broken} of {counted(opened, 'opened image')} cannot be used; training and evaluate skip them"
-        )
-    return Report("\n".join([*lines, "", verdict]), reason is None)
+        images = format_count(opened, "opened image")
+        verdict += f"\n  but {broken} of {images} cannot be used; training and evaluate skip them"
+    return CheckReport("\n".join([*lines, "", verdict]), reason is None)
 
 
-def _folder(kind: str, root: Path) -> Path:
+def _folder(format_name: str, root: Path) -> Path:
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; expected the one that holds the data set.")
-    if kind == "voc":
+    if format_name == "voc":
         try:
             return voc_folder(root)
         except FileNotFoundError:
@@ -115,12 +119,12 @@ def _folder(kind: str, root: Path) -> Path:
     return root
 
 
-def _entries(kind: str, folder: Path) -> Sequence[LayoutEntry]:
-    """The pieces of the published set, or of an own set in its layout."""
-    if kind == "folder":
+def _entries(format_name: str, folder: Path) -> Sequence[LayoutEntry]:
+    """The files of the published data set, or of a custom one in its layout."""
+    if format_name == "folder":
         return layout_entries.FOLDER
-    if kind == "voc":
-        own = (folder / "JPEGImages").is_dir() and train_split(kind, folder) == "train"
+    if format_name == "voc":
+        own = (folder / "JPEGImages").is_dir() and train_split(format_name, folder) == "train"
         return layout_entries.VOC_OWN if own else layout_entries.VOC
     files = annotation_files(folder)
     if not files or any(split.endswith("2014") for split in files):
@@ -131,60 +135,62 @@ def _entries(kind: str, folder: Path) -> Sequence[LayoutEntry]:
     ]
 
 
-def _found(folder: Path, entry: LayoutEntry) -> str | None:
+def _find_entry(folder: Path, entry: LayoutEntry) -> str | None:
     def is_there(path: Path) -> bool:
-        return path.exists() and (not entry.holds or bool(find_files(path, entry.holds, deep=True)))
+        return path.exists() and (not entry.holds or bool(find_files(path, entry.holds, recursive=True)))
 
     return next((path for path in entry.paths if is_there(folder / path)), None)
 
 
-def _published(kind: str, folder: Path, split: str, images: LabelledImages) -> int | None:
+def _published(format_name: str, folder: Path, split: str, images: LabelledImages) -> int | None:
     """How many images a split has in the published data set; None for other sets."""
-    if kind == "voc" and images.class_names == VOC_CLASSES and folder.name == "VOC2012":
+    if format_name == "voc" and images.class_names == VOC_CLASSES and folder.name == "VOC2012":
         return VOC_SIZES.get(split)
-    return COCO_SIZES.get(full_name(folder, split)) if kind == "coco" else None
+    return COCO_SIZES.get(full_split_name(folder, split)) if format_name == "coco" else None
 
 
-class _Opener:
+class _SplitCache:
     """Opens each split once."""
 
     def __init__(self) -> None:
-        self._open: Callable[..., LabelledImages] = functools.lru_cache(maxsize=None)(self._anew)
+        self._open: Callable[..., LabelledImages] = functools.lru_cache(maxsize=None)(self._open_uncached)
 
     def __call__(
-        self, kind: str, root: str | os.PathLike[str] | None, split: str | None, labels: str
+        self, format_name: str, root: str | os.PathLike[str] | None, split: str | None, labels: str
     ) -> LabelledImages:
-        return self._open(kind, root, split, labels)
+        return self._open(format_name, root, split, labels)
 
     @staticmethod
-    def _anew(kind: str, root: Path, split: str, labels: str) -> LabelledImages:
-        return open_images(kind, root, split, labels, quiet=True)
+    def _open_uncached(format_name: str, root: Path, split: str, labels: str) -> LabelledImages:
+        return open_images(format_name, root, split, labels, quiet=True)
 
 
-def _look(kind: str, folder: Path, split: str, labels: str, read: int, opener: _Opener) -> SplitReport:
-    """Open a split and say what is in it."""
+def _check_split(
+    format_name: str, folder: Path, split: str, labels: str, read: int, open_split: _SplitCache
+) -> SplitReport:
+    """Open a split and summarise its contents."""
     try:
-        images = opener(kind, folder, split, labels)
+        images = open_split(format_name, folder, split, labels)
     except (ValueError, OSError) as error:
         return SplitReport((f"Split {split}: {format_error(error)}",), None)
-    count, published = len(images), _published(kind, folder, split, images)
+    count, published = len(images), _published(format_name, folder, split, images)
     expected = "" if published in (None, count) else f" (published: {published:,})"
     masks = sum(images.has_mask(i) for i in range(count))
     seen = images.labels.sum(axis=0).astype(int)
     empty = [name for name, row in zip(images.names, images.labels, strict=True) if not row.any()]
     lines = [
-        f"Split {split}: {counted(count, 'image')}{expected}, {masks:,} with a mask",
-        f"  image labels from {images.label_source}: {counted(len(seen), 'class', 'classes')}, "
-        f"{images.labels.sum(axis=1).mean():.2f} an image, {counted(len(empty), 'image')} without any"
-        + (f": {listed(empty)}" if empty else ""),
+        f"Split {split}: {format_count(count, 'image')}{expected}, {masks:,} with a mask",
+        f"  image labels from {images.label_source}: {format_count(len(seen), 'class', 'classes')}, "
+        f"{images.labels.sum(axis=1).mean():.2f} an image, {format_count(len(empty), 'image')} without any"
+        + (f": {format_list(empty)}" if empty else ""),
         *_wrapped("images of each class: ", [f"{i} {name} {n}" for i, (name, n) in
                                              enumerate(zip(images.class_names[1:], seen.tolist(), strict=True), 1)]),
     ]  # fmt: skip
     absent = [name for name, n in zip(images.class_names[1:], seen.tolist(), strict=True) if not n]
     if absent:
-        lines.append(f"  in no image: {listed(absent)}")
-    chosen, broken, told = _read_some(images, read)
-    return SplitReport(tuple(lines), images, chosen, broken, tuple(told))
+        lines.append(f"  in no image: {format_list(absent)}")
+    chosen, broken, lines_of_files = _read_some(images, read)
+    return SplitReport(tuple(lines), images, chosen, broken, tuple(lines_of_files))
 
 
 def _common_notes(reports: Mapping[str, SplitReport]) -> list[str]:
@@ -195,12 +201,12 @@ def _common_notes(reports: Mapping[str, SplitReport]) -> list[str]:
 
 def _wrapped(head: str, words: Sequence[str]) -> list[str]:
     return textwrap.wrap(
-        head + ", ".join(words), WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+        head + ", ".join(words), LINE_WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
     )
 
 
 def _read_some(images: LabelledImages, read: int) -> tuple[int, int, list[str]]:
-    """Open some images with their masks: which are broken, do not fit, or disagree with the image labels."""
+    """Open some images with their masks and report those that are broken, do not fit or disagree with the labels."""
     count = len(images)
     chosen = np.unique(np.linspace(0, count - 1, min(read or count, count)).round().astype(int))
     broken, other = [], []
@@ -218,43 +224,39 @@ def _read_some(images: LabelledImages, read: int) -> tuple[int, int, list[str]]:
             other.append(images.names[i])
     part = "" if len(chosen) == count else f" of {count:,} (--read 0 opens all)"
     lines = [f"  opened {len(chosen)}{part}: {len(broken)} broken"]
-    lines += [f"    {sentence}" for sentence in broken[:NAMED]]
-    if len(broken) > NAMED:
-        lines.append(f"    and {len(broken) - NAMED:,} more")
+    lines += [f"    {sentence}" for sentence in broken[:MAX_NAMED]]
+    if len(broken) > MAX_NAMED:
+        lines.append(f"    and {len(broken) - MAX_NAMED:,} more")
     if other:
-        lines.append(f"  mask and image labels name other classes in {len(other)}: {listed(other)}")
+        lines.append(f"  mask and image labels name other classes in {len(other)}: {format_list(other)}")
     return len(chosen), len(broken), lines
 
 
-def _shared(reports: dict[str, SplitReport], trained: str, val: str) -> list[str]:
-    """A line that says which images are trained and validated on."""
+def _overlap_lines(reports: dict[str, SplitReport], trained: str, val: str) -> list[str]:
+    """Lines about images that are in both the training and the validation split."""
     pair = [report.images for name, report in reports.items() if name in (trained, val) and report.images is not None]
     if len(pair) != 2:
         return []
     both = sorted({*pair[0].image_paths} & {*pair[1].image_paths})
     if not both:
         return []
-    names = listed([path.name for path in both])
-    return ["", f"{counted(len(both), 'image')} in both {trained} and {val}, so that scores are too good: {names}"]
+    names = format_list([path.name for path in both])
+    return ["", f"{format_count(len(both), 'image')} in both {trained} and {val}, so that scores are too good: {names}"]
 
 
-def _refusal(
-    kind: str, folder: Path, split: str, labels: str, report: SplitReport | None, opener: _Opener
+def _training_problem(
+    format_name: str, folder: Path, split: str, labels: str, report: SplitReport | None, open_split: _SplitCache
 ) -> str | None:
-    """Why training would not begin, or would not get far; None where it would."""
+    """Why training would fail to start or soon stop; None if it would not."""
     if report is not None and report.images is None:
-        return f"{split} can not be opened."
+        return f"{split} cannot be opened."
     try:
-        images, _ = open_for_training(kind, folder, split, labels, opener)
+        images, _ = open_for_training(format_name, folder, split, labels, open_split)
     except (ValueError, OSError) as error:
         return format_error(error)
-    looked_at = min(len(images), READ)
-    if (
-        report
-        and 2 * report.broken > report.opened
-        and 2 * sum(_can_read(images, i) for i in range(looked_at)) < looked_at
-    ):
-        return f"most images of {images.title} can not be read."
+    checked = min(len(images), DEFAULT_READ)
+    if report and 2 * report.broken > report.opened and 2 * sum(_can_read(images, i) for i in range(checked)) < checked:
+        return f"most images of {images.title} cannot be read."
     return None
 
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from afa_viz.classes import Colour
-from afa_viz.data.text_files import counted, listed, read_lines
-from afa_viz.model.card import LONGEST_NAME, MOST_CLASSES
+from afa_viz.data.text_files import format_count, format_list, read_lines
+from afa_viz.model.card import MAX_CLASSES, MAX_NAME_LENGTH
 
 CLASS_FILES = (  # in the order in which they are looked for
     "classes.txt", "class_names.txt", "labelmap.txt", "label_map.txt", "label_colors.txt", "class_dict.csv",
     "labels.txt",
 )  # fmt: skip
-IGNORE = 255  # of a mask: "do not count"
+IGNORE = 255  # mask value: not evaluated
 BACKGROUND = "background"
 BACKGROUNDS = (BACKGROUND, "bg")
 
@@ -44,7 +44,7 @@ def is_ignore(name: str) -> bool:
 
 
 def require_class_names(names: Sequence[str], origin: object) -> None:
-    """Refuse class names that a checkpoint could not keep or that mean something else.
+    """Check class names before they reach a checkpoint.
 
     Args:
         names: K names, background first.
@@ -54,9 +54,9 @@ def require_class_names(names: Sequence[str], origin: object) -> None:
     classes = list(names[1:])
     if not classes:
         raise ValueError(f"{origin} names no class; expected at least one beside the background.")
-    if len(names) > MOST_CLASSES:
+    if len(names) > MAX_CLASSES:
         raise ValueError(
-            f"{origin} names {len(classes)} classes; expected {MOST_CLASSES - 1} at most: label maps are bytes."
+            f"{origin} names {len(classes)} classes; expected {MAX_CLASSES - 1} at most: label maps are bytes."
         )
     twice = sorted({name for name in classes if classes.count(name) > 1})
     if twice:
@@ -67,15 +67,15 @@ def require_class_names(names: Sequence[str], origin: object) -> None:
                 f"{origin} has a class called {name!r}, which is no class but the rest of the image; expected it first "
                 "or not at all: rename it."
             )
-        if not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
+        if not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
             raise ValueError(
-                f"{origin} has a class {name[:LONGEST_NAME]!r}; expected 1 to {LONGEST_NAME} letters in one line."
+                f"{origin} has a class {name[:MAX_NAME_LENGTH]!r}; expected 1 to {MAX_NAME_LENGTH} letters in one line."
             )
 
 
 @dataclass(frozen=True)
 class ClassList:
-    """What a list of classes says.
+    """A parsed list of classes.
 
     Attributes:
         names: K names, background first.
@@ -106,8 +106,8 @@ def find_class_list(root: Path, skip: Sequence[str] = ()) -> ClassList | None:
     for other in lists[1:]:
         if set(other.names) != set(first.names) or (other.numbered and first.numbered and other.names != first.names):
             raise ValueError(
-                f"{first.origin} and {other.origin} name other classes ({listed(first.names[1:])} against "
-                f"{listed(other.names[1:])}); expected one list: remove one."
+                f"{first.origin} and {other.origin} name other classes ({format_list(first.names[1:])} against "
+                f"{format_list(other.names[1:])}); expected one list: remove one."
             )
     coloured = next((found for found in lists if found.colours), first)
     numbered = next((found for found in lists if found.numbered), first)
@@ -168,7 +168,9 @@ def _lines(path: Path) -> tuple[list[str], list[Colour]]:
     colours = [colour for _, colour in parsed if colour is not None]
     if colours and len(colours) < len(parsed):
         bare = [name for name, colour in parsed if colour is None]
-        raise ValueError(f"{path} gives no colour to {listed(bare)}; expected a colour for every class or for none.")
+        raise ValueError(
+            f"{path} gives no colour to {format_list(bare)}; expected a colour for every class or for none."
+        )
     if not parsed:
         raise ValueError(f"{path} names no class; expected one name a line.")
     return [name for name, _ in parsed], colours
@@ -178,7 +180,7 @@ def _names_of_json(text: str, path: Path) -> list[str]:
     try:
         names = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} can not be read ({error}); expected one name a line.") from error
+        raise ValueError(f"{path} cannot be read ({error}); expected one name a line.") from error
     if not all(isinstance(name, str) and name.strip() for name in names):
         raise ValueError(f"{path} holds something else than names; expected one name a line.")
     return [name.strip() for name in names]
@@ -221,7 +223,7 @@ def _without_numbers(names: Sequence[str], path: Path) -> list[str]:
     start = 0 if is_background(plain[0]) else 1
     if numbers != list(range(start, start + len(numbers))):
         raise ValueError(
-            f"{path} numbers its {counted(len(names), 'line')} {', '.join(map(str, numbers[:4]))}…; expected the "
+            f"{path} numbers its {format_count(len(names), 'line')} {', '.join(map(str, numbers[:4]))}…; expected the "
             "background as 0 and classes from 1 without gaps: number them like that, and the masks too."
         )
     return plain

@@ -2,7 +2,7 @@
 
 annotations/instances_{train2014,val2014}.json     also annotations/SPLIT.json, SPLIT.json, SPLIT/_annotations.coco.json
 {train2014,val2014}/*.jpg                          also in images/ or JPEGImages/, or wherever `file_name` points
-SegmentationClass/{train2014,val2014}/*.png        masks of class numbers in the order of the category ids (optional)
+SegmentationClass/{train2014,val2014}/*.png        masks of class indices in the order of the category ids (optional)
 {train,val}.txt, cls_labels_onehot.npy             as the authors of AFA publish them (optional)
 
 Labels and masks belong to an image by its id and its `file_name` in the annotations, never by a number in its name.
@@ -28,27 +28,27 @@ from afa_viz.data.coco_layout import (
     MASKS,
     YEARS,
     annotation_files,
-    by_name,
-    full_name,
+    find_by_name,
+    full_split_name,
     image_folder,
     list_file,
     mask_folder,
-    spellings,
+    name_variants,
 )
-from afa_viz.data.file_index import PHOTOGRAPHS, FileIndex, find_files, stem_of
+from afa_viz.data.file_index import IMAGE_EXTENSIONS, FileIndex, find_files, stem_of
 from afa_viz.data.images import (
     LabelledImages,
     LabelSource,
     choose_source,
-    labels_of_masks,
+    labels_from_masks,
     note_other_sources,
     note_unused,
-    once,
-    require_all,
+    require_all_found,
+    unique_names,
 )
-from afa_viz.data.masks import MASK_ENDINGS, coding_of
+from afa_viz.data.masks import MASK_EXTENSIONS, detect_coding
 from afa_viz.data.onehot import onehot_path, read_onehot
-from afa_viz.data.text_files import counted, listed, read_lines
+from afa_viz.data.text_files import format_count, format_list, read_lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +97,11 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
         raise FileNotFoundError(f"there is no folder {root}; expected one with annotations and images.")
     files = annotation_files(root)
     own = Path(split) if split.endswith(".json") else None
-    full = full_name(root, split) if own is None else own.stem.removeprefix("instances_")
+    full = full_split_name(root, split) if own is None else own.stem.removeprefix("instances_")
     path = files.get(full) if own is None else own if own.is_file() else root / "annotations" / own.name
     folder = image_folder(root, full)
     if path is None and folder is None:
-        there = f"; there are the splits {listed(list(files))}: name one as --split" if files else ""
+        there = f"; there are the splits {format_list(list(files))}: name one as --split" if files else ""
         raise FileNotFoundError(
             f"there is no folder {full} in {root}, its images or its JPEGImages, and no annotation file of that split; "
             f"expected the images of the split: `python -m afa_viz data check coco` says where to get them{there}."
@@ -115,9 +115,9 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
     classes = find_class_list(root)
     class_names = _class_names(instances, classes)
     masks_at = mask_folder(root, full)
-    mask_files = find_files(masks_at, MASK_ENDINGS)
-    masks = tuple(by_name(mask_files, name, full) for name in names)
-    coding = coding_of(list(mask_files.values()), class_names, _in_order(classes, class_names), notes)
+    mask_files = find_files(masks_at, MASK_EXTENSIONS)
+    masks = tuple(find_by_name(mask_files, name, full) for name in names)
+    coding = detect_coding(list(mask_files.values()), class_names, _in_order(classes, class_names), notes)
     onehot = onehot_path(root)
     numbers = {name: int(i) for name, i in zip(names, ids, strict=False) if i.isdecimal()}
     sources = [
@@ -126,14 +126,14 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
         LabelSource("json", f"the annotations {path.name if path else 'instances_*.json'}", instances is not None,
                     lambda names: np.stack([instances.labels(i) for i in ids]) if instances else np.empty(0)),
         LabelSource("masks", "the masks in SegmentationClass", any(masks),
-                    lambda names: labels_of_masks(masks, names, len(class_names), coding)),
+                    lambda names: labels_from_masks(masks, names, len(class_names), coding)),
     ]  # fmt: skip
     source = choose_source(labels, sources, root)
     if instances is not None:
         notes += instances.notes
     note_other_sources(source, [s for s in sources if s.key != "json"], notes)
     if instances is not None and (len(files) == 1 or (masks_at is not None and masks_at.name not in MASKS)):
-        every = [by_name(mask_files, name, full) for name in _names_by_id(instances).values()]
+        every = [find_by_name(mask_files, name, full) for name in _names_by_id(instances).values()]
         note_unused(mask_files, every, "mask", "belongs to no image of the annotations", notes)
     return CocoImages(
         title=f"MS COCO {full}" if full.endswith(YEARS) else f"{root.resolve().name} {full}",
@@ -142,7 +142,7 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
         image_paths=tuple(paths),
         mask_paths=masks,
         labels=source.read(names),
-        label_source=source.words,
+        label_source=source.description,
         coding=coding,
         notes=tuple(notes),
         tables=tuple(p for p in (path, onehot if source.key == "onehot" else None, classes and classes.path) if p),
@@ -159,10 +159,10 @@ def _listed_files(root: Path, full: str, folder: Path, notes: list[str]) -> tupl
     names = list(files)
     if path is not None:
         lines = read_lines(path)
-        found = [by_name(files, PurePosixPath(stem_of(line.split()[0])).name, full) for line in lines]
-        require_all(lines, found, f"file in {folder}")
+        found = [find_by_name(files, PurePosixPath(stem_of(line.split()[0])).name, full) for line in lines]
+        require_all_found(lines, found, f"file in {folder}")
         name_of = {file: name for name, file in files.items()}
-        names = once([name_of[file] for file in found if file is not None], path.name, notes)
+        names = unique_names([name_of[file] for file in found if file is not None], path.name, notes)
     if not names:
         raise ValueError(f"{folder} has no image; expected the images of {full}.")
     return names, [files[name] for name in names], []
@@ -175,18 +175,18 @@ def _listed_images(
     name_of = _names_by_id(instances)
     path = list_file(root, full)
     if path is None:
-        ids = [number for number, image in instances.images.items() if image.things]
+        ids = [number for number, image in instances.images.items() if image.annotations]
         if len(ids) < len(name_of):
-            notes.append(f"{counted(len(name_of) - len(ids), 'image')} of {instances.path.name} without an annotation "
-                         "left out")  # fmt: skip
+            images = format_count(len(name_of) - len(ids), "image")
+            notes.append(f"{images} of {instances.path.name} without an annotation left out")
         ids = sorted(ids, key=int) if all(number.isdecimal() for number in ids) else ids
     else:
         places = {name_of[i]: Path(image.file_name.replace("\\", "/")) for i, image in instances.images.items()}
         index, lines = FileIndex(places), read_lines(path)
         found = [_listed_name(index, line, full) for line in lines]
-        require_all(lines, found, f"entry in {instances.path.name}")
+        require_all_found(lines, found, f"entry in {instances.path.name}")
         id_of = {name: number for number, name in name_of.items()}
-        ids = [id_of[name] for name in once([name for name in found if name is not None], path.name, notes)]
+        ids = [id_of[name] for name in unique_names([name for name in found if name is not None], path.name, notes)]
     if not ids:
         raise ValueError(f"{instances.path} has no image with an annotation; expected at least one: export it again.")
     written = [instances.images[number].file_name for number in ids]
@@ -198,7 +198,9 @@ def _listed_images(
             continue
         tried.append(place)
         without = [root / name for name in MASKS]
-        index = FileIndex(find_files(place, PHOTOGRAPHS, deep=place != root / "annotations", without=without), True)
+        index = FileIndex(
+            find_files(place, IMAGE_EXTENSIONS, recursive=place != root / "annotations", exclude=without), True
+        )
         here = [index.files[name] if (name := index.find(text)) is not None else None for text in written]
         if place == folder and None not in here:
             every = [index.files[n] for image in instances.images.values() if (n := index.find(image.file_name))]
@@ -207,7 +209,7 @@ def _listed_images(
             best = here
         if None not in best:
             break
-    require_all(written, best, f"file in {folder or root}")
+    require_all_found(written, best, f"file in {folder or root}")
     return [name_of[number] for number in ids], [path for path in best if path is not None], ids
 
 
@@ -225,7 +227,7 @@ def _names_by_id(instances: Instances) -> dict[str, str]:
 
 def _listed_name(index: FileIndex, line: str, full: str) -> str | None:
     for text in (line, line.split()[0]):
-        for spelling in (text, *spellings(PurePosixPath(stem_of(text)).name, full)):
+        for spelling in (text, *name_variants(PurePosixPath(stem_of(text)).name, full)):
             if (name := index.find(spelling)) is not None:
                 return name
     return None
@@ -236,8 +238,8 @@ def _class_names(instances: Instances | None, classes: ClassList | None) -> tupl
         return COCO_CLASSES if classes is None else classes.names
     if classes is not None and set(classes.names) != set(instances.class_names):
         raise ValueError(
-            f"{classes.origin} has the classes {listed(classes.names[1:])} but {instances.path.name} "
-            f"{listed(instances.class_names[1:])}; expected the same: remove {classes.origin}."
+            f"{classes.origin} has the classes {format_list(classes.names[1:])} but {instances.path.name} "
+            f"{format_list(instances.class_names[1:])}; expected the same: remove {classes.origin}."
         )
     return instances.class_names
 

@@ -1,6 +1,6 @@
 """COCO annotation files: which objects each image shows, by `images[].id` and `file_name`, and their masks.
 
-What cannot be used is skipped and counted, so that one odd annotation among thousands stops nothing.
+Unusable annotations are skipped and counted.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 
 from afa_viz.data.class_lists import BACKGROUND, is_background, require_class_names
 from afa_viz.data.coco_masks import decode_runs, polygon_mask, run_mask
-from afa_viz.data.text_files import counted, listed, one_form, read_text
+from afa_viz.data.text_files import format_count, format_list, normalize_unicode, read_text
 
 Outline = list[Any] | dict[str, Any]  # polygons, or run lengths
 
 
-class Thing(NamedTuple):
-    """An annotation: its label (1 to C), its outline if it has one, its area in pixels if the file says it."""
+class Annotation(NamedTuple):
+    """An annotation: label (1 to C), outline if it has one, area in pixels if the file gives it."""
 
     label: int
     outline: Outline | None
@@ -32,11 +32,11 @@ class Thing(NamedTuple):
 
 @dataclass(frozen=True)
 class CocoImage:
-    """An entry of `images`: its file as written there, (height, width) if the file says it, what it shows."""
+    """An entry of `images`: file name as written, (height, width) if given, annotations."""
 
     file_name: str
     size: tuple[int, int] | None
-    things: tuple[Thing, ...]
+    annotations: tuple[Annotation, ...]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Instances:
         path: of the file.
         class_names: K names, background first, in the order of the category ids.
         images: by id, as text.
-        notes: what was skipped, with its number.
+        notes: what was skipped, with counts.
     """
 
     path: Path
@@ -58,14 +58,14 @@ class Instances:
     def labels(self, image_id: str) -> np.ndarray:
         """(C,) float32: the categories of an image's annotations, crowds and those without outline included."""
         row = np.zeros(len(self.class_names) - 1, np.float32)
-        for thing in self.images[image_id].things:
-            row[thing.label - 1] = 1
+        for annotation in self.images[image_id].annotations:
+            row[annotation.label - 1] = 1
         return row
 
     def has_mask(self, image_id: str) -> bool:
         """Whether a mask can be drawn: an annotation has an outline, or there is none."""
-        things = self.images[image_id].things
-        return not things or any(thing.outline is not None for thing in things)
+        annotations = self.images[image_id].annotations
+        return not annotations or any(annotation.outline is not None for annotation in annotations)
 
     def mask(self, image_id: str, size: tuple[int, int]) -> np.ndarray:
         """(H, W) uint8, objects drawn from the largest to the smallest, so that small ones stay visible.
@@ -75,18 +75,20 @@ class Instances:
         """
         height, width = self.images[image_id].size or size
         drawn = []
-        for thing in self.images[image_id].things:
-            if thing.outline is not None:
-                pixels = draw(thing.outline, height, width)
-                drawn.append((float(pixels.sum()) if thing.area is None else thing.area, thing.label, pixels))
+        for annotation in self.images[image_id].annotations:
+            if annotation.outline is not None:
+                pixels = rasterize(annotation.outline, height, width)
+                drawn.append(
+                    (float(pixels.sum()) if annotation.area is None else annotation.area, annotation.label, pixels)
+                )
         label = np.zeros((height, width), np.uint8)
         for _, number, pixels in sorted(drawn, key=lambda entry: -entry[0]):
             label[pixels] = number
         return label
 
 
-def draw(outline: Outline, height: int, width: int) -> np.ndarray:
-    """(height, width) bool of an outline that `_outline` let pass."""
+def rasterize(outline: Outline, height: int, width: int) -> np.ndarray:
+    """(height, width) bool mask of a valid outline, see `_outline`."""
     if isinstance(outline, list):
         return np.any([polygon_mask(points, height, width) for points in outline], axis=0)
     counts = outline["counts"]
@@ -101,23 +103,23 @@ def read_instances(path: Path) -> Instances:
     try:
         held = json.loads(read_text(path))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise _no_annotation(path, str(error)) from error
+        raise _format_error(path, str(error)) from error
     if not isinstance(held, dict):
-        raise _no_annotation(path, f"it holds a {type(held).__name__}")
+        raise _format_error(path, f"it holds a {type(held).__name__}")
     tables = {name: held.get(name) for name in ("images", "categories", "annotations")}
     for name, table in tables.items():
         if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
-            raise _no_annotation(path, f"its {name!r} is {'missing' if table is None else 'no list of objects'}")
+            raise _format_error(path, f"its {name!r} is {'missing' if table is None else 'no list of objects'}")
         if not table:
             raise ValueError(f"{path} has an empty list of {name}; expected at least one: export the set again.")
     names, label_of, dropped = _categories(tables["categories"] or [], path)
     images = _images(tables["images"] or [], path)
     skipped: dict[str, list[str]] = defaultdict(list)
-    things: dict[str, list[Thing]] = {number: [] for number in images}
+    annotations: dict[str, list[Annotation]] = {number: [] for number in images}
     for entry in tables["annotations"] or []:
         number, category = _id(entry.get("image_id")), _id(entry.get("category_id"))
         if category is None:
-            raise _no_annotation(path, f"annotation {entry.get('id')} has no category_id")
+            raise _format_error(path, f"annotation {entry.get('id')} has no category_id")
         if category in dropped:
             skipped[f"of the category {BACKGROUND}"].append(str(entry.get("id")))
         elif category not in label_of:
@@ -129,12 +131,12 @@ def read_instances(path: Path) -> Instances:
             outline, reason = _outline(entry.get("segmentation"), size)
             if reason:
                 skipped[reason].append(str(entry.get("id")))
-            things[number].append(Thing(label_of[category], outline, _area(entry.get("area"))))
-    records = {number: CocoImage(name, size, tuple(things[number])) for number, (name, size) in images.items()}
+            annotations[number].append(Annotation(label_of[category], outline, _area(entry.get("area"))))
+    records = {number: CocoImage(name, size, tuple(annotations[number])) for number, (name, size) in images.items()}
     return Instances(path, names, records, tuple(_notes(path, skipped)))
 
 
-def _no_annotation(path: Path, reason: str) -> ValueError:
+def _format_error(path: Path, reason: str) -> ValueError:
     return ValueError(
         f"{path} is no COCO annotation ({reason}); expected JSON with images, categories and annotations: "
         "unpack it again."
@@ -148,8 +150,8 @@ def _id(value: Any) -> str | None:
     return str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
 
 
-def _whole(value: Any) -> int | None:
-    """A number of pixels, as a number or as text; None for anything else."""
+def _side(value: Any) -> int | None:
+    """A side length in pixels, from a number or text; None for anything else."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -163,12 +165,12 @@ def _categories(entries: Sequence[Mapping[str, Any]], path: Path) -> tuple[tuple
     for entry in entries:
         number, name = _id(entry.get("id")), entry.get("name")
         if number is None or not isinstance(name, str):
-            raise _no_annotation(path, f"a category has no {'id' if number is None else 'name'}")
+            raise _format_error(path, f"a category has no {'id' if number is None else 'name'}")
         if number in named:
             raise ValueError(
                 f"{path} lists category {number} twice ({named[number]!r}, {name!r}); expected one of each."
             )
-        named[number] = one_form(name.strip())
+        named[number] = normalize_unicode(name.strip())
     ids = sorted(named, key=int) if all(key.lstrip("-").isdecimal() for key in named) else list(named)
     dropped = {number for number in ids if is_background(named[number])}
     kept = [number for number in ids if number not in dropped]
@@ -183,13 +185,13 @@ def _images(entries: Sequence[Mapping[str, Any]], path: Path) -> dict[str, tuple
     for entry in entries:
         number, name = _id(entry.get("id")), entry.get("file_name")
         if number is None or not isinstance(name, str) or not name.strip():
-            raise _no_annotation(path, f"an image has no {'id' if number is None else 'file_name'}")
+            raise _format_error(path, f"an image has no {'id' if number is None else 'file_name'}")
         if number in found:
             raise ValueError(
                 f"{path} lists image {number} twice ({found[number][0]}, {name}); expected an id for each image."
             )
-        height, width = _whole(entry.get("height")), _whole(entry.get("width"))
-        found[number] = (one_form(name.strip()), (height, width) if height and width else None)
+        height, width = _side(entry.get("height")), _side(entry.get("width"))
+        found[number] = (normalize_unicode(name.strip()), (height, width) if height and width else None)
     return found
 
 
@@ -227,15 +229,15 @@ def _is_polygon(points: Any) -> bool:
 
 def _runs(value: Mapping[str, Any], size: tuple[int, int] | None) -> tuple[Outline | None, str]:
     counts, own = value.get("counts"), value.get("size")
-    if not isinstance(own, list) or len(own) != 2 or not all(_whole(side) for side in own):
+    if not isinstance(own, list) or len(own) != 2 or not all(_side(side) for side in own):
         return None, "whose run lengths have no size"
-    if size is not None and tuple(_whole(side) for side in own) != size:
+    if size is not None and tuple(_side(side) for side in own) != size:
         return None, "whose run lengths are of another size than the image"
     try:
         runs = decode_runs(counts) if isinstance(counts, str) else [] if counts is None else list(counts)
         if not set(map(type, runs)) <= {int} or min(runs, default=-1) < 0:
             raise ValueError("no run lengths")
-        height, width = (_whole(side) or 0 for side in own)
+        height, width = (_side(side) or 0 for side in own)
         if sum(runs) != height * width:
             raise ValueError("another number of pixels")
     except (TypeError, ValueError):
@@ -247,4 +249,5 @@ def _notes(path: Path, skipped: Mapping[str, Sequence[str]]) -> Iterable[str]:
     for reason, numbers in skipped.items():
         kept = reason.startswith("w") and "drawn" not in reason
         done = ", in image labels but not in masks" if kept else " skipped" if reason.startswith("of ") else ""
-        yield f"{path.name}: {counted(len(numbers), 'annotation')} {reason}{done} (id {listed(list(numbers))})"
+        count = format_count(len(numbers), "annotation")
+        yield f"{path.name}: {count} {reason}{done} (id {format_list(list(numbers))})"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from afa_viz.data.file_index import find_files, stem_of
-from afa_viz.data.masks import MASK_ENDINGS
+from afa_viz.data.masks import MASK_EXTENSIONS
 
 SIZES = {"train2014": 82081, "val2014": 40137}  # images with an object; docs/spec.md section 10
 YEARS = ("2014", "2017")  # of COCO, the published one first
@@ -31,8 +31,8 @@ def annotation_files(root: Path) -> dict[str, Path]:
     return found
 
 
-def full_name(root: Path, split: str) -> str:
-    """The name under which a split is there: "train" may be train2014, "val" may be valid."""
+def full_split_name(root: Path, split: str) -> str:
+    """Full name of a split as present on disk: "train" may be train2014, "val" may be valid."""
     files = annotation_files(root)
     for name in (split, *(split + year for year in YEARS), *ALIASES.get(split, ())):
         if name in files or any((root / parent / name).is_dir() for parent in IMAGES):
@@ -41,7 +41,7 @@ def full_name(root: Path, split: str) -> str:
 
 
 def image_folder(root: Path, split: str) -> Path | None:
-    """Where the images of a split such as train2014 lie, if they have a folder of their own."""
+    """Where the images of a split such as train2014 lie, if there is a folder for it."""
     names = dict.fromkeys((split, split.removesuffix(YEARS[0]).removesuffix(YEARS[1])))
     places = (root / parent / name for name in names for parent in IMAGES)
     return next((place for place in places if place.is_dir()), None)
@@ -51,7 +51,7 @@ def mask_folder(root: Path, split: str) -> Path | None:
     """Where the mask files of a split lie."""
     names = dict.fromkeys((split, split.removesuffix(YEARS[0]).removesuffix(YEARS[1]), ""))
     places = (root / parent / name for name in names for parent in MASKS)
-    return next((place for place in places if find_files(place, MASK_ENDINGS)), None)
+    return next((place for place in places if find_files(place, MASK_EXTENSIONS)), None)
 
 
 def list_file(root: Path, full: str) -> Path | None:
@@ -60,14 +60,14 @@ def list_file(root: Path, full: str) -> Path | None:
     return next((root / f"{name}.txt" for name in names if (root / f"{name}.txt").is_file()), None)
 
 
-def spellings(name: str, split: str) -> tuple[str, ...]:
+def name_variants(name: str, split: str) -> tuple[str, ...]:
     """COCO's own names with and without the split in front: COCO_train2014_000000000009 and 000000000009."""
     match = OFFICIAL.fullmatch(name)
     return (name,) if match is None else (name, f"COCO_{split}_{match[1]}", match[1])
 
 
-def by_name(files: Mapping[str, Path], name: str, split: str) -> Path | None:
+def find_by_name(files: Mapping[str, Path], name: str, split: str) -> Path | None:
     """The file of an image, under its name or in the other ways in which COCO writes its own names."""
     last = name.rsplit("/", 1)[-1]
-    tried = (name, last, *spellings(stem_of(last), split))
+    tried = (name, last, *name_variants(stem_of(last), split))
     return next((files[spelling] for spelling in tried if spelling in files), None)

@@ -1,4 +1,4 @@
-"""Files of a folder by name, found again under the many ways in which lists and tables write a name."""
+"""Files of a folder by name, found under the many ways in which lists and tables write it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from afa_viz.data.text_files import one_form
+from afa_viz.data.text_files import normalize_unicode
 
-PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def find_files(
-    folder: Path | None, endings: Sequence[str] = PHOTOGRAPHS, deep: bool = False, without: Sequence[Path] = ()
+    folder: Path | None,
+    extensions: Sequence[str] = IMAGE_EXTENSIONS,
+    recursive: bool = False,
+    exclude: Sequence[Path] = (),
 ) -> dict[str, Path]:
-    """Files of a folder by name without ending; two that differ in nothing else keep theirs: "a.jpg" and "a.png".
+    """Files of a folder by name without extension; names that differ only in it keep theirs: "a.jpg" and "a.png".
 
     Args:
-        deep: look into subfolders too; a name is then a path with forward slashes.
-        without: folders that are left out.
+        recursive: search subfolders too; a name is then a path with forward slashes.
+        exclude: folders to skip.
     Returns: sorted by name, names in Unicode form NFC.
     Raises: ValueError: for two files whose names are the same text in two Unicode forms.
     """
     by_name: dict[str, list[Path]] = {}
-    for path in _walk(folder, set(without)) if folder and deep else _entries(folder):
-        if path.suffix.lower() in endings and not path.name.startswith("."):
-            name = one_form(str(PurePosixPath(path.relative_to(folder)).with_suffix("")))  # type: ignore[arg-type]
+    for path in _walk(folder, set(exclude)) if folder and recursive else _entries(folder):
+        if path.suffix.lower() in extensions and not path.name.startswith("."):
+            name = normalize_unicode(str(PurePosixPath(path.relative_to(folder)).with_suffix("")))  # type: ignore[arg-type]
             by_name.setdefault(name, []).append(path)
     found: dict[str, Path] = {}
     for name, paths in by_name.items():
@@ -43,28 +46,28 @@ def _entries(folder: Path | None) -> Iterator[Path]:
     yield from sorted(folder.iterdir()) if folder is not None and folder.is_dir() else ()
 
 
-def _walk(folder: Path, without: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, exclude: set[Path]) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if Path(place, name) not in without and not name.startswith("."))
+        folders[:] = sorted(name for name in folders if Path(place, name) not in exclude and not name.startswith("."))
         yield from (Path(place, name) for name in sorted(names))
 
 
 def stem_of(name: str) -> str:
-    """A name without the ending of a photograph, with forward slashes, in Unicode form NFC."""
-    name = one_form(name.strip()).replace("\\", "/").removeprefix("./")
-    return name.rsplit(".", 1)[0] if name.lower().endswith(PHOTOGRAPHS) else name
+    """A name without image extension, with forward slashes, in Unicode form NFC."""
+    name = normalize_unicode(name.strip()).replace("\\", "/").removeprefix("./")
+    return name.rsplit(".", 1)[0] if name.lower().endswith(IMAGE_EXTENSIONS) else name
 
 
 class FileIndex:
-    """Names of files, and which of them is meant by a name in a list or a table.
+    """Resolves names in lists and tables to files.
 
     Args:
         files: file by name, as `find_files` gives them.
-        same_ending: a name with the ending of a photograph means files with that ending alone.
+        match_extension: a name with an image extension matches only files with that extension.
     """
 
-    def __init__(self, files: Mapping[str, Path], same_ending: bool = False) -> None:
-        self.files, self.same_ending = files, same_ending
+    def __init__(self, files: Mapping[str, Path], match_extension: bool = False) -> None:
+        self.files, self.match_extension = files, match_extension
         self._stems: dict[str, list[str]] = {}
         self._last: dict[str, list[str]] = {}
         for name, path in files.items():
@@ -73,39 +76,40 @@ class FileIndex:
             self._last.setdefault(stem.rsplit("/", 1)[-1], []).append(name)
 
     def find(self, written: str) -> str | None:
-        """The name that is meant: a path with or without ending, from any folder above or below, or its last part.
+        """The file name that a written name refers to: a path with or without extension, relative to any folder, or its
+        last part.
 
         Raises: ValueError: if several files fit equally well.
         """
-        plain = one_form(written.strip()).replace("\\", "/").removeprefix("./")
+        plain = normalize_unicode(written.strip()).replace("\\", "/").removeprefix("./")
         stem = stem_of(plain)
-        strict = self.same_ending and stem != plain
+        strict = self.match_extension and stem != plain
         while True:
             if plain in self.files and not strict:
                 return plain
-            exact = [name for name in self._stems.get(stem, ()) if self._written(name) == plain]
+            exact = [name for name in self._stems.get(stem, ()) if self._with_extension(name) == plain]
             if fits := exact or ([] if strict else self._stems.get(stem, [])):
-                return self._only(written, fits)
+                return self._single_match(written, fits)
             if "/" not in plain:
                 break
             plain, stem = plain.split("/", 1)[1], stem.split("/", 1)[-1]
-        wanted = one_form(written.strip()).replace("\\", "/").removeprefix("./").lstrip("/")
+        wanted = normalize_unicode(written.strip()).replace("\\", "/").removeprefix("./").lstrip("/")
         fits = [name for name in self._last.get(stem, ()) if self._ends_with(name, wanted)]
         exact = [name for name in fits if self._ends_with(name, wanted, ending=True)]
-        return self._only(written, exact or ([] if strict else fits))
+        return self._single_match(written, exact or ([] if strict else fits))
 
     def _ends_with(self, name: str, wanted: str, ending: bool = False) -> bool:
-        """Whether the last folders and the last part of a name are those that are written."""
-        own = self._written(name) if ending else name.removesuffix(self.files[name].suffix)
+        """Whether a name ends with the written path."""
+        own = self._with_extension(name) if ending else name.removesuffix(self.files[name].suffix)
         return f"/{own}".endswith(f"/{wanted if ending else stem_of(wanted)}")
 
-    def _written(self, name: str) -> str:
-        """A name with its ending."""
+    def _with_extension(self, name: str) -> str:
+        """A name with its extension."""
         ending = self.files[name].suffix
         return name if name.endswith(ending) else name + ending
 
     @staticmethod
-    def _only(written: str, fits: Sequence[str]) -> str | None:
+    def _single_match(written: str, fits: Sequence[str]) -> str | None:
         if len(fits) > 1:
             raise ValueError(
                 f"{written!r} may be {' or '.join(fits[:3])}; expected the name of one file: write its path with its "

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from afa_viz.data.class_lists import find_class_list, is_background, require_class_names
-from afa_viz.data.file_index import PHOTOGRAPHS, FileIndex, stem_of
+from afa_viz.data.file_index import IMAGE_EXTENSIONS, FileIndex, stem_of
 from afa_viz.data.folder_layout import (
     LABEL_FILES,
     MASKS,
@@ -38,18 +38,18 @@ from afa_viz.data.images import (
     LabelledImages,
     LabelSource,
     choose_source,
-    labels_of_masks,
-    nearest_of,
+    labels_from_masks,
     note_other_sources,
-    require_all,
+    require_all_found,
     resolve_list,
 )
-from afa_viz.data.label_files import has_image_ending, read_label_file
-from afa_viz.data.label_tables import WrittenLabels
-from afa_viz.data.label_words import natural
-from afa_viz.data.masks import MaskCoding, coding_of, present_labels, read_mask
-from afa_viz.data.onehot import ONEHOT_FILES, names_in, onehot_path, read_onehot
-from afa_viz.data.text_files import counted, listed, one_form
+from afa_viz.data.label_cells import natural_sort_key
+from afa_viz.data.label_files import has_image_extension, read_label_file
+from afa_viz.data.label_tables import ParsedLabels
+from afa_viz.data.masks import MaskCoding, detect_coding, present_labels, read_mask
+from afa_viz.data.onehot import ONEHOT_FILES, names_with_labels, onehot_path, read_onehot
+from afa_viz.data.text_files import format_count, format_list, normalize_unicode
+from afa_viz.spelling import did_you_mean
 
 VAL_OF = 10  # without lists one image in so many is for validation
 COMPARED = 50  # masks whose numbers are compared with the image labels where no list names them
@@ -71,12 +71,12 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
     images = images_of(root)
     masks_at, masks = masks_of(root, images, notes)
     if image_folder(root) != root:
-        note_other_files(image_folder(root), PHOTOGRAPHS, notes)
+        note_other_files(image_folder(root), IMAGE_EXTENSIONS, notes)
     files = label_files(root, lambda word: _is_image(images, word))
     classes = find_class_list(root, skip=[path.name for path in files])
     known = () if classes is None else classes.names
     file, onehot = (files[0] if files else None), onehot_path(root)
-    written = WrittenLabels({})
+    written = ParsedLabels({})
     if file is not None and labels in ("auto", "file"):
         written = read_label_file(file, known, lambda word: _is_image(images, word))
     table = _by_image(written, images, file or root, notes)
@@ -88,7 +88,7 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
         LabelSource("onehot", f"the file {onehot.name if onehot else ONEHOT_FILES[0]}", onehot is not None,
                     lambda names: read_onehot(onehot or root, names, len(class_names) - 1)),
         LabelSource("masks", f"the masks in {masks_at.name if masks_at else MASKS[0]}", bool(masks),
-                    lambda names: labels_of_masks([masks.get(n) for n in names], names, len(class_names), coding)),
+                    lambda names: labels_from_masks([masks.get(n) for n in names], names, len(class_names), coding)),
         LabelSource("folders", "the names of the folders that images lie in", of_folders,
                     lambda names: _multi_hot([_folder_class(folders[n]) for n in names], class_names, root)),
     ]  # fmt: skip
@@ -106,39 +106,39 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
     require_class_names(class_names, root if classes is None else classes.origin)
     twins = sorted(name for name in class_names if [n.casefold() for n in class_names].count(name.casefold()) > 1)
     if twins:
-        notes.append(f"classes that differ in capitals alone: {listed(twins)}")
+        notes.append(f"classes that differ in capitals alone: {format_list(twins)}")
     foreign = [name for name in written.columns if name not in class_names]
     if foreign:
         raise ValueError(
-            f"{file} has a column {foreign[0]!r}, which classes.txt lacks; {nearest_of(foreign[0], class_names[1:])}."
+            f"{file} has a column {foreign[0]!r}, which classes.txt lacks; {did_you_mean(foreign[0], class_names[1:])}."
         )
-    coding = coding_of(list(masks.values()), class_names, classes, notes)
+    coding = detect_coding(list(masks.values()), class_names, classes, notes)
     every = list(images.files)
     if source.key == "file":
         every = list(table)
     elif source.key == "onehot" and onehot is not None:
-        every = names_in(onehot, every)
+        every = names_with_labels(onehot, every)
     elif source.key == "masks":
         every = [name for name in every if name in masks]
     if len(every) < len(images.files):
         left_out = [name for name in images.files if name not in set(every)]
-        notes.append(f"{counted(len(left_out), 'image')} without image labels left out: {listed(left_out)}")
+        notes.append(f"{format_count(len(left_out), 'image')} without image labels left out: {format_list(left_out)}")
     names, list_file = _split(root, split, every, images, notes)
     if classes is None and len(class_names) > 2 and masks:
         _require_order(names, masks, source.read(names), class_names, coding, notes)
     used = [masks_at, *split_lists(root, lambda word: _is_image(images, word)).values(), list_file]
     rest = unused_entries(root, images, used)
     if rest:
-        notes.append(f"not read: {listed(rest)}")
+        notes.append(f"not read: {format_list(rest)}")
     tables = (file if source.key == "file" else None, onehot if source.key == "onehot" else None)
     return LabelledImages(
-        title=f"{one_form(root.resolve().name)} {split}",
+        title=f"{normalize_unicode(root.resolve().name)} {split}",
         class_names=class_names,
         names=tuple(names),
         image_paths=tuple(images.files[name] for name in names),
         mask_paths=tuple(masks.get(name) for name in names),
         labels=source.read(names),
-        label_source=source.words,
+        label_source=source.description,
         upright=True,
         coding=coding,
         notes=tuple(notes),
@@ -159,10 +159,10 @@ def _is_image(images: FileIndex, word: str) -> bool:
         return True
 
 
-def _by_image(written: WrittenLabels, images: FileIndex, file: Path, notes: list[str]) -> dict[str, tuple[str, ...]]:
+def _by_image(written: ParsedLabels, images: FileIndex, file: Path, notes: list[str]) -> dict[str, tuple[str, ...]]:
     """Classes by name of the image."""
     names = [images.find(name) for name in written.classes]
-    require_all(list(written.classes), names, f"file beside {file}")
+    require_all_found(list(written.classes), names, f"file beside {file}")
     table: dict[str, tuple[str, ...]] = {}
     first: dict[str, str] = {}
     other_ending = []
@@ -170,17 +170,17 @@ def _by_image(written: WrittenLabels, images: FileIndex, file: Path, notes: list
         assert name is not None
         earlier = first.setdefault(name, given)
         same = stem_of(earlier) == stem_of(given) and earlier != given
-        if same and has_image_ending(earlier) and has_image_ending(given):
+        if same and has_image_extension(earlier) and has_image_extension(given):
             raise ValueError(
                 f"{file} has {earlier} and {given}, but there is only {images.files[name].name}; expected a file for "
                 "each: correct the names."
             )
-        if has_image_ending(given) and Path(given).suffix.lower() != images.files[name].suffix.lower():
+        if has_image_extension(given) and Path(given).suffix.lower() != images.files[name].suffix.lower():
             other_ending.append(given)
         table[name] = tuple(dict.fromkeys((*table.get(name, ()), *classes)))
     if other_ending:
-        notes.append(f"{counted(len(other_ending), 'name')} of {file.name} with another ending than the image: "
-                     f"{listed(other_ending)}")  # fmt: skip
+        notes.append(f"{format_count(len(other_ending), 'name')} of {file.name} with another ending than the image: "
+                     f"{format_list(other_ending)}")  # fmt: skip
     return table
 
 
@@ -188,15 +188,13 @@ def _folder_class(name: str | None) -> tuple[str, ...]:
     return () if name is None or is_background(name) else (name,)
 
 
-def _own_class_names(
-    key: str, written: WrittenLabels, folders: Mapping[str, str | None], root: Path
-) -> tuple[str, ...]:
+def _own_class_names(key: str, written: ParsedLabels, folders: Mapping[str, str | None], root: Path) -> tuple[str, ...]:
     """Names of the classes where no list gives them."""
     if key == "file":
         return written.class_names()
     if key == "folders":
         names = {name for name in folders.values() if name is not None and not is_background(name)}
-        return ("background", *sorted(names, key=natural))
+        return ("background", *sorted(names, key=natural_sort_key))
     raise ValueError(f"{root} does not name its classes; expected classes.txt with one name a line.")
 
 
@@ -207,7 +205,7 @@ def _multi_hot(rows: Sequence[Sequence[str]], class_names: Sequence[str], file: 
         for word in words:
             if word not in number:
                 raise ValueError(
-                    f"{file} has a class {word!r}, which classes.txt lacks; {nearest_of(word, class_names[1:])}."
+                    f"{file} has a class {word!r}, which classes.txt lacks; {did_you_mean(word, class_names[1:])}."
                 )
             row[number[word]] = 1
     return labels
@@ -227,10 +225,10 @@ def _require_order(
             continue  # counted when it is read
         if (shown > labels[i]).any():
             other.append(names[i])
-    order = listed([f"{i} {name}" for i, name in enumerate(class_names[1:], 1)])
+    order = format_list([f"{i} {name}" for i, name in enumerate(class_names[1:], 1)])
     if other:
         raise ValueError(
-            f"the numbers of the masks do not go with the image labels ({order}), as in {listed(other)}; expected "
+            f"the numbers of the masks do not go with the image labels ({order}), as in {format_list(other)}; expected "
             "classes.txt with the names in the order of the masks' numbers."
         )
     if masked:
@@ -258,7 +256,7 @@ def _split(
     elif not lists and not folders and split in ("train", "val"):
         chosen = [name for name in names if (zlib.crc32(name.encode()) % VAL_OF == 0) == (split == "val")]
     else:
-        raise ValueError(f"there is no split {split!r} in {root}; {nearest_of(split, ['all', *lists, *folders])}.")
+        raise ValueError(f"there is no split {split!r} in {root}; {did_you_mean(split, ['all', *lists, *folders])}.")
     if not chosen:
         raise ValueError(f"the split {split!r} of {root} is empty; expected an image with labels: write a {name}.txt.")
     return chosen, found

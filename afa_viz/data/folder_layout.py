@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from afa_viz.data.class_lists import CLASS_FILES
-from afa_viz.data.file_index import PHOTOGRAPHS, FileIndex, find_files
-from afa_viz.data.masks import MASK_ENDINGS
+from afa_viz.data.file_index import IMAGE_EXTENSIONS, FileIndex, find_files
+from afa_viz.data.masks import MASK_EXTENSIONS
 from afa_viz.data.onehot import ONEHOT_FILES
-from afa_viz.data.text_files import counted, listed, read_lines
+from afa_viz.data.text_files import format_count, format_list, read_lines
 
 IMAGES = ("images", "JPEGImages", "imgs", "img")
 MASKS = ("masks", "mask", "SegmentationClass", "SegmentationClassPNG", "SegmentationClassAug", "gt", "ground_truth")
-PICTURES_OF_MASKS = ("SegmentationClass", "SegmentationObject")  # begin the names of folders that hold no photographs
+MASK_FOLDER_PREFIXES = (
+    "SegmentationClass",
+    "SegmentationObject",
+)  # begin the names of folders that hold no photographs
 LABEL_FILES = ("labels.csv", "labels.tsv", "labels.json", "labels.jsonl", "labels.txt")
 LISTS = ("ImageSets/Segmentation", "splits", "")
 SPLITS = ("train", "val", "valid", "validation", "test", "trainval", "train_aug", "all")
@@ -33,8 +36,11 @@ def mask_folders(root: Path) -> list[Path]:
 
 def images_of(root: Path) -> FileIndex:
     """The images of a folder by their path in it; masks are none of them."""
-    without = [*mask_folders(root), *(p for p in root.glob("*") if p.is_dir() and p.name.startswith(PICTURES_OF_MASKS))]
-    return FileIndex(find_files(image_folder(root), PHOTOGRAPHS, deep=True, without=without))
+    without = [
+        *mask_folders(root),
+        *(p for p in root.glob("*") if p.is_dir() and p.name.startswith(MASK_FOLDER_PREFIXES)),
+    ]
+    return FileIndex(find_files(image_folder(root), IMAGE_EXTENSIONS, recursive=True, exclude=without))
 
 
 def masks_of(root: Path, images: FileIndex, notes: list[str]) -> tuple[Path | None, dict[str, Path]]:
@@ -43,29 +49,31 @@ def masks_of(root: Path, images: FileIndex, notes: list[str]) -> tuple[Path | No
     Masks that belong to no image, and other files there, are noted.
     """
     folders = mask_folders(root)
-    folder = next((place for place in folders if find_files(place, MASK_ENDINGS, deep=True)), None)
+    folder = next((place for place in folders if find_files(place, MASK_EXTENSIONS, recursive=True)), None)
     if folder is None:
         return (folders[0] if folders else None), {}
-    files = find_files(folder, MASK_ENDINGS, deep=True)
-    by_image = _matched(images, files)
+    files = find_files(folder, MASK_EXTENSIONS, recursive=True)
+    by_image = _match_masks(images, files)
     used = set(by_image.values())
     rest = [str(path.relative_to(folder)) for path in files.values() if path not in used]
     if rest:
-        notes.append(f"{counted(len(rest), 'mask')} in {folder.name} without an image of that name: {listed(rest)}")
-    note_other_files(folder, MASK_ENDINGS, notes)
+        notes.append(
+            f"{format_count(len(rest), 'mask')} in {folder.name} without an image of that name: {format_list(rest)}"
+        )
+    note_other_files(folder, MASK_EXTENSIONS, notes)
     return folder, by_image
 
 
-def note_other_files(folder: Path, endings: Sequence[str], notes: list[str]) -> None:
+def note_other_files(folder: Path, extensions: Sequence[str], notes: list[str]) -> None:
     """A note that names files of other endings."""
-    others = sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix.lower() not in endings
+    others = sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix.lower() not in extensions
                     and not path.name.startswith("."))  # fmt: skip
     if others:
         verb = "are" if len(others) > 1 else "is"
-        notes.append(f"{counted(len(others), 'file')} in {folder.name} {verb} not read: {listed(others)}")
+        notes.append(f"{format_count(len(others), 'file')} in {folder.name} {verb} not read: {format_list(others)}")
 
 
-def _matched(images: FileIndex, files: Mapping[str, Path]) -> dict[str, Path]:
+def _match_masks(images: FileIndex, files: Mapping[str, Path]) -> dict[str, Path]:
     """Mask by name of the image."""
     stems = {name: name.removesuffix(path.suffix) for name, path in images.files.items()}
     count: dict[str, int] = {}
@@ -144,6 +152,6 @@ def unused_entries(root: Path, images: FileIndex, used: Sequence[Path | None]) -
             continue
         if path.is_dir() and any(place == path or path in place.parents for place in taken):
             continue
-        if not (path.suffix.lower() in PHOTOGRAPHS and root in taken):
+        if not (path.suffix.lower() in IMAGE_EXTENSIONS and root in taken):
             rest.append(path.name + ("/" if path.is_dir() else ""))
     return rest

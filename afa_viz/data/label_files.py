@@ -1,4 +1,4 @@
-"""Image labels that somebody wrote down: CSV or JSON, in the layouts that people use.
+"""Image labels from CSV or JSON files, in the layouts that are in use.
 
 CSV, with or without a first line of titles:
 
@@ -18,29 +18,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from afa_viz.data.file_index import PHOTOGRAPHS
+from afa_viz.data.file_index import IMAGE_EXTENSIONS
+from afa_viz.data.label_cells import classes_of_cells
 from afa_viz.data.label_tables import (
     CLASS_TITLES,
     NAME_TITLES,
-    WrittenLabels,
+    ParsedLabels,
     labels_of_rows,
-    plain_title,
+    normalize_title,
     rows_of_csv,
 )
-from afa_viz.data.label_words import classes_of_cells
-from afa_viz.data.text_files import one_form, read_text
+from afa_viz.data.text_files import normalize_unicode, read_text
 
-JSON_ENDINGS = (".json", ".jsonl")
+JSON_EXTENSIONS = (".json", ".jsonl")
 
 
-def has_image_ending(name: str) -> bool:
+def has_image_extension(name: str) -> bool:
     """Whether a name looks like that of an image file."""
-    return name.lower().endswith(PHOTOGRAPHS)
+    return name.lower().endswith(IMAGE_EXTENSIONS)
 
 
 def read_label_file(
-    path: Path, known: Sequence[str] = (), is_image: Callable[[str], bool] = has_image_ending
-) -> WrittenLabels:
+    path: Path, known: Sequence[str] = (), is_image: Callable[[str], bool] = has_image_extension
+) -> ParsedLabels:
     """Read a file of labels.
 
     Args:
@@ -50,19 +50,19 @@ def read_label_file(
     """
     text = read_text(path)
     try:
-        if path.suffix.lower() in JSON_ENDINGS:
+        if path.suffix.lower() in JSON_EXTENSIONS:
             written = _from_json(text, path, known, is_image)
         else:
             rows = rows_of_csv(text, path, is_image) if text.strip() else []
-            written = labels_of_rows(rows, known, path, is_image) if rows else WrittenLabels({})
+            written = labels_of_rows(rows, known, path, is_image) if rows else ParsedLabels({})
     except (json.JSONDecodeError, csv.Error, RecursionError) as error:
-        raise ValueError(f"{path} can not be read ({error}); expected CSV or JSON with the labels.") from error
+        raise ValueError(f"{path} cannot be read ({error}); expected CSV or JSON with the labels.") from error
     if not written.classes:
         raise ValueError(f"{path} has no image; expected a line for each, like `cat_1.jpg,cat;dog`.")
     return written
 
 
-def _from_json(text: str, path: Path, known: Sequence[str], is_image: Callable[[str], bool]) -> WrittenLabels:
+def _from_json(text: str, path: Path, known: Sequence[str], is_image: Callable[[str], bool]) -> ParsedLabels:
     held = _loads(text)
     if isinstance(held, dict) and {"images", "annotations"} <= held.keys():
         raise ValueError(f"{path} is a COCO annotation; expected labels: read the set as `coco`, not as `folder`.")
@@ -73,23 +73,23 @@ def _from_json(text: str, path: Path, known: Sequence[str], is_image: Callable[[
     if isinstance(held, dict):
         for name, value in held.items():
             values = value if isinstance(value, _Repeated) else [value]
-            cells[one_form(str(name))] = [_inner(part) for part in values]
+            cells[normalize_unicode(str(name))] = [_inner(part) for part in values]
     elif isinstance(held, list):
         for entry in held:
             if not isinstance(entry, list) or len(entry) < 2 or not isinstance(entry[0], str):
                 raise ValueError(
                     f'{path} holds {str(entry)[:60]}; expected {{"name": "cat_1.jpg", "classes": ["cat", "dog"]}}.'
                 )
-            cells.setdefault(one_form(entry[0]), []).extend(entry[1:])
+            cells.setdefault(normalize_unicode(entry[0]), []).extend(entry[1:])
     else:
         raise ValueError(f'{path} holds a {type(held).__name__}; expected {{"cat_1.jpg": ["cat", "dog"], …}}.')
-    return WrittenLabels(classes_of_cells(cells, known, path, notes), notes=tuple(notes))
+    return ParsedLabels(classes_of_cells(cells, known, path, notes), notes=tuple(notes))
 
 
 def _inner(value: Any) -> Any:
     """The classes in a record that stands beside a name: {"labels": ["cat"], "width": 640}."""
     if isinstance(value, dict):
-        found = [v for key, v in value.items() if plain_title(key) in CLASS_TITLES and isinstance(v, (str, list))]
+        found = [v for key, v in value.items() if normalize_title(key) in CLASS_TITLES and isinstance(v, (str, list))]
         return found[0] if found else value
     return value
 
@@ -123,15 +123,15 @@ def _loads(text: str) -> Any:
 
 def _from_records(
     entries: Sequence[dict[str, Any]], path: Path, known: Sequence[str], is_image: Callable[[str], bool]
-) -> WrittenLabels:
+) -> ParsedLabels:
     """Records, read as the rows of a table under the titles that they have."""
     titles = list(dict.fromkeys(key for entry in entries for key in entry))
-    by_name = [t for word in NAME_TITLES for t in titles if plain_title(t) == word]
+    by_name = [t for word in NAME_TITLES for t in titles if normalize_title(t) == word]
     yes_no = [t for t in titles if all(entry.get(t, 0) in (0, 1) for entry in entries)]
     chosen: list[str] = []
     for entry in entries:
         names = [title for title in by_name if title in entry]
-        classes = [t for t in entry if plain_title(t) in CLASS_TITLES or t in yes_no or t in names[1:]]
+        classes = [t for t in entry if normalize_title(t) in CLASS_TITLES or t in yes_no or t in names[1:]]
         if not names or not classes:
             raise ValueError(
                 f'{path} holds {str(entry)[:60]}; expected {{"name": "cat_1.jpg", "classes": ["cat", "dog"]}}.'

@@ -1,4 +1,4 @@
-"""Tables of labels: which column holds the names of images, and what the others say."""
+"""Tables of labels: which column holds the image names, and how to read the others."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from afa_viz.data.class_lists import is_background
-from afa_viz.data.file_index import PHOTOGRAPHS
-from afa_viz.data.label_words import NO, YES, classes_of_cells, is_number, natural
-from afa_viz.data.text_files import listed, one_form
+from afa_viz.data.file_index import IMAGE_EXTENSIONS
+from afa_viz.data.label_cells import NO, YES, classes_of_cells, is_number, natural_sort_key
+from afa_viz.data.text_files import format_list, normalize_unicode
 
 NAME_TITLES = (
     "name",
@@ -41,13 +41,13 @@ CLASS_TITLES = (
 )
 COUNTER_TITLES = ("id", "imageid", "index", "idx", "row", "nr", "no", "number")  # of a column that only counts
 _NUMBERED_TITLE = re.compile(r"(?:class|label|tag|category)\d+")
-_MARKS = ",;\t|"
+_SEPARATORS = ",;\t|"
 
 Row = tuple[int, list[Any]]  # line of the file, cells
 
 
 @dataclass(frozen=True)
-class WrittenLabels:
+class ParsedLabels:
     """classes: names of the classes by written name of the image. columns: all classes, if the file has one column for
     each. notes: what was left out."""
 
@@ -57,7 +57,9 @@ class WrittenLabels:
 
     def class_names(self) -> tuple[str, ...]:
         """Background and the classes: in the order of the columns, or else of the alphabet, 2 before 10."""
-        found = self.columns or sorted({name for names in self.classes.values() for name in names}, key=natural)
+        found = self.columns or sorted(
+            {name for names in self.classes.values() for name in names}, key=natural_sort_key
+        )
         return ("background", *found)
 
 
@@ -67,34 +69,36 @@ def rows_of_csv(text: str, origin: object, is_image: Callable[[str], bool]) -> l
     Raises: ValueError: for a text that is no table. csv.Error: for broken quotes.
     """
     lines = text.split("\n")
-    told = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE)  # as Excel writes it
-    if told:
+    separator_line = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE)  # as Excel writes it
+    if separator_line:
         lines[0] = ""
-        mark = told[1]
+        separator = separator_line[1]
     else:
-        titles = bool(lines) and any(letter in lines[0] for letter in _MARKS)  # "#name,classes" is no comment
+        titles = bool(lines) and any(letter in lines[0] for letter in _SEPARATORS)  # "#name,classes" is no comment
         lines = [line[1:] if line.startswith("#") and titles and not i else "" if line.startswith("#") else line
                  for i, line in enumerate(lines)]  # fmt: skip
         first = next((line for line in lines if line.strip()), "")
         bare = re.sub(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]", "", first)
-        mark = next((letter for letter in bare if letter in _MARKS), "")
-        if not mark:
+        separator = next((letter for letter in bare if letter in _SEPARATORS), "")
+        if not separator:
             return _rows_of_words(lines, origin, is_image)
     quote = "'" if re.match(r"\s*'[^']*'\s*[,;\t|]", next((line for line in lines if line.strip()), "")) else '"'
-    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=mark, quotechar=quote, skipinitialspace=mark != "\t")
+    reader = csv.reader(
+        io.StringIO("\n".join(lines)), delimiter=separator, quotechar=quote, skipinitialspace=separator != "\t"
+    )
     rows: list[Row] = []
     for cells in reader:
         if any(cell.strip() for cell in cells):
-            rows.append((reader.line_num, _joined_lists([cell.strip() for cell in cells], mark)))
+            rows.append((reader.line_num, _joined_lists([cell.strip() for cell in cells], separator)))
     return rows
 
 
-def _joined_lists(cells: Sequence[str], mark: str) -> list[str]:
+def _joined_lists(cells: Sequence[str], separator: str) -> list[str]:
     """Cells, with a list in brackets that the marks in it have parted made whole."""
     joined: list[str] = []
     for cell in cells:
         if joined and joined[-1].startswith("[") and not joined[-1].endswith("]"):
-            joined[-1] += mark + cell
+            joined[-1] += separator + cell
         else:
             joined.append(cell)
     return joined
@@ -112,8 +116,8 @@ def _rows_of_words(lines: Sequence[str], origin: object, is_image: Callable[[str
 
 def labels_of_rows(
     rows: Sequence[Row], known: Sequence[str], origin: object, is_image: Callable[[str], bool], titled: bool = False
-) -> WrittenLabels:
-    """What a table says.
+) -> ParsedLabels:
+    """Parse a table of labels.
 
     Args:
         rows: line and cells; the first may hold titles.
@@ -126,8 +130,8 @@ def labels_of_rows(
     notes: list[str] = []
     rows = _without_index(rows, notes)
     at, has_titles = _name_column(rows, is_image)
-    titles = [plain_title(cell) for cell in rows[0][1]] if titled or has_titles else []
-    shown = [one_form(str(cell).strip()) for cell in rows[0][1]] if titles else []
+    titles = [normalize_title(cell) for cell in rows[0][1]] if titled or has_titles else []
+    headers = [normalize_unicode(str(cell).strip()) for cell in rows[0][1]] if titles else []
     body = rows[1:] if titles else rows
     for line, row in body:
         if at >= len(row) or not str(row[at]).strip():
@@ -137,36 +141,36 @@ def labels_of_rows(
     _require_lengths(body, len(titles), titles, origin)
     others = [i for i in range(len(titles)) if i != at]
     counters = [i for i in others if titles[i] in COUNTER_TITLES and all(is_number(row[i]) for _, row in body)]
-    _note_columns(counters, shown, notes)
+    _note_columns(counters, headers, notes)
     others = [i for i in others if i not in counters]
     at_classes = [i for i in others if titles[i] in CLASS_TITLES or _NUMBERED_TITLE.fullmatch(titles[i])]
-    yes_no = [i for i in others if all(_word(row[i]) in (*YES, *NO) for _, row in body)]
+    yes_no = [i for i in others if all(_normalize_cell(row[i]) in (*YES, *NO) for _, row in body)]
     if (not at_classes or len(others) > 1) and set(yes_no) == set(others):
-        return _columns(body, at, others, shown, origin, notes)
+        return _columns(body, at, others, headers, origin, notes)
     if at_classes:
         texts = [i for i in at_classes if not all(is_number(row[i]) for _, row in body)]
         chosen = texts or at_classes
-        _note_columns([i for i in others if i not in chosen], shown, notes)
+        _note_columns([i for i in others if i not in chosen], headers, notes)
         last = len(titles) if chosen[-1] == len(titles) - 1 else None
         cells = _cells(body, at, lambda row: [row[i] for i in chosen] + (row[last:] if last else []))
-        return WrittenLabels(classes_of_cells(cells, known, origin, notes), notes=tuple(notes))
-    return _sorted_columns(body, at, others, shown, known, origin, notes)
+        return ParsedLabels(classes_of_cells(cells, known, origin, notes), notes=tuple(notes))
+    return _sorted_columns(body, at, others, headers, known, origin, notes)
 
 
-def plain_title(title: Any) -> str:
+def normalize_title(title: Any) -> str:
     """A title without capitals, spaces, underscores and hyphens."""
     return re.sub(r"[\s_\-]+", "", str(title)).lower()
 
 
-def _word(cell: Any) -> str:
+def _normalize_cell(cell: Any) -> str:
     return str(cell).strip().lower()
 
 
 def _without_index(rows: Sequence[Row], notes: list[str]) -> list[Row]:
     """Rows without the column of row numbers that pandas writes."""
-    first = [plain_title(cell) for cell in rows[0][1]]
+    first = [normalize_title(cell) for cell in rows[0][1]]
     if len(first) > 2 and first[0] in ("", "unnamed:0"):
-        numbers = [_word(row[0]) for _, row in rows[1:]]
+        numbers = [_normalize_cell(row[0]) for _, row in rows[1:]]
         if numbers in ([str(i) for i in range(len(numbers))], [str(i) for i in range(1, len(numbers) + 1)]):
             notes.append("the first column holds the numbers of the rows and is not read")
             return [(line, row[1:]) for line, row in rows]
@@ -176,12 +180,12 @@ def _without_index(rows: Sequence[Row], notes: list[str]) -> list[Row]:
 def _name_column(rows: Sequence[Row], is_image: Callable[[str], bool]) -> tuple[int, bool]:
     """Which column names images, and whether the first row holds titles."""
     first = rows[0][1]
-    named = [i for i, cell in enumerate(first) if plain_title(cell) in NAME_TITLES and not is_image(str(cell))]
-    named.sort(key=lambda i: NAME_TITLES.index(plain_title(first[i])))
+    named = [i for i, cell in enumerate(first) if normalize_title(cell) in NAME_TITLES and not is_image(str(cell))]
+    named.sort(key=lambda i: NAME_TITLES.index(normalize_title(first[i])))
     # A name with its ending tells more than one that may be a number in any column.
     hits = [
         sum(
-            (2 if _word(row[i]).endswith(PHOTOGRAPHS) else 1)
+            (2 if _normalize_cell(row[i]).endswith(IMAGE_EXTENSIONS) else 1)
             for _, row in rows[1:]
             if i < len(row) and is_image(str(row[i]))
         )
@@ -191,7 +195,11 @@ def _name_column(rows: Sequence[Row], is_image: Callable[[str], bool]) -> tuple[
     if titled and (hits[titled[0]] or not any(hits)):
         return titled[0], True
     best = hits.index(max(hits)) if any(hits) else 0
-    known = hits[best] > 0 and not is_image(str(first[best])) and not _word(first[best]).endswith(PHOTOGRAPHS)
+    known = (
+        hits[best] > 0
+        and not is_image(str(first[best]))
+        and not _normalize_cell(first[best]).endswith(IMAGE_EXTENSIONS)
+    )
     return best, known
 
 
@@ -203,53 +211,59 @@ def _cells(body: Sequence[Row], at: int, rest: Callable[[list[Any]], list[Any]])
     return cells
 
 
-def _untitled(body: Sequence[Row], at: int, known: Sequence[str], origin: object, notes: list[str]) -> WrittenLabels:
+def _untitled(body: Sequence[Row], at: int, known: Sequence[str], origin: object, notes: list[str]) -> ParsedLabels:
     rest = [[cell for i, cell in enumerate(row) if i != at] for _, row in body]
-    numbers = all(is_number(cell) for row in rest for cell in row if _word(cell)) and any(map(any, rest))
+    numbers = all(is_number(cell) for row in rest for cell in row if _normalize_cell(cell)) and any(map(any, rest))
     widths = {len(row) for row in rest}
     if numbers and len(widths) == 1 and widths != {1}:
-        if widths <= {len(known), len(known) - 1} and all(_word(cell) in (*YES, *NO) for row in rest for cell in row):
-            vectors = _cells(body, at, lambda row: [[int(_word(c) in YES) for i, c in enumerate(row) if i != at]])
-            return WrittenLabels(classes_of_cells(vectors, known, origin, notes), notes=tuple(notes))
-        if len(known) < 2 and all(_word(cell) in (*YES, *NO, "-1", "255") for row in rest for cell in row):
+        if widths <= {len(known), len(known) - 1} and all(
+            _normalize_cell(cell) in (*YES, *NO) for row in rest for cell in row
+        ):
+            vectors = _cells(
+                body, at, lambda row: [[int(_normalize_cell(c) in YES) for i, c in enumerate(row) if i != at]]
+            )
+            return ParsedLabels(classes_of_cells(vectors, known, origin, notes), notes=tuple(notes))
+        if len(known) < 2 and all(_normalize_cell(cell) in (*YES, *NO, "-1", "255") for row in rest for cell in row):
             raise ValueError(
                 f"{origin} begins with {', '.join(map(str, body[0][1][:5]))} and names no class; expected the names of "
                 f"its {widths.pop()} classes in the first line, or in classes.txt."
             )
     cells = _cells(body, at, lambda row: [cell for i, cell in enumerate(row) if i != at])
-    return WrittenLabels(classes_of_cells(cells, known, origin, notes), notes=tuple(notes))
+    return ParsedLabels(classes_of_cells(cells, known, origin, notes), notes=tuple(notes))
 
 
 def _require_lengths(body: Sequence[Row], width: int, titles: Sequence[str], origin: object) -> None:
     """Refuse rows that lack cells or have too many; after a last column of classes more of them may follow."""
     open_end = titles[-1] in CLASS_TITLES or _NUMBERED_TITLE.fullmatch(titles[-1]) is not None
     for line, row in body:
-        if len(row) < width or (len(row) > width and not open_end and any(map(_word, row[width:]))):
+        if len(row) < width or (len(row) > width and not open_end and any(map(_normalize_cell, row[width:]))):
             raise ValueError(f"{origin}, line {line}: {len(row)} cells; expected {width}, as in the first line.")
 
 
-def _note_columns(columns: Sequence[int], shown: Sequence[str], notes: list[str]) -> None:
+def _note_columns(columns: Sequence[int], headers: Sequence[str], notes: list[str]) -> None:
     if columns:
         word, verb = ("columns", "are") if len(columns) > 1 else ("column", "is")
-        notes.append(f"the {word} {listed([shown[i] or str(i + 1) for i in columns])} of the labels {verb} not read")
+        notes.append(
+            f"the {word} {format_list([headers[i] or str(i + 1) for i in columns])} of the labels {verb} not read"
+        )
 
 
 def _columns(
-    body: Sequence[Row], at: int, columns: Sequence[int], shown: Sequence[str], origin: object, notes: list[str]
-) -> WrittenLabels:
+    body: Sequence[Row], at: int, columns: Sequence[int], headers: Sequence[str], origin: object, notes: list[str]
+) -> ParsedLabels:
     """One column of zeros and ones for each class."""
-    names = [shown[i] for i in columns]
+    names = [headers[i] for i in columns]
     if len(set(names)) < len(names) or "" in names:
         raise ValueError(f"{origin} has the columns {', '.join(names)}; expected one title for each class.")
-    background = [i for i in columns if is_background(shown[i])]
-    _note_columns(background, shown, notes)
+    background = [i for i in columns if is_background(headers[i])]
+    _note_columns(background, headers, notes)
     kept = [i for i in columns if i not in background]
     found: dict[str, tuple[str, ...]] = {}
     for _, row in body:
         name = str(row[at]).strip()
-        present = (shown[i] for i in kept if _word(row[i]) in YES)
+        present = (headers[i] for i in kept if _normalize_cell(row[i]) in YES)
         found[name] = tuple(dict.fromkeys((*found.get(name, ()), *present)))
-    return WrittenLabels(found, tuple(shown[i] for i in kept), tuple(notes))
+    return ParsedLabels(found, tuple(headers[i] for i in kept), tuple(notes))
 
 
 def _is_no_class_cell(cell: str) -> bool:
@@ -260,34 +274,34 @@ def _is_no_class_cell(cell: str) -> bool:
 
 
 def _sorted_columns(
-    body: Sequence[Row], at: int, others: Sequence[int], shown: Sequence[str], known: Sequence[str],
+    body: Sequence[Row], at: int, others: Sequence[int], headers: Sequence[str], known: Sequence[str],
     origin: object, notes: list[str],
-) -> WrittenLabels:  # fmt: skip
+) -> ParsedLabels:  # fmt: skip
     """Columns whose titles do not say what they hold: zeros and ones, other numbers, or words."""
     yes_no, texts, foreign = [], [], []
     for i in others:
-        cells = [(line, _word(row[i])) for line, row in body if _word(row[i])]
+        cells = [(line, _normalize_cell(row[i])) for line, row in body if _normalize_cell(row[i])]
         wrong = [(line, cell) for line, cell in cells if cell not in (*YES, *NO)]
         if not wrong:
             yes_no.append(i)
         elif len(wrong) < len(cells) or any(_is_no_class_cell(cell) for _, cell in wrong):
             line, cell = wrong[0]
             raise ValueError(
-                f"{origin}, line {line}, column {shown[i]}: {cell}; expected 0 or 1 for each class: write one of them, "
-                "or take the column out."
+                f"{origin}, line {line}, column {headers[i]}: {cell}; expected 0 or 1 for each class: write one of "
+                "them, or take the column out."
             )
         elif all(is_number(cell) for _, cell in wrong):
             foreign.append(i)
         else:
             texts.append(i)
-    if yes_no and any(_word(row[i]) for i in yes_no for _, row in body):
-        _note_columns(foreign + texts, shown, notes)
-        return _columns(body, at, yes_no, shown, origin, notes)
+    if yes_no and any(_normalize_cell(row[i]) for i in yes_no for _, row in body):
+        _note_columns(foreign + texts, headers, notes)
+        return _columns(body, at, yes_no, headers, origin, notes)
     if len(texts) != 1:
         raise ValueError(
-            f"{origin} has the columns {listed([shown[i] for i in others])}; expected one of classes, called "
+            f"{origin} has the columns {format_list([headers[i] for i in others])}; expected one of classes, called "
             "`classes`, or one of 0 and 1 for each class."
         )
-    _note_columns(foreign + yes_no, shown, notes)
+    _note_columns(foreign + yes_no, headers, notes)
     words = _cells(body, at, lambda row: [row[texts[0]]])
-    return WrittenLabels(classes_of_cells(words, known, origin, notes), notes=tuple(notes))
+    return ParsedLabels(classes_of_cells(words, known, origin, notes), notes=tuple(notes))

@@ -1,11 +1,11 @@
-"""What belongs into the folder of each published data set and of an own one, and where to get it."""
+"""Expected files of each published data set and of a custom one, and where to get them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from afa_viz.data.folder_layout import MASKS as FOLDER_MASKS
-from afa_viz.data.masks import MASK_ENDINGS
+from afa_viz.data.masks import MASK_EXTENSIONS
 
 VOC_TAR = "VOCtrainval_11-May-2012.tar from http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"
 SBD_TAR = "benchmark.tgz of SBD (Hariharan et al. 2011), then `python -m afa_viz data sbd --root R --sbd FOLDER`"
@@ -83,7 +83,7 @@ COCO = (
     ),
     LayoutEntry(
         ("SegmentationClass", "masks"),
-        "masks as PNG files of class numbers; the annotations do as well",
+        "masks as PNG files of class indices; the annotations do as well",
         "drawn from the annotations where they are missing",
     ),
 )
@@ -102,8 +102,8 @@ FOLDER = (
     LayoutEntry(
         FOLDER_MASKS,
         "masks, for evaluate",
-        "PNG files of class numbers, named like the images",
-        holds=MASK_ENDINGS,
+        "PNG files of class indices, named like the images",
+        holds=MASK_EXTENSIONS,
     ),
     LayoutEntry(
         ("train.txt", "splits/train.txt", "ImageSets/Segmentation/train.txt"),

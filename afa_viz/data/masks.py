@@ -1,4 +1,4 @@
-"""Mask files: class numbers, colours of a table or of VOC's palette, and black and white with one class.
+"""Mask files: class indices, colours of a table or of VOC's palette, and black and white with one class.
 
 Symbols: K classes with background, H W pixels.
 """
@@ -14,9 +14,9 @@ from PIL import Image
 
 from afa_viz.classes import Colour, palette
 from afa_viz.data.class_lists import IGNORE, ClassList
-from afa_viz.data.text_files import listed
+from afa_viz.data.text_files import format_list
 
-MASK_ENDINGS = (".png", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg")
+MASK_EXTENSIONS = (".png", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg")
 LOSSY = (".jpg", ".jpeg")
 SAMPLED, FEW = 200, 10  # masks that tell whether a set of one class, of several is black and white
 VOC_IGNORE = (224, 224, 192)  # entry 255 of VOC's palette
@@ -30,7 +30,7 @@ class MaskCoding:
     Attributes:
         colours: colour -> label, of a table that came with the masks; empty: VOC's palette.
         table: the file of that table, for people.
-        numbered: single-channel masks hold class numbers. False where only the colours are known.
+        numbered: single-channel masks hold class indices. False where only the colours are known.
         binary: there is one class, and 255 is its pixels.
     """
 
@@ -40,10 +40,10 @@ class MaskCoding:
     binary: bool = False
 
 
-NUMBERS = MaskCoding()
+CLASS_INDEX_CODING = MaskCoding()
 
 
-def coding_of(
+def detect_coding(
     paths: Sequence[Path | None], class_names: Sequence[str], classes: ClassList | None, notes: list[str]
 ) -> MaskCoding:
     """What the pixels of masks mean: a list of classes may bring colours, and with one class 255 may be that class.
@@ -55,7 +55,7 @@ def coding_of(
     """
     files = [path for path in paths if path is not None]
     if not files:
-        return NUMBERS
+        return CLASS_INDEX_CODING
     if classes is not None and classes.colours:
         notes.append(f"masks in colour are read with the colours of {classes.origin}")
         return MaskCoding(classes.colours, classes.origin, classes.numbered)
@@ -63,7 +63,7 @@ def coding_of(
         if len(class_names) > 2:
             notes.append("masks hold 0 and 255 alone, which name no class: they are read as background and as pixels "
                          "that do not count")  # fmt: skip
-            return NUMBERS
+            return CLASS_INDEX_CODING
         lossy = any(path.suffix.lower() in LOSSY for path in files)
         notes.append(
             f"masks are black and white: 255 is {class_names[1]}" + (f", JPEGs cut at {HALF}" if lossy else "")
@@ -71,7 +71,7 @@ def coding_of(
         return MaskCoding(binary=True)
     if any(_in_colour(path) for path in files[:FEW]):
         notes.append("masks in colour are read with VOC's palette")
-    return NUMBERS
+    return CLASS_INDEX_CODING
 
 
 def _black_and_white(paths: Sequence[Path], sampled: int) -> bool:
@@ -84,7 +84,7 @@ def _black_and_white(paths: Sequence[Path], sampled: int) -> bool:
             continue  # said when it is read
         if pixels is None:
             return False
-        seen |= set(np.unique(_cut(pixels, paths[i])).tolist())
+        seen |= set(np.unique(_binarize(pixels, paths[i])).tolist())
         if seen - {0, IGNORE}:
             return False
     return IGNORE in seen
@@ -97,23 +97,23 @@ def _in_colour(path: Path) -> bool:
         return False
 
 
-def _cut(pixels: np.ndarray, path: Path) -> np.ndarray:
+def _binarize(pixels: np.ndarray, path: Path) -> np.ndarray:
     return np.where(pixels >= HALF, IGNORE, 0) if path.suffix.lower() in LOSSY else pixels
 
 
-def read_mask(path: Path, num_classes: int, coding: MaskCoding = NUMBERS) -> np.ndarray:
+def read_mask(path: Path, num_classes: int, coding: MaskCoding = CLASS_INDEX_CODING) -> np.ndarray:
     """(H, W) uint8 label map: 0 to C, and 255 for pixels that do not count.
 
     Args:
         num_classes: K.
         coding: what the pixels mean.
-    Raises: ValueError: for a file that is no picture, and for numbers or colours that mean nothing here.
+    Raises: ValueError: for a file that is not an image, and for numbers or colours that mean nothing here.
     """
     pixels, mode, colours = _pixels(path)
     lossy = path.suffix.lower() in LOSSY
     if lossy and not coding.binary:
         raise ValueError(
-            f"the mask {path} is a JPEG, which changes the numbers of pixels; expected a PNG of class numbers: save "
+            f"the mask {path} is a JPEG, which changes the numbers of pixels; expected a PNG of class indices: save "
             "the masks as PNG."
         )
     grey = _grey(pixels)
@@ -123,12 +123,13 @@ def read_mask(path: Path, num_classes: int, coding: MaskCoding = NUMBERS) -> np.
             return known
         if pixels.ndim == 3 or not coding.numbered:
             raise ValueError(
-                f"the mask {path} holds {_foreign(pixels if colours is None else colours[pixels], coding.colours)}; "
-                f"expected the colours of {coding.table}: add them there."
+                f"the mask {path} holds "
+                f"{_unknown_colours(pixels if colours is None else colours[pixels], coding.colours)}; expected the "
+                f"colours of {coding.table}: add them there."
             )
     if coding.binary and grey is not None:
-        return _black_and_white_labels(_cut(grey, path), path)
-    if grey is not None and not _numbers_foreign(grey, num_classes):
+        return _black_and_white_labels(_binarize(grey, path), path)
+    if grey is not None and not _unknown_indices(grey, num_classes):
         swapped = None if colours is None else _by_palette(pixels, colours, num_classes)
         return grey.astype(np.uint8) if swapped is None else swapped
     by_palette = _by_colour(pixels, _voc_colours(num_classes)) if pixels.ndim == 3 else None
@@ -136,14 +137,14 @@ def read_mask(path: Path, num_classes: int, coding: MaskCoding = NUMBERS) -> np.
         return by_palette
     if grey is not None:
         raise ValueError(
-            f"the mask {path} holds {listed([str(i) for i in _numbers_foreign(grey, num_classes)])}; expected 0 to "
-            f"{num_classes - 1}, the numbers of the classes with background first, and {IGNORE} for pixels that do not "
-            "count."
+            f"the mask {path} holds {format_list([str(i) for i in _unknown_indices(grey, num_classes)])}; expected 0 "
+            f"to {num_classes - 1}, the numbers of the classes with background first, and {IGNORE} for pixels that do "
+            "not count."
         )
     raise ValueError(
-        f"the mask {path} is a picture of mode {mode} with {_foreign(pixels, _voc_colours(num_classes))}; expected a "
-        "palette or grey PNG whose pixels are class numbers, or colours that are known: write them into labelmap.txt, "
-        "a line like `cat:128,0,0` for each class."
+        f"the mask {path} is an image of mode {mode} with {_unknown_colours(pixels, _voc_colours(num_classes))}; "
+        "expected a palette or grey PNG whose pixels are class indices, or colours that are known: write them into "
+        "labelmap.txt, a line like `cat:128,0,0` for each class."
     )
 
 
@@ -163,12 +164,12 @@ def _pixels(path: Path) -> tuple[np.ndarray, str, np.ndarray | None]:
             if mode not in ("1", "L", "P", "I", "RGB", "RGBA") and not mode.startswith("I;16") and image is opened:
                 image = opened.convert("RGB")
             pixels = np.asarray(image)
-            if colours is not None and not _tells_apart(colours, pixels):
+            if colours is not None and not _has_distinct_colours(colours, pixels):
                 colours = None
     except Exception as error:  # a broken file may raise anything
-        raise ValueError(f"the mask {path} can not be read ({error}); expected a PNG of class numbers.") from error
+        raise ValueError(f"the mask {path} cannot be read ({error}); expected a PNG of class indices.") from error
     if mode == "F":
-        raise ValueError(f"the mask {path} is a picture of mode F; expected whole numbers: save the class numbers.")
+        raise ValueError(f"the mask {path} is an image of mode F; expected whole numbers: save the class indices.")
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         if (pixels[..., 3] != 255).any():
             raise ValueError(
@@ -187,8 +188,8 @@ def _palette(image: Image.Image) -> np.ndarray:
     return found
 
 
-def _tells_apart(colours: np.ndarray, pixels: np.ndarray) -> bool:
-    """Whether a palette gives the numbers of a picture different colours, and not just their grey levels."""
+def _has_distinct_colours(colours: np.ndarray, pixels: np.ndarray) -> bool:
+    """Whether a palette gives the values of an image different colours, and not just their grey levels."""
     used = np.unique(pixels)
     if (colours == np.arange(256)[:, None]).all():
         return False
@@ -196,14 +197,14 @@ def _tells_apart(colours: np.ndarray, pixels: np.ndarray) -> bool:
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray | None:
-    """(H, W) numbers; None for a picture in colour."""
+    """(H, W) numbers; None for a colour image."""
     if pixels.ndim == 2:
         return pixels
     same = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()
     return pixels[..., 0] if same else None
 
 
-def _numbers_foreign(numbers: np.ndarray, num_classes: int) -> list[int]:
+def _unknown_indices(numbers: np.ndarray, num_classes: int) -> list[int]:
     """Numbers that are neither a class nor 255."""
     return np.unique(numbers[(numbers < 0) | (numbers >= num_classes) & (numbers != IGNORE)]).tolist()
 
@@ -212,8 +213,8 @@ def _black_and_white_labels(pixels: np.ndarray, path: Path) -> np.ndarray:
     foreign = np.unique(pixels[(pixels != 0) & (pixels != IGNORE)]).tolist()
     if foreign:
         raise ValueError(
-            f"the mask {path} holds {listed([str(i) for i in foreign])}; expected 0 and 255, as the other masks of "
-            "this one class have, or 0 and 1 in all of them."
+            f"the mask {path} holds {format_list([str(i) for i in foreign])}; expected 0 and 255, as the other masks "
+            "of this one class have, or 0 and 1 in all of them."
         )
     return (pixels == IGNORE).astype(np.uint8)
 
@@ -244,7 +245,7 @@ def _by_colour(pixels: np.ndarray, table: Mapping[Colour, int]) -> np.ndarray | 
 
 
 def _by_palette(pixels: np.ndarray, colours: np.ndarray, num_classes: int) -> np.ndarray | None:
-    """Labels by colour where a file's palette has known colours in another order, as a converted picture may."""
+    """Labels by colour where a file's palette has known colours in another order, as a converted image may."""
     table = _voc_colours(num_classes)
     if num_classes == 2 and (colours[:2] == np.array([[255], [0]])).all():  # white first, as in some GIF files
         table |= {(255, 255, 255): 1}
@@ -252,8 +253,8 @@ def _by_palette(pixels: np.ndarray, colours: np.ndarray, num_classes: int) -> np
     return None if labels is None or (labels == pixels).all() else labels
 
 
-def _foreign(pixels: np.ndarray, table: Mapping[Colour, int]) -> str:
+def _unknown_colours(pixels: np.ndarray, table: Mapping[Colour, int]) -> str:
     """Colours that are in no table, for people."""
     codes = np.unique(_packed(pixels)).tolist()
     colours = [(code >> 16, code >> 8 & 255, code & 255) for code in codes]
-    return "the colour " + listed([str(colour) for colour in colours if colour not in table])
+    return "the colour " + format_list([str(colour) for colour in colours if colour not in table])

@@ -1,4 +1,4 @@
-"""Files `cls_labels_onehot.npy` and `cls_labels.npy`: a dictionary in which each image has one value a class.
+"""Files `cls_labels_onehot.npy` and `cls_labels.npy`: a dictionary with one value per class for each image.
 
 AFA, ToCo, SeCo, SEAM and MCTformer look an image up by its name, IRN by its number: 2007_000032 is 2007000032 there.
 """
@@ -15,9 +15,9 @@ import numpy as np
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.data.file_index import stem_of
-from afa_viz.data.images import LabelledImages, require_all
+from afa_viz.data.images import LabelledImages, require_all_found
 from afa_viz.data.pickles import load_array_dictionary
-from afa_viz.data.text_files import counted, listed, one_form
+from afa_viz.data.text_files import format_count, format_list, normalize_unicode
 
 ONEHOT_FILES = ("cls_labels_onehot.npy", "cls_labels.npy")
 VOC_NAME = re.compile(r"\d{4}_\d{6}")
@@ -34,9 +34,9 @@ def image_number(name: str) -> int | None:
     return int(digits) if digits.isascii() and digits.isdecimal() else None
 
 
-def names_in(path: Path, names: Sequence[str]) -> list[str]:
+def names_with_labels(path: Path, names: Sequence[str]) -> list[str]:
     """Those of some names that a file has an entry for. Raises: ValueError: as `read_onehot`."""
-    table = _Table(path)
+    table = _OnehotTable(path)
     return [name for name in names if table.get(name) is not None]
 
 
@@ -51,9 +51,9 @@ def read_onehot(path: Path, names: Sequence[str], count: int, numbers: Mapping[s
         numbers: name -> number, where numbers are no spelling of names.
     Raises: ValueError: if the file holds anything else, not every name, or a value that is neither 0 nor 1.
     """
-    table = _Table(path, numbers)
+    table = _OnehotTable(path, numbers)
     rows = [table.get(name) for name in names]
-    require_all(names, rows, f"entry in {path}{table.advice}")
+    require_all_found(names, rows, f"entry in {path}{table.advice}")
     sizes = {np.size(row) for row in rows}
     if len(sizes) != 1 or not sizes <= {count, count + 1}:
         raise ValueError(
@@ -68,13 +68,14 @@ def read_onehot(path: Path, names: Sequence[str], count: int, numbers: Mapping[s
     if len(wrong):
         image, place = wrong[0].tolist()
         raise ValueError(
-            f"{path} has {values[image, place]:g} for {names[image]} ({counted(len(wrong), 'such value')}); expected 0 "
-            'or 1 for each class: 255 and other marks for "not known" can not be trained on, correct the file.'
+            f"{path} has {values[image, place]:g} for {names[image]} ({format_count(len(wrong), 'such value')}); "
+            "expected 0 "
+            'or 1 for each class: 255 and other marks for "not known" cannot be trained on, correct the file.'
         )
     return values[:, -count:]
 
 
-class _Table:
+class _OnehotTable:
     """Entries of a file by the spellings of a name."""
 
     def __init__(self, path: Path, numbers: Mapping[str, int] | None = None) -> None:
@@ -83,7 +84,7 @@ class _Table:
         self.by_name: dict[str, Any] = {}
         for key, value in held.items():
             if isinstance(key, str):
-                self.by_name.setdefault(one_form(key), value)
+                self.by_name.setdefault(normalize_unicode(key), value)
                 self.by_name.setdefault(stem_of(key), value)
         self.numbers = numbers
         self.advice = " (its keys are numbers)" if self.by_number and not self.by_name else ""
@@ -114,7 +115,7 @@ def write_onehot(path: Path, sets: Sequence[LabelledImages]) -> int:
     require_npy(path)
     names = {images.class_names for images in sets}
     if len(names) != 1:
-        raise ValueError(f"{listed([images.title for images in sets])} have other classes; expected the same.")
+        raise ValueError(f"{format_list([images.title for images in sets])} have other classes; expected the same.")
     table: dict[str | int, np.ndarray] = {}
     for images in sets:
         for name, row in zip(images.names, images.labels, strict=True):

@@ -1,4 +1,4 @@
-"""Arrays out of `.npy` files that hold a Python object, without running what else such a file may hold."""
+"""Safe loading of `.npy` files that hold a pickled dictionary of arrays; no other code of the file runs."""
 
 from __future__ import annotations
 

@@ -10,127 +10,136 @@ from pathlib import Path
 
 from afa_viz.classes import VOC_CLASSES
 from afa_viz.data.coco import open_coco
-from afa_viz.data.coco_layout import annotation_files, full_name
+from afa_viz.data.coco_layout import annotation_files, full_split_name
 from afa_viz.data.folder import folder_splits, open_folder
-from afa_viz.data.images import LabelledImages, nearest_of
+from afa_viz.data.images import LabelledImages
 from afa_viz.data.voc import SIZES as VOC_SIZES
 from afa_viz.data.voc import open_voc, split_lists, voc_folder
+from afa_viz.spelling import did_you_mean
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Kind:
-    """open(root, split, labels) -> images; train, val: the splits that are trained and validated on."""
+class DatasetFormat:
+    """open(root, split, labels) -> images; train, val: names of the training and the validation split."""
 
     open: Callable[[str | os.PathLike[str], str, str], LabelledImages]
     train: str
     val: str
 
 
-KINDS = {
-    "voc": Kind(open_voc, "train_aug", "val"),
-    "coco": Kind(open_coco, "train", "val"),
-    "folder": Kind(open_folder, "train", "val"),
+DATASET_FORMATS = {
+    "voc": DatasetFormat(open_voc, "train_aug", "val"),
+    "coco": DatasetFormat(open_coco, "train", "val"),
+    "folder": DatasetFormat(open_folder, "train", "val"),
 }
 
 
-def train_split(kind: str, root: str | os.PathLike[str]) -> str:
-    """The split that is trained on: train_aug of PASCAL VOC 2012, else train."""
-    if kind == "voc":
+def train_split(format_name: str, root: str | os.PathLike[str]) -> str:
+    """The training split: train_aug for PASCAL VOC 2012, else train."""
+    if format_name == "voc":
         try:
             folder = voc_folder(root)
         except FileNotFoundError:
-            return KINDS[kind].train
+            return DATASET_FORMATS[format_name].train
         lists = split_lists(folder)
         published = folder.name == "VOC2012" or not lists or not lists.keys().isdisjoint(("train_aug", "trainaug"))
-        return KINDS[kind].train if published else "train"
-    return KINDS[kind].train
+        return DATASET_FORMATS[format_name].train if published else "train"
+    return DATASET_FORMATS[format_name].train
 
 
-def declared_splits(kind: str, root: str | os.PathLike[str]) -> list[str]:
-    """Names of the splits that a data set says it has, by lists, annotation files or folders."""
-    if kind == "voc":
+def declared_splits(format_name: str, root: str | os.PathLike[str]) -> list[str]:
+    """Names of the splits that a data set declares by list files, annotation files or folders."""
+    if format_name == "voc":
         try:
             return list(split_lists(voc_folder(root)))
         except FileNotFoundError:
             return []
-    return list(annotation_files(Path(root))) if kind == "coco" else folder_splits(Path(root))
+    return list(annotation_files(Path(root))) if format_name == "coco" else folder_splits(Path(root))
 
 
-def splits_in(kind: str, root: str | os.PathLike[str]) -> list[str]:
-    """Names of the splits that a data set has or should have, those that are trained and validated on first."""
-    first, val, there = train_split(kind, root), KINDS[kind].val, declared_splits(kind, root)
-    if kind == "voc":
+def list_splits(format_name: str, root: str | os.PathLike[str]) -> list[str]:
+    """Names of the splits that a data set has or should have, training and validation first."""
+    first, val, there = (
+        train_split(format_name, root),
+        DATASET_FORMATS[format_name].val,
+        declared_splits(format_name, root),
+    )
+    if format_name == "voc":
         own = [name for name in there if name not in (*VOC_SIZES, "trainaug")]
         return list(dict.fromkeys([first, *(["train"] if "train" in there else []), val, *own]))
-    if kind == "coco" and there:
-        named = [split for split in (first, val) if full_name(Path(root), split) in there]
-        full = {full_name(Path(root), split) for split in named}
+    if format_name == "coco" and there:
+        named = [split for split in (first, val) if full_split_name(Path(root), split) in there]
+        full = {full_split_name(Path(root), split) for split in named}
         return [*named, *(split for split in there if split not in full)]
     return there or [first, val]
 
 
-def shown_split(kind: str, root: str | os.PathLike[str]) -> str:
-    """The split that is looked at: all of a folder, else the one that is validated on, or the first that there is."""
-    if kind == "folder":
+def display_split(format_name: str, root: str | os.PathLike[str]) -> str:
+    """The split to browse: all of a folder, else the validation split, or the first that exists."""
+    if format_name == "folder":
         return "all"
-    there = splits_in(kind, root)
-    return KINDS[kind].val if KINDS[kind].val in there or not there else there[0]
+    there = list_splits(format_name, root)
+    return DATASET_FORMATS[format_name].val if DATASET_FORMATS[format_name].val in there or not there else there[0]
 
 
 def open_images(
-    kind: str, root: str | os.PathLike[str] | None, split: str | None = None, labels: str = "auto", quiet: bool = False
+    format_name: str,
+    root: str | os.PathLike[str] | None,
+    split: str | None = None,
+    labels: str = "auto",
+    quiet: bool = False,
 ) -> LabelledImages:
     """Open a split of a data set; what was left out is logged as warnings.
 
     Args:
-        kind: one of `KINDS`.
+        format_name: one of `DATASET_FORMATS`.
         root: its folder.
-        split: see `open_voc`, `open_coco` and `open_folder`; None: the one that is trained on.
-        labels: where the image labels come from; "auto": the best that is there.
-        quiet: log nothing; `notes` of the images says it.
+        split: see `open_voc`, `open_coco` and `open_folder`; None: the training split.
+        labels: source of the image labels; "auto": the best available.
+        quiet: do not log; see `notes` of the images.
     Raises: ValueError or FileNotFoundError: for what is missing, in one sentence.
     """
-    if kind not in KINDS:
-        raise ValueError(f"there is no data set {kind!r}; {nearest_of(kind, KINDS)}.")
+    if format_name not in DATASET_FORMATS:
+        raise ValueError(f"there is no data set {format_name!r}; {did_you_mean(format_name, DATASET_FORMATS)}.")
     if root is None:
         raise ValueError(
-            f"the data set {kind} needs its folder; expected --root DIR: `python -m afa_viz data check {kind} --root "
-            "DIR` says what must lie there and where to get it."
+            f"the data set {format_name} needs its folder; expected --root DIR: `python -m afa_viz data check "
+            f"{format_name} --root DIR` says what must lie there and where to get it."
         )
-    images = KINDS[kind].open(root, split or train_split(kind, root), labels)
+    images = DATASET_FORMATS[format_name].open(root, split or train_split(format_name, root), labels)
     for note in () if quiet else images.notes:
         log.warning("%s: %s", images.title, note)
     return images
 
 
-Opener = Callable[[str, "str | os.PathLike[str] | None", "str | None", str], LabelledImages]
+OpenSplit = Callable[[str, "str | os.PathLike[str] | None", "str | None", str], LabelledImages]
 
 
 def open_for_training(
-    kind: str,
+    format_name: str,
     root: str | os.PathLike[str] | None,
     split: str | None = None,
     labels: str = "auto",
-    opener: Opener = open_images,
+    open_split: OpenSplit = open_images,
 ) -> tuple[LabelledImages, LabelledImages | None]:
-    """The split that is trained on and the one that is validated on; None where an own set has none.
+    """The training split and the validation split; the latter is None where a custom data set has none.
 
     Args:
-        kind, root, split, labels: as `open_images`.
-        opener: opens a split.
+        format_name, root, split, labels: as `open_images`.
+        open_split: function that opens a split.
     Raises: ValueError or FileNotFoundError: for what is missing, if no image has a label, and if the two splits have
         other classes.
     """
-    images = opener(kind, root, split, labels)
+    images = open_split(format_name, root, split, labels)
     assert root is not None
     if not images.labels.any():
         raise ValueError(
             f"no image of {images.title} has a label ({images.label_source}); expected at least one class in some "
             "image: correct the labels."
         )
-    validation = _validation(kind, root, images, opener)
+    validation = _validation(format_name, root, images, open_split)
     if validation is not None and validation.class_names != images.class_names:
         raise ValueError(
             f"{images.title} has the classes {', '.join(images.class_names)} but {validation.title} has "
@@ -140,15 +149,15 @@ def open_for_training(
 
 
 def _validation(
-    kind: str, root: str | os.PathLike[str], images: LabelledImages, opener: Opener
+    format_name: str, root: str | os.PathLike[str], images: LabelledImages, open_split: OpenSplit
 ) -> LabelledImages | None:
-    """The validation split; None where an own set declares none."""
-    own = kind == "folder" or images.class_names != VOC_CLASSES and not images.title.startswith("MS COCO")
-    val, there = KINDS[kind].val, declared_splits(kind, root)
+    """The validation split; None where a custom data set declares none."""
+    own = format_name == "folder" or images.class_names != VOC_CLASSES and not images.title.startswith("MS COCO")
+    val, there = DATASET_FORMATS[format_name].val, declared_splits(format_name, root)
     try:
-        return opener(kind, root, val, "auto")
+        return open_split(format_name, root, val, "auto")
     except (ValueError, FileNotFoundError) as error:
-        if not own or val in there or kind == "coco" and full_name(Path(root), val) in there:
+        if not own or val in there or format_name == "coco" and full_split_name(Path(root), val) in there:
             raise
         log.info("%s is trained without validation: %s", images.title, error)
         return None

@@ -16,17 +16,18 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from afa_viz.atomic_files import atomic_write, atomic_write_text
 from afa_viz.classes import VOC_CLASSES, palette
 from afa_viz.data.file_index import find_files
-from afa_viz.data.images import read_names, require_all
+from afa_viz.data.images import read_names, require_all_found
 from afa_viz.data.voc import IMAGES, LISTS, MASKS, MASKS_AUG, list_path, voc_folder
 
 LIST_NAME = "train_aug"
 
 
 @dataclass(frozen=True)
-class Written:
-    """masks: files that are new. names: length of the list."""
+class TrainAugCounts:
+    """masks: number of files written. names: length of the list."""
 
     masks: int
     names: int
@@ -41,7 +42,7 @@ def sbd_folder(root: str | os.PathLike[str]) -> Path:
     raise FileNotFoundError(f"there is no folder cls in {root}; expected the folder benchmark_RELEASE of SBD.")
 
 
-def write_train_aug(root: str | os.PathLike[str], sbd: str | os.PathLike[str], progress: bool = True) -> Written:
+def write_train_aug(root: str | os.PathLike[str], sbd: str | os.PathLike[str], progress: bool = True) -> TrainAugCounts:
     """Write SegmentationClassAug/*.png and ImageSets/Segmentation/train_aug.txt into the folder of VOC.
 
     The list is VOC's train and all of SBD without VOC's val. Masks are written for its images that VOC itself did not
@@ -57,22 +58,20 @@ def write_train_aug(root: str | os.PathLike[str], sbd: str | os.PathLike[str], p
     theirs = [name for split in ("train", "val") for name in read_names(source / f"{split}.txt", [])]
     names = sorted({*ours["train"], *theirs} - set(ours["val"]))
     images, outlined = find_files(folder / IMAGES), find_files(folder / MASKS, (".png",))
-    require_all(names, [images.get(name) for name in names], f"file in {folder / IMAGES}")
+    require_all_found(names, [images.get(name) for name in names], f"file in {folder / IMAGES}")
     wanted = [name for name in names if name not in outlined]
     matrices = find_files(source / "cls", (".mat",))
-    require_all(wanted, [matrices.get(name) for name in wanted], f"file in {source / 'cls'}")
+    require_all_found(wanted, [matrices.get(name) for name in wanted], f"file in {source / 'cls'}")
     target = folder / MASKS_AUG
     target.mkdir(exist_ok=True)
     wanted = [name for name in wanted if not (target / f"{name}.png").exists()]
     for name in tqdm(wanted, desc="masks of SBD", unit="mask", disable=not progress):
-        _write_mask(target / f"{name}.png", read_matrix(matrices[name]))
-    partial = folder / LISTS / f"{LIST_NAME}.txt.partial"
-    partial.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    os.replace(partial, partial.with_suffix(""))
-    return Written(len(wanted), len(names))
+        _write_mask(target / f"{name}.png", read_mat_file(matrices[name]))
+    atomic_write_text(folder / LISTS / f"{LIST_NAME}.txt", "".join(f"{name}\n" for name in names))
+    return TrainAugCounts(len(wanted), len(names))
 
 
-def read_matrix(path: Path) -> np.ndarray:
+def read_mat_file(path: Path) -> np.ndarray:
     """(H, W) uint8 label map of one of SBD's files. Raises: ValueError: if it holds anything else."""
     from scipy.io import loadmat
 
@@ -80,7 +79,7 @@ def read_matrix(path: Path) -> np.ndarray:
         mask = np.asarray(loadmat(path, squeeze_me=True, struct_as_record=False)["GTcls"].Segmentation)
     except Exception as error:  # a broken file may raise anything
         raise ValueError(
-            f"{path} can not be read ({type(error).__name__}); expected a mask of SBD: unpack it again."
+            f"{path} cannot be read ({type(error).__name__}); expected a mask of SBD: unpack it again."
         ) from error
     if mask.ndim != 2 or mask.dtype != np.uint8 or int(mask.max(initial=0)) >= len(VOC_CLASSES):
         raise ValueError(
@@ -92,6 +91,5 @@ def read_matrix(path: Path) -> np.ndarray:
 def _write_mask(path: Path, mask: np.ndarray) -> None:
     picture = Image.fromarray(mask).convert("P")
     picture.putpalette([value for colour in palette(256) for value in colour])
-    partial = path.with_name(f"{path.name}.partial")
-    picture.save(partial, format="PNG")
-    os.replace(partial, path)
+    with atomic_write(path) as partial:
+        picture.save(partial, format="PNG")

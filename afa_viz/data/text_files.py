@@ -1,4 +1,4 @@
-"""Text files that people wrote: their encoding, their lines, and names in one Unicode form."""
+"""Text files of unknown origin: encoding, lines, and names in Unicode form NFC."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-SHOWN = 3  # names in a message
+MAX_LISTED = 3  # names listed in a message
 BYTE_ORDER_MARKS = (  # longest first: that of UTF-16 begins that of UTF-32
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -16,11 +16,17 @@ BYTE_ORDER_MARKS = (  # longest first: that of UTF-16 begins that of UTF-32
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-OTHERS = {"gb18030": "GBK", "cp949": "cp949", "shift_jis": "Shift JIS", "big5": "Big5", "cp1252": "Windows-1252"}
+OTHER_ENCODINGS = {
+    "gb18030": "GBK",
+    "cp949": "cp949",
+    "shift_jis": "Shift JIS",
+    "big5": "Big5",
+    "cp1252": "Windows-1252",
+}
 
 
-def one_form(text: str) -> str:
-    """Text in Unicode form NFC, so that one name written in two ways is one name.
+def normalize_unicode(text: str) -> str:
+    """Text in Unicode form NFC, so that equal names compare equal.
 
     Bytes of a file's name that are no UTF-8 (Python has them as halves of characters, U+DC80 to U+DCFF) are read as
     Latin-1, and other halves of characters are shown as U+FFFD.
@@ -46,21 +52,21 @@ def read_text(path: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(
             f"{path} is not UTF-8 text (byte {data[error.start]:#04x} in line {line}); expected UTF-8: save it as "
-            f"UTF-8{_may_be(data)}."
+            f"UTF-8{_possible_encodings(data)}."
         ) from error
     if "\0" in text:
         raise ValueError(
             f"{path} is not UTF-8 text: it holds zero bytes, as UTF-16 without a byte order mark does; expected UTF-8: "
             "save it as UTF-8."
         )
-    return one_form(text).replace("\r\n", "\n").replace("\r", "\n")
+    return normalize_unicode(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _may_be(data: bytes) -> str:
+def _possible_encodings(data: bytes) -> str:
     if b"\0" in data:
         return " (it may be UTF-16)"
     names = []
-    for encoding, name in OTHERS.items():
+    for encoding, name in OTHER_ENCODINGS.items():
         try:
             data.decode(encoding)
         except UnicodeDecodeError:
@@ -77,12 +83,12 @@ def read_lines(path: Path) -> list[str]:
     return lines
 
 
-def listed(words: Sequence[str]) -> str:
+def format_list(words: Sequence[str]) -> str:
     """The first few words, and how many more."""
-    rest = len(words) - SHOWN
-    return ", ".join(words[:SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
+    rest = len(words) - MAX_LISTED
+    return ", ".join(words[:MAX_LISTED]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def counted(count: int, one: str, many: str = "") -> str:
+def format_count(count: int, one: str, many: str = "") -> str:
     """A number with its noun: "1 image", "2,000 images"."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

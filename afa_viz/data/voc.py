@@ -26,16 +26,16 @@ from afa_viz.data.images import (
     LabelledImages,
     LabelSource,
     choose_source,
-    labels_of_masks,
-    nearest_of,
+    labels_from_masks,
     note_other_sources,
-    require_all,
+    require_all_found,
     resolve_list,
 )
-from afa_viz.data.label_words import natural
-from afa_viz.data.masks import MASK_ENDINGS, coding_of
+from afa_viz.data.label_cells import natural_sort_key
+from afa_viz.data.masks import MASK_EXTENSIONS, detect_coding
 from afa_viz.data.onehot import ONEHOT_FILES, onehot_path, read_onehot
-from afa_viz.data.text_files import listed, one_form
+from afa_viz.data.text_files import format_list, normalize_unicode
+from afa_viz.spelling import did_you_mean
 
 SIZES = {"train": 1464, "val": 1449, "trainval": 2913, "train_aug": 10582, "test": 1456}  # docs/spec.md section 10
 IMAGES, ANNOTATIONS = "JPEGImages", "Annotations"
@@ -89,7 +89,7 @@ def list_path(folder: Path, split: str) -> Path:
             f"there is no {split}.txt in {folder / LISTS}; expected the list of VOC's and SBD's training images: "
             "`python -m afa_viz data sbd` makes it and the masks from SBD; or --split train."
         )
-    raise ValueError(f"there is no split {split!r} in {folder / LISTS}; {nearest_of(split, lists)}.")
+    raise ValueError(f"there is no split {split!r} in {folder / LISTS}; {did_you_mean(split, lists)}.")
 
 
 def open_voc(root: str | os.PathLike[str], split: str = "train_aug", labels: str = "auto") -> LabelledImages:
@@ -105,13 +105,13 @@ def open_voc(root: str | os.PathLike[str], split: str = "train_aug", labels: str
     folder, notes = voc_folder(root), list[str]()
     images = FileIndex(find_files(folder / IMAGES))
     names = tuple(resolve_list(list_path(folder, split), images, f"file in {folder / IMAGES}", notes))
-    own, augmented = find_files(folder / MASKS, MASK_ENDINGS), find_files(folder / MASKS_AUG, MASK_ENDINGS)
+    own, augmented = find_files(folder / MASKS, MASK_EXTENSIONS), find_files(folder / MASKS_AUG, MASK_EXTENSIONS)
     first, second = (augmented, own) if split.removesuffix(".txt") in ALIASES else (own, augmented)
     masks = tuple(first.get(name, second.get(name)) for name in names)
     onehot, annotations = onehot_path(folder), folder / ANNOTATIONS
     classes, objects = find_class_list(folder), dict[str, tuple[str, ...]]()
     if annotations.is_dir() and (labels in ("xml", "masks") or labels == "auto" and onehot is None):
-        objects = _objects(annotations, names, notes, all_of_them=labels != "masks")
+        objects = _objects(annotations, names, notes, require_every=labels != "masks")
     class_names = _class_names(annotations, objects, classes)
     if class_names != VOC_CLASSES and classes is None and any(masks):
         if labels == "masks":
@@ -121,14 +121,14 @@ def open_voc(root: str | os.PathLike[str], split: str = "train_aug", labels: str
             )
         notes.append("masks are not read: the order of their numbers is not known; write classes.txt")
         masks = (None,) * len(names)
-    coding = coding_of([*own.values(), *augmented.values()] if any(masks) else [], class_names, classes, notes)
+    coding = detect_coding([*own.values(), *augmented.values()] if any(masks) else [], class_names, classes, notes)
     sources = [
         LabelSource("onehot", f"the one-hot file {onehot.name if onehot else ONEHOT_FILES[0]}", onehot is not None,
                     lambda names: read_onehot(onehot or folder, names, len(class_names) - 1)),
         LabelSource("xml", f"the objects in {ANNOTATIONS}/*.xml", annotations.is_dir(),
                     lambda names: _multi_hot(objects, names, class_names, annotations)),
         LabelSource("masks", f"the masks in {MASKS} and {MASKS_AUG}", any(masks),
-                    lambda names: labels_of_masks(masks, names, len(class_names), coding)),
+                    lambda names: labels_from_masks(masks, names, len(class_names), coding)),
     ]  # fmt: skip
     source = choose_source(labels, sources, folder)
     note_other_sources(source, [s for s in sources if s.key != "xml"], notes)
@@ -140,26 +140,26 @@ def open_voc(root: str | os.PathLike[str], split: str = "train_aug", labels: str
         image_paths=tuple(images.files[name] for name in names),
         mask_paths=masks,
         labels=source.read(names),
-        label_source=source.words,
+        label_source=source.description,
         coding=coding,
         notes=tuple(notes),
         tables=tuple(p for p in (onehot if source.key == "onehot" else None, classes and classes.path) if p),
     )
 
 
-def _objects(folder: Path, names: Sequence[str], notes: list[str], all_of_them: bool) -> dict[str, tuple[str, ...]]:
+def _objects(folder: Path, names: Sequence[str], notes: list[str], require_every: bool) -> dict[str, tuple[str, ...]]:
     """Names of the objects by image, without those that are called background."""
     files = find_files(folder, (".xml",))
-    if all_of_them:
-        require_all(names, [files.get(name) for name in names], f"annotation in {folder}")
+    if require_every:
+        require_all_found(names, [files.get(name) for name in names], f"annotation in {folder}")
     found = {name: objects_of_xml(files[name]) for name in names if name in files}
     background = [name for name, objects in found.items() if any(map(is_background, objects))]
     if background:
-        notes.append(f"objects called background are left out, as in {listed(background)}")
+        notes.append(f"objects called background are left out, as in {format_list(background)}")
     return {name: tuple(o for o in objects if not is_background(o)) for name, objects in found.items()}
 
 
-def _parsed(data: bytes) -> ElementTree.Element:
+def _parse_xml(data: bytes) -> ElementTree.Element:
     """The root of an XML text, also in an encoding of several bytes a letter, which the parser does not know."""
     try:
         return ElementTree.fromstring(data)
@@ -173,8 +173,8 @@ def _parsed(data: bytes) -> ElementTree.Element:
 def objects_of_xml(path: Path) -> tuple[str, ...]:
     """Names of the objects of an annotation; those of their parts are none. Raises: ValueError: for a broken file."""
     try:
-        root = _parsed(path.read_bytes())
-        return tuple(one_form((o.findtext("name") or "").strip()) for o in root.iter("object"))
+        root = _parse_xml(path.read_bytes())
+        return tuple(normalize_unicode((o.findtext("name") or "").strip()) for o in root.iter("object"))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ValueError(f"{path} is no XML ({error}); expected a VOC annotation: unpack it again.") from error
 
@@ -191,7 +191,7 @@ def _class_names(folder: Path, objects: Mapping[str, Sequence[str]], classes: Cl
         return known
     if classes is None and not named & set(known):
         every = {name for path in find_files(folder, (".xml",)).values() for name in objects_of_xml(path)}
-        own = sorted((name for name in every if not is_background(name)), key=natural)
+        own = sorted((name for name in every if not is_background(name)), key=natural_sort_key)
         if not set(own) & set(known):
             names = ("background", *own)
             require_class_names(names, folder)
@@ -199,12 +199,12 @@ def _class_names(folder: Path, objects: Mapping[str, Sequence[str]], classes: Cl
     image = next(image for image, row in objects.items() if foreign[0] in row)
     advice = "for classes of your own write classes.txt" if classes is None else f"{classes.origin} lacks it"
     raise ValueError(
-        f"{folder / image}.xml has an object {foreign[0]!r}; {nearest_of(foreign[0], known[1:])}; {advice}."
+        f"{folder / image}.xml has an object {foreign[0]!r}; {did_you_mean(foreign[0], known[1:])}; {advice}."
     )
 
 
 def _multi_hot(
     objects: Mapping[str, Sequence[str]], names: Sequence[str], class_names: Sequence[str], folder: Path
 ) -> np.ndarray:
-    require_all(names, [objects.get(name) for name in names], f"annotation in {folder}")
+    require_all_found(names, [objects.get(name) for name in names], f"annotation in {folder}")
     return np.array([[name in objects[image] for name in class_names[1:]] for image in names], np.float32)

@@ -1,15 +1,15 @@
 """Scoring stages against ground truth: the ladder, parts of objects, published protocols, threshold sweeps."""
 
-from afa_viz.evaluation.ladder import STAGES, Ladder
 from afa_viz.evaluation.parts import PartCounts
 from afa_viz.evaluation.protocols import SEG_SCALES, multi_scale_label, multi_scale_seg, validation_labels
+from afa_viz.evaluation.scores_by_stage import STAGES, StageScores
 from afa_viz.evaluation.scoring import Sample, evaluate_samples, score_samples, score_shards, write_scores
 from afa_viz.evaluation.sweep import ThresholdSweep
 
 __all__ = [
     "SEG_SCALES",
     "STAGES",
-    "Ladder",
+    "StageScores",
     "PartCounts",
     "Sample",
     "ThresholdSweep",

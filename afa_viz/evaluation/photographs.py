@@ -14,7 +14,7 @@ from afa_viz.evaluation.scoring import Sample
 log = logging.getLogger(__name__)
 
 
-def spread(count: int, limit: int | None) -> list[int]:
+def evenly_spaced(count: int, limit: int | None) -> list[int]:
     """Up to `limit` of `count` numbers, evenly spread; all of them without a limit."""
     if limit is None or limit >= count:
         return list(range(count))
@@ -26,7 +26,7 @@ def photograph_samples(images: LabelledImages, chosen: Iterable[int], broken: li
 
     Args:
         chosen: which images.
-        broken: gets the names of those that can not be read or whose mask does not fit; they are left out.
+        broken: gets the names of those that cannot be read or whose mask does not fit; they are left out.
     """
     for index in chosen:
         try:

@@ -65,7 +65,7 @@ def published_labels(
     Args:
         model: put into evaluation mode.
         config: scales, flip, bkg_score and radius of "validate".
-        with_crf: also "seg_crf", which needs pydensecrf2.
+        with_crf: also "seg_crf".
     Source: docs/spec.md section 13.
     """
     model.eval()

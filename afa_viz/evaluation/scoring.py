@@ -17,8 +17,8 @@ from afa_viz import stage_scores
 from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation.bootstrap import PairedBootstrap
-from afa_viz.evaluation.ladder import RULED, SAME_PIXELS, STAGES, WHOLE, Ladder
 from afa_viz.evaluation.protocols import multi_scale_label
+from afa_viz.evaluation.scores_by_stage import ALL_PIXELS, PAR_OF_LABEL, SAME_RULE, STAGES, StageScores
 from afa_viz.evaluation.thresholds import BestThresholds
 from afa_viz.model.afa import AFA
 from afa_viz.ops.pseudo_label import IGNORE
@@ -41,7 +41,7 @@ class Sample(NamedTuple):
     context: str = ""
 
 
-Watch = Callable[[Trace], Any]
+OnTrace = Callable[[Trace], Any]
 
 
 def score_samples(
@@ -49,8 +49,8 @@ def score_samples(
     samples: Iterable[Sample],
     config: ExplainConfig | None = None,
     multi_scale: bool = False,
-    watch: Watch | None = None,
-) -> Iterator[tuple[Sample, Ladder]]:
+    on_trace: OnTrace | None = None,
+) -> Iterator[tuple[Sample, StageScores]]:
     """Explain every sample with its image labels; yields each with the ladder of that one image.
 
     Args:
@@ -58,7 +58,7 @@ def score_samples(
         samples: images with labels and truth, at any size.
         config: settings of the stages.
         multi_scale: also the decoder over three scales and flips, as stage `seg_multi_scale`.
-        watch: is shown every trace.
+        on_trace: is shown every trace.
     """
     stages = STAGES if multi_scale else STAGES[:-1]
     config = config or ExplainConfig.for_model(model)
@@ -70,19 +70,19 @@ def score_samples(
         if multi_scale:
             labels["seg_multi_scale"] = multi_scale_label(model, trace.image.numpy())
         parts = None if sample.parts is None else _resized(sample.parts, trace.target)
-        ladder = Ladder.empty(stages, trace.class_names)
+        scores = StageScores.empty(stages, trace.class_names)
         for stage in stages:
-            ladder.matrices[stage].update(trace.target, labels[stage])
+            scores.matrices[stage].update(trace.target, labels[stage])
             if parts is not None:
-                ladder.parts[stage].update(trace.target, parts, labels[stage])
-        for label, par in SAME_PIXELS.items():
-            ladder.same_pixels[label].update(trace.target, labels[par].masked_fill(labels[label] == IGNORE, IGNORE))
-        ladder.config = trace.config
-        ladder.logits.append(trace.class_logits)
-        ladder.image_labels.append(trace.image_labels)
-        if watch is not None:
-            watch(trace)
-        yield sample, ladder
+                scores.parts[stage].update(trace.target, parts, labels[stage])
+        for label, par in PAR_OF_LABEL.items():
+            scores.same_pixels[label].update(trace.target, labels[par].masked_fill(labels[label] == IGNORE, IGNORE))
+        scores.config = trace.config
+        scores.logits.append(trace.class_logits)
+        scores.image_labels.append(trace.image_labels)
+        if on_trace is not None:
+            on_trace(trace)
+        yield sample, scores
 
 
 def evaluate_samples(
@@ -90,22 +90,22 @@ def evaluate_samples(
     samples: Iterable[Sample],
     config: ExplainConfig | None = None,
     multi_scale: bool = False,
-    watch: Watch | None = None,
+    on_trace: OnTrace | None = None,
     diagnose: bool = False,
-) -> Ladder:
+) -> StageScores:
     """The ladder over all samples, and over those of each context; arguments as `score_shards`."""
-    return score_shards(model, samples, lambda ladder: [ladder], config, multi_scale, watch, diagnose)
+    return score_shards(model, samples, lambda scores: [scores], config, multi_scale, on_trace, diagnose)
 
 
 def score_shards(
     model: AFA,
     samples: Iterable[Sample],
-    gather: Callable[[Ladder | None], list[Ladder | None]],
+    gather: Callable[[StageScores | None], list[StageScores | None]],
     config: ExplainConfig | None = None,
     multi_scale: bool = False,
-    watch: Watch | None = None,
+    on_trace: OnTrace | None = None,
     diagnose: bool = False,
-) -> Ladder:
+) -> StageScores:
     """`evaluate_samples` over the samples of several processes, of which this one has its share.
 
     Args:
@@ -113,38 +113,40 @@ def score_shards(
         diagnose: also intervals of what each step changes, and every stage at its own best threshold.
     Raises: ValueError: if none of them had a sample.
     """
-    mine: Ladder | None = None
-    thresholds = BestThresholds(("cam", *RULED), model.num_classes) if diagnose else None
+    mine: StageScores | None = None
+    thresholds = BestThresholds(("cam", *SAME_RULE), model.num_classes) if diagnose else None
 
     def watched(trace: Trace) -> None:
         if thresholds is not None:
             thresholds.update(trace)
-        if watch is not None:
-            watch(trace)
+        if on_trace is not None:
+            on_trace(trace)
 
     for sample, one in score_samples(model, samples, config, multi_scale, watched):
         if mine is None:
-            mine = Ladder.empty(one.matrices, one.class_names)
+            mine = StageScores.empty(one.matrices, one.class_names)
             mine.thresholds = thresholds
-            mine.bootstrap = PairedBootstrap(WHOLE, model.num_classes) if diagnose else None
+            mine.bootstrap = PairedBootstrap(ALL_PIXELS, model.num_classes) if diagnose else None
         if mine.bootstrap is not None:
-            mine.bootstrap.update({stage: one.matrices[stage].matrix for stage in WHOLE}, sample.image)
+            mine.bootstrap.update({stage: one.matrices[stage].matrix for stage in ALL_PIXELS}, sample.image)
         if sample.context:
             one.contexts[sample.context] = dataclasses.replace(one, contexts={})
         mine.add(one)
-    ladders = [ladder for ladder in gather(mine) if ladder is not None]
-    if not ladders:
+    all_scores = [scores for scores in gather(mine) if scores is not None]
+    if not all_scores:
         raise ValueError("there is no sample to evaluate; expected at least one image with ground truth.")
-    whole = Ladder.empty(ladders[0].matrices, ladders[0].class_names)
-    for ladder in ladders:
-        whole.add(ladder)
+    whole = StageScores.empty(all_scores[0].matrices, all_scores[0].class_names)
+    for scores in all_scores:
+        whole.add(scores)
     return whole
 
 
-def write_scores(ladder: Ladder | None, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> None:
+def write_scores(
+    scores: StageScores | None, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None
+) -> None:
     """All scores as JSON after some facts about how they were made, whole or not at all; None: the facts alone."""
     with atomic_write(path) as partial, open(partial, "w", encoding="utf-8") as file:
-        json.dump({**(facts or {}), **(ladder.data() if ladder else {})}, file, indent=2, allow_nan=False)
+        json.dump({**(facts or {}), **(scores.data() if scores else {})}, file, indent=2, allow_nan=False)
         file.write("\n")
 
 

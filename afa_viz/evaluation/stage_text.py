@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from afa_viz.evaluation.tables import percent_table
-from afa_viz.stage_scores import distinct
+from afa_viz.stage_scores import distinct_stages
 
 Data = Mapping[str, Any]
 CHOSEN_WITH_MASKS = "chosen with masks: a diagnosis, no weakly supervised result"
@@ -23,14 +23,20 @@ LABELS = {
 
 
 def stage_text(data: Data) -> str:
-    """All tables of `Ladder.data`, but parts and contexts."""
-    blocks = [_ruled(data), _steps(data), _labels(data), _cut(data), _best(data)]
+    """All tables of `StageScores.data`, but parts and contexts."""
+    blocks = [
+        _same_rule_table(data),
+        _change_lines(data),
+        _label_table(data),
+        _thresholded_cam(data),
+        _best_thresholds(data),
+    ]
     return "\n\n".join(block for block in blocks if block)
 
 
-def _ruled(data: Data) -> str:
+def _same_rule_table(data: Data) -> str:
     rule = data["rule"]
-    shown = distinct(rule["whole"], rule["left_out"])
+    shown = distinct_stages(rule["whole"], rule["left_out"])
     columns = {stage: {**data["iou"][stage], "mIoU": data["summary"][f"miou_{stage}"]} for stage in shown}
     title = f"stages under one rule: strongest score at image size, background score {rule['bkg_score_low']:g}"
     lines = [f"{title}, all pixels; seg knows no image labels", percent_table(columns)]
@@ -39,7 +45,7 @@ def _ruled(data: Data) -> str:
     return "\n".join(lines)
 
 
-def _steps(data: Data) -> str:
+def _change_lines(data: Data) -> str:
     if not data["changes"]:
         return ""
     lines = ["change of mIoU in points, after minus before; in brackets 95 % of a paired bootstrap over images"]
@@ -51,7 +57,7 @@ def _steps(data: Data) -> str:
     return "\n".join(lines)
 
 
-def _labels(data: Data) -> str:
+def _label_table(data: Data) -> str:
     names = next(iter(data["labels"].values()))
     columns = {name: {label: found[name] for label, found in data["labels"].items()} for name in names}
     lines = ["labels: certain pixels alone, beside them PAR (par_) on the same pixels; not comparable with the stages"]
@@ -59,7 +65,7 @@ def _labels(data: Data) -> str:
     return "\n".join([*lines, *(f"  {label}: {LABELS[label]}" for label in data["labels"])])
 
 
-def _cut(data: Data) -> str:
+def _thresholded_cam(data: Data) -> str:
     miou = data["summary"]["miou_cam"]
     shown = "–" if miou is None else f"{miou:.1f}"
     return (
@@ -68,12 +74,12 @@ def _cut(data: Data) -> str:
     )
 
 
-def _best(data: Data) -> str:
+def _best_thresholds(data: Data) -> str:
     found = data.get("best_thresholds")
     if not found:
         return ""
     lines = [f"every stage at its own best threshold ({CHOSEN_WITH_MASKS})", f"{'':14s}{'threshold':>11s}{'mIoU':>8s}"]
-    for stage in distinct(list(found), data["rule"]["left_out"]):
+    for stage in distinct_stages(list(found), data["rule"]["left_out"]):
         if (best := found[stage])["miou"] is not None:
             lines.append(f"{stage:14s}{best['threshold']:11.2f}{best['miou']:8.1f}")
     return "\n".join(lines)

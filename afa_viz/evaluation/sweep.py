@@ -21,7 +21,7 @@ from afa_viz.evaluation.thresholds import THRESHOLDS, cam_scores, threshold_coun
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
 from afa_viz.pipeline import recompute
-from afa_viz.stages.refine import kept_channels
+from afa_viz.stages.refine import present_channels
 from afa_viz.trace import Trace
 
 LABEL_SCORES = tuple(i / 20 for i in range(1, 20, 2))  # the published .35, .45 and .55 are among them
@@ -86,12 +86,12 @@ class ThresholdSweep:
 
     def _labels(self, trace: Trace) -> dict[float, Tensor]:
         """(H, W) int64 label after walk and PAR for each background score, two at a time."""
-        used, found = kept_channels(trace.image_labels), {}
+        used, found = present_channels(trace.image_labels), {}
         scores = self.label_scores
         for low, high in zip(scores[::2], [*scores[1::2], scores[-1]], strict=False):
             again = recompute(trace, dataclasses.replace(trace.config, bkg_score_low=low, bkg_score_high=high))
-            found[low] = pseudo_label.label_of(again.cam_par[used], used)
-            found[high] = pseudo_label.label_of(again.cam_par_high[used], used)
+            found[low] = pseudo_label.argmax_label(again.cam_par[used], used)
+            found[high] = pseudo_label.argmax_label(again.cam_par_high[used], used)
         return found
 
     def data(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class ThresholdSweep:
         lines.append(" " * 9 + "".join(f"{name:>12s}" for name in ("mIoU", "precision", "recall")))
         for row in data["cam"]:
             mark = "  <- in use" if row["bkg_score"] == data["in_use"]["bkg_score"] else ""
-            numbers = "".join(f"{_shown(row[key]):>12s}" for key in ("miou", "precision", "recall"))
+            numbers = "".join(f"{_format_percent(row[key]):>12s}" for key in ("miou", "precision", "recall"))
             lines.append(f"{row['bkg_score']:9.2f}{numbers}{mark}")
         cells = {(row["low"], row["high"]): row for row in data["pseudo_label"]}
         lines += ["", "pseudo label: foreground for a score as beta_h, background for a score as beta_l, percent"]
@@ -124,12 +124,14 @@ class ThresholdSweep:
         for score in self.label_scores:
             row = cells[score, score]
             keys = ("precision", "recall", "background_precision", "background_recall")
-            lines.append(f"{score:9.2f}" + "".join(f"{_shown(row[key]):>14s}" for key in keys))
+            lines.append(f"{score:9.2f}" + "".join(f"{_format_percent(row[key]):>14s}" for key in keys))
         for key, title in (("miou", "mIoU of the certain pixels"), ("coverage", "share of the pixels that is certain")):
             lines += ["", f"pseudo label: {title}, percent; rows beta_l, columns beta_h"]
             lines.append(" " * 9 + "".join(f"{high:7.2f}" for high in self.label_scores))
             for low in self.label_scores:
-                shown = (_shown(cells[low, high][key]) if (low, high) in cells else "" for high in self.label_scores)
+                shown = (
+                    _format_percent(cells[low, high][key]) if (low, high) in cells else "" for high in self.label_scores
+                )
                 lines.append(f"{low:9.2f}" + "".join(f"{text:>7s}" for text in shown))
         return "\n".join(lines)
 
@@ -166,5 +168,5 @@ def _numbers(counts: Tensor) -> dict[str, float | None]:
     return {name: percent(value) for name, value in shares.items()}
 
 
-def _shown(value: float | None) -> str:
+def _format_percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"

@@ -18,13 +18,13 @@ from torch import Tensor
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
 from afa_viz.stage_scores import stage_maps
-from afa_viz.stages.refine import kept_channels
+from afa_viz.stages.refine import present_channels
 from afa_viz.trace import Trace
 
 THRESHOLDS = tuple(i / 20 for i in range(1, 20))  # .05 to .95; the published ones are among them
 
 
-class Best(NamedTuple):
+class ThresholdScore(NamedTuple):
     """The threshold with the highest mIoU, a fraction; NaN where nothing was counted."""
 
     threshold: float
@@ -53,7 +53,7 @@ class BestThresholds:
         known = trace.target != pseudo_label.IGNORE
         true = trace.target[known].long()
         maps = stage_maps(trace)
-        labels = kept_channels(trace.image_labels)
+        labels = present_channels(trace.image_labels)
         for stage, counts in self.counts.items():
             score, best = cam_scores(trace) if stage == "cam" else margins(trace, maps[stage], labels)
             counts += threshold_counts(true, score[known], best[known], self.thresholds, counts.shape[-1])
@@ -67,10 +67,12 @@ class BestThresholds:
         """mIoU of a stage at every threshold."""
         return [_miou(counts) for counts in self.counts[stage]]
 
-    def best(self, stage: str) -> Best:
+    def best(self, stage: str) -> ThresholdScore:
         """The best threshold of a stage; of equal ones the lowest."""
-        known = [Best(t, miou) for t, miou in zip(self.thresholds, self.curve(stage), strict=True) if miou == miou]
-        return max(known, key=lambda found: found.miou, default=Best(float("nan"), float("nan")))
+        known = [
+            ThresholdScore(t, miou) for t, miou in zip(self.thresholds, self.curve(stage), strict=True) if miou == miou
+        ]
+        return max(known, key=lambda found: found.miou, default=ThresholdScore(float("nan"), float("nan")))
 
 
 def cam_scores(trace: Trace) -> tuple[Tensor, Tensor]:

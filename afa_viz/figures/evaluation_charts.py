@@ -24,7 +24,7 @@ from afa_viz.figures.charts import (
     save_figure,
     style_axes,
 )
-from afa_viz.stage_scores import distinct
+from afa_viz.stage_scores import distinct_stages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def stage_score_chart(data: Data) -> Figure:
 
     The CAM with one threshold and the labels have no bars: they use another rule, or cover only some of the pixels.
     """
-    stages = distinct(data["rule"]["whole"], data["rule"]["left_out"])
+    stages = distinct_stages(data["rule"]["whole"], data["rule"]["left_out"])
     figure = new_figure(1.9 + 1.5 * len(stages), 4.6)
     title = f"Stages under one rule, background score {data['rule']['bkg_score_low']:g}, {data['images']} images"
     axes = style_axes(figure.subplots(), title, y="IoU (%)")
@@ -92,7 +92,7 @@ def _patch(hatch: str) -> Any:
 
 def part_chart(data: Data) -> Figure:
     """Share of each part that has the correct class: one row per part, one column per stage."""
-    stages = distinct(list(data["parts"]), data["rule"]["left_out"])
+    stages = distinct_stages(list(data["parts"]), data["rule"]["left_out"])
     parts = [part for part, value in data["parts"][stages[0]].items() if value is not None]
     rows = {part: [data["parts"][stage][part] for stage in stages] + [data["uncertain_parts"][part]] for part in parts}
     compared = data["parts_of_quadrupeds"]
@@ -107,7 +107,7 @@ def part_chart(data: Data) -> Figure:
 
 def context_chart(data: Data) -> Figure:
     """mIoU by context and stage."""
-    contexts, stages = data["contexts"], distinct(list(data["iou"]), data["rule"]["left_out"])
+    contexts, stages = data["contexts"], distinct_stages(list(data["iou"]), data["rule"]["left_out"])
     rows = {f"{name} ({c['images']})": [c["miou"][stage] for stage in stages] for name, c in contexts.items()}
     return _map_of_shares(rows, stages, "mIoU by context (number of images)")
 

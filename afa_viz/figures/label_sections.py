@@ -100,9 +100,9 @@ def regions(trace: Trace) -> str:
     config = trace.config
     low, high = config.bkg_score_low, config.bkg_score_high
     shares, precision = scores.label_shares(trace), scores.label_precision(trace)
-    header = ["region", *(f"{kind}, {LABELS[name]}" for name in scores.CERTAIN for kind in _columns(trace))]
+    header = ["region", *(f"{kind}, {LABELS[name]}" for name in scores.PARTIAL_LABELS for kind in _columns(trace))]
     rows = [[region] for region in scores.REGIONS]
-    for name in scores.CERTAIN:
+    for name in scores.PARTIAL_LABELS:
         for row in rows:
             row.append(format_percent(shares[name][row[0]]))
             if precision is not None:
@@ -187,7 +187,7 @@ def seg(trace: Trace) -> str:
     key = ""
     if trace.target is not None:
         before = scores.stage_labels(trace)["cam_par"]
-        count = scores.changes(before, trace.seg, trace.target)
+        count = scores.pixel_changes(before, trace.seg, trace.target)
         caption = f"Prediction against PAR: {count['gained']:,} pixels gained, {count['lost']:,} lost."
         figures.append(html.figure(stages.target(trace), "Ground truth.", "Ground truth; hatched: does not count."))
         figures.append(html.figure(stages.label_change(trace, before, trace.seg), caption, caption))

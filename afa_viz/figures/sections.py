@@ -64,7 +64,7 @@ def _score_table(trace: Trace, found: dict[str, scores.StageScore]) -> str:
     """The stages that decide every pixel, and what each step changes."""
     assert trace.target is not None
     present = sorted({int(v) for v in trace.target.unique()} - {colour.IGNORE})
-    changes, gone = scores.step_changes(found, trace.config), scores.left_out(trace.config)
+    changes, gone = scores.stage_changes(found, trace.config), scores.disabled_stages(trace.config)
 
     def row(stage: str, title: str, change: str) -> list[str]:
         score = found[stage]
@@ -93,7 +93,7 @@ def _label_table(trace: Trace) -> str:
             format_percent(1 - shares[name]["uncertain"]),
             *(format_percent(precision[name][k]) for k in kinds),
         ]
-        for name in scores.CERTAIN
+        for name in scores.PARTIAL_LABELS
     ]
     header = ["label", "certain pixels", "of them right", "of the background", "of the foreground"]
     return html.table("Labels decide a part of the pixels alone; no stage is compared with them", header, rows)

@@ -23,15 +23,15 @@ from afa_viz.figures.typography import (
     scale_to_fit,
     translate_drawable,
 )
-from afa_viz.inspection import taught_by
+from afa_viz.inspection import parts_trained_on
 from afa_viz.stage_scores import (
     StageScore,
+    compared_stages,
+    disabled_stages,
     label_precision,
     label_shares,
-    left_out,
+    stage_changes,
     stage_scores,
-    step_changes,
-    steps,
 )
 from afa_viz.trace import Trace
 
@@ -57,7 +57,7 @@ class StageTile:
         title: above the image.
         limits: of the colour scale; None if colours are not numbers.
         notes: lines below the image.
-        change: of the class's IoU against the stage that it starts from, see `stage_scores.steps`; None if undefined.
+        change: of the class's IoU against the stage that it starts from (`stage_scores.compared_stages`), or None.
         scored: whether the first note is an IoU.
         left_out: switched off by the settings, so that no arrow leads to it.
     """
@@ -107,7 +107,7 @@ def stage_tiles(trace: Trace, label: int | None = None, cell: Cell | None = None
     peak = float(maps.attention(trace, -1, None, cell).max())
     names = ", ".join(trace.class_names[i] for i in trace.present) or "no class"
     where = f"row {cell[0] + 1}, column {cell[1] + 1}"
-    gone = left_out(config)
+    gone = disabled_stages(config)
     walk = "left out" if "cam_rw" in gone else f"{config.num_steps} step{'s' * (config.num_steps != 1)}"
     par = "left out" if "cam_par" in gone else f"{config.num_iters} iterations"
     cut = () if scores is None else (*_iou(name, scores["cam"], label), f"cut once at {config.bkg_score:g}")
@@ -162,12 +162,12 @@ def _step(
     limits: Limits | None = None,
 ) -> StageTile:
     """A stage that labels every pixel, with its IoU and the change against the stage that it starts from."""
-    gone = stage in left_out(trace.config)
+    gone = stage in disabled_stages(trace.config)
     if scores is None:
         return StageTile(stage, title, image, limits, left_out=gone)
     first, mean = _iou(trace.class_names[label], scores[stage], label)
-    before = steps(trace.config).get(stage)
-    change = step_changes(scores, trace.config, label).get(stage)
+    before = compared_stages(trace.config).get(stage)
+    change = stage_changes(scores, trace.config, label).get(stage)
     notes = [first, mean]
     if before is not None:
         old = format_percent(scores[before]["iou"].get(label))
@@ -184,7 +184,7 @@ def _label(trace: Trace, name: str, title: str) -> StageTile:
     notes = [f"certain {format_percent(1 - label_shares(trace)[name]['uncertain'])}"]
     if precision is not None:
         notes.append(f"of it right {format_percent(precision[name]['all'])}")
-    taught = taught_by(trace, name)
+    taught = parts_trained_on(trace, name)
     if taught is not None:
         notes.append(f"taught {' and '.join(taught)}" if taught else "taught nothing in this model")
     return StageTile(name, title, stages.labels_over_image(trace, getattr(trace, name)), notes=tuple(notes))

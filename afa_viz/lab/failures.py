@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from afa_viz.ops.pseudo_label import IGNORE
-from afa_viz.stage_scores import left_out, stage_labels
+from afa_viz.stage_scores import disabled_stages, stage_labels
 from afa_viz.trace import Trace
 
 FAILURES = ("context", "part", "leak", "confused", "small", "crowd")  # of the gallery; `pathology` of an example
@@ -33,7 +33,7 @@ def error_attribution(trace: Trace) -> dict[str, float]:
     Raises: ValueError: if the ground truth is not known, or no pixel is wrong.
     """
     target = ground_truth(trace)
-    labels, gone = stage_labels(trace), left_out(trace.config)
+    labels, gone = stage_labels(trace), disabled_stages(trace.config)
     par = labels["cam_par"]
     walk = par if "cam_par" in gone else labels["par_start"]
     start = walk if "cam_rw" in gone else labels["walk_start"]

@@ -143,7 +143,7 @@ def _valid(trace: Trace, question: Question, answer: Any) -> Any:
     return answer
 
 
-# --- one function per question ---------------------------------------------------------------------------------------------
+# --- one function per question ----------------------------------------------------------------------------------------
 
 
 def _labels(trace: Trace, label: int, answer: int) -> Verdict:
@@ -235,9 +235,9 @@ def classify_change(before: float, after: float) -> str:
 
 def _walk(trace: Trace, label: int, answer: str) -> Verdict:
     target, labels = ground_truth(trace), stage_labels(trace)
-    start, walked = labels[scores.STEPS["cam_rw"]], labels["cam_rw"]
+    start, walked = labels[scores.COMPARED_WITH["cam_rw"]], labels["cam_rw"]
     before, after = (class_iou(one, target, label) for one in (start, walked))
-    changed = scores.changes(start == label, walked == label, target == label)
+    changed = scores.pixel_changes(start == label, walked == label, target == label)
     facts = {
         "before": format_percent(before), "after": format_percent(after), "gained": str(changed["gained"]),
         "lost": str(changed["lost"]), "name": trace.class_names[label],

@@ -32,7 +32,7 @@ class TrainOutput:
 
 
 @dataclass(frozen=True)
-class LookOutput:
+class Intermediates:
     """Everything one forward pass can show.
 
     class_logits (B, C); seg_logits (B, K, H/4, W/4); cam (B, C, h, w) raw; attention: every block, first to last.
@@ -135,7 +135,7 @@ class AFA(nn.Module):
         features, affinity = self._encode(image)
         return self._cam(features[-1]), affinity
 
-    def forward_cam_as_published(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_cam_with_decoder(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """`forward_cam_affinity`, but the decoder runs too, so that its batch norm sees the pass (docs/spec.md 11)."""
         features, affinity = self._encode(image)
         self.decoder(features)
@@ -145,10 +145,10 @@ class AFA(nn.Module):
         """(B, 3, H, W) -> segmentation logits (B, K, H/4, W/4)."""
         return self.decoder(self.encoder(image))
 
-    def forward_look(self, image: Tensor, first_stage: int = 0) -> LookOutput:
+    def forward_intermediates(self, image: Tensor, first_stage: int = 0) -> Intermediates:
         """(B, 3, H, W) -> every output and the attention logits of every block, from `first_stage` (0 to 3) on."""
         features, attention = self.encoder.forward_attention(image, first_stage)
-        return LookOutput(self.classify(features[-1]), self.decoder(features), self._cam(features[-1]), attention)
+        return Intermediates(self.classify(features[-1]), self.decoder(features), self._cam(features[-1]), attention)
 
 
 def build_encoder(backbone: str, pretrained: bool = False, drop_path_rate: float = 0.1) -> PyramidEncoder:

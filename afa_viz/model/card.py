@@ -12,18 +12,18 @@ from afa_viz import __version__
 from afa_viz.classes import colours_for, names_for
 from afa_viz.ops.image import MEAN, STD
 from afa_viz.structured_text import MAX_BYTES, parse_json
-from afa_viz.trace_file import TEACHERS
+from afa_viz.trace_file import LABEL_SOURCES
 
 CARD_FORMAT = 1
 # fields that older cards of this format lack; their defaults are meant
-ADDED = ("affinity_at_centre", "radius", "affinity_trained_on", "decoder_trained_on")
+OPTIONAL_FIELDS = ("affinity_at_centre", "radius", "affinity_trained_on", "decoder_trained_on")
 PARTS = ("encoder", "decoder", "attn_proj", "classifier")  # of an AFA network, as its state-dict keys begin
 INPUT_SIZE = 512  # pixels, long side; docs/spec.md section 13
-SMALLEST, LARGEST = 32, 2048  # of it, as `ExplainConfig.long_side` allows
+MIN_INPUT_SIZE, MAX_INPUT_SIZE = 32, 2048  # of it, as `ExplainConfig.long_side` allows
 RADIUS = 8  # cells; docs/spec.md section 6
-WIDEST = 128  # of it, as `ExplainConfig.radius` allows
-MOST_CLASSES = 255  # labels are bytes, and 255 means "do not count"
-LONGEST_NAME = 100  # letters of a class name
+MAX_RADIUS = 128  # of it, as `ExplainConfig.radius` allows
+MAX_CLASSES = 255  # labels are bytes, and 255 means "do not count"
+MAX_NAME_LENGTH = 100  # letters of a class name
 
 Colour = tuple[int, int, int]
 
@@ -101,10 +101,10 @@ class Card:
         require(known == self.parts and "encoder" in known, "parts", f"a selection of {', '.join(PARTS)} in this order")
         headless = not {"decoder", "classifier"} & set(known)
         least = 0 if headless else 2
-        fits = is_int(self.num_classes) and least <= self.num_classes <= MOST_CLASSES
-        require(fits, "num_classes", f"a whole number from {least} to {MOST_CLASSES}")
-        good = all(isinstance(n, str) and n.isprintable() and 1 <= len(n) <= LONGEST_NAME for n in self.class_names)
-        require(good, "class_names", f"texts of 1 to {LONGEST_NAME} letters in one line")
+        fits = is_int(self.num_classes) and least <= self.num_classes <= MAX_CLASSES
+        require(fits, "num_classes", f"a whole number from {least} to {MAX_CLASSES}")
+        good = all(isinstance(n, str) and n.isprintable() and 1 <= len(n) <= MAX_NAME_LENGTH for n in self.class_names)
+        require(good, "class_names", f"texts of 1 to {MAX_NAME_LENGTH} letters in one line")
         require(len(set(self.class_names)) == len(self.class_names), "class_names", "different names")
         require(len(self.class_names) == self.num_classes, "class_names", f"{self.num_classes} names, background first")
         require(len(self.palette) == self.num_classes, "palette", f"{self.num_classes} colours")
@@ -115,19 +115,19 @@ class Card:
         for name in ("cam_relu", "affinity_at_centre"):
             require(isinstance(getattr(self, name), bool), name, "true or false")
         for name in ("affinity_trained_on", "decoder_trained_on"):
-            require(getattr(self, name) in (None, *TEACHERS), name, f"null or one of {', '.join(TEACHERS)}")
+            require(getattr(self, name) in (None, *LABEL_SOURCES), name, f"null or one of {', '.join(LABEL_SOURCES)}")
         require(len(self.mean) == 3 and all(map(is_number, self.mean)), "mean", "three numbers")
         require(len(self.std) == 3 and all(is_number(v) and v > 0 for v in self.std), "std", "three numbers above 0")
-        fits = is_int(self.input_size) and SMALLEST <= self.input_size <= LARGEST
-        require(fits, "input_size", f"a whole number of pixels from {SMALLEST} to {LARGEST}")
-        fits = is_int(self.radius) and 0 <= self.radius <= WIDEST
-        require(fits, "radius", f"a whole number of cells from 0 to {WIDEST}")
+        fits = is_int(self.input_size) and MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE
+        require(fits, "input_size", f"a whole number of pixels from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}")
+        fits = is_int(self.radius) and 0 <= self.radius <= MAX_RADIUS
+        require(fits, "radius", f"a whole number of cells from 0 to {MAX_RADIUS}")
         for name in ("training", "scores"):
             require(isinstance(getattr(self, name), dict), name, "an object of names and values")
 
     def to_json(self) -> str:
         """The card as JSON text; NaN and infinity in `training` and `scores` become null."""
-        return json.dumps(_plain(asdict(self)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(_to_json_value(asdict(self)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -150,10 +150,12 @@ class Card:
                 "it, update."
             )
         names = [f.name for f in fields(cls)]
-        missing = [name for name in names if name not in data and name not in ADDED]
+        missing = [name for name in names if name not in data and name not in OPTIONAL_FIELDS]
         unknown = [name for name in data if name not in names]
         if missing or unknown:
-            parts = [f"{word} {some(keys)}" for word, keys in (("lacks", missing), ("has unknown", unknown)) if keys]
+            parts = [
+                f"{word} {format_names(keys)}" for word, keys in (("lacks", missing), ("has unknown", unknown)) if keys
+            ]
             raise CheckpointError(f"the card {' and '.join(parts)}; expected exactly the fields of Card: correct it.")
         return cls(**data)
 
@@ -185,7 +187,7 @@ def default_card(backbone: str, num_classes: int, parts: tuple[str, ...] = PARTS
     return Card(backbone, num_classes, names, colours_for(num_classes), licence=licence, parts=parts)
 
 
-def some(names: list[str], most: int = 3) -> str:
+def format_names(names: list[str], most: int = 3) -> str:
     """The first few names, and how many more; they may be anybody's."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(shortened, names[:most])) + more
@@ -197,13 +199,13 @@ def shortened(text: str, most: int = 80) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
-def _plain(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _to_json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_to_json_value(item) for item in value]
     if hasattr(value, "tolist"):  # a NumPy or torch number or array
-        return _plain(value.tolist())
+        return _to_json_value(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -22,10 +22,10 @@ from torch import Tensor
 from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
-from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, some
+from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, format_names
 from afa_viz.model.hub import HubFiles
 from afa_viz.model.weight_files import read_weights
-from afa_viz.model.wrappers import one_network
+from afa_viz.model.wrappers import single_network
 from afa_viz.ops.checks import require_finite
 
 HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
@@ -43,10 +43,10 @@ class LoadReport:
 
     layout: str
     loaded: tuple[str, ...]
-    untouched: tuple[str, ...]
-    dropped: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    unused: tuple[str, ...]
     licence: str
-    teachers: dict[str, str | None]
+    trained_on: dict[str, str | None]
 
 
 def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
@@ -58,7 +58,7 @@ def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
         device: "auto" (CUDA if there is one, else CPU) or a torch device.
     Raises: FileNotFoundError: if nothing is there; CheckpointError, a ValueError: if it cannot be used.
     """
-    target = _device(device)
+    target = _resolve_device(device)
     path, card_path = checkpoint_files(source)
     weights = read_weights(path)
     card = Card.read(card_path) if card_path else None
@@ -72,8 +72,8 @@ def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
     if card is None:
         card = default_card(layouts.infer_backbone(state), layouts.infer_num_classes(state))
         log.warning("%s has no card: published settings are assumed, and class names by their number.", path.name)
-    model = _fresh(card)
-    layouts.require_fit(path.name, model.state_dict(), state, f"{card.backbone} with {card.num_classes} classes")
+    model = _build_from_card(card)
+    layouts.require_matching(path.name, model.state_dict(), state, f"{card.backbone} with {card.num_classes} classes")
     model.load_state_dict(state)
     model.card, model.checkpoint_id = card, hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     return model.to(target).eval()
@@ -119,7 +119,7 @@ def load_any(
     """
     card_path = None
     if isinstance(source, Mapping):
-        weights, left_out = one_network(source)
+        weights, left_out = single_network(source)
         if left_out:
             log.warning("the state dict holds a network more than once: %s.", left_out)
     else:
@@ -132,7 +132,9 @@ def load_any(
     found = {key: tensor for key, tensor in found.items() if not key.startswith(kept)}
     loaded = layouts.parts_in(found)
     if "encoder" not in loaded:
-        raise CheckpointError(f"{name} gives {some(list(parts))}; expected the encoder among the parts: add it.")
+        raise CheckpointError(
+            f"{name} gives {format_names(list(parts))}; expected the encoder among the parts: add it."
+        )
     own, theirs = layouts.infer_backbone(model.state_dict()), layouts.infer_backbone(found)
     if own != theirs:
         raise CheckpointError(f"{name} holds a {theirs}; expected {own}: build the model with backbone={theirs!r}.")
@@ -143,18 +145,18 @@ def load_any(
             'last layers of the model, or parts=("encoder",) to load the encoder alone.'
         )
     expected = {k: v for k, v in layouts.select(model.state_dict(), loaded).items() if not k.startswith(kept)}
-    layouts.require_fit(name, expected, found, f"the {', '.join(loaded)} of {own}")
+    layouts.require_matching(name, expected, found, f"the {', '.join(loaded)} of {own}")
     model.load_state_dict(found, strict=False)
     model.checkpoint_id = ""  # no longer the weights of that file
-    untouched = tuple(part for part in PARTS if part not in loaded)
-    card = _card_of(card_path, own)
+    unchanged = tuple(part for part in PARTS if part not in loaded)
+    card = _card_or_default(card_path, own)
     learned = {"affinity": ("attn_proj", card.affinity_trained_on), "decoder": ("decoder", card.decoder_trained_on)}
     whole = set(loaded) - ({"decoder"} if drop_classes else set())
-    teachers = {name: teacher for name, (part, teacher) in learned.items() if part in whole}
-    return LoadReport(layout, loaded, untouched, layouts.dropped_keys(weights, layout, found), card.licence, teachers)
+    trained_on = {name: label for name, (part, label) in learned.items() if part in whole}
+    return LoadReport(layout, loaded, unchanged, layouts.unused_keys(weights, layout, found), card.licence, trained_on)
 
 
-def _card_of(card_path: Path | None, backbone: str) -> Card:
+def _card_or_default(card_path: Path | None, backbone: str) -> Card:
     """Of weights with or without a card of ours; other programs' files beside them say nothing about it."""
     try:
         return Card.read(card_path) if card_path else default_card(backbone, 0, ("encoder",))
@@ -186,13 +188,13 @@ def convert(
             f"{count if num_classes is None else num_classes}: leave the option out or choose another file."
         )
     card = card or default_card(found, count, parts)
-    expected = layouts.select(_fresh(default_card(found, max(count, 2))).state_dict(), card.parts)
-    layouts.require_fit(path.name, expected, state, f"the {', '.join(card.parts)} of {found}")
+    expected = layouts.select(_build_from_card(default_card(found, max(count, 2))).state_dict(), card.parts)
+    layouts.require_matching(path.name, expected, state, f"the {', '.join(card.parts)} of {found}")
     _write(state, Path(dst), card, half)
     return card
 
 
-def _device(device: str | torch.device) -> torch.device:
+def _resolve_device(device: str | torch.device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -217,8 +219,8 @@ def checkpoint_files(source: Source) -> tuple[Path, Path | None]:
         chosen = [name for name in names if name == HUB_NAMES[0]] or names
         if len(chosen) != 1:
             raise CheckpointError(
-                f"the folder {path.name} has {some(names, 5) or 'no .safetensors file'}; expected one such file or "
-                f"{HUB_NAMES[0]}: name the file."
+                f"the folder {path.name} has {format_names(names, 5) or 'no .safetensors file'}; expected one such "
+                f"file or {HUB_NAMES[0]}: name the file."
             )
         path = path / chosen[0]
     if not path.exists():
@@ -234,16 +236,16 @@ def _from_hub(source: str) -> tuple[Path, Path | None]:
         raise CheckpointError(f"got {source!r}; expected hf://owner/repo, maybe with @revision and /file: correct it.")
     repo, revision, name = match[1], match[2] and unquote(match[2]), match[3]
     files = HubFiles(repo, revision)
-    path = files.first_of((name,) if name else HUB_NAMES)
+    path = files.first_existing((name,) if name else HUB_NAMES)
     if NON_COMMERCIAL.fullmatch(repo):
         log.warning("%s: MiT and SegFormer weights are for non-commercial use; see the model's page.", repo)
     try:
-        return path, files.first_of((str(PurePosixPath(name or path.name).with_suffix(".json")),))
+        return path, files.first_existing((str(PurePosixPath(name or path.name).with_suffix(".json")),))
     except FileNotFoundError:
         return path, None
 
 
-def _fresh(card: Card) -> AFA:
+def _build_from_card(card: Card) -> AFA:
     with torch.random.fork_rng(devices=[]):  # the weights are replaced at once: leave the caller's numbers alone
         return build_afa(card.backbone, card.num_classes, card.pooling, topk=card.topk, logit_offset=card.logit_offset)
 
@@ -253,7 +255,7 @@ def _write(state: Mapping[str, Tensor], path: Path, card: Card, half: bool, pack
         raise CheckpointError(f"got {path.name}; expected a name that ends in .safetensors: rename it.")
     tensors = {key: tensor.detach().to("cpu", copy=True).contiguous() for key, tensor in state.items()}
     if half:
-        tensors = {key: packing.halved(tensor) for key, tensor in tensors.items()}
+        tensors = {key: packing.to_half(tensor) for key, tensor in tensors.items()}
     tensors = packing.pack(tensors) if packed else tensors
     for key, tensor in packing.unpack(tensors).items():  # as they will be read
         require_finite(key, tensor)

@@ -1,4 +1,4 @@
-"""Stochastic depth: a residual branch is left out for some pictures of a training batch."""
+"""Stochastic depth: a residual branch is left out for some images of a training batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """In training each picture's branch is 0 with probability `rate`, and 1 / (1 - rate) times itself otherwise.
+    """In training each image's branch is 0 with probability `rate`, and 1 / (1 - rate) times itself otherwise.
 
     Args:
         rate: in [0, 1).

@@ -11,13 +11,13 @@ import huggingface_hub
 from huggingface_hub import constants, errors
 
 from afa_viz.model.card import CheckpointError
-from afa_viz.scalars import shown
+from afa_viz.scalars import preview
 
 TIMEOUT = 5.0  # seconds for the first answer; a hub that is there answers in a tenth of it
 HTTP_ERROR: type[Exception] = errors.HfHubHTTPError.__bases__[
     0
 ]  # of the client's HTTP library, which differs between its versions
-SPOKEN: dict[type[Exception], str] = {
+ERROR_MESSAGES: dict[type[Exception], str] = {
     errors.RepositoryNotFoundError: "is not on the hub or not open to you",
     errors.RevisionNotFoundError: "is no revision on the hub",
     errors.HFValidationError: "is no name of the hub",
@@ -38,7 +38,7 @@ class HubFiles:
         self.repo, self.revision = repo, revision
         self._offline = False
 
-    def first_of(self, names: Sequence[str]) -> Path:
+    def first_existing(self, names: Sequence[str]) -> Path:
         """The first of some files that there is.
 
         Raises: FileNotFoundError: if neither hub nor cache has one. CheckpointError: for a repository that is not
@@ -57,9 +57,9 @@ class HubFiles:
             except errors.EntryNotFoundError:
                 continue
             except (HTTP_ERROR, OSError, ValueError) as error:
-                shown = f"{self.repo}@{self.revision}" if self.revision else self.repo
+                preview = f"{self.repo}@{self.revision}" if self.revision else self.repo
                 raise CheckpointError(
-                    f"{shown} {_reason(error)}; expected a model of the hub in reach: {_advice(error)}."
+                    f"{preview} {_reason(error)}; expected a model of the hub in reach: {_advice(error)}."
                 ) from None
         raise FileNotFoundError(fault)
 
@@ -90,20 +90,20 @@ def require_repository_name(name: str, example: str) -> None:
     parts = name.split("/")
     if len(parts) != 2 or not all(NAME.fullmatch(part) for part in parts) or "--" in name or ".." in name:
         raise ValueError(
-            f"got the repository {shown(name)}; expected OWNER/NAME of ASCII letters, digits, '-', '_' and '.', each "
+            f"got the repository {preview(name)}; expected OWNER/NAME of ASCII letters, digits, '-', '_' and '.', each "
             f"up to 96 and without '--' and '..', such as {example}."
         )
 
 
 @contextlib.contextmanager
-def sending(repo: str) -> Iterator[None]:
+def upload_errors(repo: str) -> Iterator[None]:
     """What goes wrong while something is sent to a repository becomes a ValueError of one sentence."""
     try:
         yield
     except errors.LocalTokenNotFoundError:
         raise ValueError("nobody is logged in to the hub; run `hf auth login` first.") from None
     except errors.OfflineModeIsEnabled:
-        raise ValueError(f"{repo} can not be sent: HF_HUB_OFFLINE is 1; unset it first.") from None
+        raise ValueError(f"{repo} cannot be sent: HF_HUB_OFFLINE is 1; unset it first.") from None
     except errors.HfHubHTTPError as error:
         status = _status(error)
         if status is not None and status >= 500:
@@ -115,29 +115,33 @@ def sending(repo: str) -> Iterator[None]:
         raise ValueError(f"{repo} is no name of the hub ({error}); expected OWNER/NAME.") from error
     except ValueError as error:  # the login page of a network, in the place of the hub
         raise ValueError(
-            f"the answer of the hub about {repo} can not be read ({error}); expected JSON: check the proxy or login "
+            f"the answer of the hub about {repo} cannot be read ({error}); expected JSON: check the proxy or login "
             "page of this network."
         ) from error
     except (HTTP_ERROR, ConnectionError, TimeoutError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"the hub can not be reached ({reason}); expected a network: connect and send {repo} again."
+            f"the hub cannot be reached ({reason}); expected a network: connect and send {repo} again."
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    for kind, text in SPOKEN.items():
+    for kind, text in ERROR_MESSAGES.items():
         if isinstance(error, kind):
             return text
     status = _status(error)
-    return type(error).__name__ if status is None else f"can not be fetched: the hub answers {status}"
+    return type(error).__name__ if status is None else f"cannot be fetched: the hub answers {status}"
 
 
 def _advice(error: Exception) -> str:
     status = _status(error)
     if status is not None and status >= 500:
         return "try again later, or give a local file"
-    return ADVICE.get(status or 0, "check the address") if not isinstance(error, tuple(SPOKEN)) else "check the address"
+    return (
+        ADVICE.get(status or 0, "check the address")
+        if not isinstance(error, tuple(ERROR_MESSAGES))
+        else "check the address"
+    )
 
 
 def _status(error: Exception) -> int | None:

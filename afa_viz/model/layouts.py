@@ -13,10 +13,10 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
-from afa_viz.model.card import PARTS, CheckpointError, some
+from afa_viz.model.card import PARTS, CheckpointError, format_names
 from afa_viz.model.mix_transformer import VARIANTS
-from afa_viz.model.other_networks import refuse_other_networks
-from afa_viz.model.wrappers import bare
+from afa_viz.model.other_networks import reject_other_networks
+from afa_viz.model.wrappers import strip_wrappers
 from afa_viz.ops.checks import require_finite
 
 Weights = Mapping[str, Tensor]
@@ -112,7 +112,7 @@ TABLES: dict[str, Pairs] = {  # the authors' files and ours share their names
 }
 LAYOUTS = tuple(TABLES)
 
-_SIGNS = (  # a key that no other layout has; the first that is found decides
+_MARKER_KEYS = (  # a key that no other layout has; the first that is found decides
     (SMP, "decoder.mlp_stage.0.linear.weight"),
     (TRANSFORMERS, "encoder.patch_embeddings.0.proj.weight"),
     (TRANSFORMERS_V5, "stages.0.patch_embeddings.proj.weight"),
@@ -131,9 +131,9 @@ def detect_layout(state: Weights) -> str:
     Raises: CheckpointError: for the network of another method, which is named, for mmseg's layout, which is not read,
         and for names that no layout has.
     """
-    keys = {bare(key): tensor for key, tensor in state.items()}
-    refuse_other_networks(keys)
-    for layout, sign in _SIGNS:
+    keys = {strip_wrappers(key): tensor for key, tensor in state.items()}
+    reject_other_networks(keys)
+    for layout, sign in _MARKER_KEYS:
         if sign in keys:
             return layout
     if any(map(_MMSEG.fullmatch, keys)):
@@ -142,12 +142,12 @@ def detect_layout(state: Weights) -> str:
             "query, key and value and is not read; expected another layout: use the SegFormer authors' file or "
             "nvidia/mit-b0 to b5 on the hub."
         )
-    first = f"the names begin with {some(list(state))}" if state else "there are no tensors"
+    first = f"the names begin with {format_names(list(state))}" if state else "there are no tensors"
     raise CheckpointError(f"{first}; expected one of the layouts {', '.join(LAYOUTS)}: check that the file is right.")
 
 
 def to_afa_keys(state: Weights, layout: str) -> dict[str, Tensor]:
-    """The weights under AFA's names; what has no place in AFA is left out (see `dropped_keys`).
+    """The weights under AFA's names; what has no place in AFA is left out (see `unused_keys`).
 
     Args:
         state: weights in the given layout; the tensors are not copied, except keys and values that are stored apart.
@@ -156,7 +156,7 @@ def to_afa_keys(state: Weights, layout: str) -> dict[str, Tensor]:
     """
     renamed: dict[str, Tensor] = {}
     for key, tensor in state.items():
-        name = _rename(bare(key), layout)
+        name = _rename(strip_wrappers(key), layout)
         if name in renamed:
             raise CheckpointError(f"two tensors claim the name {name}; expected one: check how {key} was written.")
         if name is not None:
@@ -164,9 +164,9 @@ def to_afa_keys(state: Weights, layout: str) -> dict[str, Tensor]:
     return _fuse_key_value(renamed) if layout in (TRANSFORMERS, TRANSFORMERS_V5) else renamed
 
 
-def dropped_keys(state: Weights, layout: str, used: Collection[str]) -> tuple[str, ...]:
+def unused_keys(state: Weights, layout: str, used: Collection[str]) -> tuple[str, ...]:
     """Keys of a state dict that are not among the `used` names of AFA, such as the ImageNet classifier."""
-    names = ((key, _rename(bare(key), layout)) for key in state)
+    names = ((key, _rename(strip_wrappers(key), layout)) for key in state)
     return tuple(key for key, name in names if name is None or re.sub(r"\.attn\.[kv]\.", ".attn.kv.", name) not in used)
 
 
@@ -227,29 +227,31 @@ def select(state: Weights, parts: Collection[str]) -> dict[str, Tensor]:
     return {key: tensor for key, tensor in state.items() if key.split(".", 1)[0] in parts}
 
 
-def require_fit(name: str, expected: Weights, got: Weights, what: str) -> None:
+def require_matching(name: str, expected: Weights, got: Weights, what: str) -> None:
     """Raise CheckpointError if weights are missing, extra, of the wrong shape or type; ValueError if not finite."""
     wrong = []
     for key in (key for key in expected if key in got):
-        want, have = expected[key], got[key]
-        if want.shape != have.shape:
-            wrong.append(f"{key} {list(have.shape)} instead of {list(want.shape)}")
-        elif _kind(want) != _kind(have):
-            wrong.append(f"{key} {have.dtype}, {have.layout} instead of {want.dtype}, {want.layout}")
-        elif have.is_meta:
+        wanted, found_tensor = expected[key], got[key]
+        if wanted.shape != found_tensor.shape:
+            wrong.append(f"{key} {list(found_tensor.shape)} instead of {list(wanted.shape)}")
+        elif _tensor_type(wanted) != _tensor_type(found_tensor):
+            wrong.append(
+                f"{key} {found_tensor.dtype}, {found_tensor.layout} instead of {wanted.dtype}, {wanted.layout}"
+            )
+        elif found_tensor.is_meta:
             wrong.append(f"{key} without its numbers")
     found = (
         ("missing", [key for key in expected if key not in got]),
         ("extra", [key for key in got if key not in expected]),
         ("of the wrong shape or type", wrong),
     )
-    if fault := "; ".join(f"{word}: {some(keys)}" for word, keys in found if keys):
+    if fault := "; ".join(f"{word}: {format_names(keys)}" for word, keys in found if keys):
         raise CheckpointError(f"{name} does not fit {what} ({fault}); expected exactly its weights: choose another.")
     for key, tensor in got.items():
         require_finite(f"{key} of {name}", tensor)
 
 
-def _kind(tensor: Tensor) -> tuple:
+def _tensor_type(tensor: Tensor) -> tuple:
     return tensor.is_floating_point(), tensor.is_complex(), tensor.is_quantized, tensor.layout
 
 

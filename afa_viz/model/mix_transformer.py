@@ -158,7 +158,7 @@ VARIANTS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {  # name -> (wid
 
 
 def mix_transformer(name: str, pretrained: bool = False, drop_path_rate: float = 0.1, **shape: Any) -> MixTransformer:
-    """One of `VARIANTS` with fresh weights; `timm_registry.py` offers the same to timm.
+    """One of `VARIANTS` with fresh weights.
 
     Raises: ValueError: if `pretrained`: weights of others come as files.
     """

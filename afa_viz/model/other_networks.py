@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from afa_viz.model.card import CheckpointError, some
+from afa_viz.model.card import CheckpointError, format_names
 
 Weights = Mapping[str, Tensor]
 
@@ -20,7 +20,7 @@ class OtherNetwork:
     """name: of the method or network. what: its kind, for people. matches: whether weights are of it."""
 
     name: str
-    what: str
+    description: str
     matches: Callable[[Weights], bool]
 
 
@@ -62,17 +62,17 @@ NETWORKS = (  # the first that matches is the one
 )
 
 
-def recognise(state: Weights) -> OtherNetwork | None:
+def identify(state: Weights) -> OtherNetwork | None:
     """The network of another method that weights belong to, names without wrappers around the network; None if none."""
     return next((network for network in NETWORKS if network.matches(state)), None)
 
 
-def refuse_other_networks(state: Weights) -> None:
-    """Raise CheckpointError, with the name of the method, for weights of another network; names as in `recognise`."""
-    other = recognise(state)
+def reject_other_networks(state: Weights) -> None:
+    """Raise CheckpointError, with the name of the method, for weights of another network; names as in `identify`."""
+    other = identify(state)
     if other is not None:
         telling = [key for key in state if "blocks." not in key][-3:]
         raise CheckpointError(
-            f"these weights are those of {other.name}, {other.what} ({some(telling)}); expected AFA's network or an "
-            "encoder MiT or PVT v2: choose such a checkpoint."
+            f"these weights are those of {other.name}, {other.description} ({format_names(telling)}); expected AFA's "
+            "network or an encoder MiT or PVT v2: choose such a checkpoint."
         )

@@ -18,7 +18,7 @@ SCALE = ".int8_scale"  # the scales of "name" are stored as "name.int8_scale"
 LEVELS = 127
 
 
-def halved(tensor: Tensor) -> Tensor:
+def to_half(tensor: Tensor) -> Tensor:
     """A floating tensor in half precision; as it is where its largest value overflows there, or all vanish."""
     peak = float(tensor.abs().max()) if tensor.numel() and tensor.is_floating_point() else 0.0
     limits = torch.finfo(torch.float16)
@@ -33,7 +33,7 @@ def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not tensor.is_floating_point():
             packed[name] = tensor
         elif tensor.dim() < 2:
-            packed[name] = halved(tensor)
+            packed[name] = to_half(tensor)
         else:
             rows = tensor.float().flatten(1)
             scale = (rows.abs().amax(dim=1) / LEVELS).clamp_min(torch.finfo(torch.float32).tiny)

@@ -24,7 +24,7 @@ def load_imagenet(model: AFA, backbone: str) -> str:
     Args:
         model: changed in place; decoder, affinity and classifier stay as they are.
         backbone: of the model.
-    Raises: CheckpointError or FileNotFoundError: if the weights can not be fetched.
+    Raises: CheckpointError or FileNotFoundError: if the weights cannot be fetched.
     """
     if backbone in MIT_REPOSITORIES:
         source, licence = MIT_REPOSITORIES[backbone], load_any(model, MIT_REPOSITORIES[backbone]).licence
@@ -32,11 +32,11 @@ def load_imagenet(model: AFA, backbone: str) -> str:
         source, licence = f"timm's {backbone}", PVT_LICENCE
         try:
             if not constants.HF_HUB_OFFLINE:  # timm would ask a hub that is out of reach for half a minute
-                HubFiles(PVT_REPOSITORY.format(name=backbone)).first_of((HUB_NAMES[0],))
+                HubFiles(PVT_REPOSITORY.format(name=backbone)).first_existing((HUB_NAMES[0],))
             encoder = pvt_v2.PvtV2(backbone, pretrained=True)
         except Exception as error:  # the hub's client raises many kinds
             raise CheckpointError(
-                f"the ImageNet weights of {backbone} can not be fetched ({type(error).__name__}); expected a network "
+                f"the ImageNet weights of {backbone} cannot be fetched ({type(error).__name__}); expected a network "
                 "or a filled cache: connect, or begin without them by `--set pretrained=no`."
             ) from None
         model.encoder.load_state_dict(encoder.state_dict())

@@ -9,9 +9,9 @@ from huggingface_hub import CommitOperationAdd, HfApi
 
 from afa_viz.model.card import PARTS, Card, CheckpointError
 from afa_viz.model.checkpoint import HUB_NAMES, Source, checkpoint_files
-from afa_viz.model.hub import require_repository_name, sending
+from afa_viz.model.hub import require_repository_name, upload_errors
 
-SHOWN_SETTINGS = ("backbone", "crop_size", "batch_size", "accumulate", "max_iters", "learning_rate", "amp", "ema",
+LISTED_SETTINGS = ("backbone", "crop_size", "batch_size", "accumulate", "max_iters", "learning_rate", "amp", "ema",
                   "official_parity")  # fmt: skip
 PER_PART = ("crop_size", "batch_size", "learning_rate")  # a curriculum has its own for each part
 
@@ -45,7 +45,7 @@ def push_to_hub(checkpoint: Source, repo: str, *, private: bool = False) -> str:
     if isinstance(card.training.get("config"), dict):
         files["config.json"] = (json.dumps(card.training["config"], indent=2) + "\n").encode()
     api = HfApi()
-    with sending(repo):
+    with upload_errors(repo):
         url = api.create_repo(repo, repo_type="model", private=private or None, exist_ok=True)
         operations = [CommitOperationAdd(name, content) for name, content in files.items()]
         api.create_commit(repo, operations, commit_message="AFA checkpoint with its card")
@@ -90,7 +90,7 @@ def model_page(card: Card, repo: str) -> str:
     config = training.get("config")
     config = config if isinstance(config, dict) else {}  # a card is anybody's
     hidden = PER_PART if config.get("curriculum") else ()
-    facts = {name: config[name] for name in SHOWN_SETTINGS if name in config and name not in hidden}
+    facts = {name: config[name] for name in LISTED_SETTINGS if name in config and name not in hidden}
     facts |= {name: value for name, value in training.items() if isinstance(value, (str, int, float))}
     if facts:
         lines += ["## Training", "", "`config.json` holds every setting.", "", "| setting | value |", "|---|---|"]

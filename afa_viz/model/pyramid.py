@@ -91,7 +91,7 @@ def as_maps(tokens: Tensor, grid: Grid) -> Tensor:
     return tokens.unflatten(1, grid).permute(0, 3, 1, 2)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)) v without keeping the maps.
 
     Under autocast on a CPU in float32 all the same: the half-precision kernel's backward pass is four times slower.
@@ -131,7 +131,7 @@ class PyramidEncoder(nn.Module):
         """Tokens after both residual branches, given the merged and not yet projected attention output."""
         raise TypeError(f"{type(self).__name__} must define finish_block()")
 
-    def _walk(self, image: Tensor, run_block: Callable[..., Tensor]) -> Iterator[Tensor]:
+    def _run_stages(self, image: Tensor, run_block: Callable[..., Tensor]) -> Iterator[Tensor]:
         maps = image
         for i in range(4):
             tokens, grid = self.embed(i, maps)
@@ -141,14 +141,14 @@ class PyramidEncoder(nn.Module):
             maps = as_maps(norm(tokens), grid).contiguous()
             yield maps
 
-    def _fast(self, block: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
+    def _run_block(self, block: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
         query, key, value, _ = query_key_value(block.attn, block.norm1(tokens), grid)
-        attended = merge_heads(_attend(query, key, value))
+        attended = merge_heads(_attention(query, key, value))
         return self.finish_block(block, tokens, attended, grid), query, key
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised -> four maps (B, D, h, w) at strides 4, 8, 16, 16 (ceil divisions)."""
-        return list(self._walk(image, lambda i, j, block, tokens, grid: self._fast(block, tokens, grid)[0]))
+        return list(self._run_stages(image, lambda i, j, block, tokens, grid: self._run_block(block, tokens, grid)[0]))
 
     def forward_attention(self, image: Tensor, first_stage: int = 0) -> tuple[list[Tensor], list[BlockAttention]]:
         """The maps of `forward` and the attention of every block, first to last.
@@ -163,9 +163,9 @@ class PyramidEncoder(nn.Module):
             logits = query @ key.transpose(-1, -2) if i >= first_stage else None
             attention.append(BlockAttention(logits, grid, key_grid, query.shape[-1] ** -0.5, reduction_of(block.attn)))
             # Not from the logits: their softmax would take as much memory again, twice over.
-            return self.finish_block(block, tokens, merge_heads(_attend(query, key, value)), grid)
+            return self.finish_block(block, tokens, merge_heads(_attention(query, key, value)), grid)
 
-        return list(self._walk(image, run_block)), attention
+        return list(self._run_stages(image, run_block)), attention
 
     def attention_shapes(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
         """What `forward_attention` makes of an image of (height, width) pixels: (stage, heads, N, M) of every block."""
@@ -185,9 +185,9 @@ class PyramidEncoder(nn.Module):
         kept: list[QueryKey] = []
 
         def run_block(i: int, j: int, block: Any, tokens: Tensor, grid: Grid) -> Tensor:
-            tokens, query, key = self._fast(block, tokens, grid)
+            tokens, query, key = self._run_block(block, tokens, grid)
             if i == 3 and j >= self.depths[3] - 2:
                 kept.append(QueryKey(query, key))
             return tokens
 
-        return list(self._walk(image, run_block)), kept
+        return list(self._run_stages(image, run_block)), kept

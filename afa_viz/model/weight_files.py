@@ -13,14 +13,14 @@ from torch import Tensor
 
 from afa_viz.model import packing
 from afa_viz.model.card import CheckpointError
-from afa_viz.model.wrappers import one_network
+from afa_viz.model.wrappers import single_network
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
 CONTAINERS = (  # where training programs put the weights; the first that is there is read
     "state_dict", "model", "model_state_dict", "net", "network", "wetr", "module", "student", "ema", "model_ema",
     "ema_state_dict", "state_dict_ema", "teacher",
 )  # fmt: skip
-DEPTH = 4  # containers in containers
+MAX_DEPTH = 4  # containers in containers
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:
             pointer = file.read(40).startswith(b"version https://git-lfs")
-        packed = not ours and _is_packed(path)
+        packed = not ours and _is_compressed(path)
         if not pointer and not packed:
             content = packing.unpack(safetensors.torch.load_file(path)) if ours else _load_pickle(path)
     except Exception as error:  # a broken or hostile file may raise anything
@@ -47,10 +47,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path.name} is packed; expected a zip that holds its tensors as they are: save it with torch.save."
         )
-    content = _opened(content, path.name)
+    content = _unwrap(content, path.name)
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise CheckpointError(f"{path.name} is no state dict; expected names and tensors: save model.state_dict().")
-    weights, left_out = one_network({str(key): tensor for key, tensor in content.items()})
+    weights, left_out = single_network({str(key): tensor for key, tensor in content.items()})
     if left_out:
         log.warning("%s holds a network more than once: %s.", path.name, left_out)
     return weights
@@ -62,12 +62,12 @@ def _load_pickle(path: Path) -> object:
         return torch.load(path, "cpu", weights_only=True)
 
 
-def _opened(content: object, name: str) -> object:
+def _unwrap(content: object, name: str) -> object:
     """What lies in the containers of a file; a warning says what was not taken where there are several."""
-    for _ in range(DEPTH):
+    for _ in range(MAX_DEPTH):
         if not isinstance(content, dict):
             break
-        weights = [key for key in CONTAINERS if _holds_tensors(content.get(key), DEPTH)]
+        weights = [key for key in CONTAINERS if _holds_tensors(content.get(key), MAX_DEPTH)]
         if not weights:
             break
         if len(weights) > 1:
@@ -85,7 +85,7 @@ def _holds_tensors(content: object, depth: int) -> bool:
     )
 
 
-def _is_packed(path: Path) -> bool:
+def _is_compressed(path: Path) -> bool:
     """Whether a zip file promises more bytes than it has; torch packs nothing, so unpacking could only fill memory."""
     if not zipfile.is_zipfile(path):
         return False

@@ -13,23 +13,23 @@ _WRAPPERS = (  # around the network or the encoder
 _COPIES = ("model.", "net.", "network.", "wetr.", "student.", "teacher.", "ema.", "model_ema.", "ema_model.")
 
 
-def bare(key: str) -> str:
+def strip_wrappers(key: str) -> str:
     """The name of a weight without the names of what was put around the network or the encoder."""
-    return _without(key, _WRAPPERS)
+    return _strip(key, _WRAPPERS)
 
 
-def _without(key: str, wrappers: tuple[str, ...]) -> str:
+def _strip(key: str, wrappers: tuple[str, ...]) -> str:
     while key.startswith(wrappers):
         key = key.split(".", 1)[1]
     return key
 
 
-def one_network(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+def single_network(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """The weights of one network where a file holds copies of it, student and teacher or model and average.
 
     Returns: the weights, and what was left out, for people; empty if nothing was.
     """
-    names = {key: _without(key, ("module.", "_orig_mod.")) for key in state}
+    names = {key: _strip(key, ("module.", "_orig_mod.")) for key in state}
     found = [copy for copy in _COPIES if any(name.startswith(copy) for name in names.values())]
     rest = [copy for copy in found[1:] if all(_same_rest(names.values(), found[0], copy))]
     if not rest:

@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from afa_viz.ops.checks import (
-    require_boolean,
+    require_bool,
     require_dims,
     require_finite,
+    require_int,
     require_size,
     require_square,
-    require_whole,
 )
 
 STRIDE = 16  # pixels a cell of the last stage spans
@@ -30,7 +30,7 @@ RADIUS = 8  # cells; docs/spec.md section 6
 def token_grid(height: int, width: int, stride: int = STRIDE) -> tuple[int, int]:
     """Cells (rows, columns) that an image of (height, width) pixels has at `stride`: ceil divisions."""
     height, width = require_size("size", (height, width))
-    stride = require_whole("stride", stride, 1, STRIDE)
+    stride = require_int("stride", stride, 1, STRIDE)
     return -(-height // stride), -(-width // stride)
 
 
@@ -46,7 +46,7 @@ def symmetrize(logits: Tensor) -> Tensor:
 
 def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor, symmetric: bool = True) -> Tensor:
     """The affinity before its sigmoid; see `affinity_from_logits`."""
-    symmetric = require_boolean("symmetric", symmetric)
+    symmetric = require_bool("symmetric", symmetric)
     heads = weight.numel()
     blocks: list[Tensor] = []
     for logits in reversed(attn_logits):
@@ -131,7 +131,7 @@ def pool_queries(logits: Tensor, query_grid: tuple[int, int], reduction: int) ->
     Returns: (B, heads, Nk, Nk).
     Source: docs/spec.md section 3, "attention returned for each block".
     """
-    reduction, query_grid = require_whole("reduction", reduction, 1), require_size("query_grid", query_grid)
+    reduction, query_grid = require_int("reduction", reduction, 1), require_size("query_grid", query_grid)
     if reduction == 1:
         return logits
     batch, heads, _, num_keys = logits.shape
@@ -150,7 +150,7 @@ def radius_mask(height: int, width: int, radius: int = RADIUS, device: torch.dev
     Raises: ValueError: if a size is no whole number of at least 1, or the radius none of at least 0.
     Source: docs/spec.md section 6.
     """
-    (height, width), radius = require_size("grid", (height, width)), require_whole("radius", radius, 0, RADIUS)
+    (height, width), radius = require_size("grid", (height, width)), require_int("radius", radius, 0, RADIUS)
 
     def near(size: int) -> Tensor:
         index = torch.arange(size, device=device)
@@ -181,7 +181,7 @@ def cell_labels(
     Source: docs/spec.md section 8; docs/decisions/005.
     """
     require_dims("label", label, 3, "(B, H, W)")
-    stride, at_centre = require_whole("stride", stride, 1, STRIDE), require_boolean("at_centre", at_centre)
+    stride, at_centre = require_int("stride", stride, 1, STRIDE), require_bool("at_centre", at_centre)
     whole = label.shape[-2] // stride, label.shape[-1] // stride
     if grid is not None and tuple(grid) != whole:
         if tuple(grid) != token_grid(label.shape[-2], label.shape[-1], stride):
@@ -230,7 +230,7 @@ def affinity_labels(
     Source: Ru et al. 2022, section 3.3; docs/spec.md section 8.
     """
     require_dims("label", label, 3, "(B, H, W)")
-    stride = require_whole("stride", stride, 1, STRIDE)
+    stride = require_int("stride", stride, 1, STRIDE)
     height, width = label.shape[-2] // stride, label.shape[-1] // stride
     network = token_grid(label.shape[-2], label.shape[-1], stride)
     if mask is not None and mask.shape == (math.prod(network), math.prod(network)):

@@ -1,9 +1,9 @@
 """The random walk where the window is small beside the grid: only pairs of cells within the radius are stored.
 
 A band holds T_ij of `random_walk.transition_matrix` by where i lies seen from j: (2 r + 1)^2 values a cell, not N.
-`walk_steps_near` takes the band or the dense matrix, whichever is faster for the grid; both give the same scores.
+`windowed_walk_steps` takes the band or the dense matrix, whichever is faster for the grid; both give the same scores.
 
-No gradient flows through any function here: the walk makes labels and pictures, not losses.
+No gradient flows through any function here: the walk makes labels and images, not losses.
 
 Symbols: B batch, K channels, h w grid cells, N = h * w, r radius in cells, R C rows and columns of a window.
 """
@@ -21,25 +21,27 @@ from afa_viz.ops.affinity import RADIUS, radius_mask
 from afa_viz.ops.checks import (
     require_dims,
     require_finite,
+    require_int,
     require_positive,
     require_size,
     require_square,
-    require_whole,
 )
 
-BAND_SHARE = 0.3  # a window of at most this part of the grid goes by bands, which are faster from there on: bench walk
+MAX_BAND_SHARE = (
+    0.3  # a window of at most this part of the grid goes by bands, which are faster from there on: bench walk
+)
 
 
-def window_of(grid: Sequence[int], radius: int) -> tuple[int, int]:
+def window_shape(grid: Sequence[int], radius: int) -> tuple[int, int]:
     """(R, C): rows and columns of the window of a cell, no larger than from one end of the grid to the other."""
-    (height, width), radius = require_size("grid", grid), require_whole("radius", radius, 0, RADIUS)
+    (height, width), radius = require_size("grid", grid), require_int("radius", radius, 0, RADIUS)
     return 2 * min(radius, height - 1) + 1, 2 * min(radius, width - 1) + 1
 
 
-def suits_band(grid: Sequence[int], radius: int) -> bool:
-    """Whether a band is at most `BAND_SHARE` of the dense matrix."""
-    rows, cols = window_of(grid, radius)
-    return rows * cols <= BAND_SHARE * grid[0] * grid[1]
+def uses_band(grid: Sequence[int], radius: int) -> bool:
+    """Whether a band is at most `MAX_BAND_SHARE` of the dense matrix."""
+    rows, cols = window_shape(grid, radius)
+    return rows * cols <= MAX_BAND_SHARE * grid[0] * grid[1]
 
 
 @torch.no_grad()
@@ -67,7 +69,7 @@ def transition_band(
     power = require_positive("power", power, random_walk.POWER)
     eps = require_positive("eps", eps, random_walk.EPS)
     height, width = require_size("grid", grid)
-    rows, cols = window_of(grid, radius)
+    rows, cols = window_shape(grid, radius)
     if affinity.shape[-1] != height * width:
         raise ValueError(
             f"affinity has shape {tuple(affinity.shape)} but the grid {height} x {width} has {height * width} cells; "
@@ -77,10 +79,10 @@ def transition_band(
     band = torch.zeros(len(affinity), rows, cols, height, width, dtype=dtype, device=affinity.device)
     pairs = affinity.reshape(len(affinity), height, width, height, width)
     for a in range(-(rows // 2), rows // 2 + 1):
-        y = _reached(height, a)
+        y = _valid_range(height, a)
         by_row = pairs.diagonal(-a, 1, 3)  # pairs of cells whose rows differ by a: (B, w, w, h - |a|), a view
         for d in range(-(cols // 2), cols // 2 + 1):
-            band[:, rows // 2 + a, cols // 2 + d, y, _reached(width, d)] = by_row.diagonal(-d, 1, 2)
+            band[:, rows // 2 + a, cols // 2 + d, y, _valid_range(width, d)] = by_row.diagonal(-d, 1, 2)
     if power == 2:
         band.square_()
     elif (least := float(band.amin())) < 0:
@@ -103,7 +105,7 @@ def band_steps(scores: Tensor, band: Tensor, num_steps: int = random_walk.NUM_ST
         num_steps: >= 0.
     Raises: ValueError: if the shapes do not fit or a value is not finite.
     """
-    num_steps = require_whole("num_steps", num_steps, 0, random_walk.NUM_STEPS)
+    num_steps = require_int("num_steps", num_steps, 0, random_walk.NUM_STEPS)
     require_dims("scores", scores, 4, "(B, K, h, w)")
     require_dims("band", band, 5, "(B, R, C, h, w)")
     require_finite("scores", scores)
@@ -126,7 +128,7 @@ def band_steps(scores: Tensor, band: Tensor, num_steps: int = random_walk.NUM_ST
 
 
 @torch.no_grad()
-def walk_steps_near(
+def windowed_walk_steps(
     scores: Tensor,
     affinity: Tensor,
     radius: int,
@@ -145,14 +147,14 @@ def walk_steps_near(
     Source: docs/spec.md section 6.
     """
     require_dims("scores", scores, 4, "(B, K, h, w)")
-    num_steps = require_whole("num_steps", num_steps, 0, random_walk.NUM_STEPS)
+    num_steps = require_int("num_steps", num_steps, 0, random_walk.NUM_STEPS)
     yield scores.clone()
     if num_steps == 0:
         return
     grid = (scores.shape[-2], scores.shape[-1])
     used = (scores != 0).any(dim=-1).any(dim=-1).any(dim=0)
     present = scores[:, used]
-    if suits_band(grid, radius):
+    if uses_band(grid, radius):
         steps = band_steps(present, transition_band(affinity, grid, radius, power, eps), num_steps)
     else:
         mask = radius_mask(*grid, radius=radius, device=affinity.device)
@@ -164,7 +166,7 @@ def walk_steps_near(
         yield walked
 
 
-def propagate_near(
+def propagate_windowed(
     scores: Tensor,
     affinity: Tensor,
     radius: int,
@@ -172,11 +174,11 @@ def propagate_near(
     eps: float = random_walk.EPS,
     num_steps: int = random_walk.NUM_STEPS,
 ) -> Tensor:
-    """The last of `walk_steps_near`, with its arguments."""
-    *_, last = walk_steps_near(scores, affinity, radius, power, eps, num_steps)
+    """The last of `windowed_walk_steps`, with its arguments."""
+    *_, last = windowed_walk_steps(scores, affinity, radius, power, eps, num_steps)
     return last
 
 
-def _reached(size: int, shift: int) -> slice:
+def _valid_range(size: int, shift: int) -> slice:
     """Cells along one axis whose neighbour at `shift` lies in the grid."""
     return slice(max(0, -shift), size - max(0, shift))

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops.checks import require_boolean, require_dims, require_finite, require_size
+from afa_viz.ops.checks import require_bool, require_dims, require_finite, require_size
 
 EPS = 1e-5  # docs/spec.md section 5, step 2: added to the maximum before the division
 
@@ -66,7 +66,7 @@ def fuse_scales(cams: Iterable[Tensor], relu: bool = True) -> Tensor:
     Returns: (B, C, H, W).
     Raises: ValueError: if the list is empty.
     """
-    relu = require_boolean("relu", relu)
+    relu = require_bool("relu", relu)
     total: Tensor | None = None
     for cam in cams:
         one = cam.clamp_min(0) if relu else cam

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from afa_viz.scalars import as_boolean, as_list, as_number, as_whole, shown
+from afa_viz.scalars import as_bool, as_float, as_int, as_list, preview
 
 
 class NonFiniteError(ValueError):
@@ -31,7 +31,7 @@ def require_finite(name: str, tensor: Tensor) -> None:
         )
 
 
-def require_present_or_absent(image_labels: Tensor) -> None:
+def require_multi_hot(image_labels: Tensor) -> None:
     """Raise ValueError unless image labels are finite and lie from 0 (absent) to 1 (present)."""
     require_finite("image_labels", image_labels)
     outside = (image_labels < 0) | (image_labels > 1)
@@ -49,47 +49,47 @@ def require_labels(image_labels: Tensor, shape: tuple[int, ...]) -> None:
             f"image_labels have shape {tuple(image_labels.shape)}; expected {tuple(shape)}, one value an image and "
             "foreground class: take the labels of these images."
         )
-    require_present_or_absent(image_labels)
+    require_multi_hot(image_labels)
 
 
-def require_number(name: str, value: float) -> float:
+def require_float(name: str, value: float) -> float:
     """The setting as a float. Raise ValueError if it is no number, NaN or infinite."""
-    number = as_number(value)
+    number = as_float(value)
     if number is None:
-        raise ValueError(f"got {name} {shown(value)}; expected a finite number: correct the setting.")
+        raise ValueError(f"got {name} {preview(value)}; expected a finite number: correct the setting.")
     return number
 
 
 def require_positive(name: str, value: float, published: float, what: str = "a number") -> float:
     """The setting as a float. Raise ValueError unless it is a finite number above 0."""
-    number = as_number(value)
+    number = as_float(value)
     if number is None or number <= 0:
-        raise ValueError(f"got {name} {shown(value)}; expected {what} above 0 (published: {published}).")
+        raise ValueError(f"got {name} {preview(value)}; expected {what} above 0 (published: {published}).")
     return number
 
 
-def require_whole(name: str, value: int, least: int, published: int | None = None) -> int:
+def require_int(name: str, value: int, least: int, published: int | None = None) -> int:
     """The setting as an int. Raise ValueError unless it is a whole number of at least `least`."""
-    whole = as_whole(value)
+    whole = as_int(value)
     if whole is None or whole < least:
         advice = "" if published is None else f" (published: {published})"
-        raise ValueError(f"got {name} {shown(value)}; expected a whole number of at least {least}{advice}.")
+        raise ValueError(f"got {name} {preview(value)}; expected a whole number of at least {least}{advice}.")
     return whole
 
 
-def require_boolean(name: str, value: bool) -> bool:
+def require_bool(name: str, value: bool) -> bool:
     """The setting as a bool. Raise ValueError unless it is True or False."""
-    boolean = as_boolean(value)
+    boolean = as_bool(value)
     if boolean is None:
-        raise ValueError(f"got {name} {shown(value)}; expected True or False.")
+        raise ValueError(f"got {name} {preview(value)}; expected True or False.")
     return boolean
 
 
 def require_size(name: str, size: Sequence[int]) -> tuple[int, int]:
     """(rows, columns) as ints. Raise ValueError unless they are two whole numbers of at least 1."""
-    sides = [as_whole(side) for side in as_list(size) or []]
+    sides = [as_int(side) for side in as_list(size) or []]
     if len(sides) != 2 or any(side is None or side < 1 for side in sides):
-        raise ValueError(f"got {name} {shown(size)}; expected two whole numbers of at least 1: rows and columns.")
+        raise ValueError(f"got {name} {preview(size)}; expected two whole numbers of at least 1: rows and columns.")
     return sides[0], sides[1]  # type: ignore[return-value]
 
 

@@ -7,20 +7,20 @@ pixels are:
 
     w_gauss exp(-|p - q|^2 / 2 sxy_gauss^2) + w_bilateral exp(-|p - q|^2 / 2 sxy^2 - |I_p - I_q|^2 / 2 srgb^2)
 
-The solver is the optional package pydensecrf2 (Krähenbühl and Koltun 2011); nothing else needs it.
+Mean-field inference (Krähenbühl and Koltun 2011) on a permutohedral lattice, `permutohedral.py`.
 
 Symbols: P labels, H W pixels.
 """
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite, require_number, require_positive, require_whole
+from afa_viz.ops.checks import require_dims, require_finite, require_float, require_int, require_positive
+from afa_viz.ops.permutohedral import Lattice, build_lattice
 
 NUM_ITERS = 10  # this and the following: docs/spec.md section 13, `msc_flip_test`
 SXY_GAUSS = 3.0  # pixels
@@ -29,13 +29,6 @@ SXY_BILATERAL = 64.0  # pixels
 SRGB = 5.0  # grey levels, 0 to 255
 WEIGHT_BILATERAL = 4.0
 SMALLEST = 1e-5  # probabilities below it count as this: a label may be unlikely, never impossible
-
-HOW_TO_INSTALL = "The dense CRF needs one more package: pip install pydensecrf2 (it is compiled for your machine)."
-
-
-def available() -> bool:
-    """Whether pydensecrf2 is installed."""
-    return importlib.util.find_spec("pydensecrf") is not None
 
 
 def dense_crf(
@@ -48,22 +41,49 @@ def dense_crf(
     srgb: float = SRGB,
     weight_bilateral: float = WEIGHT_BILATERAL,
 ) -> Tensor:
-    """Marginal probability of each label at each pixel after mean-field inference.
+    """Marginal probability of each label at each pixel after mean-field inference; see `dense_crf_steps`.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        probabilities: (P, H, W), floating point, each >= 0; a pixel's are divided by their sum.
-        num_iters: of the inference, >= 0; 0 gives the probabilities.
-        sxy_gauss, sxy_bilateral: reach of the two kernels in pixels. srgb: of the second in grey levels.
+        probabilities: (P, H, W), floating point, each >= 0; they are divided by their sum at each pixel.
+        num_iters: iterations of the inference, >= 0; 0 gives the probabilities.
+        sxy_gauss, sxy_bilateral: standard deviations of the two kernels in pixels. srgb: of the second in grey levels.
         weight_gauss, weight_bilateral: of the two kernels.
     Returns: (P, H, W) float32, sums to 1 over P. Inputs are not changed.
-    Raises: ModuleNotFoundError: where pydensecrf2 is not installed; its text says how to. ValueError: for other shapes
-        or types, negative scores, or a pixel without any.
-    Source: docs/spec.md section 13; Krähenbühl and Koltun 2011 (arXiv 1210.5644).
+    Raises: ValueError: for other shapes or types, negative scores, or a pixel without any.
+    Source: docs/spec.md section 13; Krähenbühl and Koltun 2011 (arXiv 1210.5644), algorithm 1.
+    """
+    steps = dense_crf_steps(
+        image, probabilities, num_iters, sxy_gauss, weight_gauss, sxy_bilateral, srgb, weight_bilateral
+    )
+    for marginals in steps:  # noqa: B007
+        pass
+    return marginals
+
+
+def dense_crf_steps(
+    image: Tensor,
+    probabilities: Tensor,
+    num_iters: int = NUM_ITERS,
+    sxy_gauss: float = SXY_GAUSS,
+    weight_gauss: float = WEIGHT_GAUSS,
+    sxy_bilateral: float = SXY_BILATERAL,
+    srgb: float = SRGB,
+    weight_bilateral: float = WEIGHT_BILATERAL,
+) -> Iterator[Tensor]:
+    """The marginals after 0, 1, …, `num_iters` iterations of
+
+        Q <- softmax over labels of ( log p + sum over kernels of weight * (K Q) )
+
+    Each kernel matrix K is normalised symmetrically, D^(-1/2) K D^(-1/2) with D its row sums, and holds a pixel's tie
+    to itself. Its products with Q go over a permutohedral lattice.
+
+    Args, Returns and Raises: as `dense_crf`, one (P, H, W) tensor for each iteration. The call itself, not the first
+        step, refuses wrong arguments.
     """
     require_dims("probabilities", probabilities, 3, "(P, H, W)")
     require_finite("probabilities", probabilities)
-    labels, height, width = probabilities.shape
+    height, width = probabilities.shape[1:]
     if image.dtype != torch.uint8 or tuple(image.shape) != (height, width, 3):
         raise ValueError(
             f"image has shape {tuple(image.shape)}, {image.dtype}; expected ({height}, {width}, 3), torch.uint8: "
@@ -71,22 +91,57 @@ def dense_crf(
         )
     if (probabilities < 0).any() or (probabilities.sum(dim=0) <= 0).any():
         raise ValueError("probabilities hold a negative number or a pixel without any; expected scores >= 0: softmax.")
-    num_iters = require_whole("num_iters", num_iters, 0, NUM_ITERS)
+    num_iters = require_int("num_iters", num_iters, 0, NUM_ITERS)
     sxy_gauss = require_positive("sxy_gauss", sxy_gauss, SXY_GAUSS)
     sxy_bilateral = require_positive("sxy_bilateral", sxy_bilateral, SXY_BILATERAL)
     srgb = require_positive("srgb", srgb, SRGB)
-    weight_gauss = require_number("weight_gauss", weight_gauss)
-    weight_bilateral = require_number("weight_bilateral", weight_bilateral)
-    if not available():
-        raise ModuleNotFoundError(HOW_TO_INSTALL)
-    from pydensecrf.densecrf import DenseCRF2D
+    weight_gauss = require_float("weight_gauss", weight_gauss)
+    weight_bilateral = require_float("weight_bilateral", weight_bilateral)
+    place = positions(height, width)
+    colour = image.detach().cpu().reshape(-1, 3).float()
 
+    def kernels() -> list[tuple[float, Kernel]]:
+        return [
+            (weight_gauss, Kernel(place / sxy_gauss)),
+            (weight_bilateral, Kernel(torch.cat([place / sxy_bilateral, colour / srgb], dim=1))),
+        ]
+
+    return _mean_field(probabilities.detach(), kernels, num_iters)
+
+
+class Kernel:
+    """A Gaussian kernel matrix over all pixels, normalised symmetrically.
+
+    Args:
+        features: (N, d) float32, coordinates divided by their standard deviations.
+    """
+
+    def __init__(self, features: Tensor) -> None:
+        self.lattice: Lattice = build_lattice(features)
+        row_sums = self.lattice.filter(torch.ones(len(features), 1))
+        self._root = row_sums.clamp_min(1e-20).rsqrt()
+
+    def __matmul__(self, values: Tensor) -> Tensor:
+        """(N, P) product with (N, P) values."""
+        return self._root * self.lattice.filter(self._root * values)
+
+
+def positions(height: int, width: int) -> Tensor:
+    """(H W, 2) float32: row and column of every pixel."""
+    return torch.cartesian_prod(torch.arange(height), torch.arange(width)).float()
+
+
+@torch.no_grad()
+def _mean_field(
+    probabilities: Tensor, kernels: Callable[[], list[tuple[float, Kernel]]], num_iters: int
+) -> Iterator[Tensor]:
+    labels, height, width = probabilities.shape
     normalised = probabilities.double() / probabilities.double().sum(dim=0)
-    unary = -normalised.clamp_min(SMALLEST).log().reshape(labels, -1).float()
-    crf = DenseCRF2D(width, height, labels)
-    crf.setUnaryEnergy(np.ascontiguousarray(unary.cpu().numpy()))
-    crf.addPairwiseGaussian(sxy=sxy_gauss, compat=weight_gauss)
-    pixels = np.ascontiguousarray(image.cpu().numpy())
-    crf.addPairwiseBilateral(sxy=sxy_bilateral, srgb=srgb, rgbim=pixels, compat=weight_bilateral)
-    marginals = np.array(crf.inference(num_iters), dtype=np.float32)
-    return torch.from_numpy(marginals).reshape(labels, height, width)
+    log_unary = normalised.clamp_min(SMALLEST).log().float().cpu().reshape(labels, -1).t().contiguous()
+    marginals = log_unary.softmax(dim=1)
+    weighted = kernels() if num_iters else []
+    for iteration in range(num_iters + 1):
+        if iteration:
+            messages = sum(weight * (kernel @ marginals) for weight, kernel in weighted)
+            marginals = (log_unary + messages).softmax(dim=1)
+        yield marginals.t().reshape(labels, height, width).to(probabilities.device).contiguous()

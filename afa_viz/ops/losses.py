@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite, require_present_or_absent
+from afa_viz.ops.checks import require_dims, require_finite, require_multi_hot
 
 
 def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
             f"{tuple(image_labels.shape)}; expected both (B, C)."
         )
     require_finite("logits", logits)
-    require_present_or_absent(image_labels)
+    require_multi_hot(image_labels)
     return F.binary_cross_entropy_with_logits(logits, image_labels.to(logits))
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from afa_viz.ops.checks import require_finite
-from afa_viz.scalars import as_whole, shown
+from afa_viz.scalars import as_int, preview
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class ConfusionMatrix:
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
-        whole = as_whole(num_classes)
+        whole = as_int(num_classes)
         if whole is None or whole < 2:
-            raise ValueError(f"got num_classes {shown(num_classes)}; expected at least 2 (background and one class).")
+            raise ValueError(f"got num_classes {preview(num_classes)}; expected at least 2 (background and one class).")
         self.num_classes = num_classes = whole
         self.ignore_index = ignore_index
         self.matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)

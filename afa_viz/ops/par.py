@@ -18,7 +18,7 @@ Symbols: B images, C maps (classes), H x W pixels, d dilation, n = 8 * len(dilat
 The algorithm is `_plain_kernel` and `_plain_iterations` below. `par_fast` gives the same numbers sooner, on a CPU and
 on a GPU; whatever it has no form for is computed by the plain ones.
 
-No gradient flows through any function here: PAR makes labels and pictures, not losses.
+No gradient flows through any function here: PAR makes labels and images, not losses.
 
 Source: Ru et al. 2022 (arXiv 2203.02664), section 3.4; docs/spec.md section 7.
 """
@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from afa_viz.ops import par_fast
-from afa_viz.ops.checks import require_dims, require_finite, require_number, require_positive, require_whole
+from afa_viz.ops.checks import require_dims, require_finite, require_float, require_int, require_positive
 from afa_viz.ops.par_fast.neighbours import EPS, Offsets, offset_pairs
 
 DILATIONS = (1, 2, 4, 8, 12, 24)  # pixels of the image PAR is given; the paper's setting
@@ -155,7 +155,7 @@ def neighbour_weights(
     """
     _check_kernel(kernel, dilations)
     height, width = kernel.shape[-2:]
-    row, col = require_whole("row", row, 0), require_whole("col", col, 0)
+    row, col = require_int("row", row, 0), require_int("col", col, 0)
     if row >= height or col >= width:
         raise ValueError(f"pixel (row {row}, col {col}) lies outside the kernel's {height} x {width} image.")
     positions = torch.tensor([row, col]) + neighbour_offsets(dilations)
@@ -206,10 +206,10 @@ def position_term(offsets: Offsets, w1: float) -> Tensor:
 def _kernel(image: Tensor, dilations: Sequence[int], w1: float, w2: float, fast: bool, num_maps: int = 1) -> Tensor:
     _check_maps("image", image)
     offsets = offset_pairs(dilations)
-    w1, w2 = require_positive("w1", w1, W1, "a width"), require_number("w2", w2)
+    w1, w2 = require_positive("w1", w1, W1, "a width"), require_float("w2", w2)
     image = image.to(_working_dtype(image))
     position = w2 * position_term(offsets, w1).to(image)
-    kernel = par_fast.kernel_of(image, offsets, w1, position, num_maps) if fast else None
+    kernel = par_fast.compute_kernel(image, offsets, w1, position, num_maps) if fast else None
     return _plain_kernel(image, offsets, w1, position) if kernel is None else kernel
 
 
@@ -259,4 +259,4 @@ def _check_refine(scores: Tensor, kernel: Tensor, dilations: Sequence[int], num_
             f"scores have shape {tuple(scores.shape)} but kernel {tuple(kernel.shape)}; expected the same "
             "batch, height and width: `pixel_adaptive_refinement` resizes scores to the image."
         )
-    return require_whole("num_iters", num_iters, 0, NUM_ITERS)
+    return require_int("num_iters", num_iters, 0, NUM_ITERS)

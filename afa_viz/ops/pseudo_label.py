@@ -15,7 +15,7 @@ from torch import Tensor
 
 from afa_viz.ops import par
 from afa_viz.ops.cam import resize
-from afa_viz.ops.checks import require_dims, require_finite, require_labels, require_number, require_whole
+from afa_viz.ops.checks import require_dims, require_finite, require_float, require_int, require_labels
 
 IGNORE = 255
 DOWNSCALE = 2  # PAR runs at half resolution; docs/spec.md section 8
@@ -44,7 +44,7 @@ def from_cam(cam: Tensor, image_labels: Tensor, bkg_score: float) -> Tensor:
     Raises: ValueError: if the shapes do not fit or a value is not finite.
     Source: docs/spec.md section 8, `cam_to_label`.
     """
-    bkg_score = require_number("bkg_score", bkg_score)
+    bkg_score = require_float("bkg_score", bkg_score)
     score, best = present_cam(cam, image_labels).max(dim=1)
     return torch.where(score <= bkg_score, torch.zeros_like(best), best + 1)
 
@@ -73,8 +73,8 @@ def with_uncertain(
     Raises: ValueError: if the shapes do not fit, a value is not finite, or low > high.
     Source: docs/spec.md section 8, `cam_to_label` with `ignore_mid`.
     """
-    bkg_score = require_number("bkg_score", bkg_score)
-    low, high = require_number("low", low), require_number("high", high)
+    bkg_score = require_float("bkg_score", bkg_score)
+    low, high = require_float("low", low), require_float("high", high)
     if low > high:
         raise ValueError(f"got low {low} and high {high}; expected low <= high: swap the two thresholds.")
     score, best = present_cam(cam, image_labels).max(dim=1)
@@ -127,15 +127,15 @@ def regions(label: Tensor, ignore_index: int = IGNORE) -> Tensor:
     return kinds.masked_fill(label == 0, BACKGROUND).masked_fill(label == ignore_index, UNCERTAIN)
 
 
-def _half(image: Tensor, downscale: int) -> Tensor:
-    height, width, downscale = *image.shape[-2:], require_whole("downscale", downscale, 1, DOWNSCALE)
+def _downscaled(image: Tensor, downscale: int) -> Tensor:
+    height, width, downscale = *image.shape[-2:], require_int("downscale", downscale, 1, DOWNSCALE)
     return resize(image[None], (max(1, height // downscale), max(1, width // downscale)))
 
 
-def start_of_cam(cam: Tensor, bkg_scores: Sequence[float], size: Sequence[int]) -> Tensor:
+def initial_scores(cam: Tensor, bkg_scores: Sequence[float], size: Sequence[int]) -> Tensor:
     """Where `refine_cam` starts: (P, H, W) CAM and T constant backgrounds -> (T, P + 1, *size), softmax over P + 1."""
     require_finite("cam", cam)
-    bkg_scores = [require_number("bkg_scores", score) for score in bkg_scores]
+    bkg_scores = [require_float("bkg_scores", score) for score in bkg_scores]
     background = cam.new_empty(1, *cam.shape[-2:])
     starts = [resize(torch.cat([background.fill_(score), cam])[None], size)[0] for score in bkg_scores]
     return torch.stack(starts).softmax(dim=1)
@@ -162,8 +162,8 @@ def refine_cam(
     Source: docs/spec.md section 8, `refine_with_bkg` step 2.
     """
     size = tuple(cam.shape[-2:])
-    small = _half(image, downscale)
-    scores = start_of_cam(cam, bkg_scores, small.shape[-2:])
+    small = _downscaled(image, downscale)
+    scores = initial_scores(cam, bkg_scores, small.shape[-2:])
     return resize(_par(small, scores, num_iters, dilations), size)
 
 
@@ -184,8 +184,8 @@ def refine_walk(
     Source: docs/spec.md section 8, `refine_with_cls_label`.
     """
     size = tuple(scores.shape[-2:])
-    small = _half(image, downscale)
-    return resize(_par(small, _shrunk(scores, small), num_iters, dilations), size)
+    small = _downscaled(image, downscale)
+    return resize(_par(small, _resized_to(scores, small), num_iters, dilations), size)
 
 
 def refine_cam_and_walk(
@@ -205,25 +205,25 @@ def refine_cam_and_walk(
     Returns: two (T, P + 1, H, W): of the CAM, of the walked CAM.
     """
     size = tuple(cam.shape[-2:])
-    small = _half(image, downscale)
-    starts = torch.cat([start_of_cam(cam, bkg_scores, small.shape[-2:]), _shrunk(walked, small)])
+    small = _downscaled(image, downscale)
+    starts = torch.cat([initial_scores(cam, bkg_scores, small.shape[-2:]), _resized_to(walked, small)])
     of_cam, of_walk = _par(small, starts, num_iters, dilations).split([len(bkg_scores), len(walked)])
     return resize(of_cam, size), resize(of_walk, size)
 
 
-def _shrunk(scores: Tensor, image: Tensor) -> Tensor:
+def _resized_to(scores: Tensor, image: Tensor) -> Tensor:
     return F.interpolate(scores, size=image.shape[-2:], mode="bilinear", align_corners=True)
 
 
 def _par(image: Tensor, scores: Tensor, num_iters: int, dilations: Sequence[int]) -> Tensor:
     """(1, 3, h, w) image and (T, P, h, w) scores -> refined scores, one kernel for all of them."""
-    if require_whole("num_iters", num_iters, 0, par.NUM_ITERS) == 0:
+    if require_int("num_iters", num_iters, 0, par.NUM_ITERS) == 0:
         return scores
     flat = scores.reshape(1, -1, *scores.shape[-2:])
     refined = par.pixel_adaptive_refinement(image, flat, dilations=dilations, num_iters=num_iters)
     return refined.reshape(scores.shape)
 
 
-def label_of(scores: Tensor, classes: Tensor) -> Tensor:
+def argmax_label(scores: Tensor, classes: Tensor) -> Tensor:
     """(…, P, H, W) scores of some channels -> (…, H, W) label of the strongest; `classes` (P,) are their labels."""
     return classes.to(scores.device)[scores.max(dim=-3).indices]  # max is far faster than argmax here

@@ -15,11 +15,11 @@ from torch import Tensor
 from afa_viz.ops.checks import (
     require_dims,
     require_finite,
+    require_float,
+    require_int,
     require_labels,
-    require_number,
     require_positive,
     require_square,
-    require_whole,
 )
 
 POWER = 2.0  # docs/spec.md section 6, step 3: element-wise square
@@ -59,7 +59,7 @@ def transition_matrix(affinity: Tensor, mask: Tensor | None = None, power: float
 
 def walk_steps(scores: Tensor, transition: Tensor, num_steps: int = NUM_STEPS) -> Iterator[Tensor]:
     """Yield the scores before the walk and after each step: num_steps + 1 tensors shaped like `scores`."""
-    num_steps = require_whole("num_steps", num_steps, 0, NUM_STEPS)
+    num_steps = require_int("num_steps", num_steps, 0, NUM_STEPS)
     if scores.dim() not in (3, 4):
         raise ValueError(f"scores have shape {tuple(scores.shape)}; expected (B, C, h, w) or (B, C, N).")
     require_square("transition", transition)
@@ -108,7 +108,7 @@ def with_background(cam: Tensor, image_labels: Tensor, bkg_score: float) -> Tens
     require_dims("cam", cam, 4, "(B, C, h, w)")
     require_labels(image_labels, cam.shape[:2])
     require_finite("cam", cam)
-    bkg_score = require_number("bkg_score", bkg_score)
+    bkg_score = require_float("bkg_score", bkg_score)
     cam = cam if cam.is_floating_point() else cam.float()
     image_labels = image_labels.to(cam.device)
     background = torch.full_like(cam[:, :1], bkg_score)

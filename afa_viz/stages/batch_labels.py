@@ -17,7 +17,7 @@ from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.image import denormalize_image
 from afa_viz.stages.multi_scale_cam import multi_scale_cam
-from afa_viz.stages.refine import kept_channels, refine, refine_both, refine_cam
+from afa_viz.stages.refine import present_channels, refine, refine_both, refine_cam
 from afa_viz.stages.walk import walk
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class PseudoLabels:
 
 def make_pseudo_labels(
     model: AFA, image: Tensor, image_labels: Tensor, box: Tensor, config: ExplainConfig, *, with_walk: bool,
-    relu: bool = True, as_published: bool = False,
+    relu: bool = True, run_decoder: bool = False,
 ) -> PseudoLabels:  # fmt: skip
     """The pseudo labels of a training batch; the same stages as `explain`, over padded crops.
 
@@ -53,11 +53,11 @@ def make_pseudo_labels(
         image_labels: (B, C) multi-hot.
         box: (B, 4) integers: top, bottom, left, right of the real pixels.
         with_walk: also make the walked label.
-        relu, as_published: see `multi_scale_cam`.
+        relu, run_decoder: see `multi_scale_cam`.
     Source: docs/spec.md section 11, steps 2 to 6.
     """
     size = (image.shape[-2], image.shape[-1])
-    full_cam, affinity = multi_scale_cam(model, image, config.scales, config.flip, relu, as_published)
+    full_cam, affinity = multi_scale_cam(model, image, config.scales, config.flip, relu, run_decoder)
     with torch.no_grad():
         cam = pseudo_label.present_cam(full_cam, image_labels)
         cut = pseudo_label.with_uncertain(
@@ -73,7 +73,7 @@ def make_pseudo_labels(
             low_grid, high_grid = walk(cam, affinity, image_labels, grid, config)
             walked = cams.resize(low_grid, size), cams.resize(high_grid, size)
         for i, (top, bottom, left, right) in enumerate(box.tolist()):
-            labels = kept_channels(image_labels[i])
+            labels = present_channels(image_labels[i])
             inside = (slice(top, min(bottom, size[0])), slice(left, min(right, size[1])))
             crop = (slice(None), *inside)
             pair = None if walked is None else (walked[0][i][crop], walked[1][i][crop])
@@ -85,10 +85,10 @@ def make_pseudo_labels(
                 if pair is not None:
                     of_walk = refine(image01[i][crop], cam[i][crop], pair, labels, config)
             for target, score in zip((low_cam, high_cam), of_cam, strict=True):
-                target[i][inside] = pseudo_label.label_of(score, labels)[inside]
+                target[i][inside] = pseudo_label.argmax_label(score, labels)[inside]
             if of_walk is not None:
                 for target, score in zip((low, high), of_walk, strict=True):
-                    target[i][inside] = pseudo_label.label_of(score, labels)
+                    target[i][inside] = pseudo_label.argmax_label(score, labels)
         refined_cam = pseudo_label.merge_low_high(low_cam, high_cam, box)
         if walked is None:
             return PseudoLabels(cam, cut, refined_cam, None, None, None)

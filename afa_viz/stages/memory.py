@@ -16,7 +16,7 @@ from torch import nn
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ops.affinity import token_grid
-from afa_viz.ops.banded_walk import suits_band
+from afa_viz.ops.banded_walk import uses_band
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
@@ -29,7 +29,7 @@ NEIGHBOURS = 64  # floats a pixel of the image that PAR runs on: its kernel and 
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryEstimate:
     """Bytes: `attention` of the blocks that are kept, `trace` in all once it is made, `peak` while it is made."""
 
     attention: int
@@ -40,7 +40,7 @@ class Memory:
         return f"{self.peak / 2**30:.1f} GB"
 
 
-def memory_of(model: AFA, size: tuple[int, int], config: ExplainConfig) -> Memory:
+def estimate_memory(model: AFA, size: tuple[int, int], config: ExplainConfig) -> MemoryEstimate:
     """What `explain` takes for an image.
 
     Args:
@@ -58,11 +58,11 @@ def memory_of(model: AFA, size: tuple[int, int], config: ExplainConfig) -> Memor
     largest = max((1.0, *config.scales)) ** 2
     stages = (
         FLOAT * ACTIVATIONS * _widest(model) * pixels / 16 * largest + MAPS * maps,  # the CAM; a token has 4 x 4 pixels
-        affinity * (1 if suits_band(cells, config.radius) else 3),  # the affinity, and the walk's transitions
+        affinity * (1 if uses_band(cells, config.radius) else 3),  # the affinity, and the walk's transitions
         FLOAT * NEIGHBOURS * pixels / config.par_downscale**2 + MAPS * maps,  # PAR
     )
     trace = attention + affinity + maps
-    return Memory(attention, trace, round(trace + max(stages)))
+    return MemoryEstimate(attention, trace, round(trace + max(stages)))
 
 
 def _widest(model: AFA) -> int:
@@ -70,17 +70,17 @@ def _widest(model: AFA) -> int:
     return max(layer.out_features for layer in model.encoder.stage(0)[0].modules() if isinstance(layer, nn.Linear))
 
 
-def sentence_about(model: AFA, size: tuple[int, int], config: ExplainConfig) -> str:
+def memory_warning(model: AFA, size: tuple[int, int], config: ExplainConfig) -> str:
     """What a large explanation will take, and what would take less; "" for one that is not `LARGE`."""
-    needed = memory_of(model, size, config)
+    needed = estimate_memory(model, size, config)
     if needed.peak < LARGE:
         return ""
     others = {}
     if config.keep_attention == "all":
-        others["keep_attention=last_stage"] = memory_of(model, size, replace(config, keep_attention="last_stage"))
+        others["keep_attention=last_stage"] = estimate_memory(model, size, replace(config, keep_attention="last_stage"))
     if max(size) > 512:
         small = (max(16, size[0] * 512 // max(size)), max(16, size[1] * 512 // max(size)))
-        others["long_side=512"] = memory_of(model, small, config)
+        others["long_side=512"] = estimate_memory(model, small, config)
     less = ", ".join(f"{other} with {setting}" for setting, other in others.items())
     free = free_memory()
     short = f", but only {free / 2**30:.1f} GB are free" if free is not None and free < needed.peak else ""

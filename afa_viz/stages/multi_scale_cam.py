@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def multi_scale_cam(
-    model: AFA, image: Tensor, scales: Sequence[float], flip: bool = True, relu: bool = True, as_published: bool = False
+    model: AFA, image: Tensor, scales: Sequence[float], flip: bool = True, relu: bool = True, run_decoder: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Normalised CAM fused over scales and flips, and the affinity of the largest scale that ran.
 
@@ -28,7 +28,7 @@ def multi_scale_cam(
         scales: scale 1 runs first, listed or not, then the others in order.
         flip: also run the mirrored image.
         relu: see `ops.cam.fuse_scales`.
-        as_published: also run the decoder, whose batch-norm statistics then count these passes in training mode.
+        run_decoder: also run the decoder, whose batch-norm statistics then count these passes in training mode.
     Returns: cam (B, C, H, W) in [0, 1], at least float32; affinity (B or 2B, N, N), the first B of the images as they
         are.
     Source: docs/spec.md section 5.
@@ -42,8 +42,8 @@ def multi_scale_cam(
         for scale in ordered:
             scaled = _scaled(image, scale)
             batch = torch.cat([scaled, scaled.flip(-1)]) if flip else scaled
-            if as_published:
-                raw, pair = model.forward_cam_as_published(batch)
+            if run_decoder:
+                raw, pair = model.forward_cam_with_decoder(batch)
             elif scale == largest:
                 raw, pair = model.forward_cam_affinity(batch)
             else:

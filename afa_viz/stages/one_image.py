@@ -22,7 +22,7 @@ from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.image import normalize_image
 from afa_viz.stages.multi_scale_cam import multi_scale_cam_of
-from afa_viz.stages.refine import kept_channels, refine, refine_both, refine_cam
+from afa_viz.stages.refine import present_channels, refine, refine_both, refine_cam
 from afa_viz.stages.walk import walk
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 LAST_STAGE = 3  # of the four, counted from 0
-REFINED = ("cam_par", "cam_par_high", "cam_refined", "cam_refined_high")  # what `cam_par_stage` makes
+PAR_FIELDS = ("cam_par", "cam_par_high", "cam_refined", "cam_refined_high")  # what `cam_par_stage` makes
 
 
-def zeros_untouched(*shape: int) -> Tensor:
+def lazy_zeros(*shape: int) -> Tensor:
     """float32 zeros whose memory is taken page by page, as it is written: maps of absent classes cost nothing."""
     if not hasattr(mmap, "MAP_PRIVATE") or not math.prod(shape):  # Windows
         return torch.zeros(shape)
@@ -56,25 +56,25 @@ def network_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
     assert model is not None
     model.eval()
     first_stage = LAST_STAGE if config.keep_attention == "last_stage" else 0
-    look = model.forward_look(network_input(model, fields["image"]), first_stage)
+    output = model.forward_intermediates(network_input(model, fields["image"]), first_stage)
     bias = model.attn_proj.bias
     assert bias is not None
-    seg = cams.resize(look.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
+    seg = cams.resize(output.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
     return {
-        "raw_cam": look.cam[0].float(),
-        "class_logits": look.class_logits[0].float(),
-        "seg_logits": look.seg_logits[0].float(),
+        "raw_cam": output.cam[0].float(),
+        "class_logits": output.class_logits[0].float(),
+        "seg_logits": output.seg_logits[0].float(),
         "seg": seg[0].to(torch.uint8),
-        "attn_logits": tuple(None if block.logits is None else block.logits[0].float() for block in look.attention),
-        "attn_scales": tuple(block.scale for block in look.attention),
-        "query_grids": tuple(block.query_grid for block in look.attention),
-        "key_grids": tuple(block.key_grid for block in look.attention),
+        "attn_logits": tuple(None if block.logits is None else block.logits[0].float() for block in output.attention),
+        "attn_scales": tuple(block.scale for block in output.attention),
+        "query_grids": tuple(block.query_grid for block in output.attention),
+        "key_grids": tuple(block.key_grid for block in output.attention),
         "affinity_weight": model.attn_proj.weight.detach().flatten().float().clone(),
         "affinity_bias": bias.detach().float().clone(),  # not the model's own memory
     }
 
 
-def last_stage_alone(attn_logits: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+def keep_last_stage(attn_logits: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
     """The attention of every block without that of stages 1 to 3: of the blocks that are not like the last one."""
     last = attn_logits[-1]
     assert last is not None
@@ -119,7 +119,7 @@ def cam_rw_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict
 
 def cam_par_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     """Scores at image size after PAR, of the walked CAM and of the CAM itself; 0 for absent classes."""
-    labels = kept_channels(fields["image_labels"])
+    labels = present_channels(fields["image_labels"])
     image01 = _image01(fields)
     size = image01.shape[1:]
     walked = cams.resize(fields["cam_rw"][None], size)[0], cams.resize(fields["cam_rw_high"][None], size)[0]
@@ -133,21 +133,21 @@ def cam_par_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
 
 def pseudo_label_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
     """The two labels that training would use, and the three regions of the walked one."""
-    merged = _merged(fields, "cam_par")
+    merged = _merge_label(fields, "cam_par")
     return {
         "pseudo_label": merged,
         "regions": pseudo_label.regions(merged),
-        "affinity_label": _merged(fields, "cam_refined"),
+        "affinity_label": _merge_label(fields, "cam_refined"),
     }
 
 
-def affinity_label_of(fields: dict, config: ExplainConfig) -> dict:
+def compute_affinity_label(fields: dict, config: ExplainConfig) -> dict:
     """The CAM after PAR without the walk and its label, of a trace that lacks them: what the stages above make."""
-    labels = kept_channels(fields["image_labels"])
+    labels = present_channels(fields["image_labels"])
     of_cam = refine_cam(_image01(fields), fields["cam"], labels, config)
     refined = _all_channels(fields, of_cam)
     made = {"cam_refined": refined[0], "cam_refined_high": refined[1]}
-    return made | {"affinity_label": _merged(fields | made, "cam_refined")}
+    return made | {"affinity_label": _merge_label(fields | made, "cam_refined")}
 
 
 def _image01(fields: dict) -> Tensor:
@@ -157,13 +157,13 @@ def _image01(fields: dict) -> Tensor:
 
 def _all_channels(fields: dict, scores: Tensor) -> Tensor:
     """(2, P, H, W) scores of the present classes -> (2, K, H, W), 0 for absent ones, on the CPU."""
-    full = zeros_untouched(2, len(fields["image_labels"]) + 1, *scores.shape[-2:])
-    full[:, kept_channels(fields["image_labels"])] = scores.cpu()
+    full = lazy_zeros(2, len(fields["image_labels"]) + 1, *scores.shape[-2:])
+    full[:, present_channels(fields["image_labels"])] = scores.cpu()
     return full
 
 
-def _merged(fields: dict, name: str) -> Tensor:
+def _merge_label(fields: dict, name: str) -> Tensor:
     """(H, W) uint8 label from the scores `name` of the low and the high background score."""
-    labels = kept_channels(fields["image_labels"])
-    low, high = (pseudo_label.label_of(fields[one][labels], labels)[None] for one in (name, f"{name}_high"))
+    labels = present_channels(fields["image_labels"])
+    low, high = (pseudo_label.argmax_label(fields[one][labels], labels)[None] for one in (name, f"{name}_high"))
     return pseudo_label.merge_low_high(low, high)[0].to(torch.uint8)

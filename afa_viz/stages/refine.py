@@ -15,7 +15,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ops import pseudo_label
 
 
-def kept_channels(image_labels: Tensor) -> Tensor:
+def present_channels(image_labels: Tensor) -> Tensor:
     """(C,) multi-hot -> labels of the channels in use: 0 and the present classes."""
     return torch.cat([image_labels.new_zeros(1), image_labels.nonzero().flatten() + 1]).long()
 

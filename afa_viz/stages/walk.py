@@ -29,7 +29,7 @@ def walk(
     starts = [walk_start(cam, image_labels, grid, beta) for beta in (config.bkg_score_low, config.bkg_score_high)]
     if not config.use_walk:
         return starts[0], starts[1]
-    walked = banded_walk.propagate_near(
+    walked = banded_walk.propagate_windowed(
         torch.cat(starts, dim=1), affinity[: len(cam)], config.radius, config.power, num_steps=config.num_steps
     )
     low, high = walked.chunk(2, dim=1)

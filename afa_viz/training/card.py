@@ -1,4 +1,4 @@
-"""What a run says about its weights: settings and their hash, seed, data, device, scores."""
+"""The card of a run's weights: settings and their hash, seed, data, device, scores."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def card_of(
     training: Mapping[str, Any],
     scores: Mapping[str, float],
 ) -> Card:
-    """The card of a run's present weights.
+    """The card of a run's current weights.
 
     Args:
         topk: share of the cells that the network pools now.
         trained_on: names of the labels that "affinity" and "decoder" were trained on last.
         training: facts about the run and its data, beside its settings.
-    Raises: ValueError: for class names that no card can hold.
+    Raises: ValueError: for class names that a card cannot store.
     """
     return Card(
         backbone=config.backbone,

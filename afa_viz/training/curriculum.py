@@ -1,13 +1,13 @@
-"""Where in its curriculum a run stands: the part that an iteration lies in, and what changes within a part."""
+"""Position of a run in its curriculum: the stage of an iteration, and what changes within a stage."""
 
 from __future__ import annotations
 
 from afa_viz.config import CurriculumStage, TrainConfig
-from afa_viz.training.optim import rate_multiplier
+from afa_viz.training.optimizer import lr_multiplier
 
 
-def parts_of(config: TrainConfig) -> tuple[CurriculumStage, ...]:
-    """The curriculum, or the whole run as one part."""
+def curriculum_stages(config: TrainConfig) -> tuple[CurriculumStage, ...]:
+    """The stages of the curriculum, or the whole run as a single stage."""
     if config.curriculum:
         return config.curriculum
     return (
@@ -19,8 +19,8 @@ def parts_of(config: TrainConfig) -> tuple[CurriculumStage, ...]:
 
 
 def locate(config: TrainConfig, iteration: int) -> tuple[CurriculumStage, int]:
-    """The part of the run that an iteration lies in and its number within it."""
-    for part in parts_of(config):
+    """The curriculum stage of an iteration, and the iteration within that stage."""
+    for part in curriculum_stages(config):
         if iteration < part.iterations:
             return part, iteration
         iteration -= part.iterations
@@ -28,11 +28,11 @@ def locate(config: TrainConfig, iteration: int) -> tuple[CurriculumStage, int]:
 
 
 def learning_rate(config: TrainConfig, part: CurriculumStage, within: int) -> float:
-    """Base rate at a step of a part; a curriculum warms up in every part, for a quarter of it at most."""
+    """Base learning rate; a curriculum warms up in every stage, for at most a quarter of it."""
     warmup = min(config.warmup_iters, part.iterations // 4) if config.curriculum else config.warmup_iters
-    return part.learning_rate * rate_multiplier(within, part.iterations, warmup, config.warmup_ratio, config.lr_power)
+    return part.learning_rate * lr_multiplier(within, part.iterations, warmup, config.warmup_ratio, config.lr_power)
 
 
 def topk(part: CurriculumStage, within: int) -> float:
-    """Share of the cells that the pooling takes the mean of: along a line through the part."""
+    """Share of the cells that top-k pooling averages, interpolated linearly over the stage."""
     return part.topk_start + (part.topk_end - part.topk_start) * within / max(1, part.iterations - 1)

@@ -16,31 +16,31 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 TIMEOUT = timedelta(minutes=30)  # a first evaluation on rank 0 may take long
 
 
 @dataclass(frozen=True)
 class Processes:
-    """rank of this process among world; device that it computes on."""
+    """Rank of this process, number of processes (`torchrun` terms), and the device that this one computes on."""
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
     device: str = "cpu"
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that writes files and speaks."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0, the process that writes files and logs."""
         return self.rank == 0
 
     @property
     def shard(self) -> tuple[int, int]:
-        """(rank, world): of n things this process takes those with number % world == rank."""
-        return self.rank, self.world
+        """(rank, world_size): of n items this process takes those whose index satisfies index % world_size == rank."""
+        return self.rank, self.world_size
 
-    def shard_of(self, count: int) -> tuple[int, int, int]:
-        """Those of `count` things as arguments of `range`."""
-        return self.rank, count, self.world
+    def shard_range(self, count: int) -> tuple[int, int, int]:
+        """This process's share of `count` items, as arguments of `range`."""
+        return self.rank, count, self.world_size
 
 
 def start(device: str = "auto") -> Processes:
@@ -50,7 +50,7 @@ def start(device: str = "auto") -> Processes:
         device: "auto" takes this process's CUDA device if there is one; or "cpu", "cuda", "cuda:N", "mps".
     Raises: ValueError: for a device that is not here; if CUDA is asked for and has fewer devices than processes here.
     """
-    world, rank, local = (int(os.environ.get(name, default)) for name, default in _VARIABLES)
+    world_size, rank, local = (int(os.environ.get(name, default)) for name, default in _VARIABLES)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     _require_device(device)
@@ -62,9 +62,9 @@ def start(device: str = "auto") -> Processes:
             )
         device = f"cuda:{local}"
         torch.cuda.set_device(local)
-    if world > 1:
+    if world_size > 1:
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=TIMEOUT)
-    return Processes(rank, world, device)
+    return Processes(rank, world_size, device)
 
 
 def _require_device(device: str) -> None:
@@ -85,12 +85,19 @@ def stop() -> None:
         dist.destroy_process_group()
 
 
-LOST = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "socket timeout")  # lower case
+LOST_PEER_MESSAGES = (
+    "gloo",
+    "nccl",
+    "connection closed",
+    "connection reset",
+    "broken pipe",
+    "socket timeout",
+)  # lower case
 
 
 @contextlib.contextmanager
-def together(processes: Processes) -> Iterator[None]:
-    """A block that all processes run: if one of them is gone, the others end with a sentence.
+def peer_error_guard(processes: Processes) -> Iterator[None]:
+    """Turn the communication error that follows the loss of another process into one readable sentence.
 
     Raises: OSError: in the place of what the communication library raised.
     """
@@ -98,63 +105,67 @@ def together(processes: Processes) -> Iterator[None]:
         yield
     except RuntimeError as error:
         words = str(error).lower()
-        if processes.world == 1 or isinstance(error, torch.OutOfMemoryError) or not any(w in words for w in LOST):
+        if (
+            processes.world_size == 1
+            or isinstance(error, torch.OutOfMemoryError)
+            or not any(w in words for w in LOST_PEER_MESSAGES)
+        ):
             raise
         raise OSError(
-            f"process {processes.rank} of {processes.world} lost the others ({str(error).splitlines()[0][:120]}); "
+            f"process {processes.rank} of {processes.world_size} lost the others ({str(error).splitlines()[0][:120]}); "
             "expected all of them: look at what the first one to end said, and start again with --resume."
         ) from error
 
 
 @contextlib.contextmanager
-def first_goes_ahead(processes: Processes) -> Iterator[None]:
-    """The first process runs the block, then all others do: for files that one makes and everybody reads."""
-    if processes.world > 1 and not processes.first:
+def rank_zero_first(processes: Processes) -> Iterator[None]:
+    """Rank 0 runs the block before all others do: for files that one process makes and all of them read."""
+    if processes.world_size > 1 and not processes.is_main:
         dist.barrier()
     yield
-    if processes.world > 1 and processes.first:
+    if processes.world_size > 1 and processes.is_main:
         dist.barrier()
 
 
-def mean_counts(counts: Sequence[Tensor], world: int, extra: int = 0) -> tuple[Tensor, ...]:
+def mean_counts(counts: Sequence[Tensor], world_size: int, extra: int = 0) -> tuple[Tensor, ...]:
     """Divisors of a loss whose batch is shared: the mean over processes of each.
 
     The mean over processes of (own sum / this) is (sum over the whole batch / its count): what one process with the
     whole batch would have. `extra` is what each count was raised by; the whole batch's is raised by it once.
     """
-    if world == 1:
+    if world_size == 1:
         return tuple(counts)
     stacked = torch.stack([count.double() for count in counts])
     dist.all_reduce(stacked)
-    return tuple(((stacked - extra * (world - 1)) / world).unbind())
+    return tuple(((stacked - extra * (world_size - 1)) / world_size).unbind())
 
 
-def mean_of(values: dict[str, float], world: int) -> dict[str, float]:
+def mean_over_processes(values: dict[str, float], world_size: int) -> dict[str, float]:
     """The mean over processes of named numbers, the same names in each."""
-    if world == 1:
+    if world_size == 1:
         return values
     stacked = torch.tensor(list(values.values()), dtype=torch.float64)
     if dist.get_backend() == "nccl":
         stacked = stacked.cuda()
     dist.all_reduce(stacked)
-    return dict(zip(values, (stacked / world).tolist(), strict=True))
+    return dict(zip(values, (stacked / world_size).tolist(), strict=True))
 
 
-def all_true(mine: bool, world: int) -> bool:
-    """Whether something holds in every process; the same answer in each."""
-    return mean_of({"mine": float(mine)}, world)["mine"] == 1.0
+def true_in_all_processes(condition: bool, world_size: int) -> bool:
+    """Whether a condition holds in every process; the answer is the same in each."""
+    return mean_over_processes({"mine": float(condition)}, world_size)["mine"] == 1.0
 
 
-def gather(thing: Thing, world: int) -> list[Thing]:
-    """The same thing of every process, by rank; it is pickled on the way."""
-    if world == 1:
-        return [thing]
-    found: list[Any] = [None] * world
-    dist.all_gather_object(found, thing)
+def gather(item: Item, world_size: int) -> list[Item]:
+    """The same object of every process, by rank (`all_gather_object`: it is pickled on the way)."""
+    if world_size == 1:
+        return [item]
+    found: list[Any] = [None] * world_size
+    dist.all_gather_object(found, item)
     return found
 
 
-class SumOverProcesses(torch.autograd.Function):
+class AllReduceSum(torch.autograd.Function):
     """The sum of a tensor over all processes; its gradient is the sum of theirs."""
 
     @staticmethod
@@ -172,7 +183,7 @@ class SumOverProcesses(torch.autograd.Function):
         return total
 
 
-class SharedBatchNorm(nn.BatchNorm2d):
+class CpuSyncBatchNorm(nn.BatchNorm2d):
     """Batch norm over the batches of all processes, where torch's own needs CUDA.
 
     out = (x - m) / sqrt(v + eps) * weight + bias with m and v over every process's pixels; gradients flow through m
@@ -185,10 +196,10 @@ class SharedBatchNorm(nn.BatchNorm2d):
             return super().forward(maps)
         wide = maps.float()
         own = wide.new_tensor([wide.numel() // wide.shape[1]])
-        total = SumOverProcesses.apply(torch.cat([wide.sum((0, 2, 3)), own]))
+        total = AllReduceSum.apply(torch.cat([wide.sum((0, 2, 3)), own]))
         number, mean = total[-1], total[:-1] / total[-1]
         centred = wide - mean[:, None, None]
-        variance = SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / number
+        variance = AllReduceSum.apply(centred.square().sum((0, 2, 3))) / number
         with torch.no_grad():
             assert self.running_mean is not None and self.running_var is not None
             assert self.num_batches_tracked is not None and self.momentum is not None
@@ -199,13 +210,13 @@ class SharedBatchNorm(nn.BatchNorm2d):
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(maps.dtype)
 
 
-def share_batch_norms(model: nn.Module, processes: Processes) -> nn.Module:
-    """The model with its batch norms over all processes; parameters and buffers stay the same tensors."""
-    if processes.world == 1:
+def synchronize_batch_norms(model: nn.Module, processes: Processes) -> nn.Module:
+    """Convert batch norms to synchronised ones; parameters and buffers stay the same tensors."""
+    if processes.world_size == 1:
         return model
     if processes.device.startswith("cuda"):
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:
-            module.__class__ = SharedBatchNorm
+            module.__class__ = CpuSyncBatchNorm
     return model

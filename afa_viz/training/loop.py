@@ -1,4 +1,4 @@
-"""The loop: curriculum, optimiser, logs, evaluation, checkpoints, resume; on one process or many."""
+"""The training loop: curriculum, optimiser, logs, evaluation, checkpoints, resume; on one process or many."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from afa_viz.model.pretrained import load_imagenet
 from afa_viz.ops.checks import NonFiniteError
 from afa_viz.training import curriculum, records
 from afa_viz.training.batches import Batches
-from afa_viz.training.board import Board
 from afa_viz.training.card import card_of
-from afa_viz.training.distributed import Processes, first_goes_ahead, gather
-from afa_viz.training.files import has_state, refuse_overwriting
+from afa_viz.training.distributed import Processes, gather, rank_zero_first
+from afa_viz.training.finite_checks import DivergedError
 from afa_viz.training.means import Means
-from afa_viz.training.optimization import Optimization, build_model
 from afa_viz.training.resume import changed_settings, flat_settings, saved_settings
-from afa_viz.training.soundness import DivergedError
-from afa_viz.training.status import interrupted_later
+from afa_viz.training.run_files import has_state, reject_overwriting
+from afa_viz.training.status import delayed_interrupts
 from afa_viz.training.step import phase
-from afa_viz.training.supervision import last_teachers, teachers
+from afa_viz.training.supervision import last_supervision, supervision_at
+from afa_viz.training.tensorboard_log import TensorBoardLog
+from afa_viz.training.train_state import TrainState, build_model
 
 LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 SAVE_EVERY = 100  # iterations; a killed run loses at most these, a short one at most a quarter of itself
@@ -43,28 +43,29 @@ Samples = Callable[[tuple[int, int]], Iterable[Sample]]
 
 
 class Run:
-    """One training run in a folder: `last.pt` to resume from, `previous.pt` from before it, `metrics.jsonl`,
+    """One training run in a folder: `last.pt` to resume from, `previous.pt` as a fallback, `metrics.jsonl`,
     `snapshots/`, and the final model.
 
-    A step whose losses or gradients are not finite is left out: weights, optimiser and batch norms stay as they were.
-    After too many in a row the run stops, and keeps the state that it saved last.
+    A step whose losses or gradients are not finite is skipped: weights, optimiser and batch norms stay as they were.
+    After too many in a row the run stops and keeps its last saved state.
 
     Args:
-        config: of the run.
-        batches: where the images come from.
+        config: settings of the run.
+        batches: source of the training batches.
         folder: of the run; resumed if it holds `last.pt` and `resume` is set.
         class_names: K names, background first.
-        samples: (rank, world) -> the evaluation samples of that process; together they are all of them, once each.
-        resume: go on with the run in the folder; on the CPU bit for bit. Settings that leave the meaning of the
-            weights alone may differ (`resume.FREE`); what differs is logged and written on the card.
-        processes: this process and its fellows; only the first one writes.
-        eval_every: iterations between two ladders.
+        samples: (rank, world_size) -> the evaluation samples of that process; all processes together have each sample
+            once.
+        resume: continue the run in the folder; bit-exact on the CPU. Settings that do not change the meaning of the
+            weights may differ (`resume.CHANGEABLE`); differences are logged and written to the card.
+        processes: rank and number of processes; only rank 0 writes.
+        eval_every: iterations between two evaluations.
         snapshots: iterations at which half-precision weights are kept.
-        init: checkpoint whose weights a new run begins with, with a fresh optimiser; see `checkpoint.load_any`.
-        evaluated: called with the run after each ladder, on the first process: plots, panels.
-        facts: about the data, for the card; see `resume.DATA` for what a resumed run must share.
-    Raises: ValueError: if the folder holds a run that is not to be resumed, or one of other classes, data, network or
-        losses; for class names that no card can hold.
+        init: checkpoint with the initial weights of a new run, with a new optimiser; see `checkpoint.load_any`.
+        on_evaluated: called with the run after each evaluation, on rank 0: plots, panels.
+        facts: about the data, for the card; see `resume.DATA_FACTS` for what a resumed run must share.
+    Raises: ValueError: if the folder holds a run and `resume` is not set, or a run with other classes, data, network or
+        losses; for class names that a card cannot store.
     """
 
     def __init__(
@@ -80,102 +81,106 @@ class Run:
         eval_every: int = 500,
         snapshots: tuple[int, ...] = (),
         init: str | os.PathLike[str] | None = None,
-        evaluated: Callable[[Run], None] | None = None,
+        on_evaluated: Callable[[Run], None] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.config, self.batches, self.folder = config, batches, Path(folder)
         self.class_names, self.samples, self.processes = class_names, samples, processes or Processes()
-        self.eval_every, self.snapshots, self.evaluated = eval_every, snapshots, evaluated
+        self.eval_every, self.snapshots, self.on_evaluated = eval_every, snapshots, on_evaluated
         self.log_every = min(LOG_EVERY, max(1, config.max_iters // 100))
         self.save_every = min(SAVE_EVERY, -(-config.max_iters // 4))
         self.facts, self.skipped, self.licence = dict(facts or {}), 0, "Apache-2.0"
         self.skipped_steps = 0
         self.changes: list[dict[str, Any]] = []  # of settings, when the run was resumed
-        self.teachers: dict[str, str | None] = dict(last_teachers(config, 0))  # of affinity and decoder, for the card
+        self.trained_on: dict[str, str | None] = dict(
+            last_supervision(config, 0)
+        )  # last label of affinity and decoder, for the card
         self._scores: tuple[int, dict[str, float]] = (-1, {})
         self.saved = -1  # iteration of `last.pt`
         self.iteration, self.seconds = 0, 0.0
         self.model = build_model(config)
-        self.card()  # names that can not be written at the end are refused before the first step
+        self.card()  # class names that cannot be saved fail before the first step
         self.folder.mkdir(parents=True, exist_ok=True)
-        refuse_overwriting(self.folder, resume)
+        reject_overwriting(self.folder, resume)
         begun = has_state(self.folder)
         if not begun:
-            with first_goes_ahead(self.processes):  # one fetches what the others then find in the cache
-                self._begin_with(init)
-        self.optimization = Optimization(config, self.model, self.processes)
+            with rank_zero_first(self.processes):  # rank 0 downloads; the others read the cache
+                self._load_initial_weights(init)
+        self.train_state = TrainState(config, self.model, self.processes)
         if begun:
             self._load()
-        elif self.processes.first:
-            records.drop_after(self.folder, -1)  # of a run that was killed before its first save
-        self.board = Board(self.folder, self.iteration) if self.processes.first else None
+        elif self.processes.is_main:
+            records.truncate_metrics(self.folder, -1)  # of a run that was killed before its first save
+        self.tensorboard = TensorBoardLog(self.folder, self.iteration) if self.processes.is_main else None
 
-    def _begin_with(self, init: str | os.PathLike[str] | None) -> None:
-        """Fill the new network with the weights that it begins with; theirs is the licence of what comes out."""
+    def _load_initial_weights(self, init: str | os.PathLike[str] | None) -> None:
+        """Load the initial weights into the new network; the result inherits their licence."""
         if init is not None:
             report = load_any(self.model, init)
-            self.licence, self.teachers = report.licence, self.teachers | report.teachers
+            self.licence, self.trained_on = report.licence, self.trained_on | report.trained_on
         elif self.config.pretrained:
             self.licence = load_imagenet(self.model, self.config.backbone)
 
     def settings(self) -> dict[str, Any]:
-        """Everything that the run is made of, by name; see `resume`."""
-        way = {
-            "device": self.processes.device.split(":")[0], "processes": self.processes.world,
+        """All settings that define the run, by name; see `resume`."""
+        execution = {
+            "device": self.processes.device.split(":")[0], "processes": self.processes.world_size,
             "threads": torch.get_num_threads(), "eval_every": self.eval_every, "snapshots": self.snapshots,
         }  # fmt: skip
-        return flat_settings(self.config, self.class_names, self.facts, way)
+        return flat_settings(self.config, self.class_names, self.facts, execution)
 
     def _load(self) -> None:
-        with first_goes_ahead(self.processes):  # it puts a damaged state aside before the others read
+        with rank_zero_first(self.processes):  # rank 0 moves a damaged state aside first
             state = records.load_state(self.folder, self.processes.device)
         self.iteration, self.seconds = state["iteration"], state["seconds"]
         self.skipped, self.licence = state.get("skipped", 0), state.get("licence", self.licence)
-        self.teachers |= state.get("teachers") or last_teachers(self.config, self.iteration)
+        self.trained_on |= (
+            state.get("trained_on") or state.get("teachers") or last_supervision(self.config, self.iteration)
+        )
         self.skipped_steps, self.changes = state.get("skipped_steps", 0), list(state.get("changes", []))
         before = saved_settings(state, self.settings(), repr(self.config), self.folder)
         changed = changed_settings(before, self.settings(), self.iteration, self.folder)
-        self.optimization.load(state)
+        self.train_state.load(state)
         self.saved = self.iteration
-        if self.processes.first:
-            records.drop_after(self.folder, self.iteration)
+        if self.processes.is_main:
+            records.truncate_metrics(self.folder, self.iteration)
         if changed:
             self.changes.append({"iteration": self.iteration, **changed})
-        if changed and self.processes.first:
-            records.append(self.folder, {"iteration": self.iteration, records.CHANGED: changed})
-            told = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())
-            log.warning("resumed at iteration %s with other settings: %s", self.iteration, told)
+        if changed and self.processes.is_main:
+            records.append_metrics(self.folder, {"iteration": self.iteration, records.CHANGED: changed})
+            listed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())
+            log.warning("resumed at iteration %s with other settings: %s", self.iteration, listed)
 
     def save(self) -> bool:
-        """Write `last.pt`, whole or not at all; what was there becomes `previous.pt`.
+        """Write `last.pt` atomically; the older one becomes `previous.pt`.
 
-        Returns: False for a state that is not sound, which is not written: numbers that are not finite, or a network
-            that gives such numbers.
+        Returns: False for a state that is not finite, which is not written: non-finite numbers in it or in the
+            outputs of its network.
         """
-        if not self.processes.first or self.saved == self.iteration:
+        if not self.processes.is_main or self.saved == self.iteration:
             return True
-        if not self.optimization.is_sound():
+        if not self.train_state.is_finite():
             log.warning("the state of iteration %s is not saved: its network gives no finite numbers.", self.iteration)
             return False
         numbers = {
             "iteration": self.iteration, "seconds": self.seconds, "settings": self.settings(),
             "skipped": self.skipped, "skipped_steps": self.skipped_steps, "changes": self.changes,
-            "licence": self.licence, "teachers": self.teachers,
+            "licence": self.licence, "trained_on": self.trained_on,
         }  # fmt: skip
-        records.save_state(self.folder, self.optimization.state() | numbers)
+        records.save_state(self.folder, self.train_state.state() | numbers)
         self.saved = self.iteration
         return True
 
     @property
-    def shown(self) -> AFA:
-        """The network that is evaluated and exported: the running mean of the weights where there is one."""
-        return self.optimization.eval_model
+    def eval_model(self) -> AFA:
+        """The network that is evaluated and exported: the running mean of the weights if `config.ema` is set."""
+        return self.train_state.eval_model
 
     def card(self, scores: dict | None = None) -> Card:
-        """The card of the present weights."""
+        """The card of the current weights."""
         training = {
             "iterations": self.iteration, "seconds": round(self.seconds), "device": self.processes.device,
-            "processes": self.processes.world, "skipped_images": self.skipped, "skipped_steps": self.skipped_steps,
+            "processes": self.processes.world_size, "skipped_images": self.skipped, "skipped_steps": self.skipped_steps,
             **({"changes": self.changes} if self.changes else {}), **self.facts,
         }  # fmt: skip
         return card_of(
@@ -183,55 +188,57 @@ class Run:
             self.class_names,
             topk=self.model.topk,
             licence=self.licence,
-            trained_on=self.teachers,
+            trained_on=self.trained_on,
             training=training,
             scores=scores or {},
         )
 
     def log(self, **values: Any) -> None:
-        """Append a line to `metrics.jsonl`, null where nothing was counted, and the numbers to TensorBoard's files."""
-        if self.board is not None:
-            records.append(self.folder, {"iteration": self.iteration, **values})
-            self.board.add(self.iteration, {name: value for name, value in values.items() if value == value})
+        """Append a line to `metrics.jsonl`, null where nothing was counted, and the scalars to TensorBoard."""
+        if self.tensorboard is not None:
+            records.append_metrics(self.folder, {"iteration": self.iteration, **values})
+            self.tensorboard.add(self.iteration, {name: value for name, value in values.items() if value == value})
 
     def step(self) -> dict[str, float]:
         """One iteration: batches, losses, update. Returns the losses that were computed, means over processes.
 
-        Where one of them or a gradient is not finite, in any process, all of them leave the update out and an empty
-        dict comes back.
+        Where one of them or a gradient is not finite, in any process, all processes skip the update and an empty dict
+        is returned.
 
-        Raises: DivergedError: after more than `config.max_bad_steps` of those in a row, or where the weights are not
-            finite themselves.
+        Raises: DivergedError: after more than `config.max_bad_steps` skipped steps in a row, or if the weights
+            themselves are not finite.
         """
-        gradients = self.optimization.compute_gradients(self.batches, self.iteration)
-        with interrupted_later():  # weights, optimiser and iteration belong together
-            good = self.optimization.update(gradients)
+        gradients = self.train_state.compute_gradients(self.batches, self.iteration)
+        with delayed_interrupts():  # weights, optimiser and iteration belong together
+            good = self.train_state.update(gradients)
             self.skipped += gradients.skipped
             self.skipped_steps += not good
             if good:
-                self.teachers |= teachers(self.config, self.iteration)
+                self.trained_on |= supervision_at(self.config, self.iteration)
             self.iteration += 1
         if good:
             return gradients.losses
-        self.optimization.require_progress(gradients, self.iteration)
+        self.train_state.raise_if_diverged(gradients, self.iteration)
         return {}
 
     def evaluate(self) -> dict[str, float]:
-        """The stage ladder on the run's samples: mIoU a stage, mAP and F1. Made once an iteration.
+        """Scores on the run's evaluation samples: mIoU per stage, mAP and F1. Cached per iteration.
 
         Every process must call it: each scores its share of the samples.
         """
         if self.samples is not None and self._scores[0] != self.iteration:
-            model = self.shown
+            model = self.eval_model
             model.eval()
             model.card = self.card()
             mine = self.samples(self.processes.shard)
-            ladder = score_shards(model, mine, partial(gather, world=self.processes.world), self.config.explain)
-            self._scores = (self.iteration, ladder.summary())
+            stage_scores = score_shards(
+                model, mine, partial(gather, world_size=self.processes.world_size), self.config.explain
+            )
+            self._scores = (self.iteration, stage_scores.summary())
         return self._scores[1]
 
-    def ladder(self) -> None:
-        """Score the present weights, log that, and show them to whoever wants to see. Every process must call it."""
+    def evaluate_and_log(self) -> None:
+        """Score the current weights, log the scores, call `on_evaluated`. Every process must call it."""
         began = time.monotonic()
         try:
             scores = self.evaluate()
@@ -241,21 +248,21 @@ class Run:
                 "finite ones: lower the learning rate."
             ) from error
         self.log(**scores, ladder_seconds=round(time.monotonic() - began, 2))
-        if self.processes.first and self.evaluated is not None:
-            self.evaluated(self)
+        if self.processes.is_main and self.on_evaluated is not None:
+            self.on_evaluated(self)
 
     def run(self, until: int | None = None, progress: bool = True) -> None:
-        """Train to the end of the run or to iteration `until`; saves at the end and whenever it is interrupted.
+        """Train to the end of the run or to iteration `until`; saves at the end and when interrupted.
 
-        Raises: ValueError: if `until` is negative. DivergedError: as `step`; the state that was saved last is kept.
+        Raises: ValueError: if `until` is negative. DivergedError: as `step`; the last saved state is kept.
         """
         if until is not None and until < 0:
             raise ValueError(f"until is {until}; expected an iteration to stop after, 0 or more.")
         end = self.config.max_iters if until is None else min(until, self.config.max_iters)
-        quiet = not (progress and self.processes.first)
+        quiet = not (progress and self.processes.is_main)
         bar = tqdm(total=end, initial=self.iteration, desc="train", unit="step", disable=quiet)
         try:
-            self.save()  # so that there is a state to go back to
+            self.save()  # a state to fall back to
             self._train(end, bar)
             if not self.save():
                 raise DivergedError(
@@ -263,25 +270,25 @@ class Run:
                     "the learning rate."
                 )
         except DivergedError as error:
-            raise DivergedError(f"{str(error).removesuffix('.')}{self._way_on()}.") from error
+            raise DivergedError(f"{str(error).removesuffix('.')}{self._resume_hint()}.") from error
         except BaseException:
-            with interrupted_later():
+            with delayed_interrupts():
                 self.save()
             raise
         finally:
-            with interrupted_later():
+            with delayed_interrupts():
                 bar.close()
-                if self.board is not None:
-                    self.board.close()
+                if self.tensorboard is not None:
+                    self.tensorboard.close()
 
-    def _way_on(self) -> str:
-        """Half a sentence about how a run that diverged goes on."""
+    def _resume_hint(self) -> str:
+        """How to continue a diverged run, as the end of a sentence."""
         part, _ = curriculum.locate(self.config, max(0, self.iteration - 1))
         kept = f"from iteration {self.saved}, whose state is kept, " if self.saved >= 0 else ""
         return f" and go on {kept}with --resume --set learning_rate={part.learning_rate / 10:.1g}"
 
     def _train(self, end: int, bar: tqdm) -> None:
-        """Steps up to an iteration, and what lies between them."""
+        """Steps up to iteration `end`, with logs, evaluations and checkpoints between them."""
         means = Means()
         clock = time.monotonic()
         while self.iteration < end:
@@ -294,28 +301,28 @@ class Run:
                 bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
                 counts = {"skipped": self.skipped, "skipped_steps": self.skipped_steps}
                 self.log(
-                    phase=phase(self.iteration - 1, self.config), lr=self.optimization.learning_rate,
+                    phase=phase(self.iteration - 1, self.config), lr=self.train_state.learning_rate,
                     seconds=round(self.seconds, 2), **values, **{name: n for name, n in counts.items() if n},
                 )  # fmt: skip
-            self._look(self.iteration == end)
+            self._evaluate_and_save(self.iteration == end)
             clock = time.monotonic()
 
-    def _look(self, last: bool) -> None:
-        """Between two steps: ladders, snapshots with theirs, checkpoints. Only the first process writes."""
+    def _evaluate_and_save(self, last: bool) -> None:
+        """Between two steps: evaluations, snapshots, checkpoints. Only rank 0 writes."""
         kept = self.iteration in self.snapshots
         if kept or last or self.iteration % self.eval_every == 0:
-            self.ladder()
-        if kept and self.processes.first:
+            self.evaluate_and_log()
+        if kept and self.processes.is_main:
             self.snapshot()
-        if self.iteration % self.save_every == 0 and not self.optimization.bad_in_a_row:
+        if self.iteration % self.save_every == 0 and not self.train_state.consecutive_bad_steps:
             self.save()
 
     def snapshot(self) -> None:
-        """Keep half-precision weights of this moment, with its ladder in the card."""
+        """Save the current weights in half precision, with their scores on the card."""
         path = self.folder / records.SNAPSHOTS / f"iter_{self.iteration:06d}.safetensors"
         path.parent.mkdir(exist_ok=True)
-        save_model(self.shown, path, self.card(self.evaluate()), half=True)
+        save_model(self.eval_model, path, self.card(self.evaluate()), half=True)
 
     def export(self, path: str | os.PathLike[str], scores: dict | None = None, half: bool = False) -> None:
         """Write the model and its card."""
-        save_model(self.shown, path, self.card(scores), half=half)
+        save_model(self.eval_model, path, self.card(scores), half=half)

@@ -1,4 +1,4 @@
-"""Means of what the steps between two lines of the log gave."""
+"""Means of the losses over the steps between two log lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class Means:
-    """The mean by name, each over the steps that had it: a loss that joins between two lines is not thinned out."""
+    """The mean by name, each over the steps that had it: a loss that starts between two lines is not diluted."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = {}
@@ -17,7 +17,7 @@ class Means:
             self._values.setdefault(name, []).append(value)
 
     def take(self) -> dict[str, float]:
-        """The means, five decimals; counting begins anew."""
+        """The means, rounded to five decimals; resets the counts."""
         means = {name: round(sum(values) / len(values), 5) for name, values in self._values.items()}
         self._values = {}
         return means

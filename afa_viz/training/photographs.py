@@ -1,4 +1,4 @@
-"""Batches of photographs: random scale, flip, pad and crop, each image a draw of its own; and made ahead of time.
+"""Batches of photographs: random scale, flip, pad and crop, drawn independently for each image; and prefetching.
 
 Every draw comes from a generator made of (rng_seed, place in the run), so a resumed run sees the batches it would have
 seen, on any number of threads, and a batch is the same however many processes share it.
@@ -22,20 +22,20 @@ from afa_viz.training.batches import Batches
 from afa_viz.training.step import Batch
 
 ORDER, DRAW, SUBSTITUTE = range(3)  # what a generator is for
-TRIES = 20  # images in the place of a broken one
-AHEAD = 4  # batches that are made before they are asked for
+MAX_SUBSTITUTES = 20  # images tried in place of one that cannot be read
+PREFETCH_DEPTH = 4  # batches prepared before they are requested
 log = logging.getLogger(__name__)
 
 
 class PhotoBatches:
-    """Every image once an epoch, in a new order each epoch; an image that can not be read is skipped.
+    """Every image once per epoch, reshuffled each epoch; an image that cannot be read is skipped and replaced.
 
     Args:
         images: the training split.
         scale_range: of the random rescaling.
         rng_seed: of order and augmentation.
     Attributes:
-        broken: what was said about each image that could not be read, by name.
+        broken: error message of each image that could not be read, by name.
     Source: docs/spec.md section 10.
     """
 
@@ -49,9 +49,9 @@ class PhotoBatches:
 
     def __call__(self, part: CurriculumStage, number: int, shard: tuple[int, int] = (0, 1)) -> Batch:
         """See `Batches`; `Batch.skipped` counts the images that others stand in for."""
-        rank, world = shard
-        first = number * part.batch_size * world
-        drawn = [self._draw(first + k * world + rank, part.crop_size) for k in range(part.batch_size)]
+        rank, world_size = shard
+        first = number * part.batch_size * world_size
+        drawn = [self._draw(first + k * world_size + rank, part.crop_size) for k in range(part.batch_size)]
         crops, boxes, labels, skipped = zip(*drawn, strict=True)
         pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
         return Batch(
@@ -62,41 +62,41 @@ class PhotoBatches:
         """Crop, box and image labels of one place in the run, and how many broken images were passed over."""
         index = int(self._order(place // len(self.images))[place % len(self.images)])
         others = np.random.default_rng([self.rng_seed, SUBSTITUTE, place])
-        for skipped in range(TRIES):
+        for skipped in range(MAX_SUBSTITUTES):
             try:
                 image = self.images.image(index)
             except (ValueError, OSError) as error:
-                self._say(index, str(error))
+                self._warn_broken(index, str(error))
                 index = int(others.integers(len(self.images)))
                 continue
             rng = np.random.default_rng([self.rng_seed, DRAW, place])
             return *augment(image, size, rng, self.scale_range), self.images.image_labels(index), skipped
         raise ValueError(
-            f"{TRIES} images in a row can not be read, the last one {self.images.image_paths[index]}; expected a data "
-            "set that is mostly whole: run `python -m afa_viz data check`."
+            f"{MAX_SUBSTITUTES} images in a row cannot be read, the last one {self.images.image_paths[index]}; "
+            "expected a data set that is mostly intact: run `python -m afa_viz data check`."
         )
 
-    def _say(self, index: int, sentence: str) -> None:
+    def _warn_broken(self, index: int, sentence: str) -> None:
         if self.broken.setdefault(self.images.names[index], sentence) is sentence:
             log.warning("skipped: %s", sentence)
 
 
-class Ahead:
-    """Batches made by threads before they are asked for: reading and scaling photographs runs beside the network.
+class Prefetcher:
+    """Prepares batches on worker threads: reading and scaling photographs overlaps with the network.
 
     Args:
-        batches: where they come from; must be safe to call from several threads.
-        threads: that make them.
-        depth: batches that wait.
+        batches: the source; must be safe to call from several threads.
+        threads: number of workers.
+        depth: batches kept ready.
     """
 
-    def __init__(self, batches: Batches, threads: int, depth: int = AHEAD) -> None:
+    def __init__(self, batches: Batches, threads: int, depth: int = PREFETCH_DEPTH) -> None:
         self.batches, self.depth = batches, depth
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="batches")
         self.waiting: dict[tuple[CurriculumStage, int, tuple[int, int]], Future[Batch]] = {}
 
     def __call__(self, part: CurriculumStage, number: int, shard: tuple[int, int] = (0, 1)) -> Batch:
-        """See `Batches`. What was made for another part or out of order is thrown away."""
+        """See `Batches`. Batches prepared for another part or out of order are discarded."""
         wanted = [(part, number + k, shard) for k in range(self.depth + 1)]
         for key in self.waiting.keys() - set(wanted):
             self.waiting.pop(key).cancel()
@@ -106,5 +106,5 @@ class Ahead:
         return self.waiting.pop(wanted[0]).result()
 
     def close(self) -> None:
-        """Drop what waits and end the threads."""
+        """Cancel pending batches and stop the threads."""
         self.pool.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""How far a run is: time left, from the cost of its parts and the time that went by."""
+"""Remaining time of a run, from the cost of its curriculum stages and the time elapsed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def _costs(config: TrainConfig) -> np.ndarray:
 
 
 def seconds_left(config: TrainConfig, lines: Sequence[Mapping[str, Any]], eval_every: int) -> float | None:
-    """Seconds until a run ends, its ladders included; None before its first numbers.
+    """Seconds until a run ends, its evaluations included; None before its first log line.
 
     Args:
         lines: of its `metrics.jsonl`.
-        eval_every: iterations between two ladders.
+        eval_every: iterations between two evaluations.
     """
     timed = [line for line in lines if "seconds" in line]
     if not timed:
@@ -40,6 +40,6 @@ def seconds_left(config: TrainConfig, lines: Sequence[Mapping[str, Any]], eval_e
     if done == 0:
         return None
     steps = now["seconds"] * (costs[-1] - costs[done]) / costs[done]
-    ladders = [line["ladder_seconds"] for line in lines if "ladder_seconds" in line]
+    durations = [line["ladder_seconds"] for line in lines if "ladder_seconds" in line]
     to_come = -(-config.max_iters // eval_every) - done // eval_every
-    return float(steps + (sum(ladders) / len(ladders) * to_come if ladders else 0.0))
+    return float(steps + (sum(durations) / len(durations) * to_come if durations else 0.0))

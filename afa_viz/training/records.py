@@ -1,5 +1,5 @@
-"""What a run leaves in its folder: `last.pt` and `previous.pt` to go on from, `metrics.jsonl`, its ladders; each whole
-or not at all."""
+"""The files of a run: `last.pt` and `previous.pt` to resume from, `metrics.jsonl` and its history of scores; all
+written atomically."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from typing import Any
 import torch
 
 from afa_viz.atomic_files import atomic_write
-from afa_viz.setting_checks import LONG as LONGEST
-from afa_viz.training.faults import sentence
-from afa_viz.training.files import DAMAGED, LAST, PREVIOUS, has_state
-from afa_viz.training.soundness import first_non_finite
+from afa_viz.setting_checks import MAX_ITERATIONS as LONGEST
+from afa_viz.training.finite_checks import first_non_finite
+from afa_viz.training.machine_errors import explain_machine_error
+from afa_viz.training.run_files import DAMAGED, LAST, PREVIOUS, has_state
 
 __all__ = ["DAMAGED", "LAST", "PREVIOUS", "has_state"]
 
 METRICS = "metrics.jsonl"
 SNAPSHOTS = "snapshots"  # folder of iter_NNNNNN.safetensors and their cards
-HISTORY = "history.json"  # beside published snapshots: what `ladder_history` gives
-LADDER = (  # percent
+HISTORY = "history.json"  # beside published snapshots: what `score_history` gives
+SCORE_KEYS = (  # percent
     "miou_cam", "miou_walk_start", "miou_cam_rw", "miou_cam_refined", "miou_cam_par", "miou_pseudo_label", "miou_seg",
     "map", "f1",
 )  # fmt: skip
-LOSSES = ("loss_cls", "loss_seg", "loss_aff")
+LOSS_KEYS = ("loss_cls", "loss_seg", "loss_aff")
 PHASE, CHANGED = "phase", "changed"  # in a line of metrics: a text, and {setting: [before, now]}
 
 CHUNK = 2**24  # bytes
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Write `last.pt`, whole or not at all; the one that was there becomes `previous.pt`.
+    """Write `last.pt` atomically; the older one becomes `previous.pt`.
 
     Raises: OSError: in one sentence, if there is no room; both older ones stay.
     """
@@ -59,9 +59,9 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(folder: Path, device: str) -> dict[str, Any]:
-    """Read `last.pt`, or `previous.pt` where that is damaged; the log then says so in a sentence.
+    """Read `last.pt`, or `previous.pt` if that is damaged, with a warning in the log.
 
-    A damaged `last.pt` is put aside as `damaged.pt`, and the older state takes its place.
+    A damaged `last.pt` is renamed to `damaged.pt`, and the older state takes its place.
 
     Args:
         device: of the tensors.
@@ -89,15 +89,15 @@ def _read_state(path: Path, device: str) -> dict[str, Any]:
     """Raises: ValueError: half a sentence about what is wrong with the file."""
     if not path.exists():
         raise ValueError(f"{path} is not there")
-    with path.open("rb") as file:  # what the disk itself refuses is no damage of the file
+    with path.open("rb") as file:  # a read error of the disk is not a damaged file
         while file.read(CHUNK):
             pass
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a damaged file may raise anything
-        if sentence(error) is not None:  # memory ran out
+        if explain_machine_error(error) is not None:  # memory ran out
             raise
-        raise ValueError(f"{path} can not be read ({type(error).__name__})") from error
+        raise ValueError(f"{path} cannot be read ({type(error).__name__})") from error
     if not isinstance(state, dict) or type(state.get("iteration")) is not int:
         raise ValueError(f"{path} holds no state of a run")
     if (name := first_non_finite(state)) is not None:
@@ -105,8 +105,9 @@ def _read_state(path: Path, device: str) -> dict[str, Any]:
     return state
 
 
-def append(folder: Path, line: Mapping[str, Any]) -> None:
-    """Add a line of strict JSON to `metrics.jsonl`, null for what is not finite; one that was cut off stays alone."""
+def append_metrics(folder: Path, line: Mapping[str, Any]) -> None:
+    """Add a line of strict JSON to `metrics.jsonl`, null for what is not finite; starts a new line after a truncated
+    one."""
     with open(folder / METRICS, "ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
@@ -145,8 +146,8 @@ def _measured(name: str, value: Any) -> bool:
     return finite_number(value) is not None
 
 
-def drop_after(folder: Path, iteration: int) -> None:
-    """Forget lines of `metrics.jsonl` behind an iteration: a killed run made those steps and lost them."""
+def truncate_metrics(folder: Path, iteration: int) -> None:
+    """Remove lines of `metrics.jsonl` after an iteration: steps that a killed run made and lost."""
     lines = read_metrics(folder)
     kept = [line for line in lines if line.get("iteration", 0) <= iteration]
     if len(kept) < len(lines):
@@ -155,12 +156,12 @@ def drop_after(folder: Path, iteration: int) -> None:
             partial.write_text(text, encoding="utf-8")
 
 
-def ladder_history(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The ladders of a run, oldest first: each with its iteration, and the losses and phase of the steps before it.
+def score_history(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The evaluations of a run, oldest first: each with its iteration, and the losses and phase of the steps before it.
 
     Args:
         lines: of `metrics.jsonl`, oldest first.
-    Returns: dicts of "iteration", "phase", `LADDER` in percent and `LOSSES`; None for what was not measured.
+    Returns: dicts of "iteration", "phase", `SCORE_KEYS` in percent and `LOSS_KEYS`; None for what was not measured.
     """
     history: dict[int, dict[str, Any]] = {}
     steps: Mapping[str, Any] = {}
@@ -168,8 +169,8 @@ def ladder_history(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if "loss_cls" in line:
             steps = line
         if "miou_cam" in line and isinstance(line.get("iteration"), int):
-            numbers = {name: finite_number(line.get(name)) for name in LADDER}
-            numbers |= {name: finite_number(steps.get(name)) for name in LOSSES}
+            numbers = {name: finite_number(line.get(name)) for name in SCORE_KEYS}
+            numbers |= {name: finite_number(steps.get(name)) for name in LOSS_KEYS}
             history[line["iteration"]] = {"iteration": line["iteration"], "phase": steps.get("phase"), **numbers}
     return [history[iteration] for iteration in sorted(history)]
 
@@ -181,7 +182,7 @@ def finite_number(value: Any) -> float | None:
 
 
 def write_history(folder: Path, path: Path) -> None:
-    """Write the ladders of the run in a folder as JSON, whole or not at all."""
+    """Write the history of scores of the run in a folder as JSON, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
-        partial.write_text(json.dumps(ladder_history(read_metrics(folder)), indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(score_history(read_metrics(folder)), indent=1) + "\n", encoding="utf-8")

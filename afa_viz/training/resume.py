@@ -1,4 +1,4 @@
-"""What a run may be resumed with: settings that leave the meaning of its weights alone, each change of them told.
+"""Which settings may change when a run is resumed: those that do not change what its weights mean. Changes are logged.
 
 Settings are compared as one flat table of names and values: "explain.radius", "curriculum[0].crop_size",
 "class_names[3]", what the data are, and how the run is carried out.
@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from afa_viz.config import TrainConfig
-from afa_viz.scalars import shown
-from afa_viz.training.files import has_state
+from afa_viz.scalars import preview
 from afa_viz.training.records import load_state
+from afa_viz.training.run_files import has_state
 
-# The way there, not what the weights mean: how fast and how long, in what precision, on what machine, how it is
-# watched. Everything else is refused: classes and their order, backbone, data, what the losses are.
-FREE = frozenset(
+# Schedule, precision, hardware and monitoring may change; what the weights mean may not: classes and their order,
+# backbone, data, losses.
+CHANGEABLE = frozenset(
     ("learning_rate", "weight_decay", "betas", "head_multiplier", "freeze_norms", "warmup_iters", "warmup_ratio",
      "lr_power", "clip_grad", "max_bad_steps", "batch_size", "accumulate", "max_iters", "cam_iters", "joint_after",
      "curriculum[].iterations", "curriculum[].batch_size", "curriculum[].learning_rate", "amp", "pretrained",
      "input_size", "validation", "device", "processes", "threads", "eval_every", "snapshots")
 )  # fmt: skip
 FINGERPRINT, SIZES = "fingerprint", "file_sizes"  # hashes: names and labels of the images; sizes of their files
-DATA = ("data", "images", "image_labels", SIZES)  # what else is known about the data
-TOLD = 4  # differences in a message
+DATA_FACTS = ("data", "images", "image_labels", SIZES)  # what else is known about the data
+MAX_LISTED = 4  # differences listed in a message
 
 
 def saved_settings(state: Mapping[str, Any], now: Mapping[str, Any], config: str, folder: Path) -> Mapping[str, Any]:
@@ -46,16 +46,16 @@ def saved_settings(state: Mapping[str, Any], now: Mapping[str, Any], config: str
 
 
 def flat_settings(
-    config: TrainConfig, class_names: Sequence[str], facts: Mapping[str, Any], way: Mapping[str, Any]
+    config: TrainConfig, class_names: Sequence[str], facts: Mapping[str, Any], execution: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Name -> value of everything that a run is made of.
 
     Args:
-        facts: about the data; see `sources.open_photographs`.
-        way: how the run is carried out: device, threads, what is evaluated and kept.
+        facts: about the data; see `training_data.open_photographs`.
+        execution: how the run is executed: device, threads, evaluations, snapshots.
     """
     known = {name: value for name, value in facts.items() if isinstance(value, (str, int, float))}
-    return _flat({**asdict(config), "class_names": [{"": name} for name in class_names], **known, **way})
+    return _flatten({**asdict(config), "class_names": [{"": name} for name in class_names], **known, **execution})
 
 
 def require_resumable(folder: Path, config: TrainConfig, class_names: Sequence[str], facts: Mapping[str, Any]) -> None:
@@ -66,15 +66,15 @@ def require_resumable(folder: Path, config: TrainConfig, class_names: Sequence[s
         changed_settings(saved_settings(state, now, repr(config), folder), now, state["iteration"], folder)
 
 
-def _flat(held: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+def _flatten(held: Mapping[str, Any], within: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in held.items():
         key = f"{within}.{name}" if within and name else within or name
         if isinstance(value, Mapping):
-            found |= _flat(value, key)
+            found |= _flatten(value, key)
         elif isinstance(value, (list, tuple)) and value and isinstance(value[0], Mapping):
             for i, one in enumerate(value):
-                found |= _flat(one, f"{key}[{i}]")
+                found |= _flatten(one, f"{key}[{i}]")
         else:
             found[key] = tuple(value) if isinstance(value, list) else value
     return found
@@ -101,14 +101,14 @@ def changed_settings(
         for name in dict.fromkeys([*before, *now])
         if before.get(name) != now.get(name) and (name in before or "[" in name)
     }
-    free = FREE | (set(DATA) if _same_data(before, now) else set())
+    free = CHANGEABLE | (set(DATA_FACTS) if _same_data(before, now) else set())
     refused = {name: pair for name, pair in found.items() if re.sub(r"\[\d+\]", "[]", name) not in free}
     if refused:
-        more = f" and {len(refused) - TOLD} more" if len(refused) > TOLD else ""
-        told = ", ".join(f"{name} is {_said(old)} there and {_said(new)} here"
-                         for name, (old, new) in list(refused.items())[:TOLD])  # fmt: skip
+        more = f" and {len(refused) - MAX_LISTED} more" if len(refused) > MAX_LISTED else ""
+        listed = ", ".join(f"{name} is {_format_value(old)} there and {_format_value(new)} here"
+                         for name, (old, new) in list(refused.items())[:MAX_LISTED])  # fmt: skip
         raise ValueError(
-            f"{folder} was trained with other settings: {told}{more}; expected the same, since they change what its "
+            f"{folder} was trained with other settings: {listed}{more}; expected the same, since they change what its "
             "weights mean: resume with those, or begin another run in another folder."
         )
     return found
@@ -121,5 +121,5 @@ def _same_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return FINGERPRINT in same and len(same) > 1
 
 
-def _said(value: Any) -> str:
-    return "nothing" if value is None else shown(value)
+def _format_value(value: Any) -> str:
+    return "nothing" if value is None else preview(value)

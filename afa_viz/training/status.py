@@ -1,4 +1,4 @@
-"""What a run is doing, for whoever looks from outside: `status.json`, and a lock that only a living process holds."""
+"""The state of a run, readable from other processes: `status.json`, and a lock that only a live process holds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from afa_viz.training.faults import sentence
+from afa_viz.training.machine_errors import explain_machine_error
 
 STATUS, LOCK = "status.json", "run.lock"
-PATIENCE = 2.0  # seconds; somebody who only asks holds the lock for a moment
-ROOM = 1024  # bytes of the file: a later status needs no more of a disk that is full
+LOCK_TIMEOUT = 2.0  # seconds; a reader that checks `is_alive` holds the lock for a moment
+RESERVED_BYTES = 1024  # bytes of the file, padded: rewriting the status needs no free space on a full disk
 
 
 ENDED = ("stopped", "finished", "failed")
@@ -27,11 +27,12 @@ DOING = ("starting", "rendering", "training", *ENDED)
 
 @dataclass(frozen=True)
 class Status:
-    """What a run last said.
+    """The last reported state of a run.
 
     Attributes:
-        doing: "starting", "rendering", "training", or how it ended: "stopped", "finished", "failed".
-        done, of: pictures while rendering. message: why it failed. pid: of its process, 0 where it has none yet.
+        doing: "starting", "rendering" or "training"; once it has ended "stopped", "finished" or "failed".
+        done, of: images rendered so far and in total, while rendering. message: why it failed. pid: of its process, 0
+            where it has none yet.
     Raises: ValueError: for values of another kind.
     """
 
@@ -58,13 +59,13 @@ def read_status(folder: Path) -> Status | None:
 
 
 def write_status(folder: Path, status: Status) -> None:
-    """Write `status.json`, whole or not at all; on a full disk over the older one, or else that one goes: it must not
-    go on saying what is no longer so.
+    """Write `status.json`, atomically; on a full disk in place, or else the old file is removed: a stale status must
+    not remain.
 
-    Raises: OSError: if it can not be written.
+    Raises: OSError: if it cannot be written.
     """
     path, partial = folder / STATUS, folder / f"{STATUS}.partial"
-    text = json.dumps(asdict(status)).ljust(ROOM - 1) + "\n"
+    text = json.dumps(asdict(status)).ljust(RESERVED_BYTES - 1) + "\n"
     try:
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)
@@ -74,13 +75,13 @@ def write_status(folder: Path, status: Status) -> None:
         if not path.exists():
             raise
         try:
-            _write_over(path, text)
+            _overwrite(path, text)
         except OSError:
             path.unlink(missing_ok=True)
             raise
 
 
-def _write_over(path: Path, text: str) -> None:
+def _overwrite(path: Path, text: str) -> None:
     """Write into the room that a file has."""
     with open(path, "r+b") as file:
         file.write(text.encode("utf-8"))
@@ -90,7 +91,7 @@ def _write_over(path: Path, text: str) -> None:
 def is_alive(folder: Path) -> bool:
     """Whether a process trains in a folder now: the lock of a dead one is free, however it died.
 
-    A lock that can not be opened, such as one of another user, says nothing: False.
+    A lock that cannot be opened, such as one of another user, counts as free: False.
     """
     if not (folder / LOCK).exists():
         return False
@@ -104,35 +105,35 @@ def is_alive(folder: Path) -> bool:
 
 
 class Reporter:
-    """Says what the run of this process does; without a folder it says nothing."""
+    """Writes the status of this process's run; without a folder it does nothing."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def say(self, doing: str, done: int = 0, of: int = 0, message: str = "") -> None:
+    def update(self, doing: str, done: int = 0, of: int = 0, message: str = "") -> None:
         """Write the status."""
         if self._folder is not None:
             write_status(self._folder, Status(doing, done, of, message, os.getpid()))
 
 
 @contextlib.contextmanager
-def reported(folder: str | os.PathLike[str], first: bool = True) -> Iterator[Reporter]:
+def report_status(folder: str | os.PathLike[str], is_main: bool = True) -> Iterator[Reporter]:
     """Run a training in a folder that no other process trains in; how it ends is written into its status.
 
-    SIGTERM ends the block as Ctrl-C does, with `Terminated`, a `KeyboardInterrupt`. Use `Reporter.say` for what happens
-    in between; a block that ends without a word has finished.
+    SIGTERM ends the block as Ctrl-C does, with `Terminated`, a `KeyboardInterrupt`. Use `Reporter.update` for the
+    states in between; a block that returns without setting one counts as finished.
 
     Args:
-        first: False in all but the first of several processes that train one model: they say and lock nothing.
+        is_main: False in all but rank 0 of a distributed run: the other processes write and lock nothing.
     Raises: ValueError: if another process trains in the folder. OSError: in one sentence, if disk or memory ran out.
     """
     path = Path(folder)
-    if not first:
+    if not is_main:
         with _interrupted_by_sigterm():
             yield Reporter(None)
         return
     path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path / LOCK, timeout=PATIENCE)
+    lock = FileLock(path / LOCK, timeout=LOCK_TIMEOUT)
     try:
         lock.acquire()
     except Timeout:
@@ -141,23 +142,23 @@ def reported(folder: str | os.PathLike[str], first: bool = True) -> Iterator[Rep
         ) from None
     reporter = Reporter(path)
     with lock, _interrupted_by_sigterm():
-        reporter.say("starting")
+        reporter.update("starting")
         try:
             yield reporter
         except KeyboardInterrupt:
-            reporter.say("stopped")
+            reporter.update("stopped")
             raise
         except Exception as error:
-            told = sentence(error)
+            reason = explain_machine_error(error)
             with contextlib.suppress(OSError):  # a full disk takes no status; the error itself goes on its way
-                reporter.say("failed", message=told or str(error) or type(error).__name__)
-            if told is None:
+                reporter.update("failed", message=reason or str(error) or type(error).__name__)
+            if reason is None:
                 raise
-            raise OSError(told) from error
+            raise OSError(reason) from error
 
 
 class Terminated(KeyboardInterrupt):
-    """A process was asked to end with SIGTERM; what its exit code says, too."""
+    """SIGTERM was received; `exit_code` is that of a process ended by it."""
 
     exit_code = 128 + signal.SIGTERM
 
@@ -180,8 +181,8 @@ def _interrupted_by_sigterm() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interrupted_later() -> Iterator[None]:
-    """SIGTERM and Ctrl-C that come inside the block take effect behind it: for saving, which has to end.
+def delayed_interrupts() -> Iterator[None]:
+    """SIGTERM and Ctrl-C that come inside the block take effect after it: saving must not be interrupted.
 
     When one of several processes dies, the others are ended while they save what they have.
     """
@@ -189,7 +190,7 @@ def interrupted_later() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    before = {kind: signal.signal(kind, lambda number, _: came.append(number)) for kind in _ENDING}
+    before = {kind: signal.signal(kind, lambda number, _: came.append(number)) for kind in _SIGNALS}
     try:
         yield
     finally:
@@ -199,4 +200,4 @@ def interrupted_later() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-_ENDING = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)

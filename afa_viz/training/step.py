@@ -1,4 +1,4 @@
-"""One training step of AFA: forward, pseudo labels, three losses. The optimiser is the loop's business."""
+"""One training step of AFA: forward pass, pseudo labels, three losses. The loop owns the optimiser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from afa_viz.ops import losses
 from afa_viz.ops.cam import resize
 from afa_viz.ops.checks import NonFiniteError, all_finite
 from afa_viz.stages.batch_labels import PseudoLabels, make_pseudo_labels
-from afa_viz.training.distributed import Processes, all_true, mean_counts
+from afa_viz.training.distributed import Processes, mean_counts, true_in_all_processes
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -57,20 +57,20 @@ def phase(iteration: int, config: TrainConfig) -> str:
     return "affinity" if iteration <= config.joint_after else "joint"
 
 
-def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: int, world: int = 1) -> StepResult:
+def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: int, world_size: int = 1) -> StepResult:
     """All losses of one step, ready for `loss.backward()`.
 
     Args:
-        world: processes that share the batch. Their losses are divided by the counts of the whole batch, so that the
-            mean over processes, which DistributedDataParallel takes, is the loss of one process with all of it. With
-            `config.official_parity` each divides by its own counts, as the reference does.
+        world_size: number of processes that share the batch. Their losses are divided by the counts of the whole batch,
+            so that the mean over processes, which DistributedDataParallel takes, is the loss of a single process with
+            all of it. With `config.official_parity` each divides by its own counts, as the reference does.
 
-    Losses of which something is not finite are NaN; nothing is raised, so that processes that share a batch stay in
-    step. What a network that gives such numbers would teach itself is not made.
+    A loss with a non-finite input is NaN; nothing is raised, so that processes that share a batch stay in step. Pseudo
+    labels are not made from non-finite outputs.
 
     In the classification phase only the image labels are used and no pseudo label is made. With
-    `config.official_parity` they are made all the same, by passes in the model's present mode, decoder included,
-    as the reference does; otherwise the CAM passes run in evaluation mode.
+    `config.official_parity` pseudo labels are made all the same, by passes in the model's present mode, decoder
+    included, as the reference does; otherwise the CAM passes run in evaluation mode.
 
     Source: docs/spec.md section 11.
     """
@@ -82,7 +82,7 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
 
     output = model(batch.image)
     outputs = output.class_logits, output.seg_logits, output.affinity
-    if not all_true(all(map(all_finite, (*outputs, batch.image, batch.image_labels))), world):
+    if not true_in_all_processes(all(map(all_finite, (*outputs, batch.image, batch.image_labels))), world_size):
         return _bad_step(output)
     loss_cls = losses.classification_loss(output.class_logits, batch.image_labels)
     was_training = model.training
@@ -97,15 +97,15 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
             config.explain,
             with_walk=now == "joint" or config.official_parity,
             relu=config.cam_relu,
-            as_published=config.official_parity,
+            run_decoder=config.official_parity,
         )
     except NonFiniteError:  # of a pass at another size, maybe in this process alone
-        if config.official_parity and world > 1:
+        if config.official_parity and world_size > 1:
             raise  # the others wait in batch norms of that pass; they end when this process does
         labels = None
     finally:
         model.train(was_training)
-    if not all_true(labels is not None, world):
+    if not true_in_all_processes(labels is not None, world_size):
         return _bad_step(output)
     assert labels is not None
 
@@ -118,8 +118,8 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     affinity_target = aff.affinity_labels(affinity_source, mask=mask, at_centre=centre)
     objects = aff.foreground_cells(affinity_source, at_centre=centre) if config.balance_affinity else None
     seg_counts, aff_counts = losses.segmentation_counts(seg_target), losses.affinity_counts(affinity_target, objects)
-    if world > 1 and not config.official_parity:
-        seg_counts, aff_counts = mean_counts(seg_counts, world), mean_counts(aff_counts, world, extra=1)
+    if world_size > 1 and not config.official_parity:
+        seg_counts, aff_counts = mean_counts(seg_counts, world_size), mean_counts(aff_counts, world_size, extra=1)
     loss_seg = _finite_or_nan(
         lambda: decoder_loss(model, batch.image, output.seg_logits, seg_target, seg_counts, config.seg_scales),
         output.seg_logits,
@@ -140,7 +140,7 @@ def _finite_or_nan(compute: Callable[[], Tensor], source: Tensor) -> Tensor:
 
 
 def _bad_step(output: TrainOutput) -> StepResult:
-    """The result of a step that is to be left out."""
+    """The result of a step that must be skipped: NaN losses that stay connected to the outputs."""
     loss = (output.class_logits.float().sum() + output.seg_logits.sum() + output.affinity.sum()) * float("nan")
     return StepResult(loss, loss, None, None, output, None, None, None)
 
@@ -155,7 +155,7 @@ def decoder_loss(
 ) -> Tensor:
     """Mean segmentation loss of the decoder over sizes of the same image, and of the strongest logits among them.
 
-    All are held against the label of full size; the last is what the published test over several sizes looks at.
+    All are compared with the full-size label; the last term is what the published multi-scale test evaluates.
 
     Args:
         image: (B, 3, S, S) normalised.
@@ -192,7 +192,7 @@ class Losses(nn.Module):
             if single_objects:
                 loss = single_object_loss(self.model, batch)
                 return {"loss": loss, "loss_cls": loss}
-            result = training_losses(self.model, batch, self.config, iteration, self.processes.world)
+            result = training_losses(self.model, batch, self.config, iteration, self.processes.world_size)
         named = {
             "loss": result.loss,
             "loss_cls": result.loss_cls,

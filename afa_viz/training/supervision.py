@@ -1,4 +1,4 @@
-"""What affinity and decoder learn from: in one iteration, and last in a run so far."""
+"""The labels that affinity and decoder are trained on: in one iteration, and most recently in a run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from afa_viz.config import TrainConfig
 from afa_viz.training import curriculum
 from afa_viz.training.step import phase
 
-NOTHING = "nothing"  # has not learned yet
-LABELS = {"affinity": "affinity_label", "joint": "pseudo_label"}  # of the segmentation target, by phase
+NOTHING = "nothing"  # not trained yet
+LABELS = {"affinity": "affinity_label", "joint": "pseudo_label"}  # segmentation target by phase
 
 
-def teachers(config: TrainConfig, iteration: int) -> dict[str, str]:
-    """The label, named as in a `Trace`, that "affinity" and "decoder" learn from in a 0-based iteration.
+def supervision_at(config: TrainConfig, iteration: int) -> dict[str, str]:
+    """Name of the `Trace` label that "affinity" and "decoder" are trained on in a 0-based iteration.
 
-    Without those that do not learn in it.
+    A part that is not trained in it is left out.
 
     Source: docs/spec.md section 11, steps 7 to 9.
     """
@@ -25,9 +25,9 @@ def teachers(config: TrainConfig, iteration: int) -> dict[str, str]:
     return {**found, "decoder": target} if config.weight_seg else found
 
 
-def last_teachers(config: TrainConfig, iterations: int) -> dict[str, str]:
-    """What "affinity" and "decoder" learned from last in the first iterations of a run that began with nothing."""
+def last_supervision(config: TrainConfig, iterations: int) -> dict[str, str]:
+    """The label that "affinity" and "decoder" were trained on most recently, after `iterations` steps from scratch."""
     found = {"affinity": NOTHING, "decoder": NOTHING}
     for iteration in range(iterations):
-        found |= teachers(config, iteration)
+        found |= supervision_at(config, iteration)
     return found

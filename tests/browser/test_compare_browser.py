@@ -19,7 +19,6 @@ from browser import (  # noqa: F401  (fixtures)
 )
 
 from afa_viz.model.checkpoint import save_model
-from afa_viz.ops import dense_crf
 
 try:
     from playwright.sync_api import Page, expect
@@ -215,13 +214,8 @@ def test_a_dense_crf_with_both_times(visit):  # noqa: F811
     tab(page, "compare")
     page.get_by_role("checkbox", name="dense CRF").check()
     line = page.locator(f'{COMPARE} [data-fill="words"]')
-    if dense_crf.available():
-        expect(line).to_contain_text(re.compile(r"PAR [\d.]+ m?s, dense CRF [\d.]+ m?s"), timeout=20_000)
-        expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("dense CRF")
-    else:
-        expect(line).to_have_text(dense_crf.HOW_TO_INSTALL, timeout=20_000)
-        page.get_by_role("checkbox", name="dense CRF").uncheck()
-        ready(page, COMPARE)
+    expect(line).to_contain_text(re.compile(r"PAR [\d.]+ m?s, dense CRF [\d.]+ m?s"), timeout=20_000)
+    expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("dense CRF")
 
 
 # --- training --------------------------------------------------------------------------------------------------------

@@ -19,8 +19,6 @@ from browser import (  # noqa: F401  (fixtures)
     visit,
 )
 
-from afa_viz.ops import dense_crf
-
 try:
     from playwright.sync_api import Page, expect
 except ImportError:  # the tests are skipped
@@ -248,11 +246,8 @@ def test_the_dense_crf_beside_par(visit):  # noqa: F811
     panel = tab(page, "par")
     page.locator(f'{panel} [data-do="crf"]').click()
     words = page.locator(f'{panel} [data-fill="crf"]')
-    if dense_crf.available():
-        expect(words).to_contain_text(re.compile(r"PAR [\d.]+ m?s, dense CRF [\d.]+ m?s"), timeout=15_000)
-        expect(page.locator(f'{panel} [data-view="crf_label"] canvas')).to_be_visible()
-    else:
-        expect(words).to_have_text(dense_crf.HOW_TO_INSTALL, timeout=15_000)
+    expect(words).to_contain_text(re.compile(r"PAR [\d.]+ m?s, dense CRF [\d.]+ m?s"), timeout=15_000)
+    expect(page.locator(f'{panel} [data-view="crf_label"] canvas')).to_be_visible()
 
 
 def test_the_prediction_against_the_truth(visit):  # noqa: F811

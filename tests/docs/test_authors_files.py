@@ -33,7 +33,7 @@ class TestAuthorsFiles:
         _, _, inputs, outputs = next(case for case in cases("model_forward") if case[0] == name)
         model = load_model(pth, device="cpu")
         with torch.no_grad():
-            out = model.forward_look(inputs["image"])
+            out = model.forward_intermediates(inputs["image"])
         check(out.class_logits, outputs["cls_logits"])
         check(out.seg_logits, outputs["seg_logits"])
         check(out.cam, outputs["cam"])

@@ -1,4 +1,4 @@
-"""`bench`: groups of benchmarks, their reports, and one sentence where one can not run."""
+"""`bench`: groups of benchmarks, their reports, and one sentence where one cannot run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from afa_viz.__main__ import main
 from afa_viz.commands import bench
 from afa_viz.pipeline import STAGES
 from benchmarks import explain as explain_benchmark
-from benchmarks import figures, machine, par_forms
+from benchmarks import machine, measurements, par_forms
 from benchmarks import par as par_benchmark
 from benchmarks import start as start_benchmark
 from benchmarks.par_forms import FORMS
@@ -90,7 +90,7 @@ def test_par_is_measured(capsys, tmp_path):
 
 def test_forms_on_a_gpu_stand_only_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(par_benchmark, "measured_apart", lambda *given: None)
+    monkeypatch.setattr(par_benchmark, "measure_in_subprocess", lambda *given: None)
     hardware = machine.provenance() | {"gpu": "made up"}
     assert par_forms.forms_here() == FORMS and not set(par_benchmark.compare(16, 1, 2)) & set(par_forms.GPU_FORMS)
 
@@ -113,7 +113,7 @@ def test_par_stands_beside_its_targets():
     slow, fast = ({**forms["afa_viz"], "speedup": speedup} for speedup in (20.0, 29.9))
     rows = [{"size": size, "num_classes": maps, "afa_viz": own}
             for size, maps, own in [(512, 3, slow), (512, 21, fast), (256, 21, slow), (512, 4, slow)]]  # fmt: skip
-    found = figures.table(par_benchmark.figures_of({"rows": rows}))[2:]
+    found = measurements.table(par_benchmark.measurements_of({"rows": rows}))[2:]
     assert [line.split(" | ")[1:] for line in found] == [
         ["20", "≥ 20", "met |"], ["60.1 MB", "≤ 60 MB", "**missed** |"],
         ["29.9", "≥ 30", "**missed** |"], ["60.1 MB", "≤ 60 MB", "**missed** |"],

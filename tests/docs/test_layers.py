@@ -67,7 +67,6 @@ OWNED = {
     "matplotlib": {"afa_viz.figures"},
     "huggingface_hub": {"afa_viz.model", "afa_viz.commands"},
     "timm": {"afa_viz.model"},
-    "pydensecrf": {"afa_viz.ops"},
     "triton": {"afa_viz.ops"},
 }
 FILES = sorted([*(ROOT / "afa_viz").rglob("*.py"), ROOT / "app.py"])

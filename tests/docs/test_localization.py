@@ -14,8 +14,7 @@ from browser import address, browser, pytestmark, ready, tab, visit  # noqa: F40
 
 from afa_viz.classes import COCO_CLASSES, SANDBOX_CLASSES, VOC_CLASSES
 from afa_viz.config import ExplainConfig
-from afa_viz.ops import dense_crf
-from afa_viz.training import faults
+from afa_viz.training import machine_errors
 from afa_viz.ui import localization
 from afa_viz.ui.page import assets as page
 from afa_viz.ui.page.config_fields import SLIDERS
@@ -166,7 +165,7 @@ def test_error_messages_come_from_the_texts():
 
 
 def test_sentences_of_other_packages_are_in_the_texts():
-    for key, sentence in (("disk", faults.DISK), ("memory", faults.MEMORY), ("crf_missing", dense_crf.HOW_TO_INSTALL)):
+    for key, sentence in (("disk", machine_errors.DISK_MESSAGE), ("memory", machine_errors.MEMORY_MESSAGE)):
         assert localization.texts()[f"refused.{key}"] == sentence
 
 

@@ -46,8 +46,8 @@ def rows(counts):
 
 def test_numbers_are_those_of_the_ladder(model, rows):
     scenes = SandboxDataset("test", SCENES, SIZE)
-    ladder = evaluate_samples(model, [Sample(s.image, s.image_labels, s.mask, s.parts) for s in scenes])
-    summary, values = ladder.summary(), rows["default"]["values"]
+    scores = evaluate_samples(model, [Sample(s.image, s.image_labels, s.mask, s.parts) for s in scenes])
+    summary, values = scores.summary(), rows["default"]["values"]
     for stage in measured.USED:
         assert values[f"miou_{stage}"] == pytest.approx(summary[f"miou_{stage}"], abs=0.011)
         assert values[f"head_{stage}"] == pytest.approx(summary[f"head_{stage}"], abs=0.011)

@@ -8,12 +8,10 @@ import torch
 from data_trees import picture
 from golden_vectors import golden_model
 
-from afa_viz.__main__ import main
 from afa_viz.classes import VOC_CLASSES
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation import Sample
 from afa_viz.evaluation.published import PASSES, REFERENCES, PublishedScores, published_labels
-from afa_viz.ops import dense_crf
 
 CONFIG = ExplainConfig(scales=(1.0, 0.5))
 
@@ -56,9 +54,3 @@ def test_scores_of_every_pass_are_those_of_torchmetrics(samples):
     assert data["images"] == 2 and data["passes"]["cam"]["protocol"] == PASSES["cam"].format(bkg_score=0.45)
     assert data["passes"]["cam"]["reference"]["miou"] == 64.4 and data["passes"]["seg_test"]["reference"] is None
     assert "64.4" in scores.table(REFERENCES["voc", "val"]) and "64.4" not in scores.table({})
-
-
-def test_without_the_crf_package_it_is_said_before_anything_runs(monkeypatch, capsys):
-    monkeypatch.setattr(dense_crf, "available", lambda: False)
-    assert main(["evaluate", "--data", "voc", "--root", "nowhere", "--crf"]) == 2
-    assert "pip install pydensecrf2" in capsys.readouterr().err

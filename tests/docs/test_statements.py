@@ -92,7 +92,7 @@ def test_sizes_of_the_network_in_texts_are_those_of_the_network(language):
     assert 3.5 < parameter_count(larger) / parameter_count(small) < 4  # "nearly four times"
     model = build_afa("mit_b0", 13).eval()
     with torch.no_grad():
-        blocks = model.forward_look(torch.rand(1, 3, 64, 64)).attention
+        blocks = model.forward_intermediates(torch.rand(1, 3, 64, 64)).attention
     sums = [math.isqrt(math.prod(b.query_grid) // math.prod(b.key_grid)) for b in blocks]
     told = numbers(paragraph("attention.why_html", language, 1))
     assert told == [side for side in sorted(set(sums) - {1}, reverse=True) for _ in range(2)]

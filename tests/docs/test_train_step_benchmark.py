@@ -7,14 +7,14 @@ import torch
 
 from afa_viz.config import TrainConfig
 from benchmarks import train_step
-from benchmarks.train_step import FORMS, compare, iteration_of, one_step, prepared, table
+from benchmarks.train_step import FORMS, compare, iteration_of, one_step, prepare, table
 
 
 @pytest.mark.parametrize("phase", ["affinity", "joint"])
 def test_both_forms_have_the_same_losses_and_gradients(phase):
     losses, gradients, buffers = {}, {}, {}
     for form, compute in FORMS.items():
-        model, batch, config = prepared("mit_b0", 96, 2)
+        model, batch, config = prepare("mit_b0", 96, 2)
         losses[form] = compute(model, batch, config, iteration_of(phase, config))
         losses[form]["loss"].backward()
         gradients[form] = {name: p.grad for name, p in model.named_parameters()}
@@ -29,14 +29,16 @@ def test_both_forms_have_the_same_losses_and_gradients(phase):
 
 
 def test_the_first_phase_makes_no_pseudo_label():
-    model, batch, config = prepared("mit_b0", 64, 2)
+    model, batch, config = prepare("mit_b0", 64, 2)
     assert set(one_step("afa_viz", model, batch, config, "classification")) == {"loss", "loss_cls"}
-    textbook = one_step("textbook", *prepared("mit_b0", 64, 2), "classification")
+    textbook = one_step("textbook", *prepare("mit_b0", 64, 2), "classification")
     assert textbook["loss"] == textbook["loss_cls"]
 
 
 def test_the_report_says_what_was_measured(monkeypatch):
-    monkeypatch.setattr(train_step, "measured_apart", lambda form, *rest: {"textbook": 200.0, "afa_viz": 50.0}[form])
+    monkeypatch.setattr(
+        train_step, "measure_in_subprocess", lambda form, *rest: {"textbook": 200.0, "afa_viz": 50.0}[form]
+    )
     row = compare("mit_b0", 64, 1, "joint", 2)
     assert row["max_abs_difference"] < 1e-4
     text = table({"machine": {**dict.fromkeys(("commit", "cpu", "cpu_capability", "torch"), "x"),

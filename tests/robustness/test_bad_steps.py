@@ -17,9 +17,9 @@ from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig
 from afa_viz.training import records
 from afa_viz.training.batches import ImageSet, random_batch
+from afa_viz.training.finite_checks import DivergedError, first_non_finite
 from afa_viz.training.loop import Run
 from afa_viz.training.means import Means
-from afa_viz.training.soundness import DivergedError, first_non_finite
 from afa_viz.training.step import Batch
 
 NAN, INF = float("nan"), float("inf")
@@ -65,11 +65,11 @@ def whole(tmp_path_factory) -> dict:
     torch.set_num_threads(1)
     run = run_in(tmp_path_factory.mktemp("whole"))
     run.run(progress=False)
-    return run.optimization.state()
+    return run.train_state.state()
 
 
 def state_of(run: Run) -> dict:
-    return copy.deepcopy(run.optimization.state())
+    return copy.deepcopy(run.train_state.state())
 
 
 def assert_same(one, two, where="state"):
@@ -102,7 +102,7 @@ def test_a_bad_batch_leaves_no_trace(tmp_path, at, kind, value):
     assert_same(state_of(run), before)
     assert (run.iteration, run.skipped_steps) == (at + 1, 1)
     assert run.step() and run.skipped_steps == 1
-    assert first_non_finite(run.optimization.state()) is None
+    assert first_non_finite(run.train_state.state()) is None
     assert run.card().training["skipped_steps"] == 1
 
 
@@ -127,7 +127,7 @@ def test_bad_steps_are_counted_in_the_log_and_no_mean_counts_them(tmp_path, capl
     assert [line["iteration"] for line in lines] == list(range(1, STEPS + 1)), "no step is missing"
     assert "loss" not in lines[3] and lines[3]["skipped_steps"] == 1 and lines[-1]["skipped_steps"] == 2
     assert all("loss" in line for line in lines if line["iteration"] not in (4, 7))
-    assert "the step to iteration 4 is left out: loss nan" in caplog.text
+    assert "the step to iteration 4 is skipped: loss nan" in caplog.text
     for text in (tmp_path / records.METRICS).read_text().splitlines():
         json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
@@ -153,7 +153,7 @@ def test_too_many_in_a_row_stop_the_run_and_it_can_be_gone_on_with(tmp_path, mos
     assert first_non_finite(kept) is None and first_non_finite(before) is None
     again = run_in(tmp_path, resume=True)
     again.run(progress=False)
-    assert_same(again.optimization.state(), whole)
+    assert_same(again.train_state.state(), whole)
 
 
 def test_a_bad_row_that_ends_does_not_stop_it(tmp_path):
@@ -175,7 +175,7 @@ def test_a_rate_that_is_far_too_high_destroys_no_run(tmp_path, rate):
     again = run_in(tmp_path, config=at(1e-4), resume=True)
     assert again.iteration == 3
     again.run(until=6, progress=False)
-    assert again.skipped_steps == 0 and first_non_finite(again.optimization.state()) is None
+    assert again.skipped_steps == 0 and first_non_finite(again.train_state.state()) is None
 
 
 @pytest.mark.parametrize("what", ["weight", "statistics"])
@@ -199,7 +199,7 @@ def test_a_network_that_gives_no_finite_numbers_is_not_saved(tmp_path):
     with torch.no_grad():
         for parameter in run.model.parameters():
             parameter.mul_(1e15)
-    assert first_non_finite(run.optimization.state()) is None, "its numbers are finite"
+    assert first_non_finite(run.train_state.state()) is None, "its numbers are finite"
     run.iteration = 3
     assert not run.save()
     assert torch.load(tmp_path / records.LAST, weights_only=True)["iteration"] == 2
@@ -228,7 +228,7 @@ def test_an_interrupted_step_is_as_if_it_had_not_begun(tmp_path, when, monkeypat
     for run in (again, whole):
         while run.iteration < 5:
             run.step()
-    assert_same(again.optimization.state(), whole.optimization.state())
+    assert_same(again.train_state.state(), whole.train_state.state())
 
 
 class CountedScaler(torch.amp.GradScaler):
@@ -240,11 +240,11 @@ class CountedScaler(torch.amp.GradScaler):
 
 def test_a_scale_that_is_too_high_is_lowered_and_no_fault(tmp_path):
     run = run_in(tmp_path, config=dataclasses.replace(CONFIG, max_bad_steps=0))
-    scaler = run.optimization.scaler = CountedScaler(2.0**24)
+    scaler = run.train_state.scaler = CountedScaler(2.0**24)
     run.model.classifier.weight.register_hook(lambda g: torch.where(g.abs() > 65504, INF, g))  # as float16 overflows
     before = state_of(run)
     assert run.step() == {}
-    assert scaler.get_scale() == 2.0**23 and run.optimization.bad_in_a_row == 0
+    assert scaler.get_scale() == 2.0**23 and run.train_state.consecutive_bad_steps == 0
     assert_same(state_of(run)["optimizer"], before["optimizer"])
     for _ in range(15):
         if run.step():
@@ -254,7 +254,7 @@ def test_a_scale_that_is_too_high_is_lowered_and_no_fault(tmp_path):
 
 def test_a_bad_loss_leaves_the_scale_alone(tmp_path):
     run = run_in(tmp_path, Noise({1, 2}))
-    scaler = run.optimization.scaler = CountedScaler(256.0)
+    scaler = run.train_state.scaler = CountedScaler(256.0)
     for _ in range(4):
         run.step()
     assert scaler.get_scale() == 256.0 and run.skipped_steps == 2
@@ -296,7 +296,7 @@ def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, how, caplog, sto
     assert "the run goes on from the state before it, of iteration 4." in caplog.text
     assert (folder / records.DAMAGED).exists() == (how != "gone")
     again.run(progress=False)
-    assert_same(again.optimization.state(), whole)
+    assert_same(again.train_state.state(), whole)
     lines = [line["iteration"] for line in records.read_metrics(folder) if "lr" in line]
     assert lines == list(range(1, STEPS + 1)), "no step twice"
 

@@ -15,7 +15,7 @@ from PIL import Image
 import afa_viz
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import report, stages, strip
-from afa_viz.inputs import multi_hot, read_image, read_target, rgb
+from afa_viz.inputs import multi_hot, read_image, read_target, to_rgb
 from afa_viz.model.checkpoint import load_any
 from afa_viz.stage_scores import stage_labels
 from afa_viz.ui.handlers import payload, payload_attention
@@ -50,16 +50,16 @@ def test_a_picture_keeps_its_size_and_pixels(mode, turned):
     if turned:
         picture.getexif()[0x0112] = 6
     before = picture.copy()
-    small = rgb(picture, long_side=45)
+    small = to_rgb(picture, long_side=45)
     assert small.shape == ((45, 30, 3) if turned else (30, 45, 3)) and same(picture, before)
-    assert max(rgb(picture, long_side=1000).shape) == 90, "never made larger"
+    assert max(to_rgb(picture, long_side=1000).shape) == 90, "never made larger"
     read_image(picture)
     assert same(picture, before)
 
 
 @pytest.mark.parametrize("size,small", [((1000, 3), (100, 1)), ((333, 100), (100, 30)), ((7, 1000), (1, 100))])
 def test_a_smaller_picture_keeps_its_shape(size, small):
-    assert rgb(Image.new("RGB", size), long_side=100).shape[:2] == small[::-1]
+    assert to_rgb(Image.new("RGB", size), long_side=100).shape[:2] == small[::-1]
 
 
 def test_what_is_explained_stays():

@@ -17,7 +17,7 @@ from afa_viz.__main__ import COMMANDS, main
 from afa_viz.commands import bench, data
 from afa_viz.commands.bench import GROUPS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CHECKPOINT = str(ROOT / "checkpoints" / "sandbox")
 NUMBERS = ("-1", "0", "1.5", "nan", "inf", "1e400", "x", "", "-999999999999999999999", "9" * 30, "٣.٥", "²")
 WORDS = ("", " ", "x", "🦜", "a,b", "=", "a=", "=1", "a=b=c", "explain.radius", "../../etc", "hf://", "nul\udcff")
@@ -108,6 +108,20 @@ CASES = {
         "output in no place": ["explain", "a.png", "--out", "text/new"],
         "output is there": ["explain", "a.png", "--out", "text"],
         "letters of any script": ["explain", "없는 그림 🦜.png", "--out", "new"],
+    },
+    "predict": {
+        "missing file": ["predict", "none.png", "--out", "new"],
+        "folder for a file": ["predict", "folder", "--out", "new"],
+        "file for a folder": ["predict", "--data", "folder", "--root", "text", "--out", "new"],
+        "empty file": ["predict", "empty", "--out", "new"],
+        "other file": ["predict", "a.png", "--out", "new", "--checkpoint", "text"],
+        "no number": ["predict", "a.png", "--out", "new", "--set", "bkg_score=nan"],
+        "negative number": ["predict", "a.png", "--out", "new", "--limit", "-1"],
+        "too large": ["predict", "bomb.png", "--out", "new"],
+        "unknown name": ["predict", "a.png", "--out", "new", "--labels", "unicorn"],
+        "output in no place": ["predict", "a.png", "--out", "text/new"],
+        "output is there": ["predict", "a.png", "--out", "text"],
+        "letters of any script": ["predict", "없는 그림 🦜.png", "--out", "new"],
     },
     "evaluate": {
         **{kind: ["evaluate", "--data", "folder", *more] for kind, more in OF_DATA.items()},
@@ -258,7 +272,7 @@ def png_of_size(side: int) -> bytes:
 @pytest.mark.parametrize("command", CASES)
 def test_every_kind_of_nonsense(nonsense, refused, command):
     for kind, arguments in CASES[command].items():
-        options = ["--checkpoint", CHECKPOINT] if command in ("explain", "evaluate") else []
+        options = ["--checkpoint", CHECKPOINT] if command in ("explain", "evaluate", "predict") else []
         told = refused(*arguments, *([] if "--checkpoint" in arguments else options))
         assert len(told.split()) >= 6, (kind, told)
         assert "Errno" not in told and "object at 0x" not in told, (kind, told)
@@ -341,7 +355,7 @@ def test_numbers_of_the_benchmarks(refused, group):
     parser = argparse.ArgumentParser()
     module.add_arguments(parser)
     options = {a.dest: a for a in parser._actions if a.type in (int, float) and a.option_strings}
-    least = bench.LEAST | getattr(module, "LEAST", {})
+    least = bench.MIN_VALUES | getattr(module, "MIN_VALUES", {})
     assert options
     for name, action in options.items():
         for number in ("-1", "x", "nan", "-inf", "inf", "1e400"):

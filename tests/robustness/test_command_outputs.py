@@ -17,7 +17,7 @@ from PIL import Image
 
 from afa_viz.__main__ import main
 from afa_viz.commands import bench, outputs
-from afa_viz.encodings import PLAIN, print_anything
+from afa_viz.encodings import PLAIN, escape_unencodable
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.checkpoint import save_model
@@ -54,14 +54,14 @@ def evaluate(folder: Path, *more: str) -> list[str]:
      (["--json", "FOLDER"], "--json is FOLDER, a folder; expected a file"),
      (["--json", "FOLDER/a file/s.json"], "there is no folder FOLDER/a file for --json"),
      (["--json", "/proc/s.json"], "nothing can be written to /proc for --json"),
-     (["--plots", "FOLDER/a file"], "--plots FOLDER/a file can not be made: FOLDER/a file is a file"),
-     (["--plots", "FOLDER/a file/plots"], "can not be made: FOLDER/a file is a file"),
-     (["--plots", "FOLDER/plots", "--protocol", "published"], "--plots needs the ladder protocol, not published alone"),
-     (["--sweep", "--protocol", "published"], "--sweep needs the ladder protocol, not published alone"),
-     (["--multi-scale", "--protocol", "published"], "--multi-scale needs the ladder protocol"),
-     (["--by", "context", "--protocol", "published"], "--by needs the ladder protocol"),
-     (["--crf", "--protocol", "ladder"], "--crf needs the published protocol"),
-     (["--crf"], "--crf needs the published protocol, not ladder alone"),
+     (["--plots", "FOLDER/a file"], "--plots FOLDER/a file cannot be made: FOLDER/a file is a file"),
+     (["--plots", "FOLDER/a file/plots"], "cannot be made: FOLDER/a file is a file"),
+     (["--plots", "FOLDER/plots", "--protocol", "published"], "--plots needs the stages protocol, not published alone"),
+     (["--sweep", "--protocol", "published"], "--sweep needs the stages protocol, not published alone"),
+     (["--multi-scale", "--protocol", "published"], "--multi-scale needs the stages protocol"),
+     (["--by", "context", "--protocol", "published"], "--by needs the stages protocol"),
+     (["--crf", "--protocol", "stages"], "--crf needs the published protocol"),
+     (["--crf"], "--crf needs the published protocol, not stages alone"),
      (["--root", "FOLDER"], "--root means nothing for --data sandbox; expected --data voc, coco or folder"),
      (["--labels", "xml"], "--labels means nothing for --data sandbox"),
      (["--data", "voc", "--recipe", "hard"], "--recipe means nothing for --data voc; expected --data sandbox"),
@@ -124,7 +124,7 @@ def test_scores_that_can_not_be_written_are_printed(folder, capsys, monkeypatch)
     monkeypatch.setattr("afa_viz.evaluation.write_scores", no_room)
     assert main(evaluate(folder, "--json", str(folder / "full.json"))) == 2
     shown = capsys.readouterr()
-    assert "mIoU" in shown.out and "mAP" in shown.out and "s.json can not be used: no space left" in shown.err
+    assert "mIoU" in shown.out and "mAP" in shown.out and "s.json cannot be used: no space left" in shown.err
 
 
 @pytest.mark.parametrize("what", ["print", "plots"])
@@ -136,7 +136,7 @@ def test_scores_are_written_before_they_are_printed_or_drawn(folder, monkeypatch
 
     monkeypatch.setattr("builtins.print" if what == "print" else "afa_viz.figures.evaluation_charts.write_plots", fails)
     with monkeypatch.context() as patch:
-        patch.setattr("afa_viz.__main__._fault", lambda message: 2)
+        patch.setattr("afa_viz.__main__._print_error", lambda message: 2)
         assert main(evaluate(folder, "--json", str(path), "--plots", str(folder / "plots"))) == 2
     assert json.loads(path.read_text())["images"] == 2
 
@@ -158,7 +158,7 @@ def test_any_console_shows_the_tables(folder, tmp_path, encoding):
 
 
 def test_letters_that_a_console_lacks(monkeypatch, capsys):
-    print_anything()
+    escape_unencodable()
     for sign, plain in PLAIN.items():
         assert codecs.encode(sign, "ascii", "afa_viz.plain") == plain.encode()
     assert "고양이 – 12.5 ▲ 3".encode("latin-1", "afa_viz.plain") == b"\\uace0\\uc591\\uc774 - 12.5 + 3"

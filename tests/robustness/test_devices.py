@@ -68,7 +68,7 @@ def test_the_other_device_refuses_what_a_gpu_refuses():
 @pytest.mark.parametrize("use_walk", [True, False])
 def test_walk_and_par_run_where_the_network_is(here, there, sample, use_walk, monkeypatch):
     config = dataclasses.replace(SMALL, use_walk=use_walk)
-    walks, refinements = seen(monkeypatch, banded_walk, "propagate_near"), seen(monkeypatch, par, "refine")
+    walks, refinements = seen(monkeypatch, banded_walk, "propagate_windowed"), seen(monkeypatch, par, "refine")
     trace = afa_viz.explain(there, sample.image, sample.image_labels, config)
     assert walks == [True] * use_walk and refinements == [True]
     expected = afa_viz.explain(here, sample.image, sample.image_labels, config)
@@ -95,7 +95,7 @@ def test_evaluation_counts_the_same(here, there, sample):
     ladders, sweeps = [], []
     for model in (here, there):
         sweeps.append(ThresholdSweep(21, (0.3, 0.5), (0.3, 0.5)))
-        ladders.append(evaluate_samples(model, [sample], SMALL, multi_scale=True, watch=sweeps[-1].update))
+        ladders.append(evaluate_samples(model, [sample], SMALL, multi_scale=True, on_trace=sweeps[-1].update))
     assert ladders[0].data() == ladders[1].data()
     assert sweeps[0].data() == sweeps[1].data()
 

@@ -1,4 +1,4 @@
-"""Killed while saving or training, full disks, folders that can not be written: nothing is lost, one sentence says why.
+"""Killed while saving or training, full disks, folders that cannot be written: nothing is lost, one sentence says why.
 
 The rows of `fault_table.py` name these tests."""
 
@@ -26,8 +26,8 @@ from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import dataset as rendering
 from afa_viz.model.afa import build_afa
 from afa_viz.model.checkpoint import load_model, save_model
-from afa_viz.training import faults, records
-from afa_viz.training.status import read_status, reported
+from afa_viz.training import machine_errors, records
+from afa_viz.training.status import read_status, report_status
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.dataset.images import DataSet
@@ -110,11 +110,11 @@ def test_killed_while_a_run_saves_its_state(tmp_path, monkeypatch):
 
 
 def test_a_line_that_was_cut_off_swallows_no_other(tmp_path):
-    records.append(tmp_path, {"iteration": 1, "loss": 2.0})
+    records.append_metrics(tmp_path, {"iteration": 1, "loss": 2.0})
     with open(tmp_path / records.METRICS, "a") as file:
         file.write('{"iteration": 2, "lo')
-    records.append(tmp_path, {"iteration": 2, "loss": 1.0})
-    records.append(tmp_path, {"iteration": 3, "loss": 0.5})
+    records.append_metrics(tmp_path, {"iteration": 2, "loss": 1.0})
+    records.append_metrics(tmp_path, {"iteration": 3, "loss": 0.5})
     with open(tmp_path / records.METRICS, "ab") as file:
         file.write(b'3\n[]\n{"iteration": "4"}\n\xff\xfe\n' + b"[" * 100_000 + b"\n")
     assert [line["iteration"] for line in records.read_metrics(tmp_path)] == [1, 2, 3]
@@ -200,9 +200,9 @@ def test_a_full_disk_keeps_the_state_of_a_run(tmp_path):
 def test_a_full_disk_in_a_run_saves_what_it_can(tmp_path):
     training = run(tmp_path)
     (tmp_path / records.METRICS).symlink_to(FULL)
-    with pytest.raises(OSError, match="the disk is full; make room and resume"), reported(tmp_path):
+    with pytest.raises(OSError, match="the disk is full; make room and resume"), report_status(tmp_path):
         training.run(progress=False)
-    assert read_status(tmp_path).message == faults.DISK
+    assert read_status(tmp_path).message == machine_errors.DISK_MESSAGE
     (tmp_path / records.METRICS).unlink()
     assert run(tmp_path, resume=True).iteration == training.iteration > 0
 
@@ -214,7 +214,7 @@ def test_a_full_disk_while_rendering_is_a_sentence(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(os, "posix_fallocate", no_room, raising=False)
     arguments = ["train", "--config", "few_seconds", "--threads", "1", "--cache", str(tmp_path / "cache")]
     assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == f"afa_viz: {faults.DISK}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"afa_viz: {machine_errors.DISK_MESSAGE}"
     monkeypatch.undo()
     path = rendering.render_split("val", 3, 64, cache_dir=tmp_path / "cache", progress=False)
     assert rendering.load_split(path)["images"].shape == (3, 64, 64, 3)
@@ -246,7 +246,7 @@ def test_a_full_disk_while_exporting_is_a_sentence(page, kind, tmp_path, monkeyp
     assert Path(api.export(key, kind, None, None, None)).stat().st_size > 1000
 
 
-# --- folders that can not be used ------------------------------------------------------------------------------------
+# --- folders that cannot be used ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", ["file", "/proc/afa-viz"], ids=["a file is there", "nobody may write there"])

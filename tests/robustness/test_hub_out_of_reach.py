@@ -157,13 +157,13 @@ def test_weights_where_the_hub_refuses(answers, status, advice):
     with Within(SECONDS), pytest.raises(CheckpointError) as caught:
         load_model("hf://jane/afa")
     text = str(caught.value)
-    assert text.startswith(f"jane/afa can not be fetched: the hub answers {status}; expected ") and advice in text
+    assert text.startswith(f"jane/afa cannot be fetched: the hub answers {status}; expected ") and advice in text
     assert "\n" not in text and text.endswith(".")
 
 
 def test_imagenet_weights_where_nobody_listens(nobody):
     model = build_afa("pvt_v2_b0", 4)
-    with Within(SECONDS), pytest.raises(CheckpointError, match="can not be fetched .*pretrained=no"):
+    with Within(SECONDS), pytest.raises(CheckpointError, match="cannot be fetched .*pretrained=no"):
         pretrained.load_imagenet(model, "pvt_v2_b0")
     with Within(SECONDS), pytest.raises(FileNotFoundError, match="the hub cannot be reached"):
         pretrained.load_imagenet(build_afa("mit_b0", 4), "mit_b0")
@@ -174,14 +174,14 @@ def test_uploads_where_nobody_listens(nobody, checkpoint, clone, capsys):
         with Within(SECONDS):
             assert main(arguments) == 2
         text = output(capsys)
-        assert "the hub can not be reached (" in text and "send jane/afa again" in text
+        assert "the hub cannot be reached (" in text and "send jane/afa again" in text
 
 
 def test_another_server_in_the_place_of_the_hub(answers, checkpoint, clone, capsys):
     answers(200)  # with a page of its own, such as the login of a network
     for arguments in (["push", str(checkpoint), "jane/afa"], ["space", "jane/afa", "--folder", str(clone)]):
         assert main(arguments) == 2
-        assert "jane/afa can not be read" in output(capsys)
+        assert "jane/afa cannot be read" in output(capsys)
     with Within(SECONDS), pytest.raises(FileNotFoundError, match="the hub cannot be reached"):
         load_model("hf://jane/afa")
 

@@ -10,7 +10,7 @@ from app_fixtures import launched, prepare
 
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
-from benchmarks.load import Expected, Page, Student, figures_of, p95, table
+from benchmarks.load import Expected, Page, Student, measurements_of, p95, table
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
@@ -80,4 +80,4 @@ def test_the_report_says_what_counts():
     text = table(report)
     assert "1 errors or mixed-up answers" in text and "200 ms" in text and "lab: x" in text
     assert "| MB | 1 | 2 | 3 | +0.500 ± 0.100 | no |" in text
-    assert [figure.met for figure in figures_of(report)] == [False, True, False]
+    assert [figure.met for figure in measurements_of(report)] == [False, True, False]

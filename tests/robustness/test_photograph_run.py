@@ -138,8 +138,8 @@ def test_its_model_is_evaluated_and_explains(whole, tree, tmp_path, capsys, monk
     assert main(["explain", str(photograph), "--checkpoint", str(whole), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "2008_000001" / "report.html").exists()
     training = ["evaluate", "--checkpoint", str(whole), "--data", "voc", "--root", str(tree), "--split", "train"]
-    assert main([*training, "--protocol", "ladder", "--threads", "1", "--device", "cpu"]) == 0
-    assert "skipped 1 of 8 images that can not be read: 2007_000003" in capsys.readouterr().out
+    assert main([*training, "--protocol", "stages", "--threads", "1", "--device", "cpu"]) == 0
+    assert "skipped 1 of 8 images that cannot be read: 2007_000003" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["coco", "folder", "folder without masks"])
@@ -182,7 +182,7 @@ def test_other_data_sets_train_and_are_evaluated(kind, tmp_path, capsys):
         "--split",
         "val",
     ]
-    code = main([*scores, "--threads", "1", "--device", "cpu", "--limit", "2", "--protocol", "ladder"])
+    code = main([*scores, "--threads", "1", "--device", "cpu", "--limit", "2", "--protocol", "stages"])
     output = capsys.readouterr()
     if kind == "folder without masks":
         assert "miou_cam" not in read_metrics(tmp_path / "run")[0], "no mask, no mIoU"
@@ -212,7 +212,7 @@ def test_two_processes_equal_one(tree, tmp_path):
 
 
 def test_evaluation_by_two_processes_is_that_of_one(whole, tree, tmp_path):
-    fixed = ["evaluate", "--checkpoint", str(whole), "--data", "voc", "--root", str(tree), "--protocol", "ladder"]
+    fixed = ["evaluate", "--checkpoint", str(whole), "--data", "voc", "--root", str(tree), "--protocol", "stages"]
     fixed += ["--sweep", "--threads", "1", "--device", "cpu", "--limit", "3"]
     assert main([*fixed, "--json", str(tmp_path / "one.json")]) == 0
     done = subprocess.run(

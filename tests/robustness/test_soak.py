@@ -17,7 +17,7 @@ from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoin
 from afa_viz.ui.sessions.session import Session
 from benchmarks.growth import WARM_UP, growth, slope
 from benchmarks.load import Expected
-from benchmarks.soak import VisitorState, table
+from benchmarks.soak import Visitor, table
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
@@ -67,13 +67,13 @@ def test_visitors_do_everything_and_check_it(tmp_path):
     )
     expected.prepare()
     with launched(options) as address:
-        visitor = VisitorState(0, address.rstrip("/"), expected, time.time() + 600, pause=0.0)
+        visitor = Visitor(0, address.rstrip("/"), expected, time.time() + 600, pause=0.0)
         visitor.actions = ()
         visitor.end = 0  # opens the page and one example, no more
         visitor.run()
-        for action in VisitorState.actions:
+        for action in Visitor.actions:
             visitor.timed(action)
-        assert visitor.errors == [] and set(visitor.times) == set(VisitorState.actions)
+        assert visitor.errors == [] and set(visitor.times) == set(Visitor.actions)
         right = visitor.refusal("query", ["0" * 20, 0, 0, None], "does not know this key")
         right()
         for name, data, sentence in (

@@ -17,7 +17,7 @@ import afa_viz
 from afa_viz.config import ExplainConfig
 from afa_viz.model.afa import build_afa
 from afa_viz.trace import Trace
-from afa_viz.trace_file import FIELDS, FREE_BYTES, MAX_RATIO, fits
+from afa_viz.trace_file import FIELDS, FREE_BYTES, MAX_RATIO, fits_in_file
 
 ROOT = Path(__file__).parents[2]
 QUICK = ExplainConfig(scales=(1.0,), flip=False, num_iters=1)
@@ -107,8 +107,13 @@ def test_memory_stays_bounded(members, tmp_path):
 
 def test_how_much_a_file_may_hold():
     assert FREE_BYTES == 2**27 and MAX_RATIO == 64
-    assert fits(2**27, 0) and not fits(2**27 + 65, 1) and fits(2**27 + 64, 1) and not fits(2**31, 2 * 2**20)
-    assert not fits(2**40, 2**40)
+    assert (
+        fits_in_file(2**27, 0)
+        and not fits_in_file(2**27 + 65, 1)
+        and fits_in_file(2**27 + 64, 1)
+        and not fits_in_file(2**31, 2 * 2**20)
+    )
+    assert not fits_in_file(2**40, 2**40)
 
 
 def test_what_save_writes_load_reads(trace, tmp_path, monkeypatch):

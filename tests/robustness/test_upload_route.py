@@ -266,6 +266,9 @@ def test_nothing_is_left_of_a_photograph_that_was_half_sent(tmp_path, how):
     ) as address:
         sender = Sender(address)
         sender.chunk(part(b"")[:-2] + bytes(MB))
+        deadline = time.monotonic() + 20
+        while not open_files(tmp_path) and time.monotonic() < deadline:  # until it has begun to arrive
+            time.sleep(0.01)
         if how == "closed":
             sender.close()
         if how == "slow":

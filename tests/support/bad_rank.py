@@ -15,8 +15,8 @@ from test_bad_steps import CONFIG, Noise
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.training import distributed
+from afa_viz.training.finite_checks import DivergedError, first_non_finite
 from afa_viz.training.loop import Run
-from afa_viz.training.soundness import DivergedError, first_non_finite
 
 BAD = {1, 3, 5}  # one batch of each phase
 
@@ -40,7 +40,7 @@ def main() -> None:
     run = Run(config, batches, folder, SANDBOX_CLASSES, processes=processes)
     made = [bool(run.step()) for _ in range(config.max_iters - 2)]
     run.save()
-    state = first_non_finite(run.optimization.state()), float(sum(p.double().sum() for p in run.model.parameters()))
+    state = first_non_finite(run.train_state.state()), float(sum(p.double().sum() for p in run.model.parameters()))
     batches.fatal = 6
     stopped = ""
     try:

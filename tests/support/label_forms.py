@@ -152,7 +152,7 @@ JSON = [
     Form("no value", {"labels.json": '{"a.jpg": null, "b.jpg": "dog"}'}, refused="has null for a.jpg"),
     Form("a COCO annotation", {"labels.json": '{"images": [], "annotations": [], "categories": []}'},
          refused="read the set as `coco`"),
-    Form("broken JSON", {"labels.json": '{"a.jpg": '}, refused="can not be read"),
+    Form("broken JSON", {"labels.json": '{"a.jpg": '}, refused="cannot be read"),
 ]  # fmt: skip
 
 NPY = [

@@ -32,9 +32,9 @@ TWO_RGB = {"masks/a.png": mask(0, 1, 2, mode="RGB", colours=((0, 0, 0), RED, GRE
            "masks/b.png": mask(0, 2, mode="RGB", colours=((0, 0, 0), RED, GREEN))}  # fmt: skip
 ONE = {"classes.txt": "cat\n"}
 MASKS = [
-    Form("palette PNG of class numbers", {"classes.txt": "cat\ndog\n", "masks/a.png": mask(0, 1, 2, 255, mode="P"),
+    Form("palette PNG of class indices", {"classes.txt": "cat\ndog\n", "masks/a.png": mask(0, 1, 2, 255, mode="P"),
          "masks/b.png": mask(0, 2, mode="P")}, AB, masks={"a": (0, 1, 2, 255), "b": (0, 2)}),
-    Form("grey PNG, BMP, TIFF or GIF of class numbers", {"classes.txt": "cat\ndog\n", "masks/a.bmp": mask(0, 1, 2,
+    Form("grey PNG, BMP, TIFF or GIF of class indices", {"classes.txt": "cat\ndog\n", "masks/a.bmp": mask(0, 1, 2,
          ending="BMP"), "masks/b.tif": mask(0, 2, ending="TIFF")}, AB, masks={"a": (0, 1, 2)}),
     Form("0 and 255 with one class: 255 is the class", {**ONE, "masks/a.png": mask(0, 255, 255), "masks/b.png":
          mask(0)}, {"a": ("cat",), "b": ()}, masks={"a": (0, 1, 1), "b": (0, 0, 0)}),
@@ -81,8 +81,8 @@ MASKS = [
          mask(1)}, refused="holds 7; expected 0 to 2"),
     Form("0, 255 and 1 mixed between files of one class", {**ONE, "masks/a.png": mask(0, 255), "masks/b.png": mask(0,
          90)}, refused="holds 90"),
-    Form("JPEG of class numbers", {"classes.txt": "cat\ndog\n", "masks/a.jpg": blocks(200), "masks/b.jpg":
+    Form("JPEG of class indices", {"classes.txt": "cat\ndog\n", "masks/a.jpg": blocks(200), "masks/b.jpg":
          blocks(100)}, refused="is a JPEG"),
     Form("a broken file", {"classes.txt": "cat\ndog\n", "masks/a.png": mask(1)[:40], "masks/b.png": mask(2)},
-         refused="can not be read"),
+         refused="cannot be read"),
 ]  # fmt: skip

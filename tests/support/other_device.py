@@ -90,7 +90,7 @@ class OtherDevice(TorchDispatchMode):
             return args[0]
         if here:
             return found
-        with torch.inference_mode(False):  # wrapped inference tensors can not be detached
+        with torch.inference_mode(False):  # wrapped inference tensors cannot be detached
             return tree_map(lambda v: Elsewhere(v) if isinstance(v, Tensor) else v, found)
 
 

@@ -34,8 +34,8 @@ def calls(monkeypatch):
     def counted(name):
         return lambda *given: (made.append(name), getattr(gpu, name)(*given))[1]
 
-    stand_in = types.SimpleNamespace(kernel_of=counted("kernel_of"), by_pixels=counted("by_pixels"))
-    monkeypatch.setattr(par_fast, "kernel_of", lambda *given: stand_in.kernel_of(*given[:4]))
+    stand_in = types.SimpleNamespace(compute_kernel=counted("compute_kernel"), by_pixels=counted("by_pixels"))
+    monkeypatch.setattr(par_fast, "compute_kernel", lambda *given: stand_in.compute_kernel(*given[:4]))
     monkeypatch.setattr(par_fast, "iterate", stand_in.by_pixels)
     monkeypatch.setattr(gpu, "KERNEL_PIXELS", 1024)  # the interpreter takes one program after the other,
     monkeypatch.setattr(gpu, "PIXELS", 4096)  # each about as long whether it is small or large
@@ -68,7 +68,7 @@ def test_equals_the_plain_form(calls, monkeypatch, dtype, num_maps, dilations):
     expected = cpu_iterations.by_shifts(maps, kernel, offsets, 2)
     for step, want in zip(par.refine_steps(maps, kernel, dilations, 2), expected, strict=True):
         torch.testing.assert_close(step, want, rtol=0, atol=atol)
-    assert calls == ["kernel_of", "by_pixels"]
+    assert calls == ["compute_kernel", "by_pixels"]
 
 
 def test_views_that_want_gradients_are_read_and_left_alone():
@@ -106,7 +106,7 @@ def test_can_be_switched_off(calls):
     got = par.pixel_adaptive_refinement(image, scores, SMALL, num_iters=2, fast=False)
     assert calls == []
     torch.testing.assert_close(got, par.pixel_adaptive_refinement(image, scores, SMALL, num_iters=2))
-    assert calls == ["kernel_of", "by_pixels"]
+    assert calls == ["compute_kernel", "by_pixels"]
 
 
 @pytest.mark.parametrize("channels", [1, 4])
@@ -126,5 +126,5 @@ def test_the_form_that_is_measured(calls):
 def test_the_trial_passes_with_programs_of_their_real_size(calls, monkeypatch):
     monkeypatch.undo()
     assert gpu.PIXELS < 13 * 19  # several programs, the last of them not full
-    assert gpu.works.__wrapped__(CPU)
+    assert gpu.is_supported.__wrapped__(CPU)
     calls.append("trial")

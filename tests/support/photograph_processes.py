@@ -13,7 +13,7 @@ import torch
 from afa_viz.commands.train import read_config
 from afa_viz.training import distributed
 from afa_viz.training.loop import Run
-from afa_viz.training.sources import open_photographs
+from afa_viz.training.training_data import open_photographs
 
 
 def main() -> None:

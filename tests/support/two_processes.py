@@ -41,7 +41,7 @@ def main() -> None:
     run.model.decoder.dropout.p = 0.0  # its masks would differ between the processes
     losses = [run.step() for _ in range(config.max_iters)]
     run.save()
-    if processes.first:
+    if processes.is_main:
         (folder / "losses.json").write_text(json.dumps(losses))
     distributed.stop()
 

@@ -235,15 +235,9 @@ def test_the_crf_takes_pars_place(session, monkeypatch, use_walk):
 
 def test_both_times_are_told(ask, monkeypatch):
     monkeypatch.setattr(dense_crf, "dense_crf", sharpened)
-    monkeypatch.setattr(dense_crf, "available", lambda: True)
     found = ask(crf=True)
     assert found["par_seconds"] > 0 and found["crf_seconds"] > 0
     assert set(np.unique(unpacked(found["cam_par"]).round(2))) == {0.0, 1.0}
-
-
-def test_without_the_package_it_says_how_to_get_it(ask, monkeypatch):
-    monkeypatch.setattr(dense_crf, "available", lambda: False)
-    assert ask(crf=True)["refused"] == dense_crf.HOW_TO_INSTALL
 
 
 def test_a_request_by_its_own_model_stays_what_it_is(session):

@@ -17,7 +17,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.pipeline import explain
-from afa_viz.training.records import HISTORY, METRICS, ladder_history
+from afa_viz.training.records import HISTORY, METRICS, score_history
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import snapshots as snapshot_handlers
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
@@ -63,14 +63,14 @@ def unpacked(packed: dict) -> np.ndarray:
 
 
 def test_the_history_joins_each_ladder_with_the_losses_before_it():
-    first, second = ladder_history(LINES)
+    first, second = score_history(LINES)
     assert first == {
         "iteration": 20, "phase": "classification", "miou_cam": 20.0, "miou_walk_start": None, "miou_cam_rw": None,
         "miou_cam_refined": None, "miou_cam_par": None, "miou_pseudo_label": None, "miou_seg": None, "map": 40.0,
         "f1": None, "loss_cls": 0.7, "loss_seg": None, "loss_aff": None,
     }  # fmt: skip
     assert (second["iteration"], second["phase"], second["loss_aff"], second["f1"]) == (45, "affinity", 0.6, 50.0)
-    assert ladder_history([{"iteration": 3, "loss_cls": 1.0}]) == []
+    assert score_history([{"iteration": 3, "loss_cls": 1.0}]) == []
 
 
 def test_the_history_comes_from_the_run_or_from_what_was_published(tmp_path):

@@ -20,7 +20,7 @@ from browser import ARGUMENTS, CHROMIUM
 from hub_stub import HUB, committed, httpx, hub  # noqa: F401
 
 from afa_viz.__main__ import main
-from afa_viz.commands.space import files_of
+from afa_viz.commands.space import space_files
 from afa_viz.ui.localization import texts
 
 try:
@@ -113,7 +113,7 @@ def test_a_dry_run_lists_the_real_repository(capsys):
     listed = capsys.readouterr().out.splitlines()
     assert {"app.py", "README.md", "requirements.txt"} <= set(listed) and "MB" in listed[-1]
     assert any(name.startswith("checkpoints/") and name.endswith(".safetensors") for name in listed)
-    assert listed[:-1] == files_of(ROOT)
+    assert listed[:-1] == space_files(ROOT)
 
 
 def test_the_image_takes_what_the_app_needs():

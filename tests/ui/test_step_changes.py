@@ -12,7 +12,7 @@ from figure_trace import figure_trace
 
 from afa_viz.evaluation import Sample, evaluate_samples, score_shards
 from afa_viz.evaluation.bootstrap import PairedBootstrap
-from afa_viz.evaluation.ladder import RULED, WHOLE
+from afa_viz.evaluation.scores_by_stage import ALL_PIXELS, SAME_RULE
 from afa_viz.evaluation.stage_text import CHOSEN_WITH_MASKS
 from afa_viz.evaluation.thresholds import BestThresholds
 from afa_viz.model.afa import build_afa
@@ -89,7 +89,7 @@ def test_memory_does_not_grow_with_the_images():
     for image, stages in images(40, seed=3):
         bootstrap.update(stages, image)
     assert bootstrap.counts.nbytes == size and bootstrap.images == 42
-    assert PairedBootstrap(WHOLE, 81).counts.nbytes < 20e6  # 1000 replicates of COCO
+    assert PairedBootstrap(ALL_PIXELS, 81).counts.nbytes < 20e6  # 1000 replicates of COCO
 
 
 def test_one_image_has_no_interval():
@@ -112,9 +112,9 @@ def test_at_the_score_in_use_the_threshold_gives_the_stages_own_label(trace):
         for use_walk in (True, False):
             config = dataclasses.replace(trace.config, bkg_score_low=low, bkg_score_high=0.7, use_walk=use_walk)
             other = recompute(trace, config)
-            found = BestThresholds(RULED, 13, (low,))
+            found = BestThresholds(SAME_RULE, 13, (low,))
             found.update(other)
-            for stage in RULED:
+            for stage in SAME_RULE:
                 wanted = ConfusionMatrix(13).update(other.target, stage_labels(other)[stage]).matrix
                 assert int((found.counts[stage][0] - wanted).abs().sum()) <= 4  # ties of float32
 
@@ -175,8 +175,8 @@ def test_evaluate_says_what_the_walk_is_worth(model, samples, trace):
         assert (found["before"], found["after"]) == (before, after)
         assert found["change"] == pytest.approx(summary[f"miou_{after}"] - summary[f"miou_{before}"], abs=0.011)
         assert found["interval"][0] <= found["change"] <= found["interval"][1]
-    assert set(data["best_thresholds"]) == {"cam", *RULED}
-    for stage in ("cam", *RULED):
+    assert set(data["best_thresholds"]) == {"cam", *SAME_RULE}
+    for stage in ("cam", *SAME_RULE):
         assert data["best_thresholds"][stage]["miou"] >= data["summary"][f"miou_{stage}"] - 0.05
     text = ladder.table()
     assert CHOSEN_WITH_MASKS in text and "CAM cut once at 0.45" in text and "par_start" not in text.splitlines()[1]
@@ -204,6 +204,6 @@ def test_labels_are_compared_with_par_on_their_own_pixels(model, samples, trace)
     for label in ("affinity_label", "pseudo_label"):
         certain, same = ladder.matrices[label].matrix, ladder.same_pixels[label].matrix
         assert torch.equal(certain.sum(dim=1), same.sum(dim=1))  # the same pixels of every true class
-        numbers = ladder.label_numbers(label)
+        numbers = ladder.label_scores(label)
         assert numbers["coverage"] == pytest.approx(int(certain.sum()) / int(ladder.matrices["seg"].matrix.sum()))
         assert numbers["precision"] == pytest.approx(int(certain.diag().sum()) / int(certain.sum()))

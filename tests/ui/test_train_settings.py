@@ -13,9 +13,9 @@ import pytest
 
 from afa_viz.__main__ import main
 from afa_viz.commands.train import read_config
-from afa_viz.config import PRESETS, SANDBOX, CurriculumStage, ExplainConfig, TrainConfig, at_length
+from afa_viz.config import PRESETS, SANDBOX, CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
 from afa_viz.config_io import apply_settings
-from afa_viz.setting_checks import PART_CHECKS, TRAIN_CHECKS
+from afa_viz.setting_checks import CURRICULUM_CHECKS, TRAIN_CHECKS
 from afa_viz.spelling import nearest
 
 NAN, INF = float("nan"), float("inf")
@@ -76,7 +76,7 @@ def test_it_is_refused_before_anything_is_made(setting, tmp_path, monkeypatch, c
 def test_every_setting_has_a_range():
     nested = {"explain", "curriculum"}
     assert TRAIN_CHECKS.keys() | nested == {field.name for field in dataclasses.fields(TrainConfig)}
-    assert PART_CHECKS.keys() == {field.name for field in dataclasses.fields(CurriculumStage)}
+    assert CURRICULUM_CHECKS.keys() == {field.name for field in dataclasses.fields(CurriculumStage)}
 
 
 @pytest.mark.parametrize("name", ["iterations", "image_size", "crop_size", "batch_size", "learning_rate", "min_crop"])
@@ -110,7 +110,7 @@ def test_numbers_of_numpy_and_lists_are_the_same_settings():
 def test_presets_are_what_they_were():
     for name, config in PRESETS.items():
         assert config == dataclasses.replace(config), name
-        assert at_length(config, 77).max_iters == 77
+        assert scale_iterations(config, 77).max_iters == 77
 
 
 # --- names -----------------------------------------------------------------------------------------------------------

@@ -12,39 +12,39 @@ import torch
 from PIL import Image
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, at_length
+from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
 from afa_viz.figures.panel import STAGES, panel_facts, write_panel
 from afa_viz.model.afa import build_afa
 from afa_viz.pipeline import explain
-from afa_viz.training import faults, records, status
+from afa_viz.training import machine_errors, records, status
 from afa_viz.training.progress import PSEUDO_LABELS, seconds_left
-from afa_viz.training.status import Status, interrupted_later, is_alive, read_status, reported
+from afa_viz.training.status import Status, delayed_interrupts, is_alive, read_status, report_status
 
 
 def test_one_process_a_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(status, "PATIENCE", 0.05)
+    monkeypatch.setattr(status, "LOCK_TIMEOUT", 0.05)
     assert not is_alive(tmp_path)
-    with reported(tmp_path) as reporter:
+    with report_status(tmp_path) as reporter:
         assert is_alive(tmp_path)
-        reporter.say("rendering", 3, 8)
+        reporter.update("rendering", 3, 8)
         assert read_status(tmp_path) == Status("rendering", 3, 8, "", os.getpid())
-        with pytest.raises(ValueError, match="another process trains in"), reported(tmp_path):
+        with pytest.raises(ValueError, match="another process trains in"), report_status(tmp_path):
             pass
         assert read_status(tmp_path).doing == "rendering"  # the refused one left it alone
-        reporter.say("finished")
+        reporter.update("finished")
     assert not is_alive(tmp_path)
     assert read_status(tmp_path).doing == "finished"
 
 
 def test_other_processes_of_a_run_say_nothing(tmp_path):
-    with reported(tmp_path / "run", first=False) as reporter:
-        reporter.say("training")
+    with report_status(tmp_path / "run", is_main=False) as reporter:
+        reporter.update("training")
     assert not (tmp_path / "run").exists()
 
 
 def test_sigterm_stops_as_ctrl_c_does(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), reported(tmp_path):
+    with pytest.raises(KeyboardInterrupt), report_status(tmp_path):
         os.kill(os.getpid(), signal.SIGTERM)
         signal.pause()
     assert read_status(tmp_path).doing == "stopped"
@@ -55,7 +55,7 @@ def test_sigterm_stops_as_ctrl_c_does(tmp_path):
 def test_what_is_being_saved_is_saved_first(tmp_path, number):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     done = []
-    with pytest.raises(KeyboardInterrupt), reported(tmp_path), interrupted_later():
+    with pytest.raises(KeyboardInterrupt), report_status(tmp_path), delayed_interrupts():
         signal.raise_signal(number)
         signal.raise_signal(number)
         done.append("saved")
@@ -67,21 +67,24 @@ def test_what_is_being_saved_is_saved_first(tmp_path, number):
 @pytest.mark.parametrize(
     "error, told",
     [
-        (OSError(errno.ENOSPC, "No space left on device"), faults.DISK),
-        (MemoryError(), faults.MEMORY),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), faults.MEMORY),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), faults.MEMORY),
+        (OSError(errno.ENOSPC, "No space left on device"), machine_errors.DISK_MESSAGE),
+        (MemoryError(), machine_errors.MEMORY_MESSAGE),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+            machine_errors.MEMORY_MESSAGE,
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), machine_errors.MEMORY_MESSAGE),
     ],
     ids=["disk", "memory", "processor", "card"],
 )
 def test_what_the_machine_lacks_is_a_sentence(tmp_path, error, told):
-    with pytest.raises(OSError, match=told[:20]), reported(tmp_path):
+    with pytest.raises(OSError, match=told[:20]), report_status(tmp_path):
         raise error
     assert read_status(tmp_path) == Status("failed", message=told, pid=os.getpid())
 
 
 def test_any_other_error_is_kept_as_it_is(tmp_path):
-    with pytest.raises(ValueError, match="learning rate"), reported(tmp_path):
+    with pytest.raises(ValueError, match="learning rate"), report_status(tmp_path):
         raise ValueError("the loss is nan: lower the learning rate")
     assert read_status(tmp_path).message == "the loss is nan: lower the learning rate"
 
@@ -94,21 +97,21 @@ def test_a_damaged_status_is_none(tmp_path):
 
 
 def test_lines_of_a_run_killed_before_its_first_save_are_forgotten(tmp_path):
-    records.append(tmp_path, {"iteration": 0, "miou_cam": 1.0})
-    records.drop_after(tmp_path, -1)
+    records.append_metrics(tmp_path, {"iteration": 0, "miou_cam": 1.0})
+    records.truncate_metrics(tmp_path, -1)
     assert records.read_metrics(tmp_path) == []
 
 
 def test_a_recipe_keeps_its_proportions():
     for name, config in QUICK.items():
         for iterations in (1, 7, config.max_iters, 3 * config.max_iters):
-            short = at_length(config, iterations)
+            short = scale_iterations(config, iterations)
             assert short.max_iters == iterations == sum(part.iterations for part in short.curriculum), name
             assert short.cam_iters == pytest.approx(config.cam_iters * iterations / config.max_iters, abs=0.51)
-        assert at_length(config, config.max_iters) == config
-    assert at_length(PRESETS["voc"], 100).curriculum == ()
+        assert scale_iterations(config, config.max_iters) == config
+    assert scale_iterations(PRESETS["voc"], 100).curriculum == ()
     with pytest.raises(ValueError, match="1 or more"):
-        at_length(config, 0)
+        scale_iterations(config, 0)
 
 
 def test_time_left_counts_parts_by_their_cost():
@@ -156,9 +159,9 @@ def test_the_command_has_what_the_page_needs(tmp_path):
 
     options = ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--device", "cpu", "--threads", "1"]
     small = ["--config", "few_seconds", "--iterations", "4", "--eval-every", "2", "--eval-images", "2"]
-    assert main(["train", *small, *options, "--snapshots", "ladders", "--until", "3"]) == 0
+    assert main(["train", *small, *options, "--snapshots", "evaluations", "--until", "3"]) == 0
     assert read_status(tmp_path / "run").doing == "stopped"
-    assert main(["train", *small, *options, "--snapshots", "ladders", "--resume"]) == 0
+    assert main(["train", *small, *options, "--snapshots", "evaluations", "--resume"]) == 0
     assert read_status(tmp_path / "run").doing == "finished"
     snapshot_iterations = [0, 2, 3, 4]
     assert sorted(p.name for p in (tmp_path / "run" / "panels").iterdir()) == [

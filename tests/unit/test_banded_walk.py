@@ -57,10 +57,10 @@ def test_golden_by_either_form(monkeypatch, name, params, inputs, outputs):
     assert mask is None or radii
     start = walk.with_background(cams, inputs["cls_labels"], params["bkg_score"])
     for share in (0.0, 9.0):
-        monkeypatch.setattr(near, "BAND_SHARE", share)
-        assert near.suits_band(grid, radius) == (share > 0)
+        monkeypatch.setattr(near, "MAX_BAND_SHARE", share)
+        assert near.uses_band(grid, radius) == (share > 0)
         affinity = inputs["affinity"][: len(cams)]
-        check(near.propagate_near(start, affinity, radius, params["power"], params["eps"]), outputs["cams"])
+        check(near.propagate_windowed(start, affinity, radius, params["power"], params["eps"]), outputs["cams"])
 
 
 def test_a_large_grid_is_equal_and_takes_little_memory():
@@ -91,26 +91,26 @@ def test_small_grids_stay_dense_and_large_ones_do_not(monkeypatch):
         real = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, real=real, name=name: (made.append(name), real(*a))[1])
     for side in (14, 32, 48):
-        near.propagate_near(torch.rand(1, 2, side, side), torch.rand(1, side**2, side**2), radius=8)
+        near.propagate_windowed(torch.rand(1, 2, side, side), torch.rand(1, side**2, side**2), radius=8)
     assert made == ["transition_matrix", "transition_band", "transition_band"]
 
 
 @pytest.mark.parametrize("share", [0.0, 9.0])  # dense, banded
 def test_only_present_classes_walk(monkeypatch, share):
-    monkeypatch.setattr(near, "BAND_SHARE", share)
+    monkeypatch.setattr(near, "MAX_BAND_SHARE", share)
     walked = []
     for module, name in ((near, "band_steps"), (walk, "walk_steps")):
         real = getattr(module, name)
         monkeypatch.setattr(module, name, lambda s, *a, real=real: (walked.append(s.shape[1]), real(s, *a))[1])
     affinity, labels = torch.rand(2, 20, 20), torch.tensor([[1, 0, 0, 0], [0, 0, 1, 0]])
     start = walk.with_background(torch.rand(2, 4, 4, 5), labels, 0.4)
-    steps = list(near.walk_steps_near(start, affinity, 2, num_steps=2))
+    steps = list(near.windowed_walk_steps(start, affinity, 2, num_steps=2))
     assert walked == [3] and len(steps) == 3  # background and the two classes that are in either image
     mask = radius_mask(4, 5, 2)
     for step, want in zip(steps, walk.walk_steps(start, walk.transition_matrix(affinity, mask), 2), strict=True):
         torch.testing.assert_close(step, want)
     assert all(step[:, [2, 4]].abs().max() == 0 for step in steps)
-    nothing = near.propagate_near(torch.zeros(2, 3, 4, 5), affinity, 2)
+    nothing = near.propagate_windowed(torch.zeros(2, 3, 4, 5), affinity, 2)
     assert nothing.shape == (2, 3, 4, 5) and nothing.abs().max() == 0
 
 
@@ -118,7 +118,7 @@ def test_no_step_makes_no_matrix(monkeypatch):
     for module, name in ((near, "transition_band"), (walk, "transition_matrix")):
         monkeypatch.setattr(module, name, None)
     scores = torch.rand(1, 2, 4, 4)
-    got = near.propagate_near(scores, torch.rand(1, 16, 16), 2, num_steps=0)
+    got = near.propagate_windowed(scores, torch.rand(1, 16, 16), 2, num_steps=0)
     assert torch.equal(got, scores) and got.data_ptr() != scores.data_ptr()
 
 
@@ -136,8 +136,8 @@ def test_refusals():
         (lambda: list(near.band_steps(scores[..., :3], band)), "token grid"),
         (lambda: list(near.band_steps(scores * math.nan, band)), "scores holds"),
         (lambda: list(near.band_steps(scores, band, -1)), "num_steps -1"),
-        (lambda: near.propagate_near(scores, affinity, 2, num_steps=-1), "num_steps -1"),
-        (lambda: near.propagate_near(scores[0], affinity, 2), "expected 4 dimensions"),
+        (lambda: near.propagate_windowed(scores, affinity, 2, num_steps=-1), "num_steps -1"),
+        (lambda: near.propagate_windowed(scores[0], affinity, 2), "expected 4 dimensions"),
     ):
         with pytest.raises(ValueError, match=words):
             call()

@@ -315,7 +315,7 @@ class TestConvert:
         assert Card.from_json((tmp_path / "y.json").read_text()) == card
         refused(tmp_path / "y.safetensors", "holds encoder only", "load_any")
         model = build_afa("mit_b0", 4)
-        assert load_any(model, tmp_path / "y.safetensors").untouched == PARTS[1:]
+        assert load_any(model, tmp_path / "y.safetensors").unchanged == PARTS[1:]
         assert torch.equal(model.encoder.norm4.weight, weights["encoder.norm4.weight"])
 
     @pytest.mark.parametrize("options", [{"backbone": "mit_b1"}, {"num_classes": 81}])

@@ -222,7 +222,7 @@ def test_a_file_that_is_no_image(folder, capsys):
     (folder / "broken.png").write_bytes(b"not a picture")
     arguments = [str(folder / "broken.png"), "--checkpoint", str(folder / "weights"), "--out", str(folder / "unused")]
     assert main(["explain", *arguments]) == 2
-    assert "broken.png can not be read as an image" in capsys.readouterr().err
+    assert "broken.png cannot be read as an image" in capsys.readouterr().err
 
 
 def broken_files(folder: Path) -> dict[str, str]:
@@ -235,8 +235,8 @@ def broken_files(folder: Path) -> dict[str, str]:
     (folder / "text.png").write_text("no picture")
     (folder / "folder.png").mkdir(exist_ok=True)
     return {
-        "cut.png": "can not be read", "floats.tif": "not whole numbers", "empty.jpg": "can not be read",
-        "text.png": "can not be read", "folder.png": "there is no image", "gone.png": "there is no image",
+        "cut.png": "cannot be read", "floats.tif": "not whole numbers", "empty.jpg": "cannot be read",
+        "text.png": "cannot be read", "folder.png": "there is no image", "gone.png": "there is no image",
     }  # fmt: skip
 
 
@@ -252,7 +252,7 @@ def test_broken_images_among_many_are_named_and_skipped(folder, capsys):
     for name, words in broken.items():
         assert any(line.startswith("skipped: ") and name in line and words in line for line in said.splitlines()), name
     last = said.splitlines()[-1]
-    assert last.startswith("afa_viz: skipped 6 of 8 images that can not be read: ") and all(n in last for n in names)
+    assert last.startswith("afa_viz: skipped 6 of 8 images that cannot be read: ") and all(n in last for n in names)
     assert sorted(path.name for path in out.iterdir()) == ["one", "two"]
     assert (out / "one" / "report.html").is_file() and (out / "two" / "trace.npz").is_file()
 

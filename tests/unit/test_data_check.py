@@ -15,7 +15,7 @@ from afa_viz.__main__ import main
 from afa_viz.config import PRESETS
 from afa_viz.data.check import check
 from afa_viz.data.registry import open_images
-from afa_viz.training.sources import open_photographs
+from afa_viz.training.training_data import open_photographs
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.sources import open_source
 

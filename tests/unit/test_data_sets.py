@@ -76,7 +76,7 @@ def test_train_aug_is_voc_train_and_sbd_without_voc_val(voc):
 def test_a_missing_mask_of_sbd_is_named(voc):
     root, _ = voc
     (root / "benchmark_RELEASE" / "dataset" / "cls" / "2010_000001.mat").write_bytes(b"no matrix")
-    with pytest.raises(ValueError, match="2010_000001.mat can not be read"):
+    with pytest.raises(ValueError, match="2010_000001.mat cannot be read"):
         write_train_aug(root, root, progress=False)
     (root / "benchmark_RELEASE" / "dataset" / "cls" / "2010_000001.mat").unlink()
     with pytest.raises(ValueError, match="1 of 3 images have no file .*2010_000001"):
@@ -138,7 +138,7 @@ def test_masks_in_colour_or_with_foreign_numbers_are_refused(tmp_path):
     with pytest.raises(ValueError, match="holds 21, 90; expected 0 to 20"):
         read_mask(tmp_path / "ids.png", 21)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
-    with pytest.raises(ValueError, match="can not be read"):
+    with pytest.raises(ValueError, match="cannot be read"):
         read_mask(tmp_path / "broken.png", 21)
 
 
@@ -249,7 +249,7 @@ def test_labels_that_people_wrote(tmp_path, name, text):
         ("a.csv", b"\xff\xfe\x00,\n", "not UTF-8"),
         ("a.json", b'{"a": 3}', "expected names of classes"),
         ("a.json", b"3", "holds a int"),
-        ("a.json", b"{", "can not be read"),
+        ("a.json", b"{", "cannot be read"),
         ("a.json", b"[3]", "expected .*classes"),
     ],
 )

@@ -1,24 +1,142 @@
-"""The dense CRF: what it does to scenes with a known answer, and what it says where its package is missing."""
+"""The dense CRF: golden marginals of pydensecrf2, an exact oracle over all pairs, and scenes with a known answer."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 
 import numpy as np
 import pytest
 import torch
+from golden_vectors import ROOT as GOLDEN
+from safetensors.torch import load_file
+from torch import Tensor
 
 from afa_viz.classes import SANDBOX_CLASSES, palette
 from afa_viz.inspection import crf_label, par_label
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import Card
 from afa_viz.ops import dense_crf
-from afa_viz.ops.dense_crf import HOW_TO_INSTALL
+from afa_viz.ops.permutohedral import build_lattice
 from afa_viz.stage_scores import stage_labels
 from afa_viz.ui.handlers import payload
 
-installed = pytest.mark.skipif(not dense_crf.available(), reason=HOW_TO_INSTALL)
+CASES = json.loads((GOLDEN / "dense_crf.json").read_text(encoding="utf-8"))
+compiled = pytest.mark.skipif(importlib.util.find_spec("pydensecrf") is None, reason="pydensecrf2 is not installed")
+
+
+def golden(name: str) -> tuple[Tensor, Tensor, Tensor, dict]:
+    """Image, probabilities, marginals and parameters of a case. The file holds marginals pixel by pixel."""
+    tensors = load_file(GOLDEN / "dense_crf.safetensors")
+    labels, height, width = tensors[f"{name}/probabilities"].shape
+    marginals = tensors[f"{name}/marginals"].reshape(height, width, labels).permute(2, 0, 1)
+    parameters = {key: value for key, value in CASES[name].items() if key not in ("shape", "changed_labels")}
+    return tensors[f"{name}/image"], tensors[f"{name}/probabilities"], marginals, parameters
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden(name):
+    image, probabilities, marginals, parameters = golden(name)
+    changed = (marginals.argmax(dim=0) != probabilities.argmax(dim=0)).double().mean()
+    assert float(changed) == pytest.approx(CASES[name]["changed_labels"], abs=1e-6), "the file is read right"
+    got = dense_crf.dense_crf(image, probabilities, **parameters)
+    assert (got - marginals).abs().mean() <= 2e-3
+    assert (got.argmax(dim=0) == marginals.argmax(dim=0)).double().mean() >= 0.995
+
+
+def exact_mean_field(image: Tensor, probabilities: Tensor, num_iters: int, sxy: float, srgb: float) -> Tensor:
+    """Algorithm 1 over all pairs of pixels in float64, with the two published weights."""
+    labels, height, width = probabilities.shape
+    rows, cols = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    place = torch.stack([rows.flatten(), cols.flatten()], dim=1).double()
+    colour = image.reshape(-1, 3).double()
+    kernels = []
+    for features, weight in ((place / 3, 3.0), (torch.cat([place / sxy, colour / srgb], dim=1), 4.0)):
+        kernel = (-(torch.cdist(features, features) ** 2) / 2).exp()
+        root = kernel.sum(dim=1).rsqrt()
+        kernels.append(weight * root[:, None] * kernel * root)
+    unary = probabilities.double().reshape(labels, -1).t().log()
+    marginals = unary.softmax(dim=1)
+    for _ in range(num_iters):
+        marginals = (unary + sum(kernel @ marginals for kernel in kernels)).softmax(dim=1)
+    return marginals.t().reshape(labels, height, width)
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+def test_near_the_exact_inference_over_all_pairs(labels):
+    image = torch.full((20, 26, 3), 60, dtype=torch.uint8)
+    image[6:15, 8:20] = torch.tensor([200, 150, 90], dtype=torch.uint8)
+    image += (torch.rand(20, 26, 3) * 12).to(torch.uint8)
+    scores = torch.rand(labels, 20, 26)
+    scores[1, 6:15, 8:20] += 0.8
+    probabilities = (2 * scores).softmax(dim=0)
+    got = dense_crf.dense_crf(image, probabilities, 5, sxy_bilateral=10, srgb=20)
+    exact = exact_mean_field(image, probabilities, 5, 10, 20)
+    assert (got - exact).abs().mean() <= 2e-2
+    assert (got.argmax(dim=0) == exact.argmax(dim=0)).double().mean() >= 0.99
+
+
+@pytest.mark.parametrize("dimensions, extent", [(1, 40), (2, 25), (3, 12), (5, 5)])
+def test_the_lattice_filters_as_gaussians_do(dimensions, extent):
+    """Up to one factor for all points, which the CRF's normalisation removes."""
+    features = torch.rand(3000, dimensions, dtype=torch.float64) * extent
+    values = torch.rand(3000, 2, dtype=torch.float64)
+    kernel = (-(torch.cdist(features, features) ** 2) / 2).exp()
+    exact = (kernel @ values) / kernel.sum(dim=1, keepdim=True)
+    lattice = build_lattice(features)
+    got = lattice.filter(values) / lattice.filter(torch.ones(3000, 1))
+    assert (got - exact).abs().mean() <= 0.015 and (got - exact).abs().max() <= 0.15
+
+
+def test_one_point_and_points_at_one_place():
+    assert build_lattice(torch.zeros(1, 5)).filter(torch.tensor([[2.0]])) == pytest.approx(2.0, rel=0.05)
+    same = build_lattice(torch.full((4, 3), 0.3)).filter(torch.tensor([[1.0], [2.0], [3.0], [4.0]]))
+    torch.testing.assert_close(same, same[:1].expand(4, 1))
+
+
+@pytest.mark.parametrize(
+    "features, words",
+    [
+        (torch.zeros(3), "N, d"), (torch.zeros(0, 2), "not empty"), (torch.zeros(2, 0), "not empty"),
+        (torch.full((2, 2), float("nan")), "NaN"), (torch.full((2, 2), 1e9), "larger"),
+    ],
+)  # fmt: skip
+def test_a_lattice_of_impossible_points_is_refused(features, words):
+    with pytest.raises(ValueError, match=words):
+        build_lattice(features)
+
+
+def test_values_are_one_row_a_point():
+    with pytest.raises(ValueError, match="a row for each point"):
+        build_lattice(torch.rand(5, 2)).filter(torch.ones(4, 1))
+
+
+def test_steps_end_where_the_inference_ends():
+    image, probabilities, _, parameters = golden("one_iteration")
+    steps = list(dense_crf.dense_crf_steps(image, probabilities, 3))
+    assert len(steps) == 4 and torch.allclose(steps[0], probabilities, atol=1e-4)
+    for number in (1, 3):
+        assert torch.equal(steps[number], dense_crf.dense_crf(image, probabilities, number))
+    with pytest.raises(ValueError, match="uint8"):
+        dense_crf.dense_crf_steps(image.float(), probabilities)
+
+
+@compiled
+def test_equals_the_compiled_one_on_a_photograph():
+    from pydensecrf.densecrf import DenseCRF2D
+    from skimage import data
+
+    image = torch.from_numpy(data.astronaut()[::4, ::4].copy())
+    probabilities = torch.rand(3, 128, 128).softmax(dim=0)
+    crf = DenseCRF2D(128, 128, 3)
+    crf.setUnaryEnergy(np.ascontiguousarray(-probabilities.log().reshape(3, -1).numpy()))
+    crf.addPairwiseGaussian(sxy=3, compat=3)
+    crf.addPairwiseBilateral(sxy=64, srgb=5, rgbim=np.ascontiguousarray(image.numpy()), compat=4)
+    theirs = torch.from_numpy(np.array(crf.inference(10))).reshape(3, 128, 128)
+    got = dense_crf.dense_crf(image, probabilities)
+    assert (got - theirs).abs().mean() <= 2e-2
+    assert (got.argmax(dim=0) == theirs.argmax(dim=0)).double().mean() >= 0.99
 
 
 def halves() -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,7 +150,6 @@ def halves() -> tuple[torch.Tensor, torch.Tensor]:
     return image, torch.stack([1 - bright, bright])
 
 
-@installed
 def test_wrong_spots_are_overruled_by_their_colour():
     image, scores = halves()
     kept = scores.clone()
@@ -45,7 +162,6 @@ def test_wrong_spots_are_overruled_by_their_colour():
     assert torch.equal(scores, kept)
 
 
-@installed
 def test_no_iteration_gives_the_normalised_scores():
     image, scores = halves()
     after = dense_crf.dense_crf(image, 3 * scores, num_iters=0)
@@ -67,13 +183,6 @@ def test_refuses_what_does_not_fit(image, scores, words):
         dense_crf.dense_crf(image, scores)
 
 
-def test_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    image, scores = halves()
-    with pytest.raises(ModuleNotFoundError, match="pip install pydensecrf2"):
-        dense_crf.dense_crf(image, scores)
-
-
 @pytest.fixture(scope="module")
 def trace():
     import afa_viz
@@ -91,7 +200,6 @@ def test_its_rival_is_par_as_the_trace_has_it(trace):
     assert torch.equal(par_label(trace), stage_labels(trace)["cam_par"])
 
 
-@installed
 def test_both_start_from_the_walk(trace):
     """Labels of the image alone; scores that leave no doubt stay as they are."""
     assert set(crf_label(trace).unique().tolist()) <= {0, *trace.present}
@@ -100,11 +208,8 @@ def test_both_start_from_the_walk(trace):
     assert (crf_label(dataclasses.replace(trace, cam_rw=sure)) == trace.present[0]).all()
 
 
-def test_the_page_gets_labels_times_and_scores_or_a_sentence(trace, monkeypatch):
+def test_the_page_gets_labels_times_and_scores(trace):
     answer = payload.crf(trace)
-    if dense_crf.available():
-        assert answer["label"]["shape"] == answer["par_label"]["shape"] == [64, 64]
-        assert answer["seconds"] > 0 and answer["par_seconds"] > 0
-        assert 0 <= answer["iou"][0] <= 1
-    monkeypatch.setattr(dense_crf, "available", lambda: False)
-    assert payload.crf(trace) == {"missing": HOW_TO_INSTALL}
+    assert answer["label"]["shape"] == answer["par_label"]["shape"] == [64, 64]
+    assert answer["seconds"] > 0 and answer["par_seconds"] > 0
+    assert 0 <= answer["iou"][0] <= 1

@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from afa_viz.config import SANDBOX, CurriculumStage
 from afa_viz.training.batches import ImageSet, random_batch
-from afa_viz.training.distributed import Processes, SharedBatchNorm, mean_counts, mean_of, start
+from afa_viz.training.distributed import CpuSyncBatchNorm, Processes, mean_counts, mean_over_processes, start
 from afa_viz.training.loop import build_model
 
 SCRIPT = Path(__file__).parents[1] / "support" / "two_processes.py"
@@ -87,9 +87,9 @@ def test_alone_nothing_changes():
     assert start("cpu") == Processes(0, 1, "cpu")
     counts = (torch.tensor(3), torch.tensor(0))
     assert mean_counts(counts, 1) == counts
-    assert mean_of({"loss": 2.0}, 1) == {"loss": 2.0}
+    assert mean_over_processes({"loss": 2.0}, 1) == {"loss": 2.0}
     torch.manual_seed(0)
-    plain, shared = torch.nn.BatchNorm2d(4), SharedBatchNorm(4)
+    plain, shared = torch.nn.BatchNorm2d(4), CpuSyncBatchNorm(4)
     maps = torch.randn(3, 4, 5, 6)
     torch.testing.assert_close(shared(maps), plain(maps))
 
@@ -106,7 +106,7 @@ def group(tmp_path):
 def test_shared_batch_norm_is_exact_far_from_zero(group, mean, spread):
     maps = (torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * spread + mean).requires_grad_()
     weights = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(2))
-    shared, plain = SharedBatchNorm(3), torch.nn.BatchNorm2d(3).double()
+    shared, plain = CpuSyncBatchNorm(3), torch.nn.BatchNorm2d(3).double()
     for norm in (shared, plain):
         torch.nn.init.constant_(norm.weight, 1.5)
         torch.nn.init.constant_(norm.bias, -0.5)

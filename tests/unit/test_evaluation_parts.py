@@ -56,7 +56,7 @@ def sweep(model):
 
 @pytest.fixture(scope="module")
 def ladder(model, samples, sweep):
-    return evaluate_samples(model, samples, CONFIG, multi_scale=True, watch=sweep.update)
+    return evaluate_samples(model, samples, CONFIG, multi_scale=True, on_trace=sweep.update)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_sweep_runs_no_network(model, traces, monkeypatch):
     def refuse(*_):
         raise AssertionError("the network ran")
 
-    monkeypatch.setattr(model, "forward_look", refuse)
+    monkeypatch.setattr(model, "forward_intermediates", refuse)
     monkeypatch.setattr(model, "forward_cam", refuse)
     again = ThresholdSweep(13, (0.5,), (0.1, 0.9))
     again.update(traces[0])

@@ -105,7 +105,7 @@ def test_cam_of_a_pass_already_made_is_the_published_one(model, picture, flip):
     image = network_input(model, torch.from_numpy(picture))
     scales = (0.5, 1.0, 1.5)
     with torch.no_grad():
-        got = multi_scale_cam_of(model, image, model.forward_look(image).cam, scales, flip)
+        got = multi_scale_cam_of(model, image, model.forward_intermediates(image).cam, scales, flip)
     expected, _ = multi_scale_cam(model, image, scales, flip)
     torch.testing.assert_close(got, expected, rtol=0, atol=2e-5)
 
@@ -154,7 +154,7 @@ def test_refusals(model, picture, trace, tmp_path):
     (tmp_path / "text.png").write_text("no image")
     for call, error, words in (
         (lambda: afa_viz.explain(model, tmp_path / "none.png"), FileNotFoundError, "no image"),
-        (lambda: afa_viz.explain(model, tmp_path / "text.png"), ValueError, "can not be read"),
+        (lambda: afa_viz.explain(model, tmp_path / "text.png"), ValueError, "cannot be read"),
         (lambda: afa_viz.explain(model, np.zeros((4, 4, 2), np.uint8)), ValueError, "shape"),
         (lambda: afa_viz.explain(model, picture.astype(float)), ValueError, "uint8"),
         (lambda: afa_viz.explain(model, picture, ["unicorn"]), ValueError, "unicorn"),

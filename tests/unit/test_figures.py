@@ -229,8 +229,8 @@ def test_label_change_colours(trace):
     picture = stages.label_change(trace, before, after).astype(int)
     for at, wanted in (((30, 40), stages.LOST), ((30, 50), stages.GAINED), ((2, 50), stages.CHANGED)):
         assert abs(picture[at] - np.array(wanted)).max() <= 0.2 * 255
-    assert scores.changes(before, after, trace.target) == {"gained": 1, "lost": 1, "changed": 3}
-    assert scores.changes(before, after, None) == {"changed": 3}
+    assert scores.pixel_changes(before, after, trace.target) == {"gained": 1, "lost": 1, "changed": 3}
+    assert scores.pixel_changes(before, after, None) == {"changed": 3}
 
 
 def test_head_grid_has_a_tile_a_head(trace):

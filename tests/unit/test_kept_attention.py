@@ -240,7 +240,7 @@ def test_the_attention_is_counted_exactly(backbone, size, keep):
     config = ExplainConfig(scales=(1,), flip=False, num_iters=0, keep_attention=keep)
     made = afa_viz.explain(model, np.full((*size, 3), 9, np.uint8), [1], config)
     logits = [block for block in made.attn_logits if block is not None]
-    assert memory.memory_of(model, size, config).attention == sum(block.nbytes for block in logits)
+    assert memory.estimate_memory(model, size, config).attention == sum(block.nbytes for block in logits)
 
 
 def test_large_images_say_what_they_take_before_they_run(monkeypatch, caplog):
@@ -253,15 +253,15 @@ def test_large_images_say_what_they_take_before_they_run(monkeypatch, caplog):
         with pytest.raises(pytest.fail.Exception), caplog.at_level(logging.WARNING):
             afa_viz.explain(model, picture, [1], config)
     (said,) = [record.getMessage() for record in caplog.records]
-    needed, small = (memory.memory_of(model, s, config) for s in (size, (341, 512)))
-    less = memory.memory_of(model, size, dataclasses.replace(config, keep_attention="last_stage"))
+    needed, small = (memory.estimate_memory(model, s, config) for s in (size, (341, 512)))
+    less = memory.estimate_memory(model, size, dataclasses.replace(config, keep_attention="last_stage"))
     assert said == (
         f"1024 x 683 pixels take about {needed} of memory; {less} with keep_attention=last_stage, {small} with "
         "long_side=512."
     )
-    assert memory.sentence_about(model, (256, 256), ExplainConfig()) == ""
+    assert memory.memory_warning(model, (256, 256), ExplainConfig()) == ""
     monkeypatch.setattr(memory, "free_memory", lambda: 2**29)
-    assert "of memory, but only 0.5 GB are free; " in memory.sentence_about(model, size, config)
+    assert "of memory, but only 0.5 GB are free; " in memory.memory_warning(model, size, config)
 
 
 MEASURE = """

@@ -75,7 +75,7 @@ def test_golden_refine_with_background(name, params, inputs, outputs):
         kept = torch.cat([torch.zeros(1), present[i].nonzero().flatten() + 1]).long()
         scores = labels.refine_cam(images[i], cam[i, kept[1:] - 1], (params["low_thre"], params["high_thre"]))
         for t in range(2):
-            maps[t, i, top:bottom, left:right] = labels.label_of(scores[t], kept)[top:bottom, left:right]
+            maps[t, i, top:bottom, left:right] = labels.argmax_label(scores[t], kept)[top:bottom, left:right]
     check(labels.merge_low_high(maps[0], maps[1], boxes), outputs["label"])
 
 
@@ -196,7 +196,7 @@ def test_scores_exactly_on_a_threshold_and_ties():
 def test_refined_cam_of_an_image_without_classes_is_background():
     scores = labels.refine_cam(torch.rand(3, 9, 8), torch.zeros(0, 9, 8), (0.35, 0.55), num_iters=2)
     assert scores.shape == (2, 1, 9, 8)
-    assert labels.label_of(scores[0], torch.zeros(1, dtype=torch.int64)).max() == 0
+    assert labels.argmax_label(scores[0], torch.zeros(1, dtype=torch.int64)).max() == 0
 
 
 def test_numbers_that_are_none_are_refused():

@@ -84,8 +84,8 @@ def test_transformers_in_memory(segformer):
     model = build_afa("mit_b0", 21)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     report = load_any(model, segformer.state_dict())
-    assert report.layout == "transformers_v5" and report.dropped == ()
-    assert report.loaded == ("encoder", "decoder") and report.untouched == ("attn_proj", "classifier")
+    assert report.layout == "transformers_v5" and report.unused == ()
+    assert report.loaded == ("encoder", "decoder") and report.unchanged == ("attn_proj", "classifier")
     assert "non-commercial" in report.licence
     assert_like_transformers(model, segformer)
     for key in ("attn_proj.weight", "classifier.weight"):
@@ -134,7 +134,7 @@ def test_transformers_backbone_alone(segformer, tmp_path):
         assert torch.equal(bare.encoder.state_dict()[key], tensor), key
     head = {"classifier.weight": torch.zeros(1000, 256), "classifier.bias": torch.zeros(1000)}
     report = load_any(bare, {f"segformer.{key}": tensor for key, tensor in net.state_dict().items()} | head)
-    assert report.loaded == ("encoder",) and report.dropped == tuple(head)
+    assert report.loaded == ("encoder",) and report.unused == tuple(head)
 
 
 def test_timm_pvt_v2():
@@ -142,7 +142,7 @@ def test_timm_pvt_v2():
     model = build_afa("pvt_v2_b0", 21).eval()
     report = load_any(model, net.state_dict())
     assert (report.layout, report.loaded) == ("timm_pvt_v2", ("encoder",))
-    assert report.dropped == ("head.weight", "head.bias")
+    assert report.unused == ("head.weight", "head.bias")
     net.stages[3].downsample.proj.stride = (1, 1)
     image = torch.randn(IMAGE)
     with torch.no_grad():
@@ -186,7 +186,7 @@ def test_official_segformer(weights, prefix):
     state = {prefix + key if "head" not in key else key: tensor for key, tensor in official(weights).items()}
     report = load_any(model, state)
     assert (report.layout, report.loaded) == ("segformer", ("encoder", "decoder"))
-    assert report.dropped == ("head.weight", "decode_head.conv_seg.weight")
+    assert report.unused == ("head.weight", "decode_head.conv_seg.weight")
     for key, tensor in model.state_dict().items():
         if key.startswith(("encoder.", "decoder.")):
             assert torch.equal(tensor, weights[key]), key
@@ -203,13 +203,13 @@ def test_smp(weights):
 def test_encoder_of_smp_hub(weights):
     state = {k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")}
     report = load_any(build_afa("mit_b0", 5), state)
-    assert (report.layout, report.loaded, report.dropped) == ("segformer", ("encoder",), ())
+    assert (report.layout, report.loaded, report.unused) == ("segformer", ("encoder",), ())
 
 
 def test_authors_names_load_every_part(weights):
     model = build_afa("mit_b0", 21)
     report = load_any(model, {f"module.{key}": tensor for key, tensor in weights.items()})
-    assert (report.layout, report.loaded, report.untouched) == ("afa", PARTS, ())
+    assert (report.layout, report.loaded, report.unchanged) == ("afa", PARTS, ())
     assert all(torch.equal(tensor, weights[key]) for key, tensor in model.state_dict().items())
 
 
@@ -297,16 +297,16 @@ class TestWhatDoesNotFit:
         model.may_change = True
         own = model.classifier.weight.clone()
         report = load_any(model, {f"module.{key}": tensor for key, tensor in weights.items()}, drop_classes=True)
-        assert report.loaded == ("encoder", "decoder", "attn_proj") and report.untouched == ("classifier",)
+        assert report.loaded == ("encoder", "decoder", "attn_proj") and report.unchanged == ("classifier",)
         dropped = {"decoder.linear_pred.weight", "decoder.linear_pred.bias", "classifier.weight"}
-        assert {key.removeprefix("module.") for key in report.dropped} == dropped
+        assert {key.removeprefix("module.") for key in report.unused} == dropped
         assert torch.equal(model.classifier.weight, own)
         assert torch.equal(model.decoder.linear_fuse.conv.weight, weights["decoder.linear_fuse.conv.weight"])
 
     def test_encoder_alone(self, model, weights):
         model.may_change = True
         report = load_any(model, layouts.from_afa_keys(weights, "transformers"), parts=("encoder",))
-        assert report.loaded == ("encoder",) and all(key.startswith("decode_head.") for key in report.dropped)
+        assert report.loaded == ("encoder",) and all(key.startswith("decode_head.") for key in report.unused)
 
     def test_parts_without_encoder(self, model, weights):
         with pytest.raises(CheckpointError, match="expected the encoder among the parts"):

@@ -14,7 +14,7 @@ from afa_viz.config import TrainConfig
 from afa_viz.data import transforms
 from afa_viz.ops import losses, metrics
 from afa_viz.ops.image import normalize_image
-from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
+from afa_viz.training.optimizer import build_optimizer, lr_multiplier, set_learning_rate
 
 
 def ids(value):
@@ -173,9 +173,7 @@ def test_golden_learning_rates(name, params, inputs, outputs):
         assert group["multiplier"] == multiplier
     rates = []
     for step in inputs["steps"].tolist():
-        factor = rate_multiplier(
-            step, params["max_iter"], params["warmup_iter"], params["warmup_ratio"], params["power"]
-        )
+        factor = lr_multiplier(step, params["max_iter"], params["warmup_iter"], params["warmup_ratio"], params["power"])
         rates.append(set_learning_rate(optimizer, params["learning_rate"] * factor))
     check(torch.tensor(rates, dtype=torch.float64), outputs["lr"])
 
@@ -188,9 +186,7 @@ def test_golden_adamw(name, params, inputs, outputs):
     optimizer = build_optimizer(model, TrainConfig(weight_decay=params["weight_decay"], betas=tuple(params["betas"])))
     path = []
     for step in range(params["steps"]):
-        factor = rate_multiplier(
-            step, params["max_iter"], params["warmup_iter"], params["warmup_ratio"], params["power"]
-        )
+        factor = lr_multiplier(step, params["max_iter"], params["warmup_iter"], params["warmup_ratio"], params["power"])
         set_learning_rate(optimizer, params["learning_rate"] * factor)
         parameter.grad = inputs["grads"][step].clone()
         optimizer.step()

@@ -63,10 +63,10 @@ def test_is_taken_on_a_gpu_where_it_works(monkeypatch):
     from afa_viz.ops.par_fast import gpu
 
     on_gpu, elsewhere = (placed_on(device) for device in (GPU, CPU))
-    monkeypatch.setattr(gpu, "works", lambda device: device == GPU)
+    monkeypatch.setattr(gpu, "is_supported", lambda device: device == GPU)
     assert par_fast.gpu_form(on_gpu, on_gpu) is gpu
     assert par_fast.gpu_form(elsewhere) is None and par_fast.gpu_form(on_gpu, elsewhere) is None
-    monkeypatch.setattr(gpu, "works", lambda device: False)
+    monkeypatch.setattr(gpu, "is_supported", lambda device: False)
     assert par_fast.gpu_form(on_gpu) is None
 
 
@@ -105,13 +105,13 @@ def test_what_does_not_compile_or_agree_is_not_used(monkeypatch, by_pixels, reas
     from afa_viz.ops.par_fast import gpu
 
     if by_pixels:
-        monkeypatch.setattr(gpu, "kernel_of", cpu_kernel.kernel_of)
+        monkeypatch.setattr(gpu, "compute_kernel", cpu_kernel.compute_kernel)
         monkeypatch.setattr(gpu, "by_pixels", by_pixels)
     if reason is None:
-        assert gpu.works.__wrapped__(CPU)
+        assert gpu.is_supported.__wrapped__(CPU)
         return
     with pytest.warns(UserWarning, match=reason):
-        assert not gpu.works.__wrapped__(CPU)
+        assert not gpu.is_supported.__wrapped__(CPU)
 
 
 @needs_gpu

@@ -17,14 +17,14 @@ from afa_viz.commands.train import read_config
 from afa_viz.config import PRESETS, SANDBOX, CurriculumStage, TrainConfig
 from afa_viz.data.images import LabelledImages
 from afa_viz.data.registry import open_images
-from afa_viz.evaluation.photographs import photograph_samples, spread
+from afa_viz.evaluation.photographs import evenly_spaced, photograph_samples
 from afa_viz.model import pretrained
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import CheckpointError
 from afa_viz.ops.image import normalize_image
-from afa_viz.training.board import Board
-from afa_viz.training.photographs import TRIES, Ahead, PhotoBatches
-from afa_viz.training.sources import open_photographs
+from afa_viz.training.photographs import MAX_SUBSTITUTES, PhotoBatches, Prefetcher
+from afa_viz.training.tensorboard_log import TensorBoardLog
+from afa_viz.training.training_data import open_photographs
 
 COUNT, CROP = 7, 64
 
@@ -108,7 +108,7 @@ def test_a_broken_image_is_named_skipped_and_counted(images, caplog):
     assert torch.equal(again(part(COUNT), 0).image, epoch.image), "the same image stands in for it"
     for path in images.image_paths:
         path.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=f"{TRIES} images in a row"):
+    with pytest.raises(ValueError, match=f"{MAX_SUBSTITUTES} images in a row"):
         batches(part(1), 2)
 
 
@@ -120,12 +120,12 @@ def test_batches_made_ahead_are_the_same(images):
         calls.append(key[1])
         return batches(*key)
 
-    ahead = Ahead(watched, threads=2, depth=2)
+    ahead = Prefetcher(watched, threads=2, depth=2)
     for number in (0, 1, 2, 9, 10):
         assert torch.equal(ahead(part(2), number).image, batches(part(2), number).image)
     ahead.close()
     assert set(calls) >= {0, 1, 2, 3, 4, 9, 10} and calls.count(1) == 1, "made ahead, and only once"
-    broken = Ahead(lambda *key: (_ for _ in ()).throw(ValueError("no data")), threads=1)
+    broken = Prefetcher(lambda *key: (_ for _ in ()).throw(ValueError("no data")), threads=1)
     with pytest.raises(ValueError, match="no data"):
         broken(part(2), 0)
     broken.close()
@@ -141,7 +141,7 @@ def test_samples_without_mask_score_image_labels_alone(tmp_path):
     assert (sample.target == 255).all() and sample.target.shape == sample.image.shape[:2]
     rest = list(photograph_samples(images, range(len(images)), broken))
     assert broken == ["photo_1", "photo_2"] and len(rest) == 4
-    assert spread(10, 3) == [0, 4, 9] and spread(3, None) == spread(3, 9) == [0, 1, 2]
+    assert evenly_spaced(10, 3) == [0, 4, 9] and evenly_spaced(3, None) == evenly_spaced(3, 9) == [0, 1, 2]
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_settings_from_files(tmp_path):
         ("[[curriculum]]\niterations = 3", "curriculum.0. has no 'image_size'"),
         ('preset = "vocc"', "no settings 'vocc'; the nearest is 'voc'"),
         ("crop_size = 100", "expected a multiple of 32"),
-        ("= 3", "can not be read"),
+        ("= 3", "cannot be read"),
     ],
 )
 def test_wrong_settings_in_a_file_are_refused(tmp_path, text, message):
@@ -205,9 +205,9 @@ def test_presets_of_photographs_are_the_published_run():
 
 def test_class_lists_come_from_the_data(tmp_path):
     make_folder(tmp_path, 12)
-    source = open_photographs("folder", PRESETS["folder"], tmp_path, shown=1)
+    source = open_photographs("folder", PRESETS["folder"], tmp_path, panel_images=1)
     assert source.config.num_classes == 3 and source.class_names == ("background", "cat", "fire engine")
-    assert len(source.shown) == 1 and 0 < source.facts["images"] < 12
+    assert len(source.panel_samples) == 1 and 0 < source.facts["images"] < 12
     source.batches.close()
     wrong = dataclasses.replace(PRESETS["folder"], num_classes=7)
     with pytest.raises(ValueError, match="num_classes is 7 but .* has 3"):
@@ -222,7 +222,7 @@ def test_pretrained_encoders_and_their_licences(monkeypatch, caplog):
     real = pretrained.pvt_v2.PvtV2
     donor = real("pvt_v2_b0")
     monkeypatch.setattr(pretrained.pvt_v2, "PvtV2", lambda name, pretrained: donor)
-    monkeypatch.setattr(pretrained.HubFiles, "first_of", lambda self, names: names[0])
+    monkeypatch.setattr(pretrained.HubFiles, "first_existing", lambda self, names: names[0])
     kept = model.decoder.linear_pred.weight.clone()
     assert pretrained.load_imagenet(model, "pvt_v2_b0") == "Apache-2.0"
     assert all(torch.equal(a, b) for a, b in zip(model.encoder.parameters(), donor.parameters(), strict=True))
@@ -233,7 +233,7 @@ def test_pretrained_encoders_and_their_licences(monkeypatch, caplog):
         raise OSError("no network")
 
     monkeypatch.setattr(pretrained.pvt_v2, "PvtV2", refuse)
-    with pytest.raises(CheckpointError, match="can not be fetched .*pretrained=no"):
+    with pytest.raises(CheckpointError, match="cannot be fetched .*pretrained=no"):
         pretrained.load_imagenet(model, "pvt_v2_b0")
     assert set(pretrained.MIT_REPOSITORIES) == {f"mit_b{i}" for i in range(6)}
     assert pretrained.MIT_REPOSITORIES["mit_b1"] == "hf://nvidia/mit-b1"
@@ -246,7 +246,7 @@ def test_mit_weights_come_with_their_licence(monkeypatch, tmp_path, caplog):
 
     donor, model = build_afa("mit_b0", 21), build_afa("mit_b0", 4)
     save_file({k: v for k, v in donor.state_dict().items() if k.startswith("encoder.")}, tmp_path / "model.safetensors")
-    monkeypatch.setattr(HubFiles, "first_of", lambda self, names: _local(tmp_path, names))
+    monkeypatch.setattr(HubFiles, "first_existing", lambda self, names: _local(tmp_path, names))
     licence = pretrained.load_imagenet(model, "mit_b0")
     assert "non-commercial" in licence and "nvidia/mit-b0" in caplog.text and "non-commercial" in caplog.text
     assert all(torch.equal(a, b) for a, b in zip(model.encoder.parameters(), donor.encoder.parameters(), strict=True))
@@ -276,7 +276,7 @@ def test_tensorboard_gets_the_numbers_where_it_is_installed(tmp_path, monkeypatc
     module = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    board = Board(tmp_path, 4)
+    board = TensorBoardLog(tmp_path, 4)
     assert not made, "nothing is opened before there is a number"
     board.add(5, {"loss_cls": 0.5, "miou_cam_rw": 12.0, "phase": "joint"})
     board.close()
@@ -284,6 +284,6 @@ def test_tensorboard_gets_the_numbers_where_it_is_installed(tmp_path, monkeypatc
     assert writer.scalars == [("loss/cls", 0.5, 5), ("miou/cam_rw", 12.0, 5)]
     assert writer.purge_step == 5 and writer.closed and writer.folder == str(tmp_path / "tensorboard")
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    silent = Board(tmp_path)
+    silent = TensorBoardLog(tmp_path)
     silent.add(1, {"loss": 1.0})
     silent.close()

@@ -19,11 +19,11 @@ from test_bad_steps import CONFIG, PART, Noise, run_in
 
 from afa_viz.__main__ import main
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, in_every_part
+from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, override_curriculum
 from afa_viz.model.card import Card
 from afa_viz.training import records
 from afa_viz.training.loop import Run
-from afa_viz.training.resume import FREE, changed_settings, flat_settings
+from afa_viz.training.resume import CHANGEABLE, changed_settings, flat_settings
 from afa_viz.training.status import read_status
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +85,7 @@ def test_what_the_weights_mean_may_not(change, told):
 def test_a_field_is_free_only_where_the_table_says_so():
     fields = {field.name for field in dataclasses.fields(TrainConfig)}
     parts = {f"curriculum[].{field.name}" for field in dataclasses.fields(CurriculumStage)}
-    assert fields | parts | WAY.keys() | {"validation"} >= FREE, "names that exist"
+    assert fields | parts | WAY.keys() | {"validation"} >= CHANGEABLE, "names that exist"
 
 
 def test_classes_and_their_order():
@@ -183,14 +183,14 @@ def test_each_change_is_logged_and_written_on_the_card(folder, caplog):
     )
     assert "resumed at iteration 4 with other settings: " in caplog.text
     assert "curriculum[0].learning_rate 0.001 -> 1e-05" in caplog.text and "max_iters 8 -> 12" in caplog.text
-    encoder, norms, *_ = run.optimization.optimizer.param_groups
+    encoder, norms, *_ = run.train_state.optimizer.param_groups
     assert (encoder["weight_decay"], encoder["betas"], norms["multiplier"]) == (0.5, (0.5, 0.6), 0.0)
     (change,) = run.card().training["changes"]
     assert change["iteration"] == 4 and change["weight_decay"] == [0.03, 0.5] and change["max_iters"] == [8, 12]
     (line,) = [line for line in records.read_metrics(folder) if "changed" in line]
     assert line["iteration"] == 4 and line["changed"]["clip_grad"] == [1.0, 9.0]
     run.run(until=5, progress=False)
-    assert run.optimization.optimizer.param_groups[0]["lr"] < 1e-5
+    assert run.train_state.optimizer.param_groups[0]["lr"] < 1e-5
     caplog.clear()
     again = run_in(
         folder, config=longer(weight_decay=0.5, betas=(0.5, 0.6), freeze_norms=True, clip_grad=0.0), resume=True
@@ -419,4 +419,4 @@ def test_settings_that_the_parts_of_a_run_have_too_hold_in_them(tmp_path):
     whole = dataclasses.asdict(QUICK["ten_minutes"])
     (tmp_path / "b.json").write_text(json.dumps({"preset": "ten_minutes", **whole}))
     assert read_config(str(tmp_path / "b.json"))[1] == QUICK["ten_minutes"], "what a run has written is that run"
-    assert in_every_part(PRESETS["voc"], ["batch_size"]) == PRESETS["voc"]
+    assert override_curriculum(PRESETS["voc"], ["batch_size"]) == PRESETS["voc"]

@@ -13,7 +13,7 @@ import pytest
 from afa_viz.config import QUICK
 from afa_viz.training import records, status
 from afa_viz.training.progress import seconds_left
-from afa_viz.training.status import STATUS, Status, is_alive, read_status, reported, write_status
+from afa_viz.training.status import STATUS, Status, is_alive, read_status, report_status, write_status
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs import trainer as trainer_module
@@ -54,7 +54,7 @@ def look(folder: Path, **asked) -> dict:
 )  # fmt: skip
 def test_a_stray_snapshot_is_no_moment(tmp_path, stray):
     run = make_run(tmp_path)
-    records.append(run, {"iteration": 60, "loss_cls": 0.5})
+    records.append_metrics(run, {"iteration": 60, "loss_cls": 0.5})
     (run / records.SNAPSHOTS).mkdir()
     for name in (stray, "iter_000040.safetensors"):
         (run / records.SNAPSHOTS / name).write_bytes(b"")
@@ -119,7 +119,7 @@ def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
 
 def test_metrics_are_strict_json_and_null_where_nothing_is_finite(tmp_path):
     nan, inf = float("nan"), float("inf")
-    records.append(
+    records.append_metrics(
         tmp_path, {"iteration": 1, "loss": nan, "loss_cls": inf, "lr": 0.5, "changed": {"a": [nan, (1, -inf)]}}
     )
     text = (tmp_path / records.METRICS).read_text()
@@ -151,20 +151,20 @@ def test_a_strange_line_does_no_harm(tmp_path, line):
     write_training_plot(lines, tmp_path / "plot.png")
     (run / records.METRICS).write_text(f"{line}\n")
     look(tmp_path)
-    records.ladder_history(records.read_metrics(run))
-    records.drop_after(run, 100)
+    records.score_history(records.read_metrics(run))
+    records.truncate_metrics(run, 100)
 
 
 def test_what_was_not_measured_is_dropped_when_a_run_is_resumed_and_stays_strict(tmp_path):
     (tmp_path / records.METRICS).write_text('{"iteration": 1, "loss": NaN}\n{"iteration": 9, "loss": 1.0}\n')
-    records.drop_after(tmp_path, 5)
+    records.truncate_metrics(tmp_path, 5)
     assert (tmp_path / records.METRICS).read_text() == '{"iteration": 1}\n'
 
 
 @pytest.mark.parametrize("name", [records.METRICS, "run.lock", STATUS, records.SNAPSHOTS])
 def test_one_run_that_can_not_be_read_hides_no_other(tmp_path, name):
     other = make_run(tmp_path, 1)
-    records.append(other, {"iteration": 60, "loss_cls": 0.5})
+    records.append_metrics(other, {"iteration": 60, "loss_cls": 0.5})
     run = make_run(tmp_path, 2, doing="training")
     (run / name).unlink(missing_ok=True)
     if name == records.SNAPSHOTS:
@@ -212,13 +212,13 @@ def full_disk(monkeypatch, kinds=("partial",)):
 
     monkeypatch.setattr(Path, "write_text", no_room)
     if "any" in kinds:
-        monkeypatch.setattr(status, "_write_over", no_room)
+        monkeypatch.setattr(status, "_overwrite", no_room)
 
 
 @pytest.mark.parametrize("room", ["of the older status", "none"])
 def test_a_status_never_says_training_after_a_full_disk(tmp_path, room, monkeypatch):
-    with pytest.raises(OSError, match="the disk is full"), reported(tmp_path) as reporter:
-        reporter.say("training")
+    with pytest.raises(OSError, match="the disk is full"), report_status(tmp_path) as reporter:
+        reporter.update("training")
         size = (tmp_path / STATUS).stat().st_size
         full_disk(monkeypatch, ("any",) if room == "none" else ())
         raise OSError(errno.ENOSPC, "No space left on device")

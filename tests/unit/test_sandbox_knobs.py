@@ -112,7 +112,7 @@ def test_occlusion_brings_objects_together():
     apart, together = overlaps(0.0, small=1.0), overlaps(0.6, small=1.0)
     assert len(apart) == len(together) > 20
     assert np.mean(apart) < 0.02 and np.mean(together) > 0.25
-    crowded = [np.mean(overlaps(wanted, small=0.0)) for wanted in (0.0, 0.6, 1.0)]  # large objects can not stand apart
+    crowded = [np.mean(overlaps(wanted, small=0.0)) for wanted in (0.0, 0.6, 1.0)]  # large objects cannot stand apart
     assert crowded[0] < crowded[1] < crowded[2]
 
 
@@ -242,7 +242,7 @@ def test_recipes_are_read_from_text():
         (["distractors=-1"], "distractors is -1.0, expected a number from 0 to 20"),
         (["max_objects=two"], "expected a whole number"),
         (["max_objects=9"], "max_objects is 9, expected 1, 2 or 3"),
-        (["pinned=boat"], "pinned can not be set from text"),
+        (["pinned=boat"], "pinned cannot be set from text"),
     ],
 )
 def test_wrong_recipes_are_explained(words, message):

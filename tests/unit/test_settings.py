@@ -165,11 +165,11 @@ WHOLE_IN_OPS = {
     "neighbour row": lambda v: par.neighbour_weights(KERNEL, v, 0, (1, 2)),
     "neighbour col": lambda v: par.neighbour_weights(KERNEL, 0, v, (1, 2)),
     "propagate num_steps": lambda v: random_walk.propagate(CELLS, AFFINITY, num_steps=v),
-    "propagate_near num_steps": lambda v: banded_walk.propagate_near(CELLS, AFFINITY, 1, num_steps=v),
+    "propagate_near num_steps": lambda v: banded_walk.propagate_windowed(CELLS, AFFINITY, 1, num_steps=v),
     "band_steps num_steps": lambda v: list(
         banded_walk.band_steps(CELLS, banded_walk.transition_band(AFFINITY, (3, 4), 1), num_steps=v)
     ),
-    "propagate_near radius": lambda v: banded_walk.propagate_near(CELLS, AFFINITY, v),
+    "propagate_near radius": lambda v: banded_walk.propagate_windowed(CELLS, AFFINITY, v),
     "transition_band radius": lambda v: banded_walk.transition_band(AFFINITY, (3, 4), v),
     "radius_mask radius": lambda v: affinity.radius_mask(3, 4, v),
     "radius_mask height": lambda v: affinity.radius_mask(v, 4, 1),
@@ -262,7 +262,6 @@ def test_lists_of_the_ops():
             checks.require_size("grid", size)
 
 
-@pytest.mark.skipif(not dense_crf.available(), reason="pydensecrf2 is not installed")
 def test_numbers_of_the_dense_crf():
     image, scores = torch.zeros(4, 5, 3, dtype=torch.uint8), torch.ones(2, 4, 5)
     assert same(dense_crf.dense_crf(image, scores, np.int64(2)), dense_crf.dense_crf(image, scores, 2))

@@ -58,8 +58,8 @@ def test_a_walk_that_moves_nothing_changes_nothing(trace, low, high, seed):
         labels = stage_scores.stage_labels(moved)
         assert torch.equal(labels["walk_start"], labels["cam_rw"])
         found = stage_scores.stage_scores(moved)
-        assert stage_scores.step_changes(found, moved.config)["cam_rw"] == 0
-        assert all(stage_scores.step_changes(found, moved.config, c)["cam_rw"] in (0, None) for c in moved.present)
+        assert stage_scores.stage_changes(found, moved.config)["cam_rw"] == 0
+        assert all(stage_scores.stage_changes(found, moved.config, c)["cam_rw"] in (0, None) for c in moved.present)
         torch.testing.assert_close(moved.affinity_label, again(moved, bkg_score_low=low, bkg_score_high=high,
                                                                 use_walk=False).affinity_label)  # fmt: skip
 
@@ -71,32 +71,32 @@ def test_a_step_that_is_left_out_has_no_credit(trace, low, high, par):
     labels, found = stage_scores.stage_labels(other), stage_scores.stage_scores(other)
     assert torch.equal(labels["walk_start"], labels["cam_rw"])
     assert torch.equal(labels["affinity_label"], labels["pseudo_label"])
-    changes = stage_scores.step_changes(found, other.config)
+    changes = stage_scores.stage_changes(found, other.config)
     assert "cam_rw" not in changes and ("cam_par" in changes) == (not par)
-    assert set(stage_scores.left_out(other.config)) == {"cam_rw", *(["cam_par"] if par else [])}
-    assert stage_scores.left_out(ExplainConfig()) == ()
+    assert set(stage_scores.disabled_stages(other.config)) == {"cam_rw", *(["cam_par"] if par else [])}
+    assert stage_scores.disabled_stages(ExplainConfig()) == ()
 
 
 def test_arrows_do_not_know_the_rule_of_the_cut(trace):
     """Another cut moves the score of the cut CAM, and no arrow; another high background score moves labels alone."""
-    base = stage_scores.step_changes(stage_scores.stage_scores(trace), trace.config)
+    base = stage_scores.stage_changes(stage_scores.stage_scores(trace), trace.config)
     cuts = set()
     for cut in (0.05, 0.3, 0.45, 0.8):
         other = recompute(trace, dataclasses.replace(trace.config, bkg_score=cut))
         found = stage_scores.stage_scores(other)
         cuts.add(found["cam"]["miou"])
-        assert stage_scores.step_changes(found, other.config) == base
+        assert stage_scores.stage_changes(found, other.config) == base
     assert len(cuts) > 1
     for high in (0.36, 0.9):
         other = recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
-        assert stage_scores.step_changes(stage_scores.stage_scores(other), other.config) == base
+        assert stage_scores.stage_changes(stage_scores.stage_scores(other), other.config) == base
 
 
 def test_steps_compare_whole_images_alone(trace):
     found = stage_scores.stage_scores(trace)
-    for stage, before in stage_scores.STEPS.items():
+    for stage, before in stage_scores.COMPARED_WITH.items():
         assert found[stage]["coverage"] == found[before]["coverage"] == 1
-        assert not {stage, before} & {"cam", *stage_scores.CERTAIN}
+        assert not {stage, before} & {"cam", *stage_scores.PARTIAL_LABELS}
     assert list(found) == list(stage_scores.STAGES)
 
 
@@ -121,7 +121,7 @@ def test_par_starts_from_the_walk_or_from_the_cam_at_its_own_size(trace):
     without = again(trace, use_walk=False)
     used = [0, *without.present]
     size = tuple(without.image.shape[:2])
-    start = pseudo_label.start_of_cam(
+    start = pseudo_label.initial_scores(
         without.cam[[c - 1 for c in without.present]], (0.35,), (size[0] // 2, size[1] // 2)
     )
     wanted = torch.tensor(used)[cams.resize(start, size)[0].argmax(dim=0)]
@@ -134,7 +134,9 @@ def test_without_a_class_everything_is_background():
     empty = explain(golden_model(), noise(), [], ExplainConfig(num_iters=1), target=np.zeros((75, 101), np.uint8))
     labels = stage_scores.stage_labels(empty)
     assert all(not labels[stage].any() for stage in stage_scores.STAGES if stage != "seg")
-    assert set(stage_scores.step_changes(stage_scores.stage_scores(empty), empty.config)) == set(stage_scores.STEPS)
+    assert set(stage_scores.stage_changes(stage_scores.stage_scores(empty), empty.config)) == set(
+        stage_scores.COMPARED_WITH
+    )
 
 
 # --- one table, everywhere -------------------------------------------------------------------------------------------
@@ -172,17 +174,22 @@ def test_page_api_report_picture_lab_and_evaluate_agree(session, tmp_path, setti
         assert sent["scores"][stage]["coverage"] == pytest.approx(score["coverage"], rel=1e-5)
         assert found["miou"][stage] == score["miou"]
         assert data["summary"][f"miou_{stage}"] == pytest.approx(100 * score["miou"], abs=0.006)
-    changes = stage_scores.step_changes(table, trace.config)
-    assert [(step["stage"], step["before"]) for step in sent["steps"]] == list(stage_scores.steps(trace.config).items())
+    changes = stage_scores.stage_changes(table, trace.config)
+    assert [(step["stage"], step["before"]) for step in sent["steps"]] == list(
+        stage_scores.compared_stages(trace.config).items()
+    )
     assert (
-        sent["left_out"] == found["left_out"] == data["rule"]["left_out"] == list(stage_scores.left_out(trace.config))
+        sent["left_out"]
+        == found["left_out"]
+        == data["rule"]["left_out"]
+        == list(stage_scores.disabled_stages(trace.config))
     )
     assert found["changes"] == changes
     assert {k: v["change"] for k, v in data["changes"].items() if k != "walk_after_par"} == {
         stage: pytest.approx(100 * change, abs=0.006) for stage, change in changes.items()
     }
     assert ("walk_after_par" in data["changes"]) == (not sent["left_out"])
-    of_class = stage_scores.step_changes(table, trace.config, 6)
+    of_class = stage_scores.stage_changes(table, trace.config, 6)
     panels = {panel.stage: panel for panel in strip.stage_tiles(trace, 6)}
     assert {stage: panel.change for stage, panel in panels.items() if panel.change is not None} == of_class
     page = report.page(trace)
@@ -192,7 +199,7 @@ def test_page_api_report_picture_lab_and_evaluate_agree(session, tmp_path, setti
     before, after = (table[stage]["iou"].get(6, 0.0) for stage in ("walk_start", "cam_rw"))
     facts = lab.check(trace, "walk", "same", 6).facts
     assert (facts["before"], facts["after"]) == (strip.format_percent(before), strip.format_percent(after))
-    for name in stage_scores.CERTAIN:
+    for name in stage_scores.PARTIAL_LABELS:
         right = stage_scores.label_precision(trace)[name]["all"]
         assert found["precision"][name]["all"] == right
         assert sent["precision"][name]["all"] == pytest.approx(right, rel=1e-5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from afa_viz.stages.one_image import zeros_untouched
+from afa_viz.stages.one_image import lazy_zeros
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc")
@@ -18,7 +18,7 @@ def test_maps_of_absent_classes_take_none():
 
     before = resident()
     with torch.inference_mode():
-        maps = zeros_untouched(2, 64, 512, 512)
+        maps = lazy_zeros(2, 64, 512, 512)
         maps[:, 3] = 1
     taken = resident() - before  # before anything looks at the maps and makes others of its own
     assert taken < maps.nbytes / 4
@@ -27,4 +27,4 @@ def test_maps_of_absent_classes_take_none():
 
 
 def test_no_class_and_no_pixel():
-    assert zeros_untouched(2, 0, 5, 5).shape == (2, 0, 5, 5)
+    assert lazy_zeros(2, 0, 5, 5).shape == (2, 0, 5, 5)

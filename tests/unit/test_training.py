@@ -18,7 +18,7 @@ from afa_viz.model.checkpoint import load_model
 from afa_viz.ops.cam import resize
 from afa_viz.ops.losses import segmentation_counts, segmentation_loss
 from afa_viz.training.batches import ImageSet, SandboxBatches, random_batch
-from afa_viz.training.curriculum import learning_rate, locate, parts_of, topk
+from afa_viz.training.curriculum import curriculum_stages, learning_rate, locate, topk
 from afa_viz.training.loop import Run
 from afa_viz.training.step import decoder_loss, phase
 
@@ -181,7 +181,7 @@ def test_rate_and_pooling_within_a_part():
     )
     assert learning_rate(several, part, 0) == 0 and learning_rate(several, part, 20) == pytest.approx(0.8e-3)
     assert learning_rate(several, part, 25) == pytest.approx(1e-3 * (1 - 25 / 101)), "a quarter of the part at most"
-    (whole,) = parts_of(dataclasses.replace(several, curriculum=(), max_iters=101, learning_rate=1e-3))
+    (whole,) = curriculum_stages(dataclasses.replace(several, curriculum=(), max_iters=101, learning_rate=1e-3))
     alone = dataclasses.replace(several, curriculum=(), max_iters=101)
     assert learning_rate(alone, whole, 30) == pytest.approx(0.5e-3), "the whole warm-up"
     assert [topk(part, within) for within in (0, 50, 100)] == pytest.approx([0.5, 0.3, 0.1])

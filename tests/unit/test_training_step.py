@@ -13,7 +13,7 @@ from afa_viz.ops import pseudo_label
 from afa_viz.ops.losses import affinity_counts
 from afa_viz.ops.par_fast import cpu_kernel
 from afa_viz.stages.batch_labels import make_pseudo_labels
-from afa_viz.training.optim import build_optimizer, rate_multiplier, set_learning_rate
+from afa_viz.training.optimizer import build_optimizer, lr_multiplier, set_learning_rate
 from afa_viz.training.step import Batch, training_losses
 
 NAMES = json.loads((ROOT / "state_dict_keys.json").read_text())["models"]["mit_b0"]
@@ -56,7 +56,7 @@ def test_golden_step(name, params, inputs, outputs):
     step = params["n_iter"]
     batch = Batch(inputs["image"], inputs["cls_labels"], inputs["img_box"].long())
     result = training_losses(model, batch, config, step)
-    multiplier = rate_multiplier(step, config.max_iters, config.warmup_iters, config.warmup_ratio, config.lr_power)
+    multiplier = lr_multiplier(step, config.max_iters, config.warmup_iters, config.warmup_ratio, config.lr_power)
     rates = set_learning_rate(optimizer, config.learning_rate * multiplier)
     result.loss.backward()
     parameters = dict(model.named_parameters())
@@ -131,8 +131,8 @@ def test_both_labels_of_a_crop_without_padding_share_one_par(monkeypatch, whole,
     image_labels[0, [4, 7]] = 1
     config = ExplainConfig(num_iters=2)
     calls = []
-    make = cpu_kernel.kernel_of
-    monkeypatch.setattr(cpu_kernel, "kernel_of", lambda *given, **more: (calls.append(1), make(*given, **more))[1])
+    make = cpu_kernel.compute_kernel
+    monkeypatch.setattr(cpu_kernel, "compute_kernel", lambda *given, **more: (calls.append(1), make(*given, **more))[1])
     both = make_pseudo_labels(model, image, image_labels, box, config, with_walk=True)
     assert len(calls) == kernels
     alone = make_pseudo_labels(model, image, image_labels, box, config, with_walk=False)

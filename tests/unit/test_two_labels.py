@@ -15,7 +15,7 @@ import afa_viz
 from afa_viz import ExplainConfig, Trace
 from afa_viz.config import TrainConfig
 from afa_viz.data.sandbox import SandboxDataset
-from afa_viz.inspection import affinity_teacher, label_cells, target_affinity, target_cells
+from afa_viz.inspection import affinity_label_source, label_cells, target_affinity, target_cells
 from afa_viz.ops import affinity as aff
 from afa_viz.ops.image import MEAN, STD, normalize_image
 from afa_viz.pipeline import recompute
@@ -81,7 +81,7 @@ def test_a_model_whose_affinity_learned_from_the_other_label(bundled, monkeypatc
         monkeypatch.setattr(bundled, "card", card)
         trace = afa_viz.explain(bundled, scene.image, labels, explained)
         step = a_step(bundled, scene.image, labels, config, iteration)
-        assert affinity_teacher(trace) == teacher
+        assert affinity_label_source(trace) == teacher
         assert torch.equal(step.affinity_target[0], target_affinity(trace).long())
 
 

@@ -107,7 +107,7 @@ def dog_head(rng: np.random.Generator, build: Build, coat: Coat) -> list[Layer]:
             ears.append(layer(flap, shadow=0.4))
     pale = lighter(coat.main) if rng.random() < 0.7 else coat.main
     patched, tongue, collared = rng.random(3) < (0.35, 0.4, 0.5)
-    collar_colour = choose(rng, c.TOYS[:9])
+    collar_colour = choose(rng, c.BRIGHT_COLOURS[:9])
     nose_x, wide = x + r * 0.78 * profile, r * (0.5 + 0.12 * profile)
     layers = []
     if collared:

@@ -14,7 +14,7 @@ from afa_viz.data.sandbox.shapes import (
     Layer,
     Shape,
     capsule,
-    chain,
+    capsule_chain,
     ellipse,
     layer,
 )
@@ -96,20 +96,20 @@ def _tail(rng, build: Build, coat: Coat) -> Layer:
         lift = 0.3 + 1.2 * curl
         path = [(x + 0.05, y - 0.02), (x - 0.12, y + 0.02 + 0.05 * lift), (x - 0.2, y + 0.16 * lift + 0.04)]
         path += [(x - 0.15, y + 0.30 * lift + 0.02), (x - 0.2, y + 0.42 * lift)]
-        shapes = chain(path, [0.052, 0.05, 0.048, 0.046, 0.044], coat.main, TAIL)
+        shapes = capsule_chain(path, [0.052, 0.05, 0.048, 0.046, 0.044], coat.main, TAIL)
         return layer(shapes, blend=0.05, shadow=0, texture=coat.texture)
     if build.species == "dog":
         lift = 1.7 * curl - 0.4
         path = [(x + 0.06, y), (x - 0.5 * length, y + 0.5 * length * lift)]
         path += [(x - 0.8 * length, y + length * lift + 0.05)]
-        shapes = chain(path, [0.06, 0.05, 0.03], coat.main, TAIL)
+        shapes = capsule_chain(path, [0.06, 0.05, 0.03], coat.main, TAIL)
     elif build.species == "cow":
         path = [(x + 0.05, y + 0.04), (x - 0.05, y - 0.02), (x - 0.07, y - 0.22)]
-        shapes = chain(path, [0.028, 0.024, 0.022], coat.main, TAIL)
+        shapes = capsule_chain(path, [0.028, 0.024, 0.022], coat.main, TAIL)
         shapes.append(ellipse(x - 0.075, y - 0.27, 0.045, 0.075, darker(coat.second), TAIL))
     elif build.species == "horse":
         path = [(x + 0.06, y + 0.04), (x - 0.07, y - 0.02), (x - 0.12, y - 0.2), (x - 0.1, y - 0.36)]
-        shapes = chain(path, [0.05, 0.07, 0.075, 0.03], hair, TAIL)
+        shapes = capsule_chain(path, [0.05, 0.07, 0.075, 0.03], hair, TAIL)
     else:
         shapes = [ellipse(x, y, 0.08, 0.07, coat.main, TAIL)]
     return layer(shapes, blend=0.05, shadow=0)

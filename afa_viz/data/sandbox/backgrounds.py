@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from afa_viz.data.sandbox import colours as c
-from afa_viz.data.sandbox.colours import choose, jitter, linear, toy, uniform
+from afa_viz.data.sandbox.colours import bright_colour, choose, jitter, linear, uniform
 from afa_viz.data.sandbox.noise import bank, patch, photo, sample
 
 f32 = np.float32
@@ -108,7 +108,7 @@ def _room(rng, size: int) -> Background:
     kind, wood, carpet = (
         rng.integers(3),
         linear(jitter(rng, choose(rng, FLOORS))),
-        linear(toy(rng)) * 0.8 + 0.1,
+        linear(bright_colour(rng)) * 0.8 + 0.1,
     )
     if kind == 0:  # planks
         plank = np.floor(ground.v * f32(2.2))

@@ -11,7 +11,7 @@ from afa_viz.data.sandbox.textures import feathers, spots
 
 def bird(rng: np.random.Generator, airborne: bool, afloat: bool) -> list[Layer]:
     """Layers of one bird that faces +x. `airborne` spreads the wings, `afloat` hides the legs."""
-    main, second = (jitter(rng, choose(rng, c.TOYS[:13])) for _ in range(2))
+    main, second = (jitter(rng, choose(rng, c.BRIGHT_COLOURS[:13])) for _ in range(2))
     beak = jitter(rng, choose(rng, [c.rgb("f2a03a"), c.rgb("f4c542"), c.rgb("d9603a")]))
     head_r = uniform(rng, 0.165, 0.215)
     length, girth = uniform(rng, 0.26, 0.36), uniform(rng, 0.19, 0.25)

@@ -21,10 +21,10 @@ def palette(hex_codes: str) -> list[np.ndarray]:
     return [rgb(code) for code in hex_codes.split()]
 
 
-TOYS = palette(
+BRIGHT_COLOURS = palette(
     "e8503a f2813d f6b83c f4d35e 9cc45a 4fa66b 3fa7a0 4aa3d8 3f6fc4 6c5bb5 b565a7 e77fa3 f3efe4 c9d6d8 8b5e3c 444a57"
 )
-RED, ORANGE, AMBER, YELLOW, LIME, GREEN, TEAL, SKY_BLUE, BLUE, VIOLET, PLUM, ROSE, IVORY = TOYS[:13]
+RED, ORANGE, AMBER, YELLOW, LIME, GREEN, TEAL, SKY_BLUE, BLUE, VIOLET, PLUM, ROSE, IVORY = BRIGHT_COLOURS[:13]
 FURS = palette("f3e9d8 e9c79b d99a5b b8693a 8a5a3c 5b4034 3d3a40 8f8a88 c7bfb5 f6f3ee d2b48c a9744f")
 (
     FUR_CREAM,
@@ -89,6 +89,6 @@ def jitter(
     return np.array(colorsys.hsv_to_rgb(h, s, v), np.float32)
 
 
-def toy(rng: np.random.Generator) -> np.ndarray:
+def bright_colour(rng: np.random.Generator) -> np.ndarray:
     """A jittered colour of the toy palette."""
-    return jitter(rng, choose(rng, TOYS))
+    return jitter(rng, choose(rng, BRIGHT_COLOURS))

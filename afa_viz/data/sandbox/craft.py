@@ -3,7 +3,7 @@
 import numpy as np
 
 from afa_viz.data.sandbox import colours as c
-from afa_viz.data.sandbox.colours import choose, darker, jitter, lighter, toy, uniform
+from afa_viz.data.sandbox.colours import bright_colour, choose, darker, jitter, lighter, uniform
 from afa_viz.data.sandbox.shapes import (
     BODY,
     FRONT,
@@ -27,7 +27,7 @@ OFF_WHITE = c.rgb("f3efe4")
 
 def boat(rng: np.random.Generator) -> list[Layer]:
     """Sailing boat, tug or liner heading for +x; y = 0 is the water line, the keel lies below."""
-    paint, trim = toy(rng), toy(rng)
+    paint, trim = bright_colour(rng), bright_colour(rng)
     half, deck = uniform(rng, 0.55, 0.7), uniform(rng, 0.2, 0.28)
     style, pale = choose(rng, ["sail", "sail", "tug", "liner"]), rng.random() < 0.6
     layers = _sails(rng, deck, trim) if style == "sail" else _cabin(rng, half, deck, trim, style == "liner")
@@ -46,7 +46,7 @@ def boat(rng: np.random.Generator) -> list[Layer]:
 def _sails(rng, deck: float, trim) -> list[Layer]:
     mast, main_width, jib_width = uniform(rng, 0.8, 1.05), uniform(rng, 0.36, 0.5), uniform(rng, 0.27, 0.4)
     cloth = jitter(rng, choose(rng, [c.CREAM, OFF_WHITE, c.RED, c.YELLOW, c.SKY_BLUE, c.ROSE]))
-    striped, stripe = rng.random() < 0.35, toy(rng)
+    striped, stripe = rng.random() < 0.35, bright_colour(rng)
     same_cloth, flagged = rng.random() < 0.5, rng.random() < 0.6
     main = [
         (-0.06, deck + 0.1),
@@ -99,7 +99,7 @@ def _cabin(rng, half: float, deck: float, trim, liner: bool) -> list[Layer]:
 
 def aeroplane(rng: np.random.Generator) -> list[Layer]:
     """Jet or propeller plane that flies towards +x."""
-    paint, trim = jitter(rng, choose(rng, [OFF_WHITE, OFF_WHITE, *c.TOYS])), toy(rng)
+    paint, trim = jitter(rng, choose(rng, [OFF_WHITE, OFF_WHITE, *c.BRIGHT_COLOURS])), bright_colour(rng)
     half, r, y = uniform(rng, 0.6, 0.76), uniform(rng, 0.145, 0.19), 0.3
     propeller, span, fin = rng.random() < 0.4, uniform(rng, 0.32, 0.46), uniform(rng, 0.2, 0.3)
     banded, portholes = rng.random() < 0.6, int(rng.integers(4, 7))

@@ -131,7 +131,7 @@ def render_split(
     cache_dir: str | os.PathLike = "cache",
     workers: int = 1,
     progress: bool = True,
-    watch: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Folder with the rendered split; rendered now unless it is there already.
 
@@ -142,7 +142,7 @@ def render_split(
     Args:
         single: scene i shows one large object of class i % 12.
         workers: processes that render.
-        watch: is told now and then how many scenes are there.
+        on_progress: is told now and then how many scenes are there.
     Raises: ValueError: for another split or size, or too many scenes; nothing is made then.
     """
     require_scenes(split, count, size)
@@ -151,7 +151,7 @@ def render_split(
         final.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(final.with_name(f"{final.name}.lock")):  # another process that renders the same is waited for
             if not final.exists():
-                _render(final, split, count, size, recipe, single, workers, progress, watch)
+                _render(final, split, count, size, recipe, single, workers, progress, on_progress)
     return final
 
 
@@ -164,7 +164,7 @@ def _render(
     single: bool,
     workers: int,
     progress: bool,
-    watch: Callable[[int], None] | None,
+    on_progress: Callable[[int], None] | None,
 ) -> None:
     """Fill a folder beside the final one, from its last saved chunk on, and give it its name."""
     partial_dir = final.with_name(final.name + ".partial")
@@ -181,8 +181,8 @@ def _render(
             _flush(arrays)
             with atomic_write(marker) as partial:
                 partial.write_text(str(i + 1))
-            if watch is not None:
-                watch(i + 1)
+            if on_progress is not None:
+                on_progress(i + 1)
     _flush(arrays)
     del arrays
     facts = {"split": split, "count": count, "size": size, "single": single, "version": RENDER_VERSION}

@@ -10,7 +10,7 @@ import numpy as np
 from afa_viz.data.sandbox.animals import quadruped
 from afa_viz.data.sandbox.backgrounds import CONTEXTS, MOODS, Background, Mood
 from afa_viz.data.sandbox.birds import bird
-from afa_viz.data.sandbox.colours import choose, toy, uniform
+from afa_viz.data.sandbox.colours import bright_colour, choose, uniform
 from afa_viz.data.sandbox.craft import aeroplane, boat
 from afa_viz.data.sandbox.painter import bounds_of
 from afa_viz.data.sandbox.people import person
@@ -114,7 +114,7 @@ def make_plan(streams: Streams, recipe: Recipe, only: str | None) -> Plan:
     )
     scale = (small if is_small else large) * COUNT_SCALE[count - 1]
     single = uniform(rng, *SINGLE_SCALE)
-    dyed, dye = rng.random() < recipe.camouflage, toy(rng)
+    dyed, dye = rng.random() < recipe.camouflage, bright_colour(rng)
     alone = only is not None and rng.random() < 0.5
     num_props = 0 if alone else int(rng.poisson(recipe.distractors))
     props = tuple(choose(rng, LOCAL_PROPS[context]) for _ in range(num_props))

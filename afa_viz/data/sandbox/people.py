@@ -4,8 +4,8 @@ import numpy as np
 
 from afa_viz.data.sandbox import colours as c
 from afa_viz.data.sandbox.animal_heads import SIDES, eye
-from afa_viz.data.sandbox.colours import choose, darker, jitter, lighter, toy, uniform
-from afa_viz.data.sandbox.shapes import ARM, BODY, HEAD, LEG, Layer, capsule, chain, ellipse, layer, polygon
+from afa_viz.data.sandbox.colours import bright_colour, choose, darker, jitter, lighter, uniform
+from afa_viz.data.sandbox.shapes import ARM, BODY, HEAD, LEG, Layer, capsule, capsule_chain, ellipse, layer, polygon
 from afa_viz.data.sandbox.textures import band, dots, stripes
 
 HAIR = c.palette("3a2a20 6b432a c98f45 8d8a88 201d22 b5532c")
@@ -46,7 +46,7 @@ def _head(rng, y: float, r: float, turn: float, skin, hair) -> list[Layer]:
         for q in (-1.6, -0.5, 0.6, 1.6)
     ]
     layers.append(layer(fringe, blend=0.03, bump=1.2, shadow=0.25))
-    hatted, hat = rng.random() < 0.35, toy(rng)
+    hatted, hat = rng.random() < 0.35, bright_colour(rng)
     if hatted:
         layers.append(layer(ellipse(0, y + r * 0.62, r, r * 0.55, hat, HEAD), shadow=0.2))
         brim = (-r * 0.9, y + r * 0.42), (r * 1.1 + r * 0.4 * turn, y + r * 0.42)
@@ -59,7 +59,7 @@ def _head(rng, y: float, r: float, turn: float, skin, hair) -> list[Layer]:
     x = r * 0.3 * turn
     smile = [(x - r * 0.2, y - r * 0.42), (x - r * 0.09, y - r * 0.5), (x + r * 0.09, y - r * 0.5)]
     smile.append((x + r * 0.2, y - r * 0.42))
-    layers.append(layer(chain(smile, [r * 0.045] * 4, c.rgb("9a3f3c"), HEAD), blend=0.01, shadow=0, bump=0))
+    layers.append(layer(capsule_chain(smile, [r * 0.045] * 4, c.rgb("9a3f3c"), HEAD), blend=0.01, shadow=0, bump=0))
     nose = ellipse(r * 0.36 * turn, y - r * 0.26, r * 0.1, r * 0.09, darker(skin, 0.95), HEAD)
     layers.append(layer(nose, shadow=0.2, bump=0))
     return layers
@@ -69,10 +69,10 @@ def person(rng: np.random.Generator) -> list[Layer]:
     """Layers of one person who faces the viewer, feet on y = 0."""
     skin = jitter(rng, choose(rng, c.SKINS), 0.01, 0.08, 0.06)
     top, bottom = (
-        jitter(rng, choose(rng, c.TOYS[:13])),
-        jitter(rng, choose(rng, [*c.TOYS[6:], c.rgb("4a5a80")])),
+        jitter(rng, choose(rng, c.BRIGHT_COLOURS[:13])),
+        jitter(rng, choose(rng, [*c.BRIGHT_COLOURS[6:], c.rgb("4a5a80")])),
     )
-    hair, shoe = jitter(rng, choose(rng, HAIR)), darker(choose(rng, c.TOYS), 0.6)
+    hair, shoe = jitter(rng, choose(rng, HAIR)), darker(choose(rng, c.BRIGHT_COLOURS), 0.6)
     turn, head_r = uniform(rng, 0, 0.6), uniform(rng, 0.21, 0.26)
     leg, waist, trunk = uniform(rng, 0.3, 0.44), uniform(rng, 0.14, 0.19), uniform(rng, 0.3, 0.38)
     neck_y, stride = leg + trunk, uniform(rng, -0.12, 0.12)
@@ -81,7 +81,7 @@ def person(rng: np.random.Generator) -> list[Layer]:
         None,
         stripes(lighter(top, 0.6), 30, 0, np.pi / 2),
         dots(lighter(top, 0.7), 11),
-        band(choose(rng, c.TOYS), leg + trunk * 0.35, leg + trunk * 0.6),
+        band(choose(rng, c.BRIGHT_COLOURS), leg + trunk * 0.35, leg + trunk * 0.6),
     ]
     pattern = choose(rng, patterns)
     layers = _arm(rng, -1, (-waist * 0.95, neck_y - 0.08), darker(top, 0.8), skin, shadow=0)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from afa_viz.data.sandbox import colours as c
-from afa_viz.data.sandbox.colours import choose, darker, jitter, lighter, toy, uniform
+from afa_viz.data.sandbox.colours import bright_colour, choose, darker, jitter, lighter, uniform
 from afa_viz.data.sandbox.shapes import Layer, box, capsule, ellipse, layer, polygon
 from afa_viz.data.sandbox.textures import band, dots, glass, stripes, wool
 
@@ -51,13 +51,13 @@ def bush(rng: np.random.Generator) -> list[Layer]:
 
 
 def ball(rng: np.random.Generator) -> list[Layer]:
-    main, second, striped = toy(rng), toy(rng), rng.random() < 0.6
+    main, second, striped = bright_colour(rng), bright_colour(rng), rng.random() < 0.6
     pattern = stripes(second, 16, uniform(rng, 0, 6), uniform(rng, 0, 3)) if striped else dots(second, 9)
     return [layer(ellipse(0, 0.22, 0.22, 0.22, main), texture=pattern, specular=0.5, gloss=40)]
 
 
 def parcel(rng: np.random.Generator) -> list[Layer]:
-    colour, half = jitter(rng, choose(rng, [c.rgb("c89a63"), *c.TOYS])), uniform(rng, 0.2, 0.3)
+    colour, half = jitter(rng, choose(rng, [c.rgb("c89a63"), *c.BRIGHT_COLOURS])), uniform(rng, 0.2, 0.3)
     carton = box(0, half, half * uniform(rng, 0.9, 1.3), half, 0.03, colour, dome=0.1)
     ribbon = box(0, half, half * 0.18, half, 0.01, lighter(colour, 0.5), dome=0.04)
     return [layer(carton), layer(ribbon, shadow=0.1)]
@@ -128,7 +128,7 @@ def pot(rng: np.random.Generator) -> list[Layer]:
 
 
 def cushion(rng: np.random.Generator) -> list[Layer]:
-    colour = toy(rng)
+    colour = bright_colour(rng)
     dotted = dots(lighter(colour, 0.5), 9) if rng.random() < 0.4 else None
     return [layer(box(0, 0.16, 0.3, 0.15, 0.12, colour, dome=0.15), texture=dotted, bump=1.2, specular=0.06)]
 
@@ -161,7 +161,7 @@ def cloud(rng: np.random.Generator) -> list[Layer]:
 def picture(rng: np.random.Generator) -> list[Layer]:
     """A framed picture for a wall; units of the image width."""
     half_x, half_y = uniform(rng, 0.07, 0.14), uniform(rng, 0.07, 0.13)
-    canvas = toy(rng) if rng.random() < 0.6 else c.rgb("bfe3f0")
+    canvas = bright_colour(rng) if rng.random() < 0.6 else c.rgb("bfe3f0")
     frame = jitter(rng, choose(rng, c.palette("f3eee2 8a5a3c 3d3a40")))
     return [
         layer(box(0, 0, half_x + 0.02, half_y + 0.02, 0.01, frame, dome=0.02)),

@@ -128,5 +128,5 @@ def read_recipe(words: Sequence[str]) -> Recipe:
         raise ValueError(f"there is no recipe {name!r}; {tail}, or a knob like cooc=0.9.")
     knobs = [word for word in words if "=" in word]
     if any(knob.partition("=")[0].strip() == "pinned" for knob in knobs):
-        raise ValueError("pinned can not be set from text; use the preset boats_on_water or Recipe(pinned=…).")
+        raise ValueError("pinned cannot be set from text; use the preset boats_on_water or Recipe(pinned=…).")
     return apply_settings(PRESETS[name], knobs)

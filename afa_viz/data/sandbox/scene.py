@@ -7,7 +7,7 @@ from PIL import Image
 
 from afa_viz.data.sandbox import colours as c
 from afa_viz.data.sandbox.backgrounds import Background, make_background
-from afa_viz.data.sandbox.colours import choose, linear, toy, uniform
+from afa_viz.data.sandbox.colours import bright_colour, choose, linear, uniform
 from afa_viz.data.sandbox.layout import (
     CAMERA,
     CLUTTER,
@@ -170,7 +170,7 @@ def _scatter(canvas: Canvas, light: Light, rng, amount: float) -> None:
     side = canvas.size
     canvas.colour *= 1 + f32(0.3 * amount) * np.clip(patch("clay", rng, side, span=256), -2, 2)
     for _ in range(NUM_SCRAPS):
-        shown, kind, colour = rng.random() < amount, rng.integers(3), toy(rng)
+        shown, kind, colour = rng.random() < amount, rng.integers(3), bright_colour(rng)
         x, y, scale, tilt = rng.random(), rng.random(), uniform(rng, 0.05, 0.13), uniform(rng, -1.5, 1.5)
         scrap = (
             ellipse(0, 0, 0.4, 0.3, colour),

@@ -166,7 +166,7 @@ def polygon(points: list[Point], corner, colour, part=NO_PART, dome=0.06) -> Sha
     return Shape(distance, (float(left), float(bottom), float(right), float(top)), dome, colour, part)
 
 
-def chain(points: list[Point], radii: list[float], colour, part=NO_PART) -> list[Shape]:
+def capsule_chain(points: list[Point], radii: list[float], colour, part=NO_PART) -> list[Shape]:
     """Capsules from point to point: tails, mouths."""
     return [
         capsule(points[i], points[i + 1], radii[i], colour, part, end_radius=radii[i + 1])

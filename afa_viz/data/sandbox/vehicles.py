@@ -3,7 +3,7 @@
 import numpy as np
 
 from afa_viz.data.sandbox import colours as c
-from afa_viz.data.sandbox.colours import choose, darker, jitter, lighter, toy, uniform
+from afa_viz.data.sandbox.colours import bright_colour, choose, darker, jitter, lighter, uniform
 from afa_viz.data.sandbox.shapes import (
     BODY,
     FRONT,
@@ -87,9 +87,9 @@ def _car_windows(rear: tuple[Point, Point], front: tuple[Point, Point], pillar: 
 
 def car(rng: np.random.Generator) -> list[Layer]:
     """Sedan, hatchback, van, pickup or beetle that drives towards +x."""
-    paint, style = toy(rng), choose(rng, list(CAR_ROOFS))
+    paint, style = bright_colour(rng), choose(rng, list(CAR_ROOFS))
     radius, half, half_height = uniform(rng, 0.13, 0.165), uniform(rng, 0.58, 0.72), uniform(rng, 0.14, 0.18)
-    one_colour, other = rng.random() < 0.75, toy(rng)
+    one_colour, other = rng.random() < 0.75, bright_colour(rng)
     roof = paint if one_colour else other
     roof_height, hub = uniform(rng, 0.22, 0.28), choose(rng, [c.STEEL, c.CREAM, paint])
     y = radius + half_height
@@ -151,11 +151,11 @@ def car(rng: np.random.Generator) -> list[Layer]:
 
 def bus(rng: np.random.Generator) -> list[Layer]:
     """Single or double decker that drives towards +x."""
-    school, free = rng.random() < 0.2, toy(rng)
+    school, free = rng.random() < 0.2, bright_colour(rng)
     paint = jitter(rng, c.AMBER) if school else free
     radius, half, half_height = uniform(rng, 0.12, 0.145), uniform(rng, 0.74, 0.94), uniform(rng, 0.31, 0.37)
     double, hub = rng.random() < 0.3, choose(rng, [c.STEEL, c.CREAM])
-    pale, other = rng.random() < 0.5, toy(rng)
+    pale, other = rng.random() < 0.5, bright_colour(rng)
     trim = lighter(paint, 0.7) if pale else other
     count, signed = int(rng.integers(4, 7)), rng.random() < 0.6
     half_height *= 1.5 if double else 1.0
@@ -193,7 +193,7 @@ def bus(rng: np.random.Generator) -> list[Layer]:
 
 def train(rng: np.random.Generator) -> list[Layer]:
     """Steam engine or modern railcar that runs towards +x."""
-    paint, trim, radius = toy(rng), toy(rng), uniform(rng, 0.1, 0.125)
+    paint, trim, radius = bright_colour(rng), bright_colour(rng), uniform(rng, 0.1, 0.125)
     hub = choose(rng, [c.STEEL, c.CREAM, c.RED])
     return (_steam_engine if rng.random() < 0.6 else _railcar)(rng, paint, trim, radius, hub)
 

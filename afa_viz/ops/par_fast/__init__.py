@@ -15,7 +15,7 @@ from afa_viz.ops.par_fast import cpu_iterations, cpu_kernel
 from afa_viz.ops.par_fast.neighbours import Offsets
 
 
-def kernel_of(image: Tensor, offsets: Offsets, w1: float, position: Tensor, num_maps: int = 1) -> Tensor | None:
+def compute_kernel(image: Tensor, offsets: Offsets, w1: float, position: Tensor, num_maps: int = 1) -> Tensor | None:
     """(B, n, H, W) kernel of (B, channels, H, W) images; None where no fast form is there.
 
     Args:
@@ -23,15 +23,15 @@ def kernel_of(image: Tensor, offsets: Offsets, w1: float, position: Tensor, num_
         num_maps: how many maps it is for; only how it is stored follows from it.
     """
     if image.device.type == "cpu":
-        return cpu_kernel.kernel_of(image, offsets, w1, position, cpu_iterations.suits_bags(image, num_maps))
+        return cpu_kernel.compute_kernel(image, offsets, w1, position, cpu_iterations.uses_bags(image, num_maps))
     gpu = gpu_form(image)
-    return gpu.kernel_of(image, offsets, w1, position) if gpu else None
+    return gpu.compute_kernel(image, offsets, w1, position) if gpu else None
 
 
 def iterate(maps: Tensor, kernel: Tensor, offsets: Offsets, num_iters: int) -> Iterator[Tensor] | None:
     """Yields the maps after 0, 1, …, `num_iters` iterations, in memory that the next iteration writes to (never that of
     `maps`); None where no fast form is there."""
-    if cpu_iterations.suits_bags(maps, maps.shape[1]):
+    if cpu_iterations.uses_bags(maps, maps.shape[1]):
         return cpu_iterations.by_bags(maps, kernel, offsets, num_iters)
     if {maps.device.type, kernel.device.type} == {"cpu"}:
         return cpu_iterations.by_shifts(maps, kernel, offsets, num_iters)
@@ -48,7 +48,7 @@ def gpu_form(*tensors: Tensor) -> ModuleType | None:
         from afa_viz.ops.par_fast import gpu  # here, so that nothing on a CPU waits for Triton or needs it
     except ImportError:
         return None
-    return gpu if gpu.works(device) else None
+    return gpu if gpu.is_supported(device) else None
 
 
-__all__ = ["gpu_form", "iterate", "kernel_of"]
+__all__ = ["gpu_form", "iterate", "compute_kernel"]

@@ -23,7 +23,7 @@ BAG_MAPS = 6  # from about this many maps on bags are faster: bench par --classe
 BAG_ROWS = 2**19  # rows of the table that one call of embedding_bag reads: 2 MiB of indices
 
 
-def suits_bags(like: Tensor, num_maps: int) -> bool:
+def uses_bags(like: Tensor, num_maps: int) -> bool:
     """Whether the iterations over so many maps go by bags: float32, many maps, a CPU for which torch has the kernels
     (x86)."""
     vectors = torch.backends.cpu.get_cpu_capability().startswith(("AVX2", "AVX512"))
@@ -35,7 +35,7 @@ def by_shifts(maps: Tensor, kernel: Tensor, offsets: Offsets, num_iters: int) ->
     """Yields the maps after 0, 1, …, `num_iters` iterations, every time in the same memory, a copy of `maps`."""
     maps = maps.clone(memory_format=torch.contiguous_format)
     batch, channels, height, width = maps.shape
-    farthest = near.reach(offsets)
+    farthest = near.max_offset(offsets)
     padded = near.new_padded(maps, farthest)
     weights = kernel.unsqueeze(2)
     blocks = []  # all views: every iteration reads `padded` and writes `maps` through them
@@ -64,7 +64,7 @@ def by_bags(maps: Tensor, kernel: Tensor, offsets: Offsets, num_iters: int) -> I
         kernel: (B, n, H, W); not copied if the n weights of a pixel lie side by side.
     """
     batch, channels, height, width = maps.shape
-    n, farthest = len(offsets), near.reach(offsets)
+    n, farthest = len(offsets), near.max_offset(offsets)
     wide = width + 2 * farthest
     weights = kernel.permute(0, 2, 3, 1).contiguous()
     tables = [maps.new_empty(batch, height + 2 * farthest, wide, channels) for _ in range(2)]

@@ -16,7 +16,7 @@ from afa_viz.ops.par_fast.neighbours import EPS, Offsets
 LOG2_E = math.log2(math.e)
 
 
-def kernel_of(image: Tensor, offsets: Offsets, w1: float, position: Tensor, pixels_first: bool = False) -> Tensor:
+def compute_kernel(image: Tensor, offsets: Offsets, w1: float, position: Tensor, pixels_first: bool = False) -> Tensor:
     """(B, n, H, W) kernel of (B, channels, H, W) images: variance of the whole image, then exponents and softmax.
 
     Args:
@@ -24,7 +24,7 @@ def kernel_of(image: Tensor, offsets: Offsets, w1: float, position: Tensor, pixe
         pixels_first: store the n weights of a pixel side by side: the same tensor, other strides.
     """
     batch, channels, height, width = image.shape
-    n, farthest = len(offsets), near.reach(offsets)
+    n, farthest = len(offsets), near.max_offset(offsets)
     padded = near.new_padded(image, farthest)
     near.fill_padded(padded, image)
     blocks = near.row_blocks(height, batch * channels * width)

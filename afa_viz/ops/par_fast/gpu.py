@@ -30,8 +30,8 @@ MAPS = 8  # at most, of one program of an iteration: more take so many registers
 TRIAL_DIFFERENCE = 1e-4  # of values below 2 after a few iterations; a wrong neighbour is far above it
 
 
-def kernel_of(image: Tensor, offsets: Offsets, w1: float, position: Tensor) -> Tensor:
-    """(B, n, H, W) kernel of (B, channels, H, W) images, float32 or float64: what `cpu_kernel.kernel_of` gives."""
+def compute_kernel(image: Tensor, offsets: Offsets, w1: float, position: Tensor) -> Tensor:
+    """(B, n, H, W) kernel of (B, channels, H, W) images, float32 or float64: what `cpu_kernel.compute_kernel` gives."""
     batch, channels, height, width = image.shape
     n = len(offsets)
     kernel = image.new_empty(batch, n, height, width)
@@ -69,7 +69,7 @@ def by_pixels(maps: Tensor, kernel: Tensor, offsets: Offsets, num_iters: int) ->
 
 
 @functools.cache
-def works(device: torch.device) -> bool:
+def is_supported(device: torch.device) -> bool:
     """Whether Triton compiles for this device and gives what a CPU gives on a small scene; asked once.
 
     Triton needs a C compiler and a GPU that is not too old, and says so only when it is used.
@@ -78,9 +78,9 @@ def works(device: torch.device) -> bool:
     random = torch.Generator().manual_seed(0)
     image, maps = (torch.rand(2, 3, 13, 19, generator=random) for _ in range(2))
     position = torch.full((len(offsets),), 0.01 / len(offsets))
-    *_, expected = cpu_iterations.by_shifts(maps, cpu_kernel.kernel_of(image, offsets, 0.3, position), offsets, 3)
+    *_, expected = cpu_iterations.by_shifts(maps, cpu_kernel.compute_kernel(image, offsets, 0.3, position), offsets, 3)
     try:
-        kernel = kernel_of(image.to(device), offsets, 0.3, position.to(device))
+        kernel = compute_kernel(image.to(device), offsets, 0.3, position.to(device))
         *_, got = by_pixels(maps.to(device), kernel, offsets, 3)
         difference = (got.cpu() - expected).abs().max().item()
     except Exception as fault:  # of a compiler, of a driver: whatever it is, the plain form is there

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from afa_viz.scalars import as_list, as_whole, shown
+from afa_viz.scalars import as_int, as_list, preview
 
 Offsets = list[tuple[int, int]]
 
@@ -31,14 +31,14 @@ def offset_pairs(dilations: Sequence[int]) -> Offsets:
 
     Raises: ValueError: if there is no dilation or one is not a whole number of at least 1.
     """
-    distances = [whole for d in as_list(dilations) or [] if (whole := as_whole(d)) is not None and whole >= 1]
+    distances = [whole for d in as_list(dilations) or [] if (whole := as_int(d)) is not None and whole >= 1]
     if not distances or len(distances) != len(dilations):
-        raise ValueError(f"got dilations {shown(dilations)}; expected one or more whole numbers >= 1.")
+        raise ValueError(f"got dilations {preview(dilations)}; expected one or more whole numbers >= 1.")
     ring = [(row, col) for row in (-1, 0, 1) for col in (-1, 0, 1) if (row, col) != (0, 0)]
     return [(d * row, d * col) for d in distances for row, col in ring]
 
 
-def reach(offsets: Offsets) -> int:
+def max_offset(offsets: Offsets) -> int:
     """Pixels to the farthest neighbour along one axis."""
     return max(row for row, _ in offsets)
 

@@ -133,9 +133,9 @@ def summary(trace: Trace) -> dict[str, Any]:
         "miou": known and _finite({stage: score["miou"] for stage, score in known.items()}),
         "coverage": known and {stage: score["coverage"] for stage, score in known.items()},
         "precision": known and {name: _finite(of) for name, of in (scores.label_precision(trace) or {}).items()},
-        "changes": known and scores.step_changes(known, trace.config),
-        "steps": scores.steps(trace.config),
-        "left_out": list(scores.left_out(trace.config)),
+        "changes": known and scores.stage_changes(known, trace.config),
+        "steps": scores.compared_stages(trace.config),
+        "left_out": list(scores.disabled_stages(trace.config)),
         "trained_on": {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on},
         "checkpoint_id": trace.checkpoint_id,
     }

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from afa_viz.inspection import with_crf
-from afa_viz.ops import dense_crf
 from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.errors import BusyError, UserError, quote_value
@@ -115,8 +114,6 @@ def parse_changes(sent: Any) -> Changes:
         raise UserError(error_message("refused.no_setting", name=quote_value(setting), names=", ".join(fields)))
     if crf and "PAR" in switched:
         raise UserError(error_message("refused.crf_or_par"))
-    if crf and not dense_crf.available():
-        raise UserError(error_message("refused.crf_missing"))
     return Changes(model, tuple(sorted(set(switched))), crf, setting, sent.get("value"))
 
 

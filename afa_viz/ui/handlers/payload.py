@@ -136,8 +136,8 @@ def score_table(trace: Trace) -> tuple[dict[str, Packed], dict[str, Any]]:
         "affinity_label": pack_labels(trace.affinity_label),
         "pseudo_label": pack_labels(trace.pseudo_label),
         "scores": finite(scores.stage_scores(trace, labels)),
-        "steps": [{"stage": stage, "before": before} for stage, before in scores.steps(trace.config).items()],
-        "left_out": list(scores.left_out(trace.config)),
+        "steps": [{"stage": stage, "before": before} for stage, before in scores.compared_stages(trace.config).items()],
+        "left_out": list(scores.disabled_stages(trace.config)),
         "shares": finite(scores.label_shares(trace)),
         "precision": finite(scores.label_precision(trace)),
     }
@@ -224,12 +224,7 @@ def par(trace: Trace, key: str) -> dict[str, Any]:
 
 
 def crf(trace: Trace) -> dict[str, Any]:
-    """The labels of a dense CRF and of PAR, with the seconds and the IoU of each.
-
-    Without the package only `missing`, a sentence that says how to install it.
-    """
-    if not dense_crf.available():
-        return {"missing": dense_crf.HOW_TO_INSTALL}
+    """The labels of a dense CRF and of PAR, with the seconds and the IoU of each."""
     result: dict[str, Any] = {"iterations": dense_crf.NUM_ITERS, "par_iterations": trace.config.num_iters}
     for prefix, make in (("par_", par_label), ("", crf_label)):
         began = time.perf_counter()

@@ -14,7 +14,7 @@ from torch import Tensor
 from afa_viz.figures import affinity as affinity_figures
 from afa_viz.figures import attention as attention_figures
 from afa_viz.figures import maps
-from afa_viz.inspection import affinity_teacher, target_cells
+from afa_viz.inspection import affinity_label_source, target_cells
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers.payload import MAX_CELLS, WHOLE_CELLS, deflate_base64, finite, pack_labels, pack_scores
 
@@ -82,7 +82,7 @@ def overview(trace: Trace) -> dict[str, Any]:
     The classes are those of the ground truth, or else of the label that the affinity is trained on.
     None for a block whose attention was not kept.
     """
-    label_map = getattr(trace, affinity_teacher(trace)) if trace.target is None else trace.target
+    label_map = getattr(trace, affinity_label_source(trace)) if trace.target is None else trace.target
     regions = torch.stack([label_map == label for label in trace.present])
     blocks: list[dict[str, Any] | None] = [None] * trace.kept_blocks.start
     for block in trace.kept_blocks:
@@ -129,7 +129,7 @@ def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
         numbers[f"order_{kind}"] = numbers.pop(f"auc_{kind}")  # the name in the payload
     return result | {
         "cells": pack_labels(target_cells(trace)),
-        "cells_of": affinity_teacher(trace),
+        "cells_of": affinity_label_source(trace),
         "at_centre": bool(trace.affinity_at_centre),
         "bias": finite(float(trace.affinity_bias)),
         "numbers": finite(numbers),

@@ -15,7 +15,7 @@ import torch
 
 from afa_viz.config import PRESETS
 from afa_viz.figures.panel import panel_facts
-from afa_viz.training.faults import sentence
+from afa_viz.training.machine_errors import explain_machine_error
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.jobs.trainer import Run, Trainer
 from afa_viz.ui.jobs.training_request import (
@@ -70,7 +70,9 @@ def _as_json(function: Callable[[Any, dict], Any]) -> Callable[[Any, dict], str]
         except UserError as error:
             return json.dumps({"refused": str(error)})
         except OSError as error:
-            return json.dumps({"refused": sentence(error) or error_message("refused.runs_unusable", error=error)})
+            return json.dumps(
+                {"refused": explain_machine_error(error) or error_message("refused.runs_unusable", error=error)}
+            )
 
     return ask
 

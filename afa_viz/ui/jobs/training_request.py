@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from afa_viz.config import PRESETS, TrainConfig, at_length
+from afa_viz.config import PRESETS, TrainConfig, scale_iterations
 from afa_viz.config_io import apply_settings
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message
@@ -54,7 +54,7 @@ class TrainingRequest:
     @property
     def config(self) -> TrainConfig:
         """The config of the run."""
-        return at_length(apply_settings(PRESETS[self.preset], self.settings), self.iterations)
+        return scale_iterations(apply_settings(PRESETS[self.preset], self.settings), self.iterations)
 
     @property
     def eval_every(self) -> int:
@@ -66,7 +66,7 @@ class TrainingRequest:
         init = ["--init", str(bundled)] if self.start == "bundled" else []
         return [
             "train", "--config", self.preset, "--set", *self.settings, "--iterations", str(self.iterations), *init,
-            "--out", str(folder), "--cache", str(cache), "--device", self.device, "--snapshots", "ladders",
+            "--out", str(folder), "--cache", str(cache), "--device", self.device, "--snapshots", "evaluations",
             "--eval-every", str(self.eval_every), *(["--resume"] if resume else []),
         ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from afa_viz.config import ExplainConfig
-from afa_viz.scalars import as_number, as_whole
+from afa_viz.scalars import as_float, as_int
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message, texts
 
@@ -40,7 +40,7 @@ class Slider:
         return self._number(value) is not None
 
     def _number(self, value: object) -> float | None:
-        number = as_whole(value) if self.is_integer else as_number(value)
+        number = as_int(value) if self.is_integer else as_float(value)
         return number if number is not None and self.low <= number <= self.high else None
 
     @property

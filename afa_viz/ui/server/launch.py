@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from afa_viz.console import announce, ended_by_signals, leave, prepare_streams
+from afa_viz.console import announce, exit_now, exit_on_signals, prepare_streams
 from afa_viz.ui.server.account import prepare_home
 from afa_viz.ui.server.hosts import AllowedHosts, Host, Origin, parse_host, parse_origin
 from afa_viz.ui.server.options import TITLE, Options
@@ -103,7 +103,7 @@ def launch(arguments: Sequence[str] | None = None) -> None:
     """
     prepare_streams()
     options = parser().parse_args(arguments)
-    with ended_by_signals():
+    with exit_on_signals():
         try:
             _serve(options)
         except OSError as error:
@@ -132,9 +132,9 @@ def _serve(options: argparse.Namespace) -> None:
     )  # fmt: skip
     try:
         share = _listen(page, host, options.port, allowed_hosts, options.share, on_spaces)
-    except OSError as error:  # examples are being explained: see `leave`
+    except OSError as error:  # examples are being explained: see `exit_now`
         print(f"app.py: {error}", file=sys.stderr)
-        leave(1)
+        exit_now(1)
     announce(*startup_lines(host, page.demo.server_port, allowed_hosts, share, train))
     while True:
         time.sleep(3600)  # until a signal

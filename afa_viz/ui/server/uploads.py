@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import IO
 
 from gradio.processing_utils import hash_bytes
 
+from afa_viz.atomic_files import atomic_write
 from afa_viz.ui.errors import StorageFullError
 from afa_viz.ui.localization import error_message
 
@@ -86,9 +86,8 @@ class Uploads:
                 self._remove(path)
             self._make_room(size)
             path.parent.mkdir(exist_ok=True)
-            partial = path.with_name(f".{path.name}")
-            partial.write_bytes(content)
-            os.replace(partial, path)
+            with atomic_write(path) as partial:
+                partial.write_bytes(content)
             self._sizes[path] = size
             self._kept += size
         return path

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from afa_viz.stages.one_image import cam_par_stage, zeros_untouched
+from afa_viz.stages.one_image import cam_par_stage, lazy_zeros
 from afa_viz.trace import Trace
 
 RECOMPUTED = (
@@ -32,9 +32,7 @@ def compact(trace: Trace) -> Trace:
     if not set(RECOMPUTED) & set(vars(trace)):
         return trace
     kept = {name: value for name, value in vars(trace).items() if name not in RECOMPUTED}
-    kept["cam_par"] = zeros_untouched(
-        *trace.cam_par.shape
-    )  # a copy: the original shares its storage with `cam_par_high`
+    kept["cam_par"] = lazy_zeros(*trace.cam_par.shape)  # a copy: the original shares its storage with `cam_par_high`
     used = [0, *trace.present]
     kept["cam_par"][used] = trace.cam_par[used]
     made = object.__new__(CompactTrace)

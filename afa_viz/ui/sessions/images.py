@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from afa_viz.inputs import rgb
+from afa_viz.inputs import to_rgb
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.localization import error_message, texts
 
@@ -112,7 +112,7 @@ def read_upload(path: str | os.PathLike[str]) -> InputImage:
             raise UserError(error_message("refused.passes", most=MAX_SCANS))
         try:
             opened.draft("RGB", (LONG_SIDE, LONG_SIDE))  # JPEG: decode at a fraction of the size
-            return new_input_image(rgb(opened, long_side=LONG_SIDE))
+            return new_input_image(to_rgb(opened, long_side=LONG_SIDE))
         except Exception:  # the same
             raise UserError(error_message("refused.damaged")) from None
 

@@ -20,7 +20,7 @@ import torch
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import fit_size
 from afa_viz.pipeline import STAGES, explain, recompute
-from afa_viz.stages.memory import LARGE, free_memory, memory_of
+from afa_viz.stages.memory import LARGE, estimate_memory, free_memory
 from afa_viz.trace import Trace
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message
@@ -217,7 +217,7 @@ class Session:
     def memory_with_all_attention(self, image_id: str, model: str, config: ExplainConfig) -> int:
         """Bytes that an explanation needs if it keeps the attention of all stages."""
         keep_all = dataclasses.replace(config, keep_attention="all")
-        return memory_of(self.registry.get(model), self._size(image_id, model, config), keep_all).peak
+        return estimate_memory(self.registry.get(model), self._size(image_id, model, config), keep_all).peak
 
     def _size(self, image_id: str, model: str, config: ExplainConfig) -> tuple[int, int]:
         """(H, W) at which an image is explained."""
@@ -307,7 +307,7 @@ class Session:
         image = self.input_image(request.image_id)
         mask = self.ground_truth(image, request.model)
         size = self._size(request.image_id, request.model, request.config)
-        self._require_memory(size, memory_of(model, size, request.config).peak)
+        self._require_memory(size, estimate_memory(model, size, request.config).peak)
         with self._threads.allocate(math.prod(size), alone):
             return explain(model, image.image, request.labels, request.config, target=mask)
 

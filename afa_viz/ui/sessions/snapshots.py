@@ -10,7 +10,15 @@ from typing import Any
 
 from afa_viz.model.card import Card, CheckpointError
 from afa_viz.structured_text import parse_json, read_text
-from afa_viz.training.records import HISTORY, LADDER, LOSSES, SNAPSHOTS, finite_number, ladder_history, read_metrics
+from afa_viz.training.records import (
+    HISTORY,
+    LOSS_KEYS,
+    SCORE_KEYS,
+    SNAPSHOTS,
+    finite_number,
+    read_metrics,
+    score_history,
+)
 
 NAME = re.compile(r"iter_(\d{1,9})")
 Numbers = dict[str, float | None]
@@ -25,7 +33,7 @@ class Snapshot:
     Attributes:
         iteration: number of optimiser steps.
         path: of the weights.
-        scores: by stage on validation images, in percent, by the names of `LADDER`; empty if not measured.
+        scores: by stage on validation images, in percent, by the names of `SCORE_KEYS`; empty if not measured.
     """
 
     iteration: int
@@ -58,7 +66,7 @@ def find_snapshots(folder: Path | None) -> list[Snapshot]:
         except (OSError, CheckpointError) as error:
             log.warning("the snapshot %s is skipped: %s", path.name, error)
             continue
-        found.append(Snapshot(int(name[1]), path, {key: finite_number(card.scores.get(key)) for key in LADDER}))
+        found.append(Snapshot(int(name[1]), path, {key: finite_number(card.scores.get(key)) for key in SCORE_KEYS}))
     return sorted(found, key=lambda snapshot: snapshot.iteration)
 
 
@@ -69,8 +77,8 @@ def read_history(folder: Path | None) -> list[Numbers]:
     try:
         path = folder / HISTORY
         published = path.exists()
-        rows = parse_json(read_text(path)) if published else ladder_history(read_metrics(folder.parent))
-        kept = [{key: finite_number(row.get(key)) for key in ("iteration", *LADDER, *LOSSES)} for row in rows]
+        rows = parse_json(read_text(path)) if published else score_history(read_metrics(folder.parent))
+        kept = [{key: finite_number(row.get(key)) for key in ("iteration", *SCORE_KEYS, *LOSS_KEYS)} for row in rows]
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         log.warning("the history of %s cannot be read: %r", folder.parent.name, error)
         return []

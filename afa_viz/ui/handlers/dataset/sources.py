@@ -16,9 +16,9 @@ import numpy as np
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.data.registry import KINDS, open_images, shown_split
+from afa_viz.data.registry import DATASET_FORMATS, display_split, open_images
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
-from afa_viz.data.text_files import one_form
+from afa_viz.data.text_files import normalize_unicode
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.localization import texts
 from afa_viz.ui.sessions.cache import SingleFlightCache
@@ -142,19 +142,19 @@ def open_source(text: str, cache: Path, size: int = 256, split: str | None = Non
     Args:
         cache: folder for rendered scenes.
         size: side of sandbox scenes.
-        split: of a data set on disk; None: see `shown_split`.
+        split: of a data set on disk; None: see `display_split`.
     Raises: UserError: for an unknown kind, or a data set that cannot be read.
     """
     kind, _, path = text.partition(":")
     if text == "sandbox":
         return SandboxScenes(cache, size)
-    if kind not in KINDS or not path:
-        kinds = ", ".join(f"{kind}:PATH" for kind in reversed(KINDS))
+    if kind not in DATASET_FORMATS or not path:
+        kinds = ", ".join(f"{kind}:PATH" for kind in reversed(DATASET_FORMATS))
         raise UserError(f"--data is {text!r}; expected sandbox or one of {kinds}.")
     try:
-        return open_images(kind, path, split or shown_split(kind, path))
+        return open_images(kind, path, split or display_split(kind, path))
     except (ValueError, OSError) as error:
-        raise UserError(one_form(f"--data {text}: {error}")) from error
+        raise UserError(normalize_unicode(f"--data {text}: {error}")) from error
 
 
 def fingerprint(source: ImageSource) -> str:

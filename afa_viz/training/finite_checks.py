@@ -1,4 +1,4 @@
-"""Whether a run can be gone on with: finite numbers in its state, and finite outputs of its network."""
+"""Whether a run can continue: finite numbers in its state, and finite outputs of its network."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from afa_viz.ops.checks import all_finite
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
 
-SIDE = 64  # pixels of the image that a network is tried on
+SIDE = 64  # pixels of the test image
 
 
 class DivergedError(ValueError):
-    """A run whose losses, gradients or weights are not finite any more; the message is one sentence."""
+    """Losses, gradients or weights of a run are no longer finite; the message is one sentence."""
 
 
 def first_non_finite(held: Any, name: str = "") -> str | None:
@@ -33,12 +33,12 @@ def first_non_finite(held: Any, name: str = "") -> str | None:
 
 
 @torch.no_grad()
-def gives_finite_outputs(model: AFA, device: str, dtype: torch.dtype | None) -> bool:
+def has_finite_outputs(model: AFA, device: str, dtype: torch.dtype | None) -> bool:
     """Whether a network in evaluation mode gives finite numbers for an image of noise, which training images resemble
     after their normalisation: finite weights alone may be far too large.
 
     Args:
-        dtype: that its passes compute in while it trains; None: float32.
+        dtype: of its passes in training (autocast); None: float32.
     """
     image = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device)
     was_training = model.training

@@ -1,4 +1,4 @@
-"""A measured figure beside its target."""
+"""A measured value with its target."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Figure:
-    """What was measured, in which unit, and the value that it should not exceed (or, `at_least`, not fall below)."""
+class Measurement:
+    """What was measured, its unit, and the value that it should not exceed (or, with `at_least`, not fall below)."""
 
     what: str
     measured: float
@@ -29,13 +29,13 @@ class Figure:
 
 
 def number(value: float) -> str:
-    """Three digits, as people write them: 1289, 17.3, 0.048, 2.4e-07."""
+    """A number with three significant digits: 1289, 17.3, 0.048, 2.4e-07."""
     if value and abs(value) < 1e-3:
         return f"{value:.1e}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def table(figures: Iterable[Figure]) -> list[str]:
-    """Lines of a Markdown table; none without figures."""
+def table(figures: Iterable[Measurement]) -> list[str]:
+    """Lines of a Markdown table; none without measurements."""
     lines = [f"| {figure.cells()} |" for figure in figures]
     return ["| what | measured | target | |", "|---|---|---|---|", *lines] if lines else []

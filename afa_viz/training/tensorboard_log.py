@@ -1,4 +1,4 @@
-"""The numbers of a run for TensorBoard, where it is installed."""
+"""Scalars of a run for TensorBoard, where it is installed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 FOLDER = "tensorboard"
 
 
-class Board:
-    """Event files in RUN/tensorboard, opened with the first number; without tensorboard it does nothing.
+class TensorBoardLog:
+    """Event files in RUN/tensorboard, opened with the first scalar; without tensorboard it does nothing.
 
     Args:
         folder: of the run.
-        iteration: that the run stands at; numbers behind it, of steps that were lost, are taken back.
+        iteration: of the resumed run; events after it, of steps that were lost, are purged.
     """
 
     def __init__(self, folder: Path, iteration: int = 0) -> None:
@@ -22,7 +22,7 @@ class Board:
         self._writer: Any = None
 
     def add(self, iteration: int, values: Mapping[str, Any]) -> None:
-        """Add every number; "loss_cls" is shown as "loss/cls"."""
+        """Add every scalar; "loss_cls" becomes the tag "loss/cls"."""
         if self._writer is None:
             try:
                 from torch.utils.tensorboard import SummaryWriter
@@ -35,6 +35,6 @@ class Board:
                 self._writer.add_scalar(name.replace("_", "/", 1), value, iteration)
 
     def close(self) -> None:
-        """Write what waits; another number opens the files again."""
+        """Flush and close; the next scalar opens the files again."""
         if self._writer is not None:
             self._writer.close()

@@ -1,4 +1,4 @@
-"""What a run trains on and is looked at with, out of a data set of photographs."""
+"""Training batches and validation samples of a run on a data set of photographs."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from afa_viz.config import PRESETS, TrainConfig
 from afa_viz.data.images import LabelledImages
 from afa_viz.data.registry import open_for_training
 from afa_viz.evaluation import Sample
-from afa_viz.evaluation.photographs import photograph_samples, spread
+from afa_viz.evaluation.photographs import evenly_spaced, photograph_samples
 from afa_viz.training.loop import Samples
-from afa_viz.training.photographs import Ahead, PhotoBatches
+from afa_viz.training.photographs import PhotoBatches, Prefetcher
 from afa_viz.training.resume import FINGERPRINT, SIZES
 
 
 @dataclass(frozen=True)
-class Source:
-    """config: with the classes of the data. batches, samples, class_names, facts: see `Run`. shown: samples of fixed
-    validation images, for panels; empty where there is no validation split."""
+class TrainingData:
+    """config: with the classes of the data. batches, samples, class_names, facts: see `Run`. panel_samples: fixed
+    validation images for the panels; empty without a validation split."""
 
     config: TrainConfig
-    batches: Ahead
+    batches: Prefetcher
     samples: Samples | None
     class_names: tuple[str, ...]
     facts: dict[str, Any]
-    shown: tuple[Sample, ...]
+    panel_samples: tuple[Sample, ...]
 
 
 def open_photographs(
@@ -42,19 +42,19 @@ def open_photographs(
     split: str | None = None,
     labels: str = "auto",
     eval_images: int = 100,
-    shown: int = 3,
+    panel_images: int = 3,
     threads: int = 2,
-) -> Source:
+) -> TrainingData:
     """Open the training and validation split of a data set.
 
     Args:
-        preset: one of `catalogue.KINDS`, the settings that `config` comes from.
+        preset: one of `registry.DATASET_FORMATS`, the settings that `config` comes from.
         root: its folder.
         split: that is trained on; None: the usual one.
         labels: where image labels come from.
-        eval_images: of the validation split that are scored, evenly spread.
-        shown: of them, on the panels.
-        threads: that read ahead.
+        eval_images: number of validation images to score, evenly spaced over the split.
+        panel_images: how many of them are drawn on the panels.
+        threads: that prefetch batches.
     Raises: ValueError or FileNotFoundError: for what is missing, and if `config` names another number of classes.
     """
     images, validation = open_for_training(preset, root, split, labels)
@@ -72,17 +72,17 @@ def open_photographs(
         **fingerprints(images),
         "validation": "none" if validation is None else f"{validation.title}, {len(validation)} images",
     }
-    batches = Ahead(PhotoBatches(images, config.scale_range, config.rng_seed), threads)
+    batches = Prefetcher(PhotoBatches(images, config.scale_range, config.rng_seed), threads)
     if validation is None:
-        return Source(config, batches, None, images.class_names, facts, ())
-    scored = spread(len(validation), eval_images)
+        return TrainingData(config, batches, None, images.class_names, facts, ())
+    scored = evenly_spaced(len(validation), eval_images)
     labelled = np.flatnonzero(validation.labels.any(axis=1))
-    panel = tuple(photograph_samples(validation, labelled[spread(len(labelled), shown)].tolist(), []))
+    panel = tuple(photograph_samples(validation, labelled[evenly_spaced(len(labelled), panel_images)].tolist(), []))
 
     def samples(shard: tuple[int, int]) -> Iterator[Sample]:
         return photograph_samples(validation, scored[shard[0] :: shard[1]], [])
 
-    return Source(config, batches, samples, images.class_names, facts, panel)
+    return TrainingData(config, batches, samples, images.class_names, facts, panel)
 
 
 def fingerprints(images: LabelledImages) -> dict[str, str]:

@@ -23,17 +23,23 @@ from afa_viz.evaluation.thresholds import BestThresholds
 from afa_viz.ops.metrics import ConfusionMatrix, Scores, average_precision, f1_per_image
 
 STAGES = (*stage_scores.STAGES, "seg_multi_scale")
-RULED = ("walk_start", "cam_rw", "par_start", "cam_refined", "cam_par")  # decided by one rule at one background score
-WHOLE = (*RULED, "seg")  # decide every pixel by their strongest score
-SAME_PIXELS = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # label -> PAR that it was merged from
-COMPARED_PARTS = ("head", "body")  # of the quadrupeds, in `Ladder.summary`
+SAME_RULE = (
+    "walk_start",
+    "cam_rw",
+    "par_start",
+    "cam_refined",
+    "cam_par",
+)  # decided by one rule at one background score
+ALL_PIXELS = (*SAME_RULE, "seg")  # decide every pixel by their strongest score
+PAR_OF_LABEL = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # label -> PAR that it was merged from
+COMPARED_PARTS = ("head", "body")  # of the quadrupeds, in `StageScores.summary`
 
 
 @dataclass
-class Ladder:
+class StageScores:
     """Scores of every stage on the same images; the stages before `seg` know the image labels.
 
-    Only stages of `WHOLE` may be compared: see `afa_viz.stage_scores`.
+    Only stages of `ALL_PIXELS` may be compared: see `afa_viz.stage_scores`.
 
     Attributes:
         matrices: confusion matrix by stage; that of a label counts its certain pixels.
@@ -51,24 +57,24 @@ class Ladder:
     logits: list[Tensor] = field(default_factory=list)
     image_labels: list[Tensor] = field(default_factory=list)
     parts: dict[str, PartCounts] = field(default_factory=dict)
-    contexts: dict[str, Ladder] = field(default_factory=dict)
+    contexts: dict[str, StageScores] = field(default_factory=dict)
     same_pixels: dict[str, ConfusionMatrix] = field(default_factory=dict)
     config: ExplainConfig | None = None
     bootstrap: PairedBootstrap | None = None
     thresholds: BestThresholds | None = None
 
     @classmethod
-    def empty(cls, stages: Iterable[str], class_names: Sequence[str]) -> Ladder:
+    def empty(cls, stages: Iterable[str], class_names: Sequence[str]) -> StageScores:
         """A ladder in which nothing is counted yet."""
         stages, count = list(stages), len(class_names)
         return cls(
             {stage: ConfusionMatrix(count) for stage in stages},
             tuple(class_names),
             parts={stage: PartCounts(count) for stage in stages},
-            same_pixels={label: ConfusionMatrix(count) for label in SAME_PIXELS},
+            same_pixels={label: ConfusionMatrix(count) for label in PAR_OF_LABEL},
         )
 
-    def add(self, other: Ladder) -> Ladder:
+    def add(self, other: StageScores) -> StageScores:
         """Count what another ladder with the same stages counted, contexts too. Returns itself."""
         for stage, matrix in other.matrices.items():
             self.matrices[stage].matrix += matrix.matrix
@@ -84,8 +90,8 @@ class Ladder:
         self.config = self.config or other.config
         self.logits += other.logits
         self.image_labels += other.image_labels
-        for name, ladder in other.contexts.items():
-            self.contexts.setdefault(name, Ladder.empty(ladder.matrices, ladder.class_names)).add(ladder)
+        for name, context in other.contexts.items():
+            self.contexts.setdefault(name, StageScores.empty(context.matrices, context.class_names)).add(context)
         return self
 
     def scores(self) -> dict[str, Scores]:
@@ -115,7 +121,7 @@ class Ladder:
         logits, labels = torch.stack(self.logits), torch.stack(self.image_labels)
         numbers = {f"miou_{stage}": scores.miou for stage, scores in self.scores().items()}
         for label in self.same_pixels:
-            found = self.label_numbers(label)
+            found = self.label_scores(label)
             numbers |= {f"{name}_{label}": found[name] for name in ("coverage", "precision")}
         numbers["map"] = float(average_precision(logits, labels).nanmean())
         numbers["f1"] = float(f1_per_image(logits, labels).mean())
@@ -126,7 +132,7 @@ class Ladder:
                     numbers[f"{part}_{stage}"] = counts.share(self.quadrupeds())[part]
         return {name: round(100 * value, 2) for name, value in numbers.items()}
 
-    def label_numbers(self, label: str) -> dict[str, float]:
+    def label_scores(self, label: str) -> dict[str, float]:
         """Of the certain pixels of a label, as fractions.
 
         coverage: share of the pixels with known truth; precision: share of them that is right, also of the background
@@ -145,12 +151,13 @@ class Ladder:
         }
 
     def changes(self) -> dict[str, dict[str, Any]]:
-        """What each step changes of the mIoU, in points, with its interval: the steps of `stage_scores.steps`, and
-        `walk_after_par`, what the walk is worth after PAR. A stage that is left out has none."""
+        """What each step changes of the mIoU, in points, with its interval: the steps of
+        `stage_scores.compared_stages`, and `walk_after_par`, what the walk is worth after PAR. A stage that is left out
+        has none."""
         if self.bootstrap is None or self.config is None:
             return {}
-        pairs = {stage: (before, stage) for stage, before in stage_scores.steps(self.config).items()}
-        if not stage_scores.left_out(self.config):
+        pairs = {stage: (before, stage) for stage, before in stage_scores.compared_stages(self.config).items()}
+        if not stage_scores.disabled_stages(self.config):
             pairs["walk_after_par"] = ("cam_refined", "cam_par")
         found = {name: self.bootstrap.change(*pair) for name, pair in pairs.items()}
         return {
@@ -175,14 +182,14 @@ class Ladder:
                 stage: _percents(dict(zip(self.class_names, s.iou.tolist(), strict=True)))
                 for stage, s in scores.items()
             },
-            "labels": {label: _percents(self.label_numbers(label)) for label in self.same_pixels},
+            "labels": {label: _percents(self.label_scores(label)) for label in self.same_pixels},
             "changes": self.changes(),
         }
         if self.config is not None:
             found["rule"] = {
                 **{name: getattr(self.config, name) for name in ("bkg_score", "bkg_score_low", "bkg_score_high")},
-                "whole": [stage for stage in self.matrices if stage in WHOLE or stage == "seg_multi_scale"],
-                "left_out": list(stage_scores.left_out(self.config)),
+                "whole": [stage for stage in self.matrices if stage in ALL_PIXELS or stage == "seg_multi_scale"],
+                "left_out": list(stage_scores.disabled_stages(self.config)),
             }
         if self.thresholds is not None:
             best = {stage: self.thresholds.best(stage) for stage in self.thresholds.counts}
@@ -203,11 +210,11 @@ class Ladder:
         if self.contexts:
             found["contexts"] = {
                 name: {
-                    "images": len(ladder.logits),
-                    "miou": _percents({stage: s.miou for stage, s in ladder.scores().items()}),
-                    "head": _percents({stage: counts.share()["head"] for stage, counts in ladder.parts.items()}),
+                    "images": len(context.logits),
+                    "miou": _percents({stage: s.miou for stage, s in context.scores().items()}),
+                    "head": _percents({stage: counts.share()["head"] for stage, counts in context.parts.items()}),
                 }
-                for name, ladder in sorted(self.contexts.items())
+                for name, context in sorted(self.contexts.items())
             }
         return found
 
@@ -229,14 +236,16 @@ class Ladder:
     def context_table(self) -> str:
         """mIoU by stage and share of the heads with the right class, in percent: two rows a context."""
         rows, stages = {}, self._distinct()
-        for name, ladder in sorted(self.contexts.items()):
-            scores = ladder.scores()
-            rows[f"{name} ({len(ladder.logits)})"] = [scores[stage].miou for stage in stages]
-            rows[f"  {name} heads"] = [ladder.parts[stage].share()["head"] for stage in stages]
+        for name, context in sorted(self.contexts.items()):
+            scores = context.scores()
+            rows[f"{name} ({len(context.logits)})"] = [scores[stage].miou for stage in stages]
+            rows[f"  {name} heads"] = [context.parts[stage].share()["head"] for stage in stages]
         return text_table(rows, stages)
 
     def _distinct(self) -> list[str]:
-        return stage_scores.distinct(list(self.matrices), stage_scores.left_out(self.config or ExplainConfig()))
+        return stage_scores.distinct_stages(
+            list(self.matrices), stage_scores.disabled_stages(self.config or ExplainConfig())
+        )
 
 
 def _part_rows(parts: Mapping[str, PartCounts], classes: Sequence[int] | None) -> dict[str, list[float]]:

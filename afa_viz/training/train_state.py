@@ -1,4 +1,5 @@
-"""Network, optimiser and what belongs to them, one update at a time; a bad step is left out as if it had not been."""
+"""Network, optimiser, gradient scaler and running mean of the weights, one update at a time; bad steps are rolled
+back."""
 
 from __future__ import annotations
 
@@ -16,18 +17,18 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from afa_viz.config import TrainConfig
 from afa_viz.model.afa import AFA, build_afa
-from afa_viz.training import curriculum, soundness
+from afa_viz.training import curriculum, finite_checks
 from afa_viz.training.batches import Batches
-from afa_viz.training.distributed import Processes, mean_of, share_batch_norms
-from afa_viz.training.optim import build_optimizer, set_hyperparameters, set_learning_rate
-from afa_viz.training.soundness import DivergedError
+from afa_viz.training.distributed import Processes, mean_over_processes, synchronize_batch_norms
+from afa_viz.training.finite_checks import DivergedError
+from afa_viz.training.optimizer import build_optimizer, set_hyperparameters, set_learning_rate
 from afa_viz.training.step import TYPES, Losses
 
 log = logging.getLogger(__name__)
 
 
 def build_model(config: TrainConfig) -> AFA:
-    """A fresh network as the configuration says."""
+    """A network with random weights, built as the configuration says."""
     torch.manual_seed(config.rng_seed)
     return build_afa(
         config.backbone,
@@ -41,11 +42,11 @@ def build_model(config: TrainConfig) -> AFA:
 
 @dataclass(frozen=True)
 class Gradients:
-    """What the backward passes of one iteration gave; the same numbers in every process.
+    """Result of the backward passes of one iteration; the same numbers in every process.
 
     Attributes:
-        losses: by name, means over batches and processes. norm: of the gradient, before it was clipped.
-        skipped: images that could not be read, over all processes.
+        losses: by name, means over batches and processes. norm: gradient norm before clipping.
+        skipped: number of images that could not be read, over all processes.
         buffers: batch-norm statistics from before the forward passes.
     """
 
@@ -60,13 +61,13 @@ class Gradients:
         return {name: value for name, value in named.items() if not math.isfinite(value)}
 
 
-class Optimization:
-    """A network that learns, on one process or many.
+class TrainState:
+    """The network in training and everything an update changes, on one process or many.
 
     Args:
         config: of the run.
-        model: with the weights that it begins with.
-        processes: this process and its fellows.
+        model: with its initial weights.
+        processes: rank and number of processes.
     Attributes:
         model: on its device.
         ema: the running mean of its weights, where there is one.
@@ -77,16 +78,16 @@ class Optimization:
         self.config, self.processes = config, processes
         device = processes.device
         # Tokens lie with their channels last: kernels that do too spare copies (a quarter of a step at 128 pixels).
-        shared: Any = share_batch_norms(model, processes)
+        shared: Any = synchronize_batch_norms(model, processes)
         self.model: AFA = shared.to(device, memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(device.split(":")[0], enabled=config.amp == "fp16" and device != "cpu")
         mean = get_ema_multi_avg_fn(config.ema)
         self.ema = AveragedModel(self.model, multi_avg_fn=mean, use_buffers=True) if config.ema else None
         self.losses: nn.Module = Losses(self.model, config, processes)
-        if processes.world > 1:
+        if processes.world_size > 1:
             self.losses = DistributedDataParallel(self.losses, find_unused_parameters=True)
-        self.bad_in_a_row = 0
+        self.consecutive_bad_steps = 0
 
     @property
     def eval_model(self) -> AFA:
@@ -105,35 +106,35 @@ class Optimization:
         return parts if self.ema is None else parts | {"ema": self.ema}
 
     def state(self) -> dict[str, Any]:
-        """What `load` goes on from."""
+        """State dicts of all parts, as `load` takes them."""
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; rates, decays and betas are those of the configuration."""
+        """Restore a state; learning rates, decays and betas stay those of the configuration."""
         for name, part in self._parts().items():
             if name != "scaler" or state[name]:  # empty where the precision had no scale
                 part.load_state_dict(state[name])
         set_hyperparameters(self.optimizer, self.config)
 
-    def is_sound(self) -> bool:
-        """Whether the state holds finite numbers alone, and the network gives such for a plain image."""
+    def is_finite(self) -> bool:
+        """Whether all numbers of the state are finite, and so are the network's outputs for a test image."""
         dtype = TYPES.get(self.config.amp)
-        return soundness.first_non_finite(self.state()) is None and soundness.gives_finite_outputs(
+        return finite_checks.first_non_finite(self.state()) is None and finite_checks.has_finite_outputs(
             self.model, self.processes.device, dtype
         )
 
     def compute_gradients(self, batches: Batches, iteration: int) -> Gradients:
-        """Forward and backward passes of an iteration. Interrupted, it leaves everything as it was."""
+        """Forward and backward passes of an iteration. If interrupted, nothing is changed."""
         buffers = tuple(buffer.clone() for buffer in self.model.buffers())
         try:
             sums, skipped = self._backward(batches, iteration)
             self.scaler.unscale_(self.optimizer)
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad or math.inf)
-            values = mean_of(sums | {"skipped": skipped, "norm": float(norm)}, self.processes.world)
+            values = mean_over_processes(sums | {"skipped": skipped, "norm": float(norm)}, self.processes.world_size)
         except BaseException:
             self._restore(buffers)
             raise
-        skipped = round(values.pop("skipped") * self.processes.world)
+        skipped = round(values.pop("skipped") * self.processes.world_size)
         return Gradients(norm=values.pop("norm"), losses=values, skipped=skipped, buffers=buffers)
 
     def _backward(self, batches: Batches, iteration: int) -> tuple[dict[str, float], int]:
@@ -141,7 +142,7 @@ class Optimization:
         config, processes = self.config, self.processes
         part, within = curriculum.locate(config, iteration)
         # Stochastic depth, resumable; processes differ.
-        torch.manual_seed((config.rng_seed * 1_000_003 + iteration) * processes.world + processes.rank)
+        torch.manual_seed((config.rng_seed * 1_000_003 + iteration) * processes.world_size + processes.rank)
         self.losses.train()
         self.model.topk = curriculum.topk(part, within)
         set_learning_rate(self.optimizer, curriculum.learning_rate(config, part, within))
@@ -160,8 +161,8 @@ class Optimization:
         return sums, skipped
 
     def update(self, gradients: Gradients) -> bool:
-        """Make a step along gradients, or leave it out where they or the losses are not finite: weights, optimiser,
-        their running mean and the batch norms then stay as they were before it.
+        """Apply the gradients, or skip the step where they or the losses are not finite: weights, optimiser, running
+        mean and batch norms then stay as they were before it.
 
         A scale of "fp16" that was too high for finite losses is lowered, and such a step is not counted as bad.
 
@@ -173,7 +174,7 @@ class Optimization:
             self.scaler.update()
             if self.ema is not None:
                 self.ema.update_parameters(self.model)
-            self.bad_in_a_row = 0
+            self.consecutive_bad_steps = 0
             return True
         self._restore(gradients.buffers)
         scale = self.scaler.get_scale()
@@ -181,22 +182,23 @@ class Optimization:
             self.scaler.update()
         else:
             self.scaler.update(scale)
-            self.bad_in_a_row += 1
+            self.consecutive_bad_steps += 1
         return False
 
-    def require_progress(self, gradients: Gradients, iteration: int) -> None:
-        """Go on after a bad step, which the log tells.
+    def raise_if_diverged(self, gradients: Gradients, iteration: int) -> None:
+        """Log a skipped step.
 
         Raises: DivergedError: after more than `config.max_bad_steps` in a row, or where the weights themselves are not
             finite.
         """
-        told = ", ".join(f"{name} {value}" for name, value in gradients.non_finite().items())
-        if self.bad_in_a_row > self.config.max_bad_steps or soundness.first_non_finite(self.model.state_dict()):
+        values = ", ".join(f"{name} {value}" for name, value in gradients.non_finite().items())
+        count = self.consecutive_bad_steps
+        if count > self.config.max_bad_steps or finite_checks.first_non_finite(self.model.state_dict()):
             raise DivergedError(
-                f"no finite numbers in {max(1, self.bad_in_a_row)} steps in a row, up to iteration {iteration} "
-                f"({told}); expected finite losses and gradients: lower the learning rate."
+                f"no finite numbers in {max(1, count)} steps in a row, up to iteration {iteration} "
+                f"({values}); expected finite losses and gradients: lower the learning rate."
             )
-        log.warning("the step to iteration %s is left out: %s.", iteration, told)
+        log.warning("the step to iteration %s is skipped: %s.", iteration, values)
 
     @torch.no_grad()
     def _restore(self, buffers: tuple[Tensor, ...]) -> None:

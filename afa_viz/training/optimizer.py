@@ -40,7 +40,7 @@ def set_hyperparameters(optimizer: torch.optim.Optimizer, config: TrainConfig) -
         group.update(multiplier=multiplier, weight_decay=decay, betas=config.betas)
 
 
-def rate_multiplier(
+def lr_multiplier(
     step: int, max_iters: int, warmup_iters: int = 1500, warmup_ratio: float = 1e-6, power: float = 1.0
 ) -> float:
     """Factor of the base learning rate at a 0-based step: a line up, then polynomial decay to 0.
@@ -53,7 +53,7 @@ def rate_multiplier(
         return 1 - (1 - step / warmup_iters) * (1 - warmup_ratio)
     if step < max_iters:
         return (1 - step / max_iters) ** power
-    return rate_multiplier(max_iters - 1, max_iters, warmup_iters, warmup_ratio, power) if max_iters > 0 else 0.0
+    return lr_multiplier(max_iters - 1, max_iters, warmup_iters, warmup_ratio, power) if max_iters > 0 else 0.0
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> list[float]:

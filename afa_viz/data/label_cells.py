@@ -1,4 +1,4 @@
-"""From what a cell of a label file holds to names of classes: words, lists, numbers of classes, zeros and ones."""
+"""Parses cells of label files into class names: words, lists, class indices, zeros and ones."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from afa_viz.data.class_lists import is_background
-from afa_viz.data.text_files import counted, listed, one_form
+from afa_viz.data.text_files import format_count, format_list, normalize_unicode
 
 YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 _NUMPY_LIST = re.compile(r"\[\s*(?:(['\"])[^'\"]*\1\s*)+\]")
-_MARKS = re.compile(r"[;|,]")
+_SEPARATORS = re.compile(r"[;|,]")
 _PARTS = re.compile(r"[\s;|,]+")
 _JOINED = re.compile(r"\s*[/+&]\s*|\s+and\s+")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
-def natural(name: str) -> list[Any]:
+def natural_sort_key(name: str) -> list[Any]:
     """A key to sort names with, in which 2 comes before 10."""
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", name))]
 
@@ -46,7 +46,7 @@ def classes_of_cells(
     Raises: ValueError: for a number that is no class, a cell that holds neither names nor numbers, and where it cannot
         be told whether a space stands in a name or between two.
     """
-    values = {name: [_value(cell, name, known, origin) for cell in row] for name, row in cells.items()}
+    values = {name: [_parse_cell(cell, name, known, origin) for cell in row] for name, row in cells.items()}
     lists = [v for row in values.values() for v in row if isinstance(v, list) and v and all(map(is_number, v))]
     alone = [v for row in values.values() for v in row if is_number(v)]
     count = len(known) - 1
@@ -68,14 +68,14 @@ def classes_of_cells(
     return _names(found, known, origin, notes)
 
 
-def _value(cell: Any, name: str, known: Sequence[str], origin: object) -> Any:
+def _parse_cell(cell: Any, name: str, known: Sequence[str], origin: object) -> Any:
     """A cell as text, a number or a list of both."""
     if isinstance(cell, str):
-        text = one_form(cell.strip())
+        text = normalize_unicode(cell.strip())
         if text == "set()":
             return []
         if text and _BRACKETS.get(text[0]) == text[-1]:
-            return _value(_literal(text), name, known, origin)
+            return _parse_cell(_literal(text), name, known, origin)
         parts = [part for part in _PARTS.split(text) if part]
         if len(parts) > 1 and all(map(is_number, parts)):
             return parts
@@ -85,9 +85,9 @@ def _value(cell: Any, name: str, known: Sequence[str], origin: object) -> Any:
         refused = [v for v in cell.values() if str(v).strip().lower() not in (*YES, *NO)]
         if refused:
             raise ValueError(f"{origin} has {str(refused[0])[:60]!r} for {name}; expected 0 or 1 for each class.")
-        return [one_form(str(key)) for key, v in cell.items() if str(v).strip().lower() in YES]
+        return [normalize_unicode(str(key)) for key, v in cell.items() if str(v).strip().lower() in YES]
     if isinstance(cell, (list, tuple)):
-        parts = [one_form(part.strip()) if isinstance(part, str) else part for part in cell]
+        parts = [normalize_unicode(part.strip()) if isinstance(part, str) else part for part in cell]
         if all(isinstance(part, str) and part or _is_class_number(part, known) for part in parts):
             return parts
     elif _is_class_number(cell, known):
@@ -115,7 +115,7 @@ def _literal(text: str) -> Any:
             continue
         return sorted(held, key=str) if isinstance(held, (set, frozenset)) else held
     inner = text[1:-1].strip()
-    parts = inner.split() if all(map(is_number, inner.split())) else _MARKS.split(inner)
+    parts = inner.split() if all(map(is_number, inner.split())) else _SEPARATORS.split(inner)
     return [part.strip().strip("'\"") for part in parts if part.strip()]
 
 
@@ -147,8 +147,8 @@ def _separation(texts: Sequence[str], known: Sequence[str], origin: object, note
     is between two if every word also stands alone, or if names are written with underscores; it is in a name if no
     word of it stands anywhere else.
     """
-    if any(_MARKS.search(text) for text in texts if text not in known):
-        return _MARKS
+    if any(_SEPARATORS.search(text) for text in texts if text not in known):
+        return _SEPARATORS
     if len(known) > 1:
         return None
     cells = {tuple(text.split()) for text in texts if text}
@@ -164,7 +164,7 @@ def _separation(texts: Sequence[str], known: Sequence[str], origin: object, note
             "it with one name a line, or `;` between two classes."
         )
     names = [" ".join(cell) for cell in sorted(several)]
-    notes.append(f"a space is part of the name of {counted(len(names), 'class', 'classes')}: {listed(names)}")
+    notes.append(f"a space is part of the name of {format_count(len(names), 'class', 'classes')}: {format_list(names)}")
     return None
 
 
@@ -206,7 +206,7 @@ def _names(
         dropped += len(classes) < len(set(named))
         renamed[name] = tuple(classes)
     if dropped:
-        notes.append(f"the background is named as a class of {counted(dropped, 'image')}, which is left out")
+        notes.append(f"the background is named as a class of {format_count(dropped, 'image')}, which is left out")
     return renamed
 
 

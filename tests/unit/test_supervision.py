@@ -15,7 +15,7 @@ from afa_viz.model.card import Card, CheckpointError, default_card
 from afa_viz.model.checkpoint import load_any, load_model, save_model
 from afa_viz.training.batches import SandboxBatches
 from afa_viz.training.loop import Run, build_model
-from afa_viz.training.supervision import last_teachers, teachers
+from afa_viz.training.supervision import last_supervision, supervision_at
 
 ROOT = Path(__file__).parents[2]
 R_CAM, R_AFF, NOTHING = "affinity_label", "pseudo_label", "nothing"
@@ -45,15 +45,15 @@ def batches():
     ],
 )
 def test_the_phases_that_were_reached_say_it(preset, iterations, affinity, decoder):
-    assert last_teachers(PRESETS[preset], iterations) == {"affinity": affinity, "decoder": decoder}
+    assert last_supervision(PRESETS[preset], iterations) == {"affinity": affinity, "decoder": decoder}
 
 
 def test_losses_without_weight_and_single_objects_teach_nothing():
     config = TrainConfig(max_iters=10, cam_iters=0, joint_after=10, weight_aff=0.0)
-    assert teachers(config, 5) == {"decoder": R_CAM}
-    assert teachers(dataclasses.replace(config, weight_aff=0.1, weight_seg=0.0), 5) == {"affinity": R_CAM}
+    assert supervision_at(config, 5) == {"decoder": R_CAM}
+    assert supervision_at(dataclasses.replace(config, weight_aff=0.1, weight_seg=0.0), 5) == {"affinity": R_CAM}
     part = CurriculumStage(10, 64, 64, 2, 1e-3, single_objects=True)
-    assert teachers(dataclasses.replace(config, curriculum=(part,)), 5) == {}
+    assert supervision_at(dataclasses.replace(config, curriculum=(part,)), 5) == {}
 
 
 @pytest.mark.parametrize("until, decoder", [(4, NOTHING), (7, R_CAM), (10, R_AFF)])
@@ -68,7 +68,7 @@ def test_a_run_writes_it_on_its_cards(batches, tmp_path, until, decoder):
     card = load_model(tmp_path / "model.safetensors", device="cpu").card
     assert card.decoder_trained_on == decoder
     assert card.affinity_trained_on == (NOTHING if decoder == NOTHING else R_CAM)
-    assert {"affinity": card.affinity_trained_on, "decoder": card.decoder_trained_on} == last_teachers(CONFIG, until)
+    assert {"affinity": card.affinity_trained_on, "decoder": card.decoder_trained_on} == last_supervision(CONFIG, until)
 
 
 def test_a_run_from_other_weights_begins_with_what_they_learned(batches, tmp_path):
@@ -85,11 +85,11 @@ def test_a_run_from_other_weights_begins_with_what_they_learned(batches, tmp_pat
         again = Run(CONFIG, batches, tmp_path / f"run_{teacher}", SANDBOX_CLASSES, resume=True)
         assert again.card().decoder_trained_on == teacher
     encoder = load_any(build_model(CONFIG), tmp_path / f"{R_AFF}.safetensors", parts=("encoder",))
-    assert encoder.teachers == {}
+    assert encoder.trained_on == {}
     fresh = load_any(build_model(CONFIG), tmp_path / f"{R_AFF}.safetensors", drop_classes=True)
-    assert fresh.teachers == {"affinity": R_CAM}  # the decoder's last layer is new
+    assert fresh.trained_on == {"affinity": R_CAM}  # the decoder's last layer is new
     plain = load_any(build_model(CONFIG), dict(model.state_dict()))
-    assert plain.teachers == {"affinity": None, "decoder": None}  # without a card: not known
+    assert plain.trained_on == {"affinity": None, "decoder": None}  # without a card: not known
 
 
 def test_cards_that_do_not_say_it(tmp_path):
@@ -118,5 +118,5 @@ def test_the_bundled_cards_say_what_their_runs_did(path):
     if path.stem in ("scores", "history"):
         return
     card = Card.read(path)
-    wanted = last_teachers(config_of(card), card.training["iterations"])
+    wanted = last_supervision(config_of(card), card.training["iterations"])
     assert {"affinity": card.affinity_trained_on, "decoder": card.decoder_trained_on} == wanted
