@@ -74,7 +74,7 @@ def stage_score_chart(data: Data) -> Figure:
     axes.set_xticks(range(len(stages)), names)
     axes.set_ylim(-7, 104)
     axes.set_yticks(range(0, 101, 20))
-    bars = [("knows the image labels", ""), ("does not", HATCH)]
+    bars = [("uses the image labels", ""), ("does not", HATCH)]
     handles = [_patch(hatch) for _, hatch in bars]
     axes.legend(
         handles, [text for text, _ in bars], loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9,
@@ -101,7 +101,7 @@ def part_chart(data: Data) -> Figure:
         for part in ("head", "body")
         if compared[stages[0]].get(part) is not None
     }
-    title = f"Share of each part with the right class, {data['images']} images"
+    title = f"Share of each part with the correct class, {data['images']} images"
     return _map_of_shares(rows, [*stages, "uncertain"], title, rules=(len(parts), len(stages)))
 
 
@@ -135,7 +135,7 @@ def threshold_sweep_chart(sweep: Data) -> Figure:
     in_use = sweep["in_use"]
     _curves(cam, sweep["cam"], "bkg_score", {"miou": ("mIoU", INK), "precision": ("precision", ORANGE),
             "recall": ("recall", BLUE)}, [in_use["bkg_score"]])  # fmt: skip
-    style_axes(cam, "Cut CAM; precision and recall of the foreground", "background score", "%")
+    style_axes(cam, "CAM at one threshold; precision and recall of the foreground", "background score", "%")
     alone = [row for row in sweep["pseudo_label"] if row["low"] == row["high"]]
     _curves(label, alone, "low", {
         "precision": ("foreground precision (score as $\\beta_h$)", ORANGE),

@@ -92,7 +92,7 @@ def par(trace: Trace, label: int) -> str:
 
 
 def _columns(trace: Trace) -> tuple[str, ...]:
-    return ("area",) if trace.target is None else ("area", "of it correct")
+    return ("area",) if trace.target is None else ("area", "precision")
 
 
 def regions(trace: Trace) -> str:

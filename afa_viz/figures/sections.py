@@ -56,7 +56,7 @@ def _strip(trace: Trace, label: int, cell: Cell) -> str:
     arrows = "" if found is None else f" {strip.CHANGES}"
     body = html.text(f"{caption} {fork}{arrows} {strip.COLOURS}") + html.pipeline(strip.stage_tiles(trace, label, cell))
     if found is None:
-        return body + html.text("The truth of this image is not known, so no stage is scored.")
+        return body + html.text("The ground truth of this image is not known, so no stage is scored.")
     return body + _score_table(trace, found) + _label_table(trace)
 
 
@@ -77,10 +77,12 @@ def _score_table(trace: Trace, found: dict[str, scores.StageScore]) -> str:
         if stage not in gone and (stage != "par_start" or not trace.config.use_walk)
     ]
     rows += [[f"{STAGE_NAMES[stage]}: left out"] for stage in gone]
-    header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixels right", "mIoU since its start"]
+    header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixel accuracy", "mIoU since its start"]
     rule = f"the strongest score, background score {trace.config.bkg_score_low:g}"
     cut = row("cam", f"CAM cut once at {trace.config.bkg_score:g}: another rule, not comparable", "")
-    return html.table(f"IoU with the truth, over the classes of this image; one rule: {rule}", header, [*rows, cut])
+    return html.table(
+        f"IoU with the ground truth, over the classes of this image; one rule: {rule}", header, [*rows, cut]
+    )
 
 
 def _label_table(trace: Trace) -> str:
@@ -95,7 +97,7 @@ def _label_table(trace: Trace) -> str:
         ]
         for name in scores.PARTIAL_LABELS
     ]
-    header = ["label", "certain pixels", "of them right", "of the background", "of the foreground"]
+    header = ["label", "certain pixels", "precision", "background precision", "foreground precision"]
     return html.table("Labels decide a part of the pixels alone; no stage is compared with them", header, rows)
 
 

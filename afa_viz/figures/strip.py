@@ -136,7 +136,7 @@ def stage_tiles(trace: Trace, label: int | None = None, cell: Cell | None = None
         _step(trace, "seg", "prediction", stages.seg(trace), label, scores),
     ]  # fmt: skip
     if trace.target is not None:
-        row.append(StageTile("target", "truth", stages.target(trace)))
+        row.append(StageTile("target", "ground truth", stages.target(trace)))
     return row
 
 
@@ -183,7 +183,7 @@ def _label(trace: Trace, name: str, title: str) -> StageTile:
     precision = label_precision(trace)
     notes = [f"certain {format_percent(1 - label_shares(trace)[name]['uncertain'])}"]
     if precision is not None:
-        notes.append(f"of it right {format_percent(precision[name]['all'])}")
+        notes.append(f"precision {format_percent(precision[name]['all'])}")
     taught = parts_trained_on(trace, name)
     if taught is not None:
         notes.append(f"taught {' and '.join(taught)}" if taught else "taught nothing in this model")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from app_fixtures import launched, prepare
-from untrusted_input import strict
+from untrusted_input import parse_strict_json
 
 from afa_viz.data.sandbox import dataset as rendering
 from afa_viz.trace import Trace
@@ -83,10 +83,10 @@ def test_a_browser_that_is_closed_in_a_computation_disturbs_nobody(options, monk
         time.sleep(0.2)
         may_end.set()
         waiting.join(WAIT)
-        assert strict(found[0])["link"] == {"example": "scene1"} and found[1] == ["cow"]
+        assert parse_strict_json(found[0])["link"] == {"example": "scene1"} and found[1] == ["cow"]
         until(lambda: sessions[0].is_idle(0.0))
         again = Page(address.rstrip("/")).event("open_example", ["tiny", *SETTINGS], {**chosen, "index": 0})
-        assert strict(again[0])["link"] == {"example": "scene0"}
+        assert parse_strict_json(again[0])["link"] == {"example": "scene0"}
 
 
 def test_two_pages_on_one_machine(options):

@@ -13,7 +13,7 @@ import pytest
 from app_fixtures import launched, prepare
 from raw_http import ask, exchange
 from test_untrusted_requests import photograph, sent
-from untrusted_input import DEFAULTS, NASTY, is_sentence
+from untrusted_input import DEFAULTS, ODD_VALUES, assert_sentence
 
 from afa_viz.ui.server.routes import ENDPOINTS, MAX_VALUES
 from benchmarks.load import Page
@@ -94,19 +94,19 @@ def names() -> list[str]:
 def test_any_value_is_taken_or_refused_in_one_sentence(address, page, name, capfd):
     good, event_data = EVENTS.get(name, (CHANGE, None))
     number = page.functions[name]
-    nasty = itertools.cycle(NASTY)
+    nasty = itertools.cycle(ODD_VALUES)
     cases = [(place, value) for place in range(len(good)) for value in itertools.islice(nasty, 4)]
     for place, value in cases:
         data = [value if i == place else item for i, item in enumerate(good)]
         done, output = join(address, page, fn_index=number, data=data, event_data=event_data)
         assert done or output, (place, value)
         for sentence in output:
-            is_sentence(sentence)
-    for value in NASTY if event_data else NASTY[::6]:
+            assert_sentence(sentence)
+    for value in ODD_VALUES if event_data else ODD_VALUES[::6]:
         done, output = join(address, page, fn_index=number, data=good, event_data=value)
         assert done or output, value
         for sentence in output:
-            is_sentence(sentence)
+            assert_sentence(sentence)
     quiet(capfd)
 
 
@@ -190,7 +190,7 @@ def test_files_are_those_that_were_uploaded(address, page, tmp_path, capfd):
         ):  # fmt: skip
             done, output = join(address, page, **event, data=[file, *rest])
             assert not done and output, file
-            is_sentence(output[0])
+            assert_sentence(output[0])
         done, output = join(address, page, **event, data=[None, [good], *rest[1:]])
         assert not done and output == ["There is a file where this event takes none."]
     link.unlink()
@@ -227,7 +227,7 @@ def test_functions_of_the_page(address, page, capfd):
     for session in ("", None, 3, [], "a b", "x" * 100, "left out"):
         assert status(session_hash=session) == 400
     assert status(data="left out") == 400
-    for value in NASTY:
+    for value in ODD_VALUES:
         if isinstance(value, str) and not value.isprintable() or value == ["\ud800"]:
             continue
         assert status(data=value) in (200, 400)

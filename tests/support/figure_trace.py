@@ -16,7 +16,7 @@ IGNORE = 255
 
 
 def figure_trace() -> Trace:
-    """Of a small network without training; the upper rows of its target do not count."""
+    """A trace of a small untrained network; the upper rows of its target are ignored."""
     torch.manual_seed(0)
     pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     target = np.zeros((HEIGHT, WIDTH), np.uint8)

@@ -16,8 +16,8 @@ from afa_viz import lab
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.lab.questions import THRESHOLD_INCREASE
-from afa_viz.model.card import TEACHERS
 from afa_viz.pipeline import explain, recompute
+from afa_viz.trace_file import LABEL_SOURCES
 from afa_viz.ui import localization
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
@@ -343,7 +343,7 @@ def test_a_verdict_names_what_the_example_shows(answers):
 
 def test_every_sentence_of_the_lab_is_there(trace):
     texts = localization.texts()
-    for teacher in (*TEACHERS, "unknown"):
+    for teacher in (*LABEL_SOURCES, "unknown"):
         assert f"lab.seg.teacher_{teacher}" in texts
     for step in lab.QUESTIONS:
         for part in ("title", "story", "task", "verdict", "why"):
