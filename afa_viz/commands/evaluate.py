@@ -37,9 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit", type=int, help=f"maximum number of images (default: {SCENES} for the sandbox, else all)"
     )
     parser.add_argument(
-        "--limit", type=int, help=f"maximum number of images (default: {SCENES} for the sandbox, else all)"
-    )
-    parser.add_argument(
         "--protocol", choices=["stages", "published", "both"],
         help="stages: at the explained size; published: the passes behind published numbers; both (default: both; "
         "stages for sandbox and folder)",

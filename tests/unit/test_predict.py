@@ -73,7 +73,7 @@ def test_a_split_in_its_own_names_and_sizes(tree, tmp_path, stage):
 
 
 def test_what_is_scored_from_the_folder_is_what_evaluate_prints(tree, tmp_path, capsys):
-    assert main(["evaluate", "--checkpoint", str(tree / "model.safetensors"), *of_voc(tree), "--protocol", "ladder",
+    assert main(["evaluate", "--checkpoint", str(tree / "model.safetensors"), *of_voc(tree), "--protocol", "stages",
                  "--json", str(tmp_path / "direct.json"), *FAST]) == 0  # fmt: skip
     direct = json.loads((tmp_path / "direct.json").read_text())
     for stage in STAGES:
