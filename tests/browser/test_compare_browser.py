@@ -124,7 +124,7 @@ def test_one_setting_and_a_link_that_brings_it_back(visit):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    "query, said, wrong",
+    "query, output, wrong",
     [
         ("b_switched=PAR,telepathy&b_setting=power:99&b_stage=soup", "B: without PAR; everything else as A.", 3),
         ("b_model=%3Cscript%3E", "There is no model '<script>' here; choose one of tiny, wide.", 0),

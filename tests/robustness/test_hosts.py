@@ -352,7 +352,7 @@ def test_training_is_off_where_others_can_come(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("bound", "public", "share", "train", "said"),
+    ("bound", "public", "share", "train", "expected"),
     [
         ("127.0.0.1", [], None, True,
          ["at http://127.0.0.1:7860 ", "Only this computer", "Everyone who can open it can start"]),
@@ -368,8 +368,8 @@ def test_training_is_off_where_others_can_come(monkeypatch):
          ["at http://127.0.0.1:7860 ", "also answers as https://a.gradio.live", "--share: that is", "--no-train"]),
     ],
 )  # fmt: skip
-def test_what_is_opened_is_said(bound, public, share, train, output):
+def test_startup_lines(bound, public, share, train, expected):
     site = Origin("https", Host(share)) if share else None
     names = AllowedHosts(Host(bound), [Origin("https", Host(name)) for name in public] + ([site] if site else []))
     lines = launch.startup_lines(Host(bound), 7860, names, site, train)
-    assert len(lines) == len(output) and all(part in line for part, line in zip(output, lines, strict=True)), lines
+    assert len(lines) == len(expected) and all(part in line for part, line in zip(expected, lines, strict=True)), lines
