@@ -33,8 +33,8 @@ import numpy as np
 import torch
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.page.settings import SLIDERS
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.page.config_fields import SLIDERS
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Request, Session
 from benchmarks import machine
 from benchmarks.growth import EVERY, growth, growth_figures, growth_lines, reading
@@ -120,11 +120,11 @@ class Expected:
     def check(self, value: dict[str, Any], place: int, low: float) -> None:
         """Raises: AssertionError: if a payload is not that of the request."""
         request = self.request(place, low)
-        assert value["key"] == request.key, f"asked for {request.picture} at {low}, got another explanation"
+        assert value["key"] == request.key, f"asked for {request.image_id} at {low}, got another explanation"
         packed = value["pseudo_label"]
         found = np.frombuffer(zlib.decompress(b64decode(packed["data"])), np.uint8).reshape(packed["shape"])
         same = (found == self.labels[request.key]).mean()
-        assert same >= AGREE, f"{request.picture} at {low}: only {same:.2%} of the pseudo label as expected"
+        assert same >= AGREE, f"{request.image_id} at {low}: only {same:.2%} of the pseudo label as expected"
 
 
 class Student(threading.Thread):
@@ -264,7 +264,7 @@ def by_script(address: str, expected: Expected) -> None:
 @contextmanager
 def open_session() -> Iterator[tuple[Expected, subprocess.Popen, str]]:
     """Expected answers of the bundled model, and an idle server with its address; stopped when the block ends."""
-    expected = Expected(Session(Registry(discover(ROOT / "checkpoints"), "cpu"), EXAMPLES))
+    expected = Expected(Session(ModelRegistry(discover_checkpoints(ROOT / "checkpoints"), "cpu"), EXAMPLES))
     expected.prepare()
     app, address = serve()
     try:

@@ -1,6 +1,6 @@
-"""What the notebooks share: the bundled model and examples, pictures in a row, and guesses that are compared.
+"""Shared code of the notebooks: the bundled model and examples, rows of images, and the comparison of guesses.
 
-Runs from a clone; nothing needs to be installed beyond requirements.txt and Jupyter.
+Runs from a clone; requirements.txt and Jupyter are sufficient.
 """
 
 # ruff: noqa: E402 (the clone is put on the path before it is imported)
@@ -26,14 +26,14 @@ from afa_viz.model.afa import AFA
 from afa_viz.ops.metrics import ConfusionMatrix
 from afa_viz.ui.sessions.examples import Example, read_examples
 
-FAST = os.environ.get("AFA_LABS") == "fast"  # only checks that a notebook runs: too small to learn from
+QUICK_CHECK = os.environ.get("AFA_LABS") == "fast"  # only checks that a notebook runs
 COLOURS = "cividis"
 DIFFERENCE = "RdBu_r"
 
 
-def amount(lesson: int, fast: int) -> int:
-    """How much of something a lesson takes: the second number under AFA_LABS=fast."""
-    return fast if FAST else lesson
+def lesson_size(lesson: int, fast: int) -> int:
+    """A size for a lesson: the second number with AFA_LABS=fast, else the first."""
+    return fast if QUICK_CHECK else lesson
 
 
 def bundled_model() -> AFA:
@@ -42,10 +42,14 @@ def bundled_model() -> AFA:
 
 
 @dataclass(frozen=True)
-class Picture:
+class BundledExample:
     """One bundled example.
 
-    image (H, W, 3) uint8; mask (H, W) uint8 truth; labels: class names; title: for people.
+    Attributes:
+        image: (H, W, 3) uint8.
+        mask: (H, W) uint8 ground truth.
+        labels: class names.
+        title: of the example.
     """
 
     image: np.ndarray
@@ -54,8 +58,8 @@ class Picture:
     title: str
 
 
-def example(pathology: str = "") -> Picture:
-    """The bundled example of a pathology, such as "part" or "leak"; the first one of all without a name."""
+def example(pathology: str = "") -> BundledExample:
+    """The bundled example of a pathology, such as "part" or "leak"; "": the first example."""
     known = [e for e in read_examples(ROOT / "afa_viz" / "examples") if e.mask_path is not None]
     fitting = [e for e in known if not pathology or e.pathology == pathology]
     if not fitting:
@@ -64,42 +68,44 @@ def example(pathology: str = "") -> Picture:
     return _read(fitting[0])
 
 
-def _read(entry: Example) -> Picture:
+def _read(entry: Example) -> BundledExample:
     found = entry.read()
     assert found.mask is not None
-    return Picture(found.image.copy(), found.mask.copy(), found.labels or (), found.title)  # torch wants its own
+    return BundledExample(
+        found.image.copy(), found.mask.copy(), found.labels or (), found.title
+    )  # copies: torch wants writable arrays
 
 
 def class_iou(label: torch.Tensor, mask: np.ndarray | torch.Tensor, number: int) -> float:
-    """IoU of one class between a label map and the truth, both (H, W)."""
+    """IoU of one class between a label map and the ground truth, both (H, W)."""
     scores = ConfusionMatrix(256, ignore_index=255).update(torch.as_tensor(mask), torch.as_tensor(label)).scores()
     return float(scores.iou[number])
 
 
-def compare(what: str, guess: float, truth: float, within: float) -> bool:
-    """Say how near a guess came; returns whether it was within reach."""
-    near = abs(guess - truth) <= within
-    verdict = "Well guessed" if near else "Look again"
-    print(f"{verdict}: {what} is {truth:.3g}, you said {guess:.3g}.")
+def compare(what: str, guess: float, value: float, tolerance: float) -> bool:
+    """Print how close a guess is; returns whether it is within the tolerance."""
+    near = abs(guess - value) <= tolerance
+    verdict = "Well guessed" if near else "Not quite"
+    print(f"{verdict}: {what} is {value:.3g}, your guess was {guess:.3g}.")
     return near
 
 
 def show(
-    pictures: Mapping[str, np.ndarray | torch.Tensor],
-    over: np.ndarray | None = None,
+    images: Mapping[str, np.ndarray | torch.Tensor],
+    background: np.ndarray | None = None,
     signed: bool = False,
     limits: tuple[float, float] | None = None,
 ) -> None:
-    """Pictures in a row under their names; maps get a colour bar.
+    """Show images in a row with their names; maps get a colour bar.
 
     Args:
-        pictures: (H, W, 3) images or (H, W) maps by name.
-        over: an image that the maps are laid over.
+        images: (H, W, 3) images or (H, W) maps by name.
+        background: an image below the maps.
         signed: maps are differences: white is 0.
-        limits: of the colours, one scale for all maps; None: each its own.
+        limits: of one colour scale for all maps; None: a scale per map.
     """
-    figure, axes = plt.subplots(1, len(pictures), figsize=(3.2 * len(pictures), 3.4), squeeze=False)
-    for axis, (name, values) in zip(axes[0], pictures.items(), strict=True):
+    figure, axes = plt.subplots(1, len(images), figsize=(3.2 * len(images), 3.4), squeeze=False)
+    for axis, (name, values) in zip(axes[0], images.items(), strict=True):
         array = np.asarray(values)
         axis.set_title(name, fontsize=9)
         axis.axis("off")
@@ -110,11 +116,11 @@ def show(
         if signed:
             high = max(abs(low), abs(high), 1e-9)
             low = -high
-        if over is not None:
-            axis.imshow(Image.fromarray(over).convert("L"), cmap="gray")
+        if background is not None:
+            axis.imshow(Image.fromarray(background).convert("L"), cmap="gray")
         drawn = axis.imshow(
-            array, cmap=DIFFERENCE if signed else COLOURS, vmin=low, vmax=high, alpha=1 if over is None else 0.75,
-            extent=None if over is None else (-0.5, over.shape[1] - 0.5, over.shape[0] - 0.5, -0.5),
+            array, cmap=DIFFERENCE if signed else COLOURS, vmin=low, vmax=high, alpha=1 if background is None else 0.75,
+            extent=None if background is None else (-0.5, background.shape[1] - 0.5, background.shape[0] - 0.5, -0.5),
         )  # fmt: skip
         figure.colorbar(drawn, ax=axis, fraction=0.046, pad=0.03)
     figure.tight_layout()

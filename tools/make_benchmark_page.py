@@ -61,7 +61,7 @@ def figure_rows(reports: Reports) -> list[str]:
 
 def hardware(machine: dict[str, Any]) -> str:
     """Where it was measured, and how busy that place was."""
-    text = f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['cores']} cores"
+    text = f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['budget']} budget"
     load = machine.get("load_before")
     return text if load is None else f"{text}, load {load:.1f} before"
 
@@ -129,7 +129,7 @@ def draw(reports: Reports, path: Path) -> list[str]:
     figure = charts.new_figure(9, 3.4 * -(-len(measured) // 2))
     lines = []
     for place, (x, group, title, y, points_of) in enumerate(measured, start=1):
-        axes = charts.quiet(figure.add_subplot(-(-len(measured) // 2), 2, place), title, x, y)
+        axes = charts.style_axes(figure.add_subplot(-(-len(measured) // 2), 2, place), title, x, y)
         for (name, points), (colour, style) in zip(points_of(reports[group]).items(), STYLES, strict=False):
             points = sorted(points)
             axes.plot(*zip(*points, strict=True), style, marker="o", markersize=3, color=colour, label=name)
@@ -140,7 +140,7 @@ def draw(reports: Reports, path: Path) -> list[str]:
             )
         axes.set_ylim(bottom=0)
         axes.legend(frameon=False, fontsize=8)
-    charts.save(figure, path)
+    charts.save_figure(figure, path)
     return lines
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from afa_viz.ui.localization import texts
 from afa_viz.ui.page.assets import TABS
-from afa_viz.ui.words import texts
 
 OUT = Path(__file__).parents[1] / "docs" / "stages"
 

@@ -10,18 +10,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import fault_table
-import hostile_checkpoints
-import hostile_world
+import untrusted_checkpoints
+import untrusted_input
 import upload_corpus
 from upload_corpus import Upload
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.server.routes import MAX_BODY, MAX_VALUES, ROUTES
-from afa_viz.ui.sessions.images import Refusal, read_upload
+from afa_viz.ui.sessions.images import read_upload
 
 OUT = Path(__file__).parents[1] / "docs" / "trust.md"
 Row = Sequence[str]
-WEIGHTS = "test_hostile_checkpoints.py::test_weights_are_refused_in_one_sentence_and_nothing_runs"
-CARDS = "test_hostile_checkpoints.py::test_cards_are_refused_in_one_sentence"
+WEIGHTS = "test_untrusted_checkpoints.py::test_weights_are_refused_in_one_sentence_and_nothing_runs"
+CARDS = "test_untrusted_checkpoints.py::test_cards_are_refused_in_one_sentence"
 PICTURES = "test_uploads.py::test_a_file_opens_right_or_gets_its_sentence"
 OPEN = "test_routes.py::test_the_table_opens_these_and_no_others"
 NOT_PROMISED = (
@@ -54,7 +55,7 @@ def outcome(upload: Upload, folder: Path) -> str:
     path.write_bytes(upload.make())
     try:
         read_upload(path)
-    except Refusal as refusal:
+    except UserError as refusal:
         return f"“{refusal}”"
     raise ValueError(f"{upload.name} was read; expected a refusal: run tests/robustness/test_uploads.py.")
 
@@ -72,34 +73,35 @@ def pictures() -> list[str]:
 def weights() -> str:
     """Every file of weights that is refused."""
     gadgets = [(f"a pickle that calls {name}, as a zip, an old and a plain file", "refused; nothing is run")
-               for name in hostile_checkpoints.gadgets(Path("x"))]  # fmt: skip
+               for name in untrusted_checkpoints.gadgets(Path("x"))]  # fmt: skip
     others = [(row.given, f"refused: “… {row.refused} …”")
-              for row in (*hostile_checkpoints.SAFETENSORS, *hostile_checkpoints.UNFIT)]  # fmt: skip
+              for row in (*untrusted_checkpoints.SAFETENSORS, *untrusted_checkpoints.UNFIT)]  # fmt: skip
     return table(("weights", "what happens"), [*gadgets, *others])
 
 
 def cards() -> str:
     """Every card that is refused."""
     return table(
-        ("card", "what happens"), [(row.given, f"refused: “… {row.refused} …”") for row in hostile_checkpoints.CARDS]
+        ("card", "what happens"), [(row.given, f"refused: “… {row.refused} …”") for row in untrusted_checkpoints.CARDS]
     )
 
 
 def questions() -> str:
     """What is asked with anything in the place of each of its parts."""
-    rows = [(f"`/{name}`", ", ".join(parts), "test_hostile_calls.py::test_endpoints")
-            for name, parts in hostile_world.ENDPOINTS.items()]  # fmt: skip
-    rows += [(f"`{name}` of the page", ", ".join(("key", *parts)), "test_hostile_calls.py::test_functions_of_the_page")
-             for name, parts in hostile_world.browser_calls().items()]  # fmt: skip
+    rows = [(f"`/{name}`", ", ".join(parts), "test_untrusted_calls.py::test_endpoints")
+            for name, parts in untrusted_input.ENDPOINTS.items()]  # fmt: skip
+    rows += [(f"`{name}` of the page", ", ".join(("key", *parts)),
+              "test_untrusted_calls.py::test_functions_of_the_page")
+             for name, parts in untrusted_input.browser_calls().items()]  # fmt: skip
     rows += [(f"event `{name}`", f"each of {len(parts)} values",
-              "test_hostile_events.py::test_events_change_the_page_or_say_one_sentence")
-             for name, parts in hostile_world.EVENTS.items()]  # fmt: skip
+              "test_untrusted_events.py::test_events_change_the_page_or_say_one_sentence")
+             for name, parts in untrusted_input.EVENTS.items()]  # fmt: skip
     return table(("asked", "with anything as", "test"), [(*row[:2], f"`{row[2]}`") for row in rows])
 
 
 def routes() -> str:
     """Everything that the server answers."""
-    rows = [(", ".join(route.methods), f"`{route.path}`", route.who, route.purpose) for route in ROUTES]
+    rows = [(", ".join(route.methods), f"`{route.path}`", route.clients, route.purpose) for route in ROUTES]
     return table(("methods", "path", "who may", "what for"), rows)
 
 
@@ -127,7 +129,7 @@ def page() -> str:
         weights(),
         "## Cards",
         f"Each row is a case of `{CARDS}`; any other value in any field is taken or refused: "
-        "`test_hostile_checkpoints.py::test_any_value_of_a_card_is_taken_or_refused`.",
+        "`test_untrusted_checkpoints.py::test_any_value_of_a_card_is_taken_or_refused`.",
         cards(),
         "## Questions",
         "Missing, out of range, NaN, of another type, of thousands of digits or letters, paths, markup, halves of "

@@ -24,8 +24,8 @@ from afa_viz.data.sandbox import (
     read_recipe,
     render_scene,
 )
-from afa_viz.figures.colour import label_picture
-from afa_viz.figures.lettering import font
+from afa_viz.figures.colour import label_image
+from afa_viz.figures.typography import font
 
 DOCS = Path(__file__).parents[1] / "docs"
 OUT = DOCS / "pictures"
@@ -79,8 +79,8 @@ def draw_world() -> list[Path]:
     """Images, class masks and parts of the first scenes of the test split."""
     scenes = [render_scene(SPLIT, i, TILE) for i in range(SHEET)]
     images = grid([scene.image for scene in scenes], COLUMNS)
-    masks = grid([label_picture(scene.mask, SANDBOX_PALETTE) for scene in scenes], COLUMNS)
-    parts = grid([label_picture(scene.parts, PARTS_PALETTE) for scene in scenes], COLUMNS)
+    masks = grid([label_image(scene.mask, SANDBOX_PALETTE) for scene in scenes], COLUMNS)
+    parts = grid([label_image(scene.parts, PARTS_PALETTE) for scene in scenes], COLUMNS)
     return [
         save(images, "world.jpg"),
         save(with_legend(masks, SANDBOX_CLASSES, SANDBOX_PALETTE), "world_masks.png"),

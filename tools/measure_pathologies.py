@@ -23,7 +23,7 @@ from afa_viz.atomic_files import atomic_write_text
 from afa_viz.data.sandbox import HOMES, PART_NAMES, SandboxDataset, read_recipe
 from afa_viz.evaluation import Sample, StageScores, score_samples
 from afa_viz.evaluation.parts import ALL, RIGHT
-from afa_viz.figures.charts import save
+from afa_viz.figures.charts import save_figure
 from afa_viz.figures.pathologies import change_chart
 from afa_viz.model.checkpoint import load_model
 from afa_viz.stage_scores import stage_labels
@@ -220,7 +220,7 @@ def main() -> None:
         (out / folder).mkdir(parents=True, exist_ok=True)
     atomic_write_text(out / "data" / "pathologies.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
     atomic_write_text(out / "pathologies.md", page(data))
-    save(change_chart(data), out / "pictures" / "pathologies.png")
+    save_figure(change_chart(data), out / "pictures" / "pathologies.png")
     print(page(data))
 
 

@@ -30,7 +30,7 @@ from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
 from afa_viz.evaluation.stage_text import stage_text
 from afa_viz.evaluation.tables import percent_table
-from afa_viz.figures.ladder import write_plots
+from afa_viz.figures.evaluation_charts import write_plots
 from afa_viz.figures.training import write_training_plot
 from afa_viz.model.afa import AFA
 from afa_viz.model.card import Card

@@ -207,7 +207,7 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
     if failure is not None:  # after the scores were printed
         raise failure
     if args.plots and scores is not None:
-        from afa_viz.figures.ladder import write_plots
+        from afa_viz.figures.evaluation_charts import write_plots
 
         written = write_plots({**facts, **scores.data()}, args.plots)
         print(f"\nplots: {', '.join(str(path) for path in written)}")

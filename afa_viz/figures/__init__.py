@@ -1,1 +1,1 @@
-"""Pictures of a trace: pure functions from `Trace` to arrays, and the self-contained report."""
+"""Figures of a trace: pure functions from `Trace` to image arrays, charts, and the self-contained report."""

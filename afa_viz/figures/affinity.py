@@ -1,4 +1,4 @@
-"""What symmetrising and learning make of attention logits, as numbers over all pairs of near cells.
+"""How symmetrising and learning change attention logits, as numbers over all pairs of nearby cells.
 
 Symbols: h w cells, N = h * w.
 """
@@ -21,47 +21,48 @@ EQUAL, DIFFERENT = 1, 0  # affinity labels
 
 @dataclass(frozen=True)
 class AffinityNumbers:
-    """Of one trace.
+    """Numbers of one trace.
 
     Attributes:
         asymmetry_raw, asymmetry_learned: see `ops.affinity.asymmetry`; of the mean logits and of the affinity.
-        order_raw, order_symmetric, order_learned: see `order`; NaN where there is nothing to compare.
+        auc_raw, auc_symmetric, auc_learned: see `pairwise_auc`; NaN if undefined.
         by_truth: the pairs are labelled by the ground truth; False: as in training.
     """
 
     asymmetry_raw: float
     asymmetry_learned: float
-    order_raw: float
-    order_symmetric: float
-    order_learned: float
+    auc_raw: float
+    auc_symmetric: float
+    auc_learned: float
     by_truth: bool
 
 
-def order(values: Tensor, labels: Tensor) -> float:
-    """Chance that a pair of equal cells has a greater value than a pair of different ones; ties count one half.
+def pairwise_auc(values: Tensor, labels: Tensor) -> float:
+    """ROC AUC of pairs: probability that a pair of equal cells has a greater value than a pair of different cells.
 
-    The area under the ROC curve: 0.5 for values that know nothing, 1 for values that one cut parts without error.
+    Ties count one half. 0.5: no information; 1: one threshold separates the pairs without error.
 
     Args:
-        values: (N, N). labels: (N, N), 1 equal, 0 different; other pairs and the diagonal are left out.
-    Returns: NaN where one kind of pair is missing.
+        values: (N, N).
+        labels: (N, N), 1 equal, 0 different; other pairs and the diagonal are ignored.
+    Returns: the AUC; NaN if one kind of pair is missing.
     """
-    apart = ~torch.eye(len(labels), dtype=torch.bool)
-    equal, different = values[(labels == EQUAL) & apart], values[(labels == DIFFERENT) & apart]
+    off_diagonal = ~torch.eye(len(labels), dtype=torch.bool)
+    equal, different = values[(labels == EQUAL) & off_diagonal], values[(labels == DIFFERENT) & off_diagonal]
     if not len(equal) or not len(different):
         return float("nan")
-    ladder = different.sort().values
-    below = torch.searchsorted(ladder, equal) + torch.searchsorted(ladder, equal, right=True)
+    ranked = different.sort().values
+    below = torch.searchsorted(ranked, equal) + torch.searchsorted(ranked, equal, right=True)
     return float(below.double().mean()) / (2 * len(different))
 
 
 def pair_labels(trace: Trace, at_centre: bool | None = None) -> Tensor:
     """(N, N) uint8 labels of all pairs within the window: 1 same class, 0 different, 255 unknown or too far apart.
 
-    By the truth where it is known, else by the label that the affinity learns from.
+    From the ground truth if it is known, else from the label that the affinity is trained on.
 
     Args:
-        at_centre: see `steps.target_cells`.
+        at_centre: see `inspection.target_cells`.
     """
     if trace.target is None:
         return target_affinity(trace, at_centre)
@@ -73,10 +74,10 @@ def pair_labels(trace: Trace, at_centre: bool | None = None) -> Tensor:
 
 
 def affinity_numbers(trace: Trace, at_centre: bool | None = None) -> AffinityNumbers:
-    """Asymmetry and order of what the affinity is learned from and of the affinity itself.
+    """Asymmetry and ROC AUC of the mean attention logits and of the learned affinity.
 
     Args:
-        at_centre: see `steps.target_cells`.
+        at_centre: see `inspection.target_cells`.
     """
     raw, labels = raw_matrix(trace), pair_labels(trace, at_centre)
     logits = [trace.logits(block)[None] for block in range(-AFFINITY_BLOCKS, 0)]
@@ -84,8 +85,8 @@ def affinity_numbers(trace: Trace, at_centre: bool | None = None) -> AffinityNum
     return AffinityNumbers(
         asymmetry_raw=float(aff.asymmetry(raw)),
         asymmetry_learned=float(aff.asymmetry(trace.affinity)),
-        order_raw=order(raw, labels),
-        order_symmetric=order(aff.symmetrize(raw), labels),
-        order_learned=order(learned, labels),  # before the sigmoid, which makes ties of what is nearly 0 or 1
+        auc_raw=pairwise_auc(raw, labels),
+        auc_symmetric=pairwise_auc(aff.symmetrize(raw), labels),
+        auc_learned=pairwise_auc(learned, labels),  # before the sigmoid, which makes ties of what is nearly 0 or 1
         by_truth=trace.target is not None,
     )

@@ -1,4 +1,4 @@
-"""What every head of every block does, as numbers: how widely it looks, how far, and whether it stays inside a region.
+"""Statistics of every head of every block: entropy, distance, asymmetry, and the share that stays inside a region.
 
 Distances are in cells of the stride-16 grid, in every block, so that blocks compare. A head's number is the mean over
 its queries. Symbols: H W pixels, h w cells, Q queries and K keys of a block.
@@ -20,18 +20,18 @@ from afa_viz.trace import Trace
 
 @dataclass(frozen=True)
 class BlockStatistics:
-    """Of one block, one number a head.
+    """Statistics of one block, one number per head.
 
     Attributes:
-        entropy: of a query's attention as a share of the greatest possible: 0 one key alone, 1 all keys alike.
-        distance: mean distance in cells from a query to what it attends to.
-        even_distance: the same if it attended to all keys alike; one number for the block.
-        asymmetry: of the logits, see `ops.affinity.asymmetry`; None where queries and keys differ.
+        entropy: of a query's attention as a share of the maximum: 0: a single key, 1: uniform.
+        distance: mean distance in cells from a query to its keys, weighted by the attention.
+        uniform_distance: the same for uniform attention; one number for the block.
+        asymmetry: of the logits, see `ops.affinity.asymmetry`; None if queries and keys differ.
     """
 
     entropy: tuple[float, ...]
     distance: tuple[float, ...]
-    even_distance: float
+    uniform_distance: float
     asymmetry: tuple[float, ...] | None
 
 
@@ -42,8 +42,8 @@ def query_stride(trace: Trace, block: int) -> int:
     return next(s for s in (4, 8, 16, 32) if (-(-height // s), -(-width // s)) == (rows, cols))
 
 
-def centres(grid: tuple[int, int], span: float) -> Tensor:
-    """(rows * columns, 2) places of the middles of a grid's squares, each `span` cells wide."""
+def cell_centres(grid: tuple[int, int], span: float) -> Tensor:
+    """(rows * columns, 2) centres of the squares of a grid, each `span` cells wide."""
     rows, cols = ((torch.arange(count) + 0.5) * span for count in grid)
     return torch.cartesian_prod(rows, cols)
 
@@ -56,27 +56,26 @@ def block_statistics(trace: Trace, block: int) -> BlockStatistics:
     most = math.log(keys) if keys > 1 else 1.0
     entropy = torch.special.entr(probs).sum(dim=-1).mean(dim=-1) / most
     span = query_stride(trace, block) / STRIDE
-    queries = centres(trace.query_grids[block], span)
-    apart = torch.cdist(queries, centres(trace.key_grids[block], span * key_ratio(trace, block)))
+    queries = cell_centres(trace.query_grids[block], span)
+    apart = torch.cdist(queries, cell_centres(trace.key_grids[block], span * key_ratio(trace, block)))
     distance = torch.einsum("hqk,qk->h", probs, apart) / len(queries)
     square = trace.query_grids[block] == trace.key_grids[block]
     return BlockStatistics(
         entropy=tuple(entropy.tolist()),
         distance=tuple(distance.tolist()),
-        even_distance=float(apart.mean()),
+        uniform_distance=float(apart.mean()),
         asymmetry=tuple(asymmetry(trace.logits(block)).tolist()) if square else None,
     )
 
 
 def region_shares(trace: Trace, block: int, regions: Tensor) -> tuple[Tensor, Tensor]:
-    """How much of the attention that starts inside a region also ends there.
+    """The share of the attention from queries inside a region that falls on keys inside it.
 
-    Every query counts by the share of it that lies inside, every key likewise.
+    Queries and keys are weighted by the share of them that is inside.
 
     Args:
         regions: (R, H, W) bool.
-    Returns: (R, heads) shares in [0, 1], and (R,) the shares of a query that attends to all keys alike. NaN for an
-        empty region.
+    Returns: (R, heads) shares in [0, 1], and (R,) the shares for uniform attention. NaN for an empty region.
     Raises: ValueError: for a missing block or regions of another size.
     """
     block = check_block(trace, block)

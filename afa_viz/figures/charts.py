@@ -1,4 +1,4 @@
-"""What all charts share: a figure without a window, quiet axes, colours for colour-blind readers, whole files."""
+"""Basics of all charts: figures without a window, axis style, colours for colour-blind readers, writing files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 DPI = 120
 BLUE, ORANGE = (f"#{red:02X}{green:02X}{blue:02X}" for red, green, blue in (BACKGROUND, FOREGROUND))
 GREEN, PURPLE, SKY, RED = "#009E73", "#CC79A7", "#56B4E9", "#D55E00"  # the rest of Okabe and Ito's colours
-INK, FAINT = "#222222", "#d8d8d8"
+INK, LIGHT_GREY = "#222222", "#d8d8d8"
 GREY = "#767676"
-STAGE_LINES = {  # how each stage is drawn in every chart over something, as in ui/explorer/charts/stage_lines.js
+STAGE_LINES = {  # colour and line style of each stage in line charts, as in ui/explorer/charts/stage_lines.js
     "cam": (BLUE, "-"),
     "walk_start": (SKY, ":"),
     "cam_rw": (GREY, "--"),
@@ -50,29 +50,29 @@ STAGE_TITLES = {
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure in inches that belongs to no window and no global state."""
+    """A figure with a size in inches, without a window or global state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
 
 
-def quiet(axes: Axes, title: str = "", x: str = "", y: str = "", grid: bool = True) -> Axes:
-    """Titles, and only the lines that carry numbers."""
+def style_axes(axes: Axes, title: str = "", x: str = "", y: str = "", grid: bool = True) -> Axes:
+    """Set titles and hide lines that carry no numbers; returns the axes."""
     axes.set_title(title, loc="left", fontsize=11, color=INK)
     axes.set_xlabel(x, color=INK)
     axes.set_ylabel(y, color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=INK, labelsize=9)
     if grid:
-        axes.grid(axis="y", color=FAINT, linewidth=0.7)
+        axes.grid(axis="y", color=LIGHT_GREY, linewidth=0.7)
         axes.set_axisbelow(True)
     return axes
 
 
-def number_map(
+def annotated_heatmap(
     axes: Axes, rows: Sequence[str], columns: Sequence[str], values: Any, low: float = 0.0, high: float = 100.0
 ) -> Any:
-    """Numbers as coloured cells with the numbers in them; NaN stays white. Returns the image for a colour bar."""
+    """Numbers as coloured cells with the values in them; NaN stays white. Returns the image for a colour bar."""
     numbers = np.asarray(values, dtype=float)
     image = axes.imshow(np.ma.masked_invalid(numbers), cmap=MAGNITUDE, vmin=low, vmax=high, aspect="auto")
     axes.set_xticks(range(len(columns)), columns)
@@ -86,7 +86,7 @@ def number_map(
     return image
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write a PNG, whole or not at all; returns its path."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -94,7 +94,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     with atomic_write(path) as partial:  # with 256 colours: a third of the bytes
-        picture.quantize(256, dither=Image.Dither.NONE).save(partial, format="PNG", optimize=True)
+        image.quantize(256, dither=Image.Dither.NONE).save(partial, format="PNG", optimize=True)
     return path

@@ -1,6 +1,6 @@
 """Colours: numbers and labels to RGB. Magnitudes in viridis, signed differences in a diverging map centred on 0.
 
-Symbols: h w any map size, H W pixels of the image. Arrays and CPU tensors are taken alike; pictures are uint8 RGB.
+Symbols: h w any map size, H W pixels of the image. Arguments are arrays or CPU tensors; results are uint8 RGB.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from afa_viz.figures.lettering import font, number
+from afa_viz.figures.typography import font, format_number
 from afa_viz.ops.cam import resize as bilinear
 
-Picture = NDArray[np.uint8]
+RGBImage = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 MAGNITUDE = "viridis"  # perceptually even, readable in grey and with colour-vision deficiency
@@ -30,7 +30,7 @@ IGNORE = 255
 
 
 @cache
-def table(name: str) -> Picture:
+def table(name: str) -> RGBImage:
     """(256, 3) colours of a matplotlib colour map."""
     import matplotlib
 
@@ -51,21 +51,21 @@ def _scaled(values: Any, low: float, high: float) -> NDArray[np.float32]:
     return np.where(np.isnan(numbers), numbers, np.float32(0))
 
 
-def _look_up(share: NDArray[np.float32], name: str) -> Picture:
+def _look_up(share: NDArray[np.float32], name: str) -> RGBImage:
     unknown = np.isnan(share)
     index = np.minimum(np.where(unknown, 0, share) * 256, 255).astype(np.uint8)
-    picture = table(name)[index]
+    rgb = table(name)[index]
     if unknown.any():
-        picture[unknown] = NOT_A_NUMBER
-    return picture
+        rgb[unknown] = NOT_A_NUMBER
+    return rgb
 
 
-def magnitude(values: Any, low: float = 0.0, high: float = 1.0, colours: str = MAGNITUDE) -> Picture:
-    """(h, w) numbers -> (h, w, 3): `low` and less dark, `high` and more bright, NaN grey."""
+def magnitude(values: Any, low: float = 0.0, high: float = 1.0, colours: str = MAGNITUDE) -> RGBImage:
+    """(h, w) numbers -> (h, w, 3): `low` or less is dark, `high` or more bright, NaN grey."""
     return _look_up(_scaled(values, low, high), colours)
 
 
-def difference(values: Any, limit: float | None = None) -> Picture:
+def difference(values: Any, limit: float | None = None) -> RGBImage:
     """(h, w) signed numbers -> (h, w, 3): white is 0, full colour is -`limit` and +`limit` (None: the largest)."""
     limit = largest(values) if limit is None else limit
     return _look_up(_scaled(values, -limit, limit) if limit > 0 else _scaled(values, -1, 1), DIFFERENCE)
@@ -87,7 +87,7 @@ def upsample(values: Any, size: tuple[int, int], smooth: bool = True) -> NDArray
     return numbers[rows][:, cols]
 
 
-def grey(image: Any, contrast: float = 0.8) -> Picture:
+def grey(image: Any, contrast: float = 0.8) -> RGBImage:
     """(H, W, 3) photograph -> its luminance as RGB, with less contrast, so that colour on it stands out."""
     luminance = np.asarray(image, dtype=np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     soft = 128 + (luminance - 128) * contrast
@@ -96,19 +96,19 @@ def grey(image: Any, contrast: float = 0.8) -> Picture:
 
 def heat(
     values: Any, low: float = 0.0, high: float = 1.0, alpha: float = 0.85, follow: bool = True, colours: str = MAGNITUDE
-) -> Picture:
+) -> RGBImage:
     """Numbers of any shape (h, w) -> (h, w, 4) RGBA to lay over a photograph.
 
     Args:
         alpha: opacity of the largest value, 0 to 1.
-        follow: opacity grows with the value, so that weak areas show what lies below; False: `alpha` everywhere.
+        follow: opacity grows with the value, so that weak areas are transparent; False: `alpha` everywhere.
     """
     share = _scaled(values, low, high)
     opacity = alpha * np.minimum(1, 0.12 + 1.5 * np.nan_to_num(share)) if follow else np.full_like(share, alpha)
     return np.concatenate([_look_up(share, colours), np.rint(255 * opacity).astype(np.uint8)[..., None]], axis=-1)
 
 
-def blend(ground: Picture, layer: Picture) -> Picture:
+def blend(ground: RGBImage, layer: RGBImage) -> RGBImage:
     """(H, W, 3) with an (H, W, 4) layer over it."""
     opacity = layer[..., 3:].astype(np.float32) / 255
     return np.rint(ground * (1 - opacity) + layer[..., :3] * opacity).astype(np.uint8)
@@ -123,7 +123,7 @@ def overlay(
     follow: bool = True,
     smooth: bool = True,
     colours: str = MAGNITUDE,
-) -> Picture:
+) -> RGBImage:
     """(H, W, 3): a map of any size over the greyed photograph; see `heat` and `upsample`."""
     large = upsample(values, np.shape(image)[:2], smooth)
     return blend(grey(image), heat(large, low, high, alpha, follow, colours))
@@ -132,9 +132,9 @@ def overlay(
 # --- labels ----------------------------------------------------------------------------------------------------------
 
 
-def hatch(picture: Any, where: Any, alpha: float = 0.6) -> Picture:
-    """The picture with the pixels of a (H, W) mask in hatched grey: "not known"."""
-    result = np.asarray(picture, dtype=np.uint8).copy()
+def hatch(rgb: Any, where: Any, alpha: float = 0.6) -> RGBImage:
+    """The image with the pixels of a (H, W) mask in hatched grey: "unknown"."""
+    result = np.asarray(rgb, dtype=np.uint8).copy()
     height, width = result.shape[:2]
     period = 2 * max(3, min(height, width) // 64)
     lines = np.add.outer(np.arange(height), np.arange(width)) % period < period // 2
@@ -157,16 +157,16 @@ def edges(label: Any) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     return before, after & ~before
 
 
-def outline(picture: Any, label: Any) -> Picture:
-    """The picture with every border of a label map as a white line beside a black one: seen on any colour."""
-    result = np.asarray(picture, dtype=np.uint8).copy()
+def outline(rgb: Any, label: Any) -> RGBImage:
+    """The image with every border of a label map as a white line beside a black one: visible on any colour."""
+    result = np.asarray(rgb, dtype=np.uint8).copy()
     light, dark = edges(label)
     result[light] = 255
     result[dark] = 0
     return result
 
 
-def label_picture(label: Any, palette: Sequence[Colour]) -> Picture:
+def label_image(label: Any, palette: Sequence[Colour]) -> RGBImage:
     """(H, W) labels -> (H, W, 3) in the palette, with outlines; 255 is hatched grey.
 
     Raises: ValueError: for a label without a colour.
@@ -174,7 +174,7 @@ def label_picture(label: Any, palette: Sequence[Colour]) -> Picture:
     return outline(tint(None, label, palette, alpha=1.0), label)
 
 
-def tint(image: Any, label: Any, palette: Sequence[Colour], alpha: float = 0.6, ground: bool = True) -> Picture:
+def tint(image: Any, label: Any, palette: Sequence[Colour], alpha: float = 0.6, ground: bool = True) -> RGBImage:
     """(H, W, 3): the greyed photograph (None: nothing) under the colours of a label map; 255 is hatched grey.
 
     Args:
@@ -188,8 +188,8 @@ def tint(image: Any, label: Any, palette: Sequence[Colour], alpha: float = 0.6, 
     colours = np.array([*palette, UNCERTAIN], dtype=np.float32)[np.where(known, numbers, len(palette))]
     base = np.zeros_like(colours) if image is None else grey(image).astype(np.float32)
     opacity = np.where((numbers == 0) & (not ground), 0.0, alpha)[..., None]
-    picture = np.rint(base * (1 - opacity) + colours * opacity).astype(np.uint8)
-    return hatch(picture, ~known)
+    rgb = np.rint(base * (1 - opacity) + colours * opacity).astype(np.uint8)
+    return hatch(rgb, ~known)
 
 
 # --- the scale -------------------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def colour_bar(
     colours: str = MAGNITUDE,
     ink: Colour = (32, 32, 32),
     paper: Colour = (255, 255, 255),
-) -> Picture:
+) -> RGBImage:
     """(height, width, 3): the colours from `low` to `high` with the numbers under them and a title above."""
     size = max(9, height // 4)
     sheet = Image.new("RGB", (width, height), paper)
@@ -218,6 +218,6 @@ def colour_bar(
     if title:
         draw.text((0, 0), title, fill=ink, font=letters)
     for share, anchor in ((0.0, "ls"), (0.5, "ms"), (1.0, "rs")):
-        text = number(low + share * (high - low))
+        text = format_number(low + share * (high - low))
         draw.text((share * (width - 1), height - 2), text, fill=ink, font=letters, anchor=anchor)
     return np.array(sheet)

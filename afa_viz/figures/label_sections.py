@@ -11,8 +11,8 @@ import torch
 from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, html, maps, stages
-from afa_viz.figures.lettering import percent
-from afa_viz.figures.words import say
+from afa_viz.figures.translation import translate
+from afa_viz.figures.typography import format_percent
 from afa_viz.inspection import par_steps, walk_steps
 from afa_viz.ops import par as par_op
 from afa_viz.ops import random_walk
@@ -24,11 +24,11 @@ PAR_FRAMES = 20  # iterations that the slider shows at most
 
 
 def _score_figures(trace: Trace, stage: str) -> list[str]:
-    of, picture = (trace.cam_rw, stages.cam_rw) if stage == "cam_rw" else (trace.cam_par, stages.cam_par)
+    of, image = (trace.cam_rw, stages.cam_rw) if stage == "cam_rw" else (trace.cam_par, stages.cam_par)
     limits = maps.shared_colour_limits(trace, of)
     word = "the random walk" if stage == "cam_rw" else "PAR"
     names = [(i, trace.class_names[i]) for i in maps.channels(trace)]
-    return [html.figure(picture(trace, i), f"Scores of {name} after {word}.", name, limits) for i, name in names]
+    return [html.figure(image(trace, i), f"Scores of {name} after {word}.", name, limits) for i, name in names]
 
 
 def walk(trace: Trace, label: int) -> str:
@@ -58,7 +58,7 @@ def walk(trace: Trace, label: int) -> str:
 
 
 def _pixels(config: ExplainConfig) -> str:
-    """How near and how far PAR's neighbours lie, in pixels of the image that is shown."""
+    """Distances of PAR's nearest and farthest neighbours, in pixels of the displayed image."""
     nearest, farthest = (config.par_downscale * d for d in (min(config.dilations), max(config.dilations)))
     return f"{nearest} to {farthest}"
 
@@ -91,48 +91,51 @@ def par(trace: Trace, label: int) -> str:
     )  # fmt: skip
 
 
-def _kinds(trace: Trace) -> tuple[str, ...]:
-    return ("area",) if trace.target is None else ("area", "of it correct")
+def _columns(trace: Trace) -> tuple[str, ...]:
+    return ("area",) if trace.target is None else ("area", "precision")
 
 
 def regions(trace: Trace) -> str:
-    """Foreground, background and uncertain; the CAM's histogram; thresholds to try."""
+    """Foreground, background and uncertain regions; the histogram of the CAM; thresholds to try."""
     config = trace.config
     low, high = config.bkg_score_low, config.bkg_score_high
     shares, precision = scores.label_shares(trace), scores.label_precision(trace)
-    header = ["region", *(f"{kind}, {LABELS[name]}" for name in scores.PARTIAL_LABELS for kind in _kinds(trace))]
+    header = ["region", *(f"{kind}, {LABELS[name]}" for name in scores.PARTIAL_LABELS for kind in _columns(trace))]
     rows = [[region] for region in scores.REGIONS]
     for name in scores.PARTIAL_LABELS:
         for row in rows:
-            row.append(percent(shares[name][row[0]]))
+            row.append(format_percent(shares[name][row[0]]))
             if precision is not None:
-                row.append(percent(precision[name].get(row[0])))
+                row.append(format_percent(precision[name].get(row[0])))
     strongest = (
         trace.cam[[i - 1 for i in trace.present]].amax(dim=0) if trace.present else torch.zeros(trace.cam.shape[1:])
     )
     grey = html.grey_uri(np.rint(np.asarray(strongest) * 255), side=256)
     sliders = "".join(
-        f'<div class="controls"><label for="cut-{name}">{say(f"β {name}")}</label>'
+        f'<div class="controls"><label for="cut-{name}">{translate(f"β {name}")}</label>'
         f'<input class="{name}" id="cut-{name}" type="range" min="0" max="1" step="0.01" value="{value}"></div>'
         for name, value in (("low", low), ("high", high))
     )
+    caption = translate("Try it: the CAM alone, before walk and PAR, cut by two thresholds.")
     cutter = (
         f'<figure class="cutter"><div class="stack"><img src="{grey}" alt="" hidden>'
-        f'<canvas role="img" aria-label="{say("The CAM cut by the two thresholds")}"></canvas></div>'
-        f'{sliders}<output class="quiet">{say("Needs JavaScript.")}</output>'
-        f"<figcaption>{say('Try it: the CAM alone, before walk and PAR, cut by two thresholds.')}</figcaption></figure>"
+        f'<canvas role="img" aria-label="{translate("The CAM cut by the two thresholds")}"></canvas></div>'
+        f'{sliders}<output class="quiet">{translate("Needs JavaScript.")}</output>'
+        f"<figcaption>{caption}</figcaption></figure>"
     )
     alt = (
-        "Regions: " + ", ".join(f"{region} {percent(share)}" for region, share in shares["pseudo_label"].items()) + "."
+        "Regions: "
+        + ", ".join(f"{region} {format_percent(share)}" for region, share in shares["pseudo_label"].items())
+        + "."
     )
-    caption = html.key(fg="foreground", bg="background", un="uncertain")
+    legend = html.key(fg="foreground", bg="background", un="uncertain")
     return (
         html.text(
             f"The walk and PAR run twice, with a low background score β<sub>l</sub>&nbsp;=&nbsp;{low:g} and a high one "
             f"β<sub>h</sub>&nbsp;=&nbsp;{high:g}. What is foreground even against the high one is reliable foreground, "
             "what is background even against the low one is reliable background, and the rest is uncertain.",
         )
-        + caption
+        + legend
         + html.grid(
             [
                 html.figure(stages.regions(trace), alt, "The three regions of the pseudo label."),
@@ -148,23 +151,23 @@ def regions(trace: Trace) -> str:
 
 
 def labels(trace: Trace) -> str:
-    """The two labels that training takes, and which of them this model learned from."""
+    """The two labels that training uses, and which of them this model was trained on."""
     figures = []
-    for name, picture in (("affinity_label", stages.affinity_label), ("pseudo_label", stages.pseudo_label)):
+    for name, image in (("affinity_label", stages.affinity_label), ("pseudo_label", stages.pseudo_label)):
         found = sorted({int(v) for v in getattr(trace, name).unique()} - {0, colour.IGNORE})
         names = ", ".join(trace.class_names[i] for i in found) or "background only"
         title = LABELS[name][0].upper() + LABELS[name][1:]
-        figures.append(html.figure(picture(trace), f"{title}: {names}.", f"{title}: {names}; hatched: uncertain."))
+        figures.append(html.figure(image(trace), f"{title}: {names}.", f"{title}: {names}; hatched: uncertain."))
     return html.text(
         "The reliable regions with their classes are what training learns from; uncertain pixels train nothing, and no "
         "human drew them. Without the walk they are the affinity label, R_cam, which the affinity is trained on (in "
         "the recipe for COCO until the joint phase); with it the pseudo label, R_aff, which the decoder is trained on "
-        f"in the joint phase. {teachers(trace)}"
+        f"in the joint phase. {supervision_summary(trace)}"
     ) + html.grid(figures)
 
 
-def teachers(trace: Trace) -> str:
-    """Which label affinity and decoder of this model learned from last, in a sentence each."""
+def supervision_summary(trace: Trace) -> str:
+    """One sentence each about the label that affinity and decoder of this model were trained on last."""
     sentences = []
     for part, teacher in (("affinity", trace.affinity_trained_on), ("decoder", trace.decoder_trained_on)):
         if teacher is None:
@@ -177,7 +180,7 @@ def teachers(trace: Trace) -> str:
 
 
 def seg(trace: Trace) -> str:
-    """The decoder's prediction, with the truth where it is known."""
+    """The decoder's prediction, with the ground truth if it is known."""
     found = sorted({int(v) for v in trace.seg.unique()} - {0})
     names = ", ".join(trace.class_names[i] for i in found) or "background only"
     figures = [html.figure(stages.seg(trace), f"Prediction: {names}.", f"Prediction of the decoder: {names}.")]
@@ -202,7 +205,7 @@ def seg(trace: Trace) -> str:
 
 
 def settings(trace: Trace) -> str:
-    """Every setting, and the code that makes this trace."""
+    """All settings, and code that reproduces this trace."""
     plain = ExplainConfig()
     rows, changed = [], []
     for field in dataclasses.fields(trace.config):
@@ -219,5 +222,5 @@ def settings(trace: Trace) -> str:
         'trace.report("report.html")'
     )
     return html.table("Settings of this trace", ["setting", "value", "published, where it differs"], rows) + (
-        f"<p>{say('The same in Python:')}</p><pre><code>{escape(code)}</code></pre>"
+        f"<p>{translate('The same in Python:')}</p><pre><code>{escape(code)}</code></pre>"
     )

@@ -1,4 +1,4 @@
-"""The numbers behind the pictures: one map out of a trace, at its own resolution, and the query cell's geometry.
+"""The numbers behind the images: maps of a trace at their native resolution, and the geometry of cells.
 
 A cell is (row, column) on the stride-16 grid of the trace, everywhere. A label is 0 for background, 1..C for classes.
 Symbols: H W pixels, h w cells, C foreground classes, K = C + 1.
@@ -16,7 +16,7 @@ Cell = tuple[int, int]
 Limits = tuple[float, float]
 
 AFFINITY_BLOCKS = 2  # the last two blocks; docs/spec.md section 4
-UNREACHED = 0.02  # share of the scores that may lie below their colours
+UNREACHED = 0.02  # share of the scores below the colour scale
 
 
 def cell_box(size: tuple[int, int], grid: tuple[int, int], cell: Cell) -> tuple[int, int, int, int]:
@@ -29,7 +29,7 @@ def cell_box(size: tuple[int, int], grid: tuple[int, int], cell: Cell) -> tuple[
 
 
 def cell_at(size: tuple[int, int], grid: tuple[int, int], row: int, col: int) -> Cell:
-    """The cell that holds a pixel; pixels outside count as the nearest inside."""
+    """The cell that contains a pixel; pixels outside are clamped."""
     y, x = (
         min(max(pixel, 0), pixels - 1) * cells // pixels
         for pixel, pixels, cells in zip((row, col), size, grid, strict=True)
@@ -38,7 +38,7 @@ def cell_at(size: tuple[int, int], grid: tuple[int, int], row: int, col: int) ->
 
 
 def check_label(trace: Trace, label: int, background: bool = False) -> int:
-    """The label itself. Raises: ValueError: if the trace has no such label."""
+    """The validated label. Raises: ValueError: if the trace has no such label."""
     first, last = (0 if background else 1), len(trace.class_names) - 1
     if not first <= label <= last:
         raise ValueError(f"got label {label}; expected {first} to {last}: {', '.join(trace.class_names[first:])}.")
@@ -46,7 +46,7 @@ def check_label(trace: Trace, label: int, background: bool = False) -> int:
 
 
 def check_cell(trace: Trace, cell: Cell) -> Cell:
-    """The cell itself. Raises: ValueError: if it lies outside the grid."""
+    """The validated cell. Raises: ValueError: if it is outside the grid."""
     rows, cols = trace.grid
     if not (0 <= cell[0] < rows and 0 <= cell[1] < cols):
         raise ValueError(f"got cell {tuple(cell)}; expected a row from 0 to {rows - 1} and a column to {cols - 1}.")
@@ -62,7 +62,7 @@ def check_block(trace: Trace, block: int) -> int:
 
 
 def main_label(trace: Trace) -> int:
-    """The class (1..C) with the highest logit among the image labels, or among all where there is none."""
+    """The class (1..C) with the highest logit among the image labels, or among all classes if there are none."""
     labels = trace.present or tuple(range(1, len(trace.class_names)))
     return max(labels, key=lambda label: float(trace.class_logits[label - 1]))
 
@@ -136,7 +136,7 @@ def affinity(trace: Trace, cell: Cell) -> Tensor:
 
 
 def raw_matrix(trace: Trace) -> Tensor:
-    """What the affinity is learned from, unweighted: mean logit of the last two blocks' heads, (N, N), unbounded."""
+    """Mean attention logit of the heads of the last two blocks, the unweighted input of the affinity: (N, N)."""
     blocks = [trace.logits(block) for block in range(-AFFINITY_BLOCKS, 0)]
     return torch.stack([block.sum(dim=0) for block in blocks]).sum(dim=0) / sum(map(len, blocks))
 

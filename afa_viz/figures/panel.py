@@ -1,4 +1,4 @@
-"""A training run at one moment: a few fixed images, every stage of each, as one small picture."""
+"""A panel of a training run at one iteration: every stage of a few fixed images, as one small image."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from PIL import Image
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.figures import maps, stages
-from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import fit
+from afa_viz.figures.colour import RGBImage
+from afa_viz.figures.typography import scale_to_fit
 from afa_viz.structured_text import parse_json
 from afa_viz.trace import Trace
 
@@ -23,20 +23,20 @@ SIDE = 128  # pixels of a tile
 QUALITY = 88  # of the JPEG
 
 
-def panel(traces: Sequence[Trace], side: int = SIDE) -> Picture:
-    """(rows * side, len(STAGES) * side, 3): a row a trace, a column a stage; affinity of the CAM's strongest cell.
+def panel(traces: Sequence[Trace], side: int = SIDE) -> RGBImage:
+    """(rows * side, len(STAGES) * side, 3): one row per trace, one column per stage; affinity of one cell.
 
-    Raises: ValueError: if there is no trace, or one without truth.
+    Raises: ValueError: if there is no trace, or one without ground truth.
     """
     if not traces:
         raise ValueError("there is no trace to show; expected at least one.")
     return np.concatenate([_row(trace, side) for trace in traces])
 
 
-def _row(trace: Trace, side: int) -> Picture:
+def _row(trace: Trace, side: int) -> RGBImage:
     label = maps.main_label(trace)
     cell = maps.strongest_cell(trace, label)
-    pictures = (
+    images = (
         stages.image(trace),
         stages.cam(trace, label),
         stages.affinity(trace, cell),
@@ -46,15 +46,15 @@ def _row(trace: Trace, side: int) -> Picture:
         stages.seg(trace, names=False),
         stages.target(trace, names=False),
     )
-    tiles = np.full((side, len(pictures) * side, 3), 255, np.uint8)
-    for i, picture in enumerate(pictures):
-        tile = np.asarray(fit(picture, side, side))
+    tiles = np.full((side, len(images) * side, 3), 255, np.uint8)
+    for i, image in enumerate(images):
+        tile = np.asarray(scale_to_fit(image, side, side))
         tiles[: tile.shape[0], i * side : i * side + tile.shape[1]] = tile
     return tiles
 
 
 def write_panel(traces: Sequence[Trace], path: str | os.PathLike[str], side: int = SIDE) -> Path:
-    """Write the panel as a JPEG that also says what is in it, whole or not at all; returns its path."""
+    """Write the panel as a JPEG with its description in the comment, whole or not at all; returns its path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {
@@ -68,6 +68,6 @@ def write_panel(traces: Sequence[Trace], path: str | os.PathLike[str], side: int
 
 
 def panel_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `write_panel` has put into a file: "side" of a tile, "stages" by column, "classes" by row."""
+    """The description that `write_panel` stores in the file: "side" of a tile, "stages" by column, "classes" by row."""
     with Image.open(path) as opened:
         return parse_json(opened.info["comment"].decode("utf-8"))

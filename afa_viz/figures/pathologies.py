@@ -1,11 +1,11 @@
-"""Chart of what each pathology of the sandbox changes, from the data of docs/data/pathologies.json."""
+"""Chart of the effect of each pathology of the sandbox, from the data of docs/data/pathologies.json."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.figures.charts import INK, STAGE_LINES, new_figure, quiet
+from afa_viz.figures.charts import INK, STAGE_LINES, new_figure, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ APART = 0.22  # between the series of one row, in rows
 
 
 def change_chart(data: Mapping[str, Any]) -> Figure:
-    """Paired change of mIoU from the default setting, with its interval: a row a setting, a mark a stage."""
+    """Paired change of mIoU from the default setting, with its interval: one row per setting, one marker per stage."""
     settings = {name: row for name, row in data["settings"].items() if name != "default"}
     figure = new_figure(8.5, 1.6 + 0.42 * len(settings))
     axes = figure.subplots()
@@ -33,7 +33,9 @@ def change_chart(data: Mapping[str, Any]) -> Figure:
         reach = [[max(0.0, length) for length in side] for side in reach]
         axes.errorbar(changes, places, xerr=reach, fmt=marker, color=colour, label=title, markersize=5, capsize=2,
                       linewidth=1.3)  # fmt: skip
-    quiet(axes, f"Change of mIoU from the default world, {data['scenes']} scenes, 95 % intervals", "points", grid=False)
+    style_axes(
+        axes, f"Change of mIoU from the default sandbox, {data['scenes']} scenes, 95 % intervals", "points", grid=False
+    )
     axes.set_yticks(range(len(settings)), list(settings))
     axes.set_ylim(len(settings) - 0.5, -0.5)
     for i in range(0, len(settings), 2):

@@ -1,4 +1,4 @@
-"""The strip with everything that a reader needs beside it: title, facts, colour bars, and what the colours mean."""
+"""The pipeline strip with title, summary, colour bars and legend, as one image."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from afa_viz.figures import colour
-from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import fitting, font, written
+from afa_viz.figures.colour import RGBImage
 from afa_viz.figures.maps import Cell
 from afa_viz.figures.strip import LIGHT, Theme, strip
+from afa_viz.figures.typography import fitting_font, font, translate_drawable
 from afa_viz.trace import Trace
 
-Swatch = tuple[str, Picture]
+Swatch = tuple[str, RGBImage]
 MARGIN = 16  # pixels, as the strip's own
 SIDE = 16  # of a swatch
 
@@ -24,8 +24,8 @@ def poster(
     title: str = "",
     side: int = 240,
     theme: Theme = LIGHT,
-) -> Picture:
-    """(H', W', 3): title, what was explained and how, the strip, the legend of its colours.
+) -> RGBImage:
+    """(H', W', 3): title, summary of labels and settings, the strip, the legend of its colours.
 
     Args:
         label, cell, side, theme: see `strip.strip`.
@@ -35,17 +35,17 @@ def poster(
     names = ", ".join(trace.class_names[i] for i in trace.present) or "no class"
     sheet = Image.new("RGB", (body.width, body.height + 108), theme.paper)
     pen = ImageDraw.Draw(sheet)
-    heading = written(title or names)
-    pen.text((MARGIN, 34), heading, theme.ink, fitting(heading, body.width - 2 * MARGIN, 24, bold=True), "lm")
-    line = written(facts(trace))
-    pen.text((MARGIN, 60), line, theme.quiet, fitting(line, body.width - 2 * MARGIN, 14), "lm")
+    heading = translate_drawable(title or names)
+    pen.text((MARGIN, 34), heading, theme.ink, fitting_font(heading, body.width - 2 * MARGIN, 24, bold=True), "lm")
+    line = translate_drawable(summary_line(trace))
+    pen.text((MARGIN, 60), line, theme.muted, fitting_font(line, body.width - 2 * MARGIN, 14), "lm")
     sheet.paste(body, (0, 72))
     _legend(sheet, pen, 72 + body.height + 10, theme, swatches(trace))
     return np.array(sheet)
 
 
-def facts(trace: Trace) -> str:
-    """What was explained and with which settings, in one line."""
+def summary_line(trace: Trace) -> str:
+    """Image labels and settings in one line."""
     config = trace.config
     walk = f"walk with power {config.power:g}, radius {config.radius}, steps {config.num_steps}"
     par = f"PAR with {config.num_iters} iterations"
@@ -59,9 +59,9 @@ def facts(trace: Trace) -> str:
 
 
 def swatches(trace: Trace) -> list[Swatch]:
-    """Words and a small picture of each colour in the strip: regions, then every class that a label map shows."""
+    """Name and swatch of each colour in the strip: regions, then every class in the label maps."""
     plain = [("sure foreground", colour.FOREGROUND), ("sure background", colour.BACKGROUND)]
-    shown = {int(i) for picture in (trace.affinity_label, trace.pseudo_label, trace.seg) for i in picture.unique()} - {
+    shown = {int(i) for image in (trace.affinity_label, trace.pseudo_label, trace.seg) for i in image.unique()} - {
         0,
         255,
     }
@@ -75,12 +75,12 @@ def swatches(trace: Trace) -> list[Swatch]:
 
 def _legend(sheet: Image.Image, pen: ImageDraw.ImageDraw, top: int, theme: Theme, rows: list[Swatch]) -> None:
     letters, left = font(14), MARGIN
-    for english, picture in rows:
-        words = written(english)
+    for english, image in rows:
+        words = translate_drawable(english)
         width = SIDE + 8 + round(letters.getlength(words)) + 22
         if left + width > sheet.width:
             return  # more classes than the width has room for: the pictures carry their names too
-        sheet.paste(Image.fromarray(picture), (left, top))
-        pen.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), outline=theme.quiet)
+        sheet.paste(Image.fromarray(image), (left, top))
+        pen.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), outline=theme.muted)
         pen.text((left + SIDE + 8, top + SIDE / 2), words, theme.ink, letters, "lm")
         left += width

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a trace: every stage with its equation, pictures, numbers and sliders."""
+"""One self-contained HTML page of a trace: every stage with its equation, images, numbers and sliders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import afa_viz
 from afa_viz.atomic_files import atomic_write
 from afa_viz.figures import colour, html
 from afa_viz.figures.sections import sections
-from afa_viz.figures.words import ENGLISH, language, say, spoken
+from afa_viz.figures.translation import ENGLISH, current_language, language_scope, translate
 from afa_viz.trace import Trace
 
 TEMPLATE = "report.html"
@@ -37,10 +37,10 @@ def write_report(
     """Write the page, whole or not at all; it opens without a network. Returns its path.
 
     Args:
-        language, names: of its words, see `words.spoken`.
+        language, names: see `translation.language_scope`.
     """
     path = Path(path)
-    with spoken(language, names):
+    with language_scope(language, names):
         text = page(trace)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
@@ -54,29 +54,29 @@ def _template() -> Template:
 
 
 def page(trace: Trace) -> str:
-    """The page as text."""
+    """The page as HTML."""
     parts = sections(trace)
     names = [trace.class_names[i] for i in trace.present]
     height, width = trace.image.shape[:2]
     source = "given with the image" if trace.labels_given else "predicted by the classifier"
     return _template().substitute(
-        language=language(),
-        title=escape(say(f"How an image label became a mask: {', '.join(names) or 'no class'}")),
+        language=current_language(),
+        title=escape(translate(f"How an image label became a mask: {', '.join(names) or 'no class'}")),
         lead=escape(
-            say(
+            translate(
                 f"{width} × {height} pixels, a grid of {trace.grid[0]} × {trace.grid[1]} cells. Image labels {source}. "
                 f"Checkpoint {trace.checkpoint_id or 'without a name'}."
             )
         ),
-        **{name: escape(say(words)) for name, words in SCRIPT_WORDS.items()},
-        footer=say(FOOTER.format(version=afa_viz.__version__)),
-        photo=html.picture_uri(colour.grey(trace.image)),
+        **{name: escape(translate(words)) for name, words in SCRIPT_WORDS.items()},
+        footer=translate(FOOTER.format(version=afa_viz.__version__)),
+        photo=html.image_uri(colour.grey(trace.image)),
         width=width,
         height=height,
         ramp=html.ramp_css(),
-        contents="".join(f'<li><a href="#{key}">{say(title)}</a></li>' for key, title, _ in parts),
+        contents="".join(f'<li><a href="#{key}">{translate(title)}</a></li>' for key, title, _ in parts),
         sections="\n".join(
-            f'<section id="{key}"><h2><b>{i}</b>{say(title)}</h2>{body}</section>'
+            f'<section id="{key}"><h2><b>{i}</b>{translate(title)}</h2>{body}</section>'
             for i, (key, title, body) in enumerate(parts)
         ),
     )

@@ -1,6 +1,6 @@
 """The report's sections in order; here those from the pipeline to the affinity.
 
-Each has two or three sentences, the equation, pictures and numbers of one stage.
+Each has two or three sentences, the equation, images and numbers of one stage.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import torch
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import colour, html, label_sections, maps, stages, strip
-from afa_viz.figures.lettering import number, percent
 from afa_viz.figures.maps import Cell
-from afa_viz.figures.words import say
+from afa_viz.figures.translation import translate
+from afa_viz.figures.typography import format_number, format_percent
 from afa_viz.ops.affinity import asymmetry
 from afa_viz.ops.cam import EPS
 from afa_viz.trace import NOT_KEPT, Trace
@@ -54,9 +54,9 @@ def _strip(trace: Trace, label: int, cell: Cell) -> str:
     fork = "The affinity comes from the attention and meets the CAM at the walk; two labels leave the CAM."
     found = scores.stage_scores(trace)
     arrows = "" if found is None else f" {strip.CHANGES}"
-    body = html.text(f"{caption} {fork}{arrows} {strip.COLOURS}") + html.pipeline(strip.panels(trace, label, cell))
+    body = html.text(f"{caption} {fork}{arrows} {strip.COLOURS}") + html.pipeline(strip.stage_tiles(trace, label, cell))
     if found is None:
-        return body + html.text("The truth of this image is not known, so no stage is scored.")
+        return body + html.text("The ground truth of this image is not known, so no stage is scored.")
     return body + _score_table(trace, found) + _label_table(trace)
 
 
@@ -69,18 +69,20 @@ def _score_table(trace: Trace, found: dict[str, scores.StageScore]) -> str:
     def row(stage: str, title: str, change: str) -> list[str]:
         score = found[stage]
         numbers = [score["miou"], *(score["iou"].get(i) for i in present), score["pixel_accuracy"]]
-        return [title, *map(percent, numbers), change]
+        return [title, *map(format_percent, numbers), change]
 
     rows = [
-        row(stage, title, percent(changes[stage], signed=True) if stage in changes else "")
+        row(stage, title, format_percent(changes[stage], signed=True) if stage in changes else "")
         for stage, title in STAGE_NAMES.items()
         if stage not in gone and (stage != "par_start" or not trace.config.use_walk)
     ]
     rows += [[f"{STAGE_NAMES[stage]}: left out"] for stage in gone]
-    header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixels right", "mIoU since its start"]
+    header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixel accuracy", "mIoU since its start"]
     rule = f"the strongest score, background score {trace.config.bkg_score_low:g}"
     cut = row("cam", f"CAM cut once at {trace.config.bkg_score:g}: another rule, not comparable", "")
-    return html.table(f"IoU with the truth, over the classes of this image; one rule: {rule}", header, [*rows, cut])
+    return html.table(
+        f"IoU with the ground truth, over the classes of this image; one rule: {rule}", header, [*rows, cut]
+    )
 
 
 def _label_table(trace: Trace) -> str:
@@ -90,12 +92,12 @@ def _label_table(trace: Trace) -> str:
     rows = [
         [
             label_sections.LABELS[name],
-            percent(1 - shares[name]["uncertain"]),
-            *(percent(precision[name][k]) for k in kinds),
+            format_percent(1 - shares[name]["uncertain"]),
+            *(format_percent(precision[name][k]) for k in kinds),
         ]
         for name in scores.PARTIAL_LABELS
     ]
-    header = ["label", "certain pixels", "of them right", "of the background", "of the foreground"]
+    header = ["label", "certain pixels", "precision", "background precision", "foreground precision"]
     return html.table("Labels decide a part of the pixels alone; no stage is compared with them", header, rows)
 
 
@@ -103,7 +105,11 @@ def _image(trace: Trace) -> str:
     order = trace.class_logits.argsort(descending=True).tolist()
     shown = [c for i, c in enumerate(order) if i < LOGITS_SHOWN or c + 1 in trace.present]
     rows = [
-        [trace.class_names[c + 1], number(float(trace.class_logits[c])), "yes" if c + 1 in trace.present else "no"]
+        [
+            trace.class_names[c + 1],
+            format_number(float(trace.class_logits[c])),
+            "yes" if c + 1 in trace.present else "no",
+        ]
         for c in shown
     ]
     return html.text(
@@ -125,7 +131,7 @@ def _cam(trace: Trace) -> str:
         name, share = trace.class_names[label], float((trace.cam[label - 1] > cut).float().mean())
         row, col = maps.strongest_cell(trace, label)
         alt = f"CAM of {name}, strongest near row {row + 1}, column {col + 1} of the grid."
-        caption = f"{name}: {percent(share)} of the image above {cut:g}."
+        caption = f"{name}: {format_percent(share)} of the image above {cut:g}."
         figures.append(html.figure(stages.cam(trace, label), alt, caption, (0.0, 1.0)))
     return (
         html.text(
@@ -157,7 +163,7 @@ def _attention(trace: Trace, cell: Cell) -> str:
             )
             for head, caption in enumerate(captions)
         ]
-        sheets.append(f"<h3>{say(f'Block {block + 1} of {blocks}')}</h3>" + html.grid(figures, small=True))
+        sheets.append(f"<h3>{translate(f'Block {block + 1} of {blocks}')}</h3>" + html.grid(figures, small=True))
     return (
         html.text(
             "In every block each cell asks all others a question: its query is compared with their keys, and a softmax "
@@ -183,7 +189,7 @@ def _affinity(trace: Trace, cell: Cell) -> str:
         html.figure(
             stages.raw_affinity(trace, cell, True, one),
             f"Symmetrised mean logits {where}.",
-            f"Symmetrised, on the same scale. Asymmetry of the mean map: {number(uneven)} (0: none).",
+            f"Symmetrised, on the same scale. Asymmetry of the mean map: {format_number(uneven)} (0: none).",
             one,
         ),
         html.figure(stages.affinity(trace, cell), f"Learned affinity {where}.", "Learned affinity A.", (0.0, 1.0)),
@@ -193,7 +199,7 @@ def _affinity(trace: Trace, cell: Cell) -> str:
         (f"block {blocks - maps.AFFINITY_BLOCKS + 1 + i}", group.tolist())
         for i, group in enumerate(maps.head_weights(trace))
     ]
-    bias = number(float(trace.affinity_bias))
+    bias = format_number(float(trace.affinity_bias))
     return (
         html.text(
             "Two cells of one class should get a high value, whether they are of one object or of two. The logits S of "

@@ -1,4 +1,4 @@
-"""One picture a stage: `Trace` -> (H, W, 3) uint8 at image size.
+"""One image per stage: `Trace` -> (H, W, 3) uint8 at image size.
 
 Maps lie over the greyed photograph: cell maps as visible squares, pixel maps smooth. `label` is 0 for background (where
 there is one), 1..C for classes. `cell` is (row, column) on the trace's stride-16 grid and carries a marker. `limits`
@@ -13,9 +13,9 @@ import numpy as np
 from torch import Tensor
 
 from afa_viz.figures import colour, maps
-from afa_viz.figures.colour import Picture
-from afa_viz.figures.lettering import contact_sheet, number, write_inside, written
+from afa_viz.figures.colour import RGBImage
 from afa_viz.figures.maps import Cell, Limits
+from afa_viz.figures.typography import contact_sheet, draw_labels, format_number, translate_drawable
 from afa_viz.trace import Trace
 
 NAME_SHARE = 0.01  # a class covers at least this share of the image to have its name written into it
@@ -26,15 +26,15 @@ def _size(trace: Trace) -> tuple[int, int]:
     return int(trace.image.shape[0]), int(trace.image.shape[1])
 
 
-def _over(trace: Trace, values: Tensor, limits: Limits, smooth: bool) -> Picture:
+def _over(trace: Trace, values: Tensor, limits: Limits, smooth: bool) -> RGBImage:
     return colour.overlay(trace.image, values, *limits, smooth=smooth)
 
 
-def mark_cell(picture: Picture, trace: Trace, cell: Cell) -> Picture:
-    """The picture, of any size that shows the whole image, with a white-in-black frame around a cell."""
-    result = picture.copy()
-    top, bottom, left, right = maps.cell_box(picture.shape[:2], trace.grid, maps.check_cell(trace, cell))
-    width = max(1, min(picture.shape[:2]) // 120)
+def mark_cell(rgb: RGBImage, trace: Trace, cell: Cell) -> RGBImage:
+    """A rendering of the whole image, of any size, with a white-in-black frame around a cell."""
+    result = rgb.copy()
+    top, bottom, left, right = maps.cell_box(rgb.shape[:2], trace.grid, maps.check_cell(trace, cell))
+    width = max(1, min(rgb.shape[:2]) // 120)
     for shade, inset in ((0, 0), (255, width)):
         t, b, x, y = top + inset, bottom - inset, left + inset, right - inset
         if b - t < 1 or y - x < 1:
@@ -44,73 +44,73 @@ def mark_cell(picture: Picture, trace: Trace, cell: Cell) -> Picture:
     return result
 
 
-def image(trace: Trace) -> Picture:
+def image(trace: Trace) -> RGBImage:
     """The photograph as it was explained."""
     return np.asarray(trace.image).copy()
 
 
-def cam(trace: Trace, label: int, limits: Limits | None = None) -> Picture:
+def cam(trace: Trace, label: int, limits: Limits | None = None) -> RGBImage:
     """Class activation map of a class, 0 to 1."""
     return _over(trace, maps.cam(trace, label), limits or (0.0, 1.0), smooth=True)
 
 
 def attention(
     trace: Trace, block: int, head: int | None, cell: Cell, limits: Limits | None = None, marker: bool = True
-) -> Picture:
+) -> RGBImage:
     """Softmaxed attention of one query cell, 0 to its largest value; `head` None is the mean of the heads.
 
     Blocks of the finer stages: mean over the queries in the cell; keys are as coarse as the network made them.
     """
     values = maps.attention(trace, block, head, cell)
-    picture = _over(trace, maps.on_query_grid(trace, block, values), limits or (0.0, float(values.max())), smooth=False)
-    return mark_cell(picture, trace, cell) if marker else picture
+    rgb = _over(trace, maps.on_query_grid(trace, block, values), limits or (0.0, float(values.max())), smooth=False)
+    return mark_cell(rgb, trace, cell) if marker else rgb
 
 
-def affinity(trace: Trace, cell: Cell, limits: Limits | None = None) -> Picture:
+def affinity(trace: Trace, cell: Cell, limits: Limits | None = None) -> RGBImage:
     """Learned affinity of one cell to all others, 0 to 1."""
     return mark_cell(_over(trace, maps.affinity(trace, cell), limits or (0.0, 1.0), smooth=False), trace, cell)
 
 
-def raw_affinity(trace: Trace, cell: Cell, symmetric: bool = False, limits: Limits | None = None) -> Picture:
+def raw_affinity(trace: Trace, cell: Cell, symmetric: bool = False, limits: Limits | None = None) -> RGBImage:
     """Mean attention logit of the last two blocks, smallest to largest: what the affinity is learned from."""
     values = maps.raw_affinity(trace, cell, symmetric)
     limits = limits or (float(values.min()), float(values.max()))
     return mark_cell(_over(trace, values, limits, smooth=False), trace, cell)
 
 
-def cam_rw(trace: Trace, label: int, high: bool = False, limits: Limits | None = None) -> Picture:
+def cam_rw(trace: Trace, label: int, high: bool = False, limits: Limits | None = None) -> RGBImage:
     """Scores of a label after the random walk, on cells; `limits`: `maps.shared_colour_limits`."""
     scores = trace.cam_rw_high if high else trace.cam_rw
     values = maps.cam_rw(trace, label, high)
     return _over(trace, values, limits or maps.shared_colour_limits(trace, scores), smooth=False)
 
 
-def cam_par(trace: Trace, label: int, high: bool = False, limits: Limits | None = None) -> Picture:
+def cam_par(trace: Trace, label: int, high: bool = False, limits: Limits | None = None) -> RGBImage:
     """Scores of a label after PAR; `limits`: `maps.shared_colour_limits`."""
     scores = trace.cam_par_high if high else trace.cam_par
     values = maps.cam_par(trace, label, high)
     return _over(trace, values, limits or maps.shared_colour_limits(trace, scores), smooth=True)
 
 
-def regions(trace: Trace, alpha: float = 0.6) -> Picture:
+def regions(trace: Trace, alpha: float = 0.6) -> RGBImage:
     """Reliable foreground orange, reliable background blue, uncertain hatched grey, over the photograph."""
     numbers = np.where(np.asarray(trace.regions) == 2, colour.IGNORE, np.asarray(trace.regions))
     return colour.tint(trace.image, numbers, (colour.BACKGROUND, colour.FOREGROUND), alpha)
 
 
-def labels_over_image(trace: Trace, label: Any, names: bool = True, alpha: float = 0.65) -> Picture:
-    """(H, W) labels in the palette over the photograph: outlined, named where there is room, 255 hatched grey."""
+def labels_over_image(trace: Trace, label: Any, names: bool = True, alpha: float = 0.65) -> RGBImage:
+    """(H, W) labels in the palette over the photograph: outlined, named if there is room, 255 hatched grey."""
     numbers = np.asarray(label)
-    picture = colour.tint(trace.image, numbers, trace.palette, alpha, ground=False)
-    picture = colour.outline(picture, numbers)
+    rgb = colour.tint(trace.image, numbers, trace.palette, alpha, ground=False)
+    rgb = colour.outline(rgb, numbers)
     if not names or min(numbers.shape) < NAME_SIDE:
-        return picture
+        return rgb
     texts = []
     for found in np.unique(numbers):
         where = numbers == found
         if 0 < found < len(trace.class_names) and where.mean() >= NAME_SHARE:
-            texts.append((written(trace.class_names[found]), _inner_point(where)))
-    return write_inside(picture, texts, max(11, min(numbers.shape) // 16))
+            texts.append((translate_drawable(trace.class_names[found]), _inner_point(where)))
+    return draw_labels(rgb, texts, max(11, min(numbers.shape) // 16))
 
 
 def _inner_point(where: np.ndarray) -> tuple[int, int]:
@@ -124,23 +124,23 @@ def _inner_point(where: np.ndarray) -> tuple[int, int]:
     return row, col
 
 
-def affinity_label(trace: Trace, names: bool = True) -> Picture:
+def affinity_label(trace: Trace, names: bool = True) -> RGBImage:
     """The affinity label over the photograph; uncertain pixels hatched grey."""
     return labels_over_image(trace, trace.affinity_label, names)
 
 
-def pseudo_label(trace: Trace, names: bool = True) -> Picture:
+def pseudo_label(trace: Trace, names: bool = True) -> RGBImage:
     """The pseudo label over the photograph; uncertain pixels hatched grey."""
     return labels_over_image(trace, trace.pseudo_label, names)
 
 
-def seg(trace: Trace, names: bool = True) -> Picture:
+def seg(trace: Trace, names: bool = True) -> RGBImage:
     """The decoder's prediction over the photograph."""
     return labels_over_image(trace, trace.seg, names)
 
 
-def target(trace: Trace, names: bool = True) -> Picture:
-    """The ground truth over the photograph; pixels that do not count hatched grey.
+def target(trace: Trace, names: bool = True) -> RGBImage:
+    """The ground truth over the photograph; ignored pixels hatched grey.
 
     Raises: ValueError: if the trace has none.
     """
@@ -158,7 +158,7 @@ def head_grid(
     shared: bool = False,
     ink: colour.Colour = (32, 32, 32),
     paper: colour.Colour = (255, 255, 255),
-) -> Picture:
+) -> RGBImage:
     """Contact sheet of the attention of every head of a block for one query cell.
 
     Captions count heads from 1 and give the brightest value; heads that the affinity reads also give their weight.
@@ -171,27 +171,27 @@ def head_grid(
     heads = trace.logits(block).shape[0]
     peaks = [float(maps.attention(trace, block, head, cell).max()) for head in range(heads)]
     tops = [max(peaks)] * heads if shared else peaks
-    pictures = [attention(trace, block, head, cell, (0.0, top)) for head, top in enumerate(tops)]
-    return contact_sheet(pictures, head_captions(trace, block, cell), columns, tile, ink, paper)
+    images = [attention(trace, block, head, cell, (0.0, top)) for head, top in enumerate(tops)]
+    return contact_sheet(images, head_captions(trace, block, cell), columns, tile, ink, paper)
 
 
 def head_captions(trace: Trace, block: int, cell: Cell) -> list[str]:
-    """One line a head: its number from 1, the largest attention of the cell, its weight if the affinity reads it."""
+    """One line per head: its number from 1, the largest attention of the cell, its weight if the affinity reads it."""
     block = maps.check_block(trace, block)
     heads = trace.logits(block).shape[0]
     peaks = [float(maps.attention(trace, block, head, cell).max()) for head in range(heads)]
-    captions = [f"head {head + 1} · max {number(peak)}" for head, peak in enumerate(peaks)]
+    captions = [f"head {head + 1} · max {format_number(peak)}" for head, peak in enumerate(peaks)]
     of_affinity = block - (len(trace.attn_logits) - maps.AFFINITY_BLOCKS)
     if of_affinity >= 0:
         weights = maps.head_weights(trace)[of_affinity]
-        captions = [f"{text} · w {number(float(w))}" for text, w in zip(captions, weights, strict=True)]
+        captions = [f"{text} · w {format_number(float(w))}" for text, w in zip(captions, weights, strict=True)]
     return captions
 
 
 # --- between two stages ----------------------------------------------------------------------------------------------
 
 
-def difference(before: Any, after: Any, limit: float | None = None) -> Picture:
+def difference(before: Any, after: Any, limit: float | None = None) -> RGBImage:
     """after - before of two score maps of one size: red is more, blue is less, white the same.
 
     Args:
@@ -205,7 +205,7 @@ LOST: colour.Colour = (0xD5, 0x5E, 0x00)
 CHANGED: colour.Colour = (0xCC, 0x79, 0xA7)
 
 
-def label_change(trace: Trace, before: Any, after: Any) -> Picture:
+def label_change(trace: Trace, before: Any, after: Any) -> RGBImage:
     """Where two (H, W) labels differ, over the photograph.
 
     With a known truth green was gained (right only after) and vermilion lost (right only before); what is wrong both

@@ -1,4 +1,4 @@
-"""The pipeline as one picture, drawn as the fork it is, with what each step changed on its arrow.
+"""The pipeline as one image with its two branches, and the change that each step brings on its arrow.
 
 Two branches leave the image: the CAM, and the affinity, which comes from the attention and never reads the CAM. They
 meet at the random walk. Two labels leave the CAM: one without the walk, one with it.
@@ -12,9 +12,17 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from afa_viz.figures import colour, maps, stages
-from afa_viz.figures.colour import Colour, Picture
-from afa_viz.figures.lettering import direction, fit, fitting, font, number, percent, written
+from afa_viz.figures.colour import Colour, RGBImage
 from afa_viz.figures.maps import Cell, Limits
+from afa_viz.figures.typography import (
+    change_sign,
+    fitting_font,
+    font,
+    format_number,
+    format_percent,
+    scale_to_fit,
+    translate_drawable,
+)
 from afa_viz.inspection import parts_trained_on
 from afa_viz.stage_scores import (
     StageScore,
@@ -41,17 +49,22 @@ ROWS, COLUMNS = 2, 6
 
 
 @dataclass(frozen=True)
-class Panel:
+class StageTile:
     """One stage of the strip.
 
-    stage: its word. title: above the picture. limits: of its colours, None where colours are no numbers. notes: lines
-    under it. change: of the class's IoU against what the stage starts from, see `stage_scores.compared_stages`; None
-    where there is none. scored: the first note is an IoU. left_out: by the settings: no arrow leads to it.
+    Attributes:
+        stage: name of the stage.
+        title: above the image.
+        limits: of the colour scale; None if colours are not numbers.
+        notes: lines below the image.
+        change: of the class's IoU against the stage that it starts from (`stage_scores.compared_stages`), or None.
+        scored: whether the first note is an IoU.
+        left_out: switched off by the settings, so that no arrow leads to it.
     """
 
     stage: str
     title: str
-    picture: Picture
+    image: RGBImage
     limits: Limits | None = None
     notes: tuple[str, ...] = ()
     change: float | None = None
@@ -65,7 +78,7 @@ class Theme:
 
     paper: Colour
     ink: Colour
-    quiet: Colour
+    muted: Colour
     better: Colour
     worse: Colour
 
@@ -79,8 +92,8 @@ LIGHT = Theme((255, 255, 255), (24, 24, 27), (82, 82, 91), (0, 107, 79), (176, 5
 DARK = Theme((20, 22, 26), (240, 240, 242), (170, 172, 180), (64, 200, 160), (255, 146, 84))
 
 
-def panels(trace: Trace, label: int | None = None, cell: Cell | None = None) -> list[Panel]:
-    """The stages for one class and one query cell; where they stand is in `PLACES`.
+def stage_tiles(trace: Trace, label: int | None = None, cell: Cell | None = None) -> list[StageTile]:
+    """The stages for one class and one query cell; their positions are in `PLACES`.
 
     Args:
         label: class 1..C; None: the main one. cell: query of attention and affinity; None: the strongest CAM cell.
@@ -99,17 +112,17 @@ def panels(trace: Trace, label: int | None = None, cell: Cell | None = None) -> 
     par = "left out" if "cam_par" in gone else f"{config.num_iters} iterations"
     cut = () if scores is None else (*_iou(name, scores["cam"], label), f"cut once at {config.bkg_score:g}")
     row = [
-        Panel("image", "image", stages.image(trace), notes=("image labels:", names)),
-        Panel("cam", f"CAM: {name}", stages.cam(trace, label), (0.0, 1.0), cut, scored=bool(cut)),
+        StageTile("image", "image", stages.image(trace), notes=("image labels:", names)),
+        StageTile("cam", f"CAM: {name}", stages.cam(trace, label), (0.0, 1.0), cut, scored=bool(cut)),
         _label(trace, "affinity_label", "affinity label (R_cam)"),
-        Panel(
+        StageTile(
             "attention",
             "attention",
             stages.attention(trace, -1, None, cell),
             (0.0, peak),
             (f"from {where},", f"last block, mean of {heads} heads"),
         ),
-        Panel("affinity", "learned affinity", stages.affinity(trace, cell), (0.0, 1.0), (f"to {where}",)),
+        StageTile("affinity", "learned affinity", stages.affinity(trace, cell), (0.0, 1.0), (f"to {where}",)),
         _step(
             trace, "cam_rw", f"random walk, {walk}", stages.cam_rw(trace, label), label, scores,
             maps.shared_colour_limits(trace, trace.cam_rw),
@@ -118,12 +131,12 @@ def panels(trace: Trace, label: int | None = None, cell: Cell | None = None) -> 
             trace, "cam_par", f"PAR, {par}", stages.cam_par(trace, label), label, scores,
             maps.shared_colour_limits(trace, trace.cam_par),
         ),
-        Panel("regions", "regions", stages.regions(trace), notes=_areas(trace)),
+        StageTile("regions", "regions", stages.regions(trace), notes=_areas(trace)),
         _label(trace, "pseudo_label", "pseudo label (R_aff)"),
         _step(trace, "seg", "prediction", stages.seg(trace), label, scores),
     ]  # fmt: skip
     if trace.target is not None:
-        row.append(Panel("target", "truth", stages.target(trace)))
+        row.append(StageTile("target", "ground truth", stages.target(trace)))
     return row
 
 
@@ -136,43 +149,45 @@ def _areas(trace: Trace) -> tuple[str, str]:
 
 
 def _iou(name: str, score: StageScore, label: int) -> tuple[str, str]:
-    return f"{name} IoU {percent(score['iou'].get(label))}", f"mIoU {percent(score['miou'])}"
+    return f"{name} IoU {format_percent(score['iou'].get(label))}", f"mIoU {format_percent(score['miou'])}"
 
 
 def _step(
     trace: Trace,
     stage: str,
     title: str,
-    picture: Picture,
+    image: RGBImage,
     label: int,
     scores: dict[str, StageScore] | None,
     limits: Limits | None = None,
-) -> Panel:
-    """A stage that decides every pixel, with its IoU and the change against what it starts from."""
+) -> StageTile:
+    """A stage that labels every pixel, with its IoU and the change against the stage that it starts from."""
     gone = stage in disabled_stages(trace.config)
     if scores is None:
-        return Panel(stage, title, picture, limits, left_out=gone)
+        return StageTile(stage, title, image, limits, left_out=gone)
     first, mean = _iou(trace.class_names[label], scores[stage], label)
     before = compared_stages(trace.config).get(stage)
     change = stage_changes(scores, trace.config, label).get(stage)
     notes = [first, mean]
     if before is not None:
-        old = percent(scores[before]["iou"].get(label))
+        old = format_percent(scores[before]["iou"].get(label))
         # No arrow leads to the prediction, which reads the features of the network: its change is told here.
-        notes.insert(1, f"PAR {old}, change {percent(change, signed=True)}" if stage == "seg" else f"its start {old}")
-    return Panel(stage, title, picture, limits, tuple(notes), change, scored=True, left_out=gone)
+        notes.insert(
+            1, f"PAR {old}, change {format_percent(change, signed=True)}" if stage == "seg" else f"its start {old}"
+        )
+    return StageTile(stage, title, image, limits, tuple(notes), change, scored=True, left_out=gone)
 
 
-def _label(trace: Trace, name: str, title: str) -> Panel:
-    """A label that leaves pixels undecided: how much it covers, how much of that is right, and what it teaches."""
+def _label(trace: Trace, name: str, title: str) -> StageTile:
+    """A label that leaves pixels uncertain: its coverage, its precision, and what is trained on it."""
     precision = label_precision(trace)
-    notes = [f"certain {percent(1 - label_shares(trace)[name]['uncertain'])}"]
+    notes = [f"certain {format_percent(1 - label_shares(trace)[name]['uncertain'])}"]
     if precision is not None:
-        notes.append(f"of it right {percent(precision[name]['all'])}")
+        notes.append(f"precision {format_percent(precision[name]['all'])}")
     taught = parts_trained_on(trace, name)
     if taught is not None:
         notes.append(f"taught {' and '.join(taught)}" if taught else "taught nothing in this model")
-    return Panel(name, title, stages.labels_over_image(trace, getattr(trace, name)), notes=tuple(notes))
+    return StageTile(name, title, stages.labels_over_image(trace, getattr(trace, name)), notes=tuple(notes))
 
 
 def strip(
@@ -181,24 +196,24 @@ def strip(
     cell: Cell | None = None,
     side: int = 240,
     theme: Theme = LIGHT,
-) -> Picture:
+) -> RGBImage:
     """(H', W', 3): image, CAM and affinity label above; attention, affinity, walk, PAR, regions, pseudo label below.
 
     Where the truth is known it ends the upper row beside the prediction, each stage that decides every pixel carries
     its IoU, and the arrows carry what the step changes, in points.
 
     Args:
-        label, cell: see `panels`.
+        label, cell: see `stage_tiles`.
         side: longer side of a picture, in pixels.
         theme: LIGHT or DARK.
     """
-    return draw(panels(trace, label, cell), side, theme)
+    return draw(stage_tiles(trace, label, cell), side, theme)
 
 
-def draw(row: list[Panel], side: int = 240, theme: Theme = LIGHT) -> Picture:
-    """Panels as one picture; see `strip`."""
-    by_stage = {panel.stage: panel for panel in row}
-    tiles = {panel.stage: fit(panel.picture, side, side) for panel in row}
+def draw(row: list[StageTile], side: int = 240, theme: Theme = LIGHT) -> RGBImage:
+    """Stages as one image; see `strip`."""
+    by_stage = {item.stage: item for item in row}
+    tiles = {item.stage: scale_to_fit(item.image, side, side) for item in row}
     width, height = tiles[row[0].stage].size
     slot = max(width, 2 * side // 3)  # upright images leave room for the words
     big, small = max(11, side // 14), max(10, side // 17)
@@ -206,7 +221,7 @@ def draw(row: list[Panel], side: int = 240, theme: Theme = LIGHT) -> Picture:
     head, foot = round(big * 1.9), round(small * 1.45) * (1 + max(len(p.notes) for p in row)) + 6
     margin = gap // 3
     line = head + height + foot + gap // 2
-    legend = written(f"{CHANGES} {COLOURS}" if any(panel.change is not None for panel in row) else COLOURS)
+    legend = translate_drawable(f"{CHANGES} {COLOURS}" if any(item.change is not None for item in row) else COLOURS)
     full = COLUMNS * slot + (COLUMNS - 1) * gap + 2 * margin
     sheet = Image.new("RGB", (full, ROWS * line - gap // 2 + 2 * margin + 2 * small), theme.paper)
     pen = ImageDraw.Draw(sheet)
@@ -217,13 +232,13 @@ def draw(row: list[Panel], side: int = 240, theme: Theme = LIGHT) -> Picture:
         return margin + at_column * (slot + gap), margin + at_row * line + head
 
     for stage, tile in tiles.items():
-        panel, (left, top) = by_stage[stage], corner(stage)
-        title = written(panel.title)
-        letters = fitting(title, slot + gap / 6, big, bold=True)
+        stage_tile, (left, top) = by_stage[stage], corner(stage)
+        title = translate_drawable(stage_tile.title)
+        letters = fitting_font(title, slot + gap / 6, big, bold=True)
         pen.text((left, top - head / 2), title, theme.ink, letters, "lm")
         sheet.paste(tile, (left, top))
-        pen.rectangle((left - 1, top - 1, left + width, top + height), outline=theme.quiet)
-        _notes(sheet, pen, panel, left, top + height + 4, slot, small, theme)
+        pen.rectangle((left - 1, top - 1, left + width, top + height), outline=theme.muted)
+        _notes(sheet, pen, stage_tile, left, top + height + 4, slot, small, theme)
     for before, after in ARROWS:
         if by_stage[after].left_out:
             continue
@@ -234,15 +249,15 @@ def draw(row: list[Panel], side: int = 240, theme: Theme = LIGHT) -> Picture:
         elif PLACES[before][1] == PLACES[after][1]:
             _down(pen, left + width // 2, to_top - head - gap // 2, to_top - head, small, theme)
         else:  # leaves the arrow beside it, and joins the one below
-            pen.line((start, middle, start, to_top + height // 2), fill=theme.quiet, width=max(2, small // 6))
-    pen.text((margin, sheet.height - margin), legend, theme.quiet, fitting(legend, full - 2 * margin, small), "ls")
+            pen.line((start, middle, start, to_top + height // 2), fill=theme.muted, width=max(2, small // 6))
+    pen.text((margin, sheet.height - margin), legend, theme.muted, fitting_font(legend, full - 2 * margin, small), "ls")
     return np.array(sheet)
 
 
 def _notes(
     sheet: Image.Image,
     pen: ImageDraw.ImageDraw,
-    panel: Panel,
+    stage_tile: StageTile,
     left: int,
     top: int,
     width: int,
@@ -251,8 +266,8 @@ def _notes(
 ) -> None:
     """The colour scale, if there is one, and the lines of text."""
     step = round(size * 1.45)
-    if panel.limits is not None:
-        low, high = (number(value) for value in panel.limits)
+    if stage_tile.limits is not None:
+        low, high = (format_number(value) for value in stage_tile.limits)
         letters = font(size)
         start = left + round(letters.getlength(low)) + 6
         end = left + width - round(letters.getlength(high)) - 6
@@ -260,24 +275,26 @@ def _notes(
             ramp = colour.table(colour.MAGNITUDE)[np.linspace(0, 255, end - start).astype(np.uint8)]
             thick = max(4, size // 2)
             sheet.paste(Image.fromarray(np.repeat(ramp[None], thick, axis=0)), (start, top + step // 2 - thick // 2))
-        pen.text((left, top + step / 2), low, theme.quiet, letters, "lm")
-        pen.text((left + width, top + step / 2), high, theme.quiet, letters, "rm")
+        pen.text((left, top + step / 2), low, theme.muted, letters, "lm")
+        pen.text((left + width, top + step / 2), high, theme.muted, letters, "rm")
         top += step
-    for i, note in enumerate(map(written, panel.notes)):
-        strong = i == 0 and panel.scored
-        letters = fitting(note, width, size, bold=strong)
-        ink = theme.ink if strong else theme.quiet
+    for i, note in enumerate(map(translate_drawable, stage_tile.notes)):
+        strong = i == 0 and stage_tile.scored
+        letters = fitting_font(note, width, size, bold=strong)
+        ink = theme.ink if strong else theme.muted
         pen.text((left, top + step * (i + 0.5)), note, ink, letters, "lm")
 
 
-def _arrow(pen: ImageDraw.ImageDraw, start: int, end: int, middle: int, after: Panel, size: int, theme: Theme) -> None:
+def _arrow(
+    pen: ImageDraw.ImageDraw, start: int, end: int, middle: int, after: StageTile, size: int, theme: Theme
+) -> None:
     """An arrow to the right, with the change that its stage brings below it."""
     tip = max(5, size // 2)
-    ink = theme.quiet
+    ink = theme.muted
     if after.change is not None:
-        ink = {1: theme.better, -1: theme.worse, 0: theme.quiet}[direction(after.change)]
-        text = percent(after.change, signed=True)
-        letters = fitting(text, end - start - 4, size, bold=True)
+        ink = {1: theme.better, -1: theme.worse, 0: theme.muted}[change_sign(after.change)]
+        text = format_percent(after.change, signed=True)
+        letters = fitting_font(text, end - start - 4, size, bold=True)
         pen.text(((start + end) / 2 + 2, middle + tip + size * 0.8), text, ink, letters, "mm")
     pen.line((start, middle, end - tip, middle), fill=ink, width=max(2, size // 6))
     pen.polygon([(end, middle), (end - tip - 2, middle - tip), (end - tip - 2, middle + tip)], fill=ink)
@@ -286,5 +303,5 @@ def _arrow(pen: ImageDraw.ImageDraw, start: int, end: int, middle: int, after: P
 def _down(pen: ImageDraw.ImageDraw, x: int, start: int, end: int, size: int, theme: Theme) -> None:
     """An arrow to the picture below."""
     tip = max(5, size // 2)
-    pen.line((x, start, x, end - tip), fill=theme.quiet, width=max(2, size // 6))
-    pen.polygon([(x, end), (x - tip, end - tip - 2), (x + tip, end - tip - 2)], fill=theme.quiet)
+    pen.line((x, start, x, end - tip), fill=theme.muted, width=max(2, size // 6))
+    pen.polygon([(x, end), (x - tip, end - tip - 2), (x + tip, end - tip - 2)], fill=theme.muted)

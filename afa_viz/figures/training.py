@@ -1,4 +1,4 @@
-"""Chart of a training run: losses, learning rate and the ladder over iterations, phases shaded and named."""
+"""Chart of a training run: losses, learning rate and scores by stage over iterations, phases shaded and named."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.figures.charts import BLUE, GREEN, INK, ORANGE, RED, STAGE_LINES, STAGE_TITLES, new_figure, quiet, save
+from afa_viz.figures.charts import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    RED,
+    STAGE_LINES,
+    STAGE_TITLES,
+    new_figure,
+    save_figure,
+    style_axes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +41,7 @@ SHADES = ("#ffffff", "#f0f0f0")
 
 def write_training_plot(lines: Lines, path: str | os.PathLike[str]) -> Path:
     """Draw the lines of a run's `metrics.jsonl` as a PNG, whole or not at all; returns its path."""
-    return save(training_chart(lines), path)
+    return save_figure(training_chart(lines), path)
 
 
 def training_chart(lines: Lines) -> Figure:
@@ -44,16 +55,16 @@ def training_chart(lines: Lines) -> Figure:
         raise ValueError("the run has no numbers yet; expected lines of metrics.jsonl with iterations: train first.")
     figure = new_figure(9.5, 9.5)
     rows = figure.subplots(4, 1, sharex=True, height_ratios=(3, 1.4, 3, 2))
-    losses, rate, ladder, labels = rows
+    losses, rate, scores, labels = rows
     _draw(losses, lines, LOSSES, "Losses (mean of the steps between two lines)")
     if any((line.get("loss_cls") or 0) > 0 for line in lines):
         losses.set_yscale("log")
     _draw(rate, lines, {"lr": ("", INK, "-")}, "Learning rate")
     rate.set_ylim(bottom=0)
     rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    _draw(ladder, lines, STAGES, "mIoU (%) of all pixels of validation images")
+    _draw(scores, lines, STAGES, "mIoU (%) of all pixels of validation images")
     _draw(labels, lines, IMAGE_LABELS, "Image labels (%) on validation images")
-    for axes in (ladder, labels):
+    for axes in (scores, labels):
         axes.set_ylim(0, 100)
     last = max(line["iteration"] for line in lines if "iteration" in line)
     for number, (name, begin, end) in enumerate(_phases(lines)):
@@ -68,14 +79,14 @@ def training_chart(lines: Lines) -> Figure:
 
 
 def _draw(axes: Axes, lines: Lines, series: Mapping[str, tuple[str, str, str]], title: str) -> None:
-    """Every series that the lines have; few points are marked."""
+    """Draw every series that the lines contain; with markers if there are few points."""
     for key, (name, colour, style) in series.items():
         points = [(line["iteration"], line[key]) for line in lines if line.get(key) is not None]
         if points:
             marker = "o" if len(points) <= 60 and key != "lr" else None
             x, y = zip(*points, strict=True)
             axes.plot(x, y, style, color=colour, label=name, linewidth=1.5, marker=marker, markersize=3.5)
-    quiet(axes, title)
+    style_axes(axes, title)
     if len(series) > 1 and axes.lines:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
 

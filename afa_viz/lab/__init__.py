@@ -1,8 +1,9 @@
-"""The guided lab: what is asked about an explained picture, and what its `Trace` answers. Knows no page."""
+"""The guided lab: questions about an explained image, answered by its `Trace`. Independent of the app."""
 
-from afa_viz.lab.failures import CAUSES, FAILURES, blame, measure
-from afa_viz.lab.questions import STEPS, Step, Verdict, check, is_ready, options, teacher_of
+from afa_viz.lab.failures import CAUSES, FAILURES, error_attribution, measure
+from afa_viz.lab.questions import QUESTIONS, Question, Verdict, check, decoder_supervision, is_ready, options
 
 __all__ = [
-    "CAUSES", "FAILURES", "STEPS", "Step", "Verdict", "blame", "check", "is_ready", "measure", "options", "teacher_of",
+    "CAUSES", "FAILURES", "QUESTIONS", "Question", "Verdict", "check", "decoder_supervision", "error_attribution",
+    "is_ready", "measure", "options",
 ]  # fmt: skip

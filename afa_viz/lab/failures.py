@@ -1,4 +1,4 @@
-"""How weak supervision fails: the numbers of one picture that show it, and where its wrong pixels went wrong.
+"""How weak supervision fails: numbers of one image that show it, and which step each wrong pixel is due to.
 
 Symbols: H W pixels; a cell is one of the stride-16 grid.
 """
@@ -12,27 +12,27 @@ from afa_viz.ops.pseudo_label import IGNORE
 from afa_viz.stage_scores import disabled_stages, stage_labels
 from afa_viz.trace import Trace
 
-FAILURES = ("context", "part", "leak", "confused", "small", "crowd")  # the gallery; `pathology` of an example
-CAUSES = ("missed", "invented", "confused", "walk", "par")  # of a wrong pixel, see `blame`
+FAILURES = ("context", "part", "leak", "confused", "small", "crowd")  # of the gallery; `pathology` of an example
+CAUSES = ("missed", "invented", "confused", "walk", "par")  # of wrong pixels, see `error_attribution`
 
 
-def truth_of(trace: Trace) -> Tensor:
-    """(H, W) truth. Raises: ValueError: where it is not known."""
+def ground_truth(trace: Trace) -> Tensor:
+    """(H, W) ground truth. Raises: ValueError: if it is not known."""
     if trace.target is None:
-        raise ValueError("no mask of this picture is known; choose one of the examples of the training world.")
+        raise ValueError("this image has no ground-truth mask; choose one of the sandbox examples.")
     return trace.target
 
 
-def blame(trace: Trace) -> dict[str, float]:
-    """Of the pixels that are wrong after PAR: which share went wrong where, and stayed so. Sums to 1.
+def error_attribution(trace: Trace) -> dict[str, float]:
+    """Of the pixels that are wrong after PAR: the shares that are due to each step. They sum to 1.
 
-    All labels are decided by one rule, the strongest score beside the low background score, so that only a step can
-    make a pixel wrong. missed, invented, confused: wrong already where the walk starts (or PAR, if the walk is left
-    out): the CAM says background, a class on the background, or another class. walk: right there, wrong since the
-    walk. par: right after the walk, wrong since PAR. A step that is left out has no share.
-    Raises: ValueError: where the truth is not known or no pixel is wrong.
+    All labels follow one rule, the strongest score with the low background score, so that only a step can make a pixel
+    wrong. missed, invented, confused: wrong before the walk (or before PAR, if the walk is switched off): false
+    negatives, false positives, and pixels of another class. walk: correct before the walk, wrong since. par: correct
+    before PAR, wrong since. A step that is switched off has no share.
+    Raises: ValueError: if the ground truth is not known, or no pixel is wrong.
     """
-    target = truth_of(trace)
+    target = ground_truth(trace)
     labels, gone = stage_labels(trace), disabled_stages(trace.config)
     par = labels["cam_par"]
     walk = par if "cam_par" in gone else labels["par_start"]
@@ -48,21 +48,20 @@ def blame(trace: Trace) -> dict[str, float]:
         "par": wrong & (walk == target),
     }
     if not wrong.any():
-        raise ValueError("no pixel of this picture is wrong after PAR; choose another one.")
+        raise ValueError("no pixel of this image is wrong after PAR; choose another one.")
     return {cause: float(places[cause].sum() / wrong.sum()) for cause in CAUSES}
 
 
 def measure(trace: Trace) -> dict[str, float]:
-    """Numbers in which the failures of `FAILURES` show, over all classes of the picture together.
+    """Numbers that show the `FAILURES`, over all classes of the image together.
 
-    on_ground: share of the cut CAM that lies on the background. reached: share of the objects that the cut CAM calls
-    by any class. leaked, leaked_before: share of the foreground after and at the start of the walk that lies on the
-    background, both decided by one rule.
-    confused: share of the objects that has another class after PAR. cells: area of the objects in cells. classes:
-    how many. undecided: share of the objects that the pseudo label leaves out. 0 where there is nothing to divide by.
-    Raises: ValueError: where the truth is not known.
+    on_ground: share of the CAM's foreground, at one threshold, that is background. reached: share of the objects that
+    this foreground covers. leaked, leaked_before: share of the foreground after and before the walk that is
+    background. confused: share of the objects with another class after PAR. cells: area of the objects in cells.
+    classes: their number. undecided: share of the objects that is uncertain in the pseudo label. 0 for 0 / 0.
+    Raises: ValueError: if the ground truth is not known.
     """
-    target = truth_of(trace)
+    target = ground_truth(trace)
     labels = stage_labels(trace)
     known = target != IGNORE
     objects = known & (target != 0)

@@ -1,4 +1,4 @@
-"""The steps of the guided lab: a question about one picture and one class each, answered by the trace.
+"""The questions of the guided lab: each is about one image and one class, and the trace answers it.
 
 Symbols: C foreground classes, N cells, H W pixels.
 """
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import maps
-from afa_viz.lab.cuts import best_cut, iou_of
-from afa_viz.lab.failures import CAUSES, blame, truth_of
+from afa_viz.figures.typography import format_percent
+from afa_viz.lab.failures import CAUSES, error_attribution, ground_truth
+from afa_viz.lab.thresholds import best_threshold, class_iou
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
 from afa_viz.ops import par as par_op
@@ -26,22 +27,24 @@ from afa_viz.pipeline import recompute
 from afa_viz.stage_scores import stage_labels
 from afa_viz.trace import Trace
 
-NEAR = 0.02  # IoU, or a share: as good as the best
-CLEAR = 0.01  # IoU: a smaller change is none
-BRIGHT = 0.75  # CAM of a cell that counts as its peak
-MUTUAL = 1e-3  # relative asymmetry below which a table counts as symmetric
-RAISED = 0.05  # by how much the step "regions" raises the high background score
+TOLERANCE = 0.02  # of IoU or a share: counts as good as the best
+MIN_CHANGE = 0.01  # of IoU: a smaller change counts as none
+PEAK_CAM = 0.75  # CAM of a cell that counts as a peak
+SYMMETRY_TOLERANCE = 1e-3  # relative asymmetry below which a matrix counts as symmetric
+THRESHOLD_INCREASE = 0.05  # of the high background score in the question "regions"
 
 
 @dataclass(frozen=True)
-class Step:
+class Question:
     """One question.
 
     Attributes:
-        name: of its texts. kind: of the answer: "number", "cell" (row, column), "share" (0 to 1) or "choice".
-        tab: where to look. hides: the first stage that stays covered until the answer is given, or "".
-        needs_truth: can only be answered where a mask of the picture is known.
-        pathology: of the example on which it is best asked; "" for the first one.
+        name: key of its texts.
+        kind: of the answer: "number", "cell" (row, column), "share" (0 to 1) or "choice".
+        tab: that shows the answer.
+        hides: the first stage that stays hidden until the question is answered, or "".
+        needs_truth: whether it needs a ground-truth mask.
+        pathology: of the recommended example; "" for the first one.
     """
 
     name: str
@@ -52,94 +55,95 @@ class Step:
     pathology: str = ""
 
 
-STEPS = (
-    Step("labels", "number", "cam", hides="cam", needs_truth=False),
-    Step("cam", "cell", "cam", hides="cam", needs_truth=False),
-    Step("cut", "share", "cam", hides="cam_rw", pathology="context"),
-    Step("heads", "choice", "attention"),
-    Step("affinity", "choice", "affinity", needs_truth=False),
-    Step("walk", "choice", "walk", hides="cam_rw", pathology="leak"),
-    Step("par", "choice", "par", needs_truth=False, pathology="leak"),
-    Step("regions", "choice", "regions", pathology="crowd"),
-    Step("seg", "choice", "seg", hides="seg", pathology="confused"),
-    Step("blame", "choice", "seg", hides="target", pathology="context"),
+QUESTIONS = (
+    Question("labels", "number", "cam", hides="cam", needs_truth=False),
+    Question("cam", "cell", "cam", hides="cam", needs_truth=False),
+    Question("cut", "share", "cam", hides="cam_rw", pathology="context"),
+    Question("heads", "choice", "attention"),
+    Question("affinity", "choice", "affinity", needs_truth=False),
+    Question("walk", "choice", "walk", hides="cam_rw", pathology="leak"),
+    Question("par", "choice", "par", needs_truth=False, pathology="leak"),
+    Question("regions", "choice", "regions", pathology="crowd"),
+    Question("seg", "choice", "seg", hides="seg", pathology="confused"),
+    Question("blame", "choice", "seg", hides="target", pathology="context"),
 )
-CHANGES = ("rises", "same", "falls")
-MUTUALS = ("attention", "affinity", "both", "neither")
-RAISES = ("grows", "purer", "no_purer", "same")
+CHANGE_OPTIONS = ("rises", "same", "falls")
+SYMMETRY_OPTIONS = ("attention", "affinity", "both", "neither")
+INCREASE_OPTIONS = ("grows", "purer", "no_purer", "same")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an answer is right, the code of the best option ("" without options), and numbers as text."""
+    """Whether an answer is correct, the code of the best option ("" without options), and numbers as text."""
 
-    right: bool
-    truth: str = ""
+    is_correct: bool
+    correct_option: str = ""
     facts: dict[str, str] = field(default_factory=dict)
 
 
-def percent(share: float) -> str:
-    """A share for people; "–" where it is not a number."""
-    return "–" if math.isnan(share) else f"{100 * share:.1f} %"
+def find_question(name: str) -> Question:
+    """A question by its name. Raises: ValueError: for an unknown name."""
+    for question in QUESTIONS:
+        if question.name == name:
+            return question
+    raise ValueError(
+        f"there is no question {str(name)[:40]!r}; expected one of {', '.join(s.name for s in QUESTIONS)}."
+    )
 
 
-def step_named(name: str) -> Step:
-    """A step. Raises: ValueError: for an unknown name."""
-    for step in STEPS:
-        if step.name == name:
-            return step
-    raise ValueError(f"there is no step {str(name)[:40]!r}; expected one of {', '.join(s.name for s in STEPS)}.")
-
-
-def options(trace: Trace, step: Step) -> tuple[str, ...]:
-    """Codes of what can be chosen; empty for other kinds of answers."""
+def options(trace: Trace, question: Question) -> tuple[str, ...]:
+    """Codes of the options; empty for other kinds of answers."""
     return {
         "heads": tuple(str(head + 1) for head in range(trace.logits(-1).shape[0])),
-        "affinity": MUTUALS,
-        "walk": CHANGES,
+        "affinity": SYMMETRY_OPTIONS,
+        "walk": CHANGE_OPTIONS,
         "par": tuple(str(distance) for distance in trace.config.dilations),
-        "regions": RAISES,
-        "seg": CHANGES,
+        "regions": INCREASE_OPTIONS,
+        "seg": CHANGE_OPTIONS,
         "blame": CAUSES,
-    }.get(step.name, ())
+    }.get(question.name, ())
 
 
-def is_ready(trace: Trace, step: Step) -> bool:
-    """Whether the picture can answer the step for its classes."""
-    return bool(trace.present) and (not step.needs_truth or trace.target is not None)
+def is_ready(trace: Trace, question: Question) -> bool:
+    """Whether the question can be answered for the image."""
+    return bool(trace.present) and (not question.needs_truth or trace.target is not None)
 
 
 def check(trace: Trace, name: str, answer: Any, label: int) -> Verdict:
     """Compare an answer with what the trace says about the class `label`.
 
     Args:
-        answer: a whole number, [row, column], a number from 0 to 1 or the code of an option, as the step's kind says.
-    Raises: ValueError: for an unknown step, a class that is not in the picture, an answer of another kind, or a
-        picture that can not answer it.
+        answer: an integer, [row, column], a number from 0 to 1 or the code of an option, by the kind of the question.
+    Raises: ValueError: for an unknown question, a class that is not in the image, an answer of another kind, or an
+        image without the mask that the question needs.
     """
-    step = step_named(name)
+    question = find_question(name)
     if label not in trace.present:
-        raise ValueError(f"class {label!r} is not in this picture; expected one of {list(trace.present)}.")
-    if not is_ready(trace, step):
-        raise ValueError(f"{name} needs a mask, and none of this picture is known; choose an example that has one.")
-    return ANSWERS[name](trace, label, _valid(trace, step, answer))
+        raise ValueError(f"class {label!r} is not in this image; expected one of {list(trace.present)}.")
+    if not is_ready(trace, question):
+        raise ValueError(
+            f"{name} needs a ground-truth mask, which this image does not have; choose an example that has one."
+        )
+    return ANSWERS[name](trace, label, _valid(trace, question, answer))
 
 
-def _valid(trace: Trace, step: Step, answer: Any) -> Any:
-    numbers = {"number": (int,), "share": (int, float)}.get(step.kind)
-    if step.kind == "choice":
-        good = answer in options(trace, step) if isinstance(answer, str) else False
-    elif step.kind == "cell":
+def _valid(trace: Trace, question: Question, answer: Any) -> Any:
+    numbers = {"number": (int,), "share": (int, float)}.get(question.kind)
+    if question.kind == "choice":
+        good = answer in options(trace, question) if isinstance(answer, str) else False
+    elif question.kind == "cell":
         good = isinstance(answer, (list, tuple)) and len(answer) == 2
         good = good and all(type(i) is int and 0 <= i < n for i, n in zip(answer, trace.grid, strict=True))
     else:
-        good = type(answer) in (numbers or ()) and math.isfinite(answer) and (step.kind != "share" or 0 <= answer <= 1)
+        good = (
+            type(answer) in (numbers or ()) and math.isfinite(answer) and (question.kind != "share" or 0 <= answer <= 1)
+        )
     if not good:
-        raise ValueError(f"the answer {str(answer)[:40]!r} does not fit {step.name}; expected a {step.kind}.")
+        raise ValueError(f"the answer {str(answer)[:40]!r} does not fit {question.name}; expected a {question.kind}.")
     return answer
 
 
-# --- one function a step ---------------------------------------------------------------------------------------------
+# --- one function per question ----------------------------------------------------------------------------------------
 
 
 def _labels(trace: Trace, label: int, answer: int) -> Verdict:
@@ -163,33 +167,33 @@ def _cam(trace: Trace, label: int, answer: list[int]) -> Verdict:
     row, col = maps.strongest_cell(trace, label)
     value = float(found[answer[0], answer[1]])
     facts = {
-        "value": percent(value), "row": str(row + 1), "col": str(col + 1), "name": trace.class_names[label],
-        "above": percent(float((trace.cam[label - 1] > 0.5).float().mean())),
+        "value": format_percent(value), "row": str(row + 1), "col": str(col + 1), "name": trace.class_names[label],
+        "above": format_percent(float((trace.cam[label - 1] > 0.5).float().mean())),
     }  # fmt: skip
-    return Verdict(value >= BRIGHT, facts=facts)
+    return Verdict(value >= PEAK_CAM, facts=facts)
 
 
 def _cut(trace: Trace, label: int, answer: float) -> Verdict:
-    target = truth_of(trace)
+    target = ground_truth(trace)
 
     def cut(value: float) -> Tensor:
         return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
 
-    best, best_iou = best_cut(trace.cam, trace.image_labels, target, label)
-    mine = iou_of(cut(float(answer)), target, label)
+    best, best_iou = best_threshold(trace.cam, trace.image_labels, target, label)
+    mine = class_iou(cut(float(answer)), target, label)
     drawn, there = cut(float(best)) == label, target == label
     facts = {
-        "iou": percent(mine), "best": best, "best_iou": percent(best_iou),
+        "iou": format_percent(mine), "best": best, "best_iou": format_percent(best_iou),
         "name": trace.class_names[label],
-        "missing": percent(float((there & ~drawn).sum() / there.sum().clamp_min(1))),
-        "extra": percent(float((drawn & ~there).sum() / drawn.sum().clamp_min(1))),
+        "missing": format_percent(float((there & ~drawn).sum() / there.sum().clamp_min(1))),
+        "extra": format_percent(float((drawn & ~there).sum() / drawn.sum().clamp_min(1))),
     }  # fmt: skip
-    return Verdict(mine >= best_iou - NEAR, facts=facts)
+    return Verdict(mine >= best_iou - TOLERANCE, facts=facts)
 
 
 def _inside(trace: Trace, label: int) -> Tensor:
-    """(N,) share of every cell that belongs to a class."""
-    there = (truth_of(trace) == label).float()
+    """(N,) share of each cell that a class covers."""
+    there = (ground_truth(trace) == label).float()
     return torch.nn.functional.adaptive_avg_pool2d(there[None], trace.grid)[0].flatten()
 
 
@@ -199,17 +203,17 @@ def _heads(trace: Trace, label: int, answer: str) -> Verdict:
     shares = trace.attn_probs(-1)[:, row * trace.grid[1] + col] @ inside
     best = int(shares.argmax())
     facts = {
-        "share": percent(float(shares[int(answer) - 1])), "best_share": percent(float(shares[best])),
-        "worst_share": percent(float(shares.min())), "area": percent(float(inside.mean())),
+        "share": format_percent(float(shares[int(answer) - 1])), "best_share": format_percent(float(shares[best])),
+        "worst_share": format_percent(float(shares.min())), "area": format_percent(float(inside.mean())),
         "name": trace.class_names[label],
     }  # fmt: skip
-    return Verdict(float(shares[int(answer) - 1]) >= float(shares[best]) - NEAR, str(best + 1), facts)
+    return Verdict(float(shares[int(answer) - 1]) >= float(shares[best]) - TOLERANCE, str(best + 1), facts)
 
 
 def _affinity(trace: Trace, label: int, answer: str) -> Verdict:
     probs = trace.attn_probs(-1).mean(dim=0)
     uneven = {"attention": float(aff.asymmetry(probs)), "affinity": float(aff.asymmetry(trace.affinity))}
-    mutual = [name for name, value in uneven.items() if value < MUTUAL]
+    mutual = [name for name, value in uneven.items() if value < SYMMETRY_TOLERANCE]
     truth = "both" if len(mutual) == 2 else mutual[0] if mutual else "neither"
     row, col = maps.strongest_cell(trace, label)
     here = row * trace.grid[1] + col
@@ -218,32 +222,32 @@ def _affinity(trace: Trace, label: int, answer: str) -> Verdict:
         "attention": f"{uneven['attention']:.2f}", "affinity": f"{uneven['affinity']:.2f}",
         "row": str(row + 1), "col": str(col + 1),
         "other_row": str(there // trace.grid[1] + 1), "other_col": str(there % trace.grid[1] + 1),
-        "out": percent(float(probs[here, there])), "back": percent(float(probs[there, here])),
+        "out": format_percent(float(probs[here, there])), "back": format_percent(float(probs[there, here])),
         "tie": f"{float(trace.affinity[here, there]):.2f}", "tie_back": f"{float(trace.affinity[there, here]):.2f}",
     }  # fmt: skip
     return Verdict(answer == truth, truth, facts)
 
 
-def change_of(before: float, after: float) -> str:
-    """One of `CHANGES`."""
-    return "rises" if after > before + CLEAR else "falls" if after < before - CLEAR else "same"
+def classify_change(before: float, after: float) -> str:
+    """One of `CHANGE_OPTIONS`."""
+    return "rises" if after > before + MIN_CHANGE else "falls" if after < before - MIN_CHANGE else "same"
 
 
 def _walk(trace: Trace, label: int, answer: str) -> Verdict:
-    target, labels = truth_of(trace), stage_labels(trace)
+    target, labels = ground_truth(trace), stage_labels(trace)
     start, walked = labels[scores.COMPARED_WITH["cam_rw"]], labels["cam_rw"]
-    before, after = (iou_of(one, target, label) for one in (start, walked))
+    before, after = (class_iou(one, target, label) for one in (start, walked))
     changed = scores.pixel_changes(start == label, walked == label, target == label)
     facts = {
-        "before": percent(before), "after": percent(after), "gained": str(changed["gained"]),
+        "before": format_percent(before), "after": format_percent(after), "gained": str(changed["gained"]),
         "lost": str(changed["lost"]), "name": trace.class_names[label],
     }  # fmt: skip
-    truth = change_of(before, after)
+    truth = classify_change(before, after)
     return Verdict(answer == truth, truth, facts)
 
 
-def ring_weights(trace: Trace, label: int) -> dict[str, float]:
-    """Weight of PAR's neighbours by distance, for the pixel in the middle of the class's strongest cell; sums to 1."""
+def weights_by_distance(trace: Trace, label: int) -> dict[str, float]:
+    """PAR's weights by distance, for the central pixel of the strongest cell of the class; they sum to 1."""
     size = tuple(max(1, side // trace.config.par_downscale) for side in trace.image.shape[:2])
     image01 = cams.resize(trace.image.permute(2, 0, 1).float()[None] / 255, size)
     kernel = par_op.pixel_affinity(image01, dilations=trace.config.dilations)
@@ -255,15 +259,15 @@ def ring_weights(trace: Trace, label: int) -> dict[str, float]:
 
 
 def _par(trace: Trace, label: int, answer: str) -> Verdict:
-    weights = ring_weights(trace, label)
+    weights = weights_by_distance(trace, label)
     best = max(weights, key=weights.__getitem__)
-    facts = {"share": percent(weights[answer]), "best_share": percent(weights[best]), "given": answer}
-    return Verdict(weights[answer] >= weights[best] - NEAR, best, facts)
+    facts = {"share": format_percent(weights[answer]), "best_share": format_percent(weights[best]), "given": answer}
+    return Verdict(weights[answer] >= weights[best] - TOLERANCE, best, facts)
 
 
 def _regions(trace: Trace, label: int, answer: str) -> Verdict:
-    target = truth_of(trace)
-    high = min(1.0, trace.config.bkg_score_high + RAISED)
+    target = ground_truth(trace)
+    high = min(1.0, trace.config.bkg_score_high + THRESHOLD_INCREASE)
     raised = recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
     areas = [scores.region_shares(t.pseudo_label)["foreground"] for t in (trace, raised)]
     precisions = [scores.certain_precision(t.pseudo_label, target)["foreground"] for t in (trace, raised)]
@@ -275,35 +279,40 @@ def _regions(trace: Trace, label: int, answer: str) -> Verdict:
         truth = "purer" if precisions[1] > precisions[0] + 0.001 else "no_purer"
     facts = {
         "high": f"{high:.2f}", "now": f"{trace.config.bkg_score_high:.2f}",
-        "area": percent(areas[0]), "area_after": percent(areas[1]),
-        "precision": percent(precisions[0]), "precision_after": percent(precisions[1]),
+        "area": format_percent(areas[0]), "area_after": format_percent(areas[1]),
+        "precision": format_percent(precisions[0]), "precision_after": format_percent(precisions[1]),
     }  # fmt: skip
     return Verdict(answer == truth, truth, facts)
 
 
-TEACHERS = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # label -> PAR it was merged from, every pixel
+REFINED_STAGE_OF_LABEL = {
+    "affinity_label": "cam_refined",
+    "pseudo_label": "cam_par",
+}  # label -> PAR it was merged from, every pixel
 
 
-def teacher_of(trace: Trace) -> str:
-    """What the decoder learned from last, as the model's card says: of `TEACHERS`, "nothing", or "unknown"."""
+def decoder_supervision(trace: Trace) -> str:
+    """The label that the decoder was trained on last, a key of `REFINED_STAGE_OF_LABEL`; or "nothing", "unknown"."""
     return trace.decoder_trained_on or "unknown"
 
 
 def _seg(trace: Trace, label: int, answer: str) -> Verdict:
-    target, labels, teacher = truth_of(trace), stage_labels(trace), teacher_of(trace)
+    target, labels, teacher = ground_truth(trace), stage_labels(trace), decoder_supervision(trace)
     taught, learnt = (
         scores.label_score(target, labels[name], len(trace.class_names))["miou"]
-        for name in (TEACHERS.get(teacher, "cam_par"), "seg")
+        for name in (REFINED_STAGE_OF_LABEL.get(teacher, "cam_par"), "seg")
     )
-    truth = change_of(taught, learnt)
-    return Verdict(answer == truth, truth, {"taught": percent(taught), "learnt": percent(learnt), "teacher": teacher})
+    truth = classify_change(taught, learnt)
+    return Verdict(
+        answer == truth, truth, {"taught": format_percent(taught), "learnt": format_percent(learnt), "teacher": teacher}
+    )
 
 
 def _blame(trace: Trace, label: int, answer: str) -> Verdict:
-    shares = blame(trace)
+    shares = error_attribution(trace)
     worst = max(shares, key=shares.__getitem__)
-    facts = {cause: percent(share) for cause, share in shares.items()}
-    return Verdict(shares[answer] >= shares[worst] - NEAR, worst, facts | {"share": percent(shares[worst])})
+    facts = {cause: format_percent(share) for cause, share in shares.items()}
+    return Verdict(shares[answer] >= shares[worst] - TOLERANCE, worst, facts | {"share": format_percent(shares[worst])})
 
 
 ANSWERS: dict[str, Callable[[Trace, int, Any], Verdict]] = {

@@ -1,1 +1,1 @@
-"""The page: sessions and payloads without gradio, the linked explorer for the browser, and the gradio wiring."""
+"""The app: sessions and payloads, the explorer in the browser, and the gradio components that connect them."""

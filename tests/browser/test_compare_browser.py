@@ -110,30 +110,30 @@ def test_one_setting_and_a_link_that_brings_it_back(visit):  # noqa: F811
     expect(line).to_have_text("B: without the random walk, Power α 6 in place of 2; everything else as A.")
     page.locator(f'{COMPARE} [data-do="model"]').select_option("tiny@40")
     page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="CAM", exact=True).click()
-    said = "B: weights after 40 iterations, without the random walk, Power α 6 in place of 2; everything else as A."
-    expect(line).to_have_text(said)
+    output = "B: weights after 40 iterations, without the random walk, Power α 6 in place of 2; everything else as A."
+    expect(line).to_have_text(output)
     expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("CAM")
     page.wait_for_url(re.compile("b_model=tiny%40|b_model=tiny@40"))
     page.wait_for_url(re.compile("b_stage=cam(&|$)"))
     again = visit(query=shared_part(page))
     ready(again, COMPARE)
-    expect(again.locator(f'{COMPARE} [data-fill="words"]')).to_have_text(said)
+    expect(again.locator(f'{COMPARE} [data-fill="words"]')).to_have_text(output)
     expect(again.locator(f'{COMPARE} [data-do="value"]')).to_have_value("6")
     expect(again.locator(f"{COMPARE} .afa-board button[aria-pressed=true]")).to_have_text("CAM")
     assert pixels(again, f'{COMPARE} [data-view="b"] canvas') == pixels(page, f'{COMPARE} [data-view="b"] canvas')
 
 
 @pytest.mark.parametrize(
-    "query, said, wrong",
+    "query, output, wrong",
     [
         ("b_switched=PAR,telepathy&b_setting=power:99&b_stage=soup", "B: without PAR; everything else as A.", 3),
         ("b_model=%3Cscript%3E", "There is no model '<script>' here; choose one of tiny, wide.", 0),
         ("b_switched=PAR&b_crf=1", re.compile("^PAR can not be switched and replaced by a dense CRF at once"), 0),
     ],
 )  # fmt: skip
-def test_a_link_that_does_not_fit_is_told(visit, query, said, wrong):  # noqa: F811
+def test_a_link_that_does_not_fit_is_told(visit, query, output, wrong):  # noqa: F811
     page = visit(query=f"tab=compare&{query}")
-    expect(page.locator(f'{COMPARE} [data-fill="words"]')).to_have_text(said, timeout=20_000)
+    expect(page.locator(f'{COMPARE} [data-fill="words"]')).to_have_text(output, timeout=20_000)
     if wrong:
         expect(page.locator(".afa-status")).to_contain_text("b_switched, b_setting, b_stage")
     else:

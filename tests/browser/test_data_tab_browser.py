@@ -32,7 +32,7 @@ def cards(page: Page, panel: str):
     return found
 
 
-def pictured(page: Page, panel: str) -> None:
+def figure_trace(page: Page, panel: str) -> None:
     """Wait until every card has its picture."""
     expect(page.locator(f'{panel} .afa-thumb[style*="data:image/jpeg"]')).to_have_count(24, timeout=WAIT)
 
@@ -42,7 +42,7 @@ def test_a_page_of_images_fits(visit, width, theme):  # noqa: F811
     page = visit(width, 900, theme)
     panel = tab(page, "data")
     cards(page, panel)
-    pictured(page, panel)
+    figure_trace(page, panel)
     expect(page.locator(f"{panel} .afa-tags span").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert not small_targets(page, panel)
@@ -130,7 +130,7 @@ def test_nothing_is_asked_while_another_tab_is_open(visit):  # noqa: F811
     page = visit()
     panel = tab(page, "data")
     cards(page, panel)
-    pictured(page, panel)
+    figure_trace(page, panel)
     tab(page, "cam")
     seen = requests(page)
     page.wait_for_timeout(2500)

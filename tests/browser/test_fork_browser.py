@@ -190,21 +190,21 @@ def test_thresholds_are_live_for_both_labels(visit, label):  # noqa: F811
     assert key(page) == before  # nobody was asked
     slider.evaluate("(slider) => slider.dispatchEvent(new Event('change'))")
     recomputed(page, before)
-    said = page.locator('[data-tab="regions"] [data-list="shares"]').inner_text()
-    numbers = [[float(n) for n in re.findall(r"[\d.]+", text)] for text in (dragged, said)]
+    output = page.locator('[data-tab="regions"] [data-list="shares"]').inner_text()
+    numbers = [[float(n) for n in re.findall(r"[\d.]+", text)] for text in (dragged, output)]
     assert numbers[0] == pytest.approx(numbers[1], abs=0.3)
 
 
 def test_the_affinity_tab_is_labelled_by_the_label_that_the_affinity_learned_from(visit):  # noqa: F811
-    said = {}
+    output = {}
     for model in ("published", "swapped", "tiny"):
         page = visit(query=f"model={model}&tab=affinity")
         panel = "[role=tabpanel][data-tab=affinity]"
         page.locator(f"{panel}[data-state=ready]").wait_for()
-        said[model] = page.locator(f'{panel} [data-fill="teacher"]').inner_text()
-    assert said["published"].endswith("from the affinity label: CAM, PAR and two thresholds, without the walk.")
-    assert "trained on the other label" in said["swapped"] and "pseudo label" in said["swapped"]
-    assert "does not say what its affinity was trained on" in said["tiny"]
+        output[model] = page.locator(f'{panel} [data-fill="teacher"]').inner_text()
+    assert output["published"].endswith("from the affinity label: CAM, PAR and two thresholds, without the walk.")
+    assert "trained on the other label" in output["swapped"] and "pseudo label" in output["swapped"]
+    assert "does not say what its affinity was trained on" in output["tiny"]
 
 
 def test_the_labels_of_pairs_follow_a_threshold(visit):  # noqa: F811

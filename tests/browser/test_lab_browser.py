@@ -8,7 +8,7 @@ import pytest
 from browser import SCREENSHOTS, address, browser, pixels, pytestmark, recomputed, small_targets, tab, visit  # noqa: F401
 from browser import key as key_of
 
-from afa_viz.lab import STEPS
+from afa_viz.lab import QUESTIONS
 
 try:
     from playwright.sync_api import Page, expect
@@ -22,7 +22,7 @@ FIGURE = f"{PANEL} figure canvas[role=img]"
 def step(page: Page, number: int) -> None:
     """Go to a step, numbered from 1."""
     page.locator(f"{PANEL} .afa-lab-steps button").nth(number - 1).click()
-    expect(page.locator(f"{PANEL} h3")).to_contain_text(f"{number} of {len(STEPS)}")
+    expect(page.locator(f"{PANEL} h3")).to_contain_text(f"{number} of {len(QUESTIONS)}")
 
 
 def covered(page: Page) -> list[str]:
@@ -42,7 +42,7 @@ def check(page: Page) -> str:
 def test_every_step_fits_and_is_answered(visit, width, height, theme):  # noqa: F811
     page = visit(width, height, theme)
     tab(page, "lab")
-    for number, entry in enumerate(STEPS, start=1):
+    for number, entry in enumerate(QUESTIONS, start=1):
         step(page, number)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, entry.name
         assert not small_targets(page, PANEL, "button, input, a")
@@ -54,8 +54,8 @@ def test_every_step_fits_and_is_answered(visit, width, height, theme):  # noqa: 
             box = page.locator(FIGURE).bounding_box()
             assert box and box["width"] < 330
             page.locator(FIGURE).click(position={"x": box["width"] / 2, "y": box["height"] / 2})
-        said = check(page)
-        assert "{" not in page.locator(PANEL).inner_text() and "lab." not in said
+        output = check(page)
+        assert "{" not in page.locator(PANEL).inner_text() and "lab." not in output
         assert covered(page) == []
         inside = page.locator(f"{PANEL} .afa-lab-step, {PANEL} .afa-lab-verdict")
         assert inside.evaluate_all("all => all.every((e) => e.scrollWidth <= e.clientWidth)"), entry.name  # nothing cut

@@ -122,8 +122,12 @@ def photograph_with_two_peaks(folder) -> Image.Image:
     for number in range(60):
         picture = Image.fromarray(np.random.default_rng(number).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8))
         full = afa_viz.explain(model, picture)
-        quick = afa_viz.explain(model, picture, config=afa_viz.ExplainConfig(scales=(1.0,), flip=False, use_par=False))
-        if full.present == quick.present and maps.strongest_cell(full) != maps.strongest_cell(quick):
+        preview_request = afa_viz.explain(
+            model, picture, config=afa_viz.ExplainConfig(scales=(1.0,), flip=False, use_par=False)
+        )
+        if full.present == preview_request.present and maps.strongest_cell(full) != maps.strongest_cell(
+            preview_request
+        ):
             return picture
     raise AssertionError("no picture among 60")
 

@@ -53,8 +53,8 @@ def address(folder):
     with launched(options) as served:
         yield served
     trainer = Trainer(folder / "runs", folder / "cache")
-    if (live := trainer.live()) is not None:
-        os.kill(live.status.pid, signal.SIGKILL)
+    if (active := trainer.active_run()) is not None:
+        os.kill(active.status.pid, signal.SIGKILL)
 
 
 def state(page: Page, *wanted: str) -> None:
@@ -168,9 +168,9 @@ def test_a_killed_training_is_reported(visit, folder):  # noqa: F811
     press(page, "resume")
     state(page, "training")
     trainer = Trainer(folder / "runs", folder / "cache")
-    live = trainer.live()
+    active = trainer.active_run()
     began = time.monotonic()
-    os.kill(live.status.pid, signal.SIGKILL)
+    os.kill(active.status.pid, signal.SIGKILL)
     state(page, "killed")
     assert time.monotonic() - began < 20
     expect(page.locator(f"{PANEL} [data-fill=trouble]")).to_contain_text("The system killed the training")

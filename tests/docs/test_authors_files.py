@@ -50,14 +50,14 @@ class TestAuthorsFiles:
         assert load_model(tmp_path / "x.bin").card.backbone == "mit_b1"
 
     @pytest.mark.parametrize("old", [False, True], ids=["zip", "old"])
-    def test_hostile_pickle_does_nothing(self, tmp_path, old):
+    def test_untrusted_pickle_does_nothing(self, tmp_path, old):
         mark = tmp_path / "mark"
         path = tmp_path / "x.pth"
         torch.save({"classifier.weight": Hostile(mark)}, path, _use_new_zipfile_serialization=not old)
         refused(path, "x.pth cannot be read", "no code is run")
         assert not mark.exists()
 
-    def test_hostile_plain_pickle_does_nothing(self, tmp_path):
+    def test_untrusted_plain_pickle_does_nothing(self, tmp_path):
         mark = tmp_path / "mark"
         (tmp_path / "x.bin").write_bytes(pickle.dumps(Hostile(mark)))
         refused(tmp_path / "x.bin", "cannot be read")

@@ -55,9 +55,9 @@ def test_a_notebook_runs_from_clean(path, monkeypatch, tmp_path):
 
 
 def test_a_guess_is_compared(capsys):
-    assert classroom.compare("the share", 0.5, 0.58, within=0.1)
+    assert classroom.compare("the share", 0.5, 0.58, tolerance=0.1)
     assert "Well guessed: the share is 0.58, you said 0.5." in capsys.readouterr().out
-    assert not classroom.compare("the share", 0.3, 0.58, within=0.1)
+    assert not classroom.compare("the share", 0.3, 0.58, tolerance=0.1)
     assert "Look again" in capsys.readouterr().out
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from afa_viz.ui import words
+from afa_viz.ui import localization
 from afa_viz.ui.page import assets as page
 from afa_viz.ui.page.bundle import ordered
-from afa_viz.ui.page.settings import ABLATIONS, SLIDERS
+from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS
 
 FILES = sorted(page.EXPLORER.rglob("*.js"))
 NAMED = re.compile(r"^(export )?(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
@@ -73,9 +73,9 @@ def test_every_text_is_said():
     examples = json.loads((page.EXPLORER.parents[1] / "examples" / "examples.json").read_text(encoding="utf-8"))
     outside = {f"example.{example['name']}.{what}" for example in examples for what in ("title", "story")}
     outside |= {f"side.{slider.field}{what}" for slider in SLIDERS for what in ("", "_info")}
-    outside |= {key for key in words.texts() if key.startswith("gradio.")} | {"refused.disk", "refused.memory"}
+    outside |= {key for key in localization.texts() if key.startswith("gradio.")} | {"refused.disk", "refused.memory"}
     unsaid = []
-    for key, text in words.texts().items():
+    for key, text in localization.texts().items():
         framed = (
             key in ("why", "head_html") or key.startswith("tabs.") or key.endswith((".intro", ".equation", ".why_html"))
         )

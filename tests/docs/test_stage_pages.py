@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from make_stage_pages import OUT, pages
 
+from afa_viz.ui.localization import texts
 from afa_viz.ui.page.assets import TABS
-from afa_viz.ui.words import texts
 
 
 def test_every_tab_has_its_page_in_the_words_of_the_app():

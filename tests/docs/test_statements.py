@@ -21,15 +21,15 @@ from afa_viz.data.sandbox.recipe import DEFAULT
 from afa_viz.data.sandbox.scene import SPLIT_IDS
 from afa_viz.evaluation.published import REFERENCES
 from afa_viz.figures import label_sections, sections
-from afa_viz.lab.questions import RAISED
+from afa_viz.lab.questions import THRESHOLD_INCREASE
 from afa_viz.model.afa import AFFINITY_BLOCKS, build_afa, parameter_count
 from afa_viz.model.card import Card
 from afa_viz.model.publish import model_page
 from afa_viz.ops import affinity, cam, par, pseudo_label, random_walk
-from afa_viz.ui import words
+from afa_viz.ui import localization
 
 ROOT = Path(__file__).parents[2]
-LANGUAGES = words.languages()
+LANGUAGES = localization.languages()
 CONFIG = ExplainConfig()
 
 
@@ -43,7 +43,7 @@ def numbers(text: str) -> list[float]:
 
 
 def paragraph(key: str, language: str, place: int) -> str:
-    return re.findall(r"<p>(.*?)</p>", words.texts(language)[key])[place]
+    return re.findall(r"<p>(.*?)</p>", localization.texts(language)[key])[place]
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
@@ -54,12 +54,12 @@ def test_distances_of_par_are_told_in_its_own_pixels_and_in_those_of_the_picture
     there, shown = list(CONFIG.dilations), [CONFIG.par_downscale * d for d in CONFIG.dilations]
     assert CONFIG.dilations == par.DILATIONS and CONFIG.par_downscale == pseudo_label.DOWNSCALE == 2  # "half size"
     assert numbers(paragraph("par.why_html", language, 1)) == [*there, min(shown), max(shown)]
-    assert {8 * len(there)} == set(numbers(words.texts(language)["par.intro"]))
+    assert {8 * len(there)} == set(numbers(localization.texts(language)["par.intro"]))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_weights_and_sum_of_pars_kernel_are_those_of_the_code(language):
-    texts = words.texts(language)
+    texts = localization.texts(language)
     assert numbers(texts["par.equation"])[-4:] == [1, par.W1, 2, par.W2]  # w1 = …, w2 = …
     assert par.W1 in numbers(paragraph("par.why_html", language, 0))
     kernel = par.pixel_affinity(torch.rand(1, 3, 9, 11))
@@ -70,7 +70,7 @@ def test_weights_and_sum_of_pars_kernel_are_those_of_the_code(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_published_numbers_in_texts_are_those_of_the_settings(language):
-    texts, voc = words.texts(language), TrainConfig().explain
+    texts, voc = localization.texts(language), TrainConfig().explain
     for key, value in (
         ("walk.power_info", voc.power), ("walk.radius_info", voc.radius), ("walk.low_info", voc.bkg_score_low),
         ("walk.step_info", voc.num_steps), ("regions.low_info", voc.bkg_score_low),
@@ -82,7 +82,7 @@ def test_published_numbers_in_texts_are_those_of_the_settings(language):
     assert numbers(texts["walk.equation"])[-1] == random_walk.EPS
     assert [SANDBOX.weight_seg, SANDBOX.weight_aff] == [0.5, 1.0] and numbers(texts["train.equation"]) == [0.5]
     assert REFERENCES["voc", "val"]["seg_crf"].miou in numbers(texts["par.crf_hint"])
-    assert numbers(texts["lab.regions.task"]) == [RAISED]
+    assert numbers(texts["lab.regions.task"]) == [THRESHOLD_INCREASE]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -107,7 +107,7 @@ def test_sizes_of_the_network_in_texts_are_those_of_the_network(language):
 def test_pars_equation_has_its_operators_in_the_order_of_the_code(language):
     """softmax over neighbours of minus the mean over RGB of (difference / (sigma w1)) squared, plus the position."""
     mean = {"en": "mean", "ko": "평균"}[language]
-    equation = re.sub(r"\s+", "", plain(words.texts(language)["par.equation"]))
+    equation = re.sub(r"\s+", "", plain(localization.texts(language)["par.equation"]))
     assert f"softmaxn(−{mean}RGB(|In−I|∕(σw1))²)+w2softmaxn(−(ρn∕(σρw1))²)" in equation
     image = torch.rand(1, 3, 6, 7, dtype=torch.float64)
     offsets = par.neighbour_offsets().tolist()
@@ -124,7 +124,7 @@ def test_pars_equation_has_its_operators_in_the_order_of_the_code(language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_cams_equation_has_its_operators_in_the_order_of_the_code(language):
     flip = {"en": "flip", "ko": "반전"}[language]
-    equation = re.sub(r"\s+", "", plain(words.texts(language)["cam.equation"]))
+    equation = re.sub(r"\s+", "", plain(localization.texts(language)["cam.equation"]))
     assert equation.startswith(f"Mc=ΣsReLU(max(wc·F(xs),{flip}(wc·F({flip}(xs)))))")
     assert equation.endswith(f"Mc←(Mc−minMc)∕(max(Mc−minMc)+10−{round(-math.log10(cam.EPS))})")
     straight, mirrored = torch.randn(2, 1, 2, 4, 5), torch.randn(2, 1, 2, 4, 5)  # of two scales

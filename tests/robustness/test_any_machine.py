@@ -20,11 +20,11 @@ import pytest
 from app_fixtures import scene
 from app_process import AS_OTHER_USER, ROOT, App, open_folder, started
 from raw_http import ask as ask_raw
-from test_hostile_requests import photograph, sent
+from test_untrusted_requests import photograph, sent
 
 from afa_viz.ui.server import account, launch
 from afa_viz.ui.server.hosts import Host
-from afa_viz.ui.server.ports import chosen_port, require_address
+from afa_viz.ui.server.ports import choose_port, require_address
 from benchmarks.load import Page
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes, and accounts can be changed")
@@ -164,18 +164,18 @@ def test_an_address_that_is_not_of_this_computer_is_a_sentence(host, monkeypatch
 def test_what_is_no_address_is_a_sentence(host, capsys):
     with pytest.raises(SystemExit) as end:
         launch.launch(["--host", host])
-    said = capsys.readouterr().err
-    assert end.value.code == 2 and "expected an address or a name, with the port in --port" in said
+    output = capsys.readouterr().err
+    assert end.value.code == 2 and "expected an address or a name, with the port in --port" in output
 
 
 def test_ports():
     require_address(Host("127.0.0.1"))
     require_address(Host("localhost"))
-    assert chosen_port(Host("127.0.0.1"), 0) > 0
+    assert choose_port(Host("127.0.0.1"), 0) > 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"port {port} of 127.0.0.1 is taken"):
-            chosen_port(Host("127.0.0.1"), port)
+            choose_port(Host("127.0.0.1"), port)
 
 
 def test_the_first_free_port(monkeypatch):
@@ -183,13 +183,13 @@ def test_the_first_free_port(monkeypatch):
         port = taken.getsockname()[1]
         monkeypatch.setenv("GRADIO_SERVER_PORT", str(port))
         monkeypatch.setenv("GRADIO_NUM_PORTS", "50")
-        assert port < chosen_port(Host("127.0.0.1"), None) < port + 50
+        assert port < choose_port(Host("127.0.0.1"), None) < port + 50
         monkeypatch.setenv("GRADIO_NUM_PORTS", "1")
         with pytest.raises(OSError, match="no port of 127.0.0.1 from .* is free; choose one with --port"):
-            chosen_port(Host("127.0.0.1"), None)
+            choose_port(Host("127.0.0.1"), None)
     monkeypatch.setenv("GRADIO_SERVER_PORT", "many")
     with pytest.raises(OSError, match="GRADIO_SERVER_PORT is 'many'; expected a number"):
-        chosen_port(Host("127.0.0.1"), None)
+        choose_port(Host("127.0.0.1"), None)
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def answers(port: int, process: subprocess.Popen) -> bytes:
 @linux
 @pytest.mark.parametrize("kind", ["closed", "nobody reads"])
 def test_without_a_console(folder, kind):
-    port = chosen_port(Host("127.0.0.1"), 0)
+    port = choose_port(Host("127.0.0.1"), 0)
     close = "import os, sys; [os.close(n) for n in (0, 1, 2)]; "
     close += "os.execv(sys.executable, [sys.executable, 'app.py', *sys.argv[1:]])"
     reading, writing = os.pipe()
@@ -291,5 +291,5 @@ def test_without_a_console(folder, kind):
 def test_consoles_that_lack_letters(command, encoding):
     environment = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict", "PYTHONUTF8": "0"}
     done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, timeout=120)
-    said = (done.stdout + done.stderr).decode(encoding)
-    assert done.returncode in (0, 2) and "Traceback" not in said and said.strip(), said
+    output = (done.stdout + done.stderr).decode(encoding)
+    assert done.returncode in (0, 2) and "Traceback" not in output and output.strip(), output

@@ -19,8 +19,8 @@ from afa_viz.inputs import multi_hot, read_image, read_target, to_rgb
 from afa_viz.model.checkpoint import load_any
 from afa_viz.stage_scores import stage_labels
 from afa_viz.ui.handlers import payload, payload_attention
-from afa_viz.ui.handlers.compare import renumbered
-from afa_viz.ui.sessions.images import new_picture
+from afa_viz.ui.handlers.compare import remap_classes
+from afa_viz.ui.sessions.images import new_input_image
 
 QUICK = ExplainConfig(scales=(1,), num_iters=1)
 
@@ -72,7 +72,7 @@ def test_what_is_explained_stays():
     afa_viz.explain(model, given[4], given[6], config, target=given[5])
     multi_hot(given[1], tuple(f"c{i}" for i in range(21)))
     read_target(given[2], picture.shape[:2])
-    new_picture(given[0], given[2])
+    new_input_image(given[0], given[2])
     assert all(map(same, given, before))
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, weights[name]), name
@@ -95,7 +95,7 @@ def test_a_trace_stays_whatever_is_made_of_it(tmp_path):
     payload_attention.overview(trace)
     payload_attention.affinity(trace)
     background, *names = trace.class_names
-    renumbered(trace, dataclasses.replace(trace, class_names=(background, *reversed(names))))
+    remap_classes(trace, dataclasses.replace(trace, class_names=(background, *reversed(names))))
     for name, value in before.items():
         assert same(getattr(trace, name), value), name
 

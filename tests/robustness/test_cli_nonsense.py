@@ -63,16 +63,16 @@ def refused(tmp_path, monkeypatch, capfd):
     def run(*arguments: str) -> str:
         before = files_in(tmp_path)
         code = main(arguments)
-        said = capfd.readouterr()
-        lines = [line for line in said.err.splitlines() if line.strip()]
+        output = capfd.readouterr()
+        lines = [line for line in output.err.splitlines() if line.strip()]
         assert code in (1, 2), (arguments, code)
-        assert "Traceback" not in said.err
+        assert "Traceback" not in output.err
         assert files_in(tmp_path) == before, arguments
         if lines:
             assert lines[-1].startswith("afa_viz: ") and lines[-1].endswith(".") or " error: " in lines[-1], lines[-1]
         else:
-            assert code == 1 and said.out.strip(), arguments  # `data check` prints what it has found
-        return lines[-1] if lines else said.out
+            assert code == 1 and output.out.strip(), arguments  # `data check` prints what it has found
+        return lines[-1] if lines else output.out
 
     return run
 

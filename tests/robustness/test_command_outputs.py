@@ -75,8 +75,8 @@ def test_evaluate_refuses_before_the_first_image(folder, capsys, monkeypatch, mo
     before = sorted(folder.rglob("*"))
     words = [word.replace("FOLDER", str(folder)) for word in more]
     assert main(evaluate(folder, *words)) == 2
-    said = capsys.readouterr().err
-    assert told.replace("FOLDER", str(folder)) in said and said.startswith("afa_viz: ") and said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert told.replace("FOLDER", str(folder)) in output and output.startswith("afa_viz: ") and output.count("\n") == 1
     assert sorted(folder.rglob("*")) == before, "nothing was made"
 
 
@@ -98,8 +98,10 @@ def test_the_other_commands_refuse_before_they_begin(folder, capsys, monkeypatch
         monkeypatch.chdir(ROOT)
     monkeypatch.setattr(began, lambda *a, **k: pytest.fail("it began"))
     assert main([word.replace("FOLDER", str(folder)) for word in command]) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and said[0].startswith("afa_viz: ") and str(folder) in said[0] and said[0].endswith(".")
+    output = capsys.readouterr().err.splitlines()
+    assert (
+        len(output) == 1 and output[0].startswith("afa_viz: ") and str(folder) in output[0] and output[0].endswith(".")
+    )
 
 
 def test_what_can_be_written_is_not_refused_and_not_made(tmp_path):
@@ -132,7 +134,7 @@ def test_scores_are_written_before_they_are_printed_or_drawn(folder, monkeypatch
     def fails(*arguments, **named):
         raise UnicodeEncodeError("cp949", "–", 0, 1, "illegal multibyte sequence")
 
-    monkeypatch.setattr("builtins.print" if what == "print" else "afa_viz.figures.ladder.write_plots", fails)
+    monkeypatch.setattr("builtins.print" if what == "print" else "afa_viz.figures.evaluation_charts.write_plots", fails)
     with monkeypatch.context() as patch:
         patch.setattr("afa_viz.__main__._print_error", lambda message: 2)
         assert main(evaluate(folder, "--json", str(path), "--plots", str(folder / "plots"))) == 2

@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from afa_viz.ui.page.assets import served
+from afa_viz.ui.errors import BusyError
+from afa_viz.ui.page.assets import run_in_threads
 from afa_viz.ui.sessions import concurrency
-from afa_viz.ui.sessions.concurrency import Busy, ConcurrencyLimit, SharedCalls
+from afa_viz.ui.sessions.concurrency import ConcurrencyLimit, SharedCalls
 
 WAIT = 30  # seconds
 
@@ -33,7 +34,7 @@ def visitors(limit: ConcurrencyLimit, count: int, may_go: threading.Event) -> tu
                 seen["inside"].append(number)
                 assert may_go.wait(WAIT)
             seen["done"].append(number)
-        except Busy:
+        except BusyError:
             seen["refused"].append(number)
 
     threads = [threading.Thread(target=visit, args=(number,)) for number in range(count)]
@@ -44,8 +45,8 @@ def visitors(limit: ConcurrencyLimit, count: int, may_go: threading.Event) -> tu
 
 
 def test_the_limits_are_those_that_are_promised():
-    assert (concurrency.DEAR, concurrency.DEAR_WAITING) == (2, 10)
-    waiting = concurrency.DEAR + concurrency.DEAR_WAITING
+    assert (concurrency.EXPENSIVE_AT_ONCE, concurrency.EXPENSIVE_WAITING) == (2, 10)
+    waiting = concurrency.EXPENSIVE_AT_ONCE + concurrency.EXPENSIVE_WAITING
     for room in (concurrency.PAGE_EVENTS, concurrency.API_EVENTS, concurrency.ANSWER_THREADS):
         assert room > waiting, "those who wait for what is dear must leave room for the rest"
 
@@ -85,19 +86,19 @@ def test_who_is_inside_needs_no_second_slot_and_errors_give_it_back():
 def test_the_refusal_is_one_sentence():
     limit = ConcurrencyLimit(1, 0)
     with limit.slot():
-        said: list[str] = []
-        thread = threading.Thread(target=lambda: said.append(json.loads(asyncio.run(ask()))["refused"]))
+        output: list[str] = []
+        thread = threading.Thread(target=lambda: output.append(json.loads(asyncio.run(ask()))["refused"]))
 
-        def dear(asked: dict) -> str:
+        def expensive(asked: dict) -> str:
             with limit.slot():
                 return "{}"
 
         async def ask() -> str:
-            return await served([dear])[0]({})
+            return await run_in_threads([expensive])[0]({})
 
         thread.start()
         thread.join(WAIT)
-    assert said[0].startswith("The server is making as much as it can") and said[0].count(".") == 1
+    assert output[0].startswith("The server is making as much as it can") and output[0].count(".") == 1
 
 
 def test_equal_questions_at_the_same_time_are_one_call_and_later_ones_another():
@@ -109,7 +110,7 @@ def test_equal_questions_at_the_same_time_are_one_call_and_later_ones_another():
         return json.dumps(asked)
 
     async def classroom() -> list[str]:
-        ask = served([answer])[0]
+        ask = run_in_threads([answer])[0]
         same = [ask({"b": 1, "a": [2]}) for _ in range(30)]
         return await asyncio.gather(*same, ask({"a": [3], "b": 1}))
 
@@ -128,7 +129,7 @@ def test_what_does_something_is_done_for_everybody():
         return "{}"
 
     async def twice() -> None:
-        ask = served([train_start])[0]
+        ask = run_in_threads([train_start])[0]
         await asyncio.gather(ask({}), ask({}))
 
     asyncio.run(twice())

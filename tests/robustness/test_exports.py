@@ -10,10 +10,10 @@ import pytest
 from app_fixtures import launched, prepare
 from gradio.processing_utils import save_file_to_cache
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.sessions import exports as kept
 from afa_viz.ui.sessions.exports import Exports
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.temporary import own_folder
+from afa_viz.ui.sessions.temporary import process_folder
 from benchmarks.load import Page
 
 KB = 2**10
@@ -58,7 +58,7 @@ def test_what_was_not_asked_for_the_longest_goes_first(tmp_path):
 def test_a_file_that_is_too_large_by_itself_is_refused(tmp_path):
     exports = Exports(tmp_path, max_bytes=10 * KB)
     path = exports.write("a", "x.png", of(b"small"))
-    with pytest.raises(Refusal, match="no room for this file"):
+    with pytest.raises(UserError, match="no room for this file"):
         exports.write("b", "x.npz", of(bytes(11 * KB)))
     assert files(tmp_path) == [path]
 
@@ -70,7 +70,7 @@ def test_nothing_stays_for_long(tmp_path):
     new = exports.write("b", "x.png", of(b"new"))
     assert not old.exists() and new.exists() and exports.find("a") is None
     time.sleep(0.25)
-    exports.tidy()
+    exports.remove_expired()
     assert not list(tmp_path.iterdir())
 
 
@@ -91,7 +91,7 @@ def test_what_is_being_written_is_not_tidied_away_and_not_seen_in_part(tmp_path)
     for number in range(9):
         exports.write(str(number), "x.png", of(bytes([number]) * KB))
     time.sleep(0.15)
-    exports.tidy()
+    exports.remove_expired()
     assert exports.find("slow") is None
     may_end.set()
     thread.join(30)
@@ -114,14 +114,14 @@ def test_gradio_needs_no_copy(tmp_path):
 
 
 def test_those_of_a_page_lie_in_the_folder_that_is_swept_and_are_served_from_there(tmp_path):
-    before = set(files(own_folder()))  # of other apps in this process
+    before = set(files(process_folder()))  # of other apps in this process
     with launched(prepare(tmp_path)) as address:
         page = Page(address.rstrip("/"))
         (found,) = page.event("explain", [None, "example:scene0", None, {"num_iters": 1}, None])
         (file,) = page.event("export", [found["key"], "npz", None, None, None])
         again = page.ask("export_file", key=found["key"], kind="npz", label=6, cell=[0, 0])["path"]
-        assert Path(file["path"]) == Path(again) and (own_folder() / "exports") in Path(again).parents
-        assert len([path for path in set(files(own_folder())) - before if path.suffix == ".npz"]) <= 1
+        assert Path(file["path"]) == Path(again) and (process_folder() / "exports") in Path(again).parents
+        assert len([path for path in set(files(process_folder())) - before if path.suffix == ".npz"]) <= 1
         import urllib.request
 
         with urllib.request.urlopen(f"{page.api}/file={again}") as answer:

@@ -28,14 +28,14 @@ from afa_viz.model.afa import build_afa
 from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.training import machine_errors, records
 from afa_viz.training.status import read_status, report_status
-from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.sessions.examples import read_examples
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
@@ -63,11 +63,11 @@ def child(*arguments: str, **options) -> subprocess.CompletedProcess:
 
 def test_killed_while_saving_a_checkpoint_loads(tmp_path):
     done = child("save", str(tmp_path / "x.safetensors"), "12")
-    said = done.stdout.split("\n")
-    assert said[0] == "ready" and len(said) == 14 and set(said[1:-1]) == {"whole"}, done.stdout + done.stderr
+    output = done.stdout.split("\n")
+    assert output[0] == "ready" and len(output) == 14 and set(output[1:-1]) == {"whole"}, done.stdout + done.stderr
     save_model(build_afa("mit_b0", 3), tmp_path / "x.safetensors", card(2.0))  # what was left over is in nobody's way
     assert load_model(tmp_path / "x.safetensors").card.scores == {"number": 2.0}
-    assert discover(tmp_path) == {"x": str(tmp_path / "x.safetensors")}
+    assert discover_checkpoints(tmp_path) == {"x": str(tmp_path / "x.safetensors")}
 
 
 def test_killed_between_weights_and_card(tmp_path, monkeypatch):
@@ -226,8 +226,8 @@ def test_a_full_disk_while_rendering_is_a_sentence(tmp_path, monkeypatch, capsys
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     options = prepare(folder)
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
-    answers = Answers(session, folder / "exports")
+    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    answers = ExplorerHandlers(session, folder / "exports")
     api = Api(session, answers)
     return api, answers, api.explain(None, "example:scene0", None, {"num_iters": 1}, None)["key"]
 
@@ -240,7 +240,7 @@ def test_a_full_disk_while_exporting_is_a_sentence(page, kind, tmp_path, monkeyp
     (tmp_path / f".afa-viz.{kind}.{number}-{ident}.tmp").symlink_to(FULL)
     with monkeypatch.context() as context:
         context.setattr("afa_viz.ui.sessions.exports.tempfile.mkdtemp", lambda **where: str(tmp_path))
-        with pytest.raises(Refusal, match=r"no room for this file just now; try again later\.$"):
+        with pytest.raises(UserError, match=r"no room for this file just now; try again later\.$"):
             api.export(key, kind, None, None, None)
     assert not tmp_path.exists() and kind not in {path.suffix[1:] for path in answers.exports.folder.rglob("*.*")}
     assert Path(api.export(key, kind, None, None, None)).stat().st_size > 1000
@@ -255,13 +255,15 @@ def test_a_cache_that_can_not_be_written_is_no_error(tmp_path, place):
     cache = Path(place) if place.startswith("/") else tmp_path / "file" / "cache"
     options = prepare(tmp_path)
     dataset = DataSet(SandboxScenes(cache, 64, 2), cache)
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset)
+    session = Session(
+        ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset
+    )
     scorer = Scorer(session, dataset)
     scorer.start("tiny", ExplainConfig(scales=(1.0,), num_iters=1))
     scorer._thread.join(60)
     table = scorer.table("tiny", ExplainConfig(scales=(1.0,), num_iters=1))
     assert len(table) == 2 and not table.broken() and not cache.exists()
-    assert dataset.picture("val_0001").image.shape == (64, 64, 3)
+    assert dataset.input_image("val_0001").image.shape == (64, 64, 3)
 
 
 def test_a_folder_that_can_not_be_written_is_a_sentence(tmp_path, capsys):
@@ -287,5 +289,5 @@ def test_damaged_examples_are_a_sentence(tmp_path, text):
     if text == "{}":
         assert read_examples(tmp_path) == []
         return
-    with pytest.raises(Refusal, match=r"is no list of examples .*; expected names and images\.$"):
+    with pytest.raises(UserError, match=r"is not a list of examples .*; expected names and images\.$"):
         read_examples(tmp_path)

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 from app_fixtures import launched, prepare
-from hostile_world import strict
+from untrusted_input import parse_strict_json
 
 from afa_viz.data.sandbox import dataset as rendering
 from afa_viz.trace import Trace
-from afa_viz.ui.handlers.answers import KINDS, Answers
 from afa_viz.ui.handlers.dataset.scoring import Score, Table
+from afa_viz.ui.handlers.explorer import KINDS, ExplorerHandlers
 from afa_viz.ui.server import app as app_module
 from afa_viz.ui.server import launch as launch_module
 from afa_viz.ui.sessions import session as session_module
 from afa_viz.ui.sessions.exports import Exports
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 from benchmarks.load import Page
 
@@ -83,10 +83,10 @@ def test_a_browser_that_is_closed_in_a_computation_disturbs_nobody(options, monk
         time.sleep(0.2)
         may_end.set()
         waiting.join(WAIT)
-        assert strict(found[0])["link"] == {"example": "scene1"} and found[1] == ["cow"]
-        until(lambda: sessions[0].is_quiet(0.0))
+        assert parse_strict_json(found[0])["link"] == {"example": "scene1"} and found[1] == ["cow"]
+        until(lambda: sessions[0].is_idle(0.0))
         again = Page(address.rstrip("/")).event("open_example", ["tiny", *SETTINGS], {**chosen, "index": 0})
-        assert strict(again[0])["link"] == {"example": "scene0"}
+        assert parse_strict_json(again[0])["link"] == {"example": "scene0"}
 
 
 def test_two_pages_on_one_machine(options):
@@ -141,18 +141,18 @@ def test_two_processes_render_the_same_scenes_once(tmp_path):
         for _ in range(2)
     ]
     ended = [process.communicate(timeout=WAIT) for process in processes]
-    said = [out.split() for out, _ in ended]
+    output = [out.split() for out, _ in ended]
     assert all(process.returncode == 0 for process in processes), ended
     alone = rendering.render_split("val", 40, 64, cache_dir=tmp_path / "alone", progress=False)
     total = str(int(rendering.load_split(alone)["images"].sum()))
-    assert sorted(int(count) for count, *_ in said) == [0, 40]
-    assert {(name, pixels) for _, name, pixels in said} == {(alone.name, total)}
+    assert sorted(int(count) for count, *_ in output) == [0, 40]
+    assert {(name, pixels) for _, name, pixels in output} == {(alone.name, total)}
 
 
 def test_many_visitors_save_the_same_files(options, tmp_path):
     """Eight at once, each kind, while older files are tidied away; every one that was promised is there and whole."""
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
-    answers = Answers(session, tmp_path / "exports")
+    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    answers = ExplorerHandlers(session, tmp_path / "exports")
     requests = [session.request(f"example:scene{number}", "tiny") for number in (0, 1)]
     traces = [session.trace(request) for request in requests]
     answers.exports = Exports(tmp_path / "exports", max_bytes=ROOM)

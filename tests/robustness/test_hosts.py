@@ -13,7 +13,7 @@ from raw_http import ask, exchange
 
 from afa_viz.ui.server import launch
 from afa_viz.ui.server.app import build, serve
-from afa_viz.ui.server.hosts import Host, Names, Site, read_host, read_site
+from afa_viz.ui.server.hosts import AllowedHosts, Host, Origin, parse_host, parse_origin
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
@@ -33,7 +33,7 @@ pytestmark = [
     ],
 )  # fmt: skip
 def test_hosts(text, name, port):
-    assert read_host(text) == Host(name, port)
+    assert parse_host(text) == Host(name, port)
 
 
 NO_HOSTS = [
@@ -47,17 +47,17 @@ NO_HOSTS = [
 
 @pytest.mark.parametrize("text", NO_HOSTS)
 def test_what_is_no_host(text):
-    assert read_host(text) is None
+    assert parse_host(text) is None
 
 
 def test_sites():
-    assert read_site("https://viz.example.org") == Site("https", Host("viz.example.org"))
-    assert read_site("https://viz.example.org:443") == read_site("viz.example.org", "https")
-    assert read_site("http://viz.example.org:80") == Site("http", Host("viz.example.org"))
-    assert str(read_site("viz.example.org:8443", "https")) == "https://viz.example.org:8443"
+    assert parse_origin("https://viz.example.org") == Origin("https", Host("viz.example.org"))
+    assert parse_origin("https://viz.example.org:443") == parse_origin("viz.example.org", "https")
+    assert parse_origin("http://viz.example.org:80") == Origin("http", Host("viz.example.org"))
+    assert str(parse_origin("viz.example.org:8443", "https")) == "https://viz.example.org:8443"
     for text in ("null", "", "file://", "viz.example.org", "ftp://x", "https://", "https:x", "https://x/y", "HTTPS://x",
                  "javascript:x", "https://a@b", "https://a https://b", "://x", "chrome-extension://abc"):  # fmt: skip
-        assert read_site(text) is None, text
+        assert parse_origin(text) is None, text
 
 
 def test_loopback():
@@ -81,52 +81,54 @@ FOREIGN = [
 
 def test_a_server_of_this_computer_has_loopback_names_alone():
     for bound in ("127.0.0.1", "::1", "localhost", "127.0.0.2"):
-        names = Names(Host(bound))
-        assert all(names.site(text, HERE) for text in LOOPBACK)
-        assert not any(names.site(text, HERE) for text in FOREIGN)
+        names = AllowedHosts(Host(bound))
+        assert all(names.origin_for(text, HERE) for text in LOOPBACK)
+        assert not any(names.origin_for(text, HERE) for text in FOREIGN)
 
 
 def test_a_server_of_a_network_has_the_address_that_was_reached():
-    names, there = Names(Host("0.0.0.0")), ("10.0.0.1", 7860)
+    names, there = AllowedHosts(Host("0.0.0.0")), ("10.0.0.1", 7860)
     served = [*LOOPBACK, "10.0.0.1", "10.0.0.1:8000", "0.0.0.0:7860"]
-    assert all(names.site(text, there) for text in served)
-    assert not any(names.site(text, there) for text in FOREIGN if text not in ("10.0.0.1", "0.0.0.0:7860"))
-    assert names.site("[2001:db8::1]:7860", ("2001:db8::1", 7860)) and not names.site(
+    assert all(names.origin_for(text, there) for text in served)
+    assert not any(names.origin_for(text, there) for text in FOREIGN if text not in ("10.0.0.1", "0.0.0.0:7860"))
+    assert names.origin_for("[2001:db8::1]:7860", ("2001:db8::1", 7860)) and not names.origin_for(
         "[2001:db8::2]", ("2001:db8::1", 1)
     )
-    named = Names(Host("lab-pc"))
-    assert named.site("LAB-PC:7860", HERE) and not named.site("lab-pc2", HERE)
+    named = AllowedHosts(Host("lab-pc"))
+    assert named.origin_for("LAB-PC:7860", HERE) and not named.origin_for("lab-pc2", HERE)
 
 
 def test_public_names():
-    names = Names(Host("127.0.0.1"), [Site("https", Host("viz.example.org")), Site("http", Host("lab", 8080))])
+    names = AllowedHosts(
+        Host("127.0.0.1"), [Origin("https", Host("viz.example.org")), Origin("http", Host("lab", 8080))]
+    )
     assert (
-        str(names.site("viz.example.org", HERE))
-        == str(names.site("VIZ.example.org:443", HERE))
+        str(names.origin_for("viz.example.org", HERE))
+        == str(names.origin_for("VIZ.example.org:443", HERE))
         == "https://viz.example.org"
     )
-    assert str(names.site("viz.example.org:7860", HERE)) == "http://viz.example.org:7860"  # without the proxy
-    assert str(names.site("viz.example.org:1", HERE)) == "https://viz.example.org"  # nobody's port is shown
-    assert str(names.site("lab:7860", HERE)) == "http://lab:8080"
+    assert str(names.origin_for("viz.example.org:7860", HERE)) == "http://viz.example.org:7860"  # without the proxy
+    assert str(names.origin_for("viz.example.org:1", HERE)) == "https://viz.example.org"  # nobody's port is shown
+    assert str(names.origin_for("lab:7860", HERE)) == "http://lab:8080"
     assert not any(
-        names.site(text, HERE) for text in ("example.org", "x.viz.example.org", "viz.example.org.evil.example")
+        names.origin_for(text, HERE) for text in ("example.org", "x.viz.example.org", "viz.example.org.evil.example")
     )
 
 
 def test_origins():
-    names = Names(Host("127.0.0.1"), [Site("https", Host("viz.example.org"))])
+    names = AllowedHosts(Host("127.0.0.1"), [Origin("https", Host("viz.example.org"))])
     own = [("http://127.0.0.1:7860", "127.0.0.1:7860"), ("http://[::1]:7860", "[0::1]:7860"),
            ("http://localhost", "LOCALHOST:80"), ("https://localhost:7860", "localhost:7860"),
            ("https://viz.example.org", "127.0.0.1:7860"),
            ("https://viz.example.org:443", "viz.example.org")]  # fmt: skip
-    assert all(names.may_send(origin, host) for origin, host in own)
+    assert all(names.allows_origin(origin, host) for origin, host in own)
     for origin in ("null", "", "http://evil.example", "http://127.0.0.1", "http://127.0.0.1:7861",
                    "http://localhost:7860",
                    "http://127.0.0.1:7860.evil.example", "http://127.0.0.1:7860@evil.example", "file://",
                    "http://[::1]:7860",
                    "https://viz.example.org:8443", "http://viz.example.org", "https://x.viz.example.org",
                    "http://127.0.0.1:7860 http://evil.example", "http://127.0.0.1:7860/"):  # fmt: skip
-        assert not names.may_send(origin, "127.0.0.1:7860"), origin
+        assert not names.allows_origin(origin, "127.0.0.1:7860"), origin
 
 
 # --- a running server ------------------------------------------------------------------------------------------------
@@ -151,7 +153,7 @@ def address(served):
 
 @pytest.fixture(scope="module")
 def public(served):
-    page, names = served(), Names(Host("127.0.0.1"), [Site("https", Host("viz.example.org"))])
+    page, names = served(), AllowedHosts(Host("127.0.0.1"), [Origin("https", Host("viz.example.org"))])
     _, address, _ = serve(page, names, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     yield address.rstrip("/")
     page.demo.close(verbose=False)
@@ -241,14 +243,14 @@ def test_several_origins_and_what_browsers_say_beside_it(address):
     own = ("Origin", address)
     assert ask(address, "/config", headers=[own]).status == 200
     assert ask(address, "/config", headers=[own, ("Origin", "http://evil.example")]).status == 403
-    for said in ("cross-site", "same-site"):
+    for output in ("cross-site", "same-site"):
         for path in PATHS[1:]:
-            assert ask(address, path, headers=[("Sec-Fetch-Site", said)]).status == 403
+            assert ask(address, path, headers=[("Sec-Fetch-Site", output)]).status == 403
         assert (
-            ask(address, "/", headers=[("Sec-Fetch-Site", said), ("Sec-Fetch-Mode", "navigate")]).status == 200
+            ask(address, "/", headers=[("Sec-Fetch-Site", output), ("Sec-Fetch-Mode", "navigate")]).status == 200
         )  # a link
-    for said in ("same-origin", "none"):
-        assert ask(address, "/config", headers=[("Sec-Fetch-Site", said)]).status == 200
+    for output in ("same-origin", "none"):
+        assert ask(address, "/config", headers=[("Sec-Fetch-Site", output)]).status == 200
 
 
 @pytest.mark.parametrize(
@@ -309,19 +311,22 @@ def test_names_of_the_command_line(capsys):
 
 def test_a_space_has_the_names_that_its_environment_tells(monkeypatch):
     monkeypatch.setenv("SPACE_HOST", "jane-afa-viz.hf.space, viz.example.org,,a b")
-    assert [str(site) for site in launch.space_sites()] == ["https://jane-afa-viz.hf.space", "https://viz.example.org"]
+    assert [str(site) for site in launch.space_origins()] == [
+        "https://jane-afa-viz.hf.space",
+        "https://viz.example.org",
+    ]
     monkeypatch.delenv("SPACE_HOST")
     monkeypatch.setenv("SPACE_ID", "Jane_D/AFA.viz")
-    assert [str(site) for site in launch.space_sites()] == ["https://jane-d-afa-viz.hf.space"]
+    assert [str(site) for site in launch.space_origins()] == ["https://jane-d-afa-viz.hf.space"]
     monkeypatch.delenv("SPACE_ID")
-    assert launch.space_sites() == []
+    assert launch.space_origins() == []
 
 
 def test_a_tunnel_has_its_own_name(served, monkeypatch):
     """`--share`: gradio's tunnel ends at this computer, under a name that is known once it is there."""
     monkeypatch.setattr("gradio.networking.setup_tunnel", lambda **options: "https://abc123.gradio.live")
     page, host = served(), Host("127.0.0.1")
-    names = Names(host)
+    names = AllowedHosts(host)
     try:
         site = launch._listen(page, host, 0, names, share=True, on_spaces=False)
         assert str(site) == "https://abc123.gradio.live" and names.public == [site]
@@ -335,17 +340,19 @@ def test_a_tunnel_has_its_own_name(served, monkeypatch):
 def test_training_is_off_where_others_can_come(monkeypatch):
     monkeypatch.delenv("SPACE_ID", raising=False)
     for host in ("127.0.0.1", "127.0.0.2", "localhost", "::1"):
-        assert launch.may_train(None, host, share=False)
-        assert not launch.may_train(None, host, share=False, public=True) and not launch.may_train(
+        assert launch.training_allowed(None, host, share=False)
+        assert not launch.training_allowed(None, host, share=False, public=True) and not launch.training_allowed(
             None, host, share=True
         )
-        assert launch.may_train(True, host, share=True, public=True) and not launch.may_train(False, host, share=False)
+        assert launch.training_allowed(True, host, share=True, public=True) and not launch.training_allowed(
+            False, host, share=False
+        )
     for host in ("0.0.0.0", "::", "10.0.0.1", "lab-pc"):
-        assert not launch.may_train(None, host, share=False) and launch.may_train(True, host, share=False)
+        assert not launch.training_allowed(None, host, share=False) and launch.training_allowed(True, host, share=False)
 
 
 @pytest.mark.parametrize(
-    ("bound", "public", "share", "train", "said"),
+    ("bound", "public", "share", "train", "expected"),
     [
         ("127.0.0.1", [], None, True,
          ["at http://127.0.0.1:7860 ", "Only this computer", "Everyone who can open it can start"]),
@@ -361,8 +368,8 @@ def test_training_is_off_where_others_can_come(monkeypatch):
          ["at http://127.0.0.1:7860 ", "also answers as https://a.gradio.live", "--share: that is", "--no-train"]),
     ],
 )  # fmt: skip
-def test_what_is_opened_is_said(bound, public, share, train, said):
-    site = Site("https", Host(share)) if share else None
-    names = Names(Host(bound), [Site("https", Host(name)) for name in public] + ([site] if site else []))
-    lines = launch.opened(Host(bound), 7860, names, site, train)
-    assert len(lines) == len(said) and all(part in line for part, line in zip(said, lines, strict=True)), lines
+def test_startup_lines(bound, public, share, train, expected):
+    site = Origin("https", Host(share)) if share else None
+    names = AllowedHosts(Host(bound), [Origin("https", Host(name)) for name in public] + ([site] if site else []))
+    lines = launch.startup_lines(Host(bound), 7860, names, site, train)
+    assert len(lines) == len(expected) and all(part in line for part, line in zip(expected, lines, strict=True)), lines

@@ -99,7 +99,7 @@ def clone(tmp_path, checkpoint) -> Path:
     return folder
 
 
-def said(capsys) -> str:
+def output(capsys) -> str:
     """What the command line printed to stderr: one sentence."""
     text = capsys.readouterr().err.strip()
     assert text.startswith("afa_viz: ") and "\n" not in text and text.endswith("."), text
@@ -173,7 +173,7 @@ def test_uploads_where_nobody_listens(nobody, checkpoint, clone, capsys):
     for arguments in (["push", str(checkpoint), "jane/afa"], ["space", "jane/afa", "--folder", str(clone)]):
         with Within(SECONDS):
             assert main(arguments) == 2
-        text = said(capsys)
+        text = output(capsys)
         assert "the hub cannot be reached (" in text and "send jane/afa again" in text
 
 
@@ -181,7 +181,7 @@ def test_another_server_in_the_place_of_the_hub(answers, checkpoint, clone, caps
     answers(200)  # with a page of its own, such as the login of a network
     for arguments in (["push", str(checkpoint), "jane/afa"], ["space", "jane/afa", "--folder", str(clone)]):
         assert main(arguments) == 2
-        assert "jane/afa cannot be read" in said(capsys)
+        assert "jane/afa cannot be read" in output(capsys)
     with Within(SECONDS), pytest.raises(FileNotFoundError, match="the hub cannot be reached"):
         load_model("hf://jane/afa")
 
@@ -192,7 +192,7 @@ def test_uploads_that_the_hub_refuses(answers, checkpoint, clone, capsys, status
     for arguments in (["push", str(checkpoint), "jane/afa"], ["space", "jane/afa", "--folder", str(clone)]):
         with Within(SECONDS):
             assert main(arguments) == 2
-        text = said(capsys)
+        text = output(capsys)
         assert str(status) in text and "jane/afa" in text
 
 
@@ -201,7 +201,7 @@ def test_uploads_with_the_network_switched_off(nobody, checkpoint, clone, capsys
     huggingface_hub.close_session()
     for arguments in (["push", str(checkpoint), "jane/afa"], ["space", "jane/afa", "--folder", str(clone)]):
         assert main(arguments) == 2
-        assert "HF_HUB_OFFLINE is 1; unset it first" in said(capsys)
+        assert "HF_HUB_OFFLINE is 1; unset it first" in output(capsys)
 
 
 @pytest.mark.parametrize("command", [["explain", "IMAGE", "--out", "OUT"], ["evaluate", "--limit", "1"]])
@@ -212,4 +212,4 @@ def test_commands_say_it_too(nobody, command, tmp_path, capsys):
     words = [{"IMAGE": str(tmp_path / "a.png"), "OUT": str(tmp_path / "out")}.get(word, word) for word in command]
     with Within(2 * SECONDS):
         assert main([*words, "--checkpoint", "hf://jane/afa", "--device", "cpu"]) == 2
-    assert "the hub cannot be reached" in said(capsys)
+    assert "the hub cannot be reached" in output(capsys)

@@ -8,7 +8,7 @@ import time
 import pytest
 from app_fixtures import launched, prepare
 
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 from benchmarks.load import Expected, Page, Student, measurements_of, p95, table
 
@@ -22,7 +22,9 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def classroom(tmp_path_factory):
     options = prepare(tmp_path_factory.mktemp("page"))
-    expected = Expected(Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples))
+    expected = Expected(
+        Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    )
     expected.prepare()
     with launched(options) as address:
         yield address.rstrip("/"), expected
@@ -61,7 +63,7 @@ def test_the_report_says_what_counts():
     assert p95([float(i) for i in range(1, 101)]) == 95 and p95([3.0]) == 3
     where = {
         "commit": "1234567890abcdef", "uncommitted_changes": False, "cpu": "x", "cpu_capability": "y", "threads": 1,
-        "cores": 2, "torch": "3",
+        "budget": 2, "torch": "3",
     }  # fmt: skip
     rows = [{"action": "example", "samples": [0.1, 0.2], "median": 0.15, "p95": 0.2}]
     report = {

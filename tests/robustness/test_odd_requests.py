@@ -15,13 +15,13 @@ from collections.abc import Callable
 import pytest
 from app_fixtures import launched, prepare
 from raw_http import Reply, ask, exchange
-from test_hostile_requests import sent
-from test_questions import quiet
+from test_payload_validation import quiet
+from test_untrusted_requests import sent
 from test_upload_route import form, part, route
 
 from afa_viz.ui.server import upload_route
 from afa_viz.ui.server.guard import Guard
-from afa_viz.ui.server.routes import MAX_NAME, MAX_PATH, find
+from afa_viz.ui.server.routes import MAX_NAME, MAX_PATH, find_route
 from afa_viz.ui.server.uploads import Uploads
 
 pytestmark = [
@@ -57,8 +57,10 @@ def test_no_file_has_a_name_that_long(address, capfd, folder, name):
 
 def test_names_that_files_may_have_are_looked_for(address):
     for folder in ("/static/", "/assets/"):
-        assert find("GET", folder + "a" * MAX_NAME) and not find("GET", folder + "a" * (MAX_NAME + 1))
-        assert find("GET", folder + "a/" * 2000) is None and find("GET", (folder + "a/" * 2000)[: MAX_PATH - 1] + "b")
+        assert find_route("GET", folder + "a" * MAX_NAME) and not find_route("GET", folder + "a" * (MAX_NAME + 1))
+        assert find_route("GET", folder + "a/" * 2000) is None and find_route(
+            "GET", (folder + "a/" * 2000)[: MAX_PATH - 1] + "b"
+        )
         assert ask(address, folder + "a" * MAX_NAME).status == 404
 
 

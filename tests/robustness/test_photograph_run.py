@@ -183,12 +183,12 @@ def test_other_data_sets_train_and_are_evaluated(kind, tmp_path, capsys):
         "val",
     ]
     code = main([*scores, "--threads", "1", "--device", "cpu", "--limit", "2", "--protocol", "stages"])
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     if kind == "folder without masks":
         assert "miou_cam" not in read_metrics(tmp_path / "run")[0], "no mask, no mIoU"
-        assert code == 2 and "has no mask" in said.err
+        assert code == 2 and "has no mask" in output.err
     else:
-        assert code == 0 and names[-1] in said.out
+        assert code == 0 and names[-1] in output.out
 
 
 def test_two_processes_equal_one(tree, tmp_path):
@@ -237,13 +237,13 @@ def test_when_one_process_dies_the_others_end_and_the_run_is_kept(tree, tmp_path
         ranks = {pid: environment_of(pid).get("RANK") for pid in children}
         (last,) = [pid for pid, rank in ranks.items() if rank == "1"]
         os.kill(int(last), signal.SIGKILL)
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode != 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in children), "no process is left behind"
     assert torch.load(tmp_path / LAST, weights_only=True)["iteration"] > 0, "the run was saved"
-    assert "afa_viz/__main__.py" not in said, "no traceback of ours"
+    assert "afa_viz/__main__.py" not in output, "no traceback of ours"
 
 
 def environment_of(pid: str) -> dict[str, str]:

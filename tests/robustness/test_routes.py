@@ -14,7 +14,7 @@ from raw_http import Reply, ask
 
 from afa_viz.ui.server.app import build, serve
 from afa_viz.ui.server.guard import Guard
-from afa_viz.ui.server.routes import ENDPOINTS, ROUTES, THIS_COMPUTER, find
+from afa_viz.ui.server.routes import ENDPOINTS, ROUTES, THIS_COMPUTER, find_route
 from benchmarks.load import Page
 
 pytestmark = [
@@ -103,9 +103,9 @@ def test_every_route_of_gradio_is_open_or_closed_on_purpose(served):
 
 
 def test_the_table_opens_these_and_no_others():
-    assert {route for route in OPEN | CLOSED if find(*sample(route))} == OPEN
+    assert {route for route in OPEN | CLOSED if find_route(*sample(route))} == OPEN
     assert all(route.purpose and route.methods for route in ROUTES)
-    assert [route.path for route in ROUTES if route.who == THIS_COMPUTER] == ["/gradio_api/startup-events"]
+    assert [route.path for route in ROUTES if route.clients == THIS_COMPUTER] == ["/gradio_api/startup-events"]
 
 
 BODY = json.dumps({"data": [], "session_hash": "a", "event_id": "b", "fn_index": 0}).encode()

@@ -12,8 +12,8 @@ from app_fixtures import launched, prepare
 
 from afa_viz.__main__ import main
 from afa_viz.ui.sessions import memory
-from afa_viz.ui.sessions.memory import Trimmer
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.memory import MemoryTrimmer
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 from benchmarks.growth import WARM_UP, growth, slope
 from benchmarks.load import Expected
@@ -52,7 +52,7 @@ def test_growth_is_told_from_noise_and_from_the_warm_up():
     assert not leaking["met"] and leaking["a_minute"] == pytest.approx(6, abs=1.5)
     assert files["met"] and files["a_minute"] == 0
     where = {"commit": "1234567890abcdef", "uncommitted_changes": False, "cpu": "x", "cpu_capability": "y",
-             "threads": 1, "cores": 2, "torch": "3"}  # fmt: skip
+             "threads": 1, "budget": 2, "torch": "3"}  # fmt: skip
     rows = [{"action": "upload", "samples": [0.1, 0.2, 0.3], "median": 0.2, "p95": 0.3}]
     text = table({"machine": where, "rows": rows, "errors": ["lab: x"], "visitors": 2, "minutes": 5,
                   "growth": [leaking, files]})  # fmt: skip
@@ -62,7 +62,9 @@ def test_growth_is_told_from_noise_and_from_the_warm_up():
 
 def test_visitors_do_everything_and_check_it(tmp_path):
     options = prepare(tmp_path)
-    expected = Expected(Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples))
+    expected = Expected(
+        Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    )
     expected.prepare()
     with launched(options) as address:
         visitor = Visitor(0, address.rstrip("/"), expected, time.time() + 600, pause=0.0)
@@ -90,11 +92,11 @@ def test_too_short_a_soak_is_a_sentence(capsys):
 @pytest.mark.parametrize("quiet, within", [(True, 60.0), (False, 0.1)])
 def test_memory_waits_for_quiet_but_not_for_ever(monkeypatch, quiet, within):
     trims, state = [], {"quiet": False}
-    monkeypatch.setattr(memory, "LOOK", 0.01)
-    trim = Trimmer(lambda: state["quiet"], within)
+    monkeypatch.setattr(memory, "POLL_INTERVAL", 0.01)
+    trim = MemoryTrimmer(lambda: state["quiet"], within)
     monkeypatch.setattr(trim, "_trim", lambda left: trims.append(left) or 0)
     for _ in range(3):
-        trim.soon()
+        trim.trim_when_idle()
     time.sleep(0.05)
     assert not trims
     state["quiet"] = quiet
@@ -102,15 +104,15 @@ def test_memory_waits_for_quiet_but_not_for_ever(monkeypatch, quiet, within):
     while not trims and time.monotonic() < until:
         time.sleep(0.01)
     assert trims == [0], "three calls are one"
-    trim.soon()
+    trim.trim_when_idle()
     while len(trims) < 2 and time.monotonic() < until:
         time.sleep(0.01)
     assert trims == [0, 0]
 
 
 def test_free_memory_is_given_back():
-    trim = Trimmer(lambda: True)
-    if not Path("/proc/self/status").exists() or not trim.now():
+    trim = MemoryTrimmer(lambda: True)
+    if not Path("/proc/self/status").exists() or not trim.trim():
         pytest.skip("this C library gives nothing back")
 
     def resident() -> float:
@@ -126,5 +128,5 @@ def test_free_memory_is_given_back():
     thread.start()
     thread.join()
     before = resident()
-    assert trim.now() and resident() <= before
+    assert trim.trim() and resident() <= before
     assert len(kept) == 10

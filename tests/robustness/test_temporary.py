@@ -34,7 +34,7 @@ def started(tmp_path: Path, what: str = "wait") -> tuple[subprocess.Popen, Path]
     """A process with a photograph in its folder."""
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD, what], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        env=os.environ | {temporary.NAMED_BY: str(tmp_path)},
+        env=os.environ | {temporary.GRADIO_FOLDER_VARIABLE: str(tmp_path)},
     )  # fmt: skip
     assert process.stdout is not None
     folder = Path(process.stdout.readline().strip())
@@ -45,25 +45,25 @@ def started(tmp_path: Path, what: str = "wait") -> tuple[subprocess.Popen, Path]
 @pytest.fixture
 def fresh(tmp_path, monkeypatch):
     """As in a process that has not asked for its folder yet."""
-    monkeypatch.setattr(temporary, "_made", [])
+    monkeypatch.setattr(temporary, "_created", [])
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv(temporary.NAMED_BY, "")
+    monkeypatch.setenv(temporary.GRADIO_FOLDER_VARIABLE, "")
 
 
 def test_the_folder_is_private_and_gradio_uses_it(fresh, tmp_path):
     from gradio.utils import get_upload_folder
 
-    folder = temporary.own_folder()
+    folder = temporary.process_folder()
     assert folder.parent == tmp_path and folder.stat().st_mode & 0o077 == 0 and str(os.getpid()) in folder.name
-    assert get_upload_folder() == str(folder) and temporary.own_folder() == folder
+    assert get_upload_folder() == str(folder) and temporary.process_folder() == folder
     (folder / temporary.LOCK).unlink()
     folder.rmdir()  # as those who tidy /tmp do
-    assert temporary.own_folder().is_dir() and folder.stat().st_mode & 0o077 == 0
+    assert temporary.process_folder().is_dir() and folder.stat().st_mode & 0o077 == 0
 
 
 def test_it_lies_in_the_folder_that_the_owner_names(fresh, tmp_path, monkeypatch):
-    monkeypatch.setenv(temporary.NAMED_BY, str(tmp_path / "chosen"))
-    assert temporary.own_folder().parent == tmp_path / "chosen"
+    monkeypatch.setenv(temporary.GRADIO_FOLDER_VARIABLE, str(tmp_path / "chosen"))
+    assert temporary.process_folder().parent == tmp_path / "chosen"
 
 
 @pytest.mark.parametrize("how", ["end", signal.SIGTERM, signal.SIGINT])
@@ -95,7 +95,7 @@ def test_that_of_a_killed_process_goes_at_the_next_start_and_those_of_living_one
 def test_files_that_belong_to_nothing_go(tmp_path):
     for name in ("tmp1", "tmp2", temporary.LOCK):
         (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time.time() - 2 * temporary.STRAY,) * 2)
+        os.utime(tmp_path / name, (time.time() - 2 * temporary.STRAY_AGE,) * 2)
     (tmp_path / "tmp3").touch()
     (tmp_path / "kept").mkdir()
     os.utime(tmp_path / "kept", (1, 1))

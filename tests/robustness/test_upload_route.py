@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 from app_fixtures import launched, prepare
-from test_hostile_requests import photograph, sent
+from test_untrusted_requests import photograph, sent
 
 from afa_viz.ui.server import uploads as kept
 from afa_viz.ui.server.upload_route import MAX_ENVELOPE, UploadRoute, one_file
 from afa_viz.ui.server.uploads import Uploads
 from afa_viz.ui.sessions.images import MAX_BYTES
-from afa_viz.ui.sessions.temporary import own_folder
+from afa_viz.ui.sessions.temporary import process_folder
 from benchmarks.load import Page
 
 EDGE = "an-edge"
@@ -123,15 +123,15 @@ def open_files(folder: Path) -> list[str]:
 
 def test_a_photograph_is_kept_once_and_opens(address):
     (path,) = json.loads(asked(address, form(part(photograph())))[1])
-    assert Path(path).read_bytes() == photograph() and own_folder() in Path(path).parents
+    assert Path(path).read_bytes() == photograph() and process_folder() in Path(path).parents
     assert json.loads(asked(address, form(part(photograph(), file="another name.png")))[1]) == [path]
-    before = size_of(own_folder())
+    before = size_of(process_folder())
     page = Page(address)
     (found,) = page.event(
         "explain", [{"path": path, "meta": {"_type": "gradio.FileData"}}, None, None, {"num_iters": 1}, None]
     )
     assert len(found["key"]) == 20
-    assert size_of(own_folder()) == before, "gradio made a copy: its names for files are others now"
+    assert size_of(process_folder()) == before, "gradio made a copy: its names for files are others now"
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_a_photograph_is_kept_once_and_opens(address):
          "cut off", "more behind", "more before", "no end", "no head", "no name", "a long head"],
 )  # fmt: skip
 def test_whatever_is_not_one_file_is_one_sentence(address, body):
-    before = size_of(own_folder())
+    before = size_of(process_folder())
     status, text = asked(address, body)
     assert (status, text) == (400, "An upload is one file and nothing beside it; please send one photograph.")
-    assert size_of(own_folder()) == before
+    assert size_of(process_folder()) == before
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,14 @@ def test_a_length_that_is_too_large_is_refused_before_a_byte_arrives(address, le
 
 def test_bytes_are_counted_while_they_arrive(address):
     """Without a length: memory and disk hold no more than one file may have."""
-    sender, before = Sender(address), open_files(own_folder())
+    sender, before = Sender(address), open_files(process_folder())
     sender.chunk(part(b"")[:-2])
     sent_bytes, largest = 0, 0
     try:
         for _ in range(64):
             sender.chunk(bytes(MB))
             sent_bytes += MB
-            new = set(open_files(own_folder())) - set(before)
+            new = set(open_files(process_folder())) - set(before)
             largest = max([largest, *(os.stat(f"/proc/self/fd/{n}").st_size for n in os.listdir("/proc/self/fd")
                                       if new and os.path.exists(f"/proc/self/fd/{n}")
                                       and os.readlink(f"/proc/self/fd/{n}") in new)])  # fmt: skip
@@ -292,10 +292,10 @@ def test_what_nobody_has_used_for_long_goes(tmp_path):
     uploads = Uploads(tmp_path, max_seconds=60)
     old, new = uploads.keep(b"old", ".png"), uploads.keep(b"new", "")
     os.utime(old, (time.time() - 61,) * 2)
-    uploads.tidy()
+    uploads.remove_expired()
     assert not old.parent.exists() and new.exists()
     new.unlink()  # by somebody else
-    uploads.tidy()
+    uploads.remove_expired()
     assert uploads.keep(b"new", "") == new and new.exists()
 
 

@@ -14,10 +14,11 @@ from app_fixtures import prepare
 from upload_corpus import CORPUS, PEAK_MB, STILL, Upload
 
 from afa_viz.inputs import read_image
-from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.api import Api
-from afa_viz.ui.sessions.images import MAX_SCANS, Refusal, read_upload
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.sessions.images import MAX_SCANS, read_upload
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ def test_the_corpus_is_one():
 def test_a_file_opens_right_or_gets_its_sentence(folder, upload):
     path = path_of(folder, upload)
     if upload.shows is None:
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(UserError) as refused:
             read_upload(path)
         text = str(refused.value)
         assert upload.refused in text and text.endswith(".") and text.count(".") == 1 and len(text) < 200
@@ -72,7 +73,8 @@ CHILD = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
-from afa_viz.ui.sessions.images import Refusal, read_upload
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.sessions.images import read_upload
 
 def resident(what):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -84,7 +86,7 @@ for path in sys.argv[1:]:
     try:
         picture = read_upload(path).image
         seen = [list(picture.shape), int(picture.min()), int(picture.max())]
-    except Refusal:
+    except UserError:
         seen = None
     print(json.dumps([seen, resident("VmHWM") - before, time.perf_counter() - began]), flush=True)
 """
@@ -118,8 +120,8 @@ def test_the_number_of_passes_is_that_of_the_picture(folder):
 
 def test_what_opens_is_explained_and_what_does_not_leaves_no_trace(folder, tmp_path):
     options = prepare(tmp_path)
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
-    api = Api(session, Answers(session, tmp_path / "out"))
+    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    api = Api(session, ExplorerHandlers(session, tmp_path / "out"))
     fast = {"leave_out": ["PAR", "random walk", "other scales of the CAM"]}
     keys = {}
     for upload in OPENED:
@@ -130,6 +132,6 @@ def test_what_opens_is_explained_and_what_does_not_leaves_no_trace(folder, tmp_p
     assert len(set(keys.values())) == 5 and keys["rgb.png"] == keys["photo.exe"]  # the same pixels, the same key
     for upload in CORPUS:
         if upload.refused == STILL:
-            with pytest.raises(Refusal):
+            with pytest.raises(UserError):
                 api.explain(str(path_of(folder, upload)), None, None, fast, None)
     assert not list((tmp_path / "out").glob("*"))

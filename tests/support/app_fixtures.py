@@ -1,4 +1,4 @@
-"""What the tests of the page share: a small network with random weights, two examples, a launched page."""
+"""Shared by the tests of the app: a small network with random weights, examples, and a launched app."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def scene(number: int) -> tuple[Image.Image, Image.Image]:
 
 
 def prepare(folder: Path) -> Options:
-    """A checkpoint and examples on the disk, and the options that use them."""
+    """Write a checkpoint and examples; returns the options that use them."""
     model, card = tiny(0)
     save_model(model, folder / "checkpoints" / "tiny" / "model.safetensors", card)
     examples = folder / "examples"
@@ -81,16 +81,16 @@ def add_snapshots(options: Options, iterations: tuple[int, ...] = (10, 40, 90)) 
 
 @contextmanager
 def launched(options: Options) -> Iterator[str]:
-    """The address of a page that is served while the context lasts."""
+    """The address of an app that is served within the context."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # server and client leave event loops to the collector
         warnings.simplefilter("ignore", DeprecationWarning)  # of their dependencies
-        page = build(options)
+        app = build(options)
         torch.set_num_threads(1)
         try:
-            _, address, _ = serve(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+            _, address, _ = serve(app, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
             yield address
         finally:
-            page.demo.close(verbose=False)
-            del page
+            app.demo.close(verbose=False)
+            del app
             gc.collect()

@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import image_bytes as made
 import numpy as np
-import picture_bytes as made
-from picture_bytes import apng, chunk, encoded, exif, header, plain_png, png, with_segment
+from image_bytes import apng, chunk, encoded, exif, header, plain_png, png, with_segment
 from PIL import Image
 
 H, W = 48, 64

@@ -15,19 +15,19 @@ from PIL import Image
 
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import colour, stages
-from afa_viz.figures.poster import facts, poster, swatches
+from afa_viz.figures.poster import poster, summary_line, swatches
 from afa_viz.figures.strip import strip
 from afa_viz.inspection import with_crf
 from afa_viz.ops import dense_crf
 from afa_viz.stage_scores import stage_scores
 from afa_viz.trace import Trace
-from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes
-from afa_viz.ui.page.python_export import Look, changed, snippet
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.page.python_export import TabView, changed_settings, snippet
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
@@ -41,12 +41,12 @@ def options(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def session(options):
-    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
 
 
 @pytest.fixture(scope="module")
 def answers(session, tmp_path_factory):
-    return Answers(session, tmp_path_factory.mktemp("exports"))
+    return ExplorerHandlers(session, tmp_path_factory.mktemp("exports"))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def key(api) -> str:
 
 @pytest.fixture
 def trace(session, key) -> Trace:
-    return session.by_key(key)[1]
+    return session.find_by_key(key)[1]
 
 
 # --- the endpoints ---------------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def trace(session, key) -> Trace:
 
 def test_explain_gives_the_numbers_of_the_trace(api, session):
     found = api.explain(None, "example:scene0", ["cat"], {"num_iters": 2, "leave_out": ["random walk"]}, "tiny")
-    trace = session.by_key(found["key"])[1]
+    trace = session.find_by_key(found["key"])[1]
     assert found["image_labels"] == ["cat"] and trace.config.num_iters == 2 and not trace.config.use_walk
     truth, seg = trace.target.numpy(), trace.seg.numpy()
     shown = [((seg == i) & (truth == i)).sum() / ((seg == i) | (truth == i)).sum() for i in np.unique(truth)]
@@ -115,7 +115,7 @@ def test_exports_are_the_trace_its_report_and_its_picture(api, key, trace):
 
 
 @pytest.mark.parametrize("value", ODD, ids=repr)
-def test_hostile_values_are_refused_in_one_sentence(api, key, value):
+def test_untrusted_values_are_refused_in_one_sentence(api, key, value):
     calls = [
         (api.query, [key, 0, 0, None], {0: value, 1: value, 2: value, 3: value}),
         (api.export, [key, "png", None, 0, 0], {0: value, 1: value, 2: value, 3: value, 4: value}),
@@ -130,23 +130,23 @@ def test_hostile_values_are_refused_in_one_sentence(api, key, value):
                 continue
             asked = list(good)
             asked[place] = odd
-            with pytest.raises(Refusal) as refused:
+            with pytest.raises(UserError) as refused:
                 call(*asked)
             text = str(refused.value)
             assert "\n" not in text and text.endswith(".") and str(ROOT) not in text and len(text) < 400
 
 
 def test_what_is_not_there_is_refused(api, session, key):
-    with pytest.raises(Refusal, match="no such example"):
+    with pytest.raises(UserError, match="no such example"):
         api.explain(None, "example:nothing", None, None, None)
-    name = session.keep(session.picture("example:photo"))
-    with pytest.raises(Refusal, match="expected example:NAME or data:ID"):
+    name = session.store_image(session.input_image("example:photo"))
+    with pytest.raises(UserError, match="expected example:NAME or data:ID"):
         api.explain(None, name, None, None, None)  # what others uploaded stays theirs
-    with pytest.raises(Refusal, match="expected example:NAME"):
+    with pytest.raises(UserError, match="expected example:NAME"):
         api.explain(None, "file:///etc/passwd", None, None, None)
-    with pytest.raises(Refusal, match="no setting 'radiu'"):
+    with pytest.raises(UserError, match="no setting 'radiu'"):
         api.explain(None, "example:scene0", None, {"radiu": 2}, None)
-    with pytest.raises(Refusal, match="call /explain first"):
+    with pytest.raises(UserError, match="call /explain first"):
         api.query("0" * 20, 0, 0, None)
 
 
@@ -183,7 +183,7 @@ def test_the_picture_says_what_it_is(trace):
     picture = poster(trace, 6, (1, 1), "Two discs", side=120)
     inner = strip(trace, 6, (1, 1), 120)
     assert (picture[72 : 72 + len(inner)] == inner).all()
-    assert (picture[:72] < 128).any() and "Image labels given: bird, cat." in facts(trace)
+    assert (picture[:72] < 128).any() and "Image labels given: bird, cat." in summary_line(trace)
     legend = {words: tuple(shown[8, 8]) for words, shown in swatches(trace)}
     assert legend["sure foreground"] == colour.FOREGROUND and legend["cat"] == tuple(trace.palette[6])
     assert {"uncertain", "bird"} <= set(legend)
@@ -201,7 +201,7 @@ def bundled(tmp_path, monkeypatch):
         (work / name).symlink_to(ROOT / name)
     monkeypatch.chdir(work)
     dataset = DataSet(SandboxScenes(tmp_path, 64, 5), tmp_path)
-    registry = Registry(discover(ROOT / "checkpoints"), "cpu")
+    registry = ModelRegistry(discover_checkpoints(ROOT / "checkpoints"), "cpu")
     return Session(registry, ROOT / "afa_viz" / "examples", dataset=dataset)
 
 
@@ -215,7 +215,7 @@ def bundled(tmp_path, monkeypatch):
 def test_the_program_makes_the_same_view(bundled, picture, tab, config, drawn, capsys):
     request = bundled.request(picture, "sandbox", ["cow"], ExplainConfig(scales=(1.0,), **config))
     trace = bundled.trace(request)
-    code = snippet(request, trace, bundled, Look(tab, 7, (1, 2), 7, None))
+    code = snippet(request, trace, bundled, TabView(tab, 7, (1, 2), 7, None))
     assert str(ROOT) not in code and "/tmp" not in code
     names: dict = {}
     exec(compile(code, "copied", "exec"), names)
@@ -231,7 +231,7 @@ def test_the_program_makes_both_sides_of_a_comparison(bundled, monkeypatch):
     trace = bundled.trace(request)
     other = dataclasses.replace(request, config=dataclasses.replace(request.config, use_walk=False))
     names: dict = {}
-    code = snippet(request, trace, bundled, Look("compare", 7, (1, 2), 7, None, other, crf=True))
+    code = snippet(request, trace, bundled, TabView("compare", 7, (1, 2), 7, None, other, crf=True))
     exec(compile(code, "copied", "exec"), names)
     wanted = with_crf(bundled.trace(other))
     assert torch.equal(names["trace"].cam_par, trace.cam_par) and torch.equal(names["other"].cam_par, wanted.cam_par)
@@ -253,9 +253,9 @@ def test_the_program_of_a_snapshot_names_its_file(options, session, answers, key
 
 
 def test_every_tab_has_its_lines(session, trace, key):
-    request, _ = session.by_key(key)
+    request, _ = session.find_by_key(key)
     codes = {
-        tab: snippet(request, trace, session, Look(tab, 6, (1, 2), 5, head))
+        tab: snippet(request, trace, session, TabView(tab, 6, (1, 2), 5, head))
         for tab, head in (("attention", 3), ("affinity", None), ("walk", None), ("par", None), ("regions", None),
                           ("seg", None), ("data", None))
     }  # fmt: skip
@@ -263,11 +263,13 @@ def test_every_tab_has_its_lines(session, trace, key):
     assert len(set(codes.values())) == 7 and "strip.strip(" in codes["data"]
     for code in codes.values():
         compile(code, "copied", "exec")
-    assert changed(ExplainConfig(), ExplainConfig()) == ""
-    assert changed(ExplainConfig(radius=3), ExplainConfig()) == "radius=3"
-    assert changed(ExplainConfig(), ExplainConfig(radius=3)) == "radius=8"
-    upload = session.request(session.keep(session.picture("example:photo")), "tiny")
-    assert 'image = "photograph.jpg"' in snippet(upload, session.trace(upload), session, Look("cam", 1, (0, 0), 7, 0))
+    assert changed_settings(ExplainConfig(), ExplainConfig()) == ""
+    assert changed_settings(ExplainConfig(radius=3), ExplainConfig()) == "radius=3"
+    assert changed_settings(ExplainConfig(), ExplainConfig(radius=3)) == "radius=8"
+    upload = session.request(session.store_image(session.input_image("example:photo")), "tiny")
+    assert 'image = "photograph.jpg"' in snippet(
+        upload, session.trace(upload), session, TabView("cam", 1, (0, 0), 7, 0)
+    )
 
 
 def test_the_page_gets_its_program_and_nothing_else(answers, key):

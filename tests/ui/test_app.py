@@ -19,17 +19,17 @@ from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.inspection import target_cells
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import payload_attention
-from afa_viz.ui.handlers.answers import Answers
-from afa_viz.ui.handlers.callbacks import Callbacks, polite_steps
+from afa_viz.ui.handlers.callbacks import Callbacks, stream_errors_as_warnings
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.localization import fill_template, texts
 from afa_viz.ui.page import assets as page
-from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, config_from
+from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, config_from
 from afa_viz.ui.server.app import _warm
 from afa_viz.ui.sessions import session as session_module
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import Registry, discover, named
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints, name_sources
 from afa_viz.ui.sessions.session import Session
-from afa_viz.ui.words import fill_in, texts
 
 DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)
 
@@ -41,12 +41,12 @@ def options(tmp_path_factory):
 
 @pytest.fixture
 def session(options):
-    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
 
 
 @pytest.fixture
 def callbacks(session, tmp_path):
-    return Callbacks(session, Answers(session, tmp_path))
+    return Callbacks(session, ExplorerHandlers(session, tmp_path))
 
 
 # --- session ---------------------------------------------------------------------------------------------------------
@@ -119,19 +119,19 @@ def test_unknown_things_are_refused(session, options):
     for ask, words in (
         (lambda: session.request("example:scene0", "other"), "no model 'other'"),
         (lambda: session.request("example:scene0", "tiny", ["unicorn"]), "'unicorn' is not a class"),
-        (lambda: session.picture("example:../../etc/passwd"), "no such example"),
-        (lambda: session.picture("upload:0000"), "no longer holds"),
-        (lambda: Registry({}), "put one into checkpoints/"),
+        (lambda: session.input_image("example:../../etc/passwd"), "no such example"),
+        (lambda: session.input_image("upload:0000"), "no longer holds"),
+        (lambda: ModelRegistry({}), "put one into checkpoints/"),
         (lambda: config_from({"radius": 1e9}, [], ExplainConfig()), "Radius"),
         (lambda: config_from({"power": True}, [], ExplainConfig()), "Power"),
         (lambda: config_from({}, ["everything"], ExplainConfig()), "can not be left out"),
     ):
-        with pytest.raises(Refusal, match=words):
+        with pytest.raises(UserError, match=words):
             ask()
-    assert named(("a/model.pth", "b/model.pth", "hf://me/it")) == {
+    assert name_sources(("a/model.pth", "b/model.pth", "hf://me/it")) == {
         "model": "a/model.pth", "model (2)": "b/model.pth", "me/it": "hf://me/it",
     }  # fmt: skip
-    assert discover(options.examples / "nothing") == {}
+    assert discover_checkpoints(options.examples / "nothing") == {}
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def unpacked(packed: dict, dtype=np.uint8) -> np.ndarray:
 
 
 def test_the_browser_gets_the_numbers_of_the_trace(session, tmp_path):
-    answers = Answers(session, tmp_path)
+    answers = ExplorerHandlers(session, tmp_path)
     request = session.request("example:scene0", "tiny")
     trace = session.trace(request)
     data = json.loads(answers.stages(request))
@@ -180,7 +180,7 @@ def test_attention_in_the_browser_is_that_of_the_figures(session, tmp_path, bloc
 
 
 def test_what_the_browser_asks_for_is_checked(session, tmp_path):
-    answers = Answers(session, tmp_path)
+    answers = ExplorerHandlers(session, tmp_path)
     key = json.loads(answers.stages(session.request("example:scene0", "tiny")))["key"]
     for ask in (
         lambda: answers.scene({"key": "nothing"}),
@@ -205,7 +205,7 @@ def test_what_the_browser_asks_for_is_checked(session, tmp_path):
 
 
 def test_affinity_labels_are_read_where_the_model_read_them(session, tmp_path):
-    answers, model = Answers(session, tmp_path), session.registry.get("tiny")
+    answers, model = ExplorerHandlers(session, tmp_path), session.registry.get("tiny")
     before = model.card
     config = ExplainConfig(bkg_score_low=0.4, bkg_score_high=0.4, use_walk=False)  # nothing is uncertain
     for at_centre in (False, True):  # each a trace of its own, from the network on
@@ -220,7 +220,7 @@ def test_affinity_labels_are_read_where_the_model_read_them(session, tmp_path):
 
 
 def test_files_to_download(session, tmp_path):
-    answers = Answers(session, tmp_path)
+    answers = ExplorerHandlers(session, tmp_path)
     key = json.loads(answers.stages(session.request("example:scene0", "tiny")))["key"]
     arrays = json.loads(answers.export_file({"key": key, "kind": "npz"}))
     assert arrays["name"] == "afa-viz.npz" and Trace.load(arrays["path"]).present == (2, 6)
@@ -241,8 +241,8 @@ def test_every_text_that_a_script_or_fragment_asks_for_is_there():
     names = {name for pair in asked for name in pair if name}
     assert len(names) > 40 and names <= set(texts())
     with pytest.raises(KeyError, match="nothing.here is not in en.json"):
-        fill_in("{{nothing.here}}")
-    assert fill_in("{{why}}") == '<span data-words="why">Why?</span>'
+        fill_template("{{nothing.here}}")
+    assert fill_template("{{why}}") == '<span data-words="why">Why?</span>'
 
 
 # --- callbacks -------------------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_an_example_opens_with_its_own_labels(callbacks):
     value, labels, picture = callbacks.open_example(1, "tiny", [], *DEFAULTS)
     assert labels == ["cow"] and picture == "example:scene1"
     assert json.loads(value)["title"] == "Scene 1"
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         callbacks.open_example(9, "tiny", [], *DEFAULTS)
 
 
@@ -275,7 +275,7 @@ def test_a_new_picture_has_a_first_look_and_nothing_is_computed_twice(callbacks,
     assert look["key"] != all_of_it["key"] and look["scene"] == all_of_it["scene"]
     assert look["link"] == all_of_it["link"] == {}
     assert [stages[0] for stages in counted] == ["network", "cam"]  # the second goes on from the first
-    request, trace = session.by_key(look["key"])
+    request, trace = session.find_by_key(look["key"])
     assert (request.config.scales, request.config.flip) == ((1.0,), False)
     shown = unpacked(look["cam"]) / 255
     assert np.abs(shown - trace.cam[[label - 1 for label in trace.present]].numpy()).max() < 0.5 / 255 + 1e-6
@@ -308,15 +308,15 @@ def test_what_was_explained_ahead_costs_a_student_nothing(callbacks, session, co
 
 
 def test_a_refusal_after_a_first_look_changes_nothing(callbacks, monkeypatch):
-    said = []
-    monkeypatch.setattr("gradio.Warning", lambda text: said.append(text))
+    output = []
+    monkeypatch.setattr("gradio.Warning", lambda text: output.append(text))
 
     def steps():
         yield "a first look"
-        raise Refusal("No more of it.")
+        raise UserError("No more of it.")
 
-    first, second = polite_steps(1)(steps)()
-    assert first == "a first look" and isinstance(second, dict) and said == ["No more of it."]
+    first, second = stream_errors_as_warnings(1)(steps)()
+    assert first == "a first look" and isinstance(second, dict) and output == ["No more of it."]
 
 
 def test_one_threshold_pushes_the_other(callbacks):

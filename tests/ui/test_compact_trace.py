@@ -12,8 +12,8 @@ from explained import assert_same, trace_of_noise
 import afa_viz
 from afa_viz import ExplainConfig, pipeline
 from afa_viz.pipeline import recompute
-from afa_viz.ui.sessions.compact_trace import MADE_AGAIN, compact
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.compact_trace import RECOMPUTED, compact
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session, trace_bytes
 
 
@@ -29,11 +29,11 @@ CHANGES = [{}, {"use_walk": False}, {"use_par": False}, {"bkg_score_low": 0.2}, 
 def test_every_field_is_the_same(trace, change):
     whole = recompute(trace, dataclasses.replace(trace.config, **change))
     small = compact(whole)
-    assert not set(MADE_AGAIN) & set(vars(small)) and set(MADE_AGAIN) < set(vars(whole))
+    assert not set(RECOMPUTED) & set(vars(small)) and set(RECOMPUTED) < set(vars(whole))
     assert_same(whole, small)
     assert small.present == whole.present and compact(small) is small
     full = dataclasses.replace(small, config=small.config)
-    assert type(full) is type(small) and set(MADE_AGAIN) < set(vars(full))
+    assert type(full) is type(small) and set(RECOMPUTED) < set(vars(full))
 
 
 def test_without_any_class(trace):
@@ -72,11 +72,11 @@ def test_going_on_from_it_runs_par_once(trace, monkeypatch):
 
 def test_what_a_page_holds_is_made_small_when_it_is_quiet(tmp_path):
     options = prepare(tmp_path)
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
     request = session.request("example:scene0", "tiny", config=ExplainConfig(long_side=64))
     whole = session.trace(request)
-    session.memory.now()
+    session.memory.trim()
     small = session.trace(request)
-    assert small is not whole and not set(MADE_AGAIN) & set(vars(small))
+    assert small is not whole and not set(RECOMPUTED) & set(vars(small))
     assert_same(whole, small)
     assert trace_bytes([small]) < trace_bytes([whole])

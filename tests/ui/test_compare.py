@@ -20,11 +20,11 @@ from afa_viz.model.checkpoint import save_model
 from afa_viz.ops import dense_crf
 from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_labels
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import compare
-from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.sessions import session as session_module
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 OTHER_NAMES = ("background", "person", "cat", "lamp", "bird")  # three that the sandbox knows, in another order
@@ -42,18 +42,18 @@ def options(tmp_path_factory):
 
 @pytest.fixture
 def session(options):
-    sources = discover(options.checkpoint_folder)
+    sources = discover_checkpoints(options.checkpoint_folder)
     names = ["tiny", *(name for name in sources if name != "tiny")]
-    return Session(Registry({name: sources[name] for name in names}, "cpu"), options.examples)
+    return Session(ModelRegistry({name: sources[name] for name in names}, "cpu"), options.examples)
 
 
 @pytest.fixture
 def ask(session, tmp_path):
     """Ask for B of the first example; the answer as a dict."""
-    answers = Answers(session, tmp_path)
+    answers = ExplorerHandlers(session, tmp_path)
     request = session.request("example:scene0", "tiny")
     key = json.loads(answers.stages(request))["key"]
-    named = {answer.__name__: answer for answer in answers.public()}
+    named = {answer.__name__: answer for answer in answers.server_functions()}
     return lambda **b: json.loads(named["compare"]({"key": key, "b": b}))
 
 
@@ -64,7 +64,7 @@ def unpacked(packed: dict) -> np.ndarray:
 
 def explained(session, **changes):
     """The first example by the model "tiny", outside every cache."""
-    picture = session.picture("example:scene0")
+    picture = session.input_image("example:scene0")
     model = session.registry.get("tiny")
     return explain(model, picture.image, list(picture.labels), ExplainConfig(**changes), target=picture.mask.copy())
 
@@ -113,10 +113,10 @@ def test_b_is_what_explain_makes_of_its_settings(ask, session, b, changes):
 
 
 def test_what_a_leaves_out_b_can_have_again(session, tmp_path):
-    answers = Answers(session, tmp_path)
+    answers = ExplorerHandlers(session, tmp_path)
     without = session.request("example:scene0", "tiny", None, ExplainConfig(use_walk=False))
     key = json.loads(answers.stages(without))["key"]
-    named = {answer.__name__: answer for answer in answers.public()}
+    named = {answer.__name__: answer for answer in answers.server_functions()}
     found = json.loads(named["compare"]({"key": key, "b": {"switched": ["random walk"]}}))
     assert_is(found, explained(session))
 
@@ -141,7 +141,7 @@ def test_no_stage_runs_twice(ask, monkeypatch):
 
 def test_another_model_sees_the_same_picture_and_speaks_of_the_same_classes(ask, session):
     found = ask(model="other")
-    picture = session.picture("example:scene0")
+    picture = session.input_image("example:scene0")
     config = ExplainConfig(long_side=SIDE)  # of A; its own would be 64
     own = explain(session.registry.get("other"), picture.image, ["bird", "cat"], config)
     number = {name: SANDBOX_CLASSES.index(name) for name in OTHER_NAMES if name in SANDBOX_CLASSES} | {"lamp": 13}
@@ -186,11 +186,11 @@ def test_what_can_not_be_is_one_sentence(ask, b, words):
 )
 def test_other_forms_are_no_comparison(b):
     with pytest.raises(TypeError):
-        compare.read_changes(b)
+        compare.parse_changes(b)
 
 
 def test_the_page_is_told_nothing_about_a_key_that_is_not_there(session, tmp_path):
-    named = {answer.__name__: answer for answer in Answers(session, tmp_path).public()}
+    named = {answer.__name__: answer for answer in ExplorerHandlers(session, tmp_path).server_functions()}
     for ask in (
         lambda: named["compare"]({"key": "nothing", "b": {}}),
         lambda: named["training_run"]({"key": ["a"]}),
@@ -243,9 +243,9 @@ def test_both_times_are_told(ask, monkeypatch):
 def test_a_request_by_its_own_model_stays_what_it_is(session):
     request = session.request("example:scene0", "tiny")
     trace = session.trace(request)
-    assert compare.by_model(session, request, trace, "tiny") is request
-    assert compare.renumbered(trace, trace) is trace
-    with pytest.raises(Refusal, match="no model"):
-        compare.by_model(session, request, trace, "nobody")
-    again = compare.other_request(session, request, trace, compare.Changes())
+    assert compare.request_for_model(session, request, trace, "tiny") is request
+    assert compare.remap_classes(trace, trace) is trace
+    with pytest.raises(UserError, match="no model"):
+        compare.request_for_model(session, request, trace, "nobody")
+    again = compare.comparison_request(session, request, trace, compare.Changes())
     assert again == dataclasses.replace(request) and again.key == request.key

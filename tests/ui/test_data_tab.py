@@ -18,22 +18,22 @@ from PIL import Image
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import render_scene
-from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.callbacks import Callbacks
 from afa_viz.ui.handlers.dataset import scoring as scoring_module
-from afa_viz.ui.handlers.dataset.answers import DataSetAnswers
-from afa_viz.ui.handlers.dataset.browse import PAGE, View, listing, ordered, progress
+from afa_viz.ui.handlers.dataset.browse import PAGE_SIZE, ListingQuery, listing, progress, sorted_indices
+from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import THUMBNAIL, DataSet, public_id
 from afa_viz.ui.handlers.dataset.scoring import STAGES, TABLES_KEPT, Job, Score, Scorer, Table
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes, cache_folder, open_source
-from afa_viz.ui.page import permalinks as link
-from afa_viz.ui.page.settings import SLIDERS
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.page import permalinks
+from afa_viz.ui.page.config_fields import SLIDERS
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)
-PLAIN = {"order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0}
+DEFAULT_QUERY = {"order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0}
 
 
 class Discs:
@@ -70,12 +70,14 @@ def dataset(tmp_path):
 
 @pytest.fixture
 def session(options, dataset):
-    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset)
+    return Session(
+        ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset
+    )
 
 
 @pytest.fixture
 def scorer(session, dataset, monkeypatch):
-    monkeypatch.setattr(scoring_module, "REST", 0.0)
+    monkeypatch.setattr(scoring_module, "IDLE_SECONDS", 0.0)
     made = Scorer(session, dataset)
     yield made
     made.stop(wait=True)
@@ -84,7 +86,7 @@ def scorer(session, dataset, monkeypatch):
 def finish(scorer: Scorer) -> None:
     """Wait until the worker has nothing left to do."""
     until = time.monotonic() + 60
-    while scorer.running() is not None:
+    while scorer.running_job() is not None:
         assert time.monotonic() < until
         time.sleep(0.01)
 
@@ -122,7 +124,7 @@ def test_other_sets_are_named_at_the_launch(tmp_path):
         "imagenet:x": "sandbox or one of folder:PATH", "folder": "expected sandbox", "voc:": "expected sandbox",
         f"voc:{tmp_path}": "no JPEGImages", f"coco:{tmp_path}": "--data coco", f"folder:{tmp_path}/no": "no folder",
     }.items():  # fmt: skip
-        with pytest.raises(Refusal, match=words):
+        with pytest.raises(UserError, match=words):
             open_source(text, tmp_path)
     assert isinstance(open_source("sandbox", tmp_path, 96), SandboxScenes)
     assert cache_folder(tmp_path) == tmp_path
@@ -135,11 +137,15 @@ def test_an_own_folder_is_browsed_and_scored(tmp_path, options, monkeypatch):
     assert {name: dataset.labels(i) for i, name in enumerate(dataset.source.names)} == {
         name: tuple(sorted(labels)) for name, labels in rows.items()
     }
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset)
+    session = Session(
+        ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset
+    )
     cats = [i for i, labels in enumerate(rows.values()) if labels == ["cat"]]
     place = list(dataset.source.names).index(list(rows)[cats[0]])
-    picture = session.picture(f"data:{dataset.ids[place]}")
-    assert (session.truth(picture, "tiny") == np.where(picture.mask == 1, 6, picture.mask)).all()  # cat is 6 there
+    picture = session.input_image(f"data:{dataset.ids[place]}")
+    assert (
+        session.ground_truth(picture, "tiny") == np.where(picture.mask == 1, 6, picture.mask)
+    ).all()  # cat is 6 there
     old = dataset.fingerprint
     assert DataSet(open_source(f"folder:{tmp_path / 'photos'}", tmp_path), tmp_path).fingerprint == old
     (path,) = [path for path in dataset.source.mask_paths if path is not None][:1]
@@ -163,8 +169,8 @@ def test_ids_say_nothing_of_folders(dataset):
     assert dataset.ids[0] == public_id("secret/folder/one disc") and "secret" not in dataset.ids[0]
     assert dataset.title(0) == "one disc" and dataset.labels(0) == ("cat",)
     for name in ("", "nothing", "../disc_1", "disc_1/", 1, None, ["disc_1"], {}, float("nan"), True):
-        with pytest.raises(Refusal, match="no such image"):
-            dataset.picture(name)
+        with pytest.raises(UserError, match="no such image"):
+            dataset.input_image(name)
 
 
 def test_a_picture_has_its_truth_in_the_numbers_of_the_model(session, dataset):
@@ -173,17 +179,17 @@ def test_a_picture_has_its_truth_in_the_numbers_of_the_model(session, dataset):
     disc = np.array(scene(1)[1]) > 0
     assert (trace.target.numpy() == np.where(disc, SANDBOX_CLASSES.index("cow"), 0)).all()
     dataset.source.mask = lambda index: np.full((SIDE, SIDE), 3, np.uint8)  # a class that the model does not know
-    assert session.truth(dataset.picture("disc_2"), "tiny") is None
+    assert session.ground_truth(dataset.input_image("disc_2"), "tiny") is None
     dataset.source.mask = lambda index: np.full((SIDE, SIDE), 9, np.uint8)  # no class at all
-    assert session.truth(dataset.picture("disc_2"), "tiny") is None
+    assert session.ground_truth(dataset.input_image("disc_2"), "tiny") is None
     dataset.source.mask = lambda index: np.full((SIDE, SIDE), 255, np.uint8)
-    assert (session.truth(dataset.picture("disc_2"), "tiny") == 255).all()
+    assert (session.ground_truth(dataset.input_image("disc_2"), "tiny") == 255).all()
 
 
 def test_a_damaged_image_is_one_sentence_without_its_path(session, dataset):
     dataset.source.broken = True
-    with pytest.raises(Refusal, match="disc_2 of the data set can not be read") as refused:
-        session.picture("data:disc_2")
+    with pytest.raises(UserError, match="disc_2 of the data set can not be read") as refused:
+        session.input_image("data:disc_2")
     assert "home" not in str(refused.value) and dataset.thumbnail(2) == ""
 
 
@@ -193,7 +199,7 @@ def test_thumbnails_are_small_and_large_images_shrink(dataset):
     assert max(Image.open(io.BytesIO(base64.b64decode(letters))).size) <= THUMBNAIL
     dataset.source.image = lambda index: np.zeros((900, 3000, 3), np.uint8)
     dataset.source.mask = lambda index: np.ones((900, 3000), np.uint8)
-    picture = dataset.picture("disc_1")
+    picture = dataset.input_image("disc_1")
     assert picture.image.shape == (307, 1024, 3) and picture.mask.shape == (307, 1024) and (picture.mask == 1).all()
 
 
@@ -237,20 +243,22 @@ def test_an_error_of_ours_ends_the_run_and_is_told(scorer, session, dataset, mon
         finish(scorer)
     table = scorer.table("tiny", ExplainConfig())
     assert len(table) == 0 and table.broken() == 0, "no image is to blame"
-    said = progress(dataset, table, None)["failure"]
-    assert said == f"Scoring stopped at {dataset.ids[0]}: something went wrong on the server, and its log says what."
+    output = progress(dataset, table, None)["failure"]
+    assert output == f"Scoring stopped at {dataset.ids[0]}: something went wrong on the server, and its log says what."
     assert any(record.exc_info and record.exc_info[1] is error for record in caplog.records)
     key = session.request("data:disc_1", "tiny").key
     session.trace(session.request("data:disc_1", "tiny"))
-    answers = DataSetAnswers(session, dataset, scorer)
-    assert json.loads(answers.dataset_scoring({"key": key, "do": "look"}))["failure"] == said
+    answers = DataSetHandlers(session, dataset, scorer)
+    assert json.loads(answers.dataset_scoring({"key": key, "do": "look"}))["failure"] == output
     scorer.start("tiny", ExplainConfig())  # another attempt
     finish(scorer)
     assert len(table) == 3 and "failure" not in progress(dataset, table, None)
 
 
 def test_weights_that_do_not_load_are_no_unreadable_images(options, tmp_path):
-    registry = Registry({**discover(options.checkpoint_folder), "gone": str(tmp_path / "gone.safetensors")}, "cpu")
+    registry = ModelRegistry(
+        {**discover_checkpoints(options.checkpoint_folder), "gone": str(tmp_path / "gone.safetensors")}, "cpu"
+    )
     session = Session(registry, options.examples)
     dataset = DataSet(Discs(), tmp_path / "cache")
     scorer = Scorer(session, dataset)
@@ -276,28 +284,28 @@ def test_the_worker_gives_way_and_stops(scorer, session, dataset):
     session._explaining = 1  # somebody explains, and does not end
     scorer.start("tiny", ExplainConfig())
     scorer.start("tiny", ExplainConfig())  # the same run: nothing
-    with pytest.raises(Refusal, match="stop that first"):
+    with pytest.raises(UserError, match="stop that first"):
         scorer.start("tiny", ExplainConfig(radius=3))
     until = time.monotonic() + 20
-    while not scorer.running().paused:
+    while not scorer.running_job().paused:
         assert time.monotonic() < until
         time.sleep(0.01)
     assert len(scorer.table("tiny", ExplainConfig())) == 0
     scorer.stop(wait=True)
-    assert scorer.running() is None and len(scorer.table("tiny", ExplainConfig())) == 0
+    assert scorer.running_job() is None and len(scorer.table("tiny", ExplainConfig())) == 0
     session._explaining = 0
-    assert session.is_quiet(0.0)
+    assert session.is_idle(0.0)
     session.trace(session.request("example:scene0", "tiny"))
-    assert not session.is_quiet(60.0)
+    assert not session.is_idle(60.0)
 
 
 def test_an_explanation_makes_the_session_busy(session, monkeypatch):
     seen = []
     inner = session._explain
-    monkeypatch.setattr(session, "_explain", lambda *args: (seen.append(session.is_quiet(0.0)), inner(*args))[1])
-    assert session.is_quiet(0.0)
+    monkeypatch.setattr(session, "_explain", lambda *args: (seen.append(session.is_idle(0.0)), inner(*args))[1])
+    assert session.is_idle(0.0)
     session.trace(session.request("example:scene0", "tiny"))
-    assert seen == [False] and session.is_quiet(0.0)
+    assert seen == [False] and session.is_idle(0.0)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": [1]}', '{"a": [{"cam": 7}, {}]}', '{"a": [{"cam": NaN}, {}]}'])
@@ -328,26 +336,26 @@ def scored(tmp_path):
      ("gained", [3, 1, 2, 0, 4])],
 )  # fmt: skip
 def test_images_are_ordered_and_unscored_ones_come_last(scored, order, first):
-    assert ordered(*scored, View(order, "cam_rw", "walk_start"))[:5] == first
+    assert sorted_indices(*scored, ListingQuery(order, "cam_rw", "walk_start"))[:5] == first
 
 
 def test_a_class_filters_and_orders_by_its_own_iou(scored):
     dataset, table = scored
-    assert ordered(dataset, table, View("set", class_name="cow"))[:3] == [1, 3, 5]
-    assert ordered(dataset, table, View("worst", "cam_rw", class_name="cow"))[:2] == [3, 1]
-    assert ordered(dataset, table, View("set", class_name="unicorn")) == []
+    assert sorted_indices(dataset, table, ListingQuery("set", class_name="cow"))[:3] == [1, 3, 5]
+    assert sorted_indices(dataset, table, ListingQuery("worst", "cam_rw", class_name="cow"))[:2] == [3, 1]
+    assert sorted_indices(dataset, table, ListingQuery("set", class_name="unicorn")) == []
 
 
 def test_pages_and_the_overview(scored):
     dataset, table = scored
-    page = listing(dataset, table, View("lost", "cam_rw", "walk_start"), None)
-    assert len(page["cards"]) == PAGE and page["pages"] == 2 and page["matching"] == 30
+    page = listing(dataset, table, ListingQuery("lost", "cam_rw", "walk_start"), None)
+    assert len(page["cards"]) == PAGE_SIZE and page["pages"] == 2 and page["matching"] == 30
     assert page["overview"]["means"]["cam_rw"] == pytest.approx((0.3 + 0.6 + 0.4 + 0.8) / 4)
     assert [page["overview"][name] for name in ("scored", "better", "worse", "compared")] == [4, 2, 1, 4]
     assert page["progress"] == {"state": "idle", "known": 4, "total": 30, "broken": 0, "seconds": None}
-    last = listing(dataset, table, View(page=10**9), None)
-    assert last["page"] == 1 and [card["id"] for card in last["cards"]] == list(dataset.ids[PAGE:])
-    empty = listing(dataset, table, View(class_name="unicorn"), None)
+    last = listing(dataset, table, ListingQuery(page=10**9), None)
+    assert last["page"] == 1 and [card["id"] for card in last["cards"]] == list(dataset.ids[PAGE_SIZE:])
+    empty = listing(dataset, table, ListingQuery(class_name="unicorn"), None)
     assert empty["cards"] == [] and empty["pages"] == 1 and empty["overview"]["means"]["walk_start"] is None
     assert "secret" not in json.dumps(page)
 
@@ -356,10 +364,10 @@ def test_pages_and_the_overview(scored):
 
 
 def test_the_browser_browses_scores_and_stops(session, dataset, scorer, tmp_path):
-    answers = DataSetAnswers(session, dataset, scorer)
+    answers = DataSetHandlers(session, dataset, scorer)
     request = session.request("data:disc_1", "tiny")
     session.trace(request)
-    page = json.loads(answers.dataset_page({"key": request.key, **PLAIN}))
+    page = json.loads(answers.dataset_page({"key": request.key, **DEFAULT_QUERY}))
     assert [card["id"] for card in page["cards"]] == list(dataset.ids) and page["cards"][0]["labels"] == ["cat"]
     thumbnails = json.loads(answers.dataset_thumbnails({"ids": list(dataset.ids)}))
     assert thumbnails["disc_1"]["labels"] == ["cow"] and thumbnails["disc_1"]["image"].startswith("data:image/jpeg")
@@ -367,17 +375,17 @@ def test_the_browser_browses_scores_and_stops(session, dataset, scorer, tmp_path
     finish(scorer)
     look = json.loads(answers.dataset_scoring({"key": request.key, "do": "look"}))
     assert (look["state"], look["known"]) == ("done", 3)
-    worst = json.loads(answers.dataset_page({"key": request.key, **PLAIN, "order": "worst"}))
+    worst = json.loads(answers.dataset_page({"key": request.key, **DEFAULT_QUERY, "order": "worst"}))
     found = [card["miou"]["seg"] for card in worst["cards"]]
     assert found == sorted(found) and all(math.isfinite(value) for value in found)
     json.loads(answers.dataset_scoring({"key": request.key, "do": "stop"}))
 
 
 def test_what_the_browser_asks_for_is_checked(session, dataset, scorer):
-    answers = DataSetAnswers(session, dataset, scorer)
+    answers = DataSetHandlers(session, dataset, scorer)
     request = session.request("data:disc_1", "tiny")
     session.trace(request)
-    good = {"key": request.key, **PLAIN}
+    good = {"key": request.key, **DEFAULT_QUERY}
     for name, values in {
         "key": ["", "../x", None, 3, ["a"]],
         "order": ["random", None, 7, ["set"]],
@@ -390,18 +398,18 @@ def test_what_the_browser_asks_for_is_checked(session, dataset, scorer):
             with pytest.raises((KeyError, TypeError)):
                 answers.dataset_page({**good, name: value})
     for ask in (
-        {"ids": ["../../etc/passwd"]}, {"ids": "disc_1"}, {"ids": ["disc_1"] * (PAGE + 1)}, {"ids": [None]}, {},
+        {"ids": ["../../etc/passwd"]}, {"ids": "disc_1"}, {"ids": ["disc_1"] * (PAGE_SIZE + 1)}, {"ids": [None]}, {},
     ):  # fmt: skip
-        with pytest.raises((KeyError, Refusal)):
+        with pytest.raises((KeyError, UserError)):
             answers.dataset_thumbnails(ask)
     for do in ("delete", None, 3, ["start"]):
         with pytest.raises(KeyError):
             answers.dataset_scoring({"key": request.key, "do": do})
-    assert scorer.running() is None
+    assert scorer.running_job() is None
 
 
 def test_a_second_run_is_refused_in_words(session, dataset, scorer):
-    answers = DataSetAnswers(session, dataset, scorer)
+    answers = DataSetHandlers(session, dataset, scorer)
     one = session.request("data:disc_1", "tiny")
     two = session.request("data:disc_1", "tiny", None, ExplainConfig(radius=2))
     for request in (one, two):
@@ -413,18 +421,18 @@ def test_a_second_run_is_refused_in_words(session, dataset, scorer):
 
 
 def test_an_image_of_the_set_opens_and_its_address_leads_back(session, tmp_path):
-    callbacks = Callbacks(session, Answers(session, tmp_path))
+    callbacks = Callbacks(session, ExplorerHandlers(session, tmp_path))
     *_, (value, labels, picture, gallery) = callbacks.open_data({"data": "disc_1"}, "tiny", [], *DEFAULTS)
     assert gallery["selected_index"] == -1
     data = json.loads(value)
     assert picture == "data:disc_1" and labels == ["cow"] and data["title"] == "disc_1" and data["scores"]
     assert data["link"] == {"data": "disc_1"}
-    found = link.restore(data["link"], session)
-    assert found.request == session.request("data:disc_1", "tiny") and found.place is None and not found.complaint
-    strange = link.restore({"data": "../../etc/passwd", "model": "tiny"}, session)
-    assert strange.request.picture == "example:scene0" and "data" in strange.complaint
+    found = permalinks.restore(data["link"], session)
+    assert found.request == session.request("data:disc_1", "tiny") and found.gallery_index is None and not found.warning
+    strange = permalinks.restore({"data": "../../etc/passwd", "model": "tiny"}, session)
+    assert strange.request.image_id == "example:scene0" and "data" in strange.warning
     for asked in ({"data": "nothing"}, {}, None, {"data": {"a": 1}}, {"data": 10**30}, "disc_1", [1]):
-        with pytest.raises(Refusal, match="no such image"):
+        with pytest.raises(UserError, match="no such image"):
             list(callbacks.open_data(asked, "tiny", [], *DEFAULTS))
 
 

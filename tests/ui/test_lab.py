@@ -15,12 +15,12 @@ from app_fixtures import SIDE, prepare, scene
 from afa_viz import lab
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
-from afa_viz.lab.questions import RAISED
+from afa_viz.lab.questions import THRESHOLD_INCREASE
 from afa_viz.pipeline import explain, recompute
 from afa_viz.trace_file import LABEL_SOURCES
-from afa_viz.ui import words
-from afa_viz.ui.handlers.answers import Answers
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui import localization
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 CELLS = SIDE // 16
@@ -30,8 +30,8 @@ COW, BIRD = 6, 2  # labels of the classes in the first scene of the fixtures; th
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     options = prepare(tmp_path_factory.mktemp("lab"))
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
-    return Answers(session, tmp_path_factory.mktemp("files"))
+    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    return ExplorerHandlers(session, tmp_path_factory.mktemp("files"))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def scores_of(label, count):
 
 
 def right(trace, name, answer, label=COW):
-    return lab.check(trace, name, answer, label).right
+    return lab.check(trace, name, answer, label).is_correct
 
 
 def test_the_image_label_holds_one_answer_a_class(trace):
@@ -107,7 +107,7 @@ def test_no_cut_beats_the_best_one(trace, seed):
     reached = [float(lab.check(changed, "cut", cut, COW).facts["iou"].rstrip(" %")) for cut in sorted(everything)[::7]]
     assert max(reached) <= best
     named = lab.check(changed, "cut", float(facts["best"]), COW)
-    assert named.right and named.facts["iou"] == facts["best_iou"]  # at the threshold that is named it is reached
+    assert named.is_correct and named.facts["iou"] == facts["best_iou"]  # at the threshold that is named it is reached
     for answer in (-0.1, 1.1):
         with pytest.raises(ValueError, match="does not fit"):
             lab.check(changed, "cut", answer, COW)
@@ -137,8 +137,8 @@ def test_which_table_is_mutual_is_measured(trace, mutual_attention, mutual_affin
     verdicts = {
         option: lab.check(changed, "affinity", option, COW) for option in ("attention", "affinity", "both", "neither")
     }
-    assert [option for option, verdict in verdicts.items() if verdict.right] == [truth]
-    assert all(verdict.truth == truth for verdict in verdicts.values())
+    assert [option for option, verdict in verdicts.items() if verdict.is_correct] == [truth]
+    assert all(verdict.correct_option == truth for verdict in verdicts.values())
 
 
 def walked(trace, before, after):
@@ -182,7 +182,7 @@ def test_the_ring_with_the_largest_weight_is_that_of_the_formula(trace):
     assert right(trace, "par", best)
     assert not right(trace, "par", worst)
     found = lab.check(trace, "par", worst, COW)
-    assert found.truth == best
+    assert found.correct_option == best
     assert float(found.facts["best_share"].rstrip(" %")) == pytest.approx(
         100 * float(weights.max() / weights.sum()), abs=0.1
     )
@@ -191,13 +191,16 @@ def test_the_ring_with_the_largest_weight_is_that_of_the_formula(trace):
 def test_a_higher_score_is_tried_on_the_picture_itself(trace, model):
     low = recompute(trace, ExplainConfig(bkg_score_low=0.1, bkg_score_high=0.3))
     raised = explain(
-        model, trace.image.numpy(), [COW, BIRD], ExplainConfig(bkg_score_low=0.1, bkg_score_high=0.3 + RAISED)
+        model,
+        trace.image.numpy(),
+        [COW, BIRD],
+        ExplainConfig(bkg_score_low=0.1, bkg_score_high=0.3 + THRESHOLD_INCREASE),
     )
     verdict = lab.check(low, "regions", "grows", COW)
     before, after = ((t.regions == 1).float().mean().item() for t in (low, raised))
     assert verdict.facts["area"] == f"{100 * before:.1f} %" and verdict.facts["area_after"] == f"{100 * after:.1f} %"
-    assert not verdict.right and after <= before  # a higher score never adds sure foreground
-    assert right(low, "regions", verdict.truth)
+    assert not verdict.is_correct and after <= before  # a higher score never adds sure foreground
+    assert right(low, "regions", verdict.correct_option)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +244,7 @@ def test_without_the_walk_nothing_is_said_of_it(trace):
             without = recompute(changed, config)
             assert right(without, "walk", "same")
             assert lab.check(without, "walk", "same", COW).facts["gained"] == "0"
-            shares = lab.blame(without)
+            shares = lab.error_attribution(without)
             assert shares["walk"] == 0 and (par or shares["par"] == 0) and sum(shares.values()) == pytest.approx(1)
 
 
@@ -259,12 +262,12 @@ def blamed(trace):
 
 def test_wrong_pixels_are_blamed_on_the_step_where_they_went_wrong(trace):
     changed = blamed(trace)
-    shares = lab.blame(changed)
+    shares = lab.error_attribution(changed)
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["missed"] == pytest.approx(1 / 2, abs=0.05)
     assert shares["walk"] == pytest.approx(1 / 4, abs=0.1) and shares["par"] == pytest.approx(1 / 4, abs=0.1)
     assert right(changed, "blame", "missed") and not right(changed, "blame", "par")
-    assert lab.check(changed, "blame", "par", COW).truth == "missed"
+    assert lab.check(changed, "blame", "par", COW).correct_option == "missed"
 
 
 def test_what_the_cam_invents_and_confuses_is_told_apart(trace):
@@ -273,7 +276,7 @@ def test_what_the_cam_invents_and_confuses_is_told_apart(trace):
     target = torch.zeros(SIDE, SIDE, dtype=torch.uint8)
     target[:, :32] = BIRD  # a third is taken for another class, the rest is ground
     par = scores_of(torch.full((SIDE, SIDE), COW), len(trace.class_names))
-    shares = lab.blame(dataclasses.replace(changed, target=target, cam_par=par))
+    shares = lab.error_attribution(dataclasses.replace(changed, target=target, cam_par=par))
     assert shares["confused"] == pytest.approx(1 / 3) and shares["invented"] == pytest.approx(2 / 3)
 
 
@@ -288,7 +291,7 @@ def test_failures_are_measured(trace):
 
 def test_without_a_mask_some_steps_ask_for_another_picture(trace):
     blind = dataclasses.replace(trace, target=None)
-    ready = [step.name for step in lab.STEPS if lab.is_ready(blind, step)]
+    ready = [step.name for step in lab.QUESTIONS if lab.is_ready(blind, step)]
     assert ready == ["labels", "cam", "affinity", "par"]
     with pytest.raises(ValueError, match="needs a mask"):
         lab.check(blind, "walk", "rises", COW)
@@ -306,7 +309,7 @@ def test_without_a_mask_some_steps_ask_for_another_picture(trace):
     ],
 )  # fmt: skip
 def test_answers_that_do_not_fit_are_refused(trace, name, answer, label):
-    with pytest.raises(ValueError, match="there is no step|does not fit|is not in this picture"):
+    with pytest.raises(ValueError, match="there is no question|does not fit|is not in this image"):
         lab.check(trace, name, answer, label)
 
 
@@ -322,7 +325,7 @@ def asked(answers, **more):
 
 def test_the_page_gets_steps_and_gallery_but_no_answers(answers):
     contents = json.loads(answers.lab(asked(answers)))
-    assert [step["name"] for step in contents["steps"]] == [step.name for step in lab.STEPS]
+    assert [step["name"] for step in contents["steps"]] == [step.name for step in lab.QUESTIONS]
     assert not any({"truth", "right", "facts"} & set(step) for step in contents["steps"])
     assert contents["failures"] == [{"pathology": "part", "place": 1, "example": "scene1", "title": "Scene 1"}]
     assert {step["example"] for step in contents["steps"]} == {"scene0"}  # nobody is there for the other roles
@@ -339,10 +342,10 @@ def test_a_verdict_names_what_the_example_shows(answers):
 
 
 def test_every_sentence_of_the_lab_is_there(trace):
-    texts = words.texts()
+    texts = localization.texts()
     for teacher in (*LABEL_SOURCES, "unknown"):
         assert f"lab.seg.teacher_{teacher}" in texts
-    for step in lab.STEPS:
+    for step in lab.QUESTIONS:
         for part in ("title", "story", "task", "verdict", "why"):
             assert f"lab.{step.name}.{part}" in texts
         for option in lab.options(trace, step):
@@ -354,9 +357,9 @@ def test_every_sentence_of_the_lab_is_there(trace):
 
 
 def test_every_number_in_a_sentence_is_among_the_facts(trace):
-    texts = words.texts()
+    texts = localization.texts()
     samples = {"labels": 1, "cam": [0, 0], "cut": 0.4}
-    for step in lab.STEPS:
+    for step in lab.QUESTIONS:
         answer = samples.get(step.name) or lab.options(trace, step)[0]
         facts = lab.check(trace, step.name, answer, COW).facts
         for part in ("verdict", "why"):

@@ -18,12 +18,12 @@ from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.pipeline import explain
 from afa_viz.training.records import HISTORY, METRICS, score_history
-from afa_viz.ui.handlers import other_answers
-from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.handlers import snapshots as snapshot_handlers
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.sessions import snapshots
 from afa_viz.ui.sessions.cache import SingleFlightCache
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import SNAPSHOTS_HELD, Registry, discover
+from afa_viz.ui.sessions.model_registry import SNAPSHOTS_HELD, ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 LINES = [
@@ -43,15 +43,15 @@ def options(tmp_path_factory):
 
 @pytest.fixture
 def session(options):
-    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
 
 
 @pytest.fixture
 def ask(session, tmp_path):
     """Ask about the first example; the answer as a dict."""
-    answers = Answers(session, tmp_path)
+    answers = ExplorerHandlers(session, tmp_path)
     key = json.loads(answers.stages(session.request("example:scene0", "tiny")))["key"]
-    named = {answer.__name__: answer for answer in answers.public()}
+    named = {answer.__name__: answer for answer in answers.server_functions()}
     return lambda name, **asked: json.loads(named[name]({"key": key, **asked}))
 
 
@@ -90,13 +90,13 @@ def test_the_history_comes_from_the_run_or_from_what_was_published(tmp_path):
 def test_the_phases_of_a_run():
     parts = [{"iterations": 5, "single_objects": True}, {"iterations": 95}]
     config = {"cam_iters": 30, "joint_after": 60, "max_iters": 100, "curriculum": parts}
-    found = [(phase["name"], phase["until"]) for phase in snapshots.phases({"config": config})]
+    found = [(phase["name"], phase["until"]) for phase in snapshots.training_phases({"config": config})]
     assert found == [("single", 5), ("classification", 30), ("affinity", 60), ("joint", 100)]
     ended = {**config, "joint_after": 100, "curriculum": None}
-    found = [(phase["name"], phase["until"]) for phase in snapshots.phases({"config": ended})]
+    found = [(phase["name"], phase["until"]) for phase in snapshots.training_phases({"config": ended})]
     assert found == [("classification", 30), ("affinity", 100)]
     for unknown in ({}, {"config": 3}, {"config": {"cam_iters": 1}}):
-        assert snapshots.phases(unknown) == []
+        assert snapshots.training_phases(unknown) == []
 
 
 # --- registry --------------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_snapshots_are_models_with_a_name_but_no_choice_of_their_own(session, op
     assert torch.equal(registry.get("tiny@40").attn_proj.weight, wanted.attn_proj.weight)
     assert not torch.equal(registry.get("tiny").attn_proj.weight, wanted.attn_proj.weight)
     for name in ("tiny@41", "tiny@", "tiny@40@40", "nobody@40", "tiny@../x"):
-        with pytest.raises(Refusal, match="no model"):
+        with pytest.raises(UserError, match="no model"):
             registry.get(name)
 
 
@@ -132,8 +132,8 @@ def test_a_damaged_snapshot_is_left_out_and_named(options, tmp_path, caplog):
     (folder / "iter_000040.json").unlink()
     (folder / "iter_last.safetensors").write_bytes(b"")
     assert [s.iteration for s in snapshots.find_snapshots(folder)] == [90]
-    assert "iter_000010.safetensors is left out" in caplog.text and "iter_000040" in caplog.text
-    assert snapshots.find_snapshots(None) == [] and snapshots.folder_of("hf://owner/repo") is None
+    assert "iter_000010.safetensors is skipped" in caplog.text and "iter_000040" in caplog.text
+    assert snapshots.find_snapshots(None) == [] and snapshots.snapshot_folder("hf://owner/repo") is None
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -154,10 +154,10 @@ def test_the_finished_model_is_the_last_snapshot(options, tmp_path):
     config = {"cam_iters": 30, "joint_after": 60, "max_iters": 100}
     model, card = tiny(0, training={"iterations": 100, "config": config})
     save_model(model, folder / "tiny" / "model.safetensors", card)
-    session = Session(Registry(discover(folder), "cpu"), options.examples)
-    answers = Answers(session, tmp_path / "exports")
+    session = Session(ModelRegistry(discover_checkpoints(folder), "cpu"), options.examples)
+    answers = ExplorerHandlers(session, tmp_path / "exports")
     key = json.loads(answers.stages(session.request("example:scene0", "tiny")))["key"]
-    named = {answer.__name__: answer for answer in answers.public()}
+    named = {answer.__name__: answer for answer in answers.server_functions()}
     run = json.loads(named["training_run"]({"key": key}))
     assert run["snapshots"][-1] == {"model": "tiny", "iteration": 100, "scores": {}}
     assert [phase["name"] for phase in run["phases"]] == ["classification", "affinity", "joint"]
@@ -166,10 +166,10 @@ def test_the_finished_model_is_the_last_snapshot(options, tmp_path):
 
 def test_a_snapshot_is_what_explain_makes_of_it_and_is_made_once(ask, session, monkeypatch):
     made = []
-    look = session.look
-    monkeypatch.setattr(session, "look", lambda request: made.append(request) or look(request))
+    look = session.uncached_trace
+    monkeypatch.setattr(session, "uncached_trace", lambda request: made.append(request) or look(request))
     found = ask("snapshot", model="tiny@40")
-    picture = session.picture("example:scene0")
+    picture = session.input_image("example:scene0")
     wanted = explain(session.registry.get("tiny@40"), picture.image, list(picture.labels), ExplainConfig())
     present = [label - 1 for label in wanted.present]
     assert found["labels"] == list(wanted.present)
@@ -187,8 +187,8 @@ def test_snapshots_take_no_place_of_what_people_look_at(ask, session):
 
 
 def test_moving_the_walk_explains_no_snapshot_again(session, tmp_path):
-    answers = Answers(session, tmp_path)
-    named = {answer.__name__: answer for answer in answers.public()}
+    answers = ExplorerHandlers(session, tmp_path)
+    named = {answer.__name__: answer for answer in answers.server_functions()}
     series = []
     for config in (ExplainConfig(), ExplainConfig(power=4.0, use_par=False), ExplainConfig(symmetric=False)):
         key = json.loads(answers.stages(session.request("example:scene0", "tiny", None, config)))["key"]
@@ -197,16 +197,16 @@ def test_moving_the_walk_explains_no_snapshot_again(session, tmp_path):
 
 
 def test_a_busy_server_asks_for_patience(session, tmp_path, monkeypatch):
-    monkeypatch.setattr(other_answers, "PATIENCE", 0.01)
-    answers = Answers(session, tmp_path)
+    monkeypatch.setattr(snapshot_handlers, "LOCK_TIMEOUT", 0.01)
+    answers = ExplorerHandlers(session, tmp_path)
     key = json.loads(answers.stages(session.request("example:scene0", "tiny")))["key"]
-    others = other_answers.OtherAnswers(session, SingleFlightCache(2**20, lambda texts: 0), answers._found)
+    others = snapshot_handlers.SnapshotHandlers(session, SingleFlightCache(2**20, lambda texts: 0), answers._find)
     asked = {"key": key, "model": "tiny@10"}
-    with others._turn:
+    with others._lock:
         assert json.loads(others.snapshot(asked)) == {"waiting": True}
     made = json.loads(others.snapshot(asked))
     assert made["labels"] == [2, 6]
-    with others._turn:
+    with others._lock:
         assert json.loads(others.snapshot(asked)) == made  # what is there waits for nobody
 
 

@@ -21,7 +21,7 @@ from hub_stub import HUB, committed, httpx, hub  # noqa: F401
 
 from afa_viz.__main__ import main
 from afa_viz.commands.space import space_files
-from afa_viz.ui.words import texts
+from afa_viz.ui.localization import texts
 
 try:
     from playwright.sync_api import sync_playwright
@@ -89,8 +89,8 @@ def test_a_refusal_of_the_hub_is_one_sentence(clone, hub, capsys):  # noqa: F811
     refused = httpx.Response(403, json={"error": "You don't own jane"}, request=httpx.Request("POST", HUB))
     refusals.append(refused)
     assert main(["space", "jane/afa-viz", "--folder", str(clone)]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("afa_viz: the hub refused jane/afa-viz") and "Traceback" not in said
+    output = capsys.readouterr().err
+    assert output.startswith("afa_viz: the hub refused jane/afa-viz") and "Traceback" not in output
 
 
 @pytest.mark.parametrize("name", ["afa-viz", "a/b/c", "/x", "x/"])

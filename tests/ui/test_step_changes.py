@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from pictured import pictured
+from figure_trace import figure_trace
 
 from afa_viz.evaluation import Sample, evaluate_samples, score_shards
 from afa_viz.evaluation.bootstrap import PairedBootstrap
@@ -104,7 +104,7 @@ def test_one_image_has_no_interval():
 
 @pytest.fixture(scope="module")
 def trace():
-    return pictured()
+    return figure_trace()
 
 
 def test_at_the_score_in_use_the_threshold_gives_the_stages_own_label(trace):

@@ -61,15 +61,15 @@ def test_it_is_refused_before_anything_is_made(setting, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     key, value = setting.split("=")
     assert main(["train", "--config", "few_seconds", "--set", setting]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"afa_viz: {key} is ") and said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith(f"afa_viz: {key} is ") and output.count("\n") == 1
     held = [float(v) for v in value.split(",")]
     text = json.dumps(
         {"preset": "few_seconds", key: held if len(held) > 1 else held[0] if "rate" in key else int(value)}
     )
     (tmp_path / "mine.json").write_text(text)
     assert main(["train", "--config", "mine.json"]) == 2
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == output
     assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
 
 

@@ -163,11 +163,13 @@ def test_the_command_has_what_the_page_needs(tmp_path):
     assert read_status(tmp_path / "run").doing == "stopped"
     assert main(["train", *small, *options, "--snapshots", "evaluations", "--resume"]) == 0
     assert read_status(tmp_path / "run").doing == "finished"
-    moments = [0, 2, 3, 4]
-    assert sorted(p.name for p in (tmp_path / "run" / "panels").iterdir()) == [f"iter_{i:06d}.jpg" for i in moments]
+    snapshot_iterations = [0, 2, 3, 4]
+    assert sorted(p.name for p in (tmp_path / "run" / "panels").iterdir()) == [
+        f"iter_{i:06d}.jpg" for i in snapshot_iterations
+    ]
     weights = sorted((tmp_path / "run" / "snapshots").glob("*.safetensors"))
-    assert [p.name for p in weights] == [f"iter_{i:06d}.safetensors" for i in moments]
+    assert [p.name for p in weights] == [f"iter_{i:06d}.safetensors" for i in snapshot_iterations]
     assert (tmp_path / "run" / "model.safetensors").exists() and (tmp_path / "run" / "training.png").exists()
     lines = records.read_metrics(tmp_path / "run")
-    assert [line["iteration"] for line in lines if "ladder_seconds" in line] == moments
+    assert [line["iteration"] for line in lines if "ladder_seconds" in line] == snapshot_iterations
     assert {"loss_cls", "loss_seg", "loss_aff", "lr", "phase", "seconds"} <= set(lines[-2])

@@ -16,15 +16,23 @@ from app_fixtures import prepare
 from afa_viz.config import PRESETS
 from afa_viz.training import records
 from afa_viz.training.status import Status, write_status
-from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.callbacks import Callbacks
-from afa_viz.ui.handlers.train import MEASURED, MOST_LINES, OFF, Training, columns
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.handlers.train import MAX_LINES, MEASURED, TRAINING_OFF, TrainHandlers, columns
 from afa_viz.ui.jobs import trainer as trainer_module
-from afa_viz.ui.jobs.trainer import ORDER, Trainer
-from afa_viz.ui.jobs.training_request import LONGEST, POOLINGS, RECIPES, SHORTEST, STARTS, Order, read_order
-from afa_viz.ui.server.launch import may_train, parser
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.jobs.trainer import REQUEST, Trainer
+from afa_viz.ui.jobs.training_request import (
+    MAX_ITERATIONS,
+    MIN_ITERATIONS,
+    POOLINGS,
+    RECIPES,
+    STARTS,
+    TrainingRequest,
+    parse_training_request,
+)
+from afa_viz.ui.server.launch import parser, training_allowed
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 SMALL = ("--config", "few_seconds", "--threads", "1", "--eval-images", "2", "--eval-every", "60")
@@ -48,11 +56,11 @@ def until(true, *args):
 
 
 def ended(trainer: Trainer, name: str) -> trainer_module.Run:
-    return until(lambda: None if trainer.run(name).live else trainer.run(name))
+    return until(lambda: None if trainer.run(name).is_active else trainer.run(name))
 
 
 def losses(trainer: Trainer, name: str) -> list[int]:
-    return [line["iteration"] for line in trainer.lines(name) if "loss_cls" in line]
+    return [line["iteration"] for line in trainer.metrics(name) if "loss_cls" in line]
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +72,12 @@ def folders(tmp_path_factory):
 def stopped(folders):
     """A training that was started, refused a second one, and stopped; by two apps that share the folder."""
     here, there = Trainer(*folders, extra=SMALL), Trainer(*folders, extra=SMALL)
-    name = here.start(read_order(GOOD, DEVICES, None))
-    assert here.run(name).live and there.run(name).live
+    name = here.start(parse_training_request(GOOD, DEVICES, None))
+    assert here.run(name).is_active and there.run(name).is_active
     for app in (here, there):
-        with pytest.raises(Refusal, match=f"at work already .{name}"):
-            app.start(read_order(GOOD, DEVICES, None))
-        with pytest.raises(Refusal, match="at work already"):
+        with pytest.raises(UserError, match=f"at work already .{name}"):
+            app.start(parse_training_request(GOOD, DEVICES, None))
+        with pytest.raises(UserError, match="at work already"):
             app.resume(name)
     until(lambda: len(losses(here, name)) > 4)
     assert there.run(name).state == "training"
@@ -82,13 +90,13 @@ def stopped(folders):
 def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
     trainer, name = stopped
     seen = losses(trainer, name)
-    at = max(line["iteration"] for line in trainer.lines(name))
+    at = max(line["iteration"] for line in trainer.metrics(name))
     assert 0 < at < GOOD["iterations"]
-    first, last = trainer.moments(name)[0], trainer.moments(name)[-1]
+    first, last = trainer.snapshot_iterations(name)[0], trainer.snapshot_iterations(name)[-1]
     assert first == 0 and 0 <= last - at < 3  # the moment of the stop is kept too; every second step has a line
     for moment in (first, last):
         assert trainer.weights(name, moment).is_file() and trainer.panel(name, moment).is_file()
-    with pytest.raises(Refusal, match="already ended"):
+    with pytest.raises(UserError, match="already ended"):
         trainer.stop(name)
     again = Trainer(*folders, extra=SMALL)  # an app that was started anew
     assert again.names() == [name] and again.run(name).state == "stopped"
@@ -108,10 +116,10 @@ def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
 def test_explaining_with_what_was_learned(stopped, tmp_path):
     trainer, name = stopped
     options = prepare(tmp_path)
-    session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
-    callbacks = Callbacks(session, Answers(session, tmp_path / "out"), Training(trainer))
+    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    callbacks = Callbacks(session, ExplorerHandlers(session, tmp_path / "out"), TrainHandlers(trainer))
     settings = ([], 0.35, 0.55, 8, 2.0, 1, 10)
-    at = trainer.moments(name)[-1]
+    at = trainer.snapshot_iterations(name)[-1]
     value, _, model, line, radius = callbacks.open_checkpoint(
         {"run": name, "iteration": at}, "example:scene0", *settings
     )
@@ -120,9 +128,9 @@ def test_explaining_with_what_was_learned(stopped, tmp_path):
     assert "sees 64 pixels" in line and radius == PRESETS["few_seconds"].explain.radius
     assert session.registry.get(f"{name}@{at}").checkpoint_id != session.registry.get("tiny").checkpoint_id
     for asked in ({"run": name, "iteration": at + 1}, {"run": name}, {"run": "../tiny", "iteration": 0}, None, []):
-        with pytest.raises(Refusal):
+        with pytest.raises(UserError):
             callbacks.open_checkpoint(asked, "example:scene0", *settings)
-    with pytest.raises(Refusal, match="Training is off"):
+    with pytest.raises(UserError, match="Training is off"):
         Callbacks(session, callbacks.answers).open_checkpoint(
             {"run": name, "iteration": at}, "example:scene0", *settings
         )
@@ -130,14 +138,14 @@ def test_explaining_with_what_was_learned(stopped, tmp_path):
 
 def test_what_the_page_is_told(stopped):
     trainer, name = stopped
-    page = Training(trainer)
+    page = TrainHandlers(trainer)
     seen = json.loads(page.train_look({}))
     assert seen["run"]["name"] == name and [run["name"] for run in seen["runs"]] == [name]
-    assert seen["moments"] == trainer.moments(name)
+    assert seen["moments"] == trainer.snapshot_iterations(name)
     length = len(seen["lines"]["iteration"])
     assert all(len(column) == length for column in seen["lines"].values())
     assert [value for value in seen["lines"]["loss_cls"] if value] == [
-        line["loss_cls"] for line in trainer.lines(name) if "loss_cls" in line
+        line["loss_cls"] for line in trainer.metrics(name) if "loss_cls" in line
     ]
     again = json.loads(page.train_look({"run": name, "known": seen["mark"]}))
     assert "lines" not in again and again["run"]["iteration"] == seen["run"]["iteration"]
@@ -154,15 +162,15 @@ HOSTILE = [None, True, 3, -1, 1e9, float("nan"), "", "../x", "two_minutes; rm -r
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda v: str(v)[:12])
 def test_orders_come_from_the_lists(field, value):
     if field == "iterations" and value == 3:
-        value = SHORTEST - 1
-    with pytest.raises(Refusal) as refusal:
-        read_order({**GOOD, field: value}, DEVICES, "mit_b0")
+        value = MIN_ITERATIONS - 1
+    with pytest.raises(UserError) as refusal:
+        parse_training_request({**GOOD, field: value}, DEVICES, "mit_b0")
     assert field in str(refusal.value) and len(str(refusal.value)) < 300
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda v: str(v)[:12])
 def test_names_that_are_no_run(stopped, name):
-    page = Training(stopped[0])
+    page = TrainHandlers(stopped[0])
     for answer in (page.train_stop, page.train_resume, page.train_panel):
         assert "There is no training" in json.loads(answer({"run": name, "iteration": 0}))["refused"]
     for iteration in HOSTILE:
@@ -176,64 +184,64 @@ def test_every_order_is_a_training_that_can_be_had():
     for recipe in RECIPES:
         for start in STARTS:
             for pooling in POOLINGS:
-                for iterations in (SHORTEST, 777, LONGEST):
-                    order = read_order(
+                for iterations in (MIN_ITERATIONS, 777, MAX_ITERATIONS):
+                    request = parse_training_request(
                         {**GOOD, "recipe": recipe, "start": start, "pooling": pooling, "iterations": iterations},
                         DEVICES, "mit_b0",
                     )  # fmt: skip
-                    assert order.config.max_iters == iterations and order.config.pooling == pooling
-                    assert order == Order(**json.loads(json.dumps(order.data())))
-    arguments = order.arguments(Path("runs/a"), Path("cache"), Path("c"))
+                    assert request.config.max_iters == iterations and request.config.pooling == pooling
+                    assert request == TrainingRequest(**json.loads(json.dumps(request.to_dict())))
+    arguments = request.arguments(Path("runs/a"), Path("cache"), Path("c"))
     assert arguments[arguments.index("--init") + 1] == "c"
 
 
 def test_bundled_weights_keep_their_backbone():
-    order = {**GOOD, "start": "bundled"}
-    assert read_order(order, DEVICES, "mit_b0").preset == "two_minutes_on"
-    with pytest.raises(Refusal, match="no bundled weights"):
-        read_order(order, DEVICES, None)
-    with pytest.raises(Refusal, match="those of a mit_b0, not of a mit_b1"):
-        read_order({**order, "backbone": "mit_b1"}, DEVICES, "mit_b0")
+    request = {**GOOD, "start": "bundled"}
+    assert parse_training_request(request, DEVICES, "mit_b0").preset == "two_minutes_on"
+    with pytest.raises(UserError, match="no bundled weights"):
+        parse_training_request(request, DEVICES, None)
+    with pytest.raises(UserError, match="those of a mit_b0, not of a mit_b1"):
+        parse_training_request({**request, "backbone": "mit_b1"}, DEVICES, "mit_b0")
 
 
 def test_a_full_disk_is_a_sentence(folders, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(trainer_module.shutil, "disk_usage", lambda path: usage(2**40, 2**40, 2**20))
     trainer = Trainer(tmp_path / "runs", folders[1], extra=SMALL)
-    with pytest.raises(Refusal, match="The disk has 1 MB free"):
-        trainer.start(read_order(GOOD, DEVICES, None))
+    with pytest.raises(UserError, match="The disk has 1 MB free"):
+        trainer.start(parse_training_request(GOOD, DEVICES, None))
     assert trainer.names() == []
     run = tmp_path / "runs" / "two_minutes-001"
     run.mkdir()
-    (run / ORDER).write_text(json.dumps(read_order(GOOD, DEVICES, None).data()))
+    (run / REQUEST).write_text(json.dumps(parse_training_request(GOOD, DEVICES, None).to_dict()))
     write_status(run, Status("training", pid=1))
     assert "because the disk is full" in trainer.run("two_minutes-001").message
 
 
 def test_a_damaged_run_is_left_out(tmp_path):
-    good = read_order(GOOD, DEVICES, None).data()
+    good = parse_training_request(GOOD, DEVICES, None).to_dict()
     for number, text in enumerate(["{", "[]", "{}", json.dumps({**good, "recipe": "gone"}), json.dumps(good)], 1):
         folder = tmp_path / f"two_minutes-{number:03d}"
         folder.mkdir()
-        (folder / ORDER).write_text(text)
+        (folder / REQUEST).write_text(text)
     assert Trainer(tmp_path, tmp_path).names() == ["two_minutes-005"]
-    assert json.loads(Training(Trainer(tmp_path, tmp_path)).train_look({}))["run"]["state"] == "killed"
+    assert json.loads(TrainHandlers(Trainer(tmp_path, tmp_path)).train_look({}))["run"]["state"] == "killed"
 
 
 def test_a_folder_that_can_not_be_used_is_a_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file")
-    page = Training(Trainer(tmp_path / "runs", tmp_path))
+    page = TrainHandlers(Trainer(tmp_path / "runs", tmp_path))
     assert json.loads(page.train_look({})) == {"runs": [], "run": None}
     assert "can not be used" in json.loads(page.train_start({"order": GOOD}))["refused"]
 
 
 def test_a_training_that_can_not_begin_says_why(folders, tmp_path):
     trainer = Trainer(tmp_path, folders[1], extra=(*SMALL, "--set", "poolin=max"))
-    with pytest.raises(Refusal, match="could not begin: there is no setting 'poolin'"):
-        trainer.start(read_order(GOOD, DEVICES, None))
+    with pytest.raises(UserError, match="could not begin: there is no setting 'poolin'"):
+        trainer.start(parse_training_request(GOOD, DEVICES, None))
     assert trainer.run(trainer.names()[0]).message.startswith("there is no setting 'poolin'")
     late = Trainer(tmp_path, folders[1], extra=(*SMALL, "--init", str(tmp_path / "nothing")))
-    run = ended(late, late.start(read_order(GOOD, DEVICES, None)))
+    run = ended(late, late.start(parse_training_request(GOOD, DEVICES, None)))
     assert run.state == "failed" and "nothing" in run.message
 
 
@@ -241,15 +249,15 @@ def test_training_is_off_unless_only_this_computer_visits(monkeypatch):
     monkeypatch.delenv("SPACE_ID", raising=False)
     asked = parser().parse_args
     assert asked([]).train is None and asked(["--train"]).train is True and asked(["--no-train"]).train is False
-    assert may_train(None, "127.0.0.1", share=False) and not may_train(False, "127.0.0.1", share=False)
-    assert not may_train(None, "0.0.0.0", share=False) and may_train(True, "0.0.0.0", share=True)
-    assert not may_train(None, "127.0.0.1", share=True)
+    assert training_allowed(None, "127.0.0.1", share=False) and not training_allowed(False, "127.0.0.1", share=False)
+    assert not training_allowed(None, "0.0.0.0", share=False) and training_allowed(True, "0.0.0.0", share=True)
+    assert not training_allowed(None, "127.0.0.1", share=True)
     monkeypatch.setenv("SPACE_ID", "someone/space")
-    assert not may_train(None, "127.0.0.1", share=False)
-    page = Training(None)
-    assert page.offers() == {"off": OFF}
-    for answer in page.public():
-        assert json.loads(answer({"order": GOOD, "run": "a", "iteration": 0})) == {"refused": OFF}
+    assert not training_allowed(None, "127.0.0.1", share=False)
+    page = TrainHandlers(None)
+    assert page.offers() == {"off": TRAINING_OFF}
+    for answer in page.server_functions():
+        assert json.loads(answer({"order": GOOD, "run": "a", "iteration": 0})) == {"refused": TRAINING_OFF}
 
 
 def test_many_losses_are_thinned_and_every_ladder_stays():
@@ -257,7 +265,7 @@ def test_many_losses_are_thinned_and_every_ladder_stays():
     lines += [{"iteration": 2000, "miou_cam": 1.0}, {"iteration": 2001, "miou_cam": 2.0}]
     sent = columns(lines)
     kept = [i for i, loss in zip(sent["iteration"], sent["loss_cls"], strict=True) if loss is not None]
-    assert len(kept) <= MOST_LINES and kept[-1] == 2000
+    assert len(kept) <= MAX_LINES and kept[-1] == 2000
     assert [score for score in sent["miou_cam"] if score] == [1.0, 2.0]
 
 

@@ -77,9 +77,9 @@ def write_checkpoint(path: Path) -> None:
 def write_chart(path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from afa_viz.figures.charts import save
+    from afa_viz.figures.charts import save_figure
 
-    save(Figure((1, 1)), path)
+    save_figure(Figure((1, 1)), path)
 
 
 def write_panel(path: Path) -> None:

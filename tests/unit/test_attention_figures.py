@@ -79,7 +79,7 @@ def test_entropy_and_distance_by_loops(trace, block):
             far += probs[head, q, k] * apart / (q_rows * q_cols)
             even += apart / (q_rows * q_cols * k_rows * k_cols)
     assert found.distance[head] == pytest.approx(far, rel=1e-4)
-    assert found.even_distance == pytest.approx(even, rel=1e-4)
+    assert found.uniform_distance == pytest.approx(even, rel=1e-4)
     entropy = scipy.stats.entropy(probs[head], axis=-1, base=probs.shape[-1]).mean()
     assert found.entropy[head] == pytest.approx(entropy, rel=1e-4)
     assert (found.asymmetry is None) == (trace.query_grids[block] != trace.key_grids[block])
@@ -91,7 +91,7 @@ def test_a_head_that_looks_at_itself(trace):
     assert max(found.entropy) < 1e-5 and max(found.distance) < 1e-5 and max(found.asymmetry or (1,)) < 1e-6
     spread = attention.block_statistics(with_maps(trace, -1, torch.zeros(8, cells, cells)), -1)
     assert spread.entropy == pytest.approx([1] * 8)
-    assert spread.distance == pytest.approx([spread.even_distance] * 8)
+    assert spread.distance == pytest.approx([spread.uniform_distance] * 8)
 
 
 @pytest.mark.parametrize("block", [2, 7])
@@ -126,14 +126,14 @@ def test_order_is_the_statistic_of_mann_and_whitney():
     labels = torch.randint(0, 2, (20, 20), generator=random)
     labels[:, 3] = 255
     values = torch.randint(0, 9, (20, 20), generator=random).float() + labels.clamp(max=1)  # with ties
-    found = affinity.order(values, labels)
+    found = affinity.pairwise_auc(values, labels)
     kept = ~torch.eye(20, dtype=torch.bool)
     equal, different = (values[(labels == kind) & kept].numpy() for kind in (1, 0))
     wanted = scipy.stats.mannwhitneyu(equal, different).statistic / (len(equal) * len(different))
     assert found == pytest.approx(wanted, rel=1e-6)
-    assert affinity.order(labels.float(), labels) == 1 and affinity.order(-labels.float(), labels) == 0
-    assert affinity.order(torch.zeros(20, 20), labels) == 0.5
-    assert math.isnan(affinity.order(values, torch.ones(20, 20)))
+    assert affinity.pairwise_auc(labels.float(), labels) == 1 and affinity.pairwise_auc(-labels.float(), labels) == 0
+    assert affinity.pairwise_auc(torch.zeros(20, 20), labels) == 0.5
+    assert math.isnan(affinity.pairwise_auc(values, torch.ones(20, 20)))
 
 
 def test_pairs_are_labelled_by_the_truth_or_as_in_training(trace):
@@ -151,10 +151,10 @@ def test_numbers_of_the_affinity(trace):
     assert found.asymmetry_raw == pytest.approx(wanted, rel=1e-5)
     assert found.asymmetry_learned == pytest.approx(0, abs=1e-6) and found.by_truth
     labels = affinity.pair_labels(trace, True)
-    assert found.order_learned == pytest.approx(affinity.order(trace.affinity, labels), abs=1e-3)
-    assert found.order_symmetric == affinity.order(torch.from_numpy(raw + raw.T), labels)
+    assert found.auc_learned == pytest.approx(affinity.pairwise_auc(trace.affinity, labels), abs=1e-3)
+    assert found.auc_symmetric == affinity.pairwise_auc(torch.from_numpy(raw + raw.T), labels)
     lonely = dataclasses.replace(trace, target=torch.zeros_like(trace.target))
-    assert math.isnan(affinity.affinity_numbers(lonely).order_raw)  # one class alone: nothing to compare
+    assert math.isnan(affinity.affinity_numbers(lonely).auc_raw)  # one class alone: nothing to compare
 
 
 # --- what the page is sent -------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def test_the_matrices_of_the_affinity(trace, monkeypatch):
     assert np.abs(got - raw).max() <= 0.51 * span and "learned" not in sent
     cells = unpacked(sent["cells"]["data"]).reshape(5, 6)
     assert (cells == target_cells(trace, True).numpy()).all()
-    monkeypatch.setattr(payload_attention, "CELLS_MAX", 10)
+    monkeypatch.setattr(payload_attention, "MAX_CELLS", 10)
     assert "raw" not in payload_attention.affinity(trace)
     rows = payload_attention.affinity(trace, cell=(1, 4))
     span = (rows["raw_row"]["high"] - rows["raw_row"]["low"]) / 255
@@ -232,7 +232,7 @@ def test_the_matrices_of_the_affinity(trace, monkeypatch):
 def test_large_grids_send_windows(trace, monkeypatch):
     monkeypatch.setattr(payload, "WHOLE_CELLS", 20)
     monkeypatch.setattr(payload, "WINDOW", 2)
-    sent = payload.near_affinity(trace)
+    sent = payload.local_affinity(trace)
     assert sent["band"] == 2 and sent["shape"] == [30, 5, 5]
     windows = unpacked(sent["data"]).reshape(30, 5, 5)
     rows, cols = trace.grid
@@ -244,7 +244,7 @@ def test_large_grids_send_windows(trace, monkeypatch):
                 wanted = float(trace.affinity[i, y * cols + x]) if inside else 0.0
                 assert abs(windows[i, dy + 2, dx + 2] / 255 - wanted) <= 0.51 / 255
     wide = dataclasses.replace(trace, config=dataclasses.replace(trace.config, radius=9))
-    assert "band" not in payload.near_affinity(wide)  # the windows would be larger than the matrix
+    assert "band" not in payload.local_affinity(wide)  # the windows would be larger than the matrix
 
 
 def test_first_load_of_a_large_grid_is_small():

@@ -16,7 +16,7 @@ import afa_viz
 from afa_viz import lab
 from afa_viz.evaluation import Sample, evaluate_samples
 from afa_viz.ops.affinity import radius_mask
-from afa_viz.ui import words
+from afa_viz.ui import localization
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "afa_viz" / "examples"
@@ -53,7 +53,10 @@ def test_examples_are_complete():
         with Image.open(FOLDER / example["image"]) as image:
             assert image.mode == "RGB"
         for part in ("title", "story"):  # in every language; none says it in English
-            said = [words.texts(language)[f"example.{example['name']}.{part}"] for language in words.languages()]
+            said = [
+                localization.texts(language)[f"example.{example['name']}.{part}"]
+                for language in localization.languages()
+            ]
             assert all(said) and len(set(said)) == len(said)
         assert example["licence"]
         assert (example["mask"] is None) == (example["domain"] == "photograph")
@@ -110,11 +113,11 @@ def test_the_teachers_guide_expects_what_the_bundled_model_shows(model):
             target = np.array(Image.open(FOLDER / example["mask"]))
             config = afa_viz.ExplainConfig.for_model(model)
             trace = afa_viz.explain(model, FOLDER / example["image"], example["labels"], config, target=target)
-            shares = lab.blame(trace)
+            shares = lab.error_attribution(trace)
             blamed[max(shares, key=shares.__getitem__)] += 1
-            changes.update(lab.check(trace, "walk", "rises", label).truth for label in trace.present)
-            if example.get("pathology") == lab.STEPS[2].pathology:
+            changes.update(lab.check(trace, "walk", "rises", label).correct_option for label in trace.present)
+            if example.get("pathology") == lab.QUESTIONS[2].pathology:
                 best = lab.check(trace, "cut", 0.5, trace.present[0]).facts["best"]
                 assert 0.2 <= float(best) <= 0.8, best
-    assert lab.STEPS[2].name == "cut" and blamed.most_common(1)[0][0] == "missed", blamed
+    assert lab.QUESTIONS[2].name == "cut" and blamed.most_common(1)[0][0] == "missed", blamed
     assert changes["rises"] and changes["falls"], changes

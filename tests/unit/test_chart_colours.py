@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from afa_viz.figures import charts, ladder, pathologies, training
+from afa_viz.figures import charts, evaluation_charts, pathologies, training
 
 EXPLORER = Path(__file__).parents[2] / "afa_viz" / "ui" / "explorer"
 LIGHT = {"accent": charts.BLUE, "warm": charts.ORANGE, "good": charts.GREEN, "muted": charts.GREY,
@@ -68,7 +68,7 @@ def test_precision_and_recall_have_the_colours_of_the_page():
     cut = [{"low": b, "high": b, "miou": 1, "precision": 2, "recall": 3, "background_precision": 4, "coverage": 5}
            for b in (0.1, 0.2)]  # fmt: skip
     in_use = {"bkg_score": 0.1, "bkg_score_low": 0.1, "bkg_score_high": 0.2}
-    figure = ladder.sweep_chart({"cam": rows, "pseudo_label": cut, "in_use": in_use, "images": 1})
+    figure = evaluation_charts.threshold_sweep_chart({"cam": rows, "pseudo_label": cut, "in_use": in_use, "images": 1})
     for axes in figure.axes[:2]:
         lines = {line.get_label(): line.get_color() for line in axes.get_lines()}
         for name, word in (("recall", "found"), ("precision", "right")):

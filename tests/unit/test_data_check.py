@@ -16,8 +16,8 @@ from afa_viz.config import PRESETS
 from afa_viz.data.check import check
 from afa_viz.data.registry import open_images
 from afa_viz.training.training_data import open_photographs
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.sources import open_source
-from afa_viz.ui.sessions.images import Refusal
 
 TEN = [f"images/{i}.jpg" for i in range(12)]
 BINARY = {"classes.txt": "crack\n"} | {f"masks/{i}.png": mask(*[255] * (i % 3)) for i in range(12)}
@@ -103,7 +103,7 @@ def test_the_page_and_the_log_say_what_was_left_out(tmp_path, caplog):
     open_source(f"folder:{tmp_path}", tmp_path / "cache")
     assert "255 is crack" in caplog.text
     (tmp_path / "classes.txt").write_text("crack\ncrack\n")
-    with pytest.raises(Refusal, match="names 'crack' twice"):
+    with pytest.raises(UserError, match="names 'crack' twice"):
         open_source(f"folder:{tmp_path}", tmp_path / "cache")
 
 

@@ -17,7 +17,7 @@ from afa_viz.data.sandbox import CLASSES, Recipe, SandboxDataset
 from afa_viz.evaluation import PartCounts, Sample, ThresholdSweep, evaluate_samples, score_samples, write_scores
 from afa_viz.evaluation.parts import UNCERTAIN
 from afa_viz.figures.colour import MAGNITUDE, table
-from afa_viz.figures.ladder import ladder_chart, part_chart, sweep_chart, write_plots
+from afa_viz.figures.evaluation_charts import part_chart, stage_score_chart, threshold_sweep_chart, write_plots
 from afa_viz.figures.training import training_chart, write_training_plot
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
@@ -212,7 +212,7 @@ def test_sweep_refuses_scores_that_do_not_rise(scores):
 
 def test_ladder_chart_shows_the_numbers(ladder):
     data = ladder.data()
-    axes = ladder_chart(data).axes[0]
+    axes = stage_score_chart(data).axes[0]
     stages = ["walk_start", "cam_rw", "cam_refined", "cam_par", "seg", "seg_multi_scale"]  # one rule, every pixel
     assert [bar.get_height() for bar in axes.patches] == [data["summary"][f"miou_{stage}"] for stage in stages]
     points = np.concatenate([collection.get_offsets()[:, 1] for collection in axes.collections])
@@ -234,7 +234,7 @@ def test_part_chart_writes_each_number_in_its_cell(ladder):
 
 def test_sweep_chart_draws_the_curve_and_the_scores_in_use(ladder, sweep):
     data = sweep.data()
-    cam = sweep_chart(data).axes[0]
+    cam = threshold_sweep_chart(data).axes[0]
     curves = {line.get_label(): line for line in cam.lines}
     assert curves["mIoU"].get_ydata().tolist() == [row["miou"] for row in data["cam"]]
     assert any(list(line.get_xdata()) == [0.45, 0.45] for line in cam.lines)

@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from pictured import HEIGHT, IGNORE, WIDTH, pictured
+from figure_trace import HEIGHT, IGNORE, WIDTH, figure_trace
 from PIL import Image
 
 from afa_viz import stage_scores as scores
@@ -18,7 +18,7 @@ from afa_viz.trace import Trace
 
 @pytest.fixture(scope="module")
 def trace() -> Trace:
-    return pictured()
+    return figure_trace()
 
 
 @pytest.fixture
@@ -80,11 +80,11 @@ def test_hatch_only_where_uncertain():
 def test_label_picture_colours_and_outline():
     label = np.zeros((8, 10), np.uint8)
     label[:, 5:] = 2
-    picture = colour.label_picture(label, ((1, 2, 3), (4, 5, 6), (70, 80, 90)))
+    picture = colour.label_image(label, ((1, 2, 3), (4, 5, 6), (70, 80, 90)))
     assert tuple(picture[3, 2]) == (1, 2, 3) and tuple(picture[3, 8]) == (70, 80, 90)
     assert (picture[:, 4] == 255).all() and (picture[:, 5] == 0).all()  # both sides of the border
     with pytest.raises(ValueError, match="label 7 has no colour"):
-        colour.label_picture(np.full((2, 2), 7), ((0, 0, 0),))
+        colour.label_image(np.full((2, 2), 7), ((0, 0, 0),))
 
 
 def test_colour_bar_begins_and_ends_with_its_colours():

@@ -28,13 +28,13 @@ from afa_viz.model.checkpoint import save_model
 from afa_viz.pipeline import _STAGE_FUNCTIONS, _warn_once
 from afa_viz.stages import memory
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import payload, payload_attention
-from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
-from afa_viz.ui.handlers.compare import Changes, other_request
+from afa_viz.ui.handlers.compare import Changes, comparison_request
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.sessions import session as session_module
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 LESS = ExplainConfig(keep_attention="last_stage")
@@ -159,18 +159,18 @@ def options(tmp_path_factory):
 @pytest.fixture
 def session(options, monkeypatch):
     monkeypatch.setattr(session_module, "LARGE", 1000)  # as if these small pictures were large ones
-    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
 
 
 def test_a_large_picture_is_explained_without_early_attention(session, options, monkeypatch):
     name = session.registry.names[0]
     request = session.request("example:scene0", name)
     assert request.config.keep_attention == "last_stage" and len(session.trace(request).kept_blocks) == 2
-    words = json.loads(Answers(session).stages(request))
+    words = json.loads(ExplorerHandlers(session).stages(request))
     needed = session.memory_with_all_attention("example:scene0", name, request.config)
     assert words["first_block"] == 6 and words["memory"] == f"{needed / 2**30:.1f}"
     for changes in (Changes(switched=("PAR",)), Changes(model="other"), Changes(setting="power", value=3.0)):
-        other = other_request(session, request, session.trace(request), changes)
+        other = comparison_request(session, request, session.trace(request), changes)
         assert other.config.keep_attention == "last_stage", changes
     monkeypatch.setattr(session_module, "LARGE", 2**30)
     small = session.request("example:scene0", name)
@@ -178,11 +178,11 @@ def test_a_large_picture_is_explained_without_early_attention(session, options, 
 
 
 def test_the_api_says_so(session):
-    api = Api(session, Answers(session))
+    api = Api(session, ExplorerHandlers(session))
     found = api.explain(None, "example:scene0", None, None, None)
     assert (found["blocks"], found["first_block"]) == (8, 6)
     assert api.query(found["key"], 0, 0, None)["block"] == 7
-    with pytest.raises(Refusal, match=f"block is 2; expected 6 to 7: {SENTENCE}"):
+    with pytest.raises(UserError, match=f"block is 2; expected 6 to 7: {SENTENCE}"):
         api.query(found["key"], 0, 0, 2)
 
 
@@ -190,7 +190,7 @@ def test_what_no_memory_is_left_for_is_refused_before_it_runs(session, monkeypat
     request = session.request("example:scene1", session.registry.names[0])
     with monkeypatch.context() as patched:
         patched.setattr(session_module, "free_memory", lambda: 10)
-        with pytest.raises(Refusal, match=r"takes about 0\.\d GB of memory and 0\.0 GB are free; choose a smaller"):
+        with pytest.raises(UserError, match=r"takes about 0\.\d GB of memory and 0\.0 GB are free; choose a smaller"):
             session.trace(request)
         patched.setattr(session_module, "free_memory", lambda: None)  # a system that does not tell
         session.trace(request)

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import torch
-from pictured import pictured
+from figure_trace import figure_trace
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import label_sections, report, strip
@@ -18,7 +18,7 @@ from afa_viz.trace import Trace
 
 @pytest.fixture(scope="module")
 def trace() -> Trace:
-    return pictured()
+    return figure_trace()
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def bare(trace) -> Trace:
 
 
 def test_strip_lists_the_stages_and_their_change(trace, bare):
-    row = strip.panels(trace, label=6)
+    row = strip.stage_tiles(trace, label=6)
     assert [p.stage for p in row] == [
         "image", "cam", "affinity_label", "attention", "affinity", "cam_rw", "cam_par", "regions", "pseudo_label",
         "seg", "target",
@@ -43,7 +43,7 @@ def test_strip_lists_the_stages_and_their_change(trace, bare):
     changed = {p.stage for p in row if p.change is not None}
     assert changed == {"cam_rw", "cam_par", "seg"}  # no arrow from another rule, none from or to a part of the pixels
     assert by_stage["cam"].notes[0].startswith("cat IoU") and by_stage["cam"].notes[-1] == "cut once at 0.45"
-    assert all(p.change is None for p in strip.panels(bare))
+    assert all(p.change is None for p in strip.stage_tiles(bare))
     assert strip.strip(bare, side=80).dtype == np.uint8
     dark = strip.strip(trace, side=80, theme=strip.DARK)
     assert tuple(dark[0, 0]) == strip.DARK.paper
@@ -69,7 +69,7 @@ def test_the_strip_is_a_fork():
 )
 def test_a_step_that_is_left_out_says_so_and_has_no_arrow(trace, changes, gone):
     other = recompute(trace, dataclasses.replace(trace.config, **changes))
-    row = {p.stage: p for p in strip.panels(other)}
+    row = {p.stage: p for p in strip.stage_tiles(other)}
     for stage in ("cam_rw", "cam_par"):
         assert row[stage].left_out == (stage in gone) == ("left out" in row[stage].title)
         assert (row[stage].change is None) == (stage in gone)
@@ -99,7 +99,7 @@ def test_labels_say_what_they_taught(trace):
         ),
         (trace, (None, None), "What the decoder of this model learned from is not known: its card does not say it."),
     ):
-        row = {p.stage: p for p in strip.panels(other)}
+        row = {p.stage: p for p in strip.stage_tiles(other)}
         for stage, note in zip(("affinity_label", "pseudo_label"), notes, strict=True):
             assert [text for text in row[stage].notes if text.startswith("taught")] == ([note] if note else [])
         assert words in report.page(other)

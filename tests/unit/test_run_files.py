@@ -14,11 +14,11 @@ from afa_viz.config import QUICK
 from afa_viz.training import records, status
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.status import STATUS, Status, is_alive, read_status, report_status, write_status
-from afa_viz.ui.handlers.train import Training
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs import trainer as trainer_module
-from afa_viz.ui.jobs.trainer import ORDER, Trainer
-from afa_viz.ui.jobs.training_request import read_order, stored_order
-from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.jobs.trainer import REQUEST, Trainer
+from afa_viz.ui.jobs.training_request import parse_training_request, stored_training_request
 
 GOOD = {
     "recipe": "two_minutes", "start": "scratch", "pooling": "max", "backbone": "mit_b0", "iterations": 240,
@@ -26,18 +26,22 @@ GOOD = {
 }  # fmt: skip
 
 
-def make_run(folder: Path, number: int = 1, order: object = None, **state) -> Path:
+def make_run(folder: Path, number: int = 1, request: object = None, **state) -> Path:
     run = folder / f"two_minutes-{number:03d}"
     run.mkdir(parents=True)
-    text = order if isinstance(order, str) else json.dumps(order or read_order(GOOD, ("cpu",), None).data())
-    (run / ORDER).write_text(text)
+    text = (
+        request
+        if isinstance(request, str)
+        else json.dumps(request or parse_training_request(GOOD, ("cpu",), None).to_dict())
+    )
+    (run / REQUEST).write_text(text)
     write_status(run, Status(**{"doing": "stopped", "pid": 1, **state}))
     return run
 
 
 def look(folder: Path, **asked) -> dict:
     """What the page is told, which must be strict JSON."""
-    text = Training(Trainer(folder, folder)).train_look(asked)
+    text = TrainHandlers(Trainer(folder, folder)).train_look(asked)
     return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
@@ -73,21 +77,23 @@ def test_a_stray_snapshot_is_no_moment(tmp_path, stray):
 )  # fmt: skip
 def test_one_bad_order_hides_no_other_run(tmp_path, text, monkeypatch):
     make_run(tmp_path, 1)
-    make_run(tmp_path, 2, order=text or " ")
+    make_run(tmp_path, 2, request=text or " ")
     told = look(tmp_path)
     assert [run["name"] for run in told["runs"]] == ["two_minutes-001"] and told["run"]["state"] == "stopped"
     trainer = Trainer(tmp_path, tmp_path)
-    with pytest.raises(Refusal, match="no training"):
+    with pytest.raises(UserError, match="no training"):
         trainer.run("two_minutes-002")
     monkeypatch.setattr(trainer, "_launch", lambda *arguments, **named: None)
-    assert trainer.start(read_order(GOOD, ("cpu",), None)) == "two_minutes-003", "its folder is not taken over"
+    assert trainer.start(parse_training_request(GOOD, ("cpu",), None)) == "two_minutes-003", (
+        "its folder is not taken over"
+    )
 
 
 def test_an_order_of_another_machine_is_one(tmp_path):
-    order = stored_order({**GOOD, "device": "cuda", "start": "bundled", "of a newer version": 3})
-    assert order.device == "cuda" and order.preset == "two_minutes_on"
+    request = stored_training_request({**GOOD, "device": "cuda", "start": "bundled", "of a newer version": 3})
+    assert request.device == "cuda" and request.preset == "two_minutes_on"
     with pytest.raises(ValueError, match="device"):
-        stored_order({**GOOD, "device": "toaster"})
+        stored_training_request({**GOOD, "device": "toaster"})
 
 
 def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
@@ -95,17 +101,17 @@ def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
         make_run(tmp_path, number)
     read, whole = [], Path.read_text
     monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: read.append(self.name) or whole(self, *a, **k))
-    page = Training(Trainer(tmp_path, tmp_path))
+    page = TrainHandlers(Trainer(tmp_path, tmp_path))
     told = json.loads(page.train_look({}))
-    assert len(told["runs"]) == 30 and read.count(ORDER) <= 35
+    assert len(told["runs"]) == 30 and read.count(REQUEST) <= 35
     del read[:]
     for _ in range(5):
         page.train_look({"run": told["run"]["name"], "known": told["mark"]})
     page.train_look({})
-    assert read.count(ORDER) == 0
-    changed = tmp_path / "two_minutes-035" / ORDER
+    assert read.count(REQUEST) == 0
+    changed = tmp_path / "two_minutes-035" / REQUEST
     changed.write_text(json.dumps({**GOOD, "iterations": 77}))
-    assert json.loads(page.train_look({}))["run"]["order"]["iterations"] == 77 and read.count(ORDER) == 1
+    assert json.loads(page.train_look({}))["run"]["order"]["iterations"] == 77 and read.count(REQUEST) == 1
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
@@ -236,8 +242,8 @@ def test_a_long_message_is_written_over_a_short_one(tmp_path, monkeypatch):
 
 def test_names_of_folders_are_no_way_out(tmp_path):
     make_run(tmp_path / "runs")
-    (tmp_path / ORDER).write_text(json.dumps(GOOD))
+    (tmp_path / REQUEST).write_text(json.dumps(GOOD))
     trainer = trainer_module.Trainer(tmp_path / "runs", tmp_path)
     for name in ("..", ".", "", "two_minutes-001/..", "../runs/two_minutes-001", "a\0b", "x" * 5000):
-        with pytest.raises(Refusal):
+        with pytest.raises(UserError):
             trainer.run(name)

@@ -18,8 +18,8 @@ from afa_viz.__main__ import main
 from afa_viz.config import ExplainConfig
 from afa_viz.ops import affinity, banded_walk, cam, checks, dense_crf, metrics, par, pseudo_label, random_walk
 from afa_viz.trace import Trace
-from afa_viz.ui.page.settings import SLIDERS, config_from
-from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.page.config_fields import SLIDERS, config_from
 
 WHOLE = ("long_side", "radius", "num_steps", "num_iters", "par_downscale")
 NUMBERS = ("label_threshold", "bkg_score", "bkg_score_low", "bkg_score_high", "power")
@@ -138,11 +138,11 @@ def test_the_command_line_refuses_a_wrong_setting(setting, tmp_path, capsys):
 def test_the_page_refuses_a_wrong_setting(slider):
     own = ExplainConfig()
     for value in (*NO_NUMBER, *HUGE, None, -1, 10**6):
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(UserError) as caught:
             config_from({slider.field: value}, [], own)
         one_sentence(caught.value)
     if isinstance(slider.value(own), int):
-        with pytest.raises(Refusal):  # never cut off to 2 without a word
+        with pytest.raises(UserError):  # never cut off to 2 without a word
             config_from({slider.field: 2.5}, [], own)
         assert getattr(config_from({slider.field: 2.0}, [], own), slider.field) == 2
 

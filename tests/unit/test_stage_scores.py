@@ -20,9 +20,9 @@ from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.pipeline import explain, recompute
 from afa_viz.trace import Trace
-from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 BETAS = ((0.35, 0.55), (0.0, 0.0), (0.05, 0.9), (0.6, 0.6), (1.0, 1.0))
@@ -145,7 +145,7 @@ def test_without_a_class_everything_is_background():
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     options = prepare(tmp_path_factory.mktemp("scores"))
-    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def session(tmp_path_factory):
     ids=str,
 )
 def test_page_api_report_picture_lab_and_evaluate_agree(session, tmp_path, settings):
-    answers = Answers(session, tmp_path)
+    answers = ExplorerHandlers(session, tmp_path)
     found = Api(session, answers).explain(None, "example:scene0", ["cat"], settings, None)
-    request, trace = session.by_key(found["key"])
+    request, trace = session.find_by_key(found["key"])
     table = stage_scores.stage_scores(trace)
     assert table is not None
     sent = json.loads(answers.stages(request))
@@ -190,15 +190,15 @@ def test_page_api_report_picture_lab_and_evaluate_agree(session, tmp_path, setti
     }
     assert ("walk_after_par" in data["changes"]) == (not sent["left_out"])
     of_class = stage_scores.stage_changes(table, trace.config, 6)
-    panels = {panel.stage: panel for panel in strip.panels(trace, 6)}
+    panels = {panel.stage: panel for panel in strip.stage_tiles(trace, 6)}
     assert {stage: panel.change for stage, panel in panels.items() if panel.change is not None} == of_class
     page = report.page(trace)
     for stage, change in of_class.items():
         if stage != "seg":
-            assert re.search(rf"</i>{re.escape(strip.percent(change, signed=True))}</span>", page), stage
+            assert re.search(rf"</i>{re.escape(strip.format_percent(change, signed=True))}</span>", page), stage
     before, after = (table[stage]["iou"].get(6, 0.0) for stage in ("walk_start", "cam_rw"))
     facts = lab.check(trace, "walk", "same", 6).facts
-    assert (facts["before"], facts["after"]) == (lab.steps.percent(before), lab.steps.percent(after))
+    assert (facts["before"], facts["after"]) == (strip.format_percent(before), strip.format_percent(after))
     for name in stage_scores.PARTIAL_LABELS:
         right = stage_scores.label_precision(trace)[name]["all"]
         assert found["precision"][name]["all"] == right

@@ -1,1 +1,1 @@
-"""One file for each question that a page may ask."""
+"""Server functions and event callbacks, one file per topic."""

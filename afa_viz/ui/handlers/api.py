@@ -1,6 +1,6 @@
-"""The named endpoints of the page, `/explain`, `/query` and `/export`: what docs/api.md describes, and nothing else.
+"""The public endpoints `/explain`, `/query` and `/export`, as documented in docs/api.md.
 
-Everything that comes in is checked here or by the session; a refusal is one sentence.
+All inputs are validated here or by the session; an error is one sentence.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.trace import NOT_KEPT, Trace
-from afa_viz.ui.handlers.answers import KINDS, Answers
-from afa_viz.ui.page.settings import SLIDERS, config_from
-from afa_viz.ui.sessions.images import Refusal, quoted
+from afa_viz.ui.errors import UserError, quote_value
+from afa_viz.ui.handlers.explorer import KINDS, ExplorerHandlers
+from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.sessions.session import Request, Session
 
 
@@ -24,27 +24,27 @@ class Api:
     """The three endpoints.
 
     Args:
-        session: explains.
-        answers: writes files.
+        session: computes the traces.
+        answers: writes the files.
     """
 
-    def __init__(self, session: Session, answers: Answers) -> None:
+    def __init__(self, session: Session, answers: ExplorerHandlers) -> None:
         self._session = session
         self._answers = answers
 
     def explain(self, picture: Any, image: Any, labels: Any, settings: Any, model: Any) -> dict[str, Any]:
-        """The numbers of one picture, and the `key` that the other endpoints take.
+        """The numbers of one image, and the `key` for the other endpoints.
 
         Args:
-            picture: path of an uploaded file; None: `image` names it.
-            image: "example:NAME" or "data:ID" in place of a file.
-            labels: class names; None: those that came with the picture, for a file predicted ones; []: predicted.
-            settings: numbers by name, and `leave_out`.
-            model: its name; None: the first one.
+            picture: path of an uploaded file; None: `image` is used.
+            image: "example:NAME" or "data:ID" instead of a file.
+            labels: class names; None: those that came with the image, for a file predicted ones; []: predicted ones.
+            settings: numbers by name, and `leave_out`, names of ablations.
+            model: name; None: the default model.
         """
         name = self._picture(picture, image)
         if labels is not None and (not isinstance(labels, list) or not all(isinstance(x, str) for x in labels)):
-            raise Refusal(f"labels are {quoted(labels)}; expected a list of class names, or null.")
+            raise UserError(f"labels are {quote_value(labels)}; expected a list of class names, or null.")
         chosen = self._session.registry.names[0] if model in (None, "") else model
         request = self._session.request(name, chosen, labels, _config(settings, self._session.registry.config(chosen)))
         return {"key": request.key, **summary(self._session.trace(request))}
@@ -53,15 +53,15 @@ class Api:
         """The numbers of one cell: attention of every head, affinity to all cells, scores and labels.
 
         Args:
-            key: of `/explain`.
+            key: returned by `/explain`.
             row, column: of the cell, from 0.
-            block: of the attention, from 0; None: the last one.
+            block: whose attention is returned, from 0; None: the last one.
         """
         _, trace = self._found(key)
         blocks = trace.kept_blocks
         number = blocks[-1] if block is None else _whole(block, "block", blocks.stop)
         if number not in blocks:
-            raise Refusal(f"block is {number}; expected {blocks.start} to {blocks[-1]}: {NOT_KEPT}")
+            raise UserError(f"block is {number}; expected {blocks.start} to {blocks[-1]}: {NOT_KEPT}")
         cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
         heads = [maps.attention(trace, number, head, cell) for head in range(len(trace.logits(number)))]
         return {
@@ -79,19 +79,21 @@ class Api:
         """Path of a file to download.
 
         Args:
-            key: of `/explain`.
-            kind: "png", the chain as one picture; "npz", every array; "html", the report.
-            label: class name for the picture; None: the main one.
-            row, column: of its query cell, from 0; None: the strongest one.
+            key: returned by `/explain`.
+            kind: "png", the pipeline as one image; "npz", all arrays; "html", the report.
+            label: class name for the image; None: the main class.
+            row, column: of the query cell, from 0; None: the strongest cell.
         """
         request, trace = self._found(key)
         if kind not in KINDS:
-            raise Refusal(f"kind is {quoted(kind, 20)}; expected {', '.join(KINDS)}.")
+            raise UserError(f"kind is {quote_value(kind, 20)}; expected {', '.join(KINDS)}.")
         number, cell = None, None
         if label not in (None, ""):
             names = list(trace.class_names)
             if label not in names[1:]:
-                raise Refusal(f"{quoted(label)} is not a class of this model; choose from {', '.join(names[1:])}.")
+                raise UserError(
+                    f"{quote_value(label)} is not a class of this model; choose from {', '.join(names[1:])}."
+                )
             number = names.index(label)
         if row is not None or column is not None:
             cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
@@ -99,23 +101,23 @@ class Api:
 
     def _picture(self, path: Any, image: Any) -> str:
         if path:
-            return self._session.keep_upload(path)
+            return self._session.store_upload(path)
         if not isinstance(image, str) or not image:
-            raise Refusal('There is no picture; send a PNG, JPEG or WebP file, or image="example:NAME".')
+            raise UserError('There is no image; send a PNG, JPEG or WebP file, or image="example:NAME".')
         if image.partition(":")[0] not in ("example", "data"):
-            raise Refusal(f"image is {quoted(image)}; expected example:NAME or data:ID.")
-        self._session.picture(image)
+            raise UserError(f"image is {quote_value(image)}; expected example:NAME or data:ID.")
+        self._session.input_image(image)
         return image
 
     def _found(self, key: Any) -> tuple[Request, Trace]:
-        found = self._session.by_key(key)
+        found = self._session.find_by_key(key)
         if found is None:
-            raise Refusal("The server does not know this key (any more); call /explain first and send its key.")
+            raise UserError("The server does not know this key (any more); call /explain first and send its key.")
         return found
 
 
 def summary(trace: Trace) -> dict[str, Any]:
-    """The numbers of one explanation; scores and changes are those of `stage_scores`."""
+    """The numbers of one explanation; scores and changes come from `stage_scores`."""
     known = scores.stage_scores(trace)
     return {
         "image_labels": [trace.class_names[label] for label in trace.present],
@@ -140,7 +142,7 @@ def summary(trace: Trace) -> dict[str, Any]:
 
 
 def _finite(values: dict[str, float]) -> dict[str, float]:
-    """Without what nothing was counted for."""
+    """Only the finite values."""
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
@@ -151,23 +153,25 @@ def _areas(trace: Trace, label: Tensor) -> dict[str, float]:
 
 def _config(settings: Any, own: ExplainConfig) -> ExplainConfig:
     if not isinstance(settings, dict | None):
-        raise Refusal(f"settings are {quoted(settings)}; expected numbers by name, or null.")
+        raise UserError(f"settings are {quote_value(settings)}; expected numbers by name, or null.")
     values = dict(settings or {})
     left_out = values.pop("leave_out", [])
     known = [slider.field for slider in SLIDERS]
     unknown = [name for name in values if name not in known]
     if unknown:
-        raise Refusal(f"There is no setting {quoted(unknown[0])}; expected leave_out or some of {', '.join(known)}.")
+        raise UserError(
+            f"There is no setting {quote_value(unknown[0])}; expected leave_out or some of {', '.join(known)}."
+        )
     if not isinstance(left_out, list):
-        raise Refusal(f"leave_out is {quoted(left_out)}; expected a list of names.")
+        raise UserError(f"leave_out is {quote_value(left_out)}; expected a list of names.")
     return config_from(values, left_out, own)
 
 
 def _whole(value: Any, name: str, count: int) -> int:
-    """A whole number from 0 to less than `count`. Raises: Refusal: for anything else."""
+    """An integer from 0 to `count` - 1. Raises: UserError: for anything else."""
     fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < count
     if not fits or value != int(value):
-        raise Refusal(f"{name} is {quoted(value, 20)}; expected a whole number from 0 to {count - 1}.")
+        raise UserError(f"{name} is {quote_value(value, 20)}; expected a whole number from 0 to {count - 1}.")
     return int(value)
 
 
@@ -176,13 +180,13 @@ def _numbers(values: Tensor) -> list[float]:
 
 
 def _middle(trace: Trace, cell: maps.Cell) -> tuple[int, int]:
-    """The pixel in the middle of a cell."""
+    """The pixel at the centre of a cell."""
     top, bottom, left, right = maps.cell_box((trace.image.shape[0], trace.image.shape[1]), trace.grid, cell)
     return (top + bottom) // 2, (left + right) // 2
 
 
 def _scores(trace: Trace, cell: maps.Cell) -> dict[str, dict[str, float]]:
-    """Of the cell after the walk, of the pixel in its middle elsewhere, by stage and class name."""
+    """Scores by stage and class name: of the cell after the walk, of its central pixel for the other stages."""
     pixel = _middle(trace, cell)
     found = {"cam": {trace.class_names[i]: trace.cam[i - 1][pixel] for i in trace.present}}
     for stage, values, place in (("cam_rw", trace.cam_rw, cell), ("cam_par", trace.cam_par, pixel)):
@@ -191,7 +195,7 @@ def _scores(trace: Trace, cell: maps.Cell) -> dict[str, dict[str, float]]:
 
 
 def _labels(trace: Trace, cell: maps.Cell) -> dict[str, str]:
-    """Of the pixel in the middle of the cell, by stage."""
+    """Class names of the central pixel of a cell, by stage."""
     names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
     pixel = _middle(trace, cell)
     found = {stage: names[int(label[pixel])] for stage, label in scores.stage_labels(trace).items()}

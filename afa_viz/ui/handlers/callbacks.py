@@ -1,4 +1,4 @@
-"""What happens when somebody does something: validate, one call, what to show."""
+"""Event callbacks: validate the inputs, make one call, return what to display."""
 
 from __future__ import annotations
 
@@ -12,67 +12,67 @@ from typing import Any
 import gradio as gr
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.handlers.answers import Answers
-from afa_viz.ui.handlers.train import Training
-from afa_viz.ui.handlers.turns import Turns
-from afa_viz.ui.page import permalinks as link
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.handlers.last_request_wins import LastRequestWins
+from afa_viz.ui.handlers.train import TrainHandlers
+from afa_viz.ui.localization import error_message
+from afa_viz.ui.page import permalinks
+from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.page.controls import NONE_SELECTED
-from afa_viz.ui.page.settings import SLIDERS, config_from
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.session import Session
-from afa_viz.ui.words import english
+from afa_viz.ui.sessions.session import Request, Session
 
-FAILED = english("refused.failed")
+UNEXPECTED_ERROR = error_message("refused.failed")
 
 log = logging.getLogger(__name__)
 
 
-def polite(count: int) -> Callable:
-    """A callback with `count` outputs whose refusals are shown as one sentence and change nothing."""
+def errors_as_warnings(count: int) -> Callable:
+    """Decorator for a callback with `count` outputs: an error is shown as one sentence and updates nothing."""
 
     def wrap(call: Callable) -> Callable:
         @functools.wraps(call)
-        def safe(*args, **named):
+        def safe(*args, **kwargs):
             try:
-                return call(*args, **named)
+                return call(*args, **kwargs)
             except Exception as error:
-                return _excuse(error, call, count)
+                return _report_error(error, call, count)
 
         return safe
 
     return wrap
 
 
-def polite_steps(count: int) -> Callable:
-    """The same for a callback that gives its outputs more than once, each time better ones, or not at all."""
+def stream_errors_as_warnings(count: int) -> Callable:
+    """The same for a callback that yields its outputs several times, each time improved, or not at all."""
 
     def wrap(call: Callable) -> Callable:
         @functools.wraps(call)
-        def safe(*args, **named):
-            given = False
+        def safe(*args, **kwargs):
+            yielded = False
             try:
-                for outputs in call(*args, **named):
+                for outputs in call(*args, **kwargs):
                     yield outputs
-                    given = True
+                    yielded = True
             except Exception as error:
-                yield _excuse(error, call, count)
-                given = True
-            if not given:  # gradio clears what a generator without a step should fill
-                yield nothing(count)
+                yield _report_error(error, call, count)
+                yielded = True
+            if not yielded:  # gradio clears the outputs of a generator that yields nothing
+                yield no_updates(count)
 
         return safe
 
     return wrap
 
 
-def only(count: int) -> Callable:
-    """A callback that gives its outputs in steps, as one that gives the last; where there are none, nothing changes."""
+def last_output(count: int) -> Callable:
+    """Decorator that turns a generator callback into one that returns its last outputs, or no updates."""
 
     def wrap(call: Callable) -> Callable:
         @functools.wraps(call)
-        def last(*args, **named):
-            found = list(call(*args, **named))
-            return found[-1] if found else nothing(count)
+        def last(*args, **kwargs):
+            outputs = list(call(*args, **kwargs))
+            return outputs[-1] if outputs else no_updates(count)
 
         return last
 
@@ -80,156 +80,156 @@ def only(count: int) -> Callable:
 
 
 def warn_user(sentence: str) -> None:
-    """Show a sentence beside the page, letter by letter: gradio would take names in it for markup."""
+    """Show a sentence as a warning, escaped: gradio would interpret names in it as markup."""
     gr.Warning(html.escape(sentence, quote=False))
 
 
-def _excuse(error: Exception, call: Callable, count: int) -> Any:
-    """Say what went wrong; outputs that change nothing."""
-    if isinstance(error, Refusal):
+def _report_error(error: Exception, call: Callable, count: int) -> Any:
+    """Show what went wrong; returns outputs that update nothing."""
+    if isinstance(error, UserError):
         warn_user(str(error))
     else:
         log.error("%s failed", call.__name__, exc_info=error)
-        warn_user(FAILED)
-    return nothing(count)
+        warn_user(UNEXPECTED_ERROR)
+    return no_updates(count)
 
 
-def nothing(count: int) -> Any:
-    """So many outputs that change nothing."""
+def no_updates(count: int) -> Any:
+    """`count` outputs that update nothing."""
     return gr.skip() if count == 1 else tuple(gr.skip() for _ in range(count))
 
 
 class Callbacks:
-    """Bound to the events in `app.py`. `settings` is what is left out, then every slider of `SLIDERS`."""
+    """Bound to the components in `events.py`. `settings` are the ablations, then every slider of `SLIDERS`."""
 
-    def __init__(self, session: Session, answers: Answers, training: Training | None = None) -> None:
+    def __init__(self, session: Session, answers: ExplorerHandlers, training: TrainHandlers | None = None) -> None:
         self.session = session
         self.answers = answers
-        self.training = training or Training(None)
-        self.turns = Turns()
+        self.training = training or TrainHandlers(None)
+        self.last_request_wins = LastRequestWins()
 
-    def _open(self, picture: str, model: str, settings: tuple, labels: list[str] | None = None) -> tuple:
-        """A newly chosen picture with its own labels: value of the explorer, labels, name of the picture."""
-        request = self.session.request(picture, model, labels, self._config(model, settings))
+    def _open(self, image_id: str, model: str, settings: tuple, labels: list[str] | None = None) -> tuple:
+        """A newly chosen image with its own labels: value of the explorer, labels, image id."""
+        request = self.session.request(image_id, model, labels, self._config(model, settings))
         value = self.answers.stages(request)
-        return value, self._present(request), picture
+        return value, self._present_labels(request), image_id
 
-    def _open_in_steps(
-        self, picture: str, model: str, settings: tuple, labels: list[str] | None = None
+    def _open_with_preview(
+        self, image_id: str, model: str, settings: tuple, labels: list[str] | None = None
     ) -> Iterator[tuple]:
-        """The same, for a picture that may be new: before it a first look, with the labels left as they are."""
-        request = self.session.request(picture, model, labels, self._config(model, settings))
-        first = self.answers.first_look(request)
-        if first is not None:
-            yield first, gr.skip(), picture
-        yield self._open(picture, model, settings, labels)
+        """The same for an image that may be new: a preview first, without a change of the labels."""
+        request = self.session.request(image_id, model, labels, self._config(model, settings))
+        preview = self.answers.preview(request)
+        if preview is not None:
+            yield preview, gr.skip(), image_id
+        yield self._open(image_id, model, settings, labels)
 
-    def _open_beside_gallery(
-        self, picture: str, model: str, settings: tuple, labels: list[str] | None = None
+    def _open_outside_gallery(
+        self, image_id: str, model: str, settings: tuple, labels: list[str] | None = None
     ) -> Iterator[tuple]:
-        for outputs in self._open_in_steps(picture, model, settings, labels):
+        for outputs in self._open_with_preview(image_id, model, settings, labels):
             yield *outputs, gr.update(selected_index=NONE_SELECTED)
 
-    def _present(self, request) -> list[str]:
+    def _present_labels(self, request: Request) -> list[str]:
         trace = self.session.trace(request)
         return [trace.class_names[label] for label in trace.present]
 
     def _config(self, model: str, settings: tuple) -> ExplainConfig:
-        left_out, *values = settings
-        named = dict(zip([s.field for s in SLIDERS], values, strict=True))
-        return config_from(named, left_out, self.session.registry.config(model))
+        ablations, *values = settings
+        by_field = dict(zip([s.field for s in SLIDERS], values, strict=True))
+        return config_from(by_field, ablations, self.session.registry.config(model))
 
-    def open_link(self, asked: dict[str, str]) -> tuple:
-        """What an address names: value, picture, place in the gallery, model, its line, labels, settings."""
-        found = link.restore(asked, self.session)
-        if found is None:
+    def open_link(self, params: dict[str, str]) -> tuple:
+        """A permalink: value, image id, index in the gallery, model, its description, labels, settings."""
+        restored = permalinks.restore(params, self.session)
+        if restored is None:
             return tuple(gr.skip() for _ in range(7 + len(SLIDERS)))
-        if found.complaint:
-            warn_user(found.complaint)
-        request, registry = found.request, self.session.registry
+        if restored.warning:
+            warn_user(restored.warning)
+        request, registry = restored.request, self.session.registry
         value, choices = self.answers.linked(request), list(registry.class_names(request.model)[1:])
-        place = NONE_SELECTED if found.place is None else found.place
+        index = NONE_SELECTED if restored.gallery_index is None else restored.gallery_index
         return (
-            value, request.picture, gr.update(selected_index=place), request.model,
-            registry.describe(request.model), gr.update(choices=choices, value=self._present(request)),
-            *found.settings,
+            value, request.image_id, gr.update(selected_index=index), request.model,
+            registry.describe(request.model), gr.update(choices=choices, value=self._present_labels(request)),
+            *restored.settings,
         )  # fmt: skip
 
     def open_example(self, index: int, model: str, *settings) -> tuple:
-        """An example of the gallery by its place."""
+        """An example by its index in the gallery."""
         if type(index) is not int or not 0 <= index < len(self.session.examples):
-            raise Refusal(english("refused.no_example"))
+            raise UserError(error_message("refused.no_example"))
         return self._open(f"example:{self.session.examples[index].name}", model, settings)
 
-    def open_data(self, asked: object, model: str, *settings) -> Iterator[tuple]:
-        """An image of the data set, `{"data": id}`: as an example, and no place in the gallery."""
-        name = asked.get("data") if isinstance(asked, dict) else None
-        yield from self._open_beside_gallery(f"data:{name}", model, settings)
+    def open_data(self, params: object, model: str, *settings) -> Iterator[tuple]:
+        """An image of the data set, `{"data": id}`: as an example, with nothing selected in the gallery."""
+        name = params.get("data") if isinstance(params, dict) else None
+        yield from self._open_outside_gallery(f"data:{name}", model, settings)
 
     def open_upload(self, path: str, model: str, *settings, labels: list[str] | None = None) -> Iterator[tuple]:
-        """A photograph that somebody brings: as `open_data`. labels: that it had before; None: predicted ones."""
+        """An uploaded photograph: as `open_data`. labels: that it had before; None: predicted ones."""
         if not isinstance(path, (str, os.PathLike)):
-            raise Refusal(english("refused.no_photograph"))
-        yield from self._open_beside_gallery(self.session.keep_upload(path), model, settings, labels)
+            raise UserError(error_message("refused.no_photograph"))
+        yield from self._open_outside_gallery(self.session.store_upload(path), model, settings, labels)
 
-    def change_model(self, picture: str, model: str, *settings) -> Iterator[tuple]:
-        """Another model: value, labels to choose from, the line about it, the radius that it is meant for."""
+    def change_model(self, image_id: str, model: str, *settings) -> Iterator[tuple]:
+        """Another model: value, choices of labels, the description of the model, its default radius."""
         choices = list(self.session.registry.class_names(model)[1:])
-        line = self.session.registry.describe(model)
+        description = self.session.registry.describe(model)
         radius = self.session.registry.config(model).radius
         fields = ["left_out", *(s.field for s in SLIDERS)]
         values = dict(zip(fields, settings, strict=True)) | {"radius": radius}
-        for value, present, _ in self._open_in_steps(picture, model, tuple(values.values())):
+        for value, present, _ in self._open_with_preview(image_id, model, tuple(values.values())):
             labels = gr.update(choices=choices, value=present) if isinstance(present, list) else gr.skip()
-            yield value, labels, line, radius
+            yield value, labels, description, radius
 
-    def open_checkpoint(self, asked: Any, picture: str, *settings) -> tuple:
-        """The picture by a network that is being trained: value, labels, all models with this one chosen, line, radius.
+    def open_checkpoint(self, params: Any, image_id: str, *settings) -> tuple:
+        """The image explained by a snapshot of a training run: value, labels, models, description, radius.
 
         Args:
-            asked: {"run": its name, "iteration": of one of its moments}.
+            params: {"run": name, "iteration": one of its snapshot iterations}.
         """
-        if not isinstance(asked, dict):
-            raise Refusal(english("refused.no_question"))
-        path, registry = self.training.trainer.weights(asked.get("run"), asked.get("iteration")), self.session.registry
-        name = f"{asked['run']}@{asked['iteration']}"
+        if not isinstance(params, dict):
+            raise UserError(error_message("refused.no_question"))
+        path = self.training.trainer.weights(params.get("run"), params.get("iteration"))
+        registry, name = self.session.registry, f"{params['run']}@{params['iteration']}"
         registry.add(name, str(path))
-        *_, (value, labels, line, radius) = self.change_model(picture, name, *settings)
-        return value, labels, gr.update(choices=registry.names, value=name, visible=True), line, radius
+        *_, (value, labels, description, radius) = self.change_model(image_id, name, *settings)
+        return value, labels, gr.update(choices=registry.names, value=name, visible=True), description, radius
 
     def reset(self, model: str) -> list:
-        """The settings that a model is meant for: nothing left out, then every slider."""
-        own = self.session.registry.config(model)
-        return [[], *(slider.value(own) for slider in SLIDERS)]
+        """The default settings of a model: no ablation, then every slider."""
+        defaults = self.session.registry.config(model)
+        return [[], *(slider.value(defaults) for slider in SLIDERS)]
 
-    def change_labels(self, picture: str, model: str, labels: list[str], *settings) -> tuple:
-        """Other image labels; none: predicted ones, which are then shown."""
+    def change_labels(self, image_id: str, model: str, labels: list[str], *settings) -> tuple:
+        """Other image labels; with none of them, predicted labels, which are then displayed."""
         labels = [] if labels is None else labels
-        request = self.session.request(picture, model, labels, self._config(model, settings))
-        return self.answers.stages(request), gr.skip() if labels else self._present(request)
+        request = self.session.request(image_id, model, labels, self._config(model, settings))
+        return self.answers.stages(request), gr.skip() if labels else self._present_labels(request)
 
     def change_settings(
-        self, moved: str, picture: str, model: str, labels: list[str], *settings, shown: str | None = None
+        self, moved: str, image_id: str, model: str, labels: list[str], *settings, shown: str | None = None
     ) -> tuple:
-        """A setting: value, and both background scores, as one pushes the other.
+        """A changed setting: value, and both background scores, since low must not exceed high.
 
         Args:
-            moved: the setting's field.
-            shown: key of what the page shows; labels that were predicted there stay predicted.
+            moved: field of the setting.
+            shown: key of the explanation on display; labels that were predicted there stay predicted.
         """
         values = dict(zip(["left_out", *(s.field for s in SLIDERS)], settings, strict=True))
         low, high = values["bkg_score_low"], values["bkg_score_high"]
         scores = [slider for slider in SLIDERS if slider.field in ("bkg_score_low", "bkg_score_high")]
-        fit = all(slider.fits(values[slider.field]) for slider in scores)  # anything else is refused below
-        if fit and low > high:
+        valid = all(slider.accepts(values[slider.field]) for slider in scores)  # other values raise an error below
+        if valid and low > high:
             other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
             values[other] = values.get(moved, high)
         before = self.session.request_of(shown)
-        if before and before.labels is None and before.picture == picture and labels == self._present(before):
+        if before and before.labels is None and before.image_id == image_id and labels == self._present_labels(before):
             labels = []
-        request = self.session.request(picture, model, labels, self._config(model, tuple(values.values())))
-        pushed = [
+        request = self.session.request(image_id, model, labels, self._config(model, tuple(values.values())))
+        adjusted = [
             values[name] if values[name] != old else gr.skip()
             for name, old in (("bkg_score_low", low), ("bkg_score_high", high))
         ]
-        return self.answers.stages(request), *pushed
+        return self.answers.stages(request), *adjusted

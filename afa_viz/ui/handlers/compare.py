@@ -1,13 +1,15 @@
-"""The other side of a comparison: what a browser asks for as "B", checked; the same picture by another model.
+"""The Compare tab: side B of a comparison, described by its changes against side A, the displayed explanation.
 
-A is what the page shows. B is A with some changes: another model, parts of the method switched on or off, a dense CRF
-in PAR's place, one slider at another value.
+B may differ in the model, in parts of the method that are switched on or off, in a dense CRF in PAR's place, and in
+one slider value. The changes come from a browser and are validated here.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +18,25 @@ import torch
 from afa_viz.inspection import with_crf
 from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
-from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, config_from, left_out
-from afa_viz.ui.sessions.images import Refusal, quoted
+from afa_viz.ui.errors import BusyError, UserError, quote_value
+from afa_viz.ui.handlers import payload
+from afa_viz.ui.localization import error_message
+from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, active_ablations, config_from
+from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.session import Request, Session
-from afa_viz.ui.words import english
+
+Find = Callable[[dict], tuple[Request, Trace]]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs in B.
+    """What differs in B; the field names are those of the payload.
 
     Attributes:
-        model: its name; None: as A.
-        switched: names of `ABLATIONS`: what A leaves out B does not, and the other way round.
+        model: its name; None: the model of A.
+        switched: names of `ABLATIONS` that are toggled against A.
         crf: a dense CRF in PAR's place.
-        setting, value: field of a slider of `SLIDERS` and its value; None: as A.
+        setting, value: field of a slider of `SLIDERS` and its value; None: as in A.
     """
 
     model: str | None = None
@@ -40,48 +46,96 @@ class Changes:
     value: float | None = None
 
 
-def read_changes(asked: Any) -> Changes:
-    """Changes out of what a browser sent.
+class CompareHandlers:
+    """Server functions of the Compare tab; each text is computed once and shared by all visitors.
 
-    Raises: TypeError: for another form than that of `Changes`. Refusal: in one sentence, for what can not be.
+    Args:
+        session: computes the traces.
+        texts: cache of JSON texts.
+        find: returns the displayed request and its trace for the parameters of a call; KeyError for an unknown one.
     """
-    if not isinstance(asked, dict) or not set(asked) <= {field.name for field in dataclasses.fields(Changes)}:
+
+    def __init__(self, session: Session, texts: SingleFlightCache[tuple, str], find: Find) -> None:
+        self._session, self._texts, self._find = session, texts, find
+
+    def server_functions(self) -> tuple[Callable[[dict], str], ...]:
+        """The functions that a browser may call by name."""
+        return (self.compare,)
+
+    def compare(self, params: dict) -> str:
+        """Every stage of B; `params["b"]` holds the `Changes`. {"refused": sentence} where B is impossible."""
+        request, trace = self._find(params)
+        try:
+            changes = parse_changes(params["b"])
+            other = comparison_request(self._session, request, trace, changes)
+            name = ("compare", other.key, changes.crf, trace.class_names)
+            cached = self._texts.peek(name)
+            if cached is not None:
+                return cached
+            with self._session.expensive.slot():
+                return self._texts.get(name, lambda: self._compute(other, changes.crf, trace))
+        except UserError as error:
+            return error_payload(error)
+
+    def _compute(self, request: Request, crf: bool, reference: Trace) -> str:
+        trace = self._session.trace(request)
+        times: dict[str, float] = {}
+        if crf:
+            trace, times = replace_par_by_crf(trace)
+        stages = payload.comparison(remap_classes(trace, reference))
+        return payload.to_json({**stages, **times, "resized": request.config.long_side is not None})
+
+
+def error_payload(error: UserError) -> str:
+    """JSON with the sentence of an error. Raises: BusyError: as it is, since its answer must not be kept."""
+    if isinstance(error, BusyError):
+        raise error
+    return json.dumps({"refused": str(error)})
+
+
+def parse_changes(sent: Any) -> Changes:
+    """Validate the changes that a browser sent.
+
+    Raises: TypeError: if they do not have the form of `Changes`. UserError: if they cannot be applied.
+    """
+    if not isinstance(sent, dict) or not set(sent) <= {field.name for field in dataclasses.fields(Changes)}:
         raise TypeError("changes")
-    switched = asked.get("switched", [])
-    model, setting, crf = asked.get("model"), asked.get("setting"), asked.get("crf", False)
+    switched = sent.get("switched", [])
+    model, setting, crf = sent.get("model"), sent.get("setting"), sent.get("crf", False)
     if not isinstance(switched, list) or not all(isinstance(name, str) for name in switched):
         raise TypeError("switched")
     if not all(value is None or isinstance(value, str) for value in (model, setting)) or not isinstance(crf, bool):
         raise TypeError("model, setting or crf")
     for name in switched:
         if name not in ABLATIONS:
-            raise Refusal(english("refused.no_switch", name=quoted(name), names=", ".join(ABLATIONS)))
+            raise UserError(error_message("refused.no_switch", name=quote_value(name), names=", ".join(ABLATIONS)))
     fields = [slider.field for slider in SLIDERS]
     if setting is not None and setting not in fields:
-        raise Refusal(english("refused.no_setting", name=quoted(setting), names=", ".join(fields)))
+        raise UserError(error_message("refused.no_setting", name=quote_value(setting), names=", ".join(fields)))
     if crf and "PAR" in switched:
-        raise Refusal(english("refused.crf_or_par"))
-    return Changes(model, tuple(sorted(set(switched))), crf, setting, asked.get("value"))
+        raise UserError(error_message("refused.crf_or_par"))
+    return Changes(model, tuple(sorted(set(switched))), crf, setting, sent.get("value"))
 
 
-def other_request(session: Session, request: Request, trace: Trace, changes: Changes) -> Request:
-    """The request for B (before a dense CRF). Raises: Refusal: for a model, setting or value that can not be."""
+def comparison_request(session: Session, request: Request, trace: Trace, changes: Changes) -> Request:
+    """The request for B, before a dense CRF. Raises: UserError: for an unknown model, or an invalid setting."""
     values = {slider.field: getattr(request.config, slider.field) for slider in SLIDERS}
     if changes.setting is not None:
         values[changes.setting] = changes.value
-    without = set(left_out(request.config)) ^ set(changes.switched)
+    ablations = set(active_ablations(request.config)) ^ set(changes.switched)
     kept = {name: getattr(request.config, name) for name in ("long_side", "keep_attention")}
-    own = dataclasses.replace(session.registry.config(request.model), **kept)
-    config = config_from(values, [name for name in ABLATIONS if name in without], own)
-    return by_model(session, dataclasses.replace(request, config=config), trace, changes.model or request.model)
+    defaults = dataclasses.replace(session.registry.config(request.model), **kept)
+    config = config_from(values, [name for name in ABLATIONS if name in ablations], defaults)
+    request = dataclasses.replace(request, config=config)
+    return request_for_model(session, request, trace, changes.model or request.model)
 
 
-def by_model(session: Session, request: Request, trace: Trace, model: str) -> Request:
-    """A request for another model: the same image labels, and pixels for pixels the same picture.
+def request_for_model(session: Session, request: Request, trace: Trace, model: str) -> Request:
+    """The request for another model, with the same image labels and the same image at the same size.
 
     Args:
-        trace: of the request's picture by its own model.
-    Raises: Refusal: for an unknown model, or one that knows none of the labels.
+        trace: of the request, by its own model.
+    Raises: UserError: for an unknown model, or one that knows none of the labels.
     """
     if model == request.model:
         return request
@@ -89,55 +143,56 @@ def by_model(session: Session, request: Request, trace: Trace, model: str) -> Re
     present = [trace.class_names[label] for label in trace.present]
     labels = [name for name in present if name in known]
     if not labels:
-        raise Refusal(english("refused.model_knows_none", name=model, names=" or ".join(present) or "any class"))
+        expected = " or ".join(present) or "any class"
+        raise UserError(error_message("refused.model_knows_none", name=model, names=expected))
     config = request.config
     if config.long_side is None and session.registry.input_size(model) != session.registry.input_size(request.model):
         config = dataclasses.replace(config, long_side=max(trace.image.shape[:2]))
-    return session.request(request.picture, model, labels, config)
+    return session.request(request.image_id, model, labels, config)
 
 
-def renumbered(trace: Trace, like: Trace) -> Trace:
-    """The trace with the class numbers, colours and truth of another one; classes that are new there come last."""
-    if trace.class_names == like.class_names:
+def remap_classes(trace: Trace, reference: Trace) -> Trace:
+    """The trace with the class indices, colours and ground truth of `reference`; classes that it lacks come last."""
+    if trace.class_names == reference.class_names:
         return trace
-    names = (*like.class_names, *(name for name in trace.class_names if name not in like.class_names))
+    names = (*reference.class_names, *(name for name in trace.class_names if name not in reference.class_names))
     colours = dict(zip(trace.class_names, trace.palette, strict=True)) | dict(
-        zip(like.class_names, like.palette, strict=True)
+        zip(reference.class_names, reference.palette, strict=True)
     )
-    to = torch.tensor([names.index(name) for name in trace.class_names])
-    numbers = torch.arange(256, dtype=torch.uint8)
-    numbers[: len(to)] = to.to(torch.uint8)
+    index = torch.tensor([names.index(name) for name in trace.class_names])
+    lookup = torch.arange(256, dtype=torch.uint8)
+    lookup[: len(index)] = index.to(torch.uint8)
 
-    def spread(name: str, rows: torch.Tensor, count: int) -> torch.Tensor:
+    def scatter_rows(name: str, rows: torch.Tensor, count: int) -> torch.Tensor:
         values = getattr(trace, name)
         return values.new_zeros(count, *values.shape[1:]).index_copy_(0, rows, values)
 
-    of_classes = ("image_labels", "cam", "class_logits")
+    without_background = ("image_labels", "cam", "class_logits")
     scores = ("cam_rw", "cam_par", "cam_refined")
     with_background = (*scores, *(f"{name}_high" for name in scores), "seg_logits")
-    arrays: dict[str, Any] = {name: spread(name, to[1:] - 1, len(names) - 1) for name in of_classes}
-    arrays |= {name: spread(name, to, len(names)) for name in with_background}
+    arrays: dict[str, Any] = {name: scatter_rows(name, index[1:] - 1, len(names) - 1) for name in without_background}
+    arrays |= {name: scatter_rows(name, index, len(names)) for name in with_background}
     return dataclasses.replace(
         trace,
         class_names=names,
         palette=tuple(colours[name] for name in names),
-        target=like.target,
-        pseudo_label=numbers[trace.pseudo_label.long()],
-        affinity_label=numbers[trace.affinity_label.long()],
-        seg=numbers[trace.seg.long()],
+        target=reference.target,
+        pseudo_label=lookup[trace.pseudo_label.long()],
+        affinity_label=lookup[trace.affinity_label.long()],
+        seg=lookup[trace.seg.long()],
         **arrays,
     )
 
 
-def timed_crf(trace: Trace) -> tuple[Trace, dict[str, float]]:
-    """The trace with a dense CRF in PAR's place, and the seconds of both on the same walked scores.
+def replace_par_by_crf(trace: Trace) -> tuple[Trace, dict[str, float]]:
+    """The trace with a dense CRF in PAR's place, and the seconds that each takes on the same walked scores.
 
-    PAR runs once more for this, whether or not the trace holds its result: only so are both times of one moment.
+    PAR is run again even if the trace holds its result, so that both times are measured under the same load.
     """
     with_par = dataclasses.replace(trace.config, use_par=True)
-    plain = recompute(trace, dataclasses.replace(trace.config, use_par=False))
+    without_par = recompute(trace, dataclasses.replace(trace.config, use_par=False))
     began = time.perf_counter()
-    recompute(plain, with_par)
+    recompute(without_par, with_par)
     between = time.perf_counter()
     refined = with_crf(trace)
     return refined, {"par_seconds": between - began, "crf_seconds": time.perf_counter() - between}

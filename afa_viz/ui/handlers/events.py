@@ -1,4 +1,4 @@
-"""The events of the page: what is called when somebody does something, and what its outputs fill."""
+"""Binds the callbacks to the events of the components."""
 
 from __future__ import annotations
 
@@ -7,108 +7,122 @@ from typing import Any
 
 import gradio as gr
 
-from afa_viz.ui.handlers.callbacks import Callbacks, nothing, only, polite, polite_steps
-from afa_viz.ui.page.controls import Controls, Picker
-from afa_viz.ui.sessions.concurrency import PAGE_EVENTS, PHOTOGRAPH_EVENTS
+from afa_viz.ui.handlers.callbacks import (
+    Callbacks,
+    errors_as_warnings,
+    last_output,
+    no_updates,
+    stream_errors_as_warnings,
+)
+from afa_viz.ui.page.controls import Controls, ImagePicker
+from afa_viz.ui.sessions.concurrency import PAGE_EVENTS, UPLOAD_EVENTS
 
-# of host/server/photograph.js: the inputs of an opening; the first is null where another one came before it was sent
-OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
-UPLOADED = "(...inputs) => window.afaUploaded?.(inputs) ?? inputs"
+# functions of host/server/photograph.js: they return the inputs; the first is null if a newer opening has superseded it
+JS_OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
+JS_UPLOADED = "(...inputs) => window.afaUploaded?.(inputs) ?? inputs"
 
 
-def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML) -> None:
-    """Bind them all, but for the address. What they compute is limited by the session; uploads wait for each other."""
-    options: dict = {  # values come as they were sent: the callbacks check them
+def bind_events(
+    callbacks: Callbacks, image_id: gr.State, picker: ImagePicker, controls: Controls, explorer: gr.HTML
+) -> None:
+    """Bind all events except the permalink. The session limits what they compute; uploads have a limit of their own."""
+    options: dict = {  # no preprocessing: the callbacks validate the raw values
         "concurrency_id": "page", "concurrency_limit": PAGE_EVENTS, "api_visibility": "private", "preprocess": False
     }  # fmt: skip
-    photographs = {**options, "concurrency_id": "photographs", "concurrency_limit": PHOTOGRAPH_EVENTS}
-    turns = callbacks.turns
+    upload_options = {**options, "concurrency_id": "photographs", "concurrency_limit": UPLOAD_EVENTS}
+    latest = callbacks.last_request_wins
     settings = [controls.left_out, *controls.sliders.values()]
-    opened = [explorer, controls.labels, picture]
-    now = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
+    opened = [explorer, controls.labels, image_id]
+    live_options = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
 
     def open_example(request: gr.Request, event: gr.EventData, *args):
-        def call(index, *args):  # with its place in the gallery, which a photograph may have emptied since the press
+        def call(index, *args):  # selects the example again: an upload may have cleared the selection since the click
             yield *callbacks.open_example(index, *args), gr.update(selected_index=index)
 
         if args[0] is None:
-            return nothing(4)
-        return polite(4)(only(4)(turns.opening))(request.session_hash, call, _part(event._data, "index"), *args)
+            return no_updates(4)
+        run = errors_as_warnings(4)(last_output(4)(latest.run_opening))
+        return run(request.session_hash, call, _entry(event._data, "index"), *args)
 
-    # A press that comes while another is answered is answered too, and with its own event: gradio keeps the first one's
-    # for what it defers.
+    # "multiple": a click that comes while another one is being answered needs its own event data; for deferred events
+    # gradio passes the data of the first one.
     picker.gallery.select(
         open_example, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
-        show_progress_on=explorer, trigger_mode="multiple", js=OPENED, **options,
+        show_progress_on=explorer, trigger_mode="multiple", js=JS_OPENED, **options,
     )  # fmt: skip
 
     def open_data(request: gr.Request, event: gr.EventData, *args):
         if args[0] is None:
-            yield nothing(4)
+            yield no_updates(4)
             return
-        yield from polite_steps(4)(turns.opening)(request.session_hash, callbacks.open_data, event._data, *args)
+        run = stream_errors_as_warnings(4)(latest.run_opening)
+        yield from run(request.session_hash, callbacks.open_data, event._data, *args)
 
     explorer.select(
         open_data, [controls.model, *settings], [*opened, picker.gallery], show_progress="minimal",
-        show_progress_on=explorer, trigger_mode="multiple", js=OPENED, **options,
+        show_progress_on=explorer, trigger_mode="multiple", js=JS_OPENED, **options,
     )  # fmt: skip
 
     def open_upload(request: gr.Request, file, labels, *args):
         if file is None:
-            yield nothing(4)
+            yield no_updates(4)
             return
         call = partial(callbacks.open_upload, labels=labels)
-        yield from polite_steps(4)(turns.opening)(request.session_hash, call, _part(file, "path"), *args)
+        run = stream_errors_as_warnings(4)(latest.run_opening)
+        yield from run(request.session_hash, call, _entry(file, "path"), *args)
 
     picker.upload.upload(
         open_upload, [picker.upload, controls.labels, controls.model, *settings], [*opened, picker.gallery],
-        show_progress="minimal", show_progress_on=explorer, trigger_mode="multiple", js=UPLOADED, **photographs,
+        show_progress="minimal", show_progress_on=explorer, trigger_mode="multiple", js=JS_UPLOADED, **upload_options,
     )  # fmt: skip
 
-    def change_model(request: gr.Request, picture, model, *settings):
-        def call(picture):
-            shown = callbacks.session.request_of(turns.of(str(request.session_hash)).key)
-            if shown is None or (shown.model, shown.picture) != (model, picture):  # gradio also tells of a list closed
-                yield from callbacks.change_model(picture, model, *settings)
+    def change_model(request: gr.Request, image_id, model, *settings):
+        def call(image_id):
+            shown = callbacks.session.request_of(latest.state_of(str(request.session_hash)).key)
+            # gradio also sends the event when the list is closed without a change
+            if shown is None or (shown.model, shown.image_id) != (model, image_id):
+                yield from callbacks.change_model(image_id, model, *settings)
 
-        steps = polite_steps(4)(turns.change)
-        yield from steps(request.session_hash, call, picture, model=model, settings=settings)
+        run = stream_errors_as_warnings(4)(latest.run_change)
+        yield from run(request.session_hash, call, image_id, model=model, settings=settings)
 
     controls.model.input(
-        change_model, [picture, controls.model, *settings],
+        change_model, [image_id, controls.model, *settings],
         [explorer, controls.labels, controls.model_line, controls.sliders["radius"]], show_progress="minimal",
         show_progress_on=explorer, trigger_mode="always_last", **options,
     )  # fmt: skip
 
-    def open_checkpoint(request: gr.Request, event: gr.EventData, picture, *args):
-        def call(picture):
-            yield callbacks.open_checkpoint(event._data, picture, *args)
+    def open_checkpoint(request: gr.Request, event: gr.EventData, image_id, *args):
+        def call(image_id):
+            yield callbacks.open_checkpoint(event._data, image_id, *args)
 
-        return polite(5)(only(5)(turns.change))(request.session_hash, call, picture)
+        return errors_as_warnings(5)(last_output(5)(latest.run_change))(request.session_hash, call, image_id)
 
     explorer.apply(
-        open_checkpoint, [picture, *settings],
+        open_checkpoint, [image_id, *settings],
         [explorer, controls.labels, controls.model, controls.model_line, controls.sliders["radius"]],
         show_progress="minimal", show_progress_on=explorer, **options,
     )  # fmt: skip
 
-    def change_labels(request: gr.Request, picture, *args):
-        def call(picture):
-            yield callbacks.change_labels(picture, *args)
+    def change_labels(request: gr.Request, image_id, *args):
+        def call(image_id):
+            yield callbacks.change_labels(image_id, *args)
 
-        return polite(2)(only(2)(turns.change))(request.session_hash, call, picture)
+        return errors_as_warnings(2)(last_output(2)(latest.run_change))(request.session_hash, call, image_id)
 
-    for told in (controls.labels.input, explorer.clear):  # gradio tells of no label that goes by the cross or Backspace
-        told(change_labels, [picture, *controls.inputs], [explorer, controls.labels], **now)
+    # gradio sends no event for a label that is removed by its cross or by Backspace: the explorer sends `clear`
+    for trigger in (controls.labels.input, explorer.clear):
+        trigger(change_labels, [image_id, *controls.inputs], [explorer, controls.labels], **live_options)
     scores = [controls.sliders["bkg_score_low"], controls.sliders["bkg_score_high"]]
     movable: dict[str, Any] = {"left_out": controls.left_out, **controls.sliders}
 
-    def change_settings(moved: str, request: gr.Request, picture, model, labels, *settings):
-        def call(picture):
-            shown = turns.of(str(request.session_hash)).key
-            yield callbacks.change_settings(moved, picture, model, labels, *settings, shown=shown)
+    def change_settings(moved: str, request: gr.Request, image_id, model, labels, *settings):
+        def call(image_id):
+            shown = latest.state_of(str(request.session_hash)).key
+            yield callbacks.change_settings(moved, image_id, model, labels, *settings, shown=shown)
 
-        return polite(3)(only(3)(turns.change))(request.session_hash, call, picture, settings=settings)
+        run = errors_as_warnings(3)(last_output(3)(latest.run_change))
+        return run(request.session_hash, call, image_id, settings=settings)
 
     for name, item in movable.items():
 
@@ -116,34 +130,40 @@ def bind(callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Cont
             return change_settings(moved, request, *args)
 
         change.__name__ = f"change_{name}"
-        item.input(change, [picture, *controls.inputs], [explorer, *scores], **now)
+        item.input(change, [image_id, *controls.inputs], [explorer, *scores], **live_options)
 
     def after_reset(request: gr.Request, *args):
         return change_settings("all", request, *args)
 
     controls.reset.click(
-        polite(len(settings))(callbacks.reset), controls.model, settings, api_visibility="private",
+        errors_as_warnings(len(settings))(callbacks.reset), controls.model, settings, api_visibility="private",
         show_progress="hidden", preprocess=False,
-    ).then(after_reset, [picture, *controls.inputs], [explorer, *scores], **now)  # fmt: skip
+    ).then(after_reset, [image_id, *controls.inputs], [explorer, *scores], **live_options)  # fmt: skip
 
 
-def _part(sent: object, name: str) -> object:
-    """One entry of what a browser sends; None where there is none."""
+def _entry(sent: object, name: str) -> object:
+    """One entry of an object that a browser sent; None if it has none."""
     return sent.get(name) if isinstance(sent, dict) else None
 
 
-def bind_link(
-    demo: gr.Blocks, callbacks: Callbacks, picture: gr.State, picker: Picker, controls: Controls, explorer: gr.HTML
+def bind_permalink(
+    demo: gr.Blocks,
+    callbacks: Callbacks,
+    image_id: gr.State,
+    picker: ImagePicker,
+    controls: Controls,
+    explorer: gr.HTML,
 ) -> None:
-    """Restore what the address of the page names."""
-    outputs = [explorer, picture, picker.gallery, controls.model, controls.model_line, controls.labels]
+    """Restore what the query parameters of the URL describe."""
+    outputs = [explorer, image_id, picker.gallery, controls.model, controls.model_line, controls.labels]
     outputs += [controls.left_out, *controls.sliders.values()]
 
     def restore(request: gr.Request):
-        callbacks.turns.of(str(request.session_hash)).note((explorer.value, None, picture.value), opened=True)
-        found = polite(len(outputs))(callbacks.open_link)(dict(request.query_params))
-        callbacks.turns.of(str(request.session_hash)).note((found[0], None, found[1]), opened=isinstance(found[1], str))
-        return found
+        visitor = callbacks.last_request_wins.state_of(str(request.session_hash))
+        visitor.record_outputs((explorer.value, None, image_id.value), opened=True)
+        restored = errors_as_warnings(len(outputs))(callbacks.open_link)(dict(request.query_params))
+        visitor.record_outputs((restored[0], None, restored[1]), opened=isinstance(restored[1], str))
+        return restored
 
     demo.load(
         restore, None, outputs, concurrency_id="page", concurrency_limit=PAGE_EVENTS, api_visibility="private",

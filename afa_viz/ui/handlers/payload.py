@@ -1,10 +1,10 @@
-"""Trace -> what the browser draws: JSON with deflated uint8 maps, each with the numbers its 0 and 255 stand for.
+"""Trace -> JSON for the browser: deflated uint8 maps, each with the values that its 0 and 255 stand for.
 
-Parts, so that a changed setting sends only what changed and nobody waits for what is not looked at: `stages`
-(everything from the CAM down), `scene` (image, prediction, truth, the blocks) and, each asked for when it is opened,
-`par` (all iterations), `crf`, and in `payload_attention` the maps of the attention and affinity tabs.
+There are several parts, so that a changed setting sends only what has changed, and tabs load their data when they are
+opened: `stages` (everything from the CAM on), `scene` (image, prediction, ground truth, blocks), `par` (all
+iterations), `crf`, and in `payload_attention` the maps of the attention and affinity tabs.
 
-Symbols: H W pixels, h w cells, N = h * w, P present classes with background.
+Symbols: H W pixels, h w cells, N = h * w, P present classes including background.
 """
 
 from __future__ import annotations
@@ -31,30 +31,36 @@ from afa_viz.ops import par as par_op
 from afa_viz.trace import Trace
 
 Packed = dict[str, Any]
-CELLS_MAX = 1024  # of grids whose whole matrices are sent when they are looked at, as in explorer/core/recompute.js
-WHOLE_CELLS = 400  # up to 20 x 20 cells the page gets the whole affinity at first, at most 160 kB
+MAX_CELLS = 1024  # of grids whose whole matrices are sent on demand, as in explorer/core/recompute.js
+WHOLE_CELLS = 400  # up to 20 x 20 cells the whole affinity is sent at once, at most 160 kB
 WINDOW = 8  # cells; the published radius
-LABELLED = ("cam", "walk_start", "cam_rw", "par_start", "cam_par")  # whose label the page needs beside their scores
+LABELLED_STAGES = (
+    "cam",
+    "walk_start",
+    "cam_rw",
+    "par_start",
+    "cam_par",
+)  # whose label the page needs beside their scores
 
 
-def deflated(array: np.ndarray) -> str:
+def deflate_base64(array: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 1)).decode("ascii")
 
 
 def pack_labels(label: Tensor) -> Packed:
-    """(H, W) uint8 labels as they are."""
-    return {"data": deflated(label.numpy()), "shape": list(label.shape)}
+    """(H, W) uint8 labels, unchanged."""
+    return {"data": deflate_base64(label.numpy()), "shape": list(label.shape)}
 
 
 def pack_scores(values: Tensor, low: float, high: float) -> Packed:
-    """Numbers of any shape as uint8: 0 is `low` and less, 255 is `high` and more."""
+    """Numbers of any shape as uint8: 0 means `low` or less, 255 means `high` or more."""
     share = (values - low).div_(high - low) if high > low else torch.zeros_like(values)
     quantised = share.clamp_(0, 1).mul_(255).round_().to(torch.uint8)
-    return {"data": deflated(quantised.numpy()), "shape": list(values.shape), "low": low, "high": high}
+    return {"data": deflate_base64(quantised.numpy()), "shape": list(values.shape), "low": low, "high": high}
 
 
 def finite(value: Any) -> Any:
-    """Numbers for JSON: NaN, "not known", becomes null; six digits of floats, more than the page rounds to."""
+    """Numbers for JSON: NaN becomes None; floats keep six digits, more than the explorer displays."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, float):
@@ -63,13 +69,13 @@ def finite(value: Any) -> Any:
 
 
 def score_limits(trace: Trace) -> tuple[float, float]:
-    """Smallest and largest score of walk and PAR together: one colour scale for both views."""
+    """Smallest and largest score of walk and PAR together: one colour scale for both."""
     limits = [maps.shared_limits(trace, trace.cam_rw), maps.shared_limits(trace, trace.cam_par)]
     return min(low for low, _ in limits), max(high for _, high in limits)
 
 
 def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
-    """Everything below the network, for the class buttons, maps, labels and numbers of the page."""
+    """Everything below the network: classes, maps, labels and numbers."""
     low, high = score_limits(trace)
     channels = maps.channels(trace)
     packed, table = score_table(trace)
@@ -100,9 +106,9 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "symmetric": trace.config.symmetric,
         "low": trace.config.bkg_score_low,
         "high": trace.config.bkg_score_high,
-        "chain": chain_settings(trace),
+        "chain": pipeline_settings(trace),
         "cam": pack_scores(trace.cam[[label - 1 for label in trace.present]], 0.0, 1.0),
-        "affinity": near_affinity(trace),
+        "affinity": local_affinity(trace),
         "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
         "cam_par": pack_scores(trace.cam_par[channels], low, high),
         "labels": packed,
@@ -112,18 +118,18 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
 
 
 def trained_on(trace: Trace) -> dict[str, str | None]:
-    """What affinity and decoder of the model learned from last, see `model.card.Card`; None: not known."""
+    """The labels that affinity and decoder were trained on last, see `model.card.Card`; None: unknown."""
     return {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on}
 
 
 def score_table(trace: Trace) -> tuple[dict[str, Packed], dict[str, Any]]:
-    """Labels of the stages that decide every pixel, and beside them everything of `stage_scores` that the page shows.
+    """Labels of the stages that decide every pixel, and the results of `stage_scores` that are displayed.
 
-    steps: which stage is compared with which; left_out: stages that the settings leave out, without a step. The label
-    par_start is there only where PAR does not start from the walk.
+    steps: which stage is compared with which; left_out: stages that the settings switch off. The label par_start is
+    included only if PAR does not start from the walk.
     """
     labels = scores.stage_labels(trace)
-    packed = {stage: pack_labels(labels[stage]) for stage in LABELLED}
+    packed = {stage: pack_labels(labels[stage]) for stage in LABELLED_STAGES}
     if trace.config.use_walk:
         del packed["par_start"]
     return packed, {
@@ -137,10 +143,10 @@ def score_table(trace: Trace) -> tuple[dict[str, Packed], dict[str, Any]]:
     }
 
 
-def near_affinity(trace: Trace) -> Packed:
-    """The affinity, (N, N); on large grids the window of every cell alone: (N, side, side), side = 2 * band + 1.
+def local_affinity(trace: Trace) -> Packed:
+    """The affinity, (N, N); on large grids only the window around every cell: (N, side, side), side = 2 * band + 1.
 
-    The window of the band is never smaller than that of the walk. What lies beyond the grid is 0.
+    The window is never smaller than that of the walk. Values outside the grid are 0.
     """
     rows, cols = trace.grid
     cells = rows * cols
@@ -153,8 +159,8 @@ def near_affinity(trace: Trace) -> Packed:
     return {**pack_scores(torch.stack(windows), 0.0, 1.0), "band": band}
 
 
-def chain_settings(trace: Trace) -> dict[str, Any]:
-    """What walk and PAR need beside the numbers above to be computed in the browser."""
+def pipeline_settings(trace: Trace) -> dict[str, Any]:
+    """Further settings that the browser needs to compute walk and PAR."""
     config = trace.config
     return {
         "bkg_score": config.bkg_score,
@@ -170,7 +176,7 @@ def chain_settings(trace: Trace) -> dict[str, Any]:
 def blocks(trace: Trace) -> list[dict[str, Any]]:
     """Every block of the network: its stage, heads, grids, and the weights of its heads in the affinity.
 
-    No heads where its attention was not kept.
+    A block whose attention was not kept has no heads.
     """
     result: list[dict[str, Any]] = []
     weights = maps.head_weights(trace)
@@ -198,7 +204,7 @@ def blocks(trace: Trace) -> list[dict[str, Any]]:
 
 
 def scene(trace: Trace, scene_key: str) -> dict[str, Any]:
-    """What settings below the network do not change."""
+    """Everything that does not depend on settings below the network."""
     file = io.BytesIO()
     Image.fromarray(trace.image.numpy()).save(file, format="PNG", compress_level=2)
     return {
@@ -218,7 +224,7 @@ def par(trace: Trace, key: str) -> dict[str, Any]:
 
 
 def crf(trace: Trace) -> dict[str, Any]:
-    """The label of a dense CRF in PAR's place beside PAR's own, with the seconds and the IoU of each."""
+    """The labels of a dense CRF and of PAR, with the seconds and the IoU of each."""
     result: dict[str, Any] = {"iterations": dense_crf.NUM_ITERS, "par_iterations": trace.config.num_iters}
     for prefix, make in (("par_", par_label), ("", crf_label)):
         began = time.perf_counter()
@@ -231,7 +237,7 @@ def crf(trace: Trace) -> dict[str, Any]:
 
 
 def frame(trace: Trace) -> dict[str, Any]:
-    """What one snapshot makes of a picture: CAMs of the image labels, affinity, prediction, scores of CAM and that."""
+    """The results of one snapshot: CAMs of the image labels, affinity, prediction, scores of CAM and prediction."""
     present, known = trace.present, scores.stage_scores(trace)
     return {
         "labels": list(present),
@@ -242,8 +248,8 @@ def frame(trace: Trace) -> dict[str, Any]:
     }
 
 
-def compared(trace: Trace) -> dict[str, Any]:
-    """Every stage of the other side of a comparison, for the maps and numbers of the page."""
+def comparison(trace: Trace) -> dict[str, Any]:
+    """Every stage of side B of a comparison."""
     low, high = score_limits(trace)
     channels = maps.channels(trace)
     packed, table = score_table(trace)
@@ -260,10 +266,10 @@ def compared(trace: Trace) -> dict[str, Any]:
 
 
 def pack_affinity(trace: Trace) -> Packed | None:
-    """The learned affinity, or None for grids of more than `CELLS_MAX` cells, whose matrix would be megabytes."""
-    return pack_scores(trace.affinity, 0.0, 1.0) if len(trace.affinity) <= CELLS_MAX else None
+    """The learned affinity, or None for grids of more than `MAX_CELLS` cells, whose matrix would take megabytes."""
+    return pack_scores(trace.affinity, 0.0, 1.0) if len(trace.affinity) <= MAX_CELLS else None
 
 
 def to_json(data: dict[str, Any]) -> str:
-    """Compact JSON; refuses NaN, which browsers can not read. Names in it are never markup, wherever it is put."""
+    """Compact JSON; NaN, which browsers cannot parse, raises ValueError. "<" is escaped, so names are never markup."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")

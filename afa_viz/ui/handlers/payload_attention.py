@@ -1,4 +1,4 @@
-"""Trace -> what the attention and affinity tabs draw: JSON as in `payload`, sent when somebody looks at it.
+"""Trace -> JSON for the attention and affinity tabs, as in `payload`, sent on demand.
 
 Symbols: h w cells, N = h * w, K keys of a block.
 """
@@ -16,17 +16,17 @@ from afa_viz.figures import attention as attention_figures
 from afa_viz.figures import maps
 from afa_viz.inspection import affinity_label_source, target_cells
 from afa_viz.trace import Trace
-from afa_viz.ui.handlers.payload import CELLS_MAX, WHOLE_CELLS, deflated, finite, pack_labels, pack_scores
+from afa_viz.ui.handlers.payload import MAX_CELLS, WHOLE_CELLS, deflate_base64, finite, pack_labels, pack_scores
 
-MEAN = -1  # the head that stands for the mean of all
+MEAN = -1  # head index that stands for the mean of all heads
 
 
 def cell_maps(trace: Trace, block: int, logits: bool = False, cell: maps.Cell | None = None) -> Tensor:
     """Attention or its logits of every cell in every head: (heads, N, K). Fine stages: mean of a cell's queries.
 
     Args:
-        logits: q k^T before scale and softmax in place of the attention.
-        cell: of this one cell alone: (heads, 1, K).
+        logits: q k^T before scale and softmax instead of the attention.
+        cell: only this cell: (heads, 1, K).
     """
     if cell is not None:
         chosen = trace.logits(block)[:, maps.queries_in(trace, block, cell)]
@@ -48,12 +48,12 @@ def cell_maps(trace: Trace, block: int, logits: bool = False, cell: maps.Cell | 
 def attention(
     trace: Trace, block: int, logits: bool = False, head: int | None = None, cell: maps.Cell | None = None
 ) -> dict[str, Any]:
-    """Maps of one block in uint8: of each (head, cell) 0 stands for `lows` and 255 for `peaks`.
+    """Maps of one block in uint8: for each (head, cell) 0 stands for `lows` and 255 for `peaks`.
 
     Args:
-        logits: q k^T before scale and softmax in place of the attention, whose lows are 0.
-        head: of this one alone, or of the mean of all (`MEAN`); None: all heads.
-        cell: of this one alone; None: all cells.
+        logits: q k^T before scale and softmax instead of the attention, whose lows are 0.
+        head: only this head, or the mean of all heads (`MEAN`); None: all heads.
+        cell: only this cell; None: all cells.
     Raises: ValueError: for a block, head or cell that the trace does not have.
     """
     block = maps.check_block(trace, block)
@@ -69,24 +69,25 @@ def attention(
     return {
         "block": block,
         "logits": logits,
-        "data": deflated(quantised.numpy()),
+        "data": deflate_base64(quantised.numpy()),
         "shape": list(quantised.shape),
-        "lows": deflated(lows.numpy().astype("<f4")),
-        "peaks": deflated(peaks.numpy().astype("<f4")),
+        "lows": deflate_base64(lows.numpy().astype("<f4")),
+        "peaks": deflate_base64(peaks.numpy().astype("<f4")),
     }
 
 
 def overview(trace: Trace) -> dict[str, Any]:
-    """What every head does, as numbers: see `measurements.attention`; the share inside for every image label.
+    """Statistics of every head, see `figures.attention`, and its share of attention inside each class.
 
-    A class is where the truth says so, else where the label that the affinity learns from does.
-    Null for a block whose attention was not kept.
+    The classes are those of the ground truth, or else of the label that the affinity is trained on.
+    None for a block whose attention was not kept.
     """
     label_map = getattr(trace, affinity_label_source(trace)) if trace.target is None else trace.target
     regions = torch.stack([label_map == label for label in trace.present])
     blocks: list[dict[str, Any] | None] = [None] * trace.kept_blocks.start
     for block in trace.kept_blocks:
         numbers = dataclasses.asdict(attention_figures.block_statistics(trace, block))
+        numbers["even_distance"] = numbers.pop("uniform_distance")  # the name in the payload
         inside, even = attention_figures.region_shares(trace, block, regions)
         of_class = {
             str(label): {"heads": [finite(share) for share in shares], "even": finite(float(mean))}
@@ -99,20 +100,20 @@ def overview(trace: Trace) -> dict[str, Any]:
 
 
 def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
-    """What the affinity is learned from, the labels that it is trained on, and numbers of both.
+    """Mean attention logits, the labels that the affinity is trained on, and numbers of both.
 
-    `raw` (N, N): mean logits. `learned` (N, N), only where `payload.stages` sends a band. `cells` (h, w): the label
-    from which affinity labels are made, read as the model was trained; `cells_of`: its name, `at_centre`: where in a
-    cell it is read. Grids of more than `CELLS_MAX` cells: no matrices, and with a cell `raw_row`, `raw_column` and
-    `learned`, each (1, N).
+    `raw` (N, N): mean logits. `learned` (N, N): only if `payload.stages` sends a band. `cells` (h, w): the label from
+    which affinity labels are made, sampled as in training; `cells_of`: its name; `at_centre`: where in a cell it is
+    sampled. Grids of more than `MAX_CELLS` cells: no matrices; with a cell `raw_row`, `raw_column` and `learned`, each
+    (1, N).
 
     Args:
-        cell: the query, on such grids.
+        cell: the query cell, only used on such grids.
     """
     raw = maps.raw_matrix(trace)
     low, high = float(raw.min()), float(raw.max())
     result: dict[str, Any] = {}
-    if len(raw) <= CELLS_MAX:
+    if len(raw) <= MAX_CELLS:
         result["raw"] = pack_scores(raw, low, high)
         if len(raw) > WHOLE_CELLS:
             result["learned"] = pack_scores(trace.affinity, 0.0, 1.0)
@@ -123,10 +124,13 @@ def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
         result["raw_column"] = pack_scores(raw[:, at : at + 1].T, low, high)
         result["learned"] = pack_scores(trace.affinity[at : at + 1], 0.0, 1.0)
         return result
+    numbers = dataclasses.asdict(affinity_figures.affinity_numbers(trace))
+    for kind in ("raw", "symmetric", "learned"):
+        numbers[f"order_{kind}"] = numbers.pop(f"auc_{kind}")  # the name in the payload
     return result | {
         "cells": pack_labels(target_cells(trace)),
         "cells_of": affinity_label_source(trace),
         "at_centre": bool(trace.affinity_at_centre),
         "bias": finite(float(trace.affinity_bias)),
-        "numbers": finite(dataclasses.asdict(affinity_figures.affinity_numbers(trace))),
+        "numbers": finite(numbers),
     }

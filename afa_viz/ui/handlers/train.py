@@ -1,4 +1,4 @@
-"""What the Train tab asks the server for: JSON texts about the runs of a `Trainer`, and its refusals as sentences."""
+"""Server functions of the Train tab: JSON texts about the runs of a `Trainer`, with errors as sentences."""
 
 from __future__ import annotations
 
@@ -16,23 +16,31 @@ import torch
 from afa_viz.config import PRESETS
 from afa_viz.figures.panel import panel_facts
 from afa_viz.training.machine_errors import explain_machine_error
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.jobs.trainer import Run, Trainer
-from afa_viz.ui.jobs.training_request import BACKBONES, LONGEST, POOLINGS, RECIPES, SHORTEST, STARTS, Order
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.snapshots import phases
-from afa_viz.ui.words import english
+from afa_viz.ui.jobs.training_request import (
+    BACKBONES,
+    MAX_ITERATIONS,
+    MIN_ITERATIONS,
+    POOLINGS,
+    RECIPES,
+    STARTS,
+    TrainingRequest,
+)
+from afa_viz.ui.localization import error_message
+from afa_viz.ui.sessions.snapshots import training_phases
 
-OFF = english("refused.training_off")
-COLUMNS = (  # of metrics.jsonl, as the page draws them
+TRAINING_OFF = error_message("refused.training_off")
+COLUMNS = (  # of metrics.jsonl, for the charts
     "iteration", "lr", "loss_cls", "loss_seg", "loss_aff", "map", "miou_cam", "miou_walk_start", "miou_cam_rw",
     "miou_cam_refined", "miou_cam_par", "miou_pseudo_label", "miou_seg",
 )  # fmt: skip
 MEASURED = Path(__file__).parents[1] / "jobs" / "presets.json"  # written by tools/measure_presets.py
-MOST_LINES = 400  # of losses that are sent; more are thinned out
+MAX_LINES = 400  # of losses that are sent; more are subsampled
 
 
 def devices() -> tuple[str, ...]:
-    """What this machine can train on."""
+    """Devices of this machine that can train."""
     found = ["auto", "cpu"]
     if torch.cuda.is_available():
         found.append("cuda")
@@ -42,38 +50,38 @@ def devices() -> tuple[str, ...]:
 
 
 def columns(lines: Sequence[Mapping[str, Any]]) -> dict[str, list]:
-    """Lines of `metrics.jsonl` by column, null where a line lacks a number; every ladder, and not too many losses."""
+    """Lines of `metrics.jsonl` as columns, None for missing numbers: all evaluations, at most `MAX_LINES` losses."""
     losses = [line for line in lines if "loss_cls" in line]
-    step = -(-len(losses) // MOST_LINES) or 1
+    step = -(-len(losses) // MAX_LINES) or 1
     chosen = {id(line) for line in losses[::-1][::step]}
     kept = [line for line in lines if "loss_cls" not in line or id(line) in chosen]
     return {name: [line.get(name) for line in kept] for name in COLUMNS}
 
 
-def _answered(answer: Callable[[Any, dict], Any]) -> Callable[[Any, dict], str]:
-    """An answer as JSON; a refusal, or a disk without room, as {"refused": one sentence}."""
+def _as_json(function: Callable[[Any, dict], Any]) -> Callable[[Any, dict], str]:
+    """Decorator: the result as JSON, a `UserError` or `OSError` as {"refused": sentence}."""
 
-    @functools.wraps(answer)
-    def ask(self, asked: dict) -> str:
+    @functools.wraps(function)
+    def ask(self, params: dict) -> str:
         try:
-            if not isinstance(asked, dict):
-                raise Refusal(english("refused.no_question"))
-            return json.dumps(answer(self, asked), separators=(",", ":"))
-        except Refusal as refusal:
-            return json.dumps({"refused": str(refusal)})
+            if not isinstance(params, dict):
+                raise UserError(error_message("refused.no_question"))
+            return json.dumps(function(self, params), separators=(",", ":"))
+        except UserError as error:
+            return json.dumps({"refused": str(error)})
         except OSError as error:
             return json.dumps(
-                {"refused": explain_machine_error(error) or english("refused.runs_unusable", error=error)}
+                {"refused": explain_machine_error(error) or error_message("refused.runs_unusable", error=error)}
             )
 
     return ask
 
 
-class Training:
+class TrainHandlers:
     """Server functions of the Train tab.
 
     Args:
-        trainer: of the runs; None where training is off.
+        trainer: manages the runs; None if training is off.
     """
 
     def __init__(self, trainer: Trainer | None) -> None:
@@ -81,19 +89,19 @@ class Training:
 
     @property
     def trainer(self) -> Trainer:
-        """Raises: Refusal: where training is off."""
+        """The trainer. Raises: UserError: if training is off."""
         if self._trainer is None:
-            raise Refusal(OFF)
+            raise UserError(TRAINING_OFF)
         return self._trainer
 
-    def public(self) -> tuple[Callable[[dict], str], ...]:
-        """What a browser may ask for, each by its name."""
+    def server_functions(self) -> tuple[Callable[[dict], str], ...]:
+        """The functions that a browser may call by name."""
         return self.train_look, self.train_start, self.train_stop, self.train_resume, self.train_panel
 
     def offers(self) -> dict[str, Any]:
-        """What the form of the page offers; `off` and why, where training is off."""
+        """The choices of the form; only `off`, with the reason, if training is off."""
         if self._trainer is None:
-            return {"off": OFF}
+            return {"off": TRAINING_OFF}
         starts = STARTS if self._trainer.bundled_backbone else STARTS[:1]
         lengths = {name: PRESETS[name].max_iters for base in RECIPES for name in (base, f"{base}_on")}
         return {
@@ -105,79 +113,79 @@ class Training:
             "iterations": lengths,
             "own_pooling": {name: PRESETS[name].pooling for name in lengths},
             "bundled_backbone": self._trainer.bundled_backbone,
-            "shortest": SHORTEST,
-            "longest": LONGEST,
+            "shortest": MIN_ITERATIONS,
+            "longest": MAX_ITERATIONS,
             "measured": json.loads(MEASURED.read_text(encoding="utf-8"))["presets"],
         }
 
-    @_answered
-    def train_look(self, asked: dict) -> dict[str, Any]:
-        """The runs, and everything about one of them: `asked["run"]`, or the newest.
+    @_as_json
+    def train_look(self, params: dict) -> dict[str, Any]:
+        """All runs, and the details of one of them: `params["run"]`, or the newest.
 
-        `asked["known"]` is the "mark" of the last answer: where nothing has changed since, no numbers are sent.
+        `params["known"]` is the "mark" of the last result: if nothing has changed since, no metrics are sent.
         """
         names = self.trainer.names()
         if not names:
             return {"runs": [], "run": None}
-        run = self.trainer.run(asked.get("run") or names[0])
-        lines = self.trainer.lines(run.name)
+        run = self.trainer.run(params.get("run") or names[0])
+        lines = self.trainer.metrics(run.name)
         mark = f"{run.name} {run.state} {len(names)} {len(lines)} {lines[-1]['iteration'] if lines else -1}"
         found: dict[str, Any] = {"run": self._facts(run, lines), "mark": mark}
-        if asked.get("known") != mark:
+        if params.get("known") != mark:
             runs = [self.trainer.run(name) for name in names]
-            found["runs"] = [{"name": r.name, "state": r.state, **r.order.data()} for r in runs]
+            found["runs"] = [{"name": r.name, "state": r.state, **r.request.to_dict()} for r in runs]
             found["lines"] = columns(lines)
-            found["moments"] = self.trainer.moments(run.name)
+            found["moments"] = self.trainer.snapshot_iterations(run.name)
         return found
 
     def _facts(self, run: Run, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """What the lines of text about a run need."""
-        config = run.order.config
+        """Facts for the texts about a run."""
+        config = run.request.config
         return {
             "name": run.name,
-            "order": run.order.data(),
+            "order": run.request.to_dict(),
             "state": run.state,
-            "live": run.live,
+            "live": run.is_active,
             "message": run.message,
             "rendered": [run.status.done, run.status.of],
             "iteration": max((line["iteration"] for line in lines), default=0),
             "left": self.trainer.seconds_left(run) if run.state == "training" else None,
             "seconds": max((line.get("seconds", 0) for line in lines), default=0),
             "head_multiplier": config.head_multiplier,
-            "phases": phases({"config": asdict(config)}),
-            "command": self._command(run.order),
+            "phases": training_phases({"config": asdict(config)}),
+            "command": self._command(run.request),
         }
 
     @staticmethod
-    def _command(order: Order) -> str:
-        """What does the same from a command line."""
-        init = ["--init", "checkpoints/sandbox"] if order.start == "bundled" else []
-        words = ["python", "-m", "afa_viz", "train", "--config", order.preset, "--set", *order.settings]
-        return shlex.join([*words, "--iterations", str(order.iterations), *init, "--out", "runs/mine"])
+    def _command(request: TrainingRequest) -> str:
+        """The command that starts the same run from a command line."""
+        init = ["--init", "checkpoints/sandbox"] if request.start == "bundled" else []
+        words = ["python", "-m", "afa_viz", "train", "--config", request.preset, "--set", *request.settings]
+        return shlex.join([*words, "--iterations", str(request.iterations), *init, "--out", "runs/mine"])
 
-    @_answered
-    def train_start(self, asked: dict) -> dict[str, Any]:
-        """Begin what `asked["order"]` says."""
-        order = asked.get("order")
+    @_as_json
+    def train_start(self, params: dict) -> dict[str, Any]:
+        """Start the run that `params["order"]` describes."""
+        order = params.get("order")
         if not isinstance(order, dict):
-            raise Refusal(english("refused.no_question"))
-        return {"run": self.trainer.start(self.trainer.read_order(order, devices()))}
+            raise UserError(error_message("refused.no_question"))
+        return {"run": self.trainer.start(self.trainer.parse_training_request(order, devices()))}
 
-    @_answered
-    def train_stop(self, asked: dict) -> dict[str, Any]:
-        """Stop a run."""
-        self.trainer.stop(asked.get("run"))
+    @_as_json
+    def train_stop(self, params: dict) -> dict[str, Any]:
+        """Stop the run `params["run"]`."""
+        self.trainer.stop(params.get("run"))
         return {}
 
-    @_answered
-    def train_resume(self, asked: dict) -> dict[str, Any]:
-        """Go on with a run."""
-        self.trainer.resume(asked.get("run"))
+    @_as_json
+    def train_resume(self, params: dict) -> dict[str, Any]:
+        """Resume the run `params["run"]`."""
+        self.trainer.resume(params.get("run"))
         return {}
 
-    @_answered
-    def train_panel(self, asked: dict) -> dict[str, Any]:
-        """The panel of a moment as a data URL, with what its rows and columns are."""
-        path = self.trainer.panel(asked.get("run"), asked.get("iteration"))
-        picture = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-        return {"picture": picture, **panel_facts(path)}
+    @_as_json
+    def train_panel(self, params: dict) -> dict[str, Any]:
+        """The panel image of an iteration as a data URL, with the meaning of its rows and columns."""
+        path = self.trainer.panel(params.get("run"), params.get("iteration"))
+        image = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+        return {"picture": image, **panel_facts(path)}

@@ -1,1 +1,1 @@
-"""Trainings as processes of their own."""
+"""Training runs in separate processes."""

@@ -1,5 +1,7 @@
-"""Trainings as processes of their own, each in a folder: started, stopped and looked at from here, but never needed
-here. Whatever is known of a run lies in its folder, so another app, or this one started again, finds it there.
+"""Training runs as separate processes, each with a folder: start, stop, resume and inspect them.
+
+The state of a run is stored in its folder, so that another app, or this one after a restart, finds it there; a run
+does not depend on the app that started it.
 """
 
 from __future__ import annotations
@@ -28,182 +30,188 @@ from afa_viz.training.loop import LOG_EVERY
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.records import read_metrics
 from afa_viz.training.status import ENDED, STATUS, Status, is_alive, read_status, write_status
-from afa_viz.ui.jobs.training_request import Order, read_order, stored_order
-from afa_viz.ui.sessions.images import Refusal, quoted
-from afa_viz.ui.words import english
+from afa_viz.ui.errors import UserError, quote_value
+from afa_viz.ui.jobs.training_request import TrainingRequest, parse_training_request, stored_training_request
+from afa_viz.ui.localization import error_message
 
-ORDER, LOG, START = "order.json", "log.txt", "start.lock"
+REQUEST, LOG, START = "order.json", "log.txt", "start.lock"
 PACKAGE = Path(__file__).parents[2]
-ROOM = 800 * 2**20  # bytes that a run may need: images, weights, three states of the optimiser
-FULL = 20 * 2**20  # bytes free; a training that died with less had no room
-PATIENCE = 30.0  # seconds that a process may take to come up
-REAPED = 5.0  # seconds that one may take to go
-LISTED = 30  # newest runs
-NICENESS = 5  # the page stays quick while a training has the rest
+DISK_NEEDED = 800 * 2**20  # bytes that a run may need: images, weights, three optimiser states
+DISK_FULL = 20 * 2**20  # bytes free; a run that died with less had a full disk
+START_TIMEOUT = 30.0  # seconds that a process may take to start
+EXIT_TIMEOUT = 5.0  # seconds that a process may take to end
+MAX_LISTED = 30  # newest runs
+NICENESS = 5  # keeps the app responsive while a run trains
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its folder tells it.
+    """A run as described by its folder.
 
     Attributes:
-        name: of the folder. order: what was chosen.
+        name: of the folder.
+        request: the choices for the run.
         state: "starting", "rendering", "training", "stopping", "stopped", "finished", "failed" or "killed".
-        message: why it failed or what killed it. status: what it last said.
+        message: why it failed, or what killed it.
+        status: the last one that its process wrote.
     """
 
     name: str
-    order: Order
+    request: TrainingRequest
     state: str
     message: str
     status: Status
 
     @property
-    def live(self) -> bool:
-        """Whether its process is at work."""
+    def is_active(self) -> bool:
+        """Whether its process is running."""
         return self.state not in (*ENDED, "killed")
 
 
 class Trainer:
-    """All runs of a folder.
+    """All runs in a folder.
 
     Args:
-        folder: of the runs; made with the first one.
-        cache: of rendered images.
-        bundled: folder of the weights that a run may begin with.
-        extra: arguments after those of every order, for a smaller world.
+        folder: of the runs; created with the first one.
+        cache: folder of rendered images.
+        bundled: folder of the weights that a run may start from.
+        extra: arguments that are added to the command of every run; tests make the sandbox smaller with them.
     """
 
     def __init__(self, folder: Path, cache: Path, bundled: Path | None = None, extra: tuple[str, ...] = ()) -> None:
         self.folder, self.cache, self.extra = Path(folder).resolve(), Path(cache).resolve(), extra
         self.bundled = bundled
-        self.bundled_backbone = _backbone(bundled)
+        self.bundled_backbone = _backbone_of(bundled)
         self._children: dict[str, subprocess.Popen] = {}
-        self._orders: dict[str, tuple[tuple[int, ...], Order | None]] = {}  # as read from files of this date and size
+        self._requests: dict[
+            str, tuple[tuple[int, ...], TrainingRequest | None]
+        ] = {}  # by date, size and inode of the file
         self._stopping: set[str] = set()
         self._lock = threading.RLock()
 
-    # --- looking ---
+    # --- inspecting ---
 
     def names(self) -> list[str]:
-        """Of the runs, newest first."""
-        found = sorted((path for path in self._folders() if (path / ORDER).is_file()), key=_number, reverse=True)
-        return [path.name for path in found[:LISTED] if self._order(path) is not None]
+        """Names of the runs, newest first."""
+        found = sorted((path for path in self._folders() if (path / REQUEST).is_file()), key=_run_number, reverse=True)
+        return [path.name for path in found[:MAX_LISTED] if self._request(path) is not None]
 
     def _folders(self) -> list[Path]:
         return list(self.folder.iterdir()) if self.folder.is_dir() else []
 
-    def _order(self, folder: Path) -> Order | None:
-        """What was chosen for a run, read once; None where it can not be read, or is of another version."""
-        path = folder / ORDER
+    def _request(self, folder: Path) -> TrainingRequest | None:
+        """The choices for a run, cached; None if they cannot be read, or are of another version."""
+        path = folder / REQUEST
         try:
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-            if self._orders.get(folder.name, ((), None))[0] != stamp:
-                self._orders[folder.name] = (stamp, _read_order(path))
-            return self._orders[folder.name][1]
+            if self._requests.get(folder.name, ((), None))[0] != stamp:
+                self._requests[folder.name] = (stamp, _read_training_request(path))
+            return self._requests[folder.name][1]
         except OSError:
             return None
 
     def run(self, name: Any) -> Run:
-        """A run by its name. Raises: Refusal: for any other text."""
+        """A run by its name. Raises: UserError: for an unknown one."""
         known = isinstance(name, str) and name in [path.name for path in self._folders()]
         folder = self.folder / (name if known else "")
-        order = self._order(folder) if known else None
-        if order is None:
-            raise Refusal(english("refused.no_training", name=quoted(name)))
+        request = self._request(folder) if known else None
+        if request is None:
+            raise UserError(error_message("refused.no_training", name=quote_value(name)))
         before = read_status(folder)
         alive = is_alive(folder)
-        status = read_status(folder) or Status()  # after the lock: a run says how it ended before it lets go
+        status = (
+            read_status(folder) or Status()
+        )  # read after the lock: a run writes how it ended before it releases the lock
         if before != status and not alive:
-            alive = is_alive(folder)  # it came up, or ended, between the two looks
+            alive = is_alive(folder)  # it started or ended between the two reads
         if alive:
-            return Run(name, order, "stopping" if name in self._stopping else status.doing, "", status)
-        if status.doing not in ENDED and status.pid == 0 and abs(_age(folder / STATUS)) < PATIENCE:
-            return Run(name, order, status.doing, "", status)
+            return Run(name, request, "stopping" if name in self._stopping else status.doing, "", status)
+        if status.doing not in ENDED and status.pid == 0 and abs(_file_age(folder / STATUS)) < START_TIMEOUT:
+            return Run(name, request, status.doing, "", status)
         self._stopping.discard(name)
-        self._reap(name)
+        self._wait_for_exit(name)
         if status.doing in ENDED:
-            return Run(name, order, status.doing, status.message, status)
-        return Run(name, order, "killed", self._cause(name), status)
+            return Run(name, request, status.doing, status.message, status)
+        return Run(name, request, "killed", self._failure_reason(name), status)
 
-    def live(self) -> Run | None:
-        """The run whose process is at work, if there is one."""
+    def active_run(self) -> Run | None:
+        """The run whose process is running, if there is one."""
         runs = (self.run(name) for name in self.names())
-        return next((run for run in runs if run.live), None)
+        return next((run for run in runs if run.is_active), None)
 
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        """What a run has logged, oldest first; nothing where that can not be read: other runs are still shown."""
+    def metrics(self, name: str) -> list[dict[str, Any]]:
+        """The metrics that a run has logged, oldest first; [] if they cannot be read."""
         try:
             return read_metrics(self.folder / name)
         except OSError:
             return []
 
-    def moments(self, name: str) -> list[int]:
-        """Iterations at which a run has left a panel and weights, ascending; a stop may lie between two lines."""
-        last = max((line["iteration"] for line in self.lines(name)), default=-LOG_EVERY) + LOG_EVERY
-        numbers = (_iteration(path) for path in (self.folder / name / "snapshots").glob("iter_*.safetensors"))
-        return sorted(number for number in numbers if number is not None and number < last)
+    def snapshot_iterations(self, name: str) -> list[int]:
+        """Iterations with weights and a panel, ascending; a run may have stopped between two log lines."""
+        end = max((line["iteration"] for line in self.metrics(name)), default=-LOG_EVERY) + LOG_EVERY
+        found = (_iteration_of(path) for path in (self.folder / name / "snapshots").glob("iter_*.safetensors"))
+        return sorted(iteration for iteration in found if iteration is not None and iteration < end)
 
     def weights(self, name: Any, iteration: Any) -> Path:
-        """The weights of a moment. Raises: Refusal: where there are none."""
+        """The weights at an iteration. Raises: UserError: if there are none."""
         return self._file(name, iteration, "snapshots", "safetensors")
 
     def panel(self, name: Any, iteration: Any) -> Path:
-        """The panel of a moment. Raises: Refusal: where there is none."""
+        """The panel image of an iteration. Raises: UserError: if there is none."""
         return self._file(name, iteration, "panels", "jpg")
 
     def _file(self, name: Any, iteration: Any, kind: str, suffix: str) -> Path:
         run = self.run(name)
         whole = isinstance(iteration, int) and not isinstance(iteration, bool)
-        whole = whole and 0 <= iteration <= run.order.iterations
+        whole = whole and 0 <= iteration <= run.request.iterations
         path = self.folder / run.name / kind / f"iter_{iteration if whole else 0:06d}.{suffix}"
         if not whole or not path.is_file():
-            raise Refusal(english("refused.no_moment", iteration=quoted(iteration, 20)))
+            raise UserError(error_message("refused.no_moment", iteration=quote_value(iteration, 20)))
         return path
 
     def seconds_left(self, run: Run) -> float | None:
-        """Until a run ends; None where that is not known yet."""
-        return seconds_left(run.order.config, self.lines(run.name), run.order.eval_every)
+        """Seconds until a run ends; None if that is not known yet."""
+        return seconds_left(run.request.config, self.metrics(run.name), run.request.eval_every)
 
-    # --- doing ---
+    # --- starting and stopping ---
 
-    def read_order(self, asked: Mapping[str, Any], devices: tuple[str, ...]) -> Order:
-        """See `orders.read_order`."""
-        return read_order(asked, devices, self.bundled_backbone)
+    def parse_training_request(self, params: Mapping[str, Any], devices: tuple[str, ...]) -> TrainingRequest:
+        """See `training_request.parse_training_request`."""
+        return parse_training_request(params, devices, self.bundled_backbone)
 
-    def start(self, order: Order) -> str:
-        """Begin a training; returns its name. Raises: Refusal: if one is at work, or there is no room."""
-        with self._one_at_a_time():
+    def start(self, request: TrainingRequest) -> str:
+        """Start a run; returns its name. Raises: UserError: if another one is active, or the disk is too full."""
+        with self._start_lock():
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
-            if free < ROOM:
-                raise Refusal(english("refused.disk_room", free=free >> 20, needed=ROOM >> 20))
-            number = max(map(_number, self._folders()), default=0) + 1
-            name = f"{order.preset}-{number:03d}"
+            if free < DISK_NEEDED:
+                raise UserError(error_message("refused.disk_room", free=free >> 20, needed=DISK_NEEDED >> 20))
+            number = max(map(_run_number, self._folders()), default=0) + 1
+            name = f"{request.preset}-{number:03d}"
             (self.folder / name).mkdir()
-            with atomic_write(self.folder / name / ORDER) as partial:
-                partial.write_text(json.dumps(order.data()), encoding="utf-8")
-            self._launch(name, order, resume=False)
+            with atomic_write(self.folder / name / REQUEST) as partial:
+                partial.write_text(json.dumps(request.to_dict()), encoding="utf-8")
+            self._launch(name, request, resume=False)
             return name
 
     def resume(self, name: Any) -> None:
-        """Go on with a run. Raises: Refusal: if one is at work, or this one has finished."""
-        with self._one_at_a_time():
+        """Resume a run. Raises: UserError: if another one is active, or this one has finished."""
+        with self._start_lock():
             run = self.run(name)
             if run.state == "finished":
-                raise Refusal(english("refused.finished"))
-            self._launch(run.name, run.order, resume=True)
+                raise UserError(error_message("refused.finished"))
+            self._launch(run.name, run.request, resume=True)
 
     def stop(self, name: Any) -> None:
-        """Let a run save itself and end. Raises: Refusal: if it is not at work."""
+        """Let a run save its state and end. Raises: UserError: if it is not active."""
         run = self.run(name)
-        if not run.live:
-            raise Refusal(english("refused.ended"))
+        if not run.is_active:
+            raise UserError(error_message("refused.ended"))
         if not run.status.pid:
-            raise Refusal(english("refused.just_starting"))
+            raise UserError(error_message("refused.just_starting"))
         self._stopping.add(run.name)
         try:
             os.kill(run.status.pid, signal.SIGTERM)
@@ -211,24 +219,24 @@ class Trainer:
             self._stopping.discard(run.name)
 
     @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """Holds off every other start, of other apps too, and refuses where a training is at work."""
+    def _start_lock(self) -> Iterator[None]:
+        """Prevents other starts, also by other apps. Raises: UserError: if a run is active already."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with self._lock, FileLock(self.folder / START, timeout=PATIENCE):
-                live = self.live()
-                if live is not None:
-                    raise Refusal(english("refused.at_work", name=live.name))
+            with self._lock, FileLock(self.folder / START, timeout=START_TIMEOUT):
+                active = self.active_run()
+                if active is not None:
+                    raise UserError(error_message("refused.at_work", name=active.name))
                 yield
         except Timeout:
-            raise Refusal(english("refused.other_starting")) from None
+            raise UserError(error_message("refused.other_starting")) from None
 
-    def _launch(self, name: str, order: Order, resume: bool) -> None:
-        """Start the process and wait until it holds its folder. Raises: Refusal: with its last words, if it ends."""
+    def _launch(self, name: str, request: TrainingRequest, resume: bool) -> None:
+        """Start the process and wait until it holds its lock. Raises: UserError: with its last log line, if it ends."""
         folder = self.folder / name
         self._stopping.discard(name)
-        write_status(folder, Status())  # whose pid is 0: an older process's number must not be signalled
-        command = [sys.executable, "-m", "afa_viz", *order.arguments(folder, self.cache, self.bundled, resume)]
+        write_status(folder, Status())  # with pid 0: the pid of an older process must not be signalled
+        command = [sys.executable, "-m", "afa_viz", *request.arguments(folder, self.cache, self.bundled, resume)]
         paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         with open(folder / LOG, "a", encoding="utf-8") as log:
             child = subprocess.Popen(
@@ -238,72 +246,72 @@ class Trainer:
         self._children[name] = child
         if hasattr(os, "setpriority"):
             os.setpriority(os.PRIO_PROCESS, child.pid, NICENESS)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT
         while child.poll() is None and time.monotonic() < deadline:
             status = read_status(folder)
             if status is not None and status.pid and is_alive(folder):
                 return
             time.sleep(0.05)
         if child.poll() is not None:
-            words = self._last_words(name)
-            write_status(folder, Status("failed", message=words))
-            raise Refusal(english("refused.could_not_begin", words=words))
+            last_line = self._last_log_line(name)
+            write_status(folder, Status("failed", message=last_line))
+            raise UserError(error_message("refused.could_not_begin", words=last_line))
 
-    # --- what went wrong ---
+    # --- failures ---
 
-    def _reap(self, name: str) -> None:
-        """Take note that a process from here has ended; it lets go of its folder a moment before."""
+    def _wait_for_exit(self, name: str) -> None:
+        """Collect the exit status of a child process; it releases its lock shortly before it ends."""
         if name in self._children:
             with suppress(subprocess.TimeoutExpired):
-                self._children[name].wait(REAPED)
+                self._children[name].wait(EXIT_TIMEOUT)
 
-    def _cause(self, name: str) -> str:
-        """One sentence about a run that ended without a word."""
+    def _failure_reason(self, name: str) -> str:
+        """One sentence about a run that ended without writing its status."""
         child = self._children.get(name)
         code = None if child is None else child.poll()
-        saved = max([0, *self.moments(name)])
-        if shutil.disk_usage(self.folder).free < FULL:
-            return english("refused.full_disk", saved=saved)
+        saved = max([0, *self.snapshot_iterations(name)])
+        if shutil.disk_usage(self.folder).free < DISK_FULL:
+            return error_message("refused.full_disk", saved=saved)
         if code == -signal.SIGKILL:
-            return english("refused.killed", saved=saved)
-        return english("refused.no_word", saved=saved)
+            return error_message("refused.killed", saved=saved)
+        return error_message("refused.no_word", saved=saved)
 
-    def _last_words(self, name: str) -> str:
-        """The last line of its log."""
+    def _last_log_line(self, name: str) -> str:
+        """The last line of the log of a run."""
         text = (self.folder / name / LOG).read_text(encoding="utf-8", errors="replace")
         lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
         return lines[-1].removeprefix("afa_viz: ")[:300] if lines else "it said nothing."
 
 
-def _read_order(path: Path) -> Order | None:
-    """Raises: OSError: if the file can not be read just now."""
+def _read_training_request(path: Path) -> TrainingRequest | None:
+    """The stored request; None if it is invalid. Raises: OSError: if the file cannot be read at the moment."""
     try:
-        return stored_order(json.loads(path.read_text(encoding="utf-8")))
+        return stored_training_request(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, RecursionError) as error:
-        log.warning("the training %s is left out: %r", path.parent.name, error)
+        log.warning("the training run %s is skipped: %r", path.parent.name, error)
         return None
 
 
-def _iteration(path: Path) -> int | None:
-    """Of a snapshot, as `Run.snapshot` names it; None for any other file."""
+def _iteration_of(path: Path) -> int | None:
+    """Iteration of a snapshot file, as `training.loop` names it; None for any other file."""
     number = path.stem.removeprefix("iter_")
-    own = number.isdecimal() and path.name == f"iter_{int(number):06d}{path.suffix}"
-    return int(number) if own and path.is_file() else None
+    matches = number.isdecimal() and path.name == f"iter_{int(number):06d}{path.suffix}"
+    return int(number) if matches and path.is_file() else None
 
 
-def _number(path: Path) -> int:
-    """Of a run, as its folder's name ends."""
+def _run_number(path: Path) -> int:
+    """Number at the end of the name of a run's folder."""
     found = re.search(r"-(\d+)$", path.name)
     return int(found[1]) if found else 0
 
 
-def _age(path: Path) -> float:
-    """Seconds since a file was written; below 0 for one that is dated in the future."""
+def _file_age(path: Path) -> float:
+    """Seconds since a file was written; negative for a date in the future."""
     return time.time() - path.stat().st_mtime if path.exists() else float("inf")
 
 
-def _backbone(folder: Path | None) -> str | None:
-    """Of the checkpoint in a folder, as its card says."""
+def _backbone_of(folder: Path | None) -> str | None:
+    """Backbone of the checkpoint in a folder, according to its card."""
     cards = [] if folder is None else list(Path(folder).glob("*.json"))
     for card in cards:
         try:

@@ -1,4 +1,4 @@
-"""What may be ordered from the trainer at the page: names from short lists, and a number. All of it is checked."""
+"""A request for a training run: a few choices from short lists and the number of iterations, validated."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from typing import Any
 
 from afa_viz.config import PRESETS, TrainConfig, scale_iterations
 from afa_viz.config_io import apply_settings
-from afa_viz.ui.sessions.images import Refusal, quoted
-from afa_viz.ui.words import english
+from afa_viz.ui.errors import UserError, quote_value
+from afa_viz.ui.localization import error_message
 
 RECIPES = ("two_minutes", "ten_minutes")
 STARTS = ("scratch", "bundled")
 POOLINGS = ("topk", "max", "avg")
 BACKBONES = ("mit_b0", "mit_b1", "pvt_v2_b0")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-SHORTEST, LONGEST = 10, 5000  # iterations
-LADDERS = 8  # of a run, beside the one before its first step
+MIN_ITERATIONS, MAX_ITERATIONS = 10, 5000
+EVALUATIONS = 8  # of a run, beside the one before its first step
 
 
 @dataclass(frozen=True)
-class Order:
-    """A training as somebody chose it.
+class TrainingRequest:
+    """The choices for a training run; the field names are those of the payload.
 
     Attributes:
-        recipe: of `RECIPES`. start: "scratch", or "bundled" for the weights that come with the package.
-        pooling: how class logits are pooled from the cells. backbone: of `BACKBONES`.
-        iterations: of the whole run. device: "auto", "cpu", "cuda" or "mps".
+        recipe: one of `RECIPES`.
+        start: "scratch", or "bundled" for the weights that come with the package.
+        pooling: of the class logits over the cells.
+        backbone: one of `BACKBONES`.
+        iterations: of the whole run.
+        device: one of `DEVICES`.
     """
 
     recipe: str
@@ -40,26 +43,26 @@ class Order:
 
     @property
     def preset(self) -> str:
-        """Name of the configuration."""
+        """Name of the preset config."""
         return self.recipe if self.start == "scratch" else f"{self.recipe}_on"
 
     @property
     def settings(self) -> list[str]:
-        """What differs from the preset, as `--set` takes it."""
+        """Differences from the preset, in the syntax of `--set`."""
         return [f"pooling={self.pooling}", f"backbone={self.backbone}"]
 
     @property
     def config(self) -> TrainConfig:
-        """The configuration that the training has."""
+        """The config of the run."""
         return scale_iterations(apply_settings(PRESETS[self.preset], self.settings), self.iterations)
 
     @property
     def eval_every(self) -> int:
-        """Iterations between two ladders."""
-        return -(-self.iterations // LADDERS)
+        """Iterations between two evaluations."""
+        return -(-self.iterations // EVALUATIONS)
 
     def arguments(self, folder: Path, cache: Path, bundled: Path | None, resume: bool = False) -> list[str]:
-        """Those of `python -m afa_viz train`."""
+        """Arguments for `python -m afa_viz train`."""
         init = ["--init", str(bundled)] if self.start == "bundled" else []
         return [
             "train", "--config", self.preset, "--set", *self.settings, "--iterations", str(self.iterations), *init,
@@ -67,47 +70,53 @@ class Order:
             "--eval-every", str(self.eval_every), *(["--resume"] if resume else []),
         ]  # fmt: skip
 
-    def data(self) -> dict[str, Any]:
-        """For JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, for JSON."""
         return asdict(self)
 
 
-def stored_order(held: Any) -> Order:
-    """The order that the folder of a run tells of, checked like one of a page; its machine may have had other devices.
+def stored_training_request(stored: Any) -> TrainingRequest:
+    """Validate a request that was stored in the folder of a run, whose machine may have had other devices.
 
-    Raises: ValueError: where it is none, or of another version.
+    Raises: ValueError: if it is not a valid request, or of another version.
     """
-    if not isinstance(held, Mapping):
-        raise ValueError(f"the order is a {type(held).__name__}; expected an object.")
-    return read_order(held, DEVICES, held.get("backbone"))
+    if not isinstance(stored, Mapping):
+        raise ValueError(f"the training request is a {type(stored).__name__}; expected an object.")
+    return parse_training_request(stored, DEVICES, stored.get("backbone"))
 
 
-def read_order(asked: Mapping[str, Any], devices: tuple[str, ...], bundled_backbone: str | None) -> Order:
-    """The order in what a page sends.
+def parse_training_request(
+    params: Mapping[str, Any], devices: tuple[str, ...], bundled_backbone: str | None
+) -> TrainingRequest:
+    """Validate a request that a browser sent.
 
     Args:
-        devices: that this machine has.
-        bundled_backbone: of the bundled weights; None where there are none.
-    Raises: Refusal: with one sentence, for whatever is not on the lists.
+        devices: of this machine.
+        bundled_backbone: of the bundled weights; None if there are none.
+    Raises: UserError: for a choice that is not on its list.
     """
     lists = {"recipe": RECIPES, "start": STARTS, "pooling": POOLINGS, "backbone": BACKBONES, "device": devices}
     chosen = {}
     for name, allowed in lists.items():
-        value = asked.get(name)
+        value = params.get(name)
         if not isinstance(value, str) or value not in allowed:
-            raise Refusal(english("refused.choice", name=name, value=quoted(value), names=", ".join(allowed)))
+            raise UserError(
+                error_message("refused.choice", name=name, value=quote_value(value), names=", ".join(allowed))
+            )
         chosen[name] = value
-    iterations = asked.get("iterations")
+    iterations = params.get("iterations")
     whole = isinstance(iterations, int) and not isinstance(iterations, bool)
-    if not whole or not SHORTEST <= iterations <= LONGEST:  # type: ignore[operator]
-        raise Refusal(english("refused.iterations", value=quoted(iterations), low=SHORTEST, high=LONGEST))
+    if not whole or not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:  # type: ignore[operator]
+        raise UserError(
+            error_message("refused.iterations", value=quote_value(iterations), low=MIN_ITERATIONS, high=MAX_ITERATIONS)
+        )
     if chosen["start"] == "bundled":
         if bundled_backbone is None:
-            raise Refusal(english("refused.no_bundled"))
+            raise UserError(error_message("refused.no_bundled"))
         if chosen["backbone"] != bundled_backbone:
-            raise Refusal(
-                english(
-                    "refused.other_backbone", own=bundled_backbone, asked=chosen["backbone"], again=bundled_backbone
+            raise UserError(
+                error_message(
+                    "refused.other_backbone", own=bundled_backbone, params=chosen["backbone"], again=bundled_backbone
                 )
             )
-    return Order(**chosen, iterations=iterations)  # type: ignore[arg-type]
+    return TrainingRequest(**chosen, iterations=iterations)  # type: ignore[arg-type]

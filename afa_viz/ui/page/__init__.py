@@ -1,1 +1,1 @@
-"""What the browser gets at first: assets, controls, settings, permalinks, the Python export."""
+"""The parts of the page: assets, controls, config fields, permalinks and the Python export."""

@@ -1,4 +1,4 @@
-"""The explorer as one gradio component: the fragments, texts, scripts and styles of `explorer/`, put together."""
+"""The explorer as one gradio component, assembled from the fragments, texts, scripts and styles of `explorer/`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import anyio
 import gradio as gr
 
 from afa_viz.figures import colour
-from afa_viz.ui import words
+from afa_viz.ui import localization
+from afa_viz.ui.errors import BusyError
 from afa_viz.ui.page.bundle import bundle
-from afa_viz.ui.page.settings import SLIDERS
-from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, Busy, SharedCalls
+from afa_viz.ui.page.config_fields import SLIDERS
+from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, SharedCalls
 
 EXPLORER = Path(__file__).parents[1] / "explorer"
 TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across them
@@ -29,8 +30,8 @@ ENTRY = "host/server.js"  # the module that starts the page, given what gradio g
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
 UNSENT = re.compile(r"/\*[\s\S]*?\*/\n?|^ +|(?<=[;{:,]) +", re.MULTILINE)  # of style sheets
 GIVEN = "element, props, trigger, server, watch"
-ACTS = ("dataset_scoring", "train_start", "train_stop", "train_resume")  # do something: two visitors do it twice
-GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple: apart for every eye
+SIDE_EFFECTS = ("dataset_scoring", "train_start", "train_stop", "train_resume")  # not merged with equal calls
+GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple, told apart without red and green
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +56,14 @@ def _tab(name: str) -> str:
 
 
 def explorer_html() -> str:
-    """The whole explorer before anything is drawn."""
+    """The HTML of the whole explorer before anything is drawn."""
     buttons = "".join(
         f'<button type="button" role="tab" id="afa-tab-{name}" aria-controls="afa-panel-{name}" data-tab="{name}" '
         f'aria-selected="false" tabindex="-1">{{{{tabs.{name}}}}}</button>'
         for name in TABS
     )
     frame = _fragment("frame.html").replace("<!--tabs-->", buttons)
-    return words.fill_in(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
+    return localization.fill_template(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
 
 
 @cache
@@ -72,83 +73,83 @@ def script() -> str:
 
 
 def style() -> str:
-    """The style sheet of the page, without comments and indentation."""
+    """The style sheet of the app, without comments and indentation."""
     files = [EXPLORER / path for path in (*STYLES, *(f"views/{name}/{name}.css" for name in TABS))]
     return UNSENT.sub("", "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file()))
 
 
 @cache
 def tables() -> str:
-    """What the scripts need once, as JSON: colours, and the texts that they say."""
+    """Constants for the scripts, as JSON: colours, slider limits and texts."""
     lut, difference = (
         base64.b64encode(colour.table(name).tobytes()).decode("ascii") for name in (colour.MAGNITUDE, colour.DIFFERENCE)
     )
     flat = {"foreground": colour.FOREGROUND, "background": colour.BACKGROUND, "gained": GAINED, "lost": LOST}
     limits = {slider.field: [slider.low, slider.high, slider.step] for slider in SLIDERS}
-    said = {"texts": words.said(), "languages": words.translations()}
+    said = {"texts": localization.script_texts(), "languages": localization.translations()}
     sent = {"lut": lut, "difference": difference, **flat, "sliders": limits, **said}
     return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
 
 
-def guarded(answer: Callable[[dict], str]) -> Callable[[dict], str]:
-    """An answer that is "null" where there is none: the page then says so. What happened is in the log.
+def errors_as_null(function: Callable[[dict], str]) -> Callable[[dict], str]:
+    """Wrap a server function: on an error it logs the cause and returns "null", which the explorer reports.
 
-    Where too many others wait it is {"refused": a sentence, "busy": true}.
+    If too many requests are waiting it returns {"refused": sentence, "busy": true}.
     """
 
-    def ask(asked: dict) -> str:
+    def ask(params: dict) -> str:
         try:
-            return answer(asked)
-        except Busy as busy:
+            return function(params)
+        except BusyError as busy:
             return json.dumps({"refused": str(busy), "busy": True})
         except (KeyError, TypeError, ValueError) as error:
-            log.info("the page asked for %s and got nothing: %s", answer.__name__, type(error).__name__)
+            log.info("the page asked for %s and got nothing: %s", function.__name__, type(error).__name__)
         except Exception:
-            log.exception("%s failed", answer.__name__)
+            log.exception("%s failed", function.__name__)
         return "null"
 
-    ask.__name__ = answer.__name__
+    ask.__name__ = function.__name__
     return ask
 
 
-def served(answers: Sequence[Callable[[dict], str]]) -> list[Callable[[dict], Awaitable[str]]]:
-    """Answers as gradio calls them: in threads of their own, so that the page itself always has some left.
+def run_in_threads(answers: Sequence[Callable[[dict], str]]) -> list[Callable[[dict], Awaitable[str]]]:
+    """Server functions as gradio calls them, run in a separate thread pool, so that files are always served.
 
-    Equal questions at the same time are answered once.
+    Equal calls at the same time are run once.
     """
     shared, threads = SharedCalls(), None
 
-    def serve(answer: Callable[[dict], str]) -> Callable[[dict], Awaitable[str]]:
-        name, ask = answer.__name__, guarded(answer)
+    def serve(function: Callable[[dict], str]) -> Callable[[dict], Awaitable[str]]:
+        name, ask = function.__name__, errors_as_null(function)
 
-        async def run(asked: dict) -> str:
+        async def run(params: dict) -> str:
             nonlocal threads
             threads = threads or anyio.CapacityLimiter(ANSWER_THREADS)
-            return await anyio.to_thread.run_sync(ask, asked, limiter=threads)
+            return await anyio.to_thread.run_sync(ask, params, limiter=threads)
 
-        async def respond(asked: dict) -> str:
-            return await (run(asked) if name in ACTS else shared.call(name, asked, partial(run, asked)))
+        async def respond(params: dict) -> str:
+            return await (run(params) if name in SIDE_EFFECTS else shared.call(name, params, partial(run, params)))
 
         respond.__name__ = name
         return respond
 
-    return [serve(answer) for answer in answers]
+    return [serve(function) for function in answers]
 
 
-def component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
-    """The component. What the browser asks for is checked: it may be anybody's.
+def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
+    """The explorer component.
 
     Args:
-        answers: what the browser may ask for, each by its name.
-        value: of `Answers.stages`.
-        offers: `Training.offers`.
+        answers: the server functions, which validate their parameters.
+        value: see `ExplorerHandlers.stages`.
+        offers: see `TrainHandlers.offers`.
     """
 
     return gr.HTML(
         value,
         html_template="",  # gradio compiles a template anew for every value: the script puts it there once
         js_on_load=script(),
-        server_functions=served(answers),
+        server_functions=run_in_threads(answers),
         apply_default_css=False,
         elem_id="afa-explorer",
         markup=explorer_html(),

@@ -1,4 +1,4 @@
-"""The left side of the page: picture, model, labels and settings as gradio components."""
+"""The gradio components beside the explorer: image, model, labels and settings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import gradio as gr
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, Slider
+from afa_viz.ui.localization import texts
+from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, Slider
 from afa_viz.ui.sessions.examples import Example
-from afa_viz.ui.sessions.registry import Registry
-from afa_viz.ui.words import texts
+from afa_viz.ui.sessions.model_registry import ModelRegistry
 
 GROUPS = (
     ("side.group_regions", SLIDERS[:2], True),
@@ -18,12 +18,12 @@ GROUPS = (
     ("side.group_par", SLIDERS[5:], False),
 )
 
-NONE_SELECTED = -1  # place in the gallery; gradio drops None from an update
+NONE_SELECTED = -1  # index in the gallery; gradio ignores None in an update
 
 
 @dataclass(frozen=True)
-class Picker:
-    """How a picture is chosen."""
+class ImagePicker:
+    """Components to choose an image."""
 
     gallery: gr.Gallery
     upload: gr.UploadButton
@@ -31,7 +31,7 @@ class Picker:
 
 @dataclass(frozen=True)
 class Controls:
-    """What is set; `inputs` in the order that callbacks take them."""
+    """Components of model, labels and settings."""
 
     model: gr.Dropdown
     model_line: gr.HTML
@@ -42,12 +42,12 @@ class Controls:
 
     @property
     def inputs(self) -> list:
-        """Model, labels, what is left out, then every slider of `SLIDERS`."""
+        """Model, labels, ablations, then every slider of `SLIDERS`: the order that callbacks expect."""
         return [self.model, self.labels, self.left_out, *self.sliders.values()]
 
 
-def build_picker(examples: list[Example], shown: str) -> Picker:
-    """Gallery of the bundled pictures, of which one is `shown`, and an upload."""
+def build_image_picker(examples: list[Example], shown: str) -> ImagePicker:
+    """The gallery of examples, of which the one named `shown` is selected, and an upload button."""
     gallery = gr.Gallery(
         [(example.thumbnail(), example.caption) for example in examples],
         label="Choose a picture",
@@ -70,14 +70,14 @@ def build_picker(examples: list[Example], shown: str) -> Picker:
         size="sm",
         elem_id="afa-upload",
     )
-    return Picker(gallery, upload)
+    return ImagePicker(gallery, upload)
 
 
-def _slider(slider: Slider, own: ExplainConfig) -> gr.Slider:
+def _slider(slider: Slider, defaults: ExplainConfig) -> gr.Slider:
     return gr.Slider(
         slider.low,
         slider.high,
-        value=slider.value(own),
+        value=slider.value(defaults),
         step=slider.step,
         label=slider.label,
         info=slider.info,
@@ -86,11 +86,11 @@ def _slider(slider: Slider, own: ExplainConfig) -> gr.Slider:
     )
 
 
-def build_controls(registry: Registry, labels: list[str]) -> Controls:
-    """Everything that changes what is computed."""
+def build_controls(registry: ModelRegistry, labels: list[str]) -> Controls:
+    """Components for everything that changes the explanation."""
     words = texts()
     first = registry.names[0]
-    own = registry.config(first)
+    defaults = registry.config(first)
     several = len(registry.names) > 1
     model = gr.Dropdown(
         registry.names, value=first, label=words["side.model"], info=words["side.model_info"], visible=several,
@@ -108,7 +108,7 @@ def build_controls(registry: Registry, labels: list[str]) -> Controls:
     for title, group, opened in GROUPS:
         with gr.Accordion(words[title], open=opened):
             for slider in group:
-                sliders[slider.field] = _slider(slider, own)
+                sliders[slider.field] = _slider(slider, defaults)
     with gr.Accordion(words["side.group_left_out"], open=True):
         left_out = gr.CheckboxGroup(
             list(ABLATIONS), label=words["side.group_left_out"], info=words["side.left_out_info"], show_label=False,

@@ -1,4 +1,7 @@
-"""The page's address: what it says of picture, model, labels and settings, both ways. What comes in is untrusted."""
+"""Permalinks: image, model, labels and settings as query parameters of the app's URL, written and read.
+
+Parameters that come from a URL are untrusted.
+"""
 
 from __future__ import annotations
 
@@ -7,115 +10,116 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.page.settings import ABLATIONS, SLIDERS, Slider, config_from, left_out
-from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.localization import error_message
+from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, Slider, active_ablations, config_from
 from afa_viz.ui.sessions.session import Request, Session
-from afa_viz.ui.words import english
 
-UPLOAD = "photo"  # part of an address: of a photograph that its browser keeps, explorer/host/server/photograph.js
-NAMES = ("example", "data", UPLOAD, "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
+UPLOAD = "photo"  # the parameter of a photograph that only its own browser keeps, see host/server/photograph.js
+PARAMETERS = ("example", "data", UPLOAD, "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
 
 
 @dataclass(frozen=True)
-class Restored:
-    """What a link asks for, every part of it valid.
+class RestoredLink:
+    """The content of a link; every part of it is valid.
 
     Attributes:
-        request: to be explained. place: of the example in the gallery; None for an image of the data set.
-        settings: what is left out, then every slider of `SLIDERS`.
+        request: to be explained.
+        gallery_index: of the example; None for an image of the data set.
+        settings: the ablations, then every slider of `SLIDERS`.
         complaint: one sentence about what did not fit and was replaced by the default; "" where all of it fitted.
     """
 
     request: Request
-    place: int | None
+    gallery_index: int | None
     settings: list[Any] = field(default_factory=list)
-    complaint: str = ""
+    warning: str = ""
 
 
-def words(request: Request, session: Session) -> dict[str, str]:
-    """What an address must say to lead back to a request; nothing that is as the page opens.
+def query_parameters(request: Request, session: Session) -> dict[str, str]:
+    """The query parameters that lead back to a request; defaults are left out.
 
-    The picture is `example` or `data`; an upload has neither, since no address can lead to it. Its browser, which keeps
-    it and says so in the address, needs the rest.
+    The image is `example` or `data`. An upload has neither, since no link can lead to it; its own browser, which keeps
+    the file and adds `photo` to the URL, needs the other parameters.
     """
-    kind, _, name = request.picture.partition(":")
+    kind, _, name = request.image_id.partition(":")
     result: dict[str, str] = {}
     own_labels = None
     if kind in ("example", "data"):
         result[kind] = name
-        own_labels = session.request(request.picture, request.model).labels
+        own_labels = session.request(request.image_id, request.model).labels
     if request.labels != own_labels:
         result["labels"] = ",".join(request.labels or ())
     if request.model != session.registry.names[0]:
         result["model"] = request.model
-    own = session.registry.config(request.model)
+    defaults = session.registry.config(request.model)
     for slider in SLIDERS:
         value = slider.value(request.config)
-        if value != slider.value(own):
+        if value != slider.value(defaults):
             result[slider.field] = f"{value:g}"
-    without = left_out(request.config)
-    if without:
-        result["left_out"] = ",".join(without)
+    ablations = active_ablations(request.config)
+    if ablations:
+        result["left_out"] = ",".join(ablations)
     return result
 
 
-def restore(asked: Mapping[str, str], session: Session) -> Restored | None:
-    """The request of an address; None where it names nothing of ours."""
-    if not any(name in asked for name in NAMES):
+def restore(params: Mapping[str, str], session: Session) -> RestoredLink | None:
+    """The request of a link; None if it has none of the `PARAMETERS`."""
+    if not any(name in params for name in PARAMETERS):
         return None
-    wrong: list[str] = []
-    picture, place = _picture(asked, session, wrong)
-    model = asked.get("model", session.registry.names[0])
+    invalid: list[str] = []
+    image_id, gallery_index = _image_id(params, session, invalid)
+    model = params.get("model", session.registry.names[0])
     if model not in session.registry.names:
-        wrong.append("model")
+        invalid.append("model")
         model = session.registry.names[0]
-    own = session.registry.config(model)
-    sliders = {slider.field: _number(asked, slider, own, wrong) for slider in SLIDERS}
-    without = [name for name in asked.get("left_out", "").split(",") if name]
-    if not set(without) <= set(ABLATIONS):
-        wrong.append("left_out")
-        without = []
+    defaults = session.registry.config(model)
+    sliders = {slider.field: _slider_value(params, slider, defaults, invalid) for slider in SLIDERS}
+    ablations = [name for name in params.get("left_out", "").split(",") if name]
+    if not set(ablations) <= set(ABLATIONS):
+        invalid.append("left_out")
+        ablations = []
     try:
-        config = config_from(sliders, without, own)
-    except Refusal:
-        wrong.append("settings")
-        sliders, without = {slider.field: slider.value(own) for slider in SLIDERS}, []
-        config = config_from(sliders, without, own)
-    given = "labels" in asked and UPLOAD not in asked  # those of a photograph are not the example's in its place
-    labels = [name for name in asked["labels"].split(",") if name] if given else None
+        config = config_from(sliders, ablations, defaults)
+    except UserError:
+        invalid.append("settings")
+        sliders, ablations = {slider.field: slider.value(defaults) for slider in SLIDERS}, []
+        config = config_from(sliders, ablations, defaults)
+    given = "labels" in params and UPLOAD not in params  # labels of a photograph do not apply to the fallback example
+    labels = [name for name in params["labels"].split(",") if name] if given else None
     try:
-        request = session.request(picture, model, labels, config)
-    except Refusal:
-        wrong.append("labels")
-        request = session.request(picture, model, None, config)
-    complaint = english("refused.link", names=", ".join(wrong)) if wrong else ""
-    return Restored(request, place, [without, *sliders.values()], complaint)
+        request = session.request(image_id, model, labels, config)
+    except UserError:
+        invalid.append("labels")
+        request = session.request(image_id, model, None, config)
+    warning = error_message("refused.link", names=", ".join(invalid)) if invalid else ""
+    return RestoredLink(request, gallery_index, [ablations, *sliders.values()], warning)
 
 
-def _picture(asked: Mapping[str, str], session: Session, wrong: list[str]) -> tuple[str, int | None]:
-    """The name of the picture in an address, and its place in the gallery if it has one; else the first example."""
-    if "data" in asked:
-        picture = f"data:{asked['data']}"
+def _image_id(params: Mapping[str, str], session: Session, invalid: list[str]) -> tuple[str, int | None]:
+    """The image id in a link, and its index in the gallery if it has one; the first example if it is invalid."""
+    if "data" in params:
+        image_id = f"data:{params['data']}"
         try:
-            session.picture(picture)
-            return picture, None
-        except Refusal:
-            wrong.append("data")
-    places = {example.name: place for place, example in enumerate(session.examples)}
-    name = asked.get("example", session.examples[0].name)
-    if name not in places:
-        wrong.append("example")
-    place = places.get(name, 0)
-    return f"example:{session.examples[place].name}", place
+            session.input_image(image_id)
+            return image_id, None
+        except UserError:
+            invalid.append("data")
+    indices = {example.name: gallery_index for gallery_index, example in enumerate(session.examples)}
+    name = params.get("example", session.examples[0].name)
+    if name not in indices:
+        invalid.append("example")
+    gallery_index = indices.get(name, 0)
+    return f"example:{session.examples[gallery_index].name}", gallery_index
 
 
-def _number(asked: Mapping[str, str], slider: Slider, own: ExplainConfig, wrong: list[str]) -> float:
-    """The value of a slider in an address, or the model's own."""
-    if slider.field not in asked:
-        return slider.value(own)
+def _slider_value(params: Mapping[str, str], slider: Slider, defaults: ExplainConfig, invalid: list[str]) -> float:
+    """The value of a slider in a link, or the model's default."""
+    if slider.field not in params:
+        return slider.value(defaults)
     try:
-        return slider.read(float(asked[slider.field]))
-    except ValueError:  # no number, or a Refusal, which is one
+        return slider.parse(float(params[slider.field]))
+    except ValueError:  # not a number, or a UserError, which is a ValueError
         pass
-    wrong.append(slider.field)
-    return slider.value(own)
+    invalid.append(slider.field)
+    return slider.value(defaults)

@@ -1,4 +1,4 @@
-"""Copy as Python: the lines that make the present view again, from public names only. No path of the server in them."""
+"""Copy as Python: a program that reproduces the current view with public names only, without paths of the server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from afa_viz.config import ExplainConfig
 from afa_viz.figures.maps import Cell
 from afa_viz.trace import Trace
 from afa_viz.training.records import SNAPSHOTS
-from afa_viz.ui.sessions.registry import SNAPSHOT_MARK
+from afa_viz.ui.sessions.model_registry import SNAPSHOT_MARK
 from afa_viz.ui.sessions.session import Request, Session
 
-# tab -> what draws its main picture; other tabs get the whole strip
-PICTURES = {
+# tab -> call that draws its main image; other tabs use the pipeline strip
+DRAW_CALLS = {
     "cam": "stages.cam(trace, {label})",
     "attention": "stages.attention(trace, {block}, {head}, {cell})",
     "affinity": "stages.affinity(trace, {cell})",
@@ -26,13 +26,17 @@ PICTURES = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is looked at.
+class TabView:
+    """What a tab displays.
 
     Attributes:
-        tab: its name. label: 1..C. cell: the query cell. block: from 0. head: from 0, or None for the mean of all.
-        other: the other side of a comparison, or a snapshot; None where there is only one side.
-        crf: the other side has a dense CRF in PAR's place.
+        tab: its name.
+        label: class index, 1..C.
+        cell: the query cell.
+        block: index from 0.
+        head: index from 0; None: the mean of all heads.
+        other: side B of a comparison, or a snapshot; None if there is only one side.
+        crf: whether side B has a dense CRF in PAR's place.
     """
 
     tab: str
@@ -44,13 +48,13 @@ class Look:
     crf: bool = False
 
 
-def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str:
-    """A program that explains the same picture in the same way and saves what the tab shows."""
-    source = session.code(request.picture)
+def snippet(request: Request, trace: Trace, session: Session, look: TabView) -> str:
+    """A program that explains the same image with the same settings and saves what the tab displays."""
+    source = session.python_source(request.image_id)
     name = trace.class_names[look.label]
     drawn = _drawn(look, name)
     module = drawn.partition(".")[0]
-    file = f"{look.tab if look.tab in PICTURES else 'strip'}.png"
+    file = f"{look.tab if look.tab in DRAW_CALLS else 'strip'}.png"
     scored = bool(source.target) and trace.target is not None
     imports = [*source.imports, f"from afa_viz.figures import {module}"]
     if scored:
@@ -78,11 +82,11 @@ def snippet(request: Request, trace: Trace, session: Session, look: Look) -> str
 
 
 def _explained(request: Request, session: Session, model: str, scored: bool) -> str:
-    """The call that explains a request with the model of that name in the program."""
+    """The call that explains a request; `model` is the variable of the model in the program."""
     arguments = [model, "image"]
     if request.labels is not None:
         arguments.append(f"labels={list(request.labels)!r}")
-    config = changed(request.config, session.registry.config(request.model))
+    config = changed_settings(request.config, session.registry.config(request.model))
     if config:
         arguments.append(f"config=afa_viz.ExplainConfig.for_model({model}, {config})")
     if scored:
@@ -90,19 +94,19 @@ def _explained(request: Request, session: Session, model: str, scored: bool) -> 
     return f"afa_viz.explain({', '.join(arguments)})"
 
 
-def _drawn(look: Look, name: str) -> str:
-    """The call that draws the picture of a tab for the class of that name."""
-    call = PICTURES.get(look.tab, "strip.strip(trace, {label}, {cell})")
+def _drawn(look: TabView, name: str) -> str:
+    """The call that draws the image of a tab for the class `name`."""
+    call = DRAW_CALLS.get(look.tab, "strip.strip(trace, {label}, {cell})")
     label = f"trace.class_names.index({name!r})"
     return call.format(label=label, block=look.block, head=look.head, cell=tuple(look.cell))
 
 
-def _other_side(request: Request, trace: Trace, session: Session, look: Look, scored: bool) -> list[str]:
-    """The lines that make and save the other side of a comparison."""
+def _other_side(request: Request, trace: Trace, session: Session, look: TabView, scored: bool) -> list[str]:
+    """The lines that compute and save side B of a comparison."""
     other = look.other
     assert other is not None
     names = session.registry.class_names(other.model)
-    scored = scored and names == trace.class_names  # else the numbers of the truth mean other classes
+    scored = scored and names == trace.class_names  # else the class indices of the mask differ
     name = trace.class_names[look.label]
     drawn = _drawn(look, name if name in names else (other.labels or names[1:])[0])
     model, lines = "model", [""]
@@ -120,19 +124,19 @@ def _other_side(request: Request, trace: Trace, session: Session, look: Look, sc
     ]
 
 
-def changed(config: ExplainConfig, usual: ExplainConfig) -> str:
-    """The settings that are not the usual ones, as arguments."""
+def changed_settings(config: ExplainConfig, defaults: ExplainConfig) -> str:
+    """The settings that differ from the defaults, as keyword arguments."""
     pairs = [(field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
-    return ", ".join(f"{name}={value!r}" for name, value in pairs if value != getattr(usual, name))
+    return ", ".join(f"{name}={value!r}" for name, value in pairs if value != getattr(defaults, name))
 
 
 def model_source(session: Session, name: str) -> str:
-    """What `load_model` takes: an address of the hub as it is, a file without the folders that lead to it."""
+    """The source for `load_model`: a hub address as it is, a file without the folders of this server."""
     source = session.registry.source(name)
     if source.startswith("hf://"):
         return source
     path = PurePosixPath(source.replace(chr(92), "/"))
-    if name in session.registry.names and path.parent.name == SNAPSHOTS:  # a moment of a training of the page
+    if name in session.registry.names and path.parent.name == SNAPSHOTS:  # a snapshot of a run of the Train tab
         return "/".join(path.parts[-5:])  # runs/page/NAME/snapshots/FILE
     model = name.rpartition(SNAPSHOT_MARK)[0]
     if name in session.registry.names or model not in session.registry.names:

@@ -1,1 +1,1 @@
-"""The running app: wiring, launch, and what is let in."""
+"""Build and launch the app, and validate the requests that it receives."""

@@ -1,4 +1,4 @@
-"""Folders for the account that runs the app: one without a home, or with one that can not be written, has them too."""
+"""Writable folders for the account that runs the app, even if its home folder is missing or read-only."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def prepare_home() -> None:
-    """Let caches of this process and its trainings lie among temporary files where the home folder takes none.
+    """Move the caches of this process and its training runs to temporary files if the home folder is not writable.
 
-    Variables of the environment that say where caches lie are left as they are.
+    Environment variables that name cache folders already are not changed.
     """
     if not _is_writable(Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))):
         folder = str(private_folder())
@@ -20,7 +20,7 @@ def prepare_home() -> None:
 
 
 def private_folder() -> Path:
-    """A folder among temporary files that only this account can read or write, if possible the same at every start."""
+    """A temporary folder that only this account can access, if possible the same one at every start."""
     path = Path(tempfile.gettempdir()) / f"afa-viz-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     try:
         path.mkdir(mode=0o700, exist_ok=True)
@@ -33,7 +33,7 @@ def private_folder() -> Path:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether a folder can be written, or made; a home that is not known is a relative `~`."""
+    """Whether a folder can be written or created; an unknown home folder is a relative `~`."""
     if not folder.is_absolute():
         return False
     there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))

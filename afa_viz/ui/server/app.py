@@ -1,4 +1,4 @@
-"""Build the page and serve it."""
+"""Build the app and serve it."""
 
 from __future__ import annotations
 
@@ -12,108 +12,111 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing is sent anywhere
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no telemetry
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the budget to others
 
 import gradio as gr
 from gradio.routes import App, ORJSONResponse
 
-from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.api import Api
-from afa_viz.ui.handlers.callbacks import FAILED, Callbacks
-from afa_viz.ui.handlers.dataset.answers import DataSetAnswers
+from afa_viz.ui.handlers.callbacks import UNEXPECTED_ERROR, Callbacks
+from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer
 from afa_viz.ui.handlers.dataset.sources import cache_folder, open_source
-from afa_viz.ui.handlers.events import bind, bind_link
-from afa_viz.ui.handlers.train import Training
+from afa_viz.ui.handlers.events import bind_events, bind_permalink
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs.trainer import Trainer
-from afa_viz.ui.page.assets import component, style
-from afa_viz.ui.page.controls import build_controls, build_picker
+from afa_viz.ui.localization import fill_template
+from afa_viz.ui.page.assets import explorer_component, style
+from afa_viz.ui.page.controls import build_controls, build_image_picker
 from afa_viz.ui.server.guard import Guard, ServerApp
-from afa_viz.ui.server.hosts import Host, Names, read_host
+from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
 from afa_viz.ui.server.options import TITLE, Options
-from afa_viz.ui.server.questions import Questions
+from afa_viz.ui.server.payload_validation import PayloadValidator
 from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
 from afa_viz.ui.sessions.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
-from afa_viz.ui.sessions.images import MAX_BYTES, Refusal
-from afa_viz.ui.sessions.registry import Registry, discover, named
+from afa_viz.ui.sessions.images import MAX_BYTES
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints, name_sources
 from afa_viz.ui.sessions.session import Request, Session
-from afa_viz.ui.sessions.temporary import own_folder, sweep_regularly
-from afa_viz.ui.words import fill_in
+from afa_viz.ui.sessions.temporary import process_folder, sweep_regularly
 
 log = logging.getLogger(__name__)
 
-SESSIONS = 1000  # visitors whose last values gradio keeps
-REST = 3.0  # seconds without an explanation for a visitor, before the next example is explained ahead
-HEAD = fill_in('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
+MAX_SESSIONS = 1000  # visitors whose state gradio keeps
+IDLE_SECONDS = 3.0  # without an explanation for a visitor, before the next example is explained in the background
+HEAD = fill_template('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></div>')
 
 
 @dataclass(frozen=True)
-class Page:
-    """What `serve` needs: the page, and where photographs are kept."""
+class BuiltApp:
+    """The blocks of the app and the store of its uploads, for `serve`."""
 
     demo: gr.Blocks
     uploads: Uploads
 
 
-def build(options: Options | None = None) -> Page:
-    """The page, with the first example already explained.
+def build(options: Options | None = None) -> BuiltApp:
+    """Build the app, with the first example already explained.
 
-    Raises: Refusal: if there is no model or no example.
+    Raises: UserError: if there is no model or no example.
     """
     options = options or Options()
-    uploads = Uploads(own_folder())
-    registry = Registry(named(options.checkpoints) or discover(options.checkpoint_folder), options.device)
+    uploads = Uploads(process_folder())
+    registry = ModelRegistry(
+        name_sources(options.checkpoints) or discover_checkpoints(options.checkpoint_folder), options.device
+    )
     model = registry.names[0]
     dataset = _dataset(options, registry)
     session = Session(registry, options.examples, dataset=dataset)
-    answers = Answers(session)
-    training = Training(_trainer(options))
+    answers = ExplorerHandlers(session)
+    training = TrainHandlers(_trainer(options))
     callbacks = Callbacks(session, answers, training)
-    browser = DataSetAnswers(session, dataset, Scorer(session, dataset))
+    browser = DataSetHandlers(session, dataset, Scorer(session, dataset))
     if not session.examples:
-        raise Refusal(f"There are no examples: {options.examples.name}/examples.json is missing or names none.")
+        raise UserError(f"There are no examples: {options.examples.name}/examples.json is missing or names none.")
     first = _first(session, answers, model)
     value = answers.stages(first)
     present = [session.trace(first).class_names[label] for label in session.trace(first).present]
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200), fill_width=True) as demo:
-        picture = gr.State(first.picture)
+        image_id = gr.State(first.image_id)
         with gr.Column(elem_id="afa-page"):
             with gr.Column(elem_id="afa-pick"):
                 gr.HTML(HEAD)
-                picker = build_picker(session.examples, first.picture.partition(":")[2])
+                picker = build_image_picker(session.examples, first.image_id.partition(":")[2])
             with gr.Column(elem_id="afa-main"):
-                asked = [*answers.public(), *browser.public(), *training.public()]
-                explorer = component(asked, value, training.offers())
+                asked = [*answers.server_functions(), *browser.server_functions(), *training.server_functions()]
+                explorer = explorer_component(asked, value, training.offers())
             with gr.Column(elem_id="afa-settings"):
                 controls = build_controls(registry, present)
-        bind(callbacks, picture, picker, controls, explorer)
-        bind_link(demo, callbacks, picture, picker, controls, explorer)
+        bind_events(callbacks, image_id, picker, controls, explorer)
+        bind_permalink(demo, callbacks, image_id, picker, controls, explorer)
         _bind_api(Api(session, answers), answers.exports.folder)
-    demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # nothing runs beside the queue
+    demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # everything goes through the queue
     if options.warm:
         threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
-    sweep_regularly(uploads.tidy, answers.exports.tidy)
-    return Page(demo, uploads)
+    sweep_regularly(uploads.remove_expired, answers.exports.remove_expired)
+    return BuiltApp(demo, uploads)
 
 
-def _first(session: Session, answers: Answers, model: str) -> Request:
-    """The first example that opens, explained. Raises: Refusal: if none does."""
+def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
+    """The first example that can be opened, explained. Raises: UserError: if there is none."""
     for example in session.examples:
         try:
             request = session.request(f"example:{example.name}", model)
             answers.warm(request)
             return request
-        except Refusal as refusal:
-            log.warning("%s", refusal)
-    raise Refusal("There are no examples that can be read; expected examples.json and the images that it names.")
+        except UserError as error:
+            log.warning("%s", error)
+    raise UserError("There are no examples that can be read; expected examples.json and the images that it names.")
 
 
-def _dataset(options: Options, registry: Registry) -> DataSet:
-    """What the Data set tab shows; scenes of the sandbox at the size that the first model sees."""
+def _dataset(options: Options, registry: ModelRegistry) -> DataSet:
+    """The images of the Data set tab; sandbox scenes are rendered at the input size of the first model."""
     cache = cache_folder(options.cache)
     card = registry.get(registry.names[0]).card
     size = min(512, max(64, card.input_size // 2 * 2)) if card is not None else 256
@@ -121,7 +124,7 @@ def _dataset(options: Options, registry: Registry) -> DataSet:
 
 
 def _trainer(options: Options) -> Trainer | None:
-    """Where training is on; it may begin with the bundled weights if they are there."""
+    """The trainer; None if training is off. Runs may start from the bundled weights if these exist."""
     if not options.train:
         return None
     bundled = options.checkpoint_folder / "sandbox"
@@ -130,7 +133,7 @@ def _trainer(options: Options) -> Trainer | None:
 
 
 def _bind_api(api: Api, exports: Path) -> None:
-    """The public endpoints, docs/api.md; every other listener of the page is private.
+    """Register the public endpoints, see docs/api.md; all other events are private.
 
     Args:
         exports: folder of the files to download.
@@ -141,58 +144,58 @@ def _bind_api(api: Api, exports: Path) -> None:
         def answer(*args, **kwargs):
             try:
                 return call(*args, **kwargs)
-            except Refusal as refusal:
-                raise gr.Error(str(refusal), print_exception=False) from None
-            except Exception:  # a visitor gets a sentence, the log what happened
+            except UserError as error:
+                raise gr.Error(str(error), print_exception=False) from None
+            except Exception:  # the visitor gets a sentence, the log the traceback
                 log.exception("/%s failed", call.__name__)
-                raise gr.Error(FAILED, print_exception=False) from None
+                raise gr.Error(UNEXPECTED_ERROR, print_exception=False) from None
 
         button.click(answer, inputs, output, api_name=call.__name__, concurrency_id="api", concurrency_limit=API_EVENTS)
 
-    button = gr.Button(visible=False)  # nobody sees or presses these four: an endpoint needs components for its types
+    button = gr.Button(visible=False)  # invisible: an endpoint needs components for its types
     value, file = gr.JSON(label="numbers", visible=False), gr.File(label="file", type="filepath", visible=False)
     download = gr.File(label="file", visible=False)
-    download.GRADIO_CACHE = str(exports)  # where each file lies already under the name that a copy of it would have
+    download.GRADIO_CACHE = str(exports)  # exports are already stored where gradio would copy them to
     endpoint(api.explain, [file, *4 * [value]], value)
     endpoint(api.query, 4 * [value], value)
     endpoint(api.export, 5 * [value], download)
 
 
-def _warm(session: Session, answers: Answers, model: str) -> None:
-    """Explain the other examples, so that each opens at once; whoever is there goes first.
+def _warm(session: Session, answers: ExplorerHandlers, model: str) -> None:
+    """Explain the other examples in the background, so that they open at once; visitors have priority.
 
-    Not those of a large network, of which each would put another one out.
+    Stops if the cache has no room for all of them, as with a large network.
     """
     for example in session.examples:
-        while not session.is_quiet(REST):
+        while not session.is_idle(IDLE_SECONDS):
             time.sleep(0.1)
         try:
             request = session.request(f"example:{example.name}", model)
             answers.warm(request)
-        except Refusal as refusal:
-            log.warning("%s", refusal)
+        except UserError as error:
+            log.warning("%s", error)
             continue
-        session.memory.soon()
-        if not session.holds(len(session.examples), request):
+        session.memory.trim_when_idle()
+        if not session.fits_in_cache(len(session.examples), request):
             break
     gc.collect()
-    session.memory.now()
+    session.memory.trim()
 
 
 def theme() -> gr.themes.Base:
-    """The default look in blue, with the font weights that gradio ships whole; asks no other host for anything."""
+    """Gradio's default theme in blue, with the fonts that gradio ships, so that nothing is loaded from other hosts."""
     font = gr.themes.utils.fonts.LocalFont("Source Sans Pro", weights=(400, 700))
-    look = gr.themes.Default(primary_hue="blue", font=[font, "ui-sans-serif", "system-ui", "sans-serif"])
-    return look.set(  # grey text at a contrast of 7 : 1 to its ground
+    base = gr.themes.Default(primary_hue="blue", font=[font, "ui-sans-serif", "system-ui", "sans-serif"])
+    return base.set(  # grey text with a contrast of 7 : 1 to its background
         body_text_color_subdued="#52525b", body_text_color_subdued_dark="#b4b4bd",
         block_info_text_color="#52525b", block_info_text_color_dark="#b4b4bd",
     )  # fmt: skip
 
 
 class GuardedApp(App):
-    """Gradio's server behind a `Guard`: outside of everything that gradio adds, its answers to CORS included.
+    """Gradio's server behind a `Guard`, which is the outermost middleware, outside of gradio's CORS middleware.
 
-    Uploads are taken by `UploadRoute` in gradio's place.
+    `UploadRoute` handles uploads instead of gradio.
     """
 
     def __init__(self, guard: Callable[[ServerApp], Guard], uploads: Uploads) -> None:
@@ -200,18 +203,18 @@ class GuardedApp(App):
         self._guard, self._uploads = guard, uploads
 
     def build_middleware_stack(self) -> ServerApp:
-        """What every request goes through first."""
+        """The middleware that every request passes first."""
         return self._guard(UploadRoute(super().build_middleware_stack(), self._uploads))
 
 
-def serve(page: Page, names: Names | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
-    """`demo.launch` with what this page needs, whatever gradio's own variables of the environment say.
+def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
+    """`demo.launch` with the options of this app, whatever gradio's environment variables say.
 
     Args:
-        names: of the server; None: those of the address that it is bound to.
-        frames: sites that may show the page in a frame.
+        allowed_hosts: of the server; None: those of the address that it is bound to.
+        frames: origins that may embed the app in a frame.
     """
-    bound = read_host(options.get("server_name") or "127.0.0.1") or Host("localhost")
+    bound = parse_host(options.get("server_name") or "127.0.0.1") or Host("localhost")
     return page.demo.launch(
         theme=theme(),
         head=f"<style>{style()}</style>",  # `css=` would lose the container queries
@@ -222,13 +225,18 @@ def serve(page: Page, names: Names | None = None, frames: tuple[str, ...] = (), 
         run_history=False,
         footer_links=["api"],
         max_threads=EVENT_THREADS,
-        ssr_mode=False,  # Node.js would answer in front of the guard
-        num_workers=0,  # and so would processes for files
+        ssr_mode=False,  # Node.js would answer before the guard
+        num_workers=0,  # and so would separate processes for files
         mcp_server=False,
         pwa=False,
-        state_session_capacity=SESSIONS,
+        state_session_capacity=MAX_SESSIONS,
         _app=GuardedApp(
-            functools.partial(Guard, names=names or Names(bound), frames=frames, check=Questions(page.demo).check),
+            functools.partial(
+                Guard,
+                allowed_hosts=allowed_hosts or AllowedHosts(bound),
+                frames=frames,
+                check=PayloadValidator(page.demo).check,
+            ),
             page.uploads,
         ),
         **options,

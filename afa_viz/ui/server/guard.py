@@ -1,7 +1,7 @@
-"""What a request from anywhere may ask of the server, before gradio reads it: a route of ours, under a name of ours,
-sent by a page of ours or by a program, and no address of another host in place of a file.
+"""Middleware that admits a request only if it asks for a known route under an allowed host name, comes from this app
+or from a program rather than from another site, and names no remote file.
 
-Gradio fetches what a file's path names if that is an address of the web: anybody could send this server to any host.
+Gradio downloads a file whose path is a URL: without this check any client could make the server request any host.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from urllib.parse import parse_qs
 import anyio
 from starlette.exceptions import HTTPException
 
-from afa_viz.ui.server.hosts import Host, Names
-from afa_viz.ui.server.routes import API, JSON, SESSION, THIS_COMPUTER, Route, find
+from afa_viz.ui.server.hosts import AllowedHosts, Host
+from afa_viz.ui.server.routes import API, JSON, SESSION, THIS_COMPUTER, Route, find_route
 
-ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:|[/\\]{2})", re.IGNORECASE)  # two letters at least: C:\ is a folder
-MOST_NESTED = 100  # levels of a question
-MAX_SECONDS = 30.0  # until all of a question is there
-MAX_ARRIVING = 64 * 2**20  # bytes of all questions that are arriving
+REMOTE_ADDRESS = re.compile(
+    r"\s*(?:[a-z][a-z0-9+.-]+:|[/\\]{2})", re.IGNORECASE
+)  # two letters at least: C:\ is a folder
+MAX_NESTING = 100  # levels of a JSON body
+MAX_SECONDS = 30.0  # until a body has arrived
+MAX_ARRIVING = 64 * 2**20  # bytes of all bodies that are arriving
 RANGE = re.compile(rb"bytes=(?:[0-9]{1,15}-|-[1-9][0-9]{0,14}|([0-9]{1,15})-([0-9]{1,15}))")
 RANGES = (b"range", b"if-range")
-PROXIES = (b"forwarded", b"x-forwarded-", b"x-gradio-server")  # what a proxy says about a visitor, and what anybody may
+PROXIES = (b"forwarded", b"x-forwarded-", b"x-gradio-server")  # set by proxies, but any client can send them
 FRAMES = b"frame-ancestors 'self'"
 
 Message = MutableMapping[str, Any]
@@ -36,7 +38,7 @@ ServerApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class RequestError(Exception):
-    """A request that is not let in: HTTP status and one sentence."""
+    """A request that is not admitted: HTTP status and one sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -44,20 +46,21 @@ class RequestError(Exception):
 
 
 class Guard:
-    """ASGI middleware: refuses in one sentence, and lets everything else through unchanged and as it comes.
+    """ASGI middleware that rejects a request with one sentence, or passes it on unchanged as it arrives.
 
     Args:
-        app: what is guarded.
-        names: of the server; None: those of a server that only this computer reaches.
-        frames: sites beside its own that may show the page in a frame.
-        check: looks at the path and the body of a question in JSON. Raises: RequestError.
-        max_seconds: until all of a question is there. max_arriving: bytes of those that are arriving, together.
+        app: the guarded application.
+        allowed_hosts: of the server; None: those of a server that only this computer can reach.
+        frames: other origins that may embed the app in a frame.
+        check: validates path and body of a JSON request. Raises: RequestError.
+        max_seconds: until a body has arrived.
+        max_arriving: bytes of all bodies that are arriving together.
     """
 
     def __init__(
         self,
         app: ServerApp,
-        names: Names | None = None,
+        allowed_hosts: AllowedHosts | None = None,
         frames: tuple[str, ...] = (),
         check: Check | None = None,
         max_seconds: float = MAX_SECONDS,
@@ -66,14 +69,14 @@ class Guard:
         self.app = app
         self._max_seconds, self._max_arriving, self._arriving = max_seconds, max_arriving, 0
         self.check = check or (lambda path, body: None)
-        self.names = names or Names(Host("localhost"))
+        self.allowed_hosts = allowed_hosts or AllowedHosts(Host("localhost"))
         self.policy = b" ".join([FRAMES, *(site.encode() for site in frames)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Raises: ValueError: for a protocol that is neither HTTP nor WebSocket."""
+        """Handle one request. Raises: ValueError: for a protocol that is neither HTTP nor WebSocket."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
-        elif scope["type"] == "websocket":  # there is none to talk to
+        elif scope["type"] == "websocket":  # the app has none
             await receive()
             await send({"type": "websocket.close", "code": 1008})
         elif scope["type"] == "http":
@@ -85,16 +88,18 @@ class Guard:
         try:
             scope, route = self._admit(scope)
             if route.body == JSON:
-                body = await self._body(receive, route.most)
+                body = await self._body(receive, route.max_bytes)
                 self.check(scope["path"], body)
-                receive = _again(body, receive)
+                receive = _replay(body, receive)
         except RequestError as error:
-            await _refuse(send, error)
+            await _reject(send, error)
         else:
-            await self._pass_on(scope, receive, self._marked(send, scope["path"].startswith(f"{API}/file=")))
+            await self._pass_on(
+                scope, receive, self._with_security_headers(send, scope["path"].startswith(f"{API}/file="))
+            )
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Gradio answers. It ends a stream about what there is not by an error, which would be printed for anybody."""
+        """Call gradio, which ends a stream about an unknown event by an error whose traceback would fill the log."""
         try:
             await self.app(scope, receive, send)
         except RuntimeError as error:
@@ -103,32 +108,37 @@ class Guard:
             await send({"type": "http.response.body", "body": b""})
 
     def _admit(self, scope: Scope) -> tuple[Scope, Route]:
-        """The request as gradio may read it, and its route. Raises: RequestError."""
+        """The scope with sanitised headers, and the route. Raises: RequestError."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        host = _only(headers, b"host")
-        site = host and self.names.site(host, scope.get("server"), _only(headers, b"x-forwarded-host") or "")
-        if not host or not site:
+        host = _single_header(headers, b"host")
+        origin = host and self.allowed_hosts.origin_for(
+            host, scope.get("server"), _single_header(headers, b"x-forwarded-host") or ""
+        )
+        if not host or not origin:
             raise RequestError(403, "This server has no such name; start it with --public-name to give it one.")
-        if _only(headers, b"origin") is not None and not self.names.may_send(_only(headers, b"origin") or "", host):
+        if _single_header(headers, b"origin") is not None and not self.allowed_hosts.allows_origin(
+            _single_header(headers, b"origin") or "", host
+        ):
             raise RequestError(403, "This server takes nothing from pages of other sites.")
-        route = find(scope["method"], scope["path"])
-        if route is None or (route.who == THIS_COMPUTER and not _is_this_computer(scope)):
+        route = find_route(scope["method"], scope["path"])
+        if route is None or (route.clients == THIS_COMPUTER and not _is_this_computer(scope)):
             raise RequestError(404, "Not Found")
-        if scope["path"] != "/" and _only(headers, b"sec-fetch-site") in ("cross-site", "same-site", ""):
+        if scope["path"] != "/" and _single_header(headers, b"sec-fetch-site") in ("cross-site", "same-site", ""):
             raise RequestError(403, "This server takes nothing from pages of other sites.")
-        if route.body and (_only(headers, b"content-type") or route.body).split(";")[0].strip().lower() != route.body:
+        if (
+            route.body
+            and (_single_header(headers, b"content-type") or route.body).split(";")[0].strip().lower() != route.body
+        ):
             raise RequestError(415, f"This server takes {route.body} here.")
-        if route.session and not _names_one_session(scope["query_string"]):
+        if route.session and not _has_one_session(scope["query_string"]):
             raise RequestError(400, "session_hash is no short word of letters and digits.")
-        left_out = (b"host",) if _is_one_range(headers) else (b"host", *RANGES)
-        kept = [(name, value) for name, value in headers if name not in left_out and not name.startswith(PROXIES)]
-        kept.append((b"host", str(site.host).encode("ascii")))
-        return {**scope, "headers": kept, "scheme": site.scheme}, route
+        dropped = (b"host",) if _is_one_range(headers) else (b"host", *RANGES)
+        kept = [(name, value) for name, value in headers if name not in dropped and not name.startswith(PROXIES)]
+        kept.append((b"host", str(origin.host).encode("ascii")))
+        return {**scope, "headers": kept, "scheme": origin.scheme}, route
 
-    async def _body(self, receive: Receive, most: int) -> bytes:
-        """All of a question. Raises: RequestError: where it is too much or too slow, or names an address of another
-        host.
-        """
+    async def _body(self, receive: Receive, max_bytes: int) -> bytes:
+        """The whole body. Raises: RequestError: if it is too large or too slow, or names a remote file."""
         parts, size = [], 0
         try:
             with anyio.fail_after(self._max_seconds):
@@ -136,8 +146,8 @@ class Guard:
                     parts.append(part)
                     size += len(part)
                     self._arriving += len(part)
-                    if size > most:
-                        limit = f"{most >> 20} MB" if most >= 2**20 else f"{most >> 10} KB"
+                    if size > max_bytes:
+                        limit = f"{max_bytes >> 20} MB" if max_bytes >= 2**20 else f"{max_bytes >> 10} KB"
                         raise RequestError(413, f"This question has more than {limit}; ask for less.")
                     if self._arriving > self._max_arriving:
                         raise RequestError(503, "Too many questions arrive at the same time; please ask again.")
@@ -146,12 +156,12 @@ class Guard:
         finally:
             self._arriving -= size
         body = b"".join(parts)
-        if names_an_address(body):
+        if contains_remote_file(body):
             raise RequestError(403, "This server fetches nothing from other hosts; upload the file and send its path.")
         return body
 
-    def _marked(self, send: Send, is_file: bool) -> Send:
-        """A `send` whose answers no page of another site may show or read; files are what their kind says."""
+    def _with_security_headers(self, send: Send, is_file: bool) -> Send:
+        """A `send` that adds headers: no other site may embed or read the response, no sniffing of file types."""
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -163,8 +173,8 @@ class Guard:
         return marked
 
 
-def _only(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
-    """The value of a header; None where it is not there, "" where it is there more than once."""
+def _single_header(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """The value of a header; None if it is missing, "" if it is repeated."""
     found = [value.decode("latin-1") for key, value in headers if key == name]
     return None if not found else found[0] if len(found) == 1 else ""
 
@@ -175,18 +185,18 @@ def _is_this_computer(scope: Scope) -> bool:
 
 
 def _is_one_range(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether at most one part of a file is asked for; gradio stumbles over several, which a server may ignore."""
-    found = RANGE.fullmatch((_only(headers, b"range") or "").encode("latin-1"))
+    """Whether the Range header names one range; gradio fails on several, which a server may ignore."""
+    found = RANGE.fullmatch((_single_header(headers, b"range") or "").encode("latin-1"))
     return found is not None and (found[1] is None or int(found[1]) <= int(found[2]))
 
 
-def _names_one_session(query: bytes) -> bool:
+def _has_one_session(query: bytes) -> bool:
     found = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("session_hash", [])
     return len(found) == 1 and re.fullmatch(SESSION, found[0], re.ASCII) is not None
 
 
 async def _parts_of_body(receive: Receive) -> AsyncIterator[bytes]:
-    """A request's body as it comes, until it ends or the visitor has gone."""
+    """The parts of a body as they arrive, until it ends or the client disconnects."""
     more = True
     while more:
         message = await receive()
@@ -196,8 +206,8 @@ async def _parts_of_body(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body which was read already, then whatever comes."""
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that returns a body which was read already, and then passes on."""
     left = [body]
 
     async def give() -> Message:
@@ -208,31 +218,31 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return give
 
 
-def names_an_address(body: bytes) -> bool:
-    """Whether a JSON text holds a file whose path is an address of the web. Its `url`, which gradio ignores, may be."""
+def contains_remote_file(body: bytes) -> bool:
+    """Whether a JSON text contains a file whose `path` is a URL. Its `url` may be one: gradio ignores that."""
     try:
         level: list[Any] = [json.loads(body)]
     except (ValueError, RecursionError):
-        return False  # no JSON: gradio refuses it
-    for _ in range(MOST_NESTED):
+        return False  # not JSON: gradio rejects it
+    for _ in range(MAX_NESTING):
         for item in level:
-            if isinstance(item, dict) and _is_address(item.get("path")):
+            if isinstance(item, dict) and _is_remote_address(item.get("path")):
                 return True
         level = [part for item in level if isinstance(item, (dict, list)) for part in _parts(item)]
         if not level:
             return False
-    return True  # nothing of ours is that deep: refused with the rest
+    return True  # no valid request is nested that deeply
 
 
 def _parts(item: dict | list) -> list[Any]:
     return list(item.values()) if isinstance(item, dict) else item
 
 
-def _is_address(value: Any) -> bool:
-    return isinstance(value, str) and ADDRESS.match(value) is not None
+def _is_remote_address(value: Any) -> bool:
+    return isinstance(value, str) and REMOTE_ADDRESS.match(value) is not None
 
 
-async def _refuse(send: Send, error: RequestError) -> None:
+async def _reject(send: Send, error: RequestError) -> None:
     body = json.dumps({"detail": str(error)}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})

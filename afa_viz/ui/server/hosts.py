@@ -1,9 +1,8 @@
-"""Under which names the server answers, and which pages may send it something.
+"""The host names that the server answers to, and the origins that may send it requests.
 
-A page of another site can reach a server on the same computer: directly, or by a name of its own that it has just
-pointed there (DNS rebinding). The browser then tells the name in `Host` and the page in `Origin`, so both are compared
-with what the server was started with. What a proxy adds (`X-Forwarded-Host` and the like) opens nothing: any page can
-send it.
+A page of another site can reach a server on the same computer: directly, or by a name of its own that it points there
+(DNS rebinding). The browser then sends the name in `Host` and the page in `Origin`, so both are compared with what the
+server was started with. Headers of proxies (`X-Forwarded-Host` and the like) grant nothing: any page can send them.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ LOCALHOST = "localhost"
 
 @dataclass(frozen=True)
 class Host:
-    """A host as `Host`, `Origin` or an option names it.
+    """A host as in a `Host` or `Origin` header, or in an option.
 
     Attributes:
-        name: in small letters; an address as Python writes it.
-        port: None where none is named.
+        name: in lower case; an IP address as Python formats it.
+        port: None if it is not given.
     """
 
     name: str
@@ -34,12 +33,12 @@ class Host:
 
     @property
     def address(self) -> IPv4Address | IPv6Address | None:
-        """The address that it is; None for a name."""
+        """The IP address; None for a name."""
         return _address(self.name)
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this computer is meant, whatever a name server says."""
+        """Whether it means this computer, independently of name servers."""
         return self.name == LOCALHOST or (self.address is not None and self.address.is_loopback)
 
     def __str__(self) -> str:
@@ -47,8 +46,8 @@ class Host:
         return name if self.port is None else f"{name}:{self.port}"
 
 
-def read_host(text: str) -> Host | None:
-    """`NAME`, `NAME:PORT`, `[IPv6]` or `[IPv6]:PORT`; None for anything else, a user's name before it included."""
+def parse_host(text: str) -> Host | None:
+    """Parse `NAME`, `NAME:PORT`, `[IPv6]` or `[IPv6]:PORT`; None for anything else, such as `USER@NAME`."""
     found = HOST.fullmatch(text)
     if found is None or not 0 < int(found["port"] or 80) < 2**16:
         return None
@@ -67,8 +66,8 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where a page lies: `http` or `https`, and the host with its port if that is not the usual one."""
+class Origin:
+    """Scheme (`http` or `https`) and host, with its port unless that is the default one of the scheme."""
 
     scheme: str
     host: Host
@@ -77,61 +76,61 @@ class Site:
         return f"{self.scheme}://{self.host}"
 
 
-def read_site(text: str, scheme: str = "") -> Site | None:
-    """`https://NAME[:PORT]` or `http://…`, as `Origin` has it; None for anything else, `null` included.
+def parse_origin(text: str, scheme: str = "") -> Origin | None:
+    """Parse `https://NAME[:PORT]` or `http://…`, as in an `Origin` header; None for anything else, such as `null`.
 
     Args:
-        scheme: where the text may leave it out, the one that is meant.
+        scheme: the default if the text has none; "": it is required.
     """
     before, mark, rest = text.partition("://")
     if not mark:
         before, rest = scheme, text
-    host = read_host(rest)
+    host = parse_host(rest)
     if before not in PORTS or host is None:
         return None
-    return Site(before, Host(host.name, None) if host.port == PORTS[before] else host)
+    return Origin(before, Host(host.name, None) if host.port == PORTS[before] else host)
 
 
-class Names:
-    """The names of one server.
+class AllowedHosts:
+    """The host names of a server.
 
     Args:
         bound: the name or address that it is bound to.
-        public: sites beside it, by which a reverse proxy or a tunnel reaches it.
+        public: further origins, under which a reverse proxy or a tunnel exposes it.
     """
 
-    def __init__(self, bound: Host, public: Iterable[Site] = ()) -> None:
+    def __init__(self, bound: Host, public: Iterable[Origin] = ()) -> None:
         self.bound = bound
         self.public = list(public)
 
-    def site(self, text: str, server: tuple[str, int | None] | None, forwarded: str = "") -> Site | None:
-        """The site that a request's `Host` names, as it is shown to the visitor; None for a foreign one.
+    def origin_for(self, text: str, server: tuple[str, int | None] | None, forwarded: str = "") -> Origin | None:
+        """The origin for the `Host` header of a request, as the visitor sees it; None if the host is not allowed.
 
-        Loopback names are always ours. Bound to any other address, so are that one and the one that the visitor
-        reached; no other name is, as a page can point its own name anywhere.
+        Loopback names are always allowed. On a server that is bound to another address, so are that address and the
+        one that the visitor reached; no other name is, since any site can point its own name anywhere.
 
         Args:
-            server: address and port on this computer that the request came in by.
-            forwarded: the host that a proxy says it was asked for, where it calls this server by another name. Counts
-                among public sites alone: it opens nothing.
+            server: local address and port at which the request arrived.
+            forwarded: the original host according to a proxy that uses another name for this server; it can only
+                select among the public origins.
         """
-        host = read_host(text)
+        host = parse_host(text)
         if host is None:
             return None
         own_port = server[1] if server else None
         for site in self.public:
             if site.host.name == host.name:
                 direct = site.host.port is None and host.port is not None and host.port == own_port
-                return Site("http", host) if direct else site
+                return Origin("http", host) if direct else site
         reached = _address(server[0]) if server and not self.bound.is_loopback else None
         own = host.is_loopback or host.name == self.bound.name or (reached is not None and host.address == reached)
-        asked = read_host(forwarded)
+        asked = parse_host(forwarded)
         named = next((site for site in self.public if asked is not None and site.host.name == asked.name), None)
-        return (named or Site("http", host)) if own else None
+        return (named or Origin("http", host)) if own else None
 
-    def may_send(self, origin: str, host: str) -> bool:
-        """Whether a page at `origin` is one of this server: the host that the request was sent to, or a public site."""
-        site, own = read_site(origin), read_host(host)
+    def allows_origin(self, origin: str, host: str) -> bool:
+        """Whether an `Origin` header names this server: the host that the request was sent to, or a public origin."""
+        site, own = parse_origin(origin), parse_host(host)
         if site is None:
             return False
-        return site in self.public or (own is not None and read_site(f"{site.scheme}://{own}") == site)
+        return site in self.public or (own is not None and parse_origin(f"{site.scheme}://{own}") == site)

@@ -1,7 +1,7 @@
-"""The command line of the page: `python app.py`.
+"""The command line of the app: `python app.py`.
 
-Gradio and torch are imported once the arguments are read and the folder of uploads is chosen, which gradio looks up
-while it is imported.
+Gradio and torch are imported after the arguments are parsed and the folder for uploads is set, which gradio reads when
+it is imported.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 
 from afa_viz.console import announce, exit_now, exit_on_signals, prepare_streams
 from afa_viz.ui.server.account import prepare_home
-from afa_viz.ui.server.hosts import Host, Names, Site, read_host, read_site
+from afa_viz.ui.server.hosts import AllowedHosts, Host, Origin, parse_host, parse_origin
 from afa_viz.ui.server.options import TITLE, Options
-from afa_viz.ui.server.ports import chosen_port, require_address, trust_loopback
-from afa_viz.ui.sessions.temporary import own_folder
+from afa_viz.ui.server.ports import choose_port, require_address, trust_loopback
+from afa_viz.ui.sessions.temporary import process_folder
 
 if TYPE_CHECKING:
-    from afa_viz.ui.server.app import Page
+    from afa_viz.ui.server.app import BuiltApp
 
-TRIES = 3  # ports, where another program takes the one that was free a moment ago
+PORT_ATTEMPTS = 3  # another program may take a port that was free a moment before
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,56 +43,63 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--examples", type=Path, default=Options.examples, help="folder with examples.json")
     result.add_argument(
         "--data", default=Options.data, metavar="SET",
-        help="images of the tab Data set: sandbox, folder:PATH, voc:PATH or coco:PATH (default: sandbox)",
+        help="images of the Data set tab: sandbox, folder:PATH, voc:PATH or coco:PATH (default: sandbox)",
     )  # fmt: skip
-    result.add_argument("--split", help="of the data set (default: val; all of a folder)")
+    result.add_argument("--split", help="split of the data set (default: val; for a folder: all images)")
     result.add_argument("--cache", type=Path, help="folder for rendered scenes and scores (default: the user's cache)")
     result.add_argument(
         "--host", type=_host, default=Host("127.0.0.1"),
-        help="address to serve at: 127.0.0.1 or ::1 for this computer alone (default: 127.0.0.1), 0.0.0.0 or :: for "
-        "every network that it is in",
+        help="address to serve at: 127.0.0.1 or ::1 for this computer only (default: 127.0.0.1), 0.0.0.0 or :: for "
+        "all networks that it is connected to",
     )  # fmt: skip
-    result.add_argument("--port", type=int, default=None, help="0: any free one (default: the first free from 7860)")
+    result.add_argument(
+        "--port",
+        type=int,
+        default=None,
+        help="port to serve at; 0: any free one (default: the first free one from 7860)",
+    )
     result.add_argument(
         "--public-name", type=_site, action="append", default=[], metavar="NAME",
-        help="a name that visitors reach the server by, as a reverse proxy has it: NAME, NAME:PORT or http://NAME for "
-        "one without TLS; may be repeated (default: none; requests for other names are refused)",
+        help="a host name under which visitors reach the server, for instance by a reverse proxy: NAME, NAME:PORT, or "
+        "http://NAME without TLS; may be repeated (default: none; requests for other names are refused)",
     )  # fmt: skip
     result.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     result.add_argument(
         "--train", action=argparse.BooleanOptionalAction, default=None,
-        help="let visitors train (default: only where nobody but this computer can visit)",
+        help="let visitors train (default: only if no other computer can reach the app)",
     )  # fmt: skip
-    result.add_argument("--runs", type=Path, default=Options.runs, help="folder of trainings (default: runs/page)")
+    result.add_argument(
+        "--runs", type=Path, default=Options.runs, help="folder of the training runs (default: runs/page)"
+    )
     result.add_argument("--share", action="store_true", help="a public address through gradio's servers")
     return result
 
 
 def _host(text: str) -> Host:
-    host = read_host(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
+    host = parse_host(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
     if host is None or host.port is not None:
         raise argparse.ArgumentTypeError(f"it is {text!r}; expected an address or a name, with the port in --port.")
     return host
 
 
-def _site(text: str) -> Site:
-    site = read_site(text.removesuffix("/"), "https")
+def _site(text: str) -> Origin:
+    site = parse_origin(text.removesuffix("/"), "https")
     if site is None:
         raise argparse.ArgumentTypeError(f"it is {text!r}; expected NAME, NAME:PORT, https://NAME or http://NAME.")
     return site
 
 
-def may_train(asked: bool | None, host: str | Host, share: bool, public: bool = False) -> bool:
-    """Whether visitors may train: as `asked`; without a word only where nobody but this computer can visit."""
+def training_allowed(asked: bool | None, host: str | Host, share: bool, public: bool = False) -> bool:
+    """Whether visitors may train: as `asked`; by default only if no other computer can reach the app."""
     bound = host if isinstance(host, Host) else Host(host)
     alone = bound.is_loopback and not share and not public and "SPACE_ID" not in os.environ
     return alone if asked is None else asked
 
 
 def launch(arguments: Sequence[str] | None = None) -> None:
-    """Build the page from command-line arguments and serve it until it is stopped; it does not come back then.
+    """Build the app from command-line arguments and serve it until it is stopped; does not return.
 
-    Raises: SystemExit: with one sentence, where it can not be served.
+    Raises: SystemExit: with one sentence, if it cannot be served.
     """
     prepare_streams()
     options = parser().parse_args(arguments)
@@ -104,19 +111,19 @@ def launch(arguments: Sequence[str] | None = None) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    """Raises: OSError or SystemExit: in one sentence."""
+    """Raises: OSError or SystemExit: with one sentence."""
     on_spaces = "SPACE_ID" in os.environ
     host: Host = Host("0.0.0.0") if on_spaces else options.host
-    names = Names(host, [*options.public_name, *(space_sites() if on_spaces else ())])
-    train = may_train(options.train, host, options.share, bool(options.public_name))
+    allowed_hosts = AllowedHosts(host, [*options.public_name, *(space_origins() if on_spaces else ())])
+    train = training_allowed(options.train, host, options.share, bool(options.public_name))
     require_address(host)
-    chosen_port(host, options.port)  # said before the models are loaded
+    choose_port(host, options.port)  # fails before the models are loaded
     trust_loopback(host)
-    if on_spaces:  # nothing is written but temporary files; matplotlib keeps a list of fonts
+    if on_spaces:  # only temporary files are writable; matplotlib caches a list of fonts
         os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "matplotlib"))
-    os.environ.pop("GRADIO_DEBUG", None)  # gradio would wait for the end itself, and nothing could be said before
+    os.environ.pop("GRADIO_DEBUG", None)  # with it, gradio would block before the address can be printed
     prepare_home()
-    own_folder()
+    process_folder()
     page = build(
         Options(
             tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
@@ -124,58 +131,60 @@ def _serve(options: argparse.Namespace) -> None:
         )
     )  # fmt: skip
     try:
-        share = _listen(page, host, options.port, names, options.share, on_spaces)
+        share = _listen(page, host, options.port, allowed_hosts, options.share, on_spaces)
     except OSError as error:  # examples are being explained: see `exit_now`
         print(f"app.py: {error}", file=sys.stderr)
         exit_now(1)
-    announce(*opened(host, page.demo.server_port, names, share, train))
+    announce(*startup_lines(host, page.demo.server_port, allowed_hosts, share, train))
     while True:
         time.sleep(3600)  # until a signal
 
 
-def build(options: Options) -> Page:
-    """`app.build`. Raises: SystemExit: with the sentence of a refusal."""
-    gc.disable()  # what is imported stays: to look through it for garbage again and again takes a sixth of the start
+def build(options: Options) -> BuiltApp:
+    """`app.build`. Raises: SystemExit: with the sentence of a `UserError`."""
+    gc.disable()  # imported modules stay: collecting garbage among them takes a sixth of the start
+    from afa_viz.ui.errors import UserError
     from afa_viz.ui.server import app
-    from afa_viz.ui.sessions.images import Refusal
 
     gc.freeze()
     gc.enable()
     try:
         return app.build(options)
-    except Refusal as error:
+    except UserError as error:
         raise SystemExit(f"app.py: {error}") from None
 
 
-def _listen(page: Page, host: Host, port: int | None, names: Names, share: bool, on_spaces: bool) -> Site | None:
-    """Serve from now on, in threads; the site of `--share`, if there is one. Raises: OSError: in one sentence."""
+def _listen(
+    page: BuiltApp, host: Host, port: int | None, allowed_hosts: AllowedHosts, share: bool, on_spaces: bool
+) -> Origin | None:
+    """Start serving in threads; returns the origin of `--share`, if any. Raises: OSError: with one sentence."""
     from afa_viz.ui.server.app import serve
 
-    for tries in reversed(range(TRIES)):
+    for tries in reversed(range(PORT_ATTEMPTS)):
         try:
             _, _, shared = serve(
-                page, names, ("*",) if on_spaces else (), server_name=str(host), share=share, quiet=True,
-                server_port=chosen_port(host, port), prevent_thread_lock=True,
+                page, allowed_hosts, ("*",) if on_spaces else (), server_name=str(host), share=share, quiet=True,
+                server_port=choose_port(host, port), prevent_thread_lock=True,
             )  # fmt: skip
             break
         except OSError as error:
             if port or not tries:
-                raise OSError(f"the page can not be served at {host}: {error}") from None
-    site = read_site(shared) if shared else None
+                raise OSError(f"the app cannot be served at {host}: {error}") from None
+    site = parse_origin(shared) if shared else None
     if site is not None:
-        names.public.append(site)
+        allowed_hosts.public.append(site)
     return site
 
 
-def space_sites() -> list[Site]:
-    """Where a Space lies, as the environment that Hugging Face gives it says."""
+def space_origins() -> list[Origin]:
+    """The origins of a Hugging Face Space, from its environment variables."""
     usual = re.sub(r"[^a-z0-9]+", "-", os.environ.get("SPACE_ID", "").lower()) + ".hf.space"
-    sites = [read_site(name.strip(), "https") for name in (os.environ.get("SPACE_HOST") or usual).split(",")]
+    sites = [parse_origin(name.strip(), "https") for name in (os.environ.get("SPACE_HOST") or usual).split(",")]
     return [site for site in sites if site is not None]
 
 
-def opened(host: Host, port: int, names: Names, share: Site | None, train: bool) -> list[str]:
-    """What is said when the app has started: where it is, who can open it, and who may train."""
+def startup_lines(host: Host, port: int, allowed_hosts: AllowedHosts, share: Origin | None, train: bool) -> list[str]:
+    """The lines printed when the app has started: its address, who can open it, and who may train."""
     shown = Host({"0.0.0.0": "localhost", "::": "::1"}.get(host.name, host.name), port)
     lines = [f"AFA Viz is at http://{shown} (Ctrl-C ends it)."]
     if shown.name != host.name:
@@ -184,10 +193,10 @@ def opened(host: Host, port: int, names: Names, share: Site | None, train: bool)
         )
     elif not host.is_loopback:
         lines.append(f"--host {host.name}: everyone who reaches this address can open it.")
-    lines += [f"It also answers as {site}: everyone who reaches that can open it." for site in names.public]
+    lines += [f"It also answers as {site}: everyone who reaches that can open it." for site in allowed_hosts.public]
     if share is not None:
         lines.append("--share: that is everyone on the web, through a server of gradio's makers.")
-    if host.is_loopback and not names.public:
+    if host.is_loopback and not allowed_hosts.public:
         lines.append("Only this computer can open it.")
     if train:
         lines.append("Everyone who can open it can start and stop trainings (--no-train turns that off).")

@@ -1,4 +1,4 @@
-"""What the app is started with. Imports nothing large: the command line answers before gradio and torch are there."""
+"""Options of the app. Imports nothing large, so that the command line can answer before gradio and torch load."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ TITLE = "AFA Viz: from image labels to masks"
 
 @dataclass(frozen=True)
 class Options:
-    """What the page is started with.
+    """Options of the app.
 
     Attributes:
-        checkpoints: sources for `load_model`; none: everything in `checkpoint_folder`.
+        checkpoints: sources for `load_model`; empty: everything in `checkpoint_folder`.
         examples: folder with `examples.json`.
-        device: of the models. warm: explain all examples ahead, in the background.
-        data: images of the Data set tab, see `dataset.sources.open_source`. split: of them.
+        device: of the models.
+        warm: explain all examples in the background after the start.
+        data: images of the Data set tab, see `dataset.sources.open_source`.
+        split: of the data set.
         cache: folder for rendered scenes and scores; None: `dataset.sources.cache_folder`.
-        train: whether the page may train. runs: folder of its trainings.
-        train_arguments: added to each training's command, for a smaller world.
+        train: whether visitors may start training runs.
+        runs: folder of the training runs.
+        train_arguments: added to the command of each run; tests make the sandbox smaller with them.
     """
 
     checkpoints: tuple[str, ...] = ()

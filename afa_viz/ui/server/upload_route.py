@@ -1,5 +1,4 @@
-"""The route that takes a photograph, in the place of gradio's: one file a request and nothing else, cut off when it is
-too large or too slow."""
+"""The route for uploads, in place of gradio's: one file per request, rejected if it is too large or too slow."""
 
 from __future__ import annotations
 
@@ -14,17 +13,18 @@ from typing import Any
 import anyio
 from python_multipart.multipart import parse_options_header
 
-from afa_viz.ui.server.uploads import Arriving, NoRoom, Uploads
+from afa_viz.ui.errors import StorageFullError
+from afa_viz.ui.localization import error_message
+from afa_viz.ui.server.uploads import IncomingUpload, Uploads
 from afa_viz.ui.sessions.images import MAX_BYTES
-from afa_viz.ui.words import english
 
-MAX_ENVELOPE = 2**14  # bytes of a request beside its file: a few headers, and a boundary twice
-MAX_SECONDS, MAX_PAUSE = 180.0, 30.0  # that an upload may take, and rest
+MAX_ENVELOPE = 2**14  # bytes of a request beside its file: a few headers, and the boundary twice
+MAX_SECONDS, MAX_PAUSE = 180.0, 30.0  # duration of an upload, and of a pause in it
 BUFFER = 2**18  # bytes that are written at a time
-AT_ONCE = 2  # uploads whose bytes are in memory, once they are all there
-MAX_DISCARDED = 2**29  # bytes that are read of a request that is refused already
-ROUTE = "/upload"  # how the address ends; nothing that ends so reaches gradio
-FIELD = b"files"  # of the form
+AT_ONCE = 2  # complete uploads that are in memory at a time
+MAX_DISCARDED = 2**29  # bytes that are read of a request that has been rejected
+ROUTE = "/upload"  # end of the path; no such request reaches gradio
+FIELD = b"files"  # name of the form field
 TEXT = "text/plain; charset=utf-8"
 SUFFIX = re.compile(rb"\.\w{1,5}\Z")
 
@@ -34,23 +34,23 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class UploadRefused(Exception):
-    """A request that brings no photograph: HTTP status and one sentence."""
+class UploadError(Exception):
+    """A rejected upload: HTTP status and one sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
 
 
-class VisitorLeft(Exception):
-    """Nobody waits for an answer any more."""
+class ClientDisconnected(Exception):
+    """The client no longer waits for a response."""
 
 
 class Body:
-    """The body of a request, part by part.
+    """The body of a request, read part by part.
 
     Attributes:
-        more: whether some of it has not come yet.
+        more: whether further parts will arrive.
     """
 
     def __init__(self, receive: Receive, max_pause: float) -> None:
@@ -58,32 +58,33 @@ class Body:
         self._receive, self._max_pause = receive, max_pause
 
     async def read(self, deadline: float) -> bytes:
-        """The next part. Raises: UploadRefused: if it does not come in time. VisitorLeft."""
+        """The next part. Raises: UploadError: if it does not arrive in time. ClientDisconnected."""
         try:
             with anyio.fail_after(max(0.0, min(self._max_pause, deadline - time.monotonic()))):
                 message = await self._receive()
         except TimeoutError:
-            raise UploadRefused(408, english("refused.upload_slow")) from None
+            raise UploadError(408, error_message("refused.upload_slow")) from None
         if message["type"] != "http.request":
-            raise VisitorLeft
+            raise ClientDisconnected
         self.more = message.get("more_body", False)
         return message.get("body", b"")
 
     async def discard(self) -> None:
-        """Read what is still coming and forget it: many programs read no answer until they have sent everything."""
+        """Read and discard the rest: many clients do not read the response until they have sent everything."""
         deadline, left = time.monotonic() + self._max_pause, MAX_DISCARDED
-        with suppress(UploadRefused, VisitorLeft):
+        with suppress(UploadError, ClientDisconnected):
             while self.more and left > 0:
                 left -= len(await self.read(deadline))
 
 
 class UploadRoute:
-    """ASGI middleware that answers uploads with the path of the file, as gradio does, and lets the rest through.
+    """ASGI middleware that responds to uploads with the path of the file, as gradio does, and passes the rest on.
 
     Args:
-        app: what is behind it.
-        uploads: where photographs are kept.
-        max_bytes: of one. max_seconds, max_pause: that it may take to arrive, and rest.
+        app: the next application.
+        uploads: stores the photographs.
+        max_bytes: of one photograph.
+        max_seconds, max_pause: duration of an upload, and of a pause in it.
     """
 
     def __init__(
@@ -96,58 +97,58 @@ class UploadRoute:
     ) -> None:
         self._app, self._uploads = app, uploads
         self._max_bytes, self._max_seconds, self._max_pause = max_bytes, max_seconds, max_pause
-        self._keeping = anyio.CapacityLimiter(AT_ONCE)
+        self._store_limiter = anyio.CapacityLimiter(AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].rstrip("/").endswith(ROUTE):
             await self._app(scope, receive, send)
             return
         body = Body(receive, self._max_pause)
         try:
             path = await self._receive(dict(scope["headers"]), body)
-            await _answer(send, body, 200, "application/json", json.dumps([str(path)]))
-        except UploadRefused as refused:
-            await _answer(send, body, refused.status, TEXT, str(refused))
-        except (NoRoom, OSError):
-            await _answer(send, body, 503, TEXT, english("refused.no_room_for_photograph"))
-        except VisitorLeft:
+            await _respond(send, body, 200, "application/json", json.dumps([str(path)]))
+        except UploadError as error:
+            await _respond(send, body, error.status, TEXT, str(error))
+        except (StorageFullError, OSError):
+            await _respond(send, body, 503, TEXT, error_message("refused.no_room_for_photograph"))
+        except ClientDisconnected:
             return
 
     async def _receive(self, headers: dict[bytes, bytes], body: Body) -> Path:
-        """Path of the photograph that arrives. Raises: UploadRefused, NoRoom, OSError, VisitorLeft."""
+        """Path of the received photograph. Raises: UploadError, StorageFullError, OSError, ClientDisconnected."""
         kind, options = parse_options_header(headers.get(b"content-type", b""))
         boundary = options.get(b"boundary", b"")
         if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 200:
             raise _not_one_file()
-        most = self._max_bytes + MAX_ENVELOPE
+        limit = self._max_bytes + MAX_ENVELOPE
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or len(length) > 20 or int(length) > most:
+        if not length.isdigit() or len(length) > 20 or int(length) > limit:
             raise self._too_large()
         deadline = time.monotonic() + self._max_seconds
         with self._uploads.arriving() as upload:
             buffer = bytearray()
             while body.more:
                 buffer += await body.read(deadline)
-                if upload.size + len(buffer) > most:
+                if upload.size + len(buffer) > limit:
                     raise self._too_large()
                 if len(buffer) >= BUFFER or not body.more:
                     await anyio.to_thread.run_sync(upload.write, bytes(buffer))
                     buffer.clear()
-            return await anyio.to_thread.run_sync(self._keep, upload, boundary, limiter=self._keeping)
+            return await anyio.to_thread.run_sync(self._keep, upload, boundary, limiter=self._store_limiter)
 
-    def _keep(self, upload: Arriving, boundary: bytes) -> Path:
+    def _keep(self, upload: IncomingUpload, boundary: bytes) -> Path:
         content, suffix = one_file(upload.read(), boundary)
         if len(content) > self._max_bytes:
             raise self._too_large()
         return self._uploads.keep(content, suffix)
 
-    def _too_large(self) -> UploadRefused:
-        return UploadRefused(413, english("refused.upload_size", most=self._max_bytes >> 20))
+    def _too_large(self) -> UploadError:
+        return UploadError(413, error_message("refused.upload_size", most=self._max_bytes >> 20))
 
 
 def one_file(body: bytes, boundary: bytes) -> tuple[bytes, str]:
-    """Content of the only part of a form, and how its name ends. Raises: UploadRefused: if it is not one file."""
+    """Content of the only part of a form, and the suffix of its name. Raises: UploadError: if it is not one file."""
     edge = b"\r\n--" + boundary
     start = body.find(b"\r\n\r\n", 0, MAX_ENVELOPE)
     end = body.find(edge, start + 4)
@@ -163,12 +164,12 @@ def one_file(body: bytes, boundary: bytes) -> tuple[bytes, str]:
     raise _not_one_file()
 
 
-def _not_one_file() -> UploadRefused:
-    return UploadRefused(400, english("refused.upload_form"))
+def _not_one_file() -> UploadError:
+    return UploadError(400, error_message("refused.upload_form"))
 
 
-async def _answer(send: Send, body: Body, status: int, kind: str, text: str) -> None:
-    """Answer, and only then let go of a request of which some has not come yet."""
+async def _respond(send: Send, body: Body, status: int, kind: str, text: str) -> None:
+    """Send the response; the connection stays open until the rest of the request has been read."""
     content = text.encode()
     headers = [(b"content-type", kind.encode()), (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,4 +1,4 @@
-"""The photographs that visitors send: counted while they arrive, kept for a while, few enough for the disk."""
+"""The store of uploaded photographs: limited in total size, arriving ones included, and cleared after a while."""
 
 from __future__ import annotations
 
@@ -13,32 +13,28 @@ from typing import IO
 from gradio.processing_utils import hash_bytes
 
 from afa_viz.atomic_files import atomic_write
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.words import english
+from afa_viz.ui.errors import StorageFullError
+from afa_viz.ui.localization import error_message
 
-MAX_TOTAL = 2**30  # bytes of all photographs together; the oldest unused go first
-MAX_SECONDS = 2 * 3600.0  # that one is kept unused
-MIN_COUNTED = 2**16  # bytes that any file counts for: millions of tiny ones fill a disk as well
-
-
-class NoRoom(Refusal):
-    """All the room is taken by photographs that are arriving."""
+MAX_TOTAL = 2**30  # bytes of all photographs together; the least recently used are removed first
+MAX_SECONDS = 2 * 3600.0  # that an unused photograph is kept
+MIN_COUNTED = 2**16  # bytes that any file counts at least: millions of tiny files fill a disk as well
 
 
-class Arriving:
-    """A photograph that is being sent: a file without a name, which goes with the process however that ends."""
+class IncomingUpload:
+    """A photograph that is arriving, in an unnamed temporary file, which disappears with the process."""
 
     def __init__(self, uploads: Uploads, file: IO[bytes]) -> None:
         self._uploads, self.file, self.size = uploads, file, 0
 
     def write(self, content: bytes) -> None:
-        """Raises: NoRoom. OSError."""
+        """Append some bytes. Raises: StorageFullError, OSError."""
         self._uploads.reserve(len(content))
         self.size += len(content)
         self.file.write(content)
 
     def read(self) -> bytes:
-        """All of it, once it is there; its room is free for what is kept of it."""
+        """The whole upload; its reservation is released for the file that is kept."""
         self.file.seek(0)
         content = self.file.read()
         self._uploads.release(self.size)
@@ -47,10 +43,10 @@ class Arriving:
 
 
 class Uploads:
-    """The photographs on the disk. Each lies where gradio would put it, so that gradio makes no copy.
+    """The photographs on disk, each where gradio would put it, so that gradio makes no copy.
 
     Args:
-        folder: gradio's own, for uploads and everything else that it writes.
+        folder: gradio's folder for uploads and other files.
     """
 
     def __init__(self, folder: Path, max_total: int = MAX_TOTAL, max_seconds: float = MAX_SECONDS) -> None:
@@ -61,28 +57,28 @@ class Uploads:
         self._kept = self._arriving = 0  # bytes
 
     @contextmanager
-    def arriving(self) -> Iterator[Arriving]:
-        """Somewhere to write what is being sent. Raises: OSError."""
+    def arriving(self) -> Iterator[IncomingUpload]:
+        """A place to write an upload to while it arrives. Raises: OSError."""
         with tempfile.TemporaryFile(dir=self.folder) as file:
-            upload = Arriving(self, file)
+            upload = IncomingUpload(self, file)
             try:
                 yield upload
             finally:
                 self.release(upload.size)
 
     def reserve(self, count: int) -> None:
-        """Make room for so many bytes that arrive. Raises: NoRoom."""
+        """Reserve `count` bytes for an arriving upload. Raises: StorageFullError."""
         with self._lock:
             self._make_room(count)
             self._arriving += count
 
     def release(self, count: int) -> None:
-        """Of what was reserved, so many bytes are not needed any more."""
+        """Release `count` reserved bytes."""
         with self._lock:
             self._arriving -= count
 
     def keep(self, content: bytes, suffix: str) -> Path:
-        """Path of a whole photograph on the disk. Raises: NoRoom. OSError."""
+        """Write a complete photograph; returns its path. Raises: StorageFullError, OSError."""
         path = self.folder / hash_bytes(content) / f"photo{suffix}"
         size = max(len(content), MIN_COUNTED)
         with self._lock:
@@ -96,8 +92,8 @@ class Uploads:
             self._kept += size
         return path
 
-    def tidy(self) -> None:
-        """Remove what nobody has used in a long time."""
+    def remove_expired(self) -> None:
+        """Remove photographs that were not used for a while."""
         with self._lock:
             for path in list(self._sizes):
                 if time.time() - _last_use(path) > self._max_seconds:
@@ -110,7 +106,7 @@ class Uploads:
             self._remove(path)
             if self._kept + self._arriving + count <= self._max_total:
                 return
-        raise NoRoom(english("refused.no_room_for_photograph"))
+        raise StorageFullError(error_message("refused.no_room_for_photograph"))
 
     def _remove(self, path: Path) -> None:
         self._kept -= self._sizes.pop(path)
@@ -120,7 +116,7 @@ class Uploads:
 
 
 def _last_use(path: Path) -> float:
-    """When a file was written, or read by an event; 0 if it is not there any more."""
+    """Time of the last use of a file, by writing it or by an event; 0 if it no longer exists."""
     try:
         return path.stat().st_mtime
     except OSError:

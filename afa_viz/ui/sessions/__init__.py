@@ -1,1 +1,1 @@
-"""What the app computes and keeps: models, images, explanations, caches."""
+"""State of the running app: models, images, explanations, caches and limits."""

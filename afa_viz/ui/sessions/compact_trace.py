@@ -1,4 +1,4 @@
-"""A trace that is held for later: without the scores that PAR makes again in the time of a picture's decoding."""
+"""A cached trace that needs less memory: scores that PAR computes quickly are computed again when they are read."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ import torch
 from afa_viz.stages.one_image import cam_par_stage, lazy_zeros
 from afa_viz.trace import Trace
 
-MADE_AGAIN = ("cam_par_high", "cam_refined", "cam_refined_high")  # of `cam_par_stage`; the page reads `cam_par` most
+RECOMPUTED = (
+    "cam_par_high",
+    "cam_refined",
+    "cam_refined_high",
+)  # outputs of `cam_par_stage`, except `cam_par`, which is read most
 
 
 class CompactTrace(Trace):
-    """A trace whose fields `MADE_AGAIN` are computed whenever they are read: the same numbers, from the same stage."""
+    """A trace whose fields `RECOMPUTED` are computed whenever they are read: the same numbers, from the same stage."""
 
     def __getattr__(self, name: str) -> Any:
-        """A field that is not held. Raises: AttributeError: for any other name."""
-        if name not in MADE_AGAIN or "config" not in vars(self):  # without: in the making, by `copy`
+        """Compute a field of `RECOMPUTED`. Raises: AttributeError: for any other name."""
+        if name not in RECOMPUTED or "config" not in vars(self):  # no config: `copy` is creating the instance
             raise AttributeError(f"{type(self).__name__} has no attribute {name}")
         with torch.inference_mode(False), torch.no_grad():
             return cam_par_stage(vars(self), self.config, None)[name]
 
 
 def compact(trace: Trace) -> Trace:
-    """The trace with less memory. It shares everything else with the one that is given, which is not changed."""
-    if not set(MADE_AGAIN) & set(vars(trace)):
+    """A compact copy of a trace that shares all other tensors with it; the input is not changed."""
+    if not set(RECOMPUTED) & set(vars(trace)):
         return trace
-    kept = {name: value for name, value in vars(trace).items() if name not in MADE_AGAIN}
-    kept["cam_par"] = lazy_zeros(*trace.cam_par.shape)  # apart from `cam_par_high`, which lies in the same memory
+    kept = {name: value for name, value in vars(trace).items() if name not in RECOMPUTED}
+    kept["cam_par"] = lazy_zeros(*trace.cam_par.shape)  # a copy: the original shares its storage with `cam_par_high`
     used = [0, *trace.present]
     kept["cam_par"][used] = trace.cam_par[used]
     made = object.__new__(CompactTrace)

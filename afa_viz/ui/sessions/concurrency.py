@@ -1,4 +1,4 @@
-"""How much happens at a time: events, threads, explanations, and what is dear enough to keep others waiting."""
+"""Limits of what runs at the same time: events, threads, explanations and other expensive computations."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.words import english
+from afa_viz.ui.errors import BusyError
+from afa_viz.ui.localization import error_message
 
-DEAR, DEAR_WAITING = 2, 10  # reports, posters, comparisons, CRFs, explanations by large networks: at a time, in line
+# reports, posters, comparisons, CRFs, explanations by large networks: running at a time, and waiting
+EXPENSIVE_AT_ONCE, EXPENSIVE_WAITING = 2, 10
 LARGE_NETWORK = 40_000_000  # parameters; MiT-B3 has 45 million
-# Events of gradio's queue at a time, by who asks. Those of the page and of programs are more than can wait for what is
-# dear, so that some are always left for the rest.
-PAGE_EVENTS, PHOTOGRAPH_EVENTS, API_EVENTS = DEAR + DEAR_WAITING + 4, 4, DEAR + DEAR_WAITING + 4
-EVENT_THREADS = PAGE_EVENTS + PHOTOGRAPH_EVENTS + API_EVENTS + 4  # beside those that serve the page and its files
-ANSWER_THREADS = 2 * (DEAR + DEAR_WAITING)  # for the functions that the page asks
-
-
-class Busy(Refusal):
-    """Too many wait already."""
+# Events of gradio's queue that run at a time, by origin. The app and the API have more of them than expensive requests
+# can occupy, so that some are always left for the others.
+PAGE_EVENTS, UPLOAD_EVENTS, API_EVENTS = (
+    EXPENSIVE_AT_ONCE + EXPENSIVE_WAITING + 4,
+    4,
+    EXPENSIVE_AT_ONCE + EXPENSIVE_WAITING + 4,
+)
+EVENT_THREADS = PAGE_EVENTS + UPLOAD_EVENTS + API_EVENTS + 4  # beside the threads that serve the app's files
+ANSWER_THREADS = 2 * (EXPENSIVE_AT_ONCE + EXPENSIVE_WAITING)  # for the server functions that browsers call
 
 
 class ConcurrencyLimit:
-    """Lets a few threads in at a time, in the order in which they come.
+    """A semaphore that admits threads in the order of their arrival.
 
     Args:
-        at_once: threads inside. waiting: threads in line, None for any number; the next one is refused.
+        at_once: threads inside.
+        waiting: threads in the queue, None for any number; the next one gets a `BusyError`.
     """
 
     def __init__(self, at_once: int, waiting: int | None = None) -> None:
-        self._at_once, self._most_waiting = at_once, waiting
+        self._at_once, self._max_waiting = at_once, waiting
         self._lock = threading.Lock()
-        self._line: deque[threading.Event] = deque()
+        self._queue: deque[threading.Event] = deque()
         self._inside = 0
-        self._own = threading.local()
+        self._thread = threading.local()
 
     @property
     def in_use(self) -> bool:
@@ -47,16 +49,16 @@ class ConcurrencyLimit:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Be inside; a thread that is needs no second slot. Raises: Busy: if the line is full."""
-        if getattr(self._own, "inside", False):
+        """Hold a slot; reentrant for the same thread. Raises: BusyError: if the queue is full."""
+        if getattr(self._thread, "inside", False):
             yield
             return
         self._enter()
-        self._own.inside = True
+        self._thread.inside = True
         try:
             yield
         finally:
-            self._own.inside = False
+            self._thread.inside = False
             self._leave()
 
     def _enter(self) -> None:
@@ -64,35 +66,35 @@ class ConcurrencyLimit:
             if self._inside < self._at_once:
                 self._inside += 1
                 return
-            if self._most_waiting is not None and len(self._line) >= self._most_waiting:
-                raise Busy(english("refused.busy"))
+            if self._max_waiting is not None and len(self._queue) >= self._max_waiting:
+                raise BusyError(error_message("refused.busy"))
             turn = threading.Event()
-            self._line.append(turn)
+            self._queue.append(turn)
         turn.wait()
 
     def _leave(self) -> None:
-        """Hand the slot to the first in line, or give it back."""
+        """Hand the slot to the first thread in the queue, or release it."""
         with self._lock:
-            if self._line:
-                self._line.popleft().set()
+            if self._queue:
+                self._queue.popleft().set()
             else:
                 self._inside -= 1
 
 
 class SharedCalls:
-    """Equal questions at the same time are one call; nobody needs a thread to wait for it."""
+    """Merges equal calls that are made at the same time into one, without a thread that waits for it."""
 
     def __init__(self) -> None:
         self._pending: dict[str, asyncio.Future[str]] = {}
 
-    async def call(self, name: str, asked: Any, run: Callable[[], Awaitable[str]]) -> str:
-        """What `run` gives, or gave to whoever asked the same first. A visitor who leaves stops it for nobody."""
+    async def call(self, name: str, params: Any, run: Callable[[], Awaitable[str]]) -> str:
+        """The result of `run`, or of an equal call that is running. A cancelled caller does not cancel the others."""
         try:
-            question = json.dumps([name, asked], sort_keys=True)
-        except (TypeError, ValueError, RecursionError):  # it will be refused
+            key = json.dumps([name, params], sort_keys=True)
+        except (TypeError, ValueError, RecursionError):  # invalid parameters: the function will refuse them
             return await run()
-        pending = self._pending.get(question)
+        pending = self._pending.get(key)
         if pending is None:
-            pending = self._pending[question] = asyncio.ensure_future(run())
-            pending.add_done_callback(lambda _: self._pending.pop(question, None))
+            pending = self._pending[key] = asyncio.ensure_future(run())
+            pending.add_done_callback(lambda _: self._pending.pop(key, None))
         return await asyncio.shield(pending)

@@ -1,4 +1,4 @@
-"""Files to download, written when somebody asks for them: whole, few enough for the disk, and none for long."""
+"""Files to download: written on request, whole or not at all, limited in total size, and removed after a while."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pathlib import Path
 
 from gradio.processing_utils import hash_file
 
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.words import english
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.localization import error_message
 
-MAX_BYTES = 500 * 2**20  # of all files together; the oldest unused go first
-MAX_SECONDS = 2 * 3600.0  # that a file is kept after it was last asked for
+MAX_BYTES = 500 * 2**20  # of all files together; the least recently used are removed first
+MAX_SECONDS = 2 * 3600.0  # that a file is kept after its last use
 
 
 class Exports:
-    """The files that were asked for, each in a folder named by its content, where gradio would put it.
+    """The exported files, each in a folder named by the hash of its content, where gradio would put it.
 
     Args:
-        folder: of all of them, made with the first one. Nothing else may lie in it.
+        folder: of all files; created with the first one. Nothing else may be in it.
     """
 
     def __init__(self, folder: Path, max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS) -> None:
@@ -32,10 +32,10 @@ class Exports:
         self._max_bytes, self._max_seconds = max_bytes, max_seconds
         self._lock = threading.Lock()
         self._paths: dict[str, Path] = {}
-        self._used: OrderedDict[Path, tuple[int, float]] = OrderedDict()  # bytes, and when it was last asked for
+        self._used: OrderedDict[Path, tuple[int, float]] = OrderedDict()  # bytes, and time of the last use
 
     def find(self, name: str) -> Path | None:
-        """The file that was written under a name, if it is still there; counts as a use."""
+        """The file that was written under a name, if it still exists; counts as a use."""
         with self._lock:
             path = self._paths.get(name)
             if path is None or not path.is_file():
@@ -44,9 +44,9 @@ class Exports:
             return path
 
     def write(self, name: str, file_name: str, write: Callable[[Path], object]) -> Path:
-        """The file under a name, written if it is not there: beside the others, so that it is never seen in part.
+        """The file under a name, which is written if it is missing, and then moved into place as a whole.
 
-        Raises: OSError: of `write`. Refusal: if it alone is more than may be kept.
+        Raises: OSError: of `write`. UserError: if it is larger than all files together may be.
         """
         found = self.find(name)
         if found is not None:
@@ -56,7 +56,7 @@ class Exports:
         try:
             write(partial / file_name)
             if (partial / file_name).stat().st_size > self._max_bytes:
-                raise Refusal(english("refused.no_room_for_file"))
+                raise UserError(error_message("refused.no_room_for_file"))
             path = self.folder / hash_file(partial / file_name) / file_name
             with self._lock:
                 path.parent.mkdir(exist_ok=True)
@@ -65,20 +65,20 @@ class Exports:
                 self._use(path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        self.tidy()
+        self.remove_expired()
         return path
 
     def _use(self, path: Path) -> None:
         self._used[path] = (path.stat().st_size, time.monotonic())
         self._used.move_to_end(path)
 
-    def tidy(self) -> None:
-        """Remove what nobody has asked for in a long time, and the oldest until the rest is small enough."""
+    def remove_expired(self) -> None:
+        """Remove files that were not used for a while, and the least recently used ones beyond the size limit."""
         with self._lock:
             total = sum(size for size, _ in self._used.values())
             for path, (size, used) in list(self._used.items()):
                 if total <= self._max_bytes and time.monotonic() - used <= self._max_seconds:
-                    break  # all others are newer
+                    break  # all others were used later
                 shutil.rmtree(path.parent, ignore_errors=True)
                 total -= size
                 del self._used[path]

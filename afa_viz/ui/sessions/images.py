@@ -1,4 +1,4 @@
-"""Photographs that people bring: validated, decoded, named by their content."""
+"""Uploaded photographs: validated, decoded and identified by their content."""
 
 from __future__ import annotations
 
@@ -14,42 +14,31 @@ import numpy as np
 from PIL import Image
 
 from afa_viz.inputs import to_rgb
-from afa_viz.model.card import shortened
-from afa_viz.ui.words import english, texts
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.localization import error_message, texts
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 8 * 2**20
 MAX_PIXELS = 40_000_000  # 40 megapixels: more than phones take
 MAX_RATIO = 8
 MIN_SIDE = 16  # pixels: one cell
-LONG_SIDE = 1024  # kept of an upload; networks see less
-MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write ten or so
-MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; within pixels there are 00 and D0 to D7
-
-
-class Refusal(ValueError):
-    """What was asked can not be done; the message is one sentence for the person at the page."""
-
-
-def quoted(value: object, most: int = 40) -> str:
-    """What somebody sent in one line of at most so many letters; all but numbers in quotation marks."""
-    try:
-        text = shortened(str(value), most)
-        return text if isinstance(value, (int, float)) else repr(text)
-    except (ValueError, RecursionError):  # numbers of thousands of digits, lists in lists in lists
-        return "something very large"
+LONG_SIDE = 1024  # pixels; larger uploads are scaled down, networks use less
+MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write about ten
+MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; pixel data contains only 00 and D0 to D7
 
 
 @dataclass(frozen=True)
-class Picture:
+class InputImage:
     """One image to explain.
 
     Attributes:
-        sha: of pixels and truth; names the picture in every cache.
-        image: (H, W, 3) uint8 RGB, read-only. mask: (H, W) uint8 truth with 255 for "do not count", or None.
-        labels: class names that came with it, or None.
-        title, story: for people. domain: "sandbox", "photograph" or "data set".
-        class_names: what the numbers of the mask mean, background first; None: what they mean to the model.
+        sha: hash of pixels and mask; identifies the image in every cache.
+        image: (H, W, 3) uint8 RGB, read-only.
+        mask: (H, W) uint8 ground truth, class indices, 255 = ignore; or None.
+        labels: its image labels as class names, or None.
+        title, story: texts for the user.
+        domain: "sandbox", "photograph" or "data set".
+        class_names: of the indices in the mask, background first; None: those of the model.
     """
 
     sha: str
@@ -63,24 +52,24 @@ class Picture:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Bytes of its arrays."""
         return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)
 
 
 @dataclass(frozen=True)
-class Source:
-    """How a program gets a picture: imports, lines that define `image`, and an expression for its truth or ""."""
+class PythonSource:
+    """Python code that loads an image: imports, lines that define `image`, and an expression for its mask, or ""."""
 
     lines: tuple[str, ...]
     target: str = ""
     imports: tuple[str, ...] = ()
 
 
-UPLOADED = Source(('image = "photograph.jpg"  # the photograph that was uploaded',))
+UPLOAD_SOURCE = PythonSource(('image = "photograph.jpg"  # the photograph that was uploaded',))
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
-    frozen = np.array(array, order="C")  # a copy: the caller's own stays writable
+    frozen = np.array(array, order="C")  # a copy: the caller's array stays writable
     frozen.setflags(write=False)
     return frozen
 
@@ -93,60 +82,60 @@ def _sha(image: np.ndarray, mask: np.ndarray | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def new_picture(image: np.ndarray, mask: np.ndarray | None = None, **facts: Any) -> Picture:
-    """A picture of copies of arrays, read-only; `facts` are its other fields."""
+def new_input_image(image: np.ndarray, mask: np.ndarray | None = None, **facts: Any) -> InputImage:
+    """An input image with read-only copies of the arrays; `facts` are its other fields."""
     image, mask = _frozen(image), None if mask is None else _frozen(mask)
-    return Picture(_sha(image, mask), image, mask, **facts)
+    return InputImage(_sha(image, mask), image, mask, **facts)
 
 
-def read_upload(path: str | os.PathLike[str]) -> Picture:
-    """A photograph from an untrusted file: first frame, upright, RGB, long side at most `LONG_SIDE`.
+def read_upload(path: str | os.PathLike[str]) -> InputImage:
+    """Read a photograph from an untrusted file: first frame, upright, RGB, long side at most `LONG_SIDE`.
 
-    Size and format are read before any pixel is decoded.
+    Size and format are checked before any pixel is decoded.
 
-    Raises: Refusal: if it is no PNG, JPEG or WebP, or too large, too small, too narrow or damaged.
+    Raises: UserError: if it is not a PNG, JPEG or WebP file, or too large, too small, too narrow or damaged.
     """
     size = os.path.getsize(path)
     if size > MAX_BYTES:
-        raise Refusal(english("refused.file_size", size=f"{size / 2**20:.0f}", most=MAX_BYTES >> 20))
+        raise UserError(error_message("refused.file_size", size=f"{size / 2**20:.0f}", most=MAX_BYTES >> 20))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             opened = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
-        raise Refusal(english("refused.far_too_many", most=MAX_PIXELS // 10**6)) from None
-    except Exception:  # a broken or hostile file may raise anything
-        raise Refusal(english("refused.no_picture_file")) from None
+        raise UserError(error_message("refused.far_too_many", most=MAX_PIXELS // 10**6)) from None
+    except Exception:  # a damaged or malicious file may raise anything
+        raise UserError(error_message("refused.no_picture_file")) from None
     with opened:
         check_size(*opened.size)
         if opened.format in ("JPEG", "MPO") and _scans(Path(path).read_bytes()) > MAX_SCANS:
-            raise Refusal(english("refused.passes", most=MAX_SCANS))
+            raise UserError(error_message("refused.passes", most=MAX_SCANS))
         try:
             opened.draft("RGB", (LONG_SIDE, LONG_SIDE))  # JPEG: decode at a fraction of the size
-            return new_picture(to_rgb(opened, long_side=LONG_SIDE))
+            return new_input_image(to_rgb(opened, long_side=LONG_SIDE))
         except Exception:  # the same
-            raise Refusal(english("refused.damaged")) from None
+            raise UserError(error_message("refused.damaged")) from None
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises: Refusal: for a picture that is too large, too small or too narrow."""
+    """Raises: UserError: for an image that is too large, too small or too narrow."""
     size = {"width": width, "height": height}
     if width * height > MAX_PIXELS:
-        raise Refusal(english("refused.pixels", **size, most=MAX_PIXELS // 10**6))
+        raise UserError(error_message("refused.pixels", **size, most=MAX_PIXELS // 10**6))
     if min(width, height) < MIN_SIDE:
-        raise Refusal(english("refused.small", **size, least=MIN_SIDE))
+        raise UserError(error_message("refused.small", **size, least=MIN_SIDE))
     if max(width, height) > MAX_RATIO * min(width, height):
-        raise Refusal(english("refused.narrow", **size, times=MAX_RATIO))
+        raise UserError(error_message("refused.narrow", **size, times=MAX_RATIO))
 
 
 def _scans(data: bytes) -> int:
-    """Passes of a JPEG file until its end, counted no further than one above `MAX_SCANS`."""
-    count, place = 0, 2
-    while count <= MAX_SCANS and (found := MARKER.search(data, place)):
-        marker, place = found[1], found.end()
+    """Number of scans of a JPEG file; counting stops one above `MAX_SCANS`."""
+    count, position = 0, 2
+    while count <= MAX_SCANS and (found := MARKER.search(data, position)):
+        marker, position = found[1], found.end()
         if marker == b"\xd9":
             break
-        if marker not in (b"\x01", b"\xd8"):  # all others tell their length
-            place += int.from_bytes(data[place : place + 2], "big")
+        if marker not in (b"\x01", b"\xd8"):  # all others are followed by their length
+            position += int.from_bytes(data[position : position + 2], "big")
         count += marker == b"\xda"
     return count

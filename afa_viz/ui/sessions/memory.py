@@ -1,9 +1,9 @@
-"""Memory that is free goes back to the system.
+"""Return free memory to the operating system.
 
-glibc keeps what it was given for the next time, in an arena for every few threads: a server whose threads take turns at
-large tensors holds twice what it uses. Blocks of a memory map of their own would go back at once, but each stage would
-pay for its pages anew: a trace takes half as long again. So all arenas are trimmed now and then, between explanations
-rather than within a visitor's, which is made in two parts.
+glibc keeps freed memory in arenas, one for every few threads: a server whose threads allocate large tensors in turn
+holds twice the memory that it uses. Allocating every block by mmap would return memory at once, but each stage would
+have to fault its pages in again, and a trace would take half as long again. So all arenas are trimmed from time to
+time, between explanations rather than within one, which is computed in two parts.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 
-WITHIN = 4.0  # seconds that a trim waits for quiet at most: what it costs is then lost among the explanations
-LOOK = 0.25  # seconds between two looks whether it is quiet
+MAX_WAIT = 4.0  # seconds that a trim waits until the server is idle; on a busy server its cost is negligible
+POLL_INTERVAL = 0.25  # seconds
 
 
 def _malloc_trim() -> Callable[[int], int] | None:
@@ -24,35 +24,35 @@ def _malloc_trim() -> Callable[[int], int] | None:
         return None
 
 
-class Trimmer:
-    """Gives free memory back; does nothing where the C library can not.
+class MemoryTrimmer:
+    """Returns free memory to the system; does nothing if the C library cannot.
 
     Args:
-        is_quiet: whether nobody waits for anything.
-        within: seconds that `soon` waits for that at most.
-        release: lets go of what can be made again; called before memory is given back.
+        is_idle: whether the server is idle.
+        max_wait: seconds that `trim_when_idle` waits for that at most.
+        release: frees what can be computed again; called before memory is trimmed.
     """
 
     def __init__(
-        self, is_quiet: Callable[[], bool], within: float = WITHIN, release: Callable[[], None] = lambda: None
+        self, is_idle: Callable[[], bool], max_wait: float = MAX_WAIT, release: Callable[[], None] = lambda: None
     ) -> None:
-        self._is_quiet, self._within, self._waiting = is_quiet, within, threading.Lock()
+        self._is_idle, self._max_wait, self._waiting = is_idle, max_wait, threading.Lock()
         self._release = release
         self._trim = _malloc_trim()
 
-    def soon(self) -> None:
-        """Once it is quiet, in a thread of its own; many calls until then are one."""
+    def trim_when_idle(self) -> None:
+        """Trim in a new thread as soon as the server is idle; calls until then are merged."""
         if self._trim is not None and self._waiting.acquire(blocking=False):
-            threading.Thread(target=self._when_quiet, daemon=True).start()
+            threading.Thread(target=self._trim_once_idle, daemon=True).start()
 
-    def _when_quiet(self) -> None:
-        until = time.monotonic() + self._within
-        while time.monotonic() < until and not self._is_quiet():
-            time.sleep(LOOK)
-        self._waiting.release()  # before: what is freed from now on needs another one
-        self.now()
+    def _trim_once_idle(self) -> None:
+        until = time.monotonic() + self._max_wait
+        while time.monotonic() < until and not self._is_idle():
+            time.sleep(POLL_INTERVAL)
+        self._waiting.release()  # first, since memory that is freed from now on needs another trim
+        self.trim()
 
-    def now(self) -> bool:
-        """Whether memory could be given back."""
+    def trim(self) -> bool:
+        """Trim now; returns whether memory could be returned."""
         self._release()
         return self._trim is not None and self._trim(0) >= 0

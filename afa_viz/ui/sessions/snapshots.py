@@ -1,4 +1,4 @@
-"""The snapshots of one training run beside a model's weights: found, read, never changed."""
+"""The snapshots of a training run that are stored beside a model's weights; read only."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Weights of one moment.
+    """The weights at one iteration.
 
     Attributes:
-        iteration: optimiser steps made until then.
+        iteration: number of optimiser steps.
         path: of the weights.
-        scores: ladder of that moment on validation images in percent, by `SCORE_KEYS`; empty where it was not measured.
+        scores: by stage on validation images, in percent, by the names of `SCORE_KEYS`; empty if not measured.
     """
 
     iteration: int
@@ -41,10 +41,10 @@ class Snapshot:
     scores: Numbers = field(default_factory=dict)
 
 
-def folder_of(source: str) -> Path | None:
-    """Where the snapshots of a model would lie: `snapshots/` beside its weights; None for a model of the hub.
+def snapshot_folder(source: str) -> Path | None:
+    """Where the snapshots of a model would be: `snapshots/` beside its weights; None for a model from the hub.
 
-    A snapshot that was opened itself lies among the others of its run.
+    For a snapshot that was opened as a model it is the folder that contains the snapshot.
     """
     if source.startswith("hf:"):
         return None
@@ -55,7 +55,7 @@ def folder_of(source: str) -> Path | None:
 
 
 def find_snapshots(folder: Path | None) -> list[Snapshot]:
-    """The snapshots in a folder, oldest first; one with a card that can not be read is left out, and logged."""
+    """The snapshots in a folder, oldest first; one whose card cannot be read is skipped and logged."""
     found = []
     for path in sorted(folder.glob("iter_*.safetensors")) if folder else []:
         name = NAME.fullmatch(path.stem)
@@ -64,14 +64,14 @@ def find_snapshots(folder: Path | None) -> list[Snapshot]:
         try:
             card = Card.read(path.with_suffix(".json"))
         except (OSError, CheckpointError) as error:
-            log.warning("the snapshot %s is left out: %s", path.name, error)
+            log.warning("the snapshot %s is skipped: %s", path.name, error)
             continue
         found.append(Snapshot(int(name[1]), path, {key: finite_number(card.scores.get(key)) for key in SCORE_KEYS}))
     return sorted(found, key=lambda snapshot: snapshot.iteration)
 
 
 def read_history(folder: Path | None) -> list[Numbers]:
-    """The ladders of the run, oldest first, from `history.json` or the run's own `metrics.jsonl`; [] without either."""
+    """Scores and losses of the run, oldest first, from `history.json` or else from `metrics.jsonl`; [] without both."""
     if folder is None:
         return []
     try:
@@ -80,13 +80,13 @@ def read_history(folder: Path | None) -> list[Numbers]:
         rows = parse_json(read_text(path)) if published else score_history(read_metrics(folder.parent))
         kept = [{key: finite_number(row.get(key)) for key in ("iteration", *SCORE_KEYS, *LOSS_KEYS)} for row in rows]
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        log.warning("the history of %s can not be read: %r", folder.parent.name, error)
+        log.warning("the history of %s cannot be read: %r", folder.parent.name, error)
         return []
     return [row for row in kept if row["iteration"] is not None]
 
 
-def phases(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a run trains when: [{"name", "until" this iteration}], from the `training` of a card; [] if not told."""
+def training_phases(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """The phases of a run, [{"name", "until" this iteration}], from the `training` of a card; [] if it has none."""
     config = training.get("config")
     if not isinstance(config, dict):
         return []

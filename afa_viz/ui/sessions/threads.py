@@ -1,4 +1,4 @@
-"""How many processor threads an explanation gets: a large picture all of them, while nobody else waits."""
+"""How many CPU threads an explanation gets: all of them for a large image while no other explanation runs."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from contextlib import contextmanager
 
 import torch
 
-VISITORS = 2  # explanations at a time: the limit of every event that may run the network
-LARGE = 384 * 384  # pixels; below, waiting for each other costs threads more than they bring
-THREADS = torch.get_num_threads()  # torch's own choice, which OMP_NUM_THREADS limits; read before anybody changes it
+EXPLANATIONS_AT_ONCE = 2  # limit of every event that may run the network
+LARGE = 384 * 384  # pixels; for smaller images synchronisation costs more than further threads gain
+THREADS = torch.get_num_threads()  # torch's default, which OMP_NUM_THREADS limits; read before it is changed
 
 
-class Cores:
-    """Threads of the processor, shared by the explanations that run at a time.
+class ThreadBudget:
+    """CPU threads, shared by the explanations that run at the same time.
 
     Args:
-        threads: all that there are.
+        threads: number of all threads.
     """
 
     def __init__(self, threads: int = THREADS) -> None:
         self.all = threads
-        self.share = max(1, self.all // VISITORS)
+        self.share = max(1, self.all // EXPLANATIONS_AT_ONCE)
         torch.set_num_threads(self.share)
 
     @contextmanager
-    def taken(self, pixels: int, alone: bool) -> Iterator[None]:
-        """All threads for a large picture that is explained alone, else a share; holds for the thread that asks."""
+    def allocate(self, pixels: int, alone: bool) -> Iterator[None]:
+        """All threads for a large image that is explained alone, else a share; applies to the calling thread."""
         torch.set_num_threads(self.all if alone and pixels >= LARGE else self.share)
         try:
             yield

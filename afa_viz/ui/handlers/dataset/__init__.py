@@ -1,1 +1,1 @@
-"""The Data set tab: a set of images to browse, scored in the background, sorted by what each stage makes of them."""
+"""The Data set tab: images to browse, scored in the background and sorted by the score of each stage."""

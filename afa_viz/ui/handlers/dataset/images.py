@@ -1,4 +1,4 @@
-"""The images of a set by an id that says nothing of paths: pictures to explain, thumbnails, labels."""
+"""The images of a data set by an id that does not reveal paths: images to explain, thumbnails, labels."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.sources import ImageSource, SandboxScenes, fingerprint
+from afa_viz.ui.localization import error_message, texts
 from afa_viz.ui.sessions.cache import SingleFlightCache
-from afa_viz.ui.sessions.images import LONG_SIDE, Picture, Refusal, Source, new_picture
-from afa_viz.ui.words import english, texts
+from afa_viz.ui.sessions.images import LONG_SIDE, InputImage, PythonSource, new_input_image
 
 THUMBNAIL = 144  # pixels, long side
 THUMBNAIL_BYTES = 24 * 2**20
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 log = logging.getLogger(__name__)
 
 
 class DataSet:
-    """A set of images as the page sees it.
+    """The images of the Data set tab.
 
     Args:
-        source: where they come from.
-        cache: folder that scores are kept in.
+        source: of the images.
+        cache: folder of the scores.
     """
 
     def __init__(self, source: ImageSource, cache: Path) -> None:
@@ -37,7 +38,7 @@ class DataSet:
         self.cache = cache
         self.ids = tuple(public_id(name) for name in source.names)
         self.fingerprint = fingerprint(source)
-        self._places = {name: place for place, name in enumerate(self.ids)}
+        self._indices = {name: index for index, name in enumerate(self.ids)}
         self._thumbnails: SingleFlightCache[int, str] = SingleFlightCache(
             THUMBNAIL_BYTES, lambda texts: sum(map(len, texts))
         )
@@ -46,72 +47,72 @@ class DataSet:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def place(self, name: object) -> int:
-        """The index of an image by its id. Raises: Refusal: for any other thing."""
-        place = self._places.get(name) if isinstance(name, str) else None
-        if place is None:
-            raise Refusal(english("refused.no_data"))
-        return place
+    def index(self, name: object) -> int:
+        """The index of an image by its id. Raises: UserError: for an unknown id."""
+        index = self._indices.get(name) if isinstance(name, str) else None
+        if index is None:
+            raise UserError(error_message("refused.no_data"))
+        return index
 
-    def title(self, place: int) -> str:
-        """Of an image: its name without any folder."""
-        return PurePosixPath(self.source.names[place]).name
+    def title(self, index: int) -> str:
+        """The name of an image without its folder."""
+        return PurePosixPath(self.source.names[index]).name
 
-    def labels(self, place: int) -> tuple[str, ...] | None:
-        """Class names of an image; None while it would have to be rendered for that."""
-        if place not in self._labels:
+    def labels(self, index: int) -> tuple[str, ...] | None:
+        """Class names of an image; None if it would have to be rendered first."""
+        if index not in self._labels:
             read = getattr(self.source, "known_labels", self.source.image_labels)
-            labels = read(place)
+            labels = read(index)
             if labels is None:
                 return None
-            self._labels[place] = self._words(labels)
-        return self._labels[place]
+            self._labels[index] = self._label_names(labels)
+        return self._labels[index]
 
-    def _words(self, labels: np.ndarray) -> tuple[str, ...]:
+    def _label_names(self, labels: np.ndarray) -> tuple[str, ...]:
         return tuple(name for name, here in zip(self.source.class_names[1:], labels, strict=True) if here > 0)
 
-    def picture(self, name: object) -> Picture:
-        """An image with its truth and labels. Raises: Refusal: for an unknown id, or files that can not be read."""
-        place = self.place(name)
+    def input_image(self, name: object) -> InputImage:
+        """An image with its mask and labels. Raises: UserError: for an unknown id, or files that cannot be read."""
+        index = self.index(name)
         try:
-            image, mask = self.source.image(place), self.source.mask(place)
+            image, mask = self.source.image(index), self.source.mask(index)
         except (ValueError, OSError) as error:
-            log.warning("an image of the data set can not be read: %s", error)
-            raise Refusal(english("refused.data_broken", name=self.title(place))) from error
-        labels = self._labels.setdefault(place, self._words(self.source.image_labels(place)))
+            log.warning("an image of the data set cannot be read: %s", error)
+            raise UserError(error_message("refused.data_broken", name=self.title(index))) from error
+        labels = self._labels.setdefault(index, self._label_names(self.source.image_labels(index)))
         if mask is not None and mask.shape != image.shape[:2]:
-            log.warning("mask and image differ in size: %s", self.source.names[place])
+            log.warning("mask and image differ in size: %s", self.source.names[index])
             mask = None
         sandbox = isinstance(self.source, SandboxScenes)
-        return new_picture(
-            *_shrunk(image, mask),
+        return new_input_image(
+            *_limit_size(image, mask),
             labels=labels,
-            title=self.title(place),
+            title=self.title(index),
             story=texts()["side.from_data"].format(title=self.source.title),
             domain="sandbox" if sandbox else "data set",
             class_names=self.source.class_names,
         )
 
-    def code(self, name: object) -> Source:
-        """How a program gets an image: a scene is rendered, a file is named without its folder."""
-        place = self.place(name)
+    def python_source(self, name: object) -> PythonSource:
+        """Python code that loads an image: a scene is rendered, a file is named without its folder."""
+        index = self.index(name)
         if isinstance(self.source, SandboxScenes):
-            scene = f'scene = render_scene("val", {place}, {self.source.size})'
+            scene = f'scene = render_scene("val", {index}, {self.source.size})'
             imports = ("from afa_viz.data.sandbox import render_scene",)
-            return Source((scene, "image = scene.image"), "scene.mask", imports)
+            return PythonSource((scene, "image = scene.image"), "scene.mask", imports)
         paths = getattr(self.source, "image_paths", None)
-        file = paths[place].name if paths else self.title(place)
-        return Source((f"image = {file!r}  # of the data set: {self.source.title}",))
+        file = paths[index].name if paths else self.title(index)
+        return PythonSource((f"image = {file!r}  # of the data set: {self.source.title}",))
 
-    def thumbnail(self, place: int) -> str:
-        """A small JPEG as a data address; "" for an image that can not be read."""
-        return self._thumbnails.get(place, lambda: self._draw(place))
+    def thumbnail(self, index: int) -> str:
+        """A small JPEG as a data URL; "" for an image that cannot be read."""
+        return self._thumbnails.get(index, lambda: self._render_thumbnail(index))
 
-    def _draw(self, place: int) -> str:
+    def _render_thumbnail(self, index: int) -> str:
         try:
-            small = Image.fromarray(self.source.image(place))
+            small = Image.fromarray(self.source.image(index))
         except (ValueError, OSError) as error:
-            log.warning("an image of the data set can not be read: %s", error)
+            log.warning("an image of the data set cannot be read: %s", error)
             return ""
         small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=2.0)
         file = io.BytesIO()
@@ -120,11 +121,11 @@ class DataSet:
 
 
 def public_id(name: str) -> str:
-    """What stands for an image in addresses: its name where that is one plain word, else a digest of it."""
-    return name if PLAIN.fullmatch(name) else f"x{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    """The id of an image in URLs: its name if that contains only safe characters, else a digest of it."""
+    return name if SAFE_ID.fullmatch(name) else f"x{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def _shrunk(image: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+def _limit_size(image: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Image and mask with the long side at most `LONG_SIDE`."""
     height, width = image.shape[:2]
     factor = LONG_SIDE / max(height, width)

@@ -1,6 +1,6 @@
-"""Scores of a whole set: made in the background by one worker that gives way to people, kept on the disk.
+"""Scores of a whole data set, computed by a background worker that yields to visitors, and stored on disk.
 
-A table belongs to one checkpoint under one set of settings on one set of images.
+A table belongs to one checkpoint, one config and one data set.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_scores
 from afa_viz.structured_text import parse_json, read_text
 from afa_viz.trace import Trace
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.images import DataSet
-from afa_viz.ui.sessions.images import Refusal
+from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.session import Session
-from afa_viz.ui.words import english
 
-# Scored, in pipeline order: all decide every pixel by their strongest score, so that any two may be compared.
+# Stages in pipeline order; all of them label every pixel by its strongest score, so that any two can be compared.
 STAGES = ("walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
-SCORES_VERSION = "2"  # raise it when the same pictures would get other scores
+SCORES_VERSION = "2"  # to be increased when the same images would get other scores
 SAVE_EVERY = 20.0  # seconds
-REST = 1.0  # seconds without an explanation before the worker goes on
+IDLE_SECONDS = 1.0  # without an explanation, before the worker continues
 NICENESS = 10
-FILE = "scores-{}.json"
+FILE_NAME = "scores-{}.json"
 TABLES_KEPT = 4  # in memory
-FILES_KEPT = 50  # on the disk, those that were written last: each model under each settings has one
-MAX_TABLE = 2**28  # bytes of a file; ten thousand images have seven million
+FILES_KEPT = 50  # on disk, the newest ones: there is one for each model and config
+MAX_TABLE_BYTES = 2**28  # of a file; ten thousand images take seven million bytes
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Score:
-    """Of one image: mIoU over its classes, background included, and IoU by class name, both by stage.
+    """The scores of one image by stage: mIoU over its classes, background included, and IoU by class name.
 
-    Without a truth that fits the model both are empty. An image that can not be read is `broken`.
+    Both are empty without a mask in the classes of the model. `broken`: the image cannot be read.
     """
 
     miou: dict[str, float] = field(default_factory=dict)
@@ -55,12 +55,12 @@ class Score:
     broken: bool = False
 
     def of(self, stage: str, class_name: str = "") -> float | None:
-        """mIoU of a stage, or its IoU of a class; None where it is not known."""
+        """mIoU of a stage, or its IoU of a class; None if it is unknown."""
         return self.iou.get(stage, {}).get(class_name) if class_name else self.miou.get(stage)
 
 
-def score_of(trace: Trace) -> Score:
-    """The numbers of one explained image."""
+def score_trace(trace: Trace) -> Score:
+    """The scores of one explained image."""
     found = stage_scores(trace)
     if found is None:
         return Score()
@@ -74,12 +74,12 @@ def score_of(trace: Trace) -> Score:
 
 
 class Table:
-    """Scores by image id, read from the disk and written back.
+    """Scores by image id, stored in a file.
 
     Args:
-        path: of its file; one that is missing, damaged or can not be written is no error.
+        path: of the file; it is no error if it is missing, damaged or not writable.
     Attributes:
-        failure: one sentence about what ended the last run before its time; "" for none.
+        failure: one sentence that says why the last run failed; "" if it did not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,21 +92,21 @@ class Table:
         return len(self._scores)
 
     def get(self, name: str) -> Score | None:
-        """Of an image, if it is known."""
+        """The score of an image; None if it is not scored."""
         return self._scores.get(name)
 
     def put(self, name: str, score: Score) -> None:
-        """Add an image."""
+        """Add the score of an image."""
         with self._lock:
             self._scores[name] = score
 
     def broken(self) -> int:
-        """Number of the images that could not be read."""
+        """Number of images that could not be read."""
         with self._lock:
             return sum(score.broken for score in self._scores.values())
 
     def save(self) -> None:
-        """Write the file, whole or not at all; scores that another app has written meanwhile are kept."""
+        """Write the file, whole or not at all; scores that another app has written meanwhile are merged."""
         with self._lock:
             self._scores = _read(self._path) | self._scores
             data = {n: [s.miou, s.iou] for n, s in self._scores.items() if not s.broken}  # those are tried again
@@ -115,22 +115,22 @@ class Table:
             with atomic_write(self._path) as partial:
                 partial.write_text(json.dumps(data, separators=(",", ":"), allow_nan=False), encoding="utf-8")
         except OSError as error:
-            log.info("scores are not kept: %s", error)
-        _forget_oldest(self._path)
+            log.info("scores cannot be stored: %s", error)
+        _remove_oldest(self._path)
 
 
-def _forget_oldest(path: Path) -> None:
-    """Remove the files of scores beside one that were written longest ago, beyond those that are kept."""
+def _remove_oldest(path: Path) -> None:
+    """Remove the oldest score files in the folder of `path`, beyond `FILES_KEPT`."""
     with contextlib.suppress(OSError):
-        files = [(other.stat().st_mtime, other) for other in path.parent.glob(FILE.format("*")) if other != path]
+        files = [(other.stat().st_mtime, other) for other in path.parent.glob(FILE_NAME.format("*")) if other != path]
         for _, old in sorted(files)[: max(0, len(files) + 1 - FILES_KEPT)]:
             old.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Score]:
-    """What a file holds; nothing for one that is no table."""
+    """The scores in a file; {} if it is not a valid table."""
     try:
-        data = parse_json(read_text(path, MAX_TABLE))
+        data = parse_json(read_text(path, MAX_TABLE_BYTES))
         return {str(name): Score(_fractions(miou), {s: _fractions(by) for s, by in iou.items()})
                 for name, (miou, iou) in data.items()}  # fmt: skip
     except (OSError, ValueError, TypeError, AttributeError):
@@ -146,7 +146,7 @@ def _fractions(values: dict[str, Any]) -> dict[str, float]:
 
 @dataclass
 class Job:
-    """One run of the worker. done: images that it scored; seconds: that it worked, pauses left out."""
+    """One run of the worker. done: number of images that it scored; seconds: working time without pauses."""
 
     model: str
     config: ExplainConfig
@@ -157,16 +157,16 @@ class Job:
     paused: bool = False
 
 
-class Stopped(Exception):
-    """The worker was asked to stop in the middle of an image."""
+class StopRequested(Exception):
+    """The worker was asked to stop while it explained an image."""
 
 
 class Scorer:
-    """Scores a set in a thread of low priority, one run at a time.
+    """Scores a data set in a thread of low priority, one run at a time.
 
     Args:
-        session: gives models; while somebody explains, the worker rests.
-        dataset: what is scored.
+        session: provides the models; the worker pauses while it explains for a visitor.
+        dataset: the images to score.
     """
 
     def __init__(self, session: Session, dataset: DataSet) -> None:
@@ -178,11 +178,11 @@ class Scorer:
         self._thread: threading.Thread | None = None
 
     def table(self, model: str, config: ExplainConfig) -> Table:
-        """The scores of a model under some settings, as far as they are known."""
+        """The scores of a model with a config, as far as they are known."""
         config = _without_attention(config)
         checkpoint = self._session.registry.get(model).checkpoint_id
         text = repr((self._dataset.fingerprint, checkpoint, dataclasses.astuple(config), SCORES_VERSION))
-        name = FILE.format(hashlib.sha256(text.encode()).hexdigest()[:24])
+        name = FILE_NAME.format(hashlib.sha256(text.encode()).hexdigest()[:24])
         with self._lock:
             if name not in self._tables:
                 self._tables[name] = Table(self._dataset.cache / name)
@@ -193,23 +193,23 @@ class Scorer:
             return self._tables[name]
 
     def start(self, model: str, config: ExplainConfig) -> None:
-        """Score what is not scored yet; nothing where the same run is on already.
+        """Score all images without a score; does nothing if the same job is running already.
 
-        Raises: Refusal: while another run is on.
+        Raises: UserError: while another job is running.
         """
         table = self.table(model, config)
         with self._lock:
             if self._job is not None:
                 if self._job.table is table:
                     return
-                raise Refusal(english("refused.scoring"))
+                raise UserError(error_message("refused.scoring"))
             table.failure = ""
             self._job = Job(model, _without_attention(config), table)
             self._thread = threading.Thread(target=self._work, args=(self._job,), daemon=True)
             self._thread.start()
 
     def stop(self, wait: bool = False) -> None:
-        """End the run after the stage that it is in; what is scored stays."""
+        """End the run after its current stage; the scores are kept."""
         with self._lock:
             job, thread = self._job, self._thread
         if job is not None:
@@ -217,12 +217,12 @@ class Scorer:
         if wait and thread is not None:
             thread.join()
 
-    def running(self) -> Job | None:
-        """The run that is on, if there is one."""
+    def running_job(self) -> Job | None:
+        """The running job, if there is one."""
         return self._job
 
     def _work(self, job: Job) -> None:
-        with contextlib.suppress(OSError, AttributeError):  # where a thread has a priority of its own: Linux
+        with contextlib.suppress(OSError, AttributeError):  # threads have priorities only on Linux
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         saved, name = time.monotonic(), ""
         try:
@@ -235,12 +235,12 @@ class Scorer:
                     saved = time.monotonic()
                 if job.stop.is_set():
                     break
-        except Stopped:
+        except StopRequested:
             pass
-        except Exception as error:  # of the model or of our own: no image is to blame
+        except Exception as error:  # of the model or of the code, not of an image
             log.exception("scoring the data set failed at %s", name)
-            told = isinstance(error, Refusal)
-            job.table.failure = str(error) if told else english("refused.scoring_failed", name=name)
+            is_user_error = isinstance(error, UserError)
+            job.table.failure = str(error) if is_user_error else error_message("refused.scoring_failed", name=name)
         finally:
             job.table.save()
             with self._lock:
@@ -255,31 +255,31 @@ class Scorer:
             rested += self._give_way(job)
 
         try:
-            picture = self._dataset.picture(name)
-        except Refusal as refusal:  # its files can not be read; any other error is none of the image
-            log.info("not scored: %s", refusal)
+            image = self._dataset.input_image(name)
+        except UserError as error:  # the files of the image cannot be read
+            log.info("not scored: %s", error)
             score = Score(broken=True)
         else:
             model = self._session.registry.get(job.model)
             known = self._session.registry.class_names(job.model)
-            labels = [label for label in picture.labels or () if label in known] or None
-            target = self._session.truth(picture, job.model)
-            score = score_of(explain(model, picture.image, labels, job.config, target=target, progress=give_way))
+            labels = [label for label in image.labels or () if label in known] or None
+            target = self._session.ground_truth(image, job.model)
+            score = score_trace(explain(model, image.image, labels, job.config, target=target, progress=give_way))
         job.seconds += max(0.0, time.monotonic() - began - rested)
         return score
 
     def _give_way(self, job: Job) -> float:
         """Wait while somebody explains; seconds waited. Raises: Stopped."""
         began = time.monotonic()
-        while not job.stop.is_set() and not self._session.is_quiet(REST):
+        while not job.stop.is_set() and not self._session.is_idle(IDLE_SECONDS):
             job.paused = True
             job.stop.wait(0.1)
         job.paused = False
         if job.stop.is_set():
-            raise Stopped
+            raise StopRequested
         return time.monotonic() - began
 
 
 def _without_attention(config: ExplainConfig) -> ExplainConfig:
-    """The settings without what no score needs."""
+    """The config without options that do not affect scores."""
     return dataclasses.replace(config, keep_attention="last_stage")

@@ -1,4 +1,4 @@
-"""Where the images of the Data set tab come from: the sandbox, or a set on the disk that was named at the launch."""
+"""Sources of the images of the Data set tab: the sandbox, or a data set on disk that `--data` names."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.data.registry import DATASET_FORMATS, display_split, open_images
 from afa_viz.data.sandbox import LENGTHS, RENDER_VERSION, Scene, render_scene
 from afa_viz.data.text_files import normalize_unicode
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.localization import texts
 from afa_viz.ui.sessions.cache import SingleFlightCache
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.words import texts
 
-SCENE_BYTES = 8 * 2**20  # rendered scenes in memory; all are kept on the disk
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)  # not there, or damaged
+SCENE_BYTES = 8 * 2**20  # of rendered scenes in memory; all are cached on disk
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)  # missing or damaged
 
 log = logging.getLogger(__name__)
 
 
 class ImageSource(Protocol):
-    """n images with image labels, and masks where they are known; `afa_viz.data.images.LabelledImages` is one.
+    """n images with image labels, and masks if they are known; `afa_viz.data.images.LabelledImages` is one.
 
-    Errors of reading an image or a mask are ValueError or OSError.
+    Reading an image or a mask may raise ValueError or OSError.
     """
 
     @property
     def title(self) -> str:
-        """Of the set, for people."""
+        """Title of the data set."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """K names, background first: what the numbers of masks and labels mean."""
+        """K names of the class indices in masks and labels, background first."""
 
     @property
     def names(self) -> Sequence[str]:
-        """n names, all different."""
+        """n unique names."""
 
     def image(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB."""
@@ -54,14 +54,14 @@ class ImageSource(Protocol):
         """(C,) multi-hot."""
 
     def mask(self, index: int) -> np.ndarray | None:
-        """(H, W) uint8 label map with 255 for "do not count", or None."""
+        """(H, W) uint8 class indices, 255 = ignore; or None."""
 
 
 class SandboxScenes:
-    """The val split of the sandbox: each scene rendered when it is asked for, and then kept.
+    """The val split of the sandbox; each scene is rendered when it is needed, and then cached.
 
     Args:
-        folder: where scenes are kept; a folder that can not be written is no error.
+        folder: of the cached scenes; it is no error if it is not writable.
         size: side in pixels.
     """
 
@@ -109,7 +109,7 @@ class SandboxScenes:
     def _kept(self, index: int) -> Scene:
         path = self._path(index)
         try:
-            return _read_scene(path, self.size)
+            return _read_cached_scene(path, self.size)
         except UNREADABLE:
             scene = render_scene("val", index, self.size)
         try:
@@ -118,12 +118,12 @@ class SandboxScenes:
             with atomic_write(path) as partial, open(partial, "wb") as file:
                 np.savez_compressed(file, image=scene.image, mask=scene.mask, labels=labels, context=scene.context)
         except OSError as error:
-            log.info("the scene is not kept: %s", error)
+            log.info("the scene cannot be cached: %s", error)
         return scene
 
 
-def _read_scene(path: Path, size: int) -> Scene:
-    """A scene as far as it is kept. Raises: ValueError, KeyError, OSError: for anything but a kept scene."""
+def _read_cached_scene(path: Path, size: int) -> Scene:
+    """A cached scene, without its objects. Raises: ValueError, KeyError, OSError: for an invalid file."""
     with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
         image, mask, labels = file["image"], file["mask"], file["labels"]
         context = str(file["context"])
@@ -132,33 +132,33 @@ def _read_scene(path: Path, size: int) -> Scene:
     if shapes != ((size, size, 3), (size, size), (count,)) or {image.dtype, mask.dtype, labels.dtype} != {
         np.dtype(np.uint8)
     }:
-        raise ValueError("not a kept scene")
+        raise ValueError("not a cached scene")
     return Scene(image, mask, mask, mask, labels.astype(np.float32), context, ())
 
 
 def open_source(text: str, cache: Path, size: int = 256, split: str | None = None) -> ImageSource:
-    """The set that is named at the launch: "sandbox", or kind and path like "folder:photos".
+    """Open the data set of `--data`: "sandbox", or kind and path like "folder:photos".
 
     Args:
         cache: folder for rendered scenes.
         size: side of sandbox scenes.
-        split: of a set on the disk; None: see `display_split`.
-    Raises: Refusal: for an unknown kind, or a set that can not be read.
+        split: of a data set on disk; None: see `display_split`.
+    Raises: UserError: for an unknown kind, or a data set that cannot be read.
     """
     kind, _, path = text.partition(":")
     if text == "sandbox":
         return SandboxScenes(cache, size)
     if kind not in DATASET_FORMATS or not path:
         kinds = ", ".join(f"{kind}:PATH" for kind in reversed(DATASET_FORMATS))
-        raise Refusal(f"--data is {text!r}; expected sandbox or one of {kinds}.")
+        raise UserError(f"--data is {text!r}; expected sandbox or one of {kinds}.")
     try:
         return open_images(kind, path, split or display_split(kind, path))
     except (ValueError, OSError) as error:
-        raise Refusal(normalize_unicode(f"--data {text}: {error}")) from error
+        raise UserError(normalize_unicode(f"--data {text}: {error}")) from error
 
 
 def fingerprint(source: ImageSource) -> str:
-    """Changes with everything that scores depend on: names, labels, and size and time of every file."""
+    """A digest of everything that scores depend on: names, labels, and size and time of every file."""
     digest = hashlib.sha256(f"{source.title} {source.class_names} {len(source.names)}".encode())
     if isinstance(source, SandboxScenes):
         digest.update(f"{source.size} {RENDER_VERSION}".encode())
@@ -178,7 +178,7 @@ def fingerprint(source: ImageSource) -> str:
 
 
 def cache_folder(wanted: str | os.PathLike[str] | None = None) -> Path:
-    """Where scenes and scores are kept between two starts: the user's cache; on Spaces, the temporary files."""
+    """The folder where scenes and scores are cached: the user's cache folder; on Spaces a temporary folder."""
     if wanted is not None:
         return Path(wanted)
     if "SPACE_ID" in os.environ:

@@ -13,11 +13,11 @@ import pytest
 from app_fixtures import scene, tiny
 
 import afa_viz
-from afa_viz.figures import lettering, words
+from afa_viz.figures import translation, typography
 from afa_viz.figures.poster import poster
 from afa_viz.figures.report import page, write_report
 from afa_viz.pipeline import recompute
-from afa_viz.ui.words import names, texts
+from afa_viz.ui.localization import display_names, texts
 
 # what is no English: symbols of the method, names of settings and of the paper, and code
 PLAIN = re.compile(
@@ -46,15 +46,15 @@ def trace():
 def said_in(html: str) -> list[str]:
     """Texts and spoken attributes of a page, without its code, styles, equations and pictures."""
     html = re.sub(r"<(style|script|pre)\b.*?</\1>|<div class=\"equation\">.*?</div>", "", html, flags=re.DOTALL)
-    spoken = re.findall(r'(?:alt|aria-label|data-names)="([^"]*)"', html)
-    return [*spoken, *unescape(re.sub(r"<[^>]*>", "\n", html)).split("\n")]
+    language_scope = re.findall(r'(?:alt|aria-label|data-names)="([^"]*)"', html)
+    return [*language_scope, *unescape(re.sub(r"<[^>]*>", "\n", html)).split("\n")]
 
 
 @pytest.mark.parametrize("facts", FACTS.values(), ids=FACTS)
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_no_english_is_left_in_a_korean_report(trace, changes, facts):
     changed = recompute(trace, dataclasses.replace(trace.config, **changes))
-    with words.spoken("ko", names("ko")):
+    with translation.language_scope("ko", display_names("ko")):
         html = page(dataclasses.replace(changed, **facts))
     left = {text.strip() for text in said_in(html) if re.search("[A-Za-z]{2,}", PLAIN.sub("", text))}
     assert not left
@@ -63,9 +63,9 @@ def test_no_english_is_left_in_a_korean_report(trace, changes, facts):
 
 def test_english_stays_as_it_is(trace, tmp_path):
     plain = page(trace)
-    with words.spoken("ko", names("ko")):
+    with translation.language_scope("ko", display_names("ko")):
         assert page(trace) != plain
-    assert page(trace) == plain and words.language() == "en"
+    assert page(trace) == plain and translation.current_language() == "en"
     write_report(trace, tmp_path / "en.html")
     assert (tmp_path / "en.html").read_text(encoding="utf-8") == plain
     trace.report(tmp_path / "ko.html", language="ko")  # without names of classes they stay
@@ -77,40 +77,43 @@ def test_english_stays_as_it_is(trace, tmp_path):
 
 def test_a_picture_is_korean_where_a_font_has_the_letters(trace, monkeypatch):
     english = poster(trace, title="A cow")
-    with words.spoken("ko", names("ko")):
+    with translation.language_scope("ko", display_names("ko")):
         korean = poster(trace, title="A cow")
-        if lettering.font(16).getname()[0] != "DejaVu Sans":
-            assert lettering.written("A cow") == "소 한 마리"
+        if typography.font(16).getname()[0] != "DejaVu Sans":
+            assert typography.translate_drawable("A cow") == "소 한 마리"
             assert korean.shape != english.shape or (korean != english).any()
-    monkeypatch.setattr(lettering, "FILES", {"ko": (("no such font.ttf", "nor this.ttf", 0),)})
-    lettering._font.cache_clear()
-    with words.spoken("ko", names("ko")):
-        assert lettering.written("A cow") == "A cow"  # rather than boxes
+    monkeypatch.setattr(typography, "FILES", {"ko": (("no such font.ttf", "nor this.ttf", 0),)})
+    typography._font.cache_clear()
+    with translation.language_scope("ko", display_names("ko")):
+        assert typography.translate_drawable("A cow") == "A cow"  # rather than boxes
         assert (poster(trace, title="A cow") == english).all()
-    lettering._font.cache_clear()
+    typography._font.cache_clear()
 
 
 def test_sentences_are_found_whole_in_parts_and_with_places():
-    with words.spoken("ko", {"cow": "소", "A cow": "소 한 마리"}):
-        assert words.say("cow") == "소" and words.say("A cow") == "소 한 마리"
-        assert words.say("CAM of cow, strongest near row 2, column 3 of the grid.").startswith("소의 CAM")
-        assert words.say("Ground truth.  Raw: mean of all logits.") == "정답.  원래 값: 모든 로짓의 평균."
-        assert words.say("my own class, cow") == "my own class, 소"
+    with translation.language_scope("ko", {"cow": "소", "A cow": "소 한 마리"}):
+        assert translation.translate("cow") == "소" and translation.translate("A cow") == "소 한 마리"
+        assert translation.translate("CAM of cow, strongest near row 2, column 3 of the grid.").startswith("소의 CAM")
+        assert translation.translate("Ground truth.  Raw: mean of all logits.") == "정답.  원래 값: 모든 로짓의 평균."
+        assert translation.translate("my own class, cow") == "my own class, 소"
         for odd in ("", "   ", ", ", " and ", "a, ", "x" * 5000, "{name}", "1,234", "…"):
-            assert isinstance(words.say(odd), str)
-        assert words.say(", ") == ", " and words.say("1,234") == "1,234"
-    assert words.particles("소을(를) 말을(를) 3(으)로 1(으)로 5은(는) cow은(는)") == "소를 말을 3으로 1로 5는 cow은(는)"
+            assert isinstance(translation.translate(odd), str)
+        assert translation.translate(", ") == ", " and translation.translate("1,234") == "1,234"
+    assert (
+        translation.korean_particles("소을(를) 말을(를) 3(으)로 1(으)로 5은(는) cow은(는)")
+        == "소를 말을 3으로 1로 5는 cow은(는)"
+    )
 
 
 def test_translations_have_the_places_of_their_sentences():
-    known = json.loads((Path(words.__file__).parent / "texts" / "ko.json").read_text(encoding="utf-8"))
+    known = json.loads((Path(translation.__file__).parent / "texts" / "ko.json").read_text(encoding="utf-8"))
     for english, own in known.items():
-        assert set(words.PLACE.findall(own)) == set(words.PLACE.findall(english)), english
-    assert names("en") == {} and names("ko")["cow"] == texts("ko")["class.cow"]
+        assert set(translation.PLACE.findall(own)) == set(translation.PLACE.findall(english)), english
+    assert display_names("en") == {} and display_names("ko")["cow"] == texts("ko")["class.cow"]
 
 
 def test_a_change_that_rounds_to_none_has_no_direction():
     for change in (0.0, 0.0004, -0.0004):
-        assert lettering.percent(change, signed=True) == "0.0" and lettering.direction(change) == 0
-    assert lettering.percent(-0.0006, signed=True) == "−0.1" and lettering.direction(-0.0006) == -1
-    assert lettering.percent(0.0006, signed=True) == "+0.1" and lettering.direction(0.0006) == 1
+        assert typography.format_percent(change, signed=True) == "0.0" and typography.change_sign(change) == 0
+    assert typography.format_percent(-0.0006, signed=True) == "−0.1" and typography.change_sign(-0.0006) == -1
+    assert typography.format_percent(0.0006, signed=True) == "+0.1" and typography.change_sign(0.0006) == 1

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 from golden_vectors import recipe_weights
-from hostile_checkpoints import CARDS, SAFETENSORS, UNFIT, CardChange, Weights, gadgets, pickles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from untrusted_checkpoints import CARDS, SAFETENSORS, UNFIT, CardChange, Weights, gadgets, pickles
 
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import Card, default_card
 from afa_viz.model.checkpoint import convert, load_any, load_model
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import Registry
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.sessions.model_registry import ModelRegistry
 
 SENTENCE = 700  # letters at most
 
@@ -58,8 +58,8 @@ def test_weights_are_refused_in_one_sentence_and_nothing_runs(row: Weights, weig
         one_sentence(caught.value)
         with pytest.raises(ValueError):
             convert(path, tmp_path / "new.safetensors")
-        with pytest.raises(Refusal, match="can not be loaded"):
-            Registry({"x": str(path)}, "cpu").get("x")
+        with pytest.raises(UserError, match="can not be loaded"):
+            ModelRegistry({"x": str(path)}, "cpu").get("x")
     assert not mark.exists() and not (tmp_path / "new.safetensors").exists()
 
 
@@ -97,7 +97,7 @@ def test_a_good_card_is_not_refused(card, checkpoint):
 def test_a_name_can_not_be_markup(card, checkpoint):
     names = ["background", "![](http://example.org/x.png)", "<img src=x onerror=alert(1)>", *map(str, range(3, 21))]
     checkpoint.with_suffix(".json").write_text(json.dumps(card | {"class_names": names}))
-    line = Registry({"x": str(checkpoint)}, "cpu").describe("x")
+    line = ModelRegistry({"x": str(checkpoint)}, "cpu").describe("x")
     assert "&lt;img" in line and "<" not in line
 
 

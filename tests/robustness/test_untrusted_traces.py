@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile_traces import TRACES, head, members_of, npy, packed, zeros
+from untrusted_traces import TRACES, head, members_of, npy, packed, zeros
 
 import afa_viz
 from afa_viz.config import ExplainConfig
@@ -58,10 +58,13 @@ def test_a_file_that_is_no_trace_is_one_sentence(hostile, members, tmp_path):
     path.write_bytes(hostile.make(members))
     with pytest.raises(ValueError, match=r"^a\.npz is not a trace of this version \(.*\); expected a file") as refused:
         Trace.load(path)
-    said = str(refused.value)
-    assert type(refused.value) is ValueError and hostile.refused in said, said
+    output = str(refused.value)
+    assert type(refused.value) is ValueError and hostile.refused in output, output
     assert (
-        "\n" not in said and len(said) < 500 and str(tmp_path) not in said and said.endswith("written by Trace.save.")
+        "\n" not in output
+        and len(output) < 500
+        and str(tmp_path) not in output
+        and output.endswith("written by Trace.save.")
     )
 
 

@@ -33,12 +33,12 @@ def languages() -> tuple[str, ...]:
     return (ENGLISH, *others)
 
 
-def english(key: str, **places: object) -> str:
+def error_message(key: str, **places: object) -> str:
     """A sentence as the server says it, its places filled in. The browser says it again in the page's language."""
     return texts()[key].format(**places)
 
 
-def said() -> dict[str, str]:
+def script_texts() -> dict[str, str]:
     """The English texts that scripts say."""
     return {key: text for key, text in texts().items() if not key.endswith(PLACED) and not key.startswith(CLASS)}
 
@@ -48,7 +48,7 @@ def translations() -> dict[str, dict[str, str]]:
     return {language: texts(language) for language in languages()[1:]}
 
 
-def names(language: str) -> dict[str, str]:
+def display_names(language: str) -> dict[str, str]:
     """What classes and pictures are called in a language, by their English names."""
     own = {} if language == ENGLISH else texts(language)
     titled = (key for key in own if key.startswith("example.") and key.endswith(".title") or key == "side.own_title")
@@ -64,7 +64,7 @@ def _text(key: str) -> str:
     return texts()[key] if key.endswith(MARKUP) else escape(texts()[key])
 
 
-def fill_in(html: str) -> str:
+def fill_template(html: str) -> str:
     """A fragment with its `{{key}}` replaced by English texts; keys that end like `MARKUP` are HTML already.
 
     Beside each text stands its key: `data-words` on the element that holds it alone, or on one made for it;

@@ -15,17 +15,17 @@ from browser import address, browser, pytestmark, ready, tab, visit  # noqa: F40
 from afa_viz.classes import COCO_CLASSES, SANDBOX_CLASSES, VOC_CLASSES
 from afa_viz.config import ExplainConfig
 from afa_viz.training import machine_errors
-from afa_viz.ui import words
+from afa_viz.ui import localization
 from afa_viz.ui.page import assets as page
 from afa_viz.ui.page.bundle import bundle
-from afa_viz.ui.page.settings import SLIDERS
+from afa_viz.ui.page.config_fields import SLIDERS
 
 try:
     from playwright.sync_api import expect
 except ImportError:  # the tests are skipped
     expect = None
 
-OTHERS = words.languages()[1:]
+OTHERS = localization.languages()[1:]
 NAMES = {  # and symbols, the same in every language
     "CAM", "PAR", "IoU", "ReLU", "max", "arg", "softmax", "decoder", "cls", "seg", "aff", "px", "top", "MiT", "PVT",
 }  # fmt: skip
@@ -40,23 +40,23 @@ def tags(text: str) -> Counter:
 
 
 def test_there_are_english_and_korean():
-    assert words.languages() == ("en", "ko")
-    assert words.texts("ko")["language.name"] == "한국어"
+    assert localization.languages() == ("en", "ko")
+    assert localization.texts("ko")["language.name"] == "한국어"
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_language_has_the_keys_of_english(language):
-    english, other = words.texts(), words.texts(language)
+    english, other = localization.texts(), localization.texts(language)
     assert not set(other) - set(english)
     assert [key for key in english if key not in other] == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_language_has_the_places_and_the_markup_of_english(language):
-    english, other = words.texts(), words.texts(language)
+    english, other = localization.texts(), localization.texts(language)
     for key, text in other.items():
         assert set(places(text)) == set(places(english[key])), key
-        if key.endswith(words.MARKUP):
+        if key.endswith(localization.MARKUP):
             wrong = tags(text) - tags(english[key])  # a translation may mark less up, but nothing else
             assert set(wrong) <= {"<em>", "</em>", "<p>", "</p>"}, key
             assert tags(text)["<p>"] == tags(text)["</p>"], key
@@ -66,7 +66,7 @@ def test_a_language_has_the_places_and_the_markup_of_english(language):
 
 
 def test_korean_is_korean():
-    english, korean = words.texts(), words.texts("ko")
+    english, korean = localization.texts(), localization.texts("ko")
     same = [key for key, text in korean.items() if text == english[key]]
     for key in same:  # names and formulas
         spoken = re.findall(r"[A-Za-z]{2,}", re.sub(r"<[^>]+>|&\w+;|\{\w+\}", " ", korean[key]))
@@ -91,7 +91,7 @@ class Keys(HTMLParser):
                 self.keys.append(value)
             elif name.startswith("data-words-"):
                 self.keys.append(value)
-                if found.get(name.removeprefix("data-words-")) != words.texts()[value]:
+                if found.get(name.removeprefix("data-words-")) != localization.texts()[value]:
                     self.wrong.append(value)
 
 
@@ -105,7 +105,7 @@ def test_every_word_of_the_static_page_says_where_it_comes_from():
 
 
 def test_a_word_among_others_gets_an_element_of_its_own():
-    filled = words.fill_in('<label title="{{why}}">{{why}} <input></label><b>{{why}}</b>')
+    filled = localization.fill_template('<label title="{{why}}">{{why}} <input></label><b>{{why}}</b>')
     assert filled == (
         '<label title="Why?" data-words-title="why"><span data-words="why">Why?</span> <input></label>'
         '<b data-words="why">Why?</b>'
@@ -115,34 +115,34 @@ def test_a_word_among_others_gets_an_element_of_its_own():
 def test_what_a_language_lacks_is_sent_in_english():
     tables = json.loads(page.tables())
     assert set(tables["languages"]) == set(OTHERS)
-    assert tables["texts"]["bar.class"] == words.texts()["bar.class"]
+    assert tables["texts"]["bar.class"] == localization.texts()["bar.class"]
 
 
 def test_the_published_numbers_in_words_are_those_of_the_settings():
-    for language in words.languages():
+    for language in localization.languages():
         for slider in SLIDERS:
-            told = words.texts(language)[f"side.{slider.field}_info"]
+            told = localization.texts(language)[f"side.{slider.field}_info"]
             assert f"{slider.value(ExplainConfig()):g}" in re.findall(r"\d+(?:\.\d+)?", told), told
 
 
-# --- what the server says --------------------------------------------------------------------------------------------
+# --- messages of the server
 
-UI = Path(words.__file__).parent
-ELSEWHERE = {  # files whose refusals no page shows: programs read them, or whoever starts the app
+UI = Path(localization.__file__).parent
+ELSEWHERE = {  # files whose errors are shown to programs, or on the command line, not in the app
     "api.py", "sources.py", "examples.py",  # the last one's are put into `refused.example_broken`
 }  # fmt: skip
 AT_THE_START = {  # and functions
-    "Registry.__init__", "build", "_first", "config_from",
+    "ModelRegistry.__init__", "build", "_first", "config_from",
 }  # fmt: skip
 
 
-def refusals(path: Path) -> list[tuple[str, ast.expr]]:
-    """What is given to `Refusal(…)` in a file, each with the function around it."""
+def raised_messages(path: Path) -> list[tuple[str, ast.expr]]:
+    """What is given to `UserError(…)` in a file, each with the function around it."""
     found = []
 
     def walk(node: ast.AST, where: str) -> None:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id == "Refusal":
+            if isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id == "UserError":
                 found.append((where, child.args[0]))
             named = isinstance(child, (ast.FunctionDef, ast.ClassDef))
             walk(child, f"{where}.{child.name}".lstrip(".") if named else where)
@@ -151,27 +151,29 @@ def refusals(path: Path) -> list[tuple[str, ast.expr]]:
     return found
 
 
-def test_what_the_page_is_refused_is_said_by_the_strings_file():
+def test_error_messages_come_from_the_texts():
     said, other = [], []
     for path in sorted(UI.rglob("*.py")):
-        for where, given in refusals(path):
-            named = isinstance(given, ast.Call) and isinstance(given.func, ast.Name) and given.func.id == "english"
-            if named or (isinstance(given, ast.Name) and given.id == "OFF"):
+        for where, given in raised_messages(path):
+            named = (
+                isinstance(given, ast.Call) and isinstance(given.func, ast.Name) and given.func.id == "error_message"
+            )
+            if named or (isinstance(given, ast.Name) and given.id == "TRAINING_OFF"):
                 said.append(where)
             elif path.name not in ELSEWHERE and where not in AT_THE_START:
                 other.append(f"{path.name}: {where}")
     assert len(said) > 40 and not other
 
 
-def test_sentences_of_other_rooms_are_in_the_strings_file():
+def test_sentences_of_other_packages_are_in_the_texts():
     for key, sentence in (("disk", machine_errors.DISK_MESSAGE), ("memory", machine_errors.MEMORY_MESSAGE)):
-        assert words.texts()[f"refused.{key}"] == sentence
+        assert localization.texts()[f"refused.{key}"] == sentence
 
 
 def test_every_class_that_is_known_has_a_name():
     for name in {*SANDBOX_CLASSES, *VOC_CLASSES, *COCO_CLASSES}:
-        assert words.texts()[f"class.{name}"] == name
-        assert re.fullmatch(r"[가-힣 ]+", words.texts("ko")[f"class.{name}"]), name
+        assert localization.texts()[f"class.{name}"] == name
+        assert re.fullmatch(r"[가-힣 ]+", localization.texts("ko")[f"class.{name}"]), name
 
 
 def test_letters_are_such_as_every_font_has():
@@ -198,11 +200,11 @@ def test_the_switch_changes_the_language_and_keeps_what_is_shown(browser, addres
     page_.goto(f"{address}?tab=walk")
     ready(page_)
     panel = "[role=tabpanel][data-tab=walk]"
-    expect(page_.locator(f"{panel} .afa-intro")).to_have_text(words.texts()["walk.intro"])
+    expect(page_.locator(f"{panel} .afa-intro")).to_have_text(localization.texts()["walk.intro"])
     page_.get_by_role("link", name="한국어").click()
     expect(page_.locator(".afa")).to_have_attribute("lang", "ko")
     ready(page_)
-    korean = words.texts("ko")
+    korean = localization.texts("ko")
     expect(page_.locator(f"{panel} .afa-intro")).to_have_text(korean["walk.intro"])
     expect(page_.locator("#afa-tab-walk")).to_have_text(korean["tabs.walk"])
     expect(page_.locator('[data-stage="cam"] .afa-caption')).to_have_text(korean["strip.cam"])
@@ -214,7 +216,7 @@ def test_the_switch_changes_the_language_and_keeps_what_is_shown(browser, addres
     page_.get_by_role("link", name="English").click()
     expect(page_.locator(".afa")).to_have_attribute("lang", "en")
     ready(page_)
-    expect(page_.locator(f"{panel} .afa-intro")).to_have_text(words.texts()["walk.intro"])
+    expect(page_.locator(f"{panel} .afa-intro")).to_have_text(localization.texts()["walk.intro"])
     context.close()
 
 
@@ -226,7 +228,7 @@ def test_the_language_follows_the_browser(browser, address, locale, language):  
     ready(page_)
     expect(page_.locator(".afa")).to_have_attribute("lang", language)
     tab(page_, "par")
-    expect(page_.locator("#afa-tab-par")).to_have_text(words.texts(language)["tabs.par"])
+    expect(page_.locator("#afa-tab-par")).to_have_text(localization.texts(language)["tabs.par"])
     context.close()
 
 
@@ -246,7 +248,7 @@ def test_classes_and_refusals_are_korean_and_addresses_are_not(browser, address,
     page_ = context.new_page()
     page_.goto(f"{address}?tab=regions")
     ready(page_)
-    korean = words.texts("ko")
+    korean = localization.texts("ko")
     chosen = page_.locator('[data-list="classes"] [aria-pressed=true]')
     name = SANDBOX_CLASSES[int(chosen.get_attribute("data-label"))]
     expect(chosen).to_have_text(korean[f"class.{name}"])

@@ -13,9 +13,10 @@ import pytest
 from app_fixtures import scene
 from PIL import Image
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.examples import THUMBNAIL, Example
-from afa_viz.ui.sessions.images import MAX_BYTES, Refusal, read_upload
+from afa_viz.ui.sessions.images import MAX_BYTES, read_upload
 
 # --- uploads ---------------------------------------------------------------------------------------------------------
 
@@ -51,7 +52,7 @@ def test_the_gallery_loads_small_pictures_and_a_broken_one_is_refused_later(tmp_
     broken = tmp_path / "b.png"
     broken.write_bytes(b"no picture")
     assert example(broken).thumbnail().getextrema() == ((128, 128),) * 3  # no file that the gallery would publish
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         example(broken).read()
 
 
@@ -82,7 +83,7 @@ def test_refusals_are_one_sentence_each(tmp_path):
         cut: "damaged",
         heavy: "at most 8 MB",
     }.items():
-        with pytest.raises(Refusal, match=words) as refused:
+        with pytest.raises(UserError, match=words) as refused:
             read_upload(path)
         assert str(refused.value).count(".") == 1 and str(tmp_path) not in str(refused.value)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from app_fixtures import launched, prepare, scene
 
-from afa_viz.ui.server.guard import MOST_NESTED, names_an_address
+from afa_viz.ui.server.guard import MAX_NESTING, contains_remote_file
 from afa_viz.ui.server.routes import MAX_BODY
-from afa_viz.ui.sessions.temporary import own_folder
+from afa_viz.ui.sessions.temporary import process_folder
 from benchmarks.load import Page
 
 ROOT = Path(__file__).parents[2]
@@ -151,8 +151,8 @@ def test_without_the_guard_it_would(options, other_host, monkeypatch):
 
 
 def test_what_is_an_address():
-    assert names_an_address(b'[{"a": {"path": "ftp://x"}}]') and names_an_address(b'{"path": " HTTPS:x"}')
-    assert names_an_address(b"[" * (MOST_NESTED + 1) + b"]" * (MOST_NESTED + 1))
+    assert contains_remote_file(b'[{"a": {"path": "ftp://x"}}]') and contains_remote_file(b'{"path": " HTTPS:x"}')
+    assert contains_remote_file(b"[" * (MAX_NESTING + 1) + b"]" * (MAX_NESTING + 1))
     for fine in (
         b'{"path": "/tmp/a.png", "url": "http://127.0.0.1/a"}',
         b'{"path": "C:/a"}',
@@ -161,8 +161,8 @@ def test_what_is_an_address():
         b"[]",
         b"3",
     ):
-        assert not names_an_address(fine)
-    assert not names_an_address(b"[" * 100_000)  # gradio refuses what can not be read
+        assert not contains_remote_file(fine)
+    assert not contains_remote_file(b"[" * 100_000)  # gradio refuses what can not be read
 
 
 def test_a_path_that_was_not_uploaded_is_refused(options, address):
@@ -219,7 +219,7 @@ def test_uploads_keep_to_their_folder_and_their_size(address):
         if status == 200:
             (path,) = json.loads(body)
             assert Path(path).resolve().is_relative_to(Path(path).parents[1].resolve())
-            assert own_folder() in Path(path).parents and Path(path).read_bytes() == photograph()
+            assert process_folder() in Path(path).parents and Path(path).read_bytes() == photograph()
         else:
             assert b"Traceback" not in body
     status, body = sent(address, "large.png", bytes(9 * 2**20))

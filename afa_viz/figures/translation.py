@@ -1,8 +1,8 @@
-"""What figures and reports say in another language: English sentences as they are written, each with its translation.
+"""Translation of the texts in figures and reports.
 
-Whoever draws says English; `say` stands where words enter a picture or a page. A translation is found by the whole
-text, by its sentences, or by one with {places}, whose contents are translated in turn. What has none stays as it is:
-names of an own data set, file names, numbers.
+The code contains English texts and passes them to `translate` where they are drawn or written. A translation is found
+for the whole text, for its sentences, or for a text with {placeholders}, whose contents are translated in turn. Texts
+without a translation stay as they are: names of a data set, file names, numbers.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ from importlib import resources
 
 ENGLISH = "en"
 PLACE = re.compile(r"\{(\w+)\}")
-WITHIN = r"((?:(?!\. ).)*?)"  # what a place may hold: no end of a sentence
+WITHIN = r"((?:(?!\. ).)*?)"  # the content of a placeholder: no end of a sentence
 SENTENCES = re.compile(r"(?<=\.)(\s+)")
 LIST = re.compile(r"(, | and )")
-_spoken: ContextVar[tuple[str, Mapping[str, str]]] = ContextVar("spoken", default=(ENGLISH, {}))
+_scope: ContextVar[tuple[str, Mapping[str, str]]] = ContextVar("spoken", default=(ENGLISH, {}))
 
 
 @contextmanager
-def spoken(language: str, names: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Everything is said in a language while the context lasts.
+def language_scope(current_language: str, names: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Use a language within the context.
 
     Args:
-        names: translations of names that only the caller knows: of classes, of pictures.
-    Raises: ValueError: for a language that is not there.
+        names: translations of names that only the caller knows, such as those of classes and examples.
+    Raises: ValueError: for an unknown language.
     """
-    if language not in languages():
-        raise ValueError(f"got the language {language[:20]!r}; expected one of {', '.join(languages())}.")
-    token = _spoken.set((language, names or {}))
+    if current_language not in languages():
+        raise ValueError(f"got the language {current_language[:20]!r}; expected one of {', '.join(languages())}.")
+    token = _scope.set((current_language, names or {}))
     try:
         yield
     finally:
-        _spoken.reset(token)
+        _scope.reset(token)
 
 
 @cache
 def languages() -> tuple[str, ...]:
-    """Codes of the languages that there are, English first."""
+    """Codes of the available languages, English first."""
     names = (file.name for file in resources.files(__package__).joinpath("texts").iterdir())
     return (ENGLISH, *sorted(name.removesuffix(".json") for name in names if name.endswith(".json")))
 
 
-def language() -> str:
-    """The one that is spoken now."""
-    return _spoken.get()[0]
+def current_language() -> str:
+    """Code of the language in use."""
+    return _scope.get()[0]
 
 
 @cache
 def _known(code: str) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str, list[str]]]]:
-    """Translations of whole texts, and of those with places, which say more first."""
+    """Translations of whole texts, and of texts with placeholders, the most specific ones first."""
     file = resources.files(__package__).joinpath(f"texts/{code}.json")
     known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     patterns = []
@@ -66,10 +66,10 @@ def _known(code: str) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str, 
     return {english: own for english, own in known.items() if not PLACE.search(english)}, patterns
 
 
-def say(words: str) -> str:
-    """English words in the language that is spoken."""
-    code, names = _spoken.get()
-    return words if code == ENGLISH else particles(_translated(words, code, names))
+def translate(words: str) -> str:
+    """An English text in the current language."""
+    code, names = _scope.get()
+    return words if code == ENGLISH else korean_particles(_translated(words, code, names))
 
 
 def _translated(words: str, code: str, names: Mapping[str, str]) -> str:
@@ -92,7 +92,7 @@ def _translated(words: str, code: str, names: Mapping[str, str]) -> str:
     return words
 
 
-def particles(words: str) -> str:
+def korean_particles(words: str) -> str:
     """Korean particles agree with the sound before them: 말이(가) -> 말이, 소을(를) -> 소를. As core/words.js."""
     digits = {"0": 21, "1": 8, "3": 16, "6": 1, "7": 8, "8": 8}  # the last consonant of a digit as it is spoken
 

@@ -16,13 +16,13 @@ from afa_viz.config import PRESETS, ExplainConfig
 from afa_viz.model.card import Card, CheckpointError
 from afa_viz.model.checkpoint import save_model
 from afa_viz.training.loop import Run
-from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.callbacks import Callbacks
-from afa_viz.ui.page import permalinks as link
-from afa_viz.ui.page.python_export import Look, snippet
-from afa_viz.ui.page.settings import SLIDERS
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.page import permalinks
+from afa_viz.ui.page.config_fields import SLIDERS
+from afa_viz.ui.page.python_export import TabView, snippet
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 OWN = 3
@@ -40,7 +40,7 @@ def options(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def session(options):
-    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_run_names_its_scale_of_par_and_presets_have_the_published_reach(tmp_p
 
 
 def test_the_page_begins_with_it_and_a_change_of_model_brings_it(session):
-    callbacks = Callbacks(session, Answers(session))
+    callbacks = Callbacks(session, ExplorerHandlers(session))
     own = callbacks.reset("near")
     assert dict(zip(["left_out", *FIELDS], own, strict=True))["radius"] == OWN
     published = callbacks.reset("tiny")
@@ -118,21 +118,21 @@ def test_links_name_what_differs_from_it(session):
     assert session.request("example:scene0", "near").config.radius == OWN
     for model, radius, words in (("near", OWN, {}), ("near", 8, {"radius": "8"}), ("tiny", OWN, {"radius": f"{OWN}"})):
         config = ExplainConfig(radius=radius)
-        asked = link.words(session.request("example:scene0", model, config=config), session)
+        asked = permalinks.query_parameters(session.request("example:scene0", model, config=config), session)
         assert {key: asked[key] for key in ("radius",) if key in asked} == words
-        restored = link.restore({"model": model, **asked}, session)
-        assert restored is not None and restored.request.config.radius == radius and not restored.complaint
+        restored = permalinks.restore({"model": model, **asked}, session)
+        assert restored is not None and restored.request.config.radius == radius and not restored.warning
         assert restored.settings[1 + FIELDS.index("radius")] == radius
-    assert link.restore({"model": "near", "radius": "nothing"}, session).request.config.radius == OWN
+    assert permalinks.restore({"model": "near", "radius": "nothing"}, session).request.config.radius == OWN
 
 
 def test_the_endpoint_and_the_copied_program_have_it(session, near):
-    api = Api(session, Answers(session))
+    api = Api(session, ExplorerHandlers(session))
     for settings, radius in ((None, OWN), ({"power": 3}, OWN), ({"radius": 6}, 6)):
         found = api.explain(None, "example:scene0", ["cat"], settings, "near")
-        request, trace = session.by_key(found["key"])
+        request, trace = session.find_by_key(found["key"])
         assert trace.config.radius == radius
-        code = snippet(request, trace, session, Look("walk", 7, (0, 0), 0, None))
+        code = snippet(request, trace, session, TabView("walk", 7, (0, 0), 0, None))
         calls = re.findall(r"config=(afa_viz.ExplainConfig.for_model\([^()]*\))", code)
         config = ExplainConfig.for_model(near)
         if calls:

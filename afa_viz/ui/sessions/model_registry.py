@@ -1,4 +1,4 @@
-"""The models that a page offers: found at the start, loaded when first used, each once."""
+"""The models that the app offers: discovered at the start, each loaded once, when it is first used."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afa_viz.config import ExplainConfig
+from afa_viz.ui.errors import UserError, quote_value
+from afa_viz.ui.localization import error_message, texts
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.concurrency import LARGE_NETWORK
-from afa_viz.ui.sessions.images import Refusal, quoted
-from afa_viz.ui.sessions.snapshots import Snapshot, find_snapshots, folder_of
-from afa_viz.ui.words import english, texts
+from afa_viz.ui.sessions.snapshots import Snapshot, find_snapshots, snapshot_folder
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
 
-SNAPSHOTS_HELD = 2  # networks of snapshots in memory; one loads in a tenth of a second
+SNAPSHOTS_HELD = 2  # snapshot models kept in memory; loading one takes a tenth of a second
 SNAPSHOT_MARK = "@"  # "sandbox@2000": the model sandbox after 2000 iterations
 
 log = logging.getLogger(__name__)
 
 
-def discover(folder: Path) -> dict[str, str]:
-    """Name -> source of every checkpoint in a folder: sub-folders with one weights file, and weights files."""
+def discover_checkpoints(folder: Path) -> dict[str, str]:
+    """Name -> source of every checkpoint in a folder: sub-folders with a weights file, and weights files."""
     found: dict[str, str] = {}
     if not folder.is_dir():
         return found
@@ -38,8 +38,8 @@ def discover(folder: Path) -> dict[str, str]:
     return found
 
 
-def named(sources: Sequence[str]) -> dict[str, str]:
-    """Name -> source for the sources of the command line; equal names get a number."""
+def name_sources(sources: Sequence[str]) -> dict[str, str]:
+    """Name -> source for the sources given on the command line; duplicate names get a number."""
     result: dict[str, str] = {}
     for source in sources:
         stem = source.removeprefix("hf://") if source.startswith("hf://") else Path(source).stem or source
@@ -50,31 +50,31 @@ def named(sources: Sequence[str]) -> dict[str, str]:
     return result
 
 
-class Registry:
-    """Models by name. Safe for threads: whoever asks for one that is loaded has it at once, also while another loads.
+class ModelRegistry:
+    """Models by name. Thread-safe: a loaded model is available at once, even while another one is loading.
 
     Args:
-        sources: name -> what `load_model` takes; at least one.
-        device: for all of them.
+        sources: name -> source for `load_model`; at least one.
+        device: of all models.
     """
 
     def __init__(self, sources: dict[str, str], device: str = "auto") -> None:
         if not sources:
-            raise Refusal("There is no checkpoint: put one into checkpoints/ or name one with --checkpoint.")
+            raise UserError("There is no checkpoint: put one into checkpoints/ or name one with --checkpoint.")
         self._sources = dict(sources)
         self._device = device
         self._lock = threading.Lock()
-        self._models: SingleFlightCache[str, AFA] = SingleFlightCache(len(sources), len)  # all that there are
+        self._models: SingleFlightCache[str, AFA] = SingleFlightCache(len(sources), len)  # room for all
         self._snapshots: SingleFlightCache[str, AFA] = SingleFlightCache(SNAPSHOTS_HELD, len)
         self._added: set[str] = set()
 
     @property
     def names(self) -> list[str]:
-        """Of all models, the first one is shown first."""
+        """Names of all models; the first one is the default."""
         return list(self._sources)
 
     def add(self, name: str, source: str) -> None:
-        """Offer one more model, from now on; few of those that came this way are held in memory."""
+        """Offer another model; only the last few that were added are kept in memory."""
         with self._lock:
             self._sources = {**self._sources, name: source}
             self._added.add(name)
@@ -82,12 +82,12 @@ class Registry:
     def get(self, name: str) -> AFA:
         """A loaded model or snapshot, in evaluation mode.
 
-        Raises: Refusal: for an unknown name or weights that do not load.
+        Raises: UserError: for an unknown name, or for weights that cannot be loaded.
         """
         source = self.source(name)
         snapshot = name not in self._sources or name in self._added
-        held = self._snapshots if snapshot else self._models
-        return held.get(name, lambda: self._load(name, source))
+        cache = self._snapshots if snapshot else self._models
+        return cache.get(name, lambda: self._load(name, source))
 
     def _load(self, name: str, source: str) -> AFA:
         from afa_viz.model.checkpoint import load_model
@@ -95,48 +95,48 @@ class Registry:
         try:
             return load_model(source, device=self._device)
         except (OSError, ValueError) as error:
-            raise Refusal(english("refused.model_broken", name=name, error=error)) from error
+            raise UserError(error_message("refused.model_broken", name=name, error=error)) from error
 
     def source(self, name: str) -> str:
-        """What a model or snapshot is loaded from. Raises: Refusal: for an unknown name."""
+        """The source of a model or snapshot. Raises: UserError: for an unknown name."""
         if isinstance(name, str) and name in self._sources:
             return self._sources[name]
         model, _, iteration = name.rpartition(SNAPSHOT_MARK) if isinstance(name, str) else ("", "", "")
         for snapshot in self.snapshots(model):
             if str(snapshot.iteration) == iteration:
                 return str(snapshot.path)
-        raise Refusal(english("refused.no_model", name=quoted(name, 60), names=", ".join(self.names)))
+        raise UserError(error_message("refused.no_model", name=quote_value(name, 60), names=", ".join(self.names)))
 
     def snapshots(self, name: str) -> list[Snapshot]:
-        """The snapshots of the training run of a model, oldest first; looked for anew, since a run may go on."""
+        """The snapshots of a model's training run, oldest first; listed anew each time, since the run may go on."""
         return find_snapshots(self.snapshot_folder(name))
 
     def snapshot_folder(self, name: str) -> Path | None:
-        """Where the snapshots of a model would lie; None for an unknown one or one of the hub."""
-        return folder_of(self._sources[name]) if name in self._sources else None
+        """Where the snapshots of a model would be; None for an unknown model or one from the hub."""
+        return snapshot_folder(self._sources[name]) if name in self._sources else None
 
     def input_size(self, name: str) -> int | None:
-        """Long side in pixels that a model is meant for; None where its card is missing."""
+        """Long side in pixels of a model's input; None if it has no card."""
         card = self.get(name).card
         return card.input_size if card else None
 
     def is_large(self, name: str) -> bool:
-        """Whether an explanation by a model takes so long that few may be made at a time."""
+        """Whether explanations by a model are so expensive that few may run at a time."""
         return sum(weights.numel() for weights in self.get(name).parameters()) >= LARGE_NETWORK
 
     def config(self, name: str) -> ExplainConfig:
-        """The settings that a model is meant for."""
+        """The default config of a model."""
         return ExplainConfig.for_model(self.get(name))
 
     def class_names(self, name: str) -> tuple[str, ...]:
-        """Of a model, background first."""
+        """Class names of a model, background first."""
         from afa_viz.classes import names_for
 
         model = self.get(name)
         return tuple(model.card.class_names) if model.card else names_for(model.num_classes)
 
     def describe(self, name: str) -> str:
-        """One line of HTML: what the model is."""
+        """One line of HTML about a model: backbone, classes, input size."""
         card = self.get(name).card
         if card is None:
             return ""

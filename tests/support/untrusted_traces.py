@@ -17,7 +17,7 @@ Members = dict[str, bytes]
 
 
 @dataclass(frozen=True)
-class Hostile:
+class MaliciousTrace:
     """A file: what it is, words of its sentence, and how it is made of the members of a good one."""
 
     given: str
@@ -76,8 +76,8 @@ def put(name: str, content: bytes) -> Callable[[Members], bytes]:
     return lambda members: packed({**members, f"{name}.npy": content})
 
 
-def row(given: str, refused: str, make: Callable[[Members], bytes]) -> Hostile:
-    return Hostile(given, refused, make)
+def row(given: str, refused: str, make: Callable[[Members], bytes]) -> MaliciousTrace:
+    return MaliciousTrace(given, refused, make)
 
 
 def without(members: Members, name: str) -> Members:

@@ -15,8 +15,8 @@ HEIGHT, WIDTH = 70, 96  # 5 x 6 cells
 IGNORE = 255
 
 
-def pictured() -> Trace:
-    """Of a small network without training; the upper rows of its target do not count."""
+def figure_trace() -> Trace:
+    """A trace of a small untrained network; the upper rows of its target are ignored."""
     torch.manual_seed(0)
     pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     target = np.zeros((HEIGHT, WIDTH), np.uint8)

@@ -1,4 +1,4 @@
-"""Charts of an evaluation: the ladder, parts of objects, contexts and thresholds, from the data of its JSON file."""
+"""Charts of an evaluation: scores by stage, object parts, contexts and thresholds, from the data of its JSON file."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from afa_viz.figures.charts import (
     BLUE,
-    FAINT,
     GREEN,
     GREY,
     INK,
+    LIGHT_GREY,
     ORANGE,
     RED,
     STAGE_LINES,
     STAGE_TITLES,
+    annotated_heatmap,
     new_figure,
-    number_map,
-    quiet,
-    save,
+    save_figure,
+    style_axes,
 )
 from afa_viz.stage_scores import distinct_stages
 
@@ -31,31 +31,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Data = Mapping[str, Any]
-HATCH = "//"  # of bars that know no image labels
-SPREAD = 0.28  # half-width over which the points of the classes are spread beside each other
+HATCH = "//"  # of stages that do not use the image labels
+SPREAD = 0.28  # half-width over which the points of the classes are spread
 
 
 def write_plots(data: Data, folder: str | os.PathLike[str]) -> list[Path]:
-    """Every chart that the data of an evaluation has numbers for, as PNG files; returns their paths."""
-    charts = {"ladder": ladder_chart(data)}
+    """Write every chart that the data of an evaluation allows as a PNG file; returns the paths."""
+    charts = {"ladder": stage_score_chart(data)}
     if "parts" in data:
         charts["parts"] = part_chart(data)
     if "contexts" in data:
         charts["contexts"] = context_chart(data)
     if "sweep" in data:
-        charts["sweep"] = sweep_chart(data["sweep"])
-    return [save(chart, Path(folder) / f"{name}.png") for name, chart in charts.items()]
+        charts["sweep"] = threshold_sweep_chart(data["sweep"])
+    return [save_figure(chart, Path(folder) / f"{name}.png") for name, chart in charts.items()]
 
 
-def ladder_chart(data: Data) -> Figure:
+def stage_score_chart(data: Data) -> Figure:
     """mIoU of every stage under one rule as a bar, and every class as a point; the lowest class is named.
 
-    The CAM cut once and the labels are no bars: another rule, and a part of the pixels alone.
+    The CAM with one threshold and the labels have no bars: they use another rule, or cover only some of the pixels.
     """
     stages = distinct_stages(data["rule"]["whole"], data["rule"]["left_out"])
     figure = new_figure(1.9 + 1.5 * len(stages), 4.6)
     title = f"Stages under one rule, background score {data['rule']['bkg_score_low']:g}, {data['images']} images"
-    axes = quiet(figure.subplots(), title, y="IoU (%)")
+    axes = style_axes(figure.subplots(), title, y="IoU (%)")
     names = []
     for x, stage in enumerate(stages):
         iou = {name: value for name, value in data["iou"][stage].items() if value is not None}
@@ -74,7 +74,7 @@ def ladder_chart(data: Data) -> Figure:
     axes.set_xticks(range(len(stages)), names)
     axes.set_ylim(-7, 104)
     axes.set_yticks(range(0, 101, 20))
-    bars = [("knows the image labels", ""), ("does not", HATCH)]
+    bars = [("uses the image labels", ""), ("does not", HATCH)]
     handles = [_patch(hatch) for _, hatch in bars]
     axes.legend(
         handles, [text for text, _ in bars], loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9,
@@ -91,7 +91,7 @@ def _patch(hatch: str) -> Any:
 
 
 def part_chart(data: Data) -> Figure:
-    """Share of each part that has the right class: a row a part, a column a stage, the number in each cell."""
+    """Share of each part that has the correct class: one row per part, one column per stage."""
     stages = distinct_stages(list(data["parts"]), data["rule"]["left_out"])
     parts = [part for part, value in data["parts"][stages[0]].items() if value is not None]
     rows = {part: [data["parts"][stage][part] for stage in stages] + [data["uncertain_parts"][part]] for part in parts}
@@ -101,7 +101,7 @@ def part_chart(data: Data) -> Figure:
         for part in ("head", "body")
         if compared[stages[0]].get(part) is not None
     }
-    title = f"Share of each part with the right class, {data['images']} images"
+    title = f"Share of each part with the correct class, {data['images']} images"
     return _map_of_shares(rows, [*stages, "uncertain"], title, rules=(len(parts), len(stages)))
 
 
@@ -115,12 +115,12 @@ def context_chart(data: Data) -> Figure:
 def _map_of_shares(
     rows: Mapping[str, Sequence[float | None]], columns: Sequence[str], title: str, rules: tuple[int, int] | None = None
 ) -> Figure:
-    """Rows of shares as a map; `rules`: a white line above that row and left of that column."""
+    """Rows of shares as a heatmap; `rules`: a white line above that row and left of that column."""
     figure = new_figure(2.4 + 1.05 * len(columns), 1.3 + 0.34 * len(rows))
     axes = figure.subplots()
     axes.set_title(title, loc="left", fontsize=11, color=INK)
     values = np.array([[np.nan if value is None else value for value in row] for row in rows.values()], dtype=float)
-    image = number_map(axes, list(rows), [STAGE_TITLES.get(name, name) for name in columns], values)
+    image = annotated_heatmap(axes, list(rows), [STAGE_TITLES.get(name, name) for name in columns], values)
     if rules is not None:
         axes.axhline(rules[0] - 0.5, color="white", linewidth=5)
         axes.axvline(rules[1] - 0.5, color="white", linewidth=5)
@@ -128,21 +128,21 @@ def _map_of_shares(
     return figure
 
 
-def sweep_chart(sweep: Data) -> Figure:
-    """The cut CAM and the pseudo label over background scores; dashed and framed: the scores in use."""
+def threshold_sweep_chart(sweep: Data) -> Figure:
+    """CAM label and pseudo label over background scores; dashed and framed: the scores in use."""
     figure = new_figure(13, 9)
     (cam, label), (quality, coverage) = figure.subplots(2, 2)
     in_use = sweep["in_use"]
     _curves(cam, sweep["cam"], "bkg_score", {"miou": ("mIoU", INK), "precision": ("precision", ORANGE),
             "recall": ("recall", BLUE)}, [in_use["bkg_score"]])  # fmt: skip
-    quiet(cam, "Cut CAM; precision and recall of the foreground", "background score", "%")
+    style_axes(cam, "CAM at one threshold; precision and recall of the foreground", "background score", "%")
     alone = [row for row in sweep["pseudo_label"] if row["low"] == row["high"]]
     _curves(label, alone, "low", {
         "precision": ("foreground precision (score as $\\beta_h$)", ORANGE),
         "recall": ("foreground recall (score as $\\beta_h$)", BLUE),
         "background_precision": ("background precision (score as $\\beta_l$)", GREEN),
     }, [in_use["bkg_score_low"], in_use["bkg_score_high"]])  # fmt: skip
-    quiet(label, "Certain pixels of the pseudo label", "background score", "%")
+    style_axes(label, "Certain pixels of the pseudo label", "background score", "%")
     scores = sorted({row["low"] for row in sweep["pseudo_label"]})
     names = [f"{score:.2f}" for score in scores]
     for axes, key, title in (
@@ -153,7 +153,7 @@ def sweep_chart(sweep: Data) -> Figure:
         for row in sweep["pseudo_label"]:
             if row[key] is not None:
                 values[scores.index(row["low"]), scores.index(row["high"])] = row[key]
-        number_map(axes, names, names, values)
+        annotated_heatmap(axes, names, names, values)
         axes.set_title(title, loc="left", fontsize=11, color=INK)
         axes.set_xlabel("$\\beta_h$", color=INK)
         axes.set_ylabel("$\\beta_l$", color=INK)
@@ -176,7 +176,7 @@ def _curves(axes: Axes, rows: Sequence[Data], x: str, lines: Data, marks: Sequen
         axes.plot([row[x] for row in rows], values, style, marker="o", markersize=3, color=colour, label=name)
     axes.set_ylim(0, 102)
     axes.set_xlim(0, 1)
-    axes.legend(frameon=True, framealpha=0.9, edgecolor=FAINT, fontsize=9, loc="lower left")
+    axes.legend(frameon=True, framealpha=0.9, edgecolor=LIGHT_GREY, fontsize=9, loc="lower left")
 
 
 def _frame(place: tuple[int, int]) -> Any:

@@ -1,4 +1,4 @@
-"""What the tests of hostile questions share: a page without gradio, nasty values, and what an answer must be."""
+"""Shared by the tests of untrusted input: the app without gradio, odd values, and what every result must look like."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.handlers.answers import Answers
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.callbacks import Callbacks
-from afa_viz.ui.handlers.dataset.answers import DataSetAnswers
+from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes
-from afa_viz.ui.handlers.train import Training
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs.trainer import START, Trainer
-from afa_viz.ui.page.assets import guarded
-from afa_viz.ui.page.settings import SLIDERS
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.page.assets import errors_as_null
+from afa_viz.ui.page.config_fields import SLIDERS
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
-few = settings(
+few_examples = settings(
     max_examples=100, derandomize=True, deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 
-NASTY = [
+ODD_VALUES = [
     None, True, "", "x", "../../etc/passwd", "example:../../etc/passwd", "data:../x", "upload:0", "tiny@../../x", "\0",
     "\ud800", "<img src=x onerror=alert(1)>", "x" * 5000, -1, 99, 2**63, 10**400, -(10**400), 1.5, float("nan"),
     float("inf"), [], {}, [[]], ["cat", 3], {"a": 1}, [0, 10**400], ["\ud800"],
 ]  # fmt: skip
-ANYTHING = st.sampled_from(NASTY) | st.recursive(
+ANYTHING = st.sampled_from(ODD_VALUES) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
@@ -63,29 +63,31 @@ EVENTS = {
 }
 
 
-class World:
-    """A page without gradio, with two visitors: one has explained an example, the other a photograph of their own."""
+class AppUnderTest:
+    """The app without gradio, with two visitors: one has explained an example, the other an uploaded photograph."""
 
     def __init__(self, folder: Path) -> None:
         options = prepare(folder)
         add_snapshots(options)
         self.folder, self.exports = folder, folder / "exports"
         dataset = DataSet(SandboxScenes(folder / "scenes", 64, 3), folder / "scores")
-        self.session = Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset)
-        self.answers = Answers(self.session, self.exports)
+        self.session = Session(
+            ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset
+        )
+        self.answers = ExplorerHandlers(self.session, self.exports)
         self.api = Api(self.session, self.answers)
-        self.training = Training(Trainer(folder / "runs", folder / "cache", options.checkpoint_folder / "tiny"))
+        self.training = TrainHandlers(Trainer(folder / "runs", folder / "cache", options.checkpoint_folder / "tiny"))
         self.callbacks = Callbacks(self.session, self.answers, self.training)
         self.scorer = Scorer(self.session, dataset)
-        self.browse = DataSetAnswers(self.session, dataset, self.scorer)
+        self.browse = DataSetHandlers(self.session, dataset, self.scorer)
         self.key = self.api.explain(None, "example:scene0", None, None, None)["key"]
-        self.trace = self.session.by_key(self.key)[1]
-        self.upload = self.session.keep(self.session.picture("example:photo"))
-        self.theirs = self.session.request(self.upload, "tiny")
-        self.session.trace(self.theirs)
+        self.trace = self.session.find_by_key(self.key)[1]
+        self.upload = self.session.store_image(self.session.input_image("example:photo"))
+        self.upload_request = self.session.request(self.upload, "tiny")
+        self.session.trace(self.upload_request)
 
     def outside(self) -> dict[str, int]:
-        """Every file that no question may touch, and its size."""
+        """The size of every file that no request may change."""
         left = ("exports", "scores", "scenes")
         return {
             str(path): path.stat().st_size
@@ -95,27 +97,27 @@ class World:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[World]:
-    """A world; when it is closed, nothing may have been written where it must not be."""
-    world = World(folder)
-    before = world.outside()
-    yield world
-    world.scorer.stop(wait=True)
-    assert world.outside() == before, "a question wrote where it may not"
+def open_app(folder: Path) -> Iterator[AppUnderTest]:
+    """The app; when it is closed, no request may have written outside the allowed folders."""
+    app = AppUnderTest(folder)
+    before = app.outside()
+    yield app
+    app.scorer.stop(wait=True)
+    assert app.outside() == before, "a request wrote outside the allowed folders"
 
 
 def failures(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the page did not expect; whatever is refused is refused on purpose."""
+    """Unexpected errors in the log; expected ones are not logged as errors."""
     records = caplog.get_records("call")
     return [r.getMessage() for r in records if r.levelno >= logging.ERROR and r.name.startswith("afa_viz")]
 
 
-def is_sentence(text: str) -> None:
+def assert_sentence(text: str) -> None:
     assert text.endswith(".") and "\n" not in text and "Traceback" not in text and len(text) < 500, text
     assert "/tmp" not in text and str(ROOT) not in text
 
 
-def strict(text: str) -> Any:
+def parse_strict_json(text: str) -> Any:
     """JSON as a browser reads it: without NaN."""
 
     def no_number(word: str) -> None:
@@ -126,7 +128,7 @@ def strict(text: str) -> Any:
 
 
 def browser_calls() -> dict[str, dict[str, Any]]:
-    """Every server function with a question that it answers."""
+    """Every server function with valid parameters."""
     cell = [1, 2]
     return {
         "scene": {}, "attention": {"block": 7, "logits": False, "head": 0, "cell": cell}, "overview": {},
@@ -143,6 +145,6 @@ def browser_calls() -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def functions(world: World) -> dict[str, Callable[[Any], str]]:
-    public = (*world.answers.public(), *world.browse.public(), *world.training.public())
-    return {answer.__name__: guarded(answer) for answer in public}
+def functions(app: AppUnderTest) -> dict[str, Callable[[Any], str]]:
+    public = (*app.answers.server_functions(), *app.browse.server_functions(), *app.training.server_functions())
+    return {answer.__name__: errors_as_null(answer) for answer in public}

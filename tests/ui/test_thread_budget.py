@@ -11,12 +11,12 @@ import torch
 from app_fixtures import prepare
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.handlers.answers import Answers
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.server import app
 from afa_viz.ui.sessions import session as session_module
-from afa_viz.ui.sessions.registry import Registry, discover
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
-from afa_viz.ui.sessions.threads import LARGE, Cores
+from afa_viz.ui.sessions.threads import LARGE, ThreadBudget
 
 WAIT = 20  # seconds
 
@@ -30,7 +30,7 @@ def one_thread_again():
 @pytest.fixture
 def session(tmp_path):
     options = prepare(tmp_path)
-    return Session(Registry(discover(options.checkpoint_folder), "cpu"), options.examples)
+    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
 
 
 @pytest.mark.parametrize(
@@ -38,18 +38,18 @@ def session(tmp_path):
     [(4, LARGE, True, 4), (4, LARGE - 1, True, 2), (4, LARGE, False, 2), (1, LARGE, True, 1), (3, 1, False, 1)],
 )
 def test_a_large_picture_alone_has_all_threads(all_threads, pixels, alone, expected):
-    cores = Cores(all_threads)
-    with cores.taken(pixels, alone):
+    budget = ThreadBudget(all_threads)
+    with budget.allocate(pixels, alone):
         assert torch.get_num_threads() == expected
-    with pytest.raises(KeyError), cores.taken(LARGE, True):
+    with pytest.raises(KeyError), budget.allocate(LARGE, True):
         raise KeyError
-    assert torch.get_num_threads() == cores.share == max(1, all_threads // 2)
+    assert torch.get_num_threads() == budget.share == max(1, all_threads // 2)
 
 
 @pytest.fixture
 def seen(session, monkeypatch):
     """How many threads each explanation ran with, of four."""
-    session._cores = Cores(4)
+    session._threads = ThreadBudget(4)
     numbers: list[int] = []
     for name in ("explain", "recompute"):
         inner = getattr(session_module, name)
@@ -77,15 +77,15 @@ def test_what_is_explained_ahead_is_nobodys_and_takes_a_share(session, seen, mon
     large = ExplainConfig(long_side=512, scales=(1.0,), flip=False, use_par=False)
     quiet: list[bool] = []
     inner = session._explain
-    monkeypatch.setattr(session, "_explain", lambda *args: (quiet.append(session.is_quiet(60)), inner(*args))[1])
-    session.trace(session.request("example:scene0", "tiny", config=large), ahead=True)
-    assert seen == [2] and quiet == [True] and session.is_quiet(60)
+    monkeypatch.setattr(session, "_explain", lambda *args: (quiet.append(session.is_idle(60)), inner(*args))[1])
+    session.trace(session.request("example:scene0", "tiny", config=large), in_background=True)
+    assert seen == [2] and quiet == [True] and session.is_idle(60)
 
 
 def test_whoever_is_there_goes_before_the_examples(session, tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "REST", 0.0)
+    monkeypatch.setattr(app, "IDLE_SECONDS", 0.0)
     session._explaining = 1
-    answers = Answers(session, tmp_path / "exports")
+    answers = ExplorerHandlers(session, tmp_path / "exports")
     ahead = threading.Thread(target=app._warm, args=(session, answers, "tiny"), daemon=True)
     ahead.start()
     time.sleep(0.5)
@@ -96,8 +96,8 @@ def test_whoever_is_there_goes_before_the_examples(session, tmp_path, monkeypatc
 
 
 def test_examples_that_would_put_each_other_out_are_not_explained_ahead(session, tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "REST", 0.0)
+    monkeypatch.setattr(app, "IDLE_SECONDS", 0.0)
     first = session.trace(session.request(f"example:{session.examples[0].name}", "tiny"))
     monkeypatch.setattr(session, "_trace_bytes_max", int(1.5 * session_module.trace_bytes([first])))
-    app._warm(session, Answers(session, tmp_path / "exports"), "tiny")
+    app._warm(session, ExplorerHandlers(session, tmp_path / "exports"), "tiny")
     assert len(session.examples) > 1 and len(session._traces.items()) == 1

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from app_fixtures import launched, prepare
-from hostile_world import DEFAULTS, NASTY, is_sentence
 from raw_http import ask, exchange
-from test_hostile_requests import photograph, sent
+from test_untrusted_requests import photograph, sent
+from untrusted_input import DEFAULTS, ODD_VALUES, assert_sentence
 
 from afa_viz.ui.server.routes import ENDPOINTS, MAX_VALUES
 from benchmarks.load import Page
@@ -65,10 +65,10 @@ def join(address: str, page: Page, **fields: Any) -> tuple[bool, list[str]]:
         json.loads(line[5:]) for line in stream.body.split(b"\n") if line.startswith(b"data:") and b"msg" in line
     ]
     (last,) = [message for message in messages if message["msg"] == "process_completed"]
-    said = [message["log"] for message in messages if message["msg"] == "log"]
+    output = [message["log"] for message in messages if message["msg"] == "log"]
     if not last["success"]:
-        said.append(last["output"]["error"])
-    return last["success"], said
+        output.append(last["output"]["error"])
+    return last["success"], output
 
 
 def dumped(body: Any) -> bytes:
@@ -94,19 +94,19 @@ def names() -> list[str]:
 def test_any_value_is_taken_or_refused_in_one_sentence(address, page, name, capfd):
     good, event_data = EVENTS.get(name, (CHANGE, None))
     number = page.functions[name]
-    nasty = itertools.cycle(NASTY)
+    nasty = itertools.cycle(ODD_VALUES)
     cases = [(place, value) for place in range(len(good)) for value in itertools.islice(nasty, 4)]
     for place, value in cases:
         data = [value if i == place else item for i, item in enumerate(good)]
-        done, said = join(address, page, fn_index=number, data=data, event_data=event_data)
-        assert done or said, (place, value)
-        for sentence in said:
-            is_sentence(sentence)
-    for value in NASTY if event_data else NASTY[::6]:
-        done, said = join(address, page, fn_index=number, data=good, event_data=value)
-        assert done or said, value
-        for sentence in said:
-            is_sentence(sentence)
+        done, output = join(address, page, fn_index=number, data=data, event_data=event_data)
+        assert done or output, (place, value)
+        for sentence in output:
+            assert_sentence(sentence)
+    for value in ODD_VALUES if event_data else ODD_VALUES[::6]:
+        done, output = join(address, page, fn_index=number, data=good, event_data=value)
+        assert done or output, value
+        for sentence in output:
+            assert_sentence(sentence)
     quiet(capfd)
 
 
@@ -118,8 +118,8 @@ def test_nothing_is_guessed(address, page, place, value):
     """Values that could be bent into shape are refused too, by every event that takes settings and labels."""
     data = [value if i == place else item for i, item in enumerate(CHANGE)]
     for name in ("change_labels", "change_bkg_score_high", "after_reset"):
-        done, said = join(address, page, fn_index=page.functions[name], data=data)
-        assert said, (name, done)
+        done, output = join(address, page, fn_index=page.functions[name], data=data)
+        assert output, (name, done)
 
 
 def test_the_number_of_an_event_and_of_its_values(address, page, capfd):
@@ -128,8 +128,8 @@ def test_the_number_of_an_event_and_of_its_values(address, page, capfd):
     for wrong in (None, -1, 10**9, 10**400, 1.0, True, "1", [], {}):
         assert join(address, page, **{**good, "fn_index": wrong}) == (False, ["The page has no such event."])
     for data in (CHANGE[:-1], [*CHANGE, None], [], None, {}, "x", 3):
-        done, (said,) = join(address, page, **{**good, "data": data})
-        assert not done and "list of 10 values" in said
+        done, (output,) = join(address, page, **{**good, "data": data})
+        assert not done and "list of 10 values" in output
     for trigger in ("x", -1, 1.5, [], True, 10**400):
         assert join(address, page, **good, trigger_id=trigger) == (False, ["trigger_id is no number of a component."])
     for trigger in (0, 10**9, page.gallery):
@@ -188,11 +188,11 @@ def test_files_are_those_that_were_uploaded(address, page, tmp_path, capfd):
             {"path": "https://evil.example/x.png", "meta": mark}, {"path": "\\\\evil.example\\x.png", "meta": mark},
             "https://evil.example/x.png", 3, "", True,
         ):  # fmt: skip
-            done, said = join(address, page, **event, data=[file, *rest])
-            assert not done and said, file
-            is_sentence(said[0])
-        done, said = join(address, page, **event, data=[None, [good], *rest[1:]])
-        assert not done and said == ["There is a file where this event takes none."]
+            done, output = join(address, page, **event, data=[file, *rest])
+            assert not done and output, file
+            assert_sentence(output[0])
+        done, output = join(address, page, **event, data=[None, [good], *rest[1:]])
+        assert not done and output == ["There is a file where this event takes none."]
     link.unlink()
     quiet(capfd)
 
@@ -227,7 +227,7 @@ def test_functions_of_the_page(address, page, capfd):
     for session in ("", None, 3, [], "a b", "x" * 100, "left out"):
         assert status(session_hash=session) == 400
     assert status(data="left out") == 400
-    for value in NASTY:
+    for value in ODD_VALUES:
         if isinstance(value, str) and not value.isprintable() or value == ["\ud800"]:
             continue
         assert status(data=value) in (200, 400)
@@ -236,9 +236,9 @@ def test_functions_of_the_page(address, page, capfd):
 
 def test_sessions_are_few(address, page):
     """Asking under ever new names leaves no more than the last of them."""
-    from afa_viz.ui.server.app import SESSIONS
+    from afa_viz.ui.server.app import MAX_SESSIONS
 
     body = {"component_id": page.explorer, "fn_name": "scene", "data": {}, "session_hash": ""}
-    assert SESSIONS <= 1000
+    assert MAX_SESSIONS <= 1000
     for number in range(20):
         page.post("component_server/", {**body, "session_hash": f"new{number}"})

@@ -15,10 +15,10 @@ import pytest
 from app_fixtures import launched, prepare, scene
 from PIL import Image
 
+from afa_viz.ui.errors import UserError
 from afa_viz.ui.server.app import build
 from afa_viz.ui.sessions.examples import read_examples
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.temporary import own_folder
+from afa_viz.ui.sessions.temporary import process_folder
 from benchmarks.load import Page
 
 pytestmark = [
@@ -73,11 +73,11 @@ def test_paths_stay_inside(folder, field, value, caplog):
     assert found[-1].name == "good"
     if len(found) == 1:
         (record,) = [r.getMessage() for r in caplog.records]
-        assert record.startswith("Example 1 of examples.json in examples is left out: its ") and record.endswith(".")
+        assert record.startswith("Example 1 of examples.json in examples is skipped: its ") and record.endswith(".")
         assert "\n" not in record and len(record) < 300
     else:
         assert all(path.is_relative_to(folder.resolve()) for path in (found[0].path, found[0].mask_path))
-        with pytest.raises(Refusal, match="The example bad can not be read; choose another one"):
+        with pytest.raises(UserError, match="The example bad can not be read; choose another one"):
             found[0].read()
 
 
@@ -124,7 +124,7 @@ def test_a_name_that_is_taken_is_left_out(folder, caplog):
 def test_a_file_that_is_no_list_is_one_sentence(folder, text):
     (folder / "examples.json").write_text(text)
     with pytest.raises(
-        Refusal, match=r"^examples\.json in examples is no list of examples \(.*\); expected"
+        UserError, match=r"^examples\.json in examples is not a list of examples \(.*\); expected"
     ) as refused:
         read_examples(folder)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
@@ -137,7 +137,7 @@ def test_a_picture_that_can_not_be_read_is_a_sentence(folder, what):
     if what == "garbage":
         image.write_bytes(os.urandom(999))
     elif what == "bomb":
-        from test_pictures_and_cache import huge_png
+        from test_images_and_cache import huge_png
 
         huge_png(image)
     elif what == "empty":
@@ -153,7 +153,7 @@ def test_a_picture_that_can_not_be_read_is_a_sentence(folder, what):
     else:
         Image.new("L", (40, 96)).save(mask)
     (example,) = read_examples(written(folder, {**GOOD, "image": image.name}))
-    with pytest.raises(Refusal, match="The example good can not be read; choose another one"):
+    with pytest.raises(UserError, match="The example good can not be read; choose another one"):
         example.read()
     assert np.asarray(example.thumbnail()).shape[2] == 3
 
@@ -175,17 +175,17 @@ def test_one_bad_example_keeps_the_page_from_nothing(tmp_path, caplog):
             value = json.loads(page.event("open_example", ["tiny", *values], {**chosen, "index": place})[0])
             assert value["link"]["example"] == name
         html = urllib.request.urlopen(address).read().decode()
-        assert "secret" not in html and not [p for p in own_folder().rglob("*") if p.name.startswith("secret")]
-    said = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
-    assert any("Example 3 of examples.json" in text for text in said)
-    assert any(text == "The example b can not be read; choose another one." for text in said)
+        assert "secret" not in html and not [p for p in process_folder().rglob("*") if p.name.startswith("secret")]
+    output = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert any("Example 3 of examples.json" in text for text in output)
+    assert any(text == "The example b can not be read; choose another one." for text in output)
 
 
 def test_a_page_without_any_example_is_one_sentence(tmp_path):
     options = prepare(tmp_path)
     (options.examples / "broken.png").write_bytes(b"broken")
     written(options.examples, {"name": "b", "image": "broken.png"})
-    with pytest.raises(Refusal, match=r"^There are no examples that can be read; expected .*\.$"):
+    with pytest.raises(UserError, match=r"^There are no examples that can be read; expected .*\.$"):
         build(options)
 
 
@@ -197,5 +197,5 @@ def test_a_mark_of_windows_editors_is_no_fault(folder):
 def test_a_page_has_so_many_examples(folder):
     entries = [{**GOOD, "name": str(number)} for number in range(501)]
     assert len(read_examples(written(folder, *entries[:500]))) == 500
-    with pytest.raises(Refusal, match="it names 501, more than 500"):
+    with pytest.raises(UserError, match="it names 501, more than 500"):
         read_examples(written(folder, *entries))

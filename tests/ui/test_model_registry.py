@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from afa_viz.model import checkpoint
-from afa_viz.ui.sessions.images import Refusal
-from afa_viz.ui.sessions.registry import SNAPSHOTS_HELD, Registry
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.sessions.model_registry import SNAPSHOTS_HELD, ModelRegistry
 
 TIMEOUT = 20
 
@@ -41,7 +41,7 @@ def loads(monkeypatch):
 
 @pytest.mark.parametrize("added", [False, True], ids=["a model", "weights of a training"])
 def test_a_loaded_model_does_not_wait_for_another_one(loads, added):
-    registry = Registry({"one": "one"} if added else {"one": "one", "two": "slow two"})
+    registry = ModelRegistry({"one": "one"} if added else {"one": "one", "two": "slow two"})
     if added:
         registry.add("two", "slow two")
         registry.add("three", "three")
@@ -60,15 +60,15 @@ def test_a_loaded_model_does_not_wait_for_another_one(loads, added):
 
 
 def test_one_that_does_not_load_is_refused_and_tried_again(loads):
-    registry = Registry({"one": "one", "bad": "broken"})
+    registry = ModelRegistry({"one": "one", "bad": "broken"})
     for _ in range(2):
-        with pytest.raises(Refusal, match="can not be loaded: half a file"):
+        with pytest.raises(UserError, match="can not be loaded: half a file"):
             registry.get("bad")
     assert loads.sources == ["broken", "broken"]
 
 
 def test_few_weights_of_trainings_stay_and_every_model_does(loads):
-    registry = Registry({f"model {i}": f"model {i}" for i in range(5)})
+    registry = ModelRegistry({f"model {i}": f"model {i}" for i in range(5)})
     models = [registry.get(f"model {i}") for i in range(5)]
     for i in range(4):
         registry.add(f"run@{i}", f"run {i}")

@@ -1,7 +1,7 @@
-"""What may be asked of the page's events and functions, as the page itself says it: checked before gradio reads it.
+"""Validates requests to events and server functions against the components of the app, before gradio handles them.
 
-The values themselves are checked by what answers (`Callbacks`, `Api`, `Answers`); here is what gradio would stumble
-over: the number of an event, how many values it takes, and files that were never uploaded.
+The handlers validate the values themselves; this module checks what gradio would fail on: the index of an event, how
+many values it takes, and files that were never uploaded.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from afa_viz.ui.localization import error_message
 from afa_viz.ui.server.guard import RequestError
 from afa_viz.ui.server.routes import SESSION
-from afa_viz.ui.words import english
 
 FILES = (gr.File, gr.UploadButton)
 FILE_FIELDS = {"path": (str,), "url": (str, None), "orig_name": (str, None), "mime_type": (str, None)}
 MARK = {"_type": "gradio.FileData"}
 
 
-class Questions:
-    """The checks of one page.
+class PayloadValidator:
+    """Validates requests to one app.
 
     Args:
-        blocks: the page, with all its events.
+        blocks: the app, with all its events.
     """
 
     def __init__(self, blocks: gr.Blocks) -> None:
@@ -42,10 +42,10 @@ class Questions:
         }
 
     def check(self, path: str, body: bytes) -> None:
-        """Raises: RequestError: for a question that is none of the page's.
+        """Validate a JSON request. Raises: RequestError: if it does not match an event or function of the app.
 
         Args:
-            path: that it was sent to, of a route that takes JSON.
+            path: of the request.
         """
         question = _read(body)
         session = question.get("session_hash")
@@ -84,7 +84,7 @@ class Questions:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    """A JSON object as browsers send it: no NaN, no halves of characters. Raises: RequestError: for anything else."""
+    """A JSON object as browsers send it: no NaN, no lone surrogates. Raises: RequestError: for anything else."""
     try:
         question = json.loads(body, parse_constant=_no_number)
         json.dumps(question, ensure_ascii=False).encode("utf-8")
@@ -104,7 +104,7 @@ def _is_number(value: object) -> bool:
 
 
 def _dicts(value: object) -> Iterable[dict]:
-    """All dictionaries in a value; `Guard` has seen that it is not nested deeply."""
+    """All dictionaries in a value; `Guard` has limited its nesting."""
     if isinstance(value, dict):
         yield value
         for part in value.values():
@@ -115,7 +115,7 @@ def _dicts(value: object) -> Iterable[dict]:
 
 
 def _check_file(value: object) -> None:
-    """Raises: RequestError: for anything but a file that was uploaded and is still there."""
+    """Raises: RequestError: for anything but an uploaded file that still exists."""
     if not isinstance(value, dict) or value.get("meta") != MARK or value.get("is_stream"):
         raise RequestError(400, "There is no uploaded file where this event takes one.")
     for field, kinds in FILE_FIELDS.items():
@@ -124,12 +124,12 @@ def _check_file(value: object) -> None:
     if not (value.get("size") is None or _is_number(value["size"])):
         raise RequestError(400, "The file's size is no number of bytes.")
     if not _is_upload(value["path"]):
-        raise RequestError(400, english("refused.upload_gone"))
+        raise RequestError(400, error_message("refused.upload_gone"))
 
 
 def _is_upload(path: str) -> bool:
     try:
         found = Path(path).resolve()
         return found.is_relative_to(Path(get_upload_folder()).resolve()) and found.is_file()
-    except (OSError, ValueError, RuntimeError):  # too long, a zero byte, links in a circle
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, circular links
         return False

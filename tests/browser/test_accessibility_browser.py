@@ -13,7 +13,7 @@ from gradio_client import Client
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.model.checkpoint import save_model
-from afa_viz.ui import words
+from afa_viz.ui import localization
 from afa_viz.ui.page.assets import TABS
 
 try:
@@ -231,16 +231,16 @@ def test_a_finger_moves_the_query_and_paints_seeds(browser, address):  # noqa: F
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
-def english_left(said: list[str]) -> list[str]:
+def english_left(output: list[str]) -> list[str]:
     """What the page says in English although the strings file has it in Korean."""
-    korean = words.texts("ko")
+    korean = localization.texts("ko")
     patterns = []
-    for name, text in words.texts().items():
+    for name, text in localization.texts().items():
         plain = re.sub(r"<[^>]+>", "", text)
         if name == "language.name" or korean[name] == text or len(re.sub(r"\{\w+\}|\W", "", plain)) < 3:
             continue
         patterns.append((name, re.compile(".+".join(map(re.escape, re.split(r"\{\w+\}", plain))))))
-    return [f"{name}: {text}" for text in said for name, pattern in patterns if pattern.fullmatch(text)]
+    return [f"{name}: {text}" for text in output for name, pattern in patterns if pattern.fullmatch(text)]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def english_left(said: list[str]) -> list[str]:
 )
 def test_every_control_tells_its_default_and_every_tab_begins_with_words(visit, language, default):  # noqa: F811
     page = visit(query=f"lang={language}")
-    texts = words.texts(language)
+    texts = localization.texts(language)
     unfold(page)
     for block in page.locator(
         "#afa-settings :is(input[type=range], input[type=checkbox], [role=listbox], input[role=listbox])"
@@ -314,11 +314,11 @@ def test_a_link_leads_to_the_numbers_of_the_api(visit, address):  # noqa: F811
     finally:
         client.close()
     assert page.get_by_role("button", name=name, exact=True).get_attribute("aria-pressed") == "true"
-    said = status.inner_text()
-    cam, close, cells = re.findall(r"([\d.]+); affinity above ½ with (\d+) of (\d+)", said)[0]
+    output = status.inner_text()
+    cam, close, cells = re.findall(r"([\d.]+); affinity above ½ with (\d+) of (\d+)", output)[0]
     affinity = answer["affinity"]
     assert float(cam) == pytest.approx(answer["scores"]["cam"][name], abs=0.02)
     assert int(cells) == len(affinity)
     assert sum(value > 0.502 for value in affinity) <= int(close) <= sum(value > 0.498 for value in affinity)
-    assert f"pseudo label {answer['labels']['pseudo_label']}" in said
-    assert f"prediction {answer['labels']['seg']}" in said
+    assert f"pseudo label {answer['labels']['pseudo_label']}" in output
+    assert f"prediction {answer['labels']['seg']}" in output
