@@ -74,7 +74,7 @@ def test_without_the_source_code_there_is_nothing_to_measure(monkeypatch, capsys
     monkeypatch.setitem(sys.modules, "benchmarks", None)
     monkeypatch.delitem(sys.modules, "benchmarks.par", raising=False)
     assert main(["bench", "par"]) == 2
-    assert "run this in the folder of the source code" in capsys.readouterr().err
+    assert "run this in a clone of the repository" in capsys.readouterr().err
 
 
 def test_par_is_measured(capsys, tmp_path):
