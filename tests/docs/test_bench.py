@@ -96,13 +96,13 @@ def test_forms_on_a_gpu_stand_only_where_there_is_one(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(par_forms, "find_spec", lambda name: name)
-    assert list(par_forms.forms_here()) == [*FORMS, "shifts on the GPU", "Triton on the GPU"]
+    assert list(par_forms.forms_here()) == [*FORMS, "plain on the GPU", "Triton on the GPU"]
     monkeypatch.setattr(par_forms, "find_spec", lambda name: None)
     waited = []
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append(1))
     monkeypatch.setattr(torch.Tensor, "cuda", lambda tensor: tensor.clone())
     row = par_benchmark.compare(16, 1, 2)
-    assert row["shifts on the GPU"]["max_abs_difference"] < 1e-4 and len(waited) == 2 * 2 * (len(FORMS) + 1)
+    assert row["plain on the GPU"]["max_abs_difference"] < 1e-4 and len(waited) == 2 * 2 * (len(FORMS) + 1)
     shown = par_benchmark.table({"machine": hardware, "rows": [row]})
     assert "| shifts on the GPU |" in shown and "Triton" not in shown and ", made up, torch" in shown
 
