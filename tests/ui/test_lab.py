@@ -293,9 +293,9 @@ def test_without_a_mask_some_steps_ask_for_another_picture(trace):
     blind = dataclasses.replace(trace, target=None)
     ready = [step.name for step in lab.QUESTIONS if lab.is_ready(blind, step)]
     assert ready == ["labels", "cam", "affinity", "par"]
-    with pytest.raises(ValueError, match="needs a mask"):
+    with pytest.raises(ValueError, match="needs a ground-truth mask"):
         lab.check(blind, "walk", "rises", COW)
-    with pytest.raises(ValueError, match="no mask"):
+    with pytest.raises(ValueError, match="no ground-truth mask"):
         lab.measure(blind)
 
 
