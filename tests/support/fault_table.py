@@ -201,7 +201,7 @@ NAMES = (
     Fault("a file that is no upload of this server, or is gone", "refused in one sentence",
           "test_payload_validation.py::test_files_are_those_that_were_uploaded"),
     Fault("`--host`, `--public-name`, `--share`, `--train`", "what each opens is said when the app starts",
-          "test_hosts.py::test_what_is_opened_is_said"),
+          "test_hosts.py::test_startup_lines"),
     Fault("a server that others can reach", "training is off unless `--train` asks for it",
           "test_hosts.py::test_training_is_off_where_others_can_come"),
 )  # fmt: skip
