@@ -26,7 +26,7 @@ def provenance() -> dict[str, Any]:
         "cpu": cpu_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "budget": os.cpu_count(),
+        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
@@ -45,7 +45,7 @@ def heading(machine: dict[str, Any]) -> str:
     """One line above a table."""
     return (
         f"commit {machine['commit'][:12]}{' + changes' if machine['uncommitted_changes'] else ''}, "
-        f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['budget']} budget, "
+        f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['cores']} cores, "
         f"{machine['gpu'] + ', ' if machine.get('gpu') else ''}torch {machine['torch']}"
     )
 

@@ -61,7 +61,7 @@ def figure_rows(reports: Reports) -> list[str]:
 
 def hardware(machine: dict[str, Any]) -> str:
     """Where it was measured, and how busy that place was."""
-    text = f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['budget']} budget"
+    text = f"{machine['cpu']} ({machine['cpu_capability']}), {machine['threads']} of {machine['cores']} cores"
     load = machine.get("load_before")
     return text if load is None else f"{text}, load {load:.1f} before"
 
