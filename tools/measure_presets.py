@@ -40,7 +40,7 @@ TEXT = """# Short trainings
 Presets for a lesson on a laptop without GPU, as the Train tab and `python -m afa_viz train --config NAME` have them.
 `_on` goes on from trained weights (`--init checkpoints/sandbox`) with another pooling. Every row is one run on one
 thread of {machine}, in float32, with pictures rendered anew; times are processor time of that core. A laptop with
-two free budget shares the work between them; a slow or busy one needs longer. Scores are percent over {images}
+two free cores shares the work between them; a slow or busy one needs longer. Scores are percent over {images}
 validation scenes at the preset's own size: they move by some points from run to run, and compare with each other
 only. This page is written by `python tools/measure_presets.py`.
 

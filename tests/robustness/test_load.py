@@ -63,7 +63,7 @@ def test_the_report_says_what_counts():
     assert p95([float(i) for i in range(1, 101)]) == 95 and p95([3.0]) == 3
     where = {
         "commit": "1234567890abcdef", "uncommitted_changes": False, "cpu": "x", "cpu_capability": "y", "threads": 1,
-        "budget": 2, "torch": "3",
+        "cores": 2, "torch": "3",
     }  # fmt: skip
     rows = [{"action": "example", "samples": [0.1, 0.2], "median": 0.15, "p95": 0.2}]
     report = {

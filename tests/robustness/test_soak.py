@@ -52,7 +52,7 @@ def test_growth_is_told_from_noise_and_from_the_warm_up():
     assert not leaking["met"] and leaking["a_minute"] == pytest.approx(6, abs=1.5)
     assert files["met"] and files["a_minute"] == 0
     where = {"commit": "1234567890abcdef", "uncommitted_changes": False, "cpu": "x", "cpu_capability": "y",
-             "threads": 1, "budget": 2, "torch": "3"}  # fmt: skip
+             "threads": 1, "cores": 2, "torch": "3"}  # fmt: skip
     rows = [{"action": "upload", "samples": [0.1, 0.2, 0.3], "median": 0.2, "p95": 0.3}]
     text = table({"machine": where, "rows": rows, "errors": ["lab: x"], "visitors": 2, "minutes": 5,
                   "growth": [leaking, files]})  # fmt: skip

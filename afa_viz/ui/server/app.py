@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no telemetry
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the budget to others
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
 
 import gradio as gr
 from gradio.routes import App, ORJSONResponse
