@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from data_trees import make_folder
-from test_bad_steps import CONFIG, PART, Noise, run_in
+from noise_runs import CONFIG, PART, Noise, run_in
 
 from afa_viz.__main__ import main
 from afa_viz.classes import SANDBOX_CLASSES
