@@ -86,6 +86,7 @@ def test_the_photographs_are_as_large_as_they_may_be():
     assert crowd.SIDES[0] * crowd.SIDES[1] == 40_000_000
 
 
+@pytest.mark.slow
 def test_everybody_gets_an_answer_or_a_sentence_and_the_page_opens(address, monkeypatch):
     """The figure for a machine with nothing else to do is that of `bench crowd`; here others may be at work."""
     monkeypatch.setattr(crowd, "SIDES", (1200, 900))

@@ -286,6 +286,7 @@ print(json.dumps([status("VmHWM") - before, memory_of(model, size, config).peak]
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc, on Linux")
+@pytest.mark.slow
 def test_memory_is_bounded_while_it_runs():
     found = {}
     for keep in ("last_stage", "all"):
