@@ -18,9 +18,9 @@ from afa_viz.ui.sessions import temporary
 ROOT = Path(__file__).parents[2]
 CHILD = """
 import sys, time
-from afa_viz.console import ended_by_signals
+from afa_viz.console import exit_on_signals
 from afa_viz.ui.sessions import temporary
-with ended_by_signals():
+with exit_on_signals():
     folder = temporary.own_folder()
     (folder / "abc").mkdir()
     (folder / "abc" / "photo.png").write_text("somebody's")
