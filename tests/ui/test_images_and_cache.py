@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from app_fixtures import scene
-from picture_bytes import huge_png
+from image_bytes import huge_png
 from PIL import Image
 
 from afa_viz.ui.errors import UserError
