@@ -21,7 +21,7 @@ import sys, time
 from afa_viz.console import exit_on_signals
 from afa_viz.ui.sessions import temporary
 with exit_on_signals():
-    folder = temporary.own_folder()
+    folder = temporary.process_folder()
     (folder / "abc").mkdir()
     (folder / "abc" / "photo.png").write_text("somebody's")
     print(folder, flush=True)
