@@ -1,6 +1,10 @@
-"""One thread (two are slower on a busy machine), fixed seeds."""
+"""One thread (two are slower on a busy machine), fixed seeds, a folder of its own for uploads, one page for many."""
 
 from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Iterator
 
 import pytest
 import torch
@@ -11,3 +15,29 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def fixed_seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def uploads_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Uploads, thumbnails and downloads lie in this session's own folder, which no other process sweeps."""
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
+
+
+@pytest.fixture(scope="session")
+def plain_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page with the small network and two examples: one per worker, for tests that change nothing."""
+    from app_fixtures import launched, prepare
+
+    with launched(prepare(tmp_path_factory.mktemp("page"))) as address:
+        yield address
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """End Chromium and Playwright where the next file needs none: Playwright's event loop is in the way of others."""
+    try:
+        return (yield)
+    finally:
+        needed = nextitem is not None and (nextitem.path == item.path or "browser" in nextitem.fixturenames)
+        if not needed and "browser" in sys.modules:
+            sys.modules["browser"].ends.close()

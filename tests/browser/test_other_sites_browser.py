@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from app_fixtures import launched, prepare
-from browser import ARGUMENTS, CHROMIUM, missing, pytestmark, ready, sync_playwright  # noqa: F401
+from browser import ARGUMENTS, CHROMIUM, missing, pytestmark, ready, running_playwright  # noqa: F401
 
 from afa_viz.ui.server import app as app_module
 from afa_viz.ui.server.guard import Guard
@@ -136,10 +136,9 @@ def other_site() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS, NAMES])
-        yield opened
-        opened.close()
+    opened = running_playwright().chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS, NAMES])
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import os
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from browser import browser, pytestmark  # noqa: F401  (fixtures)
 from PIL import Image
 
 from afa_viz import stage_scores as scores
@@ -30,19 +30,6 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "afa_viz" / "examples"
 EXPLORER = ROOT / "afa_viz" / "ui" / "explorer"
 MODULES = ("pipeline", "resize", "par", "walk", "labels", "scores", "statistics", "changes")  # of explorer/method
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-HOW = "install it with `pip install playwright` and `apt-get install chromium` (or name a Chromium in $CHROMIUM)"
-
-try:
-    from playwright.sync_api import sync_playwright
-
-    missing = "" if CHROMIUM.exists() else f"there is no Chromium at {CHROMIUM}; {HOW}"
-except ImportError:
-    missing = f"playwright is missing; {HOW}"
-if missing and "CI" in os.environ:
-    raise RuntimeError(missing)
-pytestmark = pytest.mark.skipif(bool(missing), reason=missing)
-
 SCORES = 2e-2  # of full scale; 8 bits give a twentieth of it
 LABELS = 0.995  # share of the pixels that must agree
 
@@ -67,17 +54,13 @@ const agree = (mine, theirs) => mine.length === theirs.length
 
 
 @pytest.fixture(scope="module")
-def page():
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        opened = browser.new_page()
-        opened.add_script_tag(content=TOOLS)
-        for name in MODULES:
-            opened.add_script_tag(content=f"const {name} = {bundle(EXPLORER, f'method/{name}.js')};")
-        opened.add_script_tag(content=f"const difference = {bundle(EXPLORER, 'draw/difference.js')};")
-        yield opened
-        browser.close()
+def page(browser):  # noqa: F811
+    opened = browser.new_page()
+    opened.add_script_tag(content=TOOLS)
+    for name in MODULES:
+        opened.add_script_tag(content=f"const {name} = {bundle(EXPLORER, f'method/{name}.js')};")
+    opened.add_script_tag(content=f"const difference = {bundle(EXPLORER, 'draw/difference.js')};")
+    return opened
 
 
 def packed(values: torch.Tensor) -> str:

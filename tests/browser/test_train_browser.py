@@ -17,12 +17,12 @@ from browser import (  # noqa: F401  (fixtures)
     key,
     missing,
     pixels,
-    pytestmark,
     recomputed,
     small_targets,
     tab,
     visit,
 )
+from browser import pytestmark as marks
 
 from afa_viz.ui.jobs.trainer import Trainer
 
@@ -31,6 +31,7 @@ try:
 except ImportError:  # the tests are skipped
     Page = expect = None
 
+pytestmark = [*marks, pytest.mark.slow]
 SMALL = ("--config", "few_seconds", "--threads", "1", "--eval-images", "2", "--eval-every", "20")
 SLOW = 120_000  # milliseconds until a training has come up; a test machine may be busy
 PLOTS_WITH_NUMBERS = """(box) => [...box.querySelectorAll("figure")].every((figure) =>

@@ -21,3 +21,10 @@ def test_tool_is_content(tool):
 def test_readme_and_ci_run_the_same_command():
     assert COMMAND in (ROOT / "README.md").read_text(encoding="utf-8")
     assert COMMAND in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_ci_runs_what_the_fast_command_leaves_out():
+    """Every test runs in one of the two commands."""
+    options = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert "-m 'not slow'" in options and '"slow: ' in options
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().endswith("pytest -m slow")

@@ -37,6 +37,7 @@ def test_a_notebook_is_stored_clean_and_asks_before_it_tells(path):
 
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own libraries
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_a_notebook_runs_from_clean(path, monkeypatch, tmp_path):
     nbclient = pytest.importorskip("nbclient", reason="notebooks need nbclient and ipykernel: requirements-dev.txt")
     nbformat = pytest.importorskip("nbformat")

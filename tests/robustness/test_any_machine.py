@@ -65,6 +65,7 @@ def ends(app: App, number: int = signal.SIGINT) -> None:
 
 @linux
 @as_root
+@pytest.mark.slow
 def test_a_second_account_without_a_home_or_a_name_can_start_it(folder, tmp_path):
     taken = folder / "tmp" / "gradio"  # of the first account
     taken.mkdir(parents=True)
@@ -77,6 +78,7 @@ def test_a_second_account_without_a_home_or_a_name_can_start_it(folder, tmp_path
 
 @linux
 @as_root
+@pytest.mark.slow
 def test_a_home_that_can_not_be_written_and_a_korean_console(folder):
     home = folder / "home"
     home.mkdir(mode=0o755)
@@ -118,6 +120,7 @@ def test_folders_of_an_account(monkeypatch, tmp_path):
 
 
 @linux
+@pytest.mark.slow
 def test_every_network_a_proxy_and_names_of_files_in_other_encodings(folder, tmp_path):
     """`--host ::`, variables of a campus proxy, and a data folder that an old camera and a Mac have written."""
     photographs = tmp_path / "données"
@@ -195,6 +198,7 @@ def test_the_first_free_port(monkeypatch):
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_it_is_there(folder):
     """While Python starts, imports, loads and explains: no traceback, no abort."""
     for seconds in (0.1, 0.4, 0.8, 1.3, 1.9, 2.6, 3.4, 4.5):
@@ -205,6 +209,7 @@ def test_ctrl_c_before_it_is_there(folder):
     assert not list((folder / "tmp").glob("afa-viz-uploads-*"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_it_computes_and_a_stream_is_open(folder):
     """With the bundled network, which takes seconds for a photograph, and while examples are explained ahead."""
     with started(folder, "--port", "0", "--checkpoint", str(ROOT / "checkpoints" / "sandbox")) as app:
@@ -231,6 +236,7 @@ def ask(address: str, number: int) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_nothing_of_visitors_is_printed(folder):
     with started(folder, "--port", "0") as app:
         page = works(app)
@@ -263,6 +269,7 @@ def answers(port: int, process: subprocess.Popen) -> bytes:
 
 @linux
 @pytest.mark.parametrize("kind", ["closed", "nobody reads"])
+@pytest.mark.slow
 def test_without_a_console(folder, kind):
     port = choose_port(Host("127.0.0.1"), 0)
     close = "import os, sys; [os.close(n) for n in (0, 1, 2)]; "

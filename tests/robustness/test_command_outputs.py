@@ -168,7 +168,7 @@ def test_letters_that_a_console_lacks(monkeypatch, capsys):
 
 
 def test_a_choice_of_the_user_for_letters_is_kept():
-    code = "import sys; from afa_viz.encodings import print_anything; print_anything(); print('a–b')"
+    code = "import sys; from afa_viz.encodings import escape_unencodable; escape_unencodable(); print('a–b')"
     for errors, shown in (("replace", b"a?b"), ("ignore", b"ab"), ("strict", b"a-b"), ("surrogateescape", b"a-b")):
         environment = os.environ | {"PYTHONIOENCODING": f"ascii:{errors}", "PYTHONPATH": str(ROOT)}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)

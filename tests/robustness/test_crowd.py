@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import os
+import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -86,14 +87,18 @@ def test_the_photographs_are_as_large_as_they_may_be():
     assert crowd.SIDES[0] * crowd.SIDES[1] == 40_000_000
 
 
+@pytest.mark.slow
 def test_everybody_gets_an_answer_or_a_sentence_and_the_page_opens(address, monkeypatch):
     """The figure for a machine with nothing else to do is that of `bench crowd`; here others may be at work."""
     monkeypatch.setattr(crowd, "SIDES", (1200, 900))
     monkeypatch.setattr(crowd, "photographs", lambda count: photographs(count, crowd.SIDES))
     args = argparse.Namespace(reports=44, comparisons=12, photographs=30)
+    with crowd.visiting(address) as alone:
+        time.sleep(3)
     found = crowd.measure(address, os.getpid(), args, "scene0")
     assert crowd.count_failures(found) == 0, found["rows"]
-    assert p95(found["visits"]) <= crowd.MAX_OPEN_SECONDS
+    limit = max(crowd.MAX_OPEN_SECONDS, 10 * statistics.median(alone))  # alone it takes a free machine 50 ms
+    assert p95(found["visits"]) <= limit
     assert {row["kind"]: sum(row["ends"].values()) for row in found["rows"]} == {
         "report": 44, "comparison": 12, "photograph": 30
     }  # fmt: skip

@@ -61,6 +61,7 @@ def child(*arguments: str, **options) -> subprocess.CompletedProcess:
 # --- killed ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_killed_while_saving_a_checkpoint_loads(tmp_path):
     done = child("save", str(tmp_path / "x.safetensors"), "12")
     output = done.stdout.split("\n")
@@ -128,6 +129,7 @@ def test_a_damaged_state_is_a_sentence(tmp_path):
         assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_killed_training_loses_at_most_the_steps_since_its_last_save(tmp_path):
     fatal = 8
     done = child("train", str(tmp_path / "killed"), str(fatal))

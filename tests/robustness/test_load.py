@@ -30,6 +30,7 @@ def classroom(tmp_path_factory):
         yield address.rstrip("/"), expected
 
 
+@pytest.mark.slow
 def test_students_get_what_they_asked_for(classroom):
     address, expected = classroom
     students = [Student(n, address, expected, time.time() + 3, pause=0.1) for n in range(3)]

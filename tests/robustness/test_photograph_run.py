@@ -20,6 +20,8 @@ from afa_viz.figures.panel import STAGES, panel_facts
 from afa_viz.model.card import Card
 from afa_viz.training.records import LAST, read_metrics
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STEPS = 10
 ALLOWED = 240  # CPU seconds for everything here, on one thread a process

@@ -60,6 +60,7 @@ def test_growth_is_told_from_noise_and_from_the_warm_up():
     assert [line.rsplit("|", 2)[1].strip() for line in text.splitlines() if line.startswith("| ")][1:] == ["no", "yes"]
 
 
+@pytest.mark.slow
 def test_visitors_do_everything_and_check_it(tmp_path):
     options = prepare(tmp_path)
     expected = Expected(

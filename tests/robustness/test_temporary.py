@@ -18,10 +18,10 @@ from afa_viz.ui.sessions import temporary
 ROOT = Path(__file__).parents[2]
 CHILD = """
 import sys, time
-from afa_viz.console import ended_by_signals
+from afa_viz.console import exit_on_signals
 from afa_viz.ui.sessions import temporary
-with ended_by_signals():
-    folder = temporary.own_folder()
+with exit_on_signals():
+    folder = temporary.process_folder()
     (folder / "abc").mkdir()
     (folder / "abc" / "photo.png").write_text("somebody's")
     print(folder, flush=True)
@@ -59,6 +59,12 @@ def test_the_folder_is_private_and_gradio_uses_it(fresh, tmp_path):
     (folder / temporary.LOCK).unlink()
     folder.rmdir()  # as those who tidy /tmp do
     assert temporary.process_folder().is_dir() and folder.stat().st_mode & 0o077 == 0
+    (folder / "photo.png").touch()
+    os.utime(folder, (1, 1))  # it is no longer new
+    for _ in range(2):
+        temporary.sweep_folders(tmp_path)  # as another process does
+        assert (folder / "photo.png").exists(), "a folder that is created again is locked like the first one"
+        assert temporary.process_folder() == folder
 
 
 def test_it_lies_in_the_folder_that_the_owner_names(fresh, tmp_path, monkeypatch):

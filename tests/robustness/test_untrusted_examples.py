@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from app_fixtures import launched, prepare, scene
+from image_bytes import huge_png
 from PIL import Image
 
 from afa_viz.ui.errors import UserError
@@ -137,8 +138,6 @@ def test_a_picture_that_can_not_be_read_is_a_sentence(folder, what):
     if what == "garbage":
         image.write_bytes(os.urandom(999))
     elif what == "bomb":
-        from test_images_and_cache import huge_png
-
         huge_png(image)
     elif what == "empty":
         image.write_bytes(b"")

@@ -90,6 +90,7 @@ for path in sys.argv[1:]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc, on Linux")
+@pytest.mark.slow
 def test_memory_stays_bounded(members, tmp_path):
     paths = []
     for number, hostile in enumerate(TRACES):

@@ -93,6 +93,7 @@ for path in sys.argv[1:]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc, on Linux")
+@pytest.mark.slow
 def test_memory_stays_bounded_and_no_file_takes_long(folder):
     paths = [str(path_of(folder, upload)) for upload in CORPUS]
     done = subprocess.run(

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import torch
-from test_bad_steps import CONFIG, Noise
+from noise_runs import CONFIG, Noise
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.training import distributed

@@ -6,10 +6,11 @@ A test file imports `pytestmark` and the fixtures `address`, `browser`, `visit`.
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from app_fixtures import launched, prepare
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
@@ -30,23 +31,39 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # event loops that the server leaves to the collector
 ]
 
+shared: dict[str, Any] = {}  # what is running
+ends = ExitStack()  # of that; conftest.py closes it where the next file needs no browser
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address(request):
+    """Of the page that many files share; a file that needs another one has a fixture of this name itself."""
     if missing:
         pytest.skip(missing)
-    with launched(prepare(tmp_path_factory.mktemp("page"))) as served:
-        yield served
+    return request.getfixturevalue("plain_page")
+
+
+def running_playwright():
+    """Playwright, started when it is first asked for; `ends` ends it."""
+    if missing:
+        pytest.skip(missing)
+    if "playwright" not in shared:
+        ends.callback(shared.clear)
+        shared["playwright"] = ends.enter_context(sync_playwright())
+    return shared["playwright"]
 
 
 @pytest.fixture(scope="module")
-def browser(address):
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield opened
-        opened.close()
+def browser():
+    """The Chromium of this worker, which file after file uses; what a file opens in it is closed behind it."""
+    playwright = running_playwright()
+    if "chromium" not in shared:
+        shared["chromium"] = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        ends.callback(shared["chromium"].close)
+    yield shared["chromium"]
+    for context in shared["chromium"].contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -121,3 +122,9 @@ def webp_claim(width: int, height: int) -> bytes:
     parts = b"WEBP" + b"VP8X" + struct.pack("<I", 10) + canvas
     inner = encoded(Image.new("RGB", (16, 16)), "WEBP", lossless=True)[12:]
     return b"RIFF" + struct.pack("<I", len(parts + inner)) + parts + inner
+
+
+def huge_png(path: Path) -> Path:
+    """A few hundred bytes that claim 13000 x 13000 pixels."""
+    path.write_bytes(SIGNATURE + header(13000, 13000) + chunk(b"IDAT", zlib.compress(b"")))
+    return path

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from app_fixtures import scene
+from image_bytes import huge_png
 from PIL import Image
 
 from afa_viz.ui.errors import UserError
@@ -54,17 +53,6 @@ def test_the_gallery_loads_small_pictures_and_a_broken_one_is_refused_later(tmp_
     assert example(broken).thumbnail().getextrema() == ((128, 128),) * 3  # no file that the gallery would publish
     with pytest.raises(UserError):
         example(broken).read()
-
-
-def huge_png(path: Path) -> Path:
-    """A few hundred bytes that claim 13000 x 13000 pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", 13000, 13000, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")))
-    return path
 
 
 def test_refusals_are_one_sentence_each(tmp_path):

@@ -175,6 +175,7 @@ def example_opened(address: str) -> list[str]:
     return troubles
 
 
+@pytest.mark.slow
 def test_as_on_spaces_it_serves_and_writes_into_temporary_folders_only(tmp_path):
     """Spaces ask for rendering on the server's side: it stays off, as Node.js would answer in front of the guard."""
     home, temp, clone = tmp_path / "home", tmp_path / "temp", tmp_path / "clone"

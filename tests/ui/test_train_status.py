@@ -154,6 +154,7 @@ def test_a_panel_says_what_it_shows(traces, tmp_path):
         write_panel([], path)
 
 
+@pytest.mark.slow
 def test_the_command_has_what_the_page_needs(tmp_path):
     from afa_viz.__main__ import main
 

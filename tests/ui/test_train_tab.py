@@ -87,6 +87,7 @@ def stopped(folders):
     return here, name
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
     trainer, name = stopped
     seen = losses(trainer, name)
@@ -113,6 +114,7 @@ def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
     assert elsewhere.state == "killed" and elsewhere.message.startswith("The training's process ended without a word")
 
 
+@pytest.mark.slow
 def test_explaining_with_what_was_learned(stopped, tmp_path):
     trainer, name = stopped
     options = prepare(tmp_path)
@@ -136,6 +138,7 @@ def test_explaining_with_what_was_learned(stopped, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_what_the_page_is_told(stopped):
     trainer, name = stopped
     page = TrainHandlers(trainer)

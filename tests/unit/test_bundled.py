@@ -28,6 +28,22 @@ def model():
     return afa_viz.load_model(ROOT / "checkpoints" / "sandbox", device="cpu")
 
 
+@pytest.fixture(scope="module")
+def explained(model):
+    """Every example that has a mask, and its trace."""
+    return [
+        (
+            example,
+            afa_viz.explain(
+                model, FOLDER / example["image"], example["labels"],
+                target=np.array(Image.open(FOLDER / example["mask"])),
+            ),
+        )
+        for example in EXAMPLES
+        if example["mask"]
+    ]  # fmt: skip
+
+
 def test_card_tells_what_the_model_is(model):
     card = model.card
     assert card.backbone == "mit_b0"
@@ -76,18 +92,15 @@ def test_model_finds_objects_it_was_never_shown_masks_of(model):
     assert scores["miou_seg"] > 35
 
 
-def test_affinity_prefers_cells_of_the_same_class(model):
+def test_affinity_prefers_cells_of_the_same_class(explained):
     """Over near pairs of all scenes the learned affinity is at least twice as high within a class as across."""
     within, across = [], []
-    for example in EXAMPLES:
-        if example["mask"]:
-            target = np.array(Image.open(FOLDER / example["mask"]))
-            trace = afa_viz.explain(model, FOLDER / example["image"], example["labels"], target=target)
-            cells = trace.target[8::16, 8::16].flatten()
-            same = cells[:, None] == cells[None, :]
-            near = radius_mask(*trace.grid, radius=trace.config.radius)
-            within.append(trace.affinity[same & near].mean())
-            across.append(trace.affinity[~same & near].mean())
+    for _, trace in explained:
+        cells = trace.target[8::16, 8::16].flatten()
+        same = cells[:, None] == cells[None, :]
+        near = radius_mask(*trace.grid, radius=trace.config.radius)
+        within.append(trace.affinity[same & near].mean())
+        across.append(trace.affinity[~same & near].mean())
     assert torch.stack(within).mean() > 2 * torch.stack(across).mean()
 
 
@@ -103,21 +116,17 @@ def test_python_of_readme_runs(tmp_path, monkeypatch):
     assert (tmp_path / "trace.html").exists()
 
 
-def test_the_teachers_guide_expects_what_the_bundled_model_shows(model):
+def test_the_teachers_guide_expects_what_the_bundled_model_shows(explained):
     """labs/GUIDE.md: the CAM is most often to blame, and the walk does not always help. The lab asks for the best cut
     where one lies between too low and too high."""
     blamed: Counter[str] = Counter()
     changes: Counter[str] = Counter()
-    for example in EXAMPLES:
-        if example["mask"]:
-            target = np.array(Image.open(FOLDER / example["mask"]))
-            config = afa_viz.ExplainConfig.for_model(model)
-            trace = afa_viz.explain(model, FOLDER / example["image"], example["labels"], config, target=target)
-            shares = lab.error_attribution(trace)
-            blamed[max(shares, key=shares.__getitem__)] += 1
-            changes.update(lab.check(trace, "walk", "rises", label).correct_option for label in trace.present)
-            if example.get("pathology") == lab.QUESTIONS[2].pathology:
-                best = lab.check(trace, "cut", 0.5, trace.present[0]).facts["best"]
-                assert 0.2 <= float(best) <= 0.8, best
+    for example, trace in explained:
+        shares = lab.error_attribution(trace)
+        blamed[max(shares, key=shares.__getitem__)] += 1
+        changes.update(lab.check(trace, "walk", "rises", label).correct_option for label in trace.present)
+        if example.get("pathology") == lab.QUESTIONS[2].pathology:
+            best = lab.check(trace, "cut", 0.5, trace.present[0]).facts["best"]
+            assert 0.2 <= float(best) <= 0.8, best
     assert lab.QUESTIONS[2].name == "cut" and blamed.most_common(1)[0][0] == "missed", blamed
     assert changes["rises"] and changes["falls"], changes

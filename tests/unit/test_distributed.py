@@ -40,6 +40,7 @@ def start_processes(processes: int, script: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path):
     alone = launch(tmp_path / "one", 1, 4)
     shared = launch(tmp_path / "two", 2, 2)
@@ -61,6 +62,7 @@ def test_two_processes_equal_one(tmp_path):
 
 
 @pytest.mark.parametrize("parity", [(), ("parity",)], ids=["", "official parity"])
+@pytest.mark.slow
 def test_a_bad_batch_of_one_process_is_left_out_by_all(tmp_path, parity):
     start_processes(2, SCRIPT.with_name("bad_rank.py"), str(tmp_path), *parity)
     one, two = (json.loads((tmp_path / f"rank_{rank}.json").read_text()) for rank in (0, 1))

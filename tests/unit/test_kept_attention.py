@@ -269,7 +269,7 @@ import json, re, sys
 import numpy as np, torch
 import afa_viz
 from afa_viz.model.afa import build_afa
-from afa_viz.stages.memory import memory_of
+from afa_viz.stages.memory import estimate_memory
 
 def status(name):
     return int(re.search(rf"{name}:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
@@ -281,11 +281,12 @@ afa_viz.explain(model, np.zeros((64, 64, 3), np.uint8), [1], config)
 open("/proc/self/clear_refs", "w").write("5")
 before = status("VmRSS")
 afa_viz.explain(model, np.zeros((*size, 3), np.uint8), [1], config)
-print(json.dumps([status("VmHWM") - before, memory_of(model, size, config).peak]))
+print(json.dumps([status("VmHWM") - before, estimate_memory(model, size, config).peak]))
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc, on Linux")
+@pytest.mark.slow
 def test_memory_is_bounded_while_it_runs():
     found = {}
     for keep in ("last_stage", "all"):

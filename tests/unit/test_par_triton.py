@@ -29,6 +29,7 @@ def run(*arguments: str, **environment: str) -> str:
 
 
 @needs_triton
+@pytest.mark.slow
 def test_the_laws_of_par_hold_through_the_interpreter():
     shown = run("-m", "pytest", "-p", "no:cacheprovider", "tests/support/par_interpreted.py", TRITON_INTERPRET="1")
     assert " passed in " in shown and "skipped" not in shown

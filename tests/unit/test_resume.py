@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from data_trees import make_folder
-from test_bad_steps import CONFIG, PART, Noise, run_in
+from noise_runs import CONFIG, PART, Noise, run_in
 
 from afa_viz.__main__ import main
 from afa_viz.classes import SANDBOX_CLASSES
@@ -243,6 +243,7 @@ def few(cache: str, out: Path, *more: str) -> list[str]:
     return [*FEW, "--cache", cache, "--out", str(out), *more]
 
 
+@pytest.mark.slow
 def test_a_run_of_the_command_goes_on_longer_and_slower(cache, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(few(cache, out, "--iterations", "4", "--until", "0")) == 0
@@ -312,6 +313,7 @@ def test_options_are_refused_before_anything_is_rendered(tmp_path, capsys, monke
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_a_terminated_run_says_what_is_saved(cache, tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "afa_viz", *few(cache, out, "--iterations", "400", "--set", "batch_size=2")]

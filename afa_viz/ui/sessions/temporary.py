@@ -32,13 +32,18 @@ _created: list[tuple[Path, FileLock]] = []
 def process_folder() -> Path:
     """The folder, created on first use in GRADIO_TEMP_DIR, or else in the system's temporary folder.
 
-    GRADIO_TEMP_DIR is set to it, so that gradio writes its own files there.
+    GRADIO_TEMP_DIR is set to it, so that gradio writes its own files there. If the system has removed it, it is created
+    again with a lock: without one, other processes would sweep it as stale.
 
     Raises: OSError: if it cannot be created.
     """
     if _created:
-        _created[0][0].mkdir(mode=0o700, exist_ok=True)  # the system may have removed it
-        return _created[0][0]
+        folder, lock = _created[0]
+        if not (folder / LOCK).exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            lock.release(force=True)  # of the removed file
+            _acquire(lock)
+        return folder
     parent = Path(os.environ.get(GRADIO_FOLDER_VARIABLE) or tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
     sweep_folders(parent)
@@ -52,10 +57,14 @@ def _locked(parent: Path) -> tuple[Path, FileLock]:
     folder = parent.resolve() / f"{PREFIX}-{os.getpid()}-{secrets.token_hex(8)}"
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # before it is created: Ctrl-C may come in between
     folder.mkdir(mode=0o700)
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / LOCK, thread_local=False)  # the sweeping thread may have to take it again
+    _acquire(lock)
+    return (folder, lock) if folder.is_dir() else _locked(parent)  # another process removed it as stale
+
+
+def _acquire(lock: FileLock) -> None:
     with suppress(OSError, NotImplementedError):  # a file system without locks: no other process sweeps it either
         lock.acquire()
-    return (folder, lock) if folder.is_dir() else _locked(parent)  # another process removed it as stale
 
 
 def sweep_regularly(*cleanups: Callable[[], None], every: float = SWEEP_EVERY) -> None:
