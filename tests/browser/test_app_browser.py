@@ -179,7 +179,7 @@ def test_another_example_and_a_photograph_of_ones_own(visit, tmp_path):  # noqa:
     page = visit()
     page.get_by_role("button", name="Thumbnail 3").click()
     expect(page.get_by_role("heading", name="A photograph")).to_be_visible()
-    expect(page.locator(".afa-domain")).to_have_text("photograph, outside the training world")
+    expect(page.locator(".afa-domain")).to_have_text("photograph, outside the training domain")
     expect(page.locator('[data-stage="target"]')).to_be_hidden()
     scene(1)[0].resize((200, 120)).save(tmp_path / "mine.jpg")
     page.locator("#afa-pick input[type=file]").set_input_files(tmp_path / "mine.jpg")
@@ -187,7 +187,7 @@ def test_another_example_and_a_photograph_of_ones_own(visit, tmp_path):  # noqa:
     expect(page.locator('[data-fill="grid"]')).to_have_text(re.compile("96 × 58 pixels, 6 × 4 cells"))
     (tmp_path / "fake.png").write_text("no picture")
     page.locator("#afa-pick input[type=file]").set_input_files(tmp_path / "fake.png")
-    expect(page.get_by_text("not a PNG, JPEG or WebP picture")).to_be_visible()
+    expect(page.get_by_text("not a PNG, JPEG or WebP image")).to_be_visible()
     expect(page.get_by_role("heading", name="Your photograph")).to_be_visible()
     expect(page.locator("#afa-gallery .thumbnail-item.selected")).to_have_count(0)
     page.get_by_role("button", name="Thumbnail 3").click()  # the one from before
@@ -213,7 +213,7 @@ def test_a_link_to_another_picture_leads_to_its_class_and_cell(visit):  # noqa: 
 def test_a_link_that_fits_another_picture_says_so(visit):  # noqa: F811
     """The class is one of the picture with which the page opens, not of the linked one."""
     page = visit(query="example=scene1&class=bird&cell=2,5")
-    expect(page.locator(".afa-status")).to_contain_text("left out: class")
+    expect(page.locator(".afa-status")).to_contain_text("ignored: class")
     expect(page.locator(".afa-status")).not_to_contain_text("class, cell")
 
 
@@ -265,4 +265,4 @@ def test_a_link_leads_back(visit):  # noqa: F811
     expect(again.get_by_role("button", name="bird", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(again.locator(".afa-status")).to_contain_text("Row 2,")
     wrong = visit(query="tab=regions&class=unicorn&cell=99,1")
-    expect(wrong.locator(".afa-status")).to_contain_text("left out: class, cell")
+    expect(wrong.locator(".afa-status")).to_contain_text("ignored: class, cell")

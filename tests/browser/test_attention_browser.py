@@ -123,7 +123,7 @@ def test_only_softmaxed_maps_are_called_attention(visit):  # noqa: F811
     page.locator(f'{panel} [data-logits="yes"]').click()
     changes(page, large, before)
     expect(title).to_have_text("Stage 4, block 2, mean of the heads: logits")
-    expect(page.locator(f'{panel} [data-fill="words"]')).to_contain_text("logits go from")
+    expect(page.locator(f'{panel} [data-fill="words"]')).to_contain_text("logits range from")
     expect(page.locator(f"{panel} .afa-heads")).not_to_contain_text("%")
 
 

@@ -88,7 +88,7 @@ def test_b_is_named_and_differs_where_it_should(visit):  # noqa: F811
     assert len(columns) == 6
     assert all("equal" in columns[i] for i in (0, 1, 5)) and "equal" not in columns[2]
     page.get_by_role("checkbox", name="without the random walk").uncheck()
-    expect(page.locator(f'{COMPARE} [data-fill="words"]')).to_have_text("B is the same as A: choose what differs.")
+    expect(page.locator(f'{COMPARE} [data-fill="words"]')).to_have_text("B is the same as A: choose a difference.")
     assert all("equal" in text for text in page.locator(f"{COMPARE} .afa-board .afa-score").all_inner_texts())
     difference = f'{COMPARE} [data-view="difference"] canvas[role=img]'
     before = pixels(page, difference)
@@ -107,10 +107,10 @@ def test_one_setting_and_a_link_that_brings_it_back(visit):  # noqa: F811
     page.locator(f'{COMPARE} [data-do="setting"]').select_option("power")
     set_range(page, f'{COMPARE} [data-do="value"]', 6)
     line = page.locator(f'{COMPARE} [data-fill="words"]')
-    expect(line).to_have_text("B: without the random walk, Power α 6 in place of 2; everything else as A.")
+    expect(line).to_have_text("B: without the random walk, Power α 6 instead of 2; everything else as A.")
     page.locator(f'{COMPARE} [data-do="model"]').select_option("tiny@40")
     page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="CAM", exact=True).click()
-    output = "B: weights after 40 iterations, without the random walk, Power α 6 in place of 2; everything else as A."
+    output = "B: weights after 40 iterations, without the random walk, Power α 6 instead of 2; everything else as A."
     expect(line).to_have_text(output)
     expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("CAM")
     page.wait_for_url(re.compile("b_model=tiny%40|b_model=tiny@40"))
@@ -128,7 +128,7 @@ def test_one_setting_and_a_link_that_brings_it_back(visit):  # noqa: F811
     [
         ("b_switched=PAR,telepathy&b_setting=power:99&b_stage=soup", "B: without PAR; everything else as A.", 3),
         ("b_model=%3Cscript%3E", "There is no model '<script>' here; choose one of tiny, wide.", 0),
-        ("b_switched=PAR&b_crf=1", re.compile("^PAR can not be switched and replaced by a dense CRF at once"), 0),
+        ("b_switched=PAR&b_crf=1", re.compile("^PAR cannot be switched and replaced by a dense CRF at once"), 0),
     ],
 )  # fmt: skip
 def test_a_link_that_does_not_fit_is_told(visit, query, output, wrong):  # noqa: F811
@@ -203,7 +203,9 @@ def test_another_opacity_is_what_a_whole_drawing_would_give(visit, name, count):
 def test_of_a_large_grid_only_what_both_sides_know_is_compared(visit):  # noqa: F811
     page = visit(query="model=wide&tab=compare&b_switched=&b_stage=affinity")
     numbers = page.locator(f'{COMPARE} [data-fill="numbers"]')
-    expect(numbers).to_have_text(re.compile("^A and B are equal here. .*within 8 cells: only these"), timeout=20_000)
+    expect(numbers).to_have_text(
+        re.compile("^A and B are equal here. .*within 8 cells are loaded: only these"), timeout=20_000
+    )
     assert all("equal" in text for text in page.locator(f"{COMPARE} .afa-board .afa-score").all_inner_texts())
     page.get_by_role("checkbox", name="unsymmetrised affinity").check()
     expect(numbers).to_have_text(re.compile("^B is higher on"))
@@ -225,16 +227,18 @@ def test_scrubbing_over_the_snapshots_asks_for_nothing(visit):  # noqa: F811
     page = visit()
     tab(page, "training")
     ready(page, TRAINING)
-    expect(page.locator(f'{TRAINING} [data-fill="progress"]')).to_have_text("All 3 snapshots are here.")
+    expect(page.locator(f'{TRAINING} [data-fill="progress"]')).to_have_text("All 3 snapshots are ready.")
     moment, slider = page.locator(f'{TRAINING} [data-fill="moment"]'), f'{TRAINING} [data-do="frame"]'
     expect(moment).to_contain_text("After 10 iterations.")
-    expect(moment).to_contain_text("mAP of the labels 50.0 %; mIoU of the CAM, cut once by another rule, 20.0 %,")
+    expect(moment).to_contain_text(
+        "mAP of the image labels 50.0 %; mIoU of the CAM (one threshold, another rule) 20.0 %,"
+    )
     expect(moment).to_contain_text("at the start of the walk –, after the walk –")
     seen = requests(page)
     views = [f'{TRAINING} [data-view="{name}"] canvas' for name in ("cam", "affinity", "cam_rw", "seg")]
     before = [pixels(page, view) for view in views]
     set_range(page, slider, 2)
-    expect(moment).to_contain_text("After 90 iterations. Validation scores were not measured at this moment.")
+    expect(moment).to_contain_text("After 90 iterations. No validation scores were measured at this iteration.")
     for view, old in zip(views, before, strict=True):
         assert pixels(page, view) != old, view
     page.locator(f"{TRAINING} [data-play]").click()

@@ -83,7 +83,7 @@ def test_arrows_stand_where_a_step_may_be_credited(visit):  # noqa: F811
         found = DELTA.search(stage(page, step["stage"]).locator(".afa-arrow").inner_text())
         assert found and float(found[1]) == pytest.approx(abs(100 * (after - before)), abs=0.051), step
     expect(stage(page, "seg").locator(".afa-arrow")).to_contain_text("vs PAR")
-    expect(stage(page, "cam").locator(".afa-score")).to_contain_text("cut: IoU")
+    expect(stage(page, "cam").locator(".afa-score")).to_contain_text("threshold: IoU")
     for name in LABELS:
         certain, right = 1 - shown["shares"][name]["uncertain"], shown["precision"][name]["all"]
         words = stage(page, name).locator(".afa-score")
@@ -160,7 +160,7 @@ def test_regions_shows_both_labels_and_what_each_is_for(visit):  # noqa: F811
         "the decoder is trained on in the joint phase"
     )
     expect(page.locator(f'{panel} [data-fill="taught"]')).to_have_text(
-        "In this model the affinity learned last from the affinity label, the decoder from the pseudo label."
+        "In this model, the affinity was last trained on the affinity label, the decoder on the pseudo label."
     )
     before = pixels(page, canvas)
     page.get_by_role("button", name="Affinity label", exact=True).last.click()
@@ -172,8 +172,8 @@ def test_regions_shows_both_labels_and_what_each_is_for(visit):  # noqa: F811
     expect(again.locator(f'{panel} [data-label="affinity_label"]')).to_have_attribute("aria-pressed", "true")
     assert pixels(again, canvas) == pixels(page, canvas)
     unknown = visit(query="model=tiny&tab=regions&label=nonsense")
-    expect(unknown.locator(f'{panel} [data-fill="taught"]')).to_contain_text("does not say")
-    expect(unknown.locator(".afa-status")).to_contain_text("left out: label")
+    expect(unknown.locator(f'{panel} [data-fill="taught"]')).to_contain_text("does not state")
+    expect(unknown.locator(".afa-status")).to_contain_text("ignored: label")
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -204,7 +204,7 @@ def test_the_affinity_tab_is_labelled_by_the_label_that_the_affinity_learned_fro
         output[model] = page.locator(f'{panel} [data-fill="teacher"]').inner_text()
     assert output["published"].endswith("from the affinity label: CAM, PAR and two thresholds, without the walk.")
     assert "trained on the other label" in output["swapped"] and "pseudo label" in output["swapped"]
-    assert "does not say what its affinity was trained on" in output["tiny"]
+    assert "does not state what its affinity was trained on" in output["tiny"]
 
 
 def test_the_labels_of_pairs_follow_a_threshold(visit):  # noqa: F811

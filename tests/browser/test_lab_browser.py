@@ -70,7 +70,7 @@ def test_what_would_tell_is_covered_until_the_answer(visit):  # noqa: F811
     step(page, 6)
     assert covered(page)[0] == "cam_rw" and covered(page)[-1] == "target"
     expect(page.locator(".afa-status")).to_be_hidden()
-    expect(page.get_by_role("button", name="Look in the tab Random walk")).to_be_hidden()
+    expect(page.get_by_role("button", name="Open the tab Random walk")).to_be_hidden()
     tab(page, "walk")  # somebody who leaves the lab sees everything
     assert covered(page) == []
     tab(page, "lab")
@@ -78,7 +78,7 @@ def test_what_would_tell_is_covered_until_the_answer(visit):  # noqa: F811
     page.locator(f"{PANEL} input[type=radio]").first.check()
     check(page)
     assert covered(page) == []
-    page.get_by_role("button", name="Look in the tab Random walk").click()
+    page.get_by_role("button", name="Open the tab Random walk").click()
     expect(page.locator("[role=tabpanel][data-tab=walk]")).to_be_visible()
 
 
@@ -146,7 +146,7 @@ def test_a_card_of_the_gallery_opens_its_picture_and_the_address_leads_back(visi
 
 def test_a_photograph_without_a_mask_sends_to_an_example(visit):  # noqa: F811
     page = visit(query="example=photo&tab=lab&step=walk")
-    expect(page.locator(f"{PANEL} .afa-warning")).to_contain_text("No mask of this picture is known")
+    expect(page.locator(f"{PANEL} .afa-warning")).to_contain_text("This image has no mask")
     expect(page.locator(f"{PANEL} form")).to_be_hidden()
     before = key_of(page)
     page.get_by_role("link", name="Scene 0").click()

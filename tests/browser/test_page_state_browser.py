@@ -218,7 +218,7 @@ def test_a_photograph_is_kept_by_its_browser_tab(browser, address, tmp_path, by)
 def test_the_address_of_a_photograph_says_so_elsewhere(visit):  # noqa: F811
     page = visit(query="photo=0123abcd&class=unicorn&cell=3,3&tab=regions&labels=cat")
     heading(page, "Scene 0")
-    expect(page.locator(".afa-status")).to_contain_text("only its own browser tab kept: upload it again.")
+    expect(page.locator(".afa-status")).to_contain_text("available only in its own browser tab: upload it again.")
     expect(page.get_by_role("tabpanel")).to_have_attribute("data-tab", "regions")
     expect(page.locator("#afa-labels .token")).to_have_count(2)  # those of the example
 
@@ -330,11 +330,11 @@ def test_an_outline_is_claimed_where_there_is_one(visit):  # noqa: F811
     page = visit()  # a label of the picture is not in its mask
     caption = page.locator('[data-tab="cam"] [data-view="picture"] figcaption')
     page.get_by_role("button", name="cat", exact=True).click()
-    expect(caption).to_have_text("The picture; cat outlined, by the truth")
+    expect(caption).to_have_text("The image; cat outlined, by ground truth")
     page.get_by_role("button", name="bird", exact=True).click()
-    expect(caption).to_have_text("The picture; no bird to outline, by the truth")
+    expect(caption).to_have_text("The image; no bird to outline, by ground truth")
     key_of_cut = page.locator('[data-tab="cam"] [data-list="result"]')
-    expect(key_of_cut).not_to_contain_text("found")  # of a class that is not there nothing can be
+    expect(key_of_cut).not_to_contain_text("true positive")  # of a class that is not there nothing can be
     tab(page, "attention")
     expect(page.locator('[data-tab="attention"] [data-view="query"] figcaption')).to_contain_text("no bird to outline")
     tab(page, "walk")

@@ -60,7 +60,7 @@ def test_the_open_tab_is_saved_as_it_is_seen(visit, name):  # noqa: F811
     panel = tab(page, name)
     figures = page.locator(f"{panel} figure canvas[role=img]:visible")
     expect(figures.first).to_be_visible()
-    file, content = saved(page, "Picture of this tab")
+    file, content = saved(page, "Image of this tab")
     assert file == f"afa-viz-{name}.png"
     picture = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
     SCREENSHOTS.mkdir(exist_ok=True)
@@ -79,7 +79,7 @@ def test_the_open_tab_is_saved_as_it_is_seen(visit, name):  # noqa: F811
 
 def test_files_of_the_server(visit):  # noqa: F811
     page = visit()
-    name, content = saved(page, "Picture of the chain")
+    name, content = saved(page, "Image of the pipeline")
     assert name == "afa-viz.png" and Image.open(io.BytesIO(content)).width > 800
     name, content = saved(page, "Data")
     path = SCREENSHOTS / "afa-viz.npz"
@@ -95,7 +95,7 @@ def test_the_program_and_the_link_are_copied(visit, address):  # noqa: F811
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address.rstrip("/"))
     tab(page, "regions")
     choose(page, "Copy as Python")
-    expect(page.locator(".afa-status")).to_contain_text("The program is copied")
+    expect(page.locator(".afa-status")).to_contain_text("Program copied")
     code = page.evaluate("navigator.clipboard.readText()")
     assert "stages.regions(trace)" in code and "labels=['bird', 'cat']" in code
     compile(code, "copied", "exec")
@@ -104,7 +104,7 @@ def test_the_program_and_the_link_are_copied(visit, address):  # noqa: F811
     page.locator("#afa-bkg_score_low input[type=number]").fill("0.2")
     recomputed(page, before)
     choose(page, "Copy link")
-    expect(page.locator(".afa-status")).to_contain_text("The link is copied")
+    expect(page.locator(".afa-status")).to_contain_text("Link copied")
     link = page.evaluate("navigator.clipboard.readText()")
     assert all(part in link for part in ("example=scene0", "tab=regions", "bkg_score_low=0.2", "class="))
     again = visit(query=link.partition("?")[2])
@@ -131,12 +131,12 @@ def test_an_upload_has_no_link_and_says_so(visit, tmp_path):  # noqa: F811
     page.locator("#afa-pick input[type=file]").set_input_files(tmp_path / "mine.png")
     recomputed(page, before)
     choose(page, "Copy link")
-    expect(page.locator(".afa-status")).to_contain_text("Your photograph stays on this page")
+    expect(page.locator(".afa-status")).to_contain_text("Your photograph stays in this browser tab")
 
 
 def test_a_tab_without_pictures_says_so(visit):  # noqa: F811
     page = visit()
     panel = tab(page, "data")
     expect(page.locator(f"{panel} .afa-cards button")).to_have_count(24, timeout=30_000)
-    choose(page, "Picture of this tab")
-    expect(page.locator(".afa-status")).to_contain_text("shows no picture to save")
+    choose(page, "Image of this tab")
+    expect(page.locator(".afa-status")).to_contain_text("has no image to save")

@@ -83,7 +83,7 @@ def test_the_cut_of_a_cam_against_the_truth(visit):  # noqa: F811
     found = []
     for cut in ("0.1", "0.45", "0.9"):
         page.locator(f'{panel} [data-setting="bkg_score"] input').fill(cut)
-        expect(words).to_contain_text(f"Cut at {float(cut):.2f}, the CAM finds")
+        expect(words).to_contain_text(f"At threshold {float(cut):.2f}, the CAM covers")
         numbers = [float(text) for text in re.findall(r"([\d.]+)\s%", words.inner_text())]
         found.append(numbers[0])
         assert numbers[2] <= numbers[3] + 0.5  # no cut beats the best one
@@ -150,7 +150,7 @@ def test_dragging_is_fast(visit, name, slider):  # noqa: F811
 def test_the_truth_comes_with_a_warning(visit):  # noqa: F811
     page = visit()
     panel = tab(page, "regions")
-    expect(page.locator(f"{panel} .afa-warning")).to_contain_text("not weak supervision")
+    expect(page.locator(f"{panel} .afa-warning")).to_contain_text("no longer weak")
     expect(page.locator(f"{panel} .afa-numbers tbody tr")).to_have_count(3)
     page.locator(f'{panel} [data-do="truth"]').uncheck()
     expect(page.locator(f"{panel} .afa-numbers")).to_be_hidden()
@@ -208,7 +208,7 @@ def test_seeds_are_dropped_painted_and_taken_away(visit):  # noqa: F811
     grip(page, paper, 0.05, 0.3)
     page.mouse.up()
     changes(page, paper, before)
-    expect(page.locator(f'{panel} [data-view="refined"] figcaption')).to_contain_text("Who wins")
+    expect(page.locator(f'{panel} [data-view="refined"] figcaption')).to_contain_text("Winning class")
     page.locator(f"{panel} [data-play]").click()
     expect(page.locator(f'{panel} [data-fill="step"]')).to_have_text("10 of 10", timeout=10_000)
     page.locator(f'{panel} [data-brush="erase"]').click()
@@ -216,7 +216,7 @@ def test_seeds_are_dropped_painted_and_taken_away(visit):  # noqa: F811
     grip(page, paper, 0.05, 0.3)
     page.mouse.up()
     changes(page, paper, painted)
-    expect(page.locator(f'{panel} [data-view="refined"] figcaption')).not_to_contain_text("Who wins")
+    expect(page.locator(f'{panel} [data-view="refined"] figcaption')).not_to_contain_text("Winning class")
     page.locator(f'{panel} [data-do="clear"]').click()
     expect(leak).to_contain_text("Nothing is painted yet")
     assert seen == []
@@ -265,7 +265,7 @@ def test_without_a_mask_nothing_is_scored(visit):  # noqa: F811
     page = visit()
     page.get_by_role("button", name="Thumbnail 3").click()
     expect(page.get_by_role("heading", name="A photograph")).to_be_visible()
-    expect(page.locator(f'{tab(page, "cam")} [data-fill="words"]')).to_contain_text("No mask of it is known")
+    expect(page.locator(f'{tab(page, "cam")} [data-fill="words"]')).to_contain_text("This image has no mask")
     panel = tab(page, "seg")
     expect(page.locator(f"{panel}")).to_contain_text("nothing to score")
     expect(page.locator(f"{panel} .afa-ladder")).to_be_hidden()

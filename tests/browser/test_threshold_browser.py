@@ -26,7 +26,12 @@ def places(page: Page) -> list[str]:
     cut = page.locator(f'{tab(page, "cam")} [data-fill="words"]').inner_text()
     regions = page.locator(f'{tab(page, "regions")} [data-fill="iou"]').inner_text()
     ladder = page.locator(f"{tab(page, 'seg')} .afa-ladder > div").first.inner_text()
-    return [number(strip, "IoU"), number(cut, "(IoU"), number(regions, "CAM cut once"), number(ladder, "CAM, cut")]
+    return [
+        number(strip, "IoU"),
+        number(cut, "(IoU"),
+        number(regions, "CAM threshold:"),
+        number(ladder, "CAM, threshold"),
+    ]
 
 
 @pytest.mark.parametrize("example", ["scene0", "scene1"])
@@ -42,13 +47,14 @@ def test_another_cut_is_the_same_in_both_tabs(visit):  # noqa: F811
     for cut in ("0.2", "0.6"):
         tab(page, "cam")
         page.locator(f'{panel} [data-setting="bkg_score"] input').fill(cut)
-        expect(page.locator(f'{panel} [data-fill="words"]')).to_contain_text(f"Cut at {float(cut):.2f}")
+        expect(page.locator(f'{panel} [data-fill="words"]')).to_contain_text(f"At threshold {float(cut):.2f}")
         _, own, regions, _ = places(page)
         assert own == regions
 
 
 @pytest.mark.parametrize("name, kind, words", [
-    ("low", "background", "Higher: more sure background"), ("high", "foreground", "Higher: less sure foreground"),
+    ("low", "background", "Higher: more reliable background"),
+    ("high", "foreground", "Higher: less reliable foreground"),
 ])  # fmt: skip
 def test_a_slider_does_what_it_says(visit, name, kind, words):  # noqa: F811
     page = visit()

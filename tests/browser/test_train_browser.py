@@ -83,7 +83,7 @@ def test_start_stop_resume_and_explain_with_it(visit, folder):  # noqa: F811
     state(page, "rendering", "training")
     assert page.locator(f"{PANEL} .afa-curves").evaluate(PLOTS_WITH_NUMBERS)
     press(page, "start")  # a second one is refused, in a sentence
-    expect(page.locator(f"{PANEL} [data-fill=refusal]")).to_contain_text("at work already", timeout=30_000)
+    expect(page.locator(f"{PANEL} [data-fill=refusal]")).to_contain_text("already running", timeout=30_000)
     drawn(page)
     losses = f'{PANEL} [data-plot="losses"] canvas'
     changes(page, losses, pixels(page, losses))
@@ -174,5 +174,5 @@ def test_a_killed_training_is_reported(visit, folder):  # noqa: F811
     os.kill(active.status.pid, signal.SIGKILL)
     state(page, "killed")
     assert time.monotonic() - began < 20
-    expect(page.locator(f"{PANEL} [data-fill=trouble]")).to_contain_text("The system killed the training")
+    expect(page.locator(f"{PANEL} [data-fill=trouble]")).to_contain_text("The operating system ended the training")
     expect(page.locator(f"{PANEL} [data-do=resume]")).to_be_visible()

@@ -28,6 +28,7 @@ except ImportError:  # the tests are skipped
 OTHERS = localization.languages()[1:]
 NAMES = {  # and symbols, the same in every language
     "CAM", "PAR", "IoU", "ReLU", "max", "arg", "softmax", "decoder", "cls", "seg", "aff", "px", "top", "MiT", "PVT",
+    "CPU", "dense", "CRF",
 }  # fmt: skip
 
 

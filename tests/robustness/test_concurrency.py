@@ -98,7 +98,7 @@ def test_the_refusal_is_one_sentence():
 
         thread.start()
         thread.join(WAIT)
-    assert output[0].startswith("The server is making as much as it can") and output[0].count(".") == 1
+    assert output[0].startswith("The server is at its limit") and output[0].count(".") == 1
 
 
 def test_equal_questions_at_the_same_time_are_one_call_and_later_ones_another():

@@ -23,7 +23,7 @@ from benchmarks import crowd
 from benchmarks.load import Page, p95
 
 WAIT = 40  # seconds; a test machine may be busy
-BUSY = "The server is making as much as it can for others; please try again in a minute."
+BUSY = "The server is at its limit of concurrent requests; please try again in a minute."
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),  # of pandas, in gradio's counts of requests

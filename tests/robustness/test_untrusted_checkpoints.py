@@ -58,7 +58,7 @@ def test_weights_are_refused_in_one_sentence_and_nothing_runs(row: Weights, weig
         one_sentence(caught.value)
         with pytest.raises(ValueError):
             convert(path, tmp_path / "new.safetensors")
-        with pytest.raises(UserError, match="can not be loaded"):
+        with pytest.raises(UserError, match="cannot be loaded"):
             ModelRegistry({"x": str(path)}, "cpu").get("x")
     assert not mark.exists() and not (tmp_path / "new.safetensors").exists()
 

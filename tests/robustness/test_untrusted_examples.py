@@ -78,7 +78,7 @@ def test_paths_stay_inside(folder, field, value, caplog):
         assert "\n" not in record and len(record) < 300
     else:
         assert all(path.is_relative_to(folder.resolve()) for path in (found[0].path, found[0].mask_path))
-        with pytest.raises(UserError, match="The example bad can not be read; choose another one"):
+        with pytest.raises(UserError, match="The example bad cannot be read; choose another one"):
             found[0].read()
 
 
@@ -152,7 +152,7 @@ def test_a_picture_that_can_not_be_read_is_a_sentence(folder, what):
     else:
         Image.new("L", (40, 96)).save(mask)
     (example,) = read_examples(written(folder, {**GOOD, "image": image.name}))
-    with pytest.raises(UserError, match="The example good can not be read; choose another one"):
+    with pytest.raises(UserError, match="The example good cannot be read; choose another one"):
         example.read()
     assert np.asarray(example.thumbnail()).shape[2] == 3
 
@@ -177,7 +177,7 @@ def test_one_bad_example_keeps_the_page_from_nothing(tmp_path, caplog):
         assert "secret" not in html and not [p for p in process_folder().rglob("*") if p.name.startswith("secret")]
     output = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert any("Example 3 of examples.json" in text for text in output)
-    assert any(text == "The example b can not be read; choose another one." for text in output)
+    assert any(text == "The example b cannot be read; choose another one." for text in output)
 
 
 def test_a_page_without_any_example_is_one_sentence(tmp_path):

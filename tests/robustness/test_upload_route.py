@@ -159,7 +159,7 @@ def test_a_photograph_is_kept_once_and_opens(address):
 def test_whatever_is_not_one_file_is_one_sentence(address, body):
     before = size_of(process_folder())
     status, text = asked(address, body)
-    assert (status, text) == (400, "An upload is one file and nothing beside it; please send one photograph.")
+    assert (status, text) == (400, "An upload must be exactly one file; please send one photograph.")
     assert size_of(process_folder()) == before
 
 

@@ -56,7 +56,7 @@ def test_a_file_opens_right_or_gets_its_sentence(folder, upload):
             read_upload(path)
         text = str(refused.value)
         assert upload.refused in text and text.endswith(".") and text.count(".") == 1 and len(text) < 200
-        assert "please" in text or "may differ" in text
+        assert "please" in text or "may be at most" in text
         assert str(folder) not in text and upload.name not in text
         return
     picture = read_upload(path).image

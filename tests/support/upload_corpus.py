@@ -25,8 +25,8 @@ CLEAR = np.where(COLS < 32, 255, 0).astype(np.uint8)  # opaque on the left
 ON_WHITE = np.where(CLEAR[..., None] > 0, BASE, 255).astype(np.uint8)
 LOSSY = 4.0  # mean difference that a lossy encoder may leave on smooth pixels, of 255
 PEAK_MB = 700  # of memory above what a server holds, while any of these is read
-STILL = "not a PNG, JPEG or WebP picture"
-DAMAGED = "is damaged and can not be read"
+STILL = "not a PNG, JPEG or WebP image"
+DAMAGED = "is damaged and cannot be read"
 
 
 @dataclass(frozen=True)

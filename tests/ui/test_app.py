@@ -124,7 +124,7 @@ def test_unknown_things_are_refused(session, options):
         (lambda: ModelRegistry({}), "put one into checkpoints/"),
         (lambda: config_from({"radius": 1e9}, [], ExplainConfig()), "Radius"),
         (lambda: config_from({"power": True}, [], ExplainConfig()), "Power"),
-        (lambda: config_from({}, ["everything"], ExplainConfig()), "can not be left out"),
+        (lambda: config_from({}, ["everything"], ExplainConfig()), "cannot be left out"),
     ):
         with pytest.raises(UserError, match=words):
             ask()

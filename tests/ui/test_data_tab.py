@@ -188,7 +188,7 @@ def test_a_picture_has_its_truth_in_the_numbers_of_the_model(session, dataset):
 
 def test_a_damaged_image_is_one_sentence_without_its_path(session, dataset):
     dataset.source.broken = True
-    with pytest.raises(UserError, match="disc_2 of the data set can not be read") as refused:
+    with pytest.raises(UserError, match="disc_2 of the data set cannot be read") as refused:
         session.input_image("data:disc_2")
     assert "home" not in str(refused.value) and dataset.thumbnail(2) == ""
 
@@ -244,7 +244,7 @@ def test_an_error_of_ours_ends_the_run_and_is_told(scorer, session, dataset, mon
     table = scorer.table("tiny", ExplainConfig())
     assert len(table) == 0 and table.broken() == 0, "no image is to blame"
     output = progress(dataset, table, None)["failure"]
-    assert output == f"Scoring stopped at {dataset.ids[0]}: something went wrong on the server, and its log says what."
+    assert output == f"Scoring stopped at {dataset.ids[0]}: something went wrong on the server; see its log."
     assert any(record.exc_info and record.exc_info[1] is error for record in caplog.records)
     key = session.request("data:disc_1", "tiny").key
     session.trace(session.request("data:disc_1", "tiny"))
@@ -265,7 +265,7 @@ def test_weights_that_do_not_load_are_no_unreadable_images(options, tmp_path):
     scorer._job = Job("gone", ExplainConfig(), Table(tmp_path / "scores.json"))
     job = scorer._job
     scorer._work(job)
-    assert job.table.broken() == 0 and "The model gone can not be loaded" in job.table.failure
+    assert job.table.broken() == 0 and "The model gone cannot be loaded" in job.table.failure
 
 
 def test_a_few_tables_are_kept_and_that_of_the_run_always(scorer):

@@ -62,7 +62,7 @@ def test_a_loaded_model_does_not_wait_for_another_one(loads, added):
 def test_one_that_does_not_load_is_refused_and_tried_again(loads):
     registry = ModelRegistry({"one": "one", "bad": "broken"})
     for _ in range(2):
-        with pytest.raises(UserError, match="can not be loaded: half a file"):
+        with pytest.raises(UserError, match="cannot be loaded: half a file"):
             registry.get("bad")
     assert loads.sources == ["broken", "broken"]
 

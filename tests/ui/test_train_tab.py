@@ -75,9 +75,9 @@ def stopped(folders):
     name = here.start(parse_training_request(GOOD, DEVICES, None))
     assert here.run(name).is_active and there.run(name).is_active
     for app in (here, there):
-        with pytest.raises(UserError, match=f"at work already .{name}"):
+        with pytest.raises(UserError, match=f"already running .{name}"):
             app.start(parse_training_request(GOOD, DEVICES, None))
-        with pytest.raises(UserError, match="at work already"):
+        with pytest.raises(UserError, match="already running"):
             app.resume(name)
     until(lambda: len(losses(here, name)) > 4)
     assert there.run(name).state == "training"
@@ -109,9 +109,11 @@ def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
     os.kill(pid, signal.SIGKILL)
     run = ended(again, name)
     assert run.state == "killed"
-    assert run.message.startswith("The system killed the training") and "resume" in run.message
+    assert run.message.startswith("The operating system ended the training") and "resume" in run.message
     elsewhere = Trainer(*folders).run(name)
-    assert elsewhere.state == "killed" and elsewhere.message.startswith("The training's process ended without a word")
+    assert elsewhere.state == "killed" and elsewhere.message.startswith(
+        "The training's process ended without an error message"
+    )
 
 
 @pytest.mark.slow
@@ -180,7 +182,7 @@ def test_names_that_are_no_run(stopped, name):
         assert "refused" in json.loads(page.train_panel({"run": stopped[1], "iteration": iteration}))
     for asked in (None, 3, "run", []):
         assert "refused" in json.loads(page.train_look(asked)) and "refused" in json.loads(page.train_start(asked))
-    assert "not known" in json.loads(page.train_start({"order": name}))["refused"] or isinstance(name, dict)
+    assert "unknown" in json.loads(page.train_start({"order": name}))["refused"] or isinstance(name, dict)
 
 
 def test_every_order_is_a_training_that_can_be_had():
@@ -235,7 +237,7 @@ def test_a_folder_that_can_not_be_used_is_a_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file")
     page = TrainHandlers(Trainer(tmp_path / "runs", tmp_path))
     assert json.loads(page.train_look({})) == {"runs": [], "run": None}
-    assert "can not be used" in json.loads(page.train_start({"order": GOOD}))["refused"]
+    assert "cannot be used" in json.loads(page.train_start({"order": GOOD}))["refused"]
 
 
 def test_a_training_that_can_not_begin_says_why(folders, tmp_path):

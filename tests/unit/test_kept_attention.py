@@ -216,8 +216,8 @@ def test_the_attention_tab_in_a_browser(visit, query):  # noqa: F811
     panel = tab(page, "attention")
     page.wait_for_selector(f'{panel}[data-state="ready"] .afa-matrix button')
     expect(page.locator(f'{panel} [data-fill="not_kept"]')).to_have_text(
-        "The attention of stages 1 to 3 was not kept: with it this picture would take about 0.0 GB of memory. "
-        "Everything else is as it would be."
+        "The attention of stages 1 to 3 was not kept: it would take about 0.0 GB of memory for this image. "
+        "Everything else is unaffected."
     )
     block = page.locator('[data-do="block"]')
     assert block.locator("option:disabled").count() == 6 and block.input_value() == "7"
