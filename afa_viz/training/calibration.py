@@ -27,7 +27,8 @@ def logit_moments(model: AFA, images: Iterable[Tensor], radius: int, world_size:
     """Mean and standard deviation of the affinity's logits, over pairs of different cells within a radius.
 
     Args:
-        images: batches of (B, 3, H, W), normalised: the share of this process.
+        images: batches of (B, 3, H, W), normalised: the share of this process. One whose logits are not finite is
+            skipped.
         radius: in cells, see `ops.affinity.radius_mask`.
         world_size: processes that share the images; all get the same two numbers.
     """
@@ -38,6 +39,8 @@ def logit_moments(model: AFA, images: Iterable[Tensor], radius: int, world_size:
     for image in images:
         _, blocks = model.encoder.forward_query_key(image)
         maps = [block.query @ block.key.transpose(-1, -2) for block in blocks]
+        if not all(bool(logits.isfinite().all()) for logits in maps):
+            continue  # a bad batch, as in a training step: it is skipped
         logits = aff.affinity_logits(maps, model.attn_proj.weight, bias)
         pairs = aff.radius_mask(*aff.token_grid(image.shape[-2], image.shape[-1]), radius, image.device)
         values = logits[:, pairs.clone().fill_diagonal_(False)].double()

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from test_bad_steps import CONFIG, Noise, one_thread, run_in  # noqa: F401
+from noise_runs import CONFIG, NAN, Noise, run_in
 
 from afa_viz.config import PRESETS, QUICK, SANDBOX
 from afa_viz.model.afa import build_afa
@@ -17,6 +17,11 @@ from afa_viz.training.calibration import logit_moments, rescale_affinity
 PLAIN = dataclasses.replace(CONFIG, calibrate_affinity=False)
 CALIBRATED = dataclasses.replace(CONFIG, calibrate_affinity=True)
 FIRST = CALIBRATED.cam_iters + 1  # the iteration in which the affinity first learns
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -111,3 +116,17 @@ def test_which_presets_do_it():
     on = {name for name, config in PRESETS.items() if config.calibrate_affinity}
     assert on == {"sandbox", *QUICK} - {"two_minutes_on", "ten_minutes_on"}  # those begin with a trained affinity
     assert SANDBOX.calibrate_affinity
+
+
+def test_a_bad_batch_is_left_out():
+    network = build_afa("mit_b0", 3)
+    images = [torch.randn(1, 3, 64, 64) for _ in range(2)]
+    bad = torch.full((1, 3, 64, 64), float("nan"))
+    assert logit_moments(network, [images[0], bad, images[1]], 8) == logit_moments(network, images, 8)
+    assert logit_moments(network, [bad], 8) == (0.0, 0.0)
+
+
+def test_a_run_with_a_bad_batch_is_calibrated_by_the_others(tmp_path):
+    run = run_in(tmp_path, Noise({FIRST}, "image", NAN), CALIBRATED)
+    run.run(progress=False)
+    assert run.train_state.calibration and run.skipped_steps == 1

@@ -129,7 +129,7 @@ def test_explaining_with_what_was_learned(stopped, tmp_path):
     )
     assert json.loads(value)["names"][1] == "aeroplane"
     assert model["value"] == f"{name}@{at}" and model["value"] in model["choices"] and model["visible"]
-    assert "sees 64 pixels" in line and radius == PRESETS["few_seconds"].explain.radius
+    assert "input size 64 pixels" in line and radius == PRESETS["few_seconds"].explain.radius
     assert session.registry.get(f"{name}@{at}").checkpoint_id != session.registry.get("tiny").checkpoint_id
     for asked in ({"run": name, "iteration": at + 1}, {"run": name}, {"run": "../tiny", "iteration": 0}, None, []):
         with pytest.raises(UserError):

@@ -116,7 +116,7 @@ def parse_training_request(
         if chosen["backbone"] != bundled_backbone:
             raise UserError(
                 error_message(
-                    "refused.other_backbone", own=bundled_backbone, params=chosen["backbone"], again=bundled_backbone
+                    "refused.other_backbone", own=bundled_backbone, asked=chosen["backbone"], again=bundled_backbone
                 )
             )
     return TrainingRequest(**chosen, iterations=iterations)  # type: ignore[arg-type]
