@@ -60,10 +60,10 @@ def test_the_strip_is_a_fork():
 @pytest.mark.parametrize(
     "changes, gone",
     [
-        ({"use_walk": False}, {"cam_rw"}),
-        ({"use_par": False}, {"cam_par"}),
-        ({"num_iters": 0}, {"cam_par"}),
-        ({"use_walk": False, "use_par": False}, {"cam_rw", "cam_par"}),
+        ({"use_walk": False}, ["cam_rw"]),
+        ({"use_par": False}, ["cam_par"]),
+        ({"num_iters": 0}, ["cam_par"]),
+        ({"use_walk": False, "use_par": False}, ["cam_rw", "cam_par"]),
     ],
     ids=str,
 )
