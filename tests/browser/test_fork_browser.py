@@ -88,7 +88,7 @@ def test_arrows_stand_where_a_step_may_be_credited(visit):  # noqa: F811
         certain, right = 1 - shown["shares"][name]["uncertain"], shown["precision"][name]["all"]
         words = stage(page, name).locator(".afa-score")
         expect(words).to_contain_text(f"{100 * certain:.1f}\u00a0% certain")
-        expect(words).to_contain_text(f"{100 * right:.1f}\u00a0% right")
+        expect(words).to_contain_text(f"{100 * right:.1f}\u00a0% correct")
         expect(words).not_to_contain_text("IoU")
     expect(stage(page, "regions").locator(".afa-score")).not_to_contain_text("IoU")
 
@@ -230,8 +230,8 @@ def test_the_labels_of_pairs_follow_a_threshold(visit):  # noqa: F811
 def test_compare_holds_labels_by_what_is_certain(visit):  # noqa: F811
     page = visit(query="tab=compare&b_switched=random+walk&b_stage=pseudo_label")
     titles = page.locator('[data-tab="compare"] .afa-pair figcaption')
-    expect(titles.nth(0)).to_contain_text(re.compile(r"A: Pseudo label, [\d.]+\s% certain, [\d.]+\s% right"))
-    expect(titles.nth(1)).to_contain_text(re.compile(r"B: Pseudo label, [\d.]+\s% certain, [\d.]+\s% right"))
+    expect(titles.nth(0)).to_contain_text(re.compile(r"A: Pseudo label, [\d.]+\s% certain, [\d.]+\s% correct"))
+    expect(titles.nth(1)).to_contain_text(re.compile(r"B: Pseudo label, [\d.]+\s% certain, [\d.]+\s% correct"))
     columns = page.locator('[data-tab="compare"] .afa-board > .afa-score')
     expect(columns.nth(5)).not_to_contain_text(re.compile("[▲▼]"))  # no change of IoU between different pixels
     expect(columns.nth(3)).to_contain_text(re.compile(r"[▲▼=]"))  # the walk, on all pixels
@@ -240,7 +240,7 @@ def test_compare_holds_labels_by_what_is_certain(visit):  # noqa: F811
 def test_compare_shows_both_labels(visit):  # noqa: F811
     page = visit(query="tab=compare&b_switched=random+walk&b_stage=affinity_label")
     titles = page.locator('[data-tab="compare"] .afa-pair figcaption')
-    expect(titles.nth(1)).to_contain_text(re.compile(r"B: Affinity label, [\d.]+\s% certain, [\d.]+\s% right"))
+    expect(titles.nth(1)).to_contain_text(re.compile(r"B: Affinity label, [\d.]+\s% certain, [\d.]+\s% correct"))
     column = page.locator('[data-tab="compare"] .afa-board > .afa-score').nth(1)
     expect(column).to_contain_text("equal")  # it is made without the walk
     page = visit(query="tab=compare&b_switched=other+scales+of+the+CAM&b_stage=affinity_label")

@@ -180,7 +180,7 @@ def test_the_walk_in_numbers_and_on_one_scale(visit):  # noqa: F811
     assert now == before and 0 <= float(now) <= 100
     page.locator(f"{panel} [data-step]").fill("10")
     expect(words).to_contain_text("At step 10,")
-    wide, wide_before = re.findall(r"within ([\d.]+) \(before: ([\d.]+)\)", words.inner_text())[0]
+    wide, wide_before = re.findall(r"span ([\d.]+) \(before: ([\d.]+)\)", words.inner_text())[0]
     assert float(wide) < float(wide_before)  # ten steps level out whatever there is
     bar = f'{panel} [data-view="before"] .afa-scale', f'{panel} [data-view="after"] .afa-scale'
     numbers = [[text.strip("≤≥ ") for text in page.locator(f"{one} span").all_inner_texts()] for one in bar]
