@@ -85,8 +85,8 @@ def test_b_is_named_and_differs_where_it_should(visit):  # noqa: F811
     ready(page, COMPARE)
     assert words(page) == "B: without the random walk; everything else as A."
     columns = page.locator(f"{COMPARE} .afa-board .afa-score").all_inner_texts()
-    assert len(columns) == 6
-    assert all("equal" in columns[i] for i in (0, 1, 5)) and "equal" not in columns[2]
+    assert len(columns) == 7
+    assert all("equal" in columns[i] for i in (0, 1, 2, 6)) and "equal" not in columns[3]
     page.get_by_role("checkbox", name="without the random walk").uncheck()
     expect(page.locator(f'{COMPARE} [data-fill="words"]')).to_have_text("B is the same as A: choose a difference.")
     assert all("equal" in text for text in page.locator(f"{COMPARE} .afa-board .afa-score").all_inner_texts())
