@@ -83,7 +83,7 @@ def test_arrows_stand_where_a_step_may_be_credited(visit):  # noqa: F811
         found = DELTA.search(stage(page, step["stage"]).locator(".afa-arrow").inner_text())
         assert found and float(found[1]) == pytest.approx(abs(100 * (after - before)), abs=0.051), step
     expect(stage(page, "seg").locator(".afa-arrow")).to_contain_text("vs PAR")
-    expect(stage(page, "cam").locator(".afa-score")).to_contain_text("threshold: IoU")
+    expect(stage(page, "cam").locator(".afa-score")).to_contain_text("at β: IoU")
     for name in LABELS:
         certain, right = 1 - shown["shares"][name]["uncertain"], shown["precision"][name]["all"]
         words = stage(page, name).locator(".afa-score")
@@ -157,7 +157,7 @@ def test_regions_shows_both_labels_and_what_each_is_for(visit):  # noqa: F811
     page = visit(query="model=published&tab=regions")
     panel, canvas = "[role=tabpanel][data-tab=regions]", '[data-tab="regions"] [data-view="label"] canvas'
     expect(page.locator(f'{panel} [data-fill="purpose"]')).to_contain_text(
-        "the decoder is trained on in the joint phase"
+        "The decoder is trained on it in the joint phase"
     )
     expect(page.locator(f'{panel} [data-fill="taught"]')).to_have_text(
         "In this model, the affinity was last trained on the affinity label, the decoder on the pseudo label."
@@ -166,7 +166,7 @@ def test_regions_shows_both_labels_and_what_each_is_for(visit):  # noqa: F811
     page.get_by_role("button", name="Affinity label", exact=True).last.click()
     changes(page, canvas, before)
     expect(page.locator(f'{panel} [data-view="label"] figcaption')).to_have_text("Affinity label")
-    expect(page.locator(f'{panel} [data-fill="purpose"]')).to_contain_text("what the affinity is trained on")
+    expect(page.locator(f'{panel} [data-fill="purpose"]')).to_contain_text("The affinity is trained on it")
     page.wait_for_function("location.search.includes('label=affinity_label')")
     again = visit(query="model=published&tab=regions&label=affinity_label")
     expect(again.locator(f'{panel} [data-label="affinity_label"]')).to_have_attribute("aria-pressed", "true")

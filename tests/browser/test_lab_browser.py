@@ -123,7 +123,7 @@ def test_the_picture_of_a_step_is_its_own(visit):  # noqa: F811
 def test_a_cell_must_be_pressed_first(visit):  # noqa: F811
     page = visit(query="tab=lab&step=cam")
     page.get_by_role("button", name="Check my answer").click()
-    expect(page.locator(".afa-aloud")).to_contain_text("Press a cell")
+    expect(page.locator(".afa-aloud")).to_contain_text("First press a cell")
 
 
 def test_a_card_of_the_gallery_opens_its_picture_and_the_address_leads_back(visit):  # noqa: F811

@@ -104,7 +104,7 @@ def test_forms_on_a_gpu_stand_only_where_there_is_one(monkeypatch):
     row = par_benchmark.compare(16, 1, 2)
     assert row["plain on the GPU"]["max_abs_difference"] < 1e-4 and len(waited) == 2 * 2 * (len(FORMS) + 1)
     shown = par_benchmark.table({"machine": hardware, "rows": [row]})
-    assert "| shifts on the GPU |" in shown and "Triton" not in shown and ", made up, torch" in shown
+    assert "| plain on the GPU |" in shown and "Triton" not in shown and ", made up, torch" in shown
 
 
 def test_par_stands_beside_its_targets():

@@ -190,7 +190,7 @@ def test_what_no_memory_is_left_for_is_refused_before_it_runs(session, monkeypat
     request = session.request("example:scene1", session.registry.names[0])
     with monkeypatch.context() as patched:
         patched.setattr(session_module, "free_memory", lambda: 10)
-        with pytest.raises(UserError, match=r"takes about 0\.\d GB of memory and 0\.0 GB are free; choose a smaller"):
+        with pytest.raises(UserError, match=r"needs about 0\.\d GB of memory and 0\.0 GB are free; choose a smaller"):
             session.trace(request)
         patched.setattr(session_module, "free_memory", lambda: None)  # a system that does not tell
         session.trace(request)
