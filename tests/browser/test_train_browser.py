@@ -125,7 +125,7 @@ def test_start_stop_resume_and_explain_with_it(visit, folder):  # noqa: F811
     press(page, "explain")
     recomputed(page, before)
     expect(page.locator("#afa-model input")).to_have_value(f"two_minutes-001@{moment}")
-    expect(page.locator("#afa-model-line")).to_contain_text("sees 64 pixels")
+    expect(page.locator("#afa-model-line")).to_contain_text("input size 64 pixels")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -93,7 +93,7 @@ def test_everybody_gets_an_answer_or_a_sentence_and_the_page_opens(address, monk
     monkeypatch.setattr(crowd, "SIDES", (1200, 900))
     monkeypatch.setattr(crowd, "photographs", lambda count: photographs(count, crowd.SIDES))
     args = argparse.Namespace(reports=44, comparisons=12, photographs=30)
-    with crowd.visiting(address) as alone:
+    with crowd.record_visits(address) as alone:
         time.sleep(3)
     found = crowd.measure(address, os.getpid(), args, "scene0")
     assert crowd.count_failures(found) == 0, found["rows"]
