@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from afa_viz import atomic_files
 from afa_viz.atomic_files import atomic_write, sweep_files
 
 
@@ -138,7 +140,8 @@ def test_what_a_killed_writer_left_is_swept_by_the_next_write(name, write, tmp_p
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "getpid", lambda: dead)
+        # not of `os` itself: file locks of this process would take it for a forked child
+        patched.setattr(atomic_files, "os", SimpleNamespace(**vars(os) | {"getpid": lambda: dead, "replace": killed}))
         patched.setattr(os, "replace", killed)
         patched.setattr(Path, "unlink", lambda *_, **__: None)
         with pytest.raises(Killed):

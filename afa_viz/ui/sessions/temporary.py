@@ -41,8 +41,9 @@ def process_folder() -> Path:
         folder, lock = _created[0]
         if not (folder / LOCK).exists():
             folder.mkdir(mode=0o700, exist_ok=True)
-            lock.release(force=True)  # of the removed file
-            _acquire(lock)
+            with suppress(OSError):
+                lock.release(force=True)  # of the removed file
+            _created[0] = (folder, _locked_file(folder))
         return folder
     parent = Path(os.environ.get(GRADIO_FOLDER_VARIABLE) or tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
@@ -57,14 +58,15 @@ def _locked(parent: Path) -> tuple[Path, FileLock]:
     folder = parent.resolve() / f"{PREFIX}-{os.getpid()}-{secrets.token_hex(8)}"
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # before it is created: Ctrl-C may come in between
     folder.mkdir(mode=0o700)
-    lock = FileLock(folder / LOCK, thread_local=False)  # the sweeping thread may have to take it again
-    _acquire(lock)
+    lock = _locked_file(folder)
     return (folder, lock) if folder.is_dir() else _locked(parent)  # another process removed it as stale
 
 
-def _acquire(lock: FileLock) -> None:
+def _locked_file(folder: Path) -> FileLock:
+    lock = FileLock(folder / LOCK, thread_local=False)  # the sweeping thread may take it
     with suppress(OSError, NotImplementedError):  # a file system without locks: no other process sweeps it either
         lock.acquire()
+    return lock
 
 
 def sweep_regularly(*cleanups: Callable[[], None], every: float = SWEEP_EVERY) -> None:
