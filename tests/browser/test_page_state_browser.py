@@ -91,7 +91,8 @@ def test_a_number_that_no_slider_has_becomes_the_nearest_one(visit, caplog, capf
     number, before = page.locator(f"#afa-{field} input[type=number]"), key(page)
     number.click()
     number.press("Control+A")
-    page.keyboard.type(typed) if typed else page.keyboard.press("Delete")
+    # Slowly: an answer to the beginning of a number must not overwrite what is being typed.
+    page.keyboard.type(typed, delay=100) if typed else page.keyboard.press("Delete")
     number.press("Tab")
     expect(number).to_have_value(taken)
     if taken != "0.35":
@@ -99,6 +100,15 @@ def test_a_number_that_no_slider_has_becomes_the_nearest_one(visit, caplog, capf
         page.wait_for_function(f"location.search.includes('{field}={taken}')")
     expect(page.locator(".toast-body")).to_have_count(0)
     assert not caplog.records and "Traceback" not in capfd.readouterr().err
+
+
+def test_the_arrows_of_a_number_count_at_once(visit):  # noqa: F811
+    page = visit()
+    number, before = page.locator("#afa-bkg_score_low input[type=number]"), key(page)
+    number.press("ArrowUp")
+    recomputed(page, before)
+    expect(number).to_have_value("0.36")
+    page.wait_for_function("location.search.includes('bkg_score_low=0.36')")
 
 
 def test_whole_numbers_stay_whole(visit):  # noqa: F811

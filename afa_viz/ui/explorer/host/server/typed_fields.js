@@ -27,20 +27,29 @@ function nearest({ value, min, max, step }, old) {
  */
 export function listenToTypedFields(onCleared) {
   const sidebar = document.querySelector("#afa-settings");
+  /** @type {any} */
+  let held = null; // the field whose number Gradio has not had yet
   sidebar?.addEventListener("input", (/** @type {any} */ event) => {
     const field = event.target;
-    if (isNumber(field) && nearest(field, "") !== String(Number(field.value))) event.stopPropagation(); // not yet one
+    if (!isNumber(field)) return;
+    // What is being typed waits until it is finished: 1 is not 16 yet, and an answer to it would overwrite the rest.
+    if (!event.isTrusted && nearest(field, "") === String(Number(field.value))) return;
+    held = field;
+    event.stopPropagation();
   }, true);
   sidebar?.addEventListener("change", (/** @type {any} */ event) => { // left, or Enter
     const field = event.target;
     if (!isNumber(field)) return;
     const slider = field.closest('[id^="afa-"]').querySelector("input[type=range]");
     const number = nearest(field, slider?.value ?? field.min);
-    if (number === field.value) return;
     const asked = field.value;
+    if (number === asked && held !== field) return;
+    held = null;
     field.value = number;
     field.dispatchEvent(new Event("input", { bubbles: true }));
-    announce(text("typed.nearest", { asked: asked || "–", low: field.min, high: field.max, number }), true);
+    if (number !== asked && (asked === "" || Number(number) !== Number(asked))) {
+      announce(text("typed.nearest", { asked: asked || "–", low: field.min, high: field.max, number }), true);
+    }
   }, true);
 
   // Gradio tells nobody when the last label goes by Backspace, or all go by the cross.
