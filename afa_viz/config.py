@@ -138,6 +138,8 @@ class TrainConfig:
         calibrate_affinity: rescale the affinity head once, before the affinity loss joins, so that its logits have mean
             0 and standard deviation 1 on a few training batches; no label is read. See `training.calibration`.
         weight_seg, weight_aff: of the losses beside the classification loss.
+        energy_weight: of the dense energy loss on the decoder, see `ops.energy_loss`; 0 (the public code) switches it
+            off, 0.01 stands behind the paper's best result.
         seg_scales: the decoder learns from the image at each of these sizes, and from the strongest logits among them,
             always with the pseudo label made at full size; the published run knows full size alone.
         learning_rate, weight_decay, betas: of AdamW; the heads train at `head_multiplier` times the rate.
@@ -180,6 +182,7 @@ class TrainConfig:
     calibrate_affinity: bool = False
     weight_seg: float = 0.1
     weight_aff: float = 0.1
+    energy_weight: float = 0.0
     seg_scales: tuple[float, ...] = (1.0,)
     learning_rate: float = 6e-5
     weight_decay: float = 0.01

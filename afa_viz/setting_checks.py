@@ -124,6 +124,7 @@ TRAIN_CHECKS: Mapping[str, Rule] = {
     "calibrate_affinity": BOOLEAN,
     "weight_seg": number(0, MAX_MAGNITUDE),
     "weight_aff": number(0, MAX_MAGNITUDE),
+    "energy_weight": number(0, MAX_MAGNITUDE),
     "seg_scales": sequence(
         number(0.25, 2), lambda scales: scales[:1] == (1.0,), "1.0 and then others from 0.25 to 2, such as (1.0, 0.5)"
     ),

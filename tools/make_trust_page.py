@@ -29,6 +29,8 @@ NOT_PROMISED = (
     "There is no login. Everyone who reaches an address that it answers to can use all of it. Where that is too many, "
     "put it behind a server that asks for a password, and bind it to 127.0.0.1 with `--public-name`.",
     "127.0.0.1 is reached by every account and every program of the computer, not only by yours.",
+    "A connection may send its headers as slowly as it likes: uvicorn sets no time limit for them. A server in front, "
+    "such as nginx, does.",
     "Connections are not encrypted, except through `--share`, a Space, or a server in front that does it.",
     "With `--train`, everyone who can open the page can start and stop trainings, also those that others have started. "
     "Without it, training is on only where this computer alone can open the page.",

@@ -29,7 +29,7 @@ SCORE_KEYS = (  # percent
     "miou_cam", "miou_walk_start", "miou_cam_rw", "miou_cam_refined", "miou_cam_par", "miou_pseudo_label", "miou_seg",
     "map", "f1",
 )  # fmt: skip
-LOSS_KEYS = ("loss_cls", "loss_seg", "loss_aff")
+LOSS_KEYS = ("loss_cls", "loss_seg", "loss_aff", "loss_energy")
 PHASE, CHANGED = "phase", "changed"  # in a line of metrics: a text, and {setting: [before, now]}
 
 CHUNK = 2**24  # bytes

@@ -15,6 +15,8 @@ from afa_viz.ops import affinity as aff
 from afa_viz.ops import losses
 from afa_viz.ops.cam import resize
 from afa_viz.ops.checks import NonFiniteError, all_finite
+from afa_viz.ops.energy_loss import energy_loss
+from afa_viz.ops.image import denormalize_image
 from afa_viz.stages.batch_labels import PseudoLabels, make_pseudo_labels
 from afa_viz.training.distributed import Processes, mean_counts, true_in_all_processes
 
@@ -38,12 +40,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class StepResult:
-    """Losses (scalars) and what they came from. Where pseudo labels were not made, the last five are None."""
+    """Losses (scalars) and what they came from.
+
+    Where pseudo labels were not made, only `loss`, `loss_cls` and `output` are there; `loss_energy` is None also where
+    `config.energy_weight` is 0.
+    """
 
     loss: Tensor
     loss_cls: Tensor
     loss_seg: Tensor | None
     loss_aff: Tensor | None
+    loss_energy: Tensor | None
     output: TrainOutput
     labels: PseudoLabels | None
     seg_target: Tensor | None
@@ -78,7 +85,7 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     if now == "classification" and not config.official_parity:
         logits = model.forward_classify(batch.image)
         loss_cls = _finite_or_nan(lambda: losses.classification_loss(logits, batch.image_labels), logits)
-        return StepResult(loss_cls, loss_cls, None, None, TrainOutput(logits, logits, logits), None, None, None)
+        return StepResult(loss_cls, loss_cls, None, None, None, TrainOutput(logits, logits, logits), None, None, None)
 
     output = model(batch.image)
     outputs = output.class_logits, output.seg_logits, output.affinity
@@ -127,9 +134,18 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     loss_aff = losses.affinity_loss(
         output.affinity.float(), affinity_target, objects, aff_counts, config.affinity_different_share
     )
+    loss_energy = None
+    if config.energy_weight:
+        loss_energy = _finite_or_nan(
+            lambda: energy_loss(output.seg_logits.float(), denormalize_image(batch.image), seg_target, batch.box),
+            output.seg_logits,
+        )
     used = 0.0 if now == "classification" else 1.0
-    loss = loss_cls + used * (config.weight_seg * loss_seg + config.weight_aff * loss_aff)
-    return StepResult(loss, loss_cls, loss_seg, loss_aff, output, labels, seg_target, affinity_target)
+    weighted = config.weight_seg * loss_seg + config.weight_aff * loss_aff
+    if loss_energy is not None:
+        weighted = weighted + config.energy_weight * loss_energy
+    loss = loss_cls + used * weighted
+    return StepResult(loss, loss_cls, loss_seg, loss_aff, loss_energy, output, labels, seg_target, affinity_target)
 
 
 def _finite_or_nan(compute: Callable[[], Tensor], source: Tensor) -> Tensor:
@@ -144,7 +160,7 @@ def _finite_or_nan(compute: Callable[[], Tensor], source: Tensor) -> Tensor:
 def _bad_step(output: TrainOutput) -> StepResult:
     """The result of a step that must be skipped: NaN losses that stay connected to the outputs."""
     loss = (output.class_logits.float().sum() + output.seg_logits.sum() + output.affinity.sum()) * float("nan")
-    return StepResult(loss, loss, None, None, output, None, None, None)
+    return StepResult(loss, loss, None, None, None, output, None, None, None)
 
 
 def decoder_loss(
@@ -200,5 +216,6 @@ class Losses(nn.Module):
             "loss_cls": result.loss_cls,
             "loss_seg": result.loss_seg,
             "loss_aff": result.loss_aff,
+            "loss_energy": result.loss_energy,
         }
         return {name: value for name, value in named.items() if value is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -145,3 +146,25 @@ def test_refined_together_is_refined_apart():
     of_cam, of_walk = pseudo_label.refine_cam_and_walk(image, cam, (0.35, 0.55), walked)
     torch.testing.assert_close(of_cam, pseudo_label.refine_cam(image, cam, (0.35, 0.55)))
     torch.testing.assert_close(of_walk, pseudo_label.refine_walk(image, walked))
+
+
+def test_the_energy_loss_adds_its_share_in_the_decoder_alone():
+    """It joins with the other auxiliary losses, and is the only difference to the same step without it."""
+    torch.manual_seed(0)
+    model = golden_model("mit_b0", drop_path_rate=0.0).eval()
+    image = torch.randn(1, 3, 64, 64)
+    labels = torch.zeros(1, model.num_classes - 1)
+    labels[0, 2] = 1
+    batch = Batch(image, labels, torch.tensor([[0, 64, 0, 64]]))
+    without = TrainConfig(crop_size=64, max_iters=9, cam_iters=2, joint_after=4, explain=ExplainConfig(radius=2))
+    with_it = dataclasses.replace(without, energy_weight=1e6)
+    for iteration in (3, 5):
+        plain, result = (training_losses(model, batch, config, iteration) for config in (without, with_it))
+        assert plain.loss_energy is None and result.loss_energy is not None and result.loss_energy < 0
+        assert torch.allclose(result.loss - plain.loss, 1e6 * result.loss_energy, rtol=1e-4)
+    assert training_losses(model, batch, with_it, 1).loss_energy is None  # the classification phase has no label yet
+
+    model.zero_grad()
+    result.loss_energy.backward()
+    moved = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum()}
+    assert "decoder" in moved and "classifier" not in moved
