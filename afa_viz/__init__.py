@@ -1,6 +1,6 @@
 """AFA Viz: see how image-level labels become masks, step by step.
 
-    model = afa_viz.load_model("checkpoints/sandbox")
+    model = afa_viz.load_model()  # the bundled one; or a path, or hf://owner/repo
     trace = afa_viz.explain(model, "photo.jpg")
 
 Names are loaded on first use: importing the package costs nothing.

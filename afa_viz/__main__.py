@@ -9,13 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from afa_viz import __version__
 from afa_viz.config_io import nearest
 from afa_viz.console import format_error, prepare_streams
 from afa_viz.training.machine_errors import OUT_OF_MEMORY
 
-PROGRAM = "python -m afa_viz"
+PROGRAM = "afa-viz" if Path(sys.argv[0]).stem == "afa-viz" else "python -m afa_viz"
 USER_ERROR = 2  # exit code of errors that the user can fix
 INTERRUPTED = 130
 PIPE_CLOSED = 141  # shell convention: 128 + signal number
@@ -42,6 +43,7 @@ COMMANDS = (
     Command("push", "upload a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),
     Command("bench", "run the benchmarks and compare with their targets", "afa_viz.commands.bench"),
+    Command("app", "serve the page, as `python app.py` does", "afa_viz.commands.app"),
     Command("space", "deploy the app as a Space on the Hugging Face hub", "afa_viz.commands.space"),
 )
 
@@ -61,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args = parser.parse_args(arguments[1:])
         return int(module.run(args) or 0)
     except SystemExit as stop:  # argparse has printed its error or help
+        if isinstance(stop.code, str):
+            return _print_error(stop.code.removeprefix("app.py: "))
         return stop.code if isinstance(stop.code, int) else USER_ERROR
     except KeyboardInterrupt as stop:
         return getattr(stop, "exit_code", INTERRUPTED)

@@ -172,6 +172,7 @@ class Trace:
         arrays |= {f"attn_logits_{i}": self.logits(i).numpy() for i in self.kept_blocks}
         meta = {
             "format": FORMAT,
+            "package_version": afa_viz.__version__,  # for people; `format` decides what can be read
             "labels_given": self.labels_given,
             "attn_scales": self.attn_scales,
             "query_grids": self.query_grids,

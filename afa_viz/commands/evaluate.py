@@ -23,7 +23,7 @@ PROTOCOLS = {"sandbox": "stages", "folder": "stages", "voc": "both", "coco": "bo
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
+    parser.add_argument("--checkpoint", help="weights (default: the bundled model)")
     parser.add_argument("--data", default="sandbox", choices=list(PROTOCOLS), help="data set (default: sandbox)")
     parser.add_argument("--root", metavar="DIR", help="folder of the data set; `data check` lists what must be there")
     parser.add_argument("--split", help="split to score (default: test for the sandbox, else val)")

@@ -25,9 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG or WebP files")
     parser.add_argument(
         "--checkpoint",
-        default="checkpoints/sandbox",
         metavar="C",
-        help=".safetensors, folder, .pth or hf://owner/repo (default: checkpoints/sandbox)",
+        help=".safetensors, folder, .pth or hf://owner/repo (default: the bundled model)",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder; one folder per image is made in it")
     parser.add_argument(

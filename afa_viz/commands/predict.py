@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", choices=["voc", "coco", "folder"], help="a data set in place of images")
     parser.add_argument("--root", metavar="DIR", help="folder of the data set")
     parser.add_argument("--split", help="split of the data set (default: val)")
-    parser.add_argument("--checkpoint", default="checkpoints/sandbox", help="weights (default: checkpoints/sandbox)")
+    parser.add_argument("--checkpoint", help="weights (default: the bundled model)")
     parser.add_argument("--stage", default="seg", choices=STAGES, help="stage whose label is written (default: seg)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for NAME.png of every image")
     parser.add_argument(

@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from afa_viz import bundled
 from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
@@ -56,17 +57,18 @@ class LoadReport:
     trained_on: dict[str, str | None]
 
 
-def load_model(source: Source, device: str | torch.device = "auto") -> AFA:
+def load_model(source: Source | None = None, device: str | torch.device = "auto") -> AFA:
     """A trained AFA network in evaluation mode, float32, with its `card` and `checkpoint_id`.
 
     Args:
         source: a .safetensors file with its card, a folder that holds one, `hf://owner/repo[@revision][/file]`, or
             the authors' .pth. Pickles are read as weights only. Without a card the published settings are assumed.
+            None: the bundled model.
         device: "auto" (CUDA if there is one, else CPU) or a torch device.
     Raises: FileNotFoundError: if nothing is there; CheckpointError, a ValueError: if it cannot be used.
     """
     target = _resolve_device(device)
-    path, card_path = checkpoint_files(source)
+    path, card_path = checkpoint_files(bundled.bundled_checkpoint() if source is None else source)
     weights = read_weights(path)
     card = Card.read(card_path) if card_path else None
     state = layouts.to_afa_keys(weights, layouts.detect_layout(weights))

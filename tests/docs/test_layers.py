@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 FLOORS = {
     "afa_viz.scalars": 0,
     "afa_viz.atomic_files": 0,
+    "afa_viz.bundled": 0,
     "afa_viz.spelling": 0,
     "afa_viz.encodings": 0,
     "afa_viz.trace": 1,

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from afa_viz import bundled
 from afa_viz.config import ExplainConfig
 from afa_viz.figures.maps import Cell
 from afa_viz.trace import Trace
@@ -69,7 +70,7 @@ def snippet(request: Request, trace: Trace, session: Session, look: TabView) -> 
         "import afa_viz",
         *ours,
         "",
-        f"model = afa_viz.load_model({model_source(session, request.model)!r})",
+        f"model = afa_viz.load_model({_loaded_from(session, request.model)})",
         *source.lines,
         *([f"target = {source.target}"] if scored else []),
         f"trace = {_explained(request, session, 'model', scored)}",
@@ -112,7 +113,7 @@ def _other_side(request: Request, trace: Trace, session: Session, look: TabView,
     model, lines = "model", [""]
     if other.model != request.model:
         model = "other_model"
-        lines.append(f"other_model = afa_viz.load_model({model_source(session, other.model)!r})")
+        lines.append(f"other_model = afa_viz.load_model({_loaded_from(session, other.model)})")
     lines.append(f"other = {_explained(other, session, model, scored)}")
     if look.crf:
         lines.append("other = with_crf(other)  # in PAR's place")
@@ -128,6 +129,13 @@ def changed_settings(config: ExplainConfig, defaults: ExplainConfig) -> str:
     """The settings that differ from the defaults, as keyword arguments."""
     pairs = [(field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
     return ", ".join(f"{name}={value!r}" for name, value in pairs if value != getattr(defaults, name))
+
+
+def _loaded_from(session: Session, name: str) -> str:
+    """The argument of `load_model` as code; empty for the bundled model, which is found from any folder."""
+    if name in session.registry.names and Path(session.registry.source(name)) == bundled.bundled_checkpoint():
+        return ""
+    return repr(model_source(session, name))
 
 
 def model_source(session: Session, name: str) -> str:

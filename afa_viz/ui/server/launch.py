@@ -33,6 +33,12 @@ PORT_ATTEMPTS = 3  # another program may take a port that was free a moment befo
 def parser() -> argparse.ArgumentParser:
     """The command line of `app.py`."""
     result = argparse.ArgumentParser(prog="app.py", description=TITLE)
+    add_arguments(result)
+    return result
+
+
+def add_arguments(result: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the app."""
     result.add_argument(
         "--checkpoint",
         action="append",
@@ -72,7 +78,6 @@ def parser() -> argparse.ArgumentParser:
         "--runs", type=Path, default=Options.runs, help="folder of the training runs (default: runs/page)"
     )
     result.add_argument("--share", action="store_true", help="a public address through gradio's servers")
-    return result
 
 
 def _host(text: str) -> Host:
@@ -102,7 +107,16 @@ def launch(arguments: Sequence[str] | None = None) -> None:
     Raises: SystemExit: with one sentence, if it cannot be served.
     """
     prepare_streams()
-    options = parser().parse_args(arguments)
+    serve(parser().parse_args(arguments))
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Build the app and serve it until it is stopped; does not return.
+
+    Args:
+        options: see `add_arguments`.
+    Raises: SystemExit: with one sentence, if it cannot be served.
+    """
     with exit_on_signals():
         try:
             _serve(options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from afa_viz import bundled
+
 PACKAGE = Path(__file__).parents[2]
 TITLE = "AFA Viz: from image labels to masks"
 
@@ -27,7 +29,7 @@ class Options:
     """
 
     checkpoints: tuple[str, ...] = ()
-    checkpoint_folder: Path = PACKAGE.parent / "checkpoints"
+    checkpoint_folder: Path = bundled.checkpoint_folder()
     examples: Path = PACKAGE / "examples"
     device: str = "auto"
     warm: bool = True
