@@ -65,7 +65,7 @@ def test_commands_find_the_bundled_model_from_another_folder(installed, tmp_path
     found = run(installed, tmp_path, "explain", str(example), "--out", "out", "--device", "cpu")
     assert found.returncode == 0, found.stderr
     assert list((tmp_path / "out").rglob("report.html"))
-    where = "import afa_viz, sys; print(afa_viz.__file__); m = afa_viz.load_model(device='cpu'); print(m.card.class_names[1])"
+    where = "import afa_viz; print(afa_viz.__file__, afa_viz.load_model(device='cpu').card.class_names[1])"
     python = [installed / "bin" / "python", "-c", where]
     alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     told = subprocess.run(python, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=300)
