@@ -17,7 +17,7 @@ from afa_viz.config import TrainConfig
 from afa_viz.evaluation import Sample, score_shards
 from afa_viz.model.afa import AFA
 from afa_viz.model.card import Card
-from afa_viz.model.checkpoint import load_any, save_model
+from afa_viz.model.checkpoint import LoadReport, load_any, save_model
 from afa_viz.model.pretrained import load_imagenet
 from afa_viz.ops.checks import NonFiniteError
 from afa_viz.training import curriculum, records
@@ -61,7 +61,8 @@ class Run:
         processes: rank and number of processes; only rank 0 writes.
         eval_every: iterations between two evaluations.
         snapshots: iterations at which half-precision weights are kept.
-        init: checkpoint with the initial weights of a new run, with a new optimiser; see `checkpoint.load_any`.
+        init: checkpoint with the initial weights of a new run, with a new optimiser; of one with other classes the
+            class heads of equal names are kept. See `checkpoint.load_any`; its report is `init_report`.
         on_evaluated: called with the run after each evaluation, on rank 0: plots, panels.
         facts: about the data, for the card; see `resume.DATA_FACTS` for what a resumed run must share.
     Raises: ValueError: if the folder holds a run and `resume` is not set, or a run with other classes, data, network or
@@ -103,6 +104,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         reject_overwriting(self.folder, resume)
         begun = has_state(self.folder)
+        self.init_report: LoadReport | None = None
         if not begun:
             with rank_zero_first(self.processes):  # rank 0 downloads; the others read the cache
                 self._load_initial_weights(init)
@@ -116,7 +118,7 @@ class Run:
     def _load_initial_weights(self, init: str | os.PathLike[str] | None) -> None:
         """Load the initial weights into the new network; the result inherits their licence."""
         if init is not None:
-            report = load_any(self.model, init)
+            report = self.init_report = load_any(self.model, init, class_names=self.class_names)
             self.licence, self.trained_on = report.licence, self.trained_on | report.trained_on
         elif self.config.pretrained:
             self.licence = load_imagenet(self.model, self.config.backbone)
