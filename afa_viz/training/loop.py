@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from afa_viz.config import TrainConfig
 from afa_viz.evaluation import Sample, score_shards
@@ -20,6 +19,7 @@ from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import LoadReport, load_any, save_model
 from afa_viz.model.pretrained import load_imagenet
 from afa_viz.ops.checks import NonFiniteError
+from afa_viz.progress import progress as progress_bar
 from afa_viz.training import curriculum, records
 from afa_viz.training.batches import Batches
 from afa_viz.training.card import card_of
@@ -269,7 +269,7 @@ class Run:
             raise ValueError(f"until is {until}; expected an iteration to stop after, 0 or more.")
         end = self.config.max_iters if until is None else min(until, self.config.max_iters)
         quiet = not (progress and self.processes.is_main)
-        bar = tqdm(total=end, initial=self.iteration, desc="train", unit="step", disable=quiet)
+        bar = progress_bar(total=end, initial=self.iteration, desc="train", unit="step", disable=quiet)
         try:
             self.save()  # a state to fall back to
             self._train(end, bar)
@@ -296,7 +296,7 @@ class Run:
         kept = f"from iteration {self.saved}, whose state is kept, " if self.saved >= 0 else ""
         return f" and go on {kept}with --resume --set learning_rate={part.learning_rate / 10:.1g}"
 
-    def _train(self, end: int, bar: tqdm) -> None:
+    def _train(self, end: int, bar: Any) -> None:
         """Steps up to iteration `end`, with logs, evaluations and checkpoints between them."""
         means = Means()
         clock = time.monotonic()

@@ -170,13 +170,13 @@ def train(tree, out, *more):
 
 
 def test_the_command_says_what_it_kept_and_the_run_goes_on_without_the_source(source, tree, tmp_path, capsys):
-    assert train(tree, tmp_path / "run", "--init", str(source.parent), "--until", "1") == 0
+    assert train(tree, tmp_path / "run", "--init", str(source.parent), "--until", "0") == 0
     shown = capsys.readouterr()
     assert "class heads of 2 of 3 classes kept by name (background, cat); begun anew: fire engine" in shown.err
     json.loads(shown.out)
     card = Card.read(tmp_path / "run" / "model.json")
     assert card.class_names == ("background", "cat", "fire engine") and card.licence == "CC0-1.0"
-    assert train(tree, tmp_path / "run", "--init", str(tmp_path / "moved"), "--resume") == 0, "its state has the weights"
+    assert train(tree, tmp_path / "run", "--init", str(tmp_path / "moved"), "--resume", "--until", "0") == 0
     assert "class heads" not in capsys.readouterr().err
     assert load_model(tmp_path / "run", "cpu").num_classes == 3
 
