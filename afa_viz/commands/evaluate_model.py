@@ -97,6 +97,7 @@ def evaluate_checkpoint(
 
 def tables_text(args: argparse.Namespace, found: Evaluation) -> str:
     """Every table of an evaluation for reading; each names data set, split and number of images."""
+    from afa_viz.data.text_files import format_count
     from afa_viz.evaluation.published import REFERENCES
     from afa_viz.evaluation.sweep import WARNING
 
@@ -104,10 +105,11 @@ def tables_text(args: argparse.Namespace, found: Evaluation) -> str:
     title, scores, skipped = found.data.title, found.scores, found.facts["skipped"]
     blocks = [f"note: {found.data.note}"] if found.data.note else []
     if found.published is not None:
-        head = f"IoU in percent, {title}, {found.published.images} images, by the published protocols"
+        images = format_count(found.published.images, "image")
+        head = f"IoU in percent, {title}, {images}, by the published protocols"
         blocks.append(f"{head}\n{found.published.table(references)}")
     if scores is not None:
-        summary, images = scores.summary(), f"{title}, {len(scores.logits)} images"
+        summary, images = scores.summary(), f"{title}, {format_count(len(scores.logits), 'image')}"
         blocks.append(
             f"Scores by stage in percent, {images} at the size that is explained ({found.long_side} pixels); all but "
             "seg know the image labels"
@@ -125,7 +127,8 @@ def tables_text(args: argparse.Namespace, found: Evaluation) -> str:
             head = "mIoU by context, and the share of its heads that has the right class, in percent; (scenes)"
             blocks.append(f"{head}\n{scores.context_table()}")
     if found.sweep is not None:
-        blocks += [f"Thresholds, {title}, {found.sweep.images} images\n{found.sweep.table()}", WARNING]
+        images = format_count(found.sweep.images, "image")
+        blocks += [f"Thresholds, {title}, {images}\n{found.sweep.table()}", WARNING]
     if skipped:
         blocks.append(f"skipped {len(skipped)} of {found.data.count} images that cannot be read: {', '.join(skipped)}")
     return "\n\n".join(blocks)
@@ -133,6 +136,7 @@ def tables_text(args: argparse.Namespace, found: Evaluation) -> str:
 
 def write_table_files(data: dict[str, Any], class_names: tuple[str, ...], folder: str) -> list[Path]:
     """`--tables`: CSV files, and a chart of each confusion matrix."""
+    from afa_viz.data.text_files import format_count
     from afa_viz.evaluation.csv_tables import confusion_matrices, write_tables
     from afa_viz.figures.charts import save_figure
     from afa_viz.figures.confusion import confusion_chart
@@ -140,7 +144,7 @@ def write_table_files(data: dict[str, Any], class_names: tuple[str, ...], folder
     written = write_tables(data, folder, class_names)
     for stage, counts in confusion_matrices(data).items():
         images = data.get("images", data.get("published", {}).get("images"))
-        title = f"{stage.replace('_', ' ')}, {data['title']}, {images} images"
+        title = f"{stage.replace('_', ' ')}, {data['title']}, {format_count(images, 'image')}"
         chart = confusion_chart(counts, class_names, title)
         written.append(save_figure(chart, Path(folder) / f"confusion_{stage}.png"))
     return written

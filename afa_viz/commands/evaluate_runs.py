@@ -30,6 +30,7 @@ def single(args: argparse.Namespace, processes: Processes) -> Report:
 
 def compare_with(args: argparse.Namespace, processes: Processes) -> Report:
     """One checkpoint, and its difference from another one on the same images."""
+    from afa_viz.data.text_files import format_count
     from afa_viz.evaluation.comparison import differences_text, paired_differences
 
     one = evaluate_checkpoint(args, args.checkpoint, processes, sweep=args.sweep)
@@ -42,8 +43,8 @@ def compare_with(args: argparse.Namespace, processes: Processes) -> Report:
         "checkpoint": args.against, "checkpoint_id": other.facts["checkpoint_id"], "images": images, "rows": rows,
     }  # fmt: skip
     title = (
-        f"mIoU in percent of {args.checkpoint} against {args.against}, {one.data.title}, {images} images; the interval "
-        "holds 95 % of a paired bootstrap over them"
+        f"mIoU in percent of {args.checkpoint} against {args.against}, {one.data.title}, {format_count(images, 'image')}; the "
+        "interval holds 95 % of a paired bootstrap over them"
     )
     text = f"{tables_text(args, one)}\n\n{differences_text(title, rows)}"
     return Report(one.as_json() | {"against": data}, text, one.data.class_names)

@@ -132,6 +132,7 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
     from afa_viz.model.sources import checkpoint_files
     from afa_viz.model.weight_files import read_weights
     from afa_viz.training import distributed
+    from afa_viz.training.batch_size import batch_warning
     from afa_viz.training.run_files import has_state
 
     if args.threads:
@@ -142,6 +143,8 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
         opened.callback(distributed.stop)
         try:
             with distributed.peer_error_guard(processes):
+                if processes.is_main and (warning := batch_warning(preset, config, processes.world_size)):
+                    print(f"afa_viz: warning: {warning}", file=sys.stderr, flush=True)
                 if args.init is not None and not has_state(Path(args.out)):
                     read_weights(checkpoint_files(args.init)[0])  # fail before anything is rendered
                 if preset in train_runs.NUM_EVALUATIONS:
@@ -165,7 +168,8 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
             return None
         training.export(training.folder / "model.safetensors", scores)
         reporter.update("finished" if training.iteration == config.max_iters else "stopped")
-        return {"iterations": training.iteration, "seconds": round(training.seconds), **scores}
+        where = {"scored_on": training.scores.scored_on} if scores else {}
+        return {"iterations": training.iteration, "seconds": round(training.seconds), **where, **scores}
 
 
 def _report_stop(args: argparse.Namespace, training: Run | None, alone: bool) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from afa_viz.commands.evaluate_data import split_note
 from afa_viz.commands.outputs import require_folder
 
 if TYPE_CHECKING:
@@ -34,8 +36,12 @@ def photograph_run(
         threads=args.readers,
     )  # fmt: skip
     opened.callback(source.batches.close)
+    note = split_note(preset, args.split or "train_aug", source.class_names, source.facts["images"])
+    if note.startswith("train (") and processes.is_main:
+        print(f"afa_viz: note: {note}", file=sys.stderr, flush=True)
     return Run(
         source.config, source.batches, args.out, source.class_names, source.samples, facts=source.facts,
+        scored_on=source.scored_on,
         resume=args.resume, processes=processes, init=args.init,
         eval_every=args.eval_every or max(1, config.max_iters // NUM_EVALUATIONS[preset]),
         on_evaluated=_after_evaluation(source.panel_samples, args), snapshots=args.snapshots or (),
@@ -99,6 +105,7 @@ def scene_run(args: argparse.Namespace, config: TrainConfig, processes: Processe
     panel = [render_scene("val", index, config.input_size) for index in PANEL_SCENES] if processes.is_main else []
     return Run(
         config, SandboxBatches(data, config.rng_seed), args.out, SANDBOX_CLASSES, samples, facts=facts,
+        scored_on="sandbox val",
         resume=args.resume, processes=processes, init=args.init,
         eval_every=args.eval_every or max(1, min(500, -(-config.max_iters // 8))),
         on_evaluated=_after_evaluation([Sample(s.image, s.image_labels, s.mask) for s in panel], args),

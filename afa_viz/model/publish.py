@@ -82,7 +82,9 @@ def model_page(card: Card, repo: str) -> str:
     if scores:
         split = card.scores.get("split")
         where = f" of the {split} split" if split else " while training"
+        scored_on = training.get("scored_on")  # cards are untrusted
         count = f"on {scenes} images{where}" if scenes else f"measured{where}"
+        count += f" on {scored_on}" if isinstance(scored_on, str) and scored_on and not scenes else ""
         lines += ["## Scores", "", f"Percent, {count}; stages before seg know the image labels.", ""]
         if "miou_pseudo_label" in scores:
             lines += ["The pseudo label is scored where it is certain alone: not comparable with the other stages.", ""]
