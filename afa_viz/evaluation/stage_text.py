@@ -131,8 +131,8 @@ def _calibration(data: Data) -> str:
     pairs = sum(row["pairs"] for row in found["reliability"])
     auc = "–" if found["auc"] is None else f"{found['auc']:.3f}"
     lines = [
-        f"affinity of {pairs:,} pairs of cells within the walk's window, against the ground truth: expected "
-        f"calibration error {found['expected_calibration_error']:.3f}, ROC AUC {auc}",
+        f"affinity of {pairs:,} pairs up to {len(found['by_distance'])} cells apart, against the ground truth: "
+        f"expected calibration error {found['expected_calibration_error']:.3f}, ROC AUC {auc}",
         f"{'affinity':14s}{'pairs':>12s}{'mean':>8s}{'same class':>12s}",
     ]
     for row in found["reliability"]:

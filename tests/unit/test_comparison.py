@@ -228,7 +228,8 @@ def test_runs_of_checkpoints_and_of_their_files(folder, tmp_path, capsys):
     assert table(tmp_path / "runs.csv")[0][:4] == ["score", "mean", "std", "n"]
 
 
-def test_against_another_checkpoint_and_against_itself(folder, tmp_path, capsys):
+def test_against_another_checkpoint_and_against_itself(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("afa_viz.figures.charts.save_figure", lambda figure, path: path)
     wanted = [*of_sandbox(folder), "--against", str(folder / "run1")]
     assert evaluate(folder, *wanted, "--json", str(tmp_path / "a.json"), "--tables", str(tmp_path)) == 0
     shown = capsys.readouterr().out
