@@ -268,11 +268,11 @@ def test_two_processes_write_what_one_writes(tree, tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     said = {}
     for name, start in (("one", []), ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"])):
-        command = ["predict", "--checkpoint", str(tree / "model.safetensors"), "--out", str(tmp_path / name), "--device",
-                   "cpu", "--data", "voc", "--root", str(tmp_path), "--stage", "pseudo_label", "--scores", *FAST]  # fmt: skip
+        fixed = ["--checkpoint", str(tree / "model.safetensors"), "--device", "cpu", "--data", "voc", "--root"]
+        wanted = [str(tmp_path), "--out", str(tmp_path / name), "--stage", "pseudo_label", "--scores", *FAST]
         done = subprocess.run(
-            [sys.executable, *start, "-m", "afa_viz", *command], cwd=ROOT, env=environment, capture_output=True,
-            text=True, timeout=300, check=False,
+            [sys.executable, *start, "-m", "afa_viz", "predict", *fixed, *wanted], cwd=ROOT, env=environment,
+            capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         said[name] = done.stdout + done.stderr
         assert "3 label maps of pseudo_label written" in done.stdout, said[name][-3000:]
