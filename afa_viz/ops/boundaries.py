@@ -37,7 +37,7 @@ def inner_boundary(masks: Tensor, width: int) -> Tensor:
     """
     require_dims("masks", masks, 3, "(P, H, W)")
     width = require_int("width", width, 1)
-    outside = F.pad((~masks).float(), (width,) * 4, value=1.0)
+    outside = F.pad((~masks).to(torch.uint8), (width,) * 4, value=1)
     return masks & _window_maximum(outside, width).bool()
 
 
@@ -54,18 +54,26 @@ def trimap(label: Tensor, width: int) -> Tensor:
     """
     require_dims("label", label, 2, "(H, W)")
     width = require_int("width", width, 1)
-    values = label.float()[None]
-    padding, lowest = (width,) * 4, float("-inf")
-    highest = _window_maximum(F.pad(values, padding, value=lowest), width)
-    least = -_window_maximum(F.pad(-values, padding, value=lowest), width)
-    return (highest != least)[0]
+    values = label.to(torch.int32)[None]
+    highest, opposite = (
+        _window_maximum(F.pad(one, (width,) * 4, value=int(one.min())), width) for one in (values, -values)
+    )
+    return (highest != -opposite)[0]
 
 
 def _window_maximum(padded: Tensor, width: int) -> Tensor:
-    """(P, H + 2 d, W + 2 d) -> (P, H, W): maximum over squares of 2 d + 1 pixels, along one axis after the other."""
-    size = 2 * width + 1
-    rows = F.max_pool2d(padded[None], (size, 1), stride=1)
-    return F.max_pool2d(rows, (1, size), stride=1)[0]
+    """(P, H + 2 d, W + 2 d) -> (P, H, W): maximum over squares of 2 d + 1 pixels, along one axis after the other.
+
+    Windows of 1, 2, 4, ... pixels are made of two of the size before; two that overlap give any other size.
+    """
+    for axis in (-2, -1):
+        size, reach = 2 * width + 1, 1
+        while reach < size:
+            step = min(reach, size - reach)
+            length = padded.shape[axis] - step
+            padded = torch.maximum(padded.narrow(axis, 0, length), padded.narrow(axis, step, length))
+            reach += step
+    return padded
 
 
 def boundary_counts(target: Tensor, label: Tensor, classes: Tensor, width: int, ignore_index: int = 255) -> Tensor:
