@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -53,19 +53,33 @@ def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
         yield scores[0]
 
 
+def crf_steps(trace: Trace, num_iters: int = dense_crf.NUM_ITERS) -> Iterator[Tensor]:
+    """Yield (P, H, W) scores of the present classes before a dense CRF in PAR's place and after each iteration.
+
+    It starts from the walked scores, low background score; compare `par_steps`.
+    """
+    labels = present_channels(trace.image_labels)
+    walked = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))[0]
+    yield from dense_crf.dense_crf_steps(trace.image, walked, num_iters)
+
+
+def step_labels(trace: Trace, steps: Iterable[Tensor]) -> Tensor:
+    """(steps, H, W) uint8 label of each of some (P, h', w') scores of the present classes, resized to the image."""
+    labels, size = present_channels(trace.image_labels), tuple(trace.image.shape[:2])
+    found = (pseudo_label.argmax_label(cams.resize(scores[None], size)[0], labels) for scores in steps)
+    return torch.stack([label.to(torch.uint8) for label in found])
+
+
 def par_label(trace: Trace) -> Tensor:
     """(H, W) uint8 label after PAR, low background score, recomputed from the walked scores; compare `crf_label`."""
-    labels = present_channels(trace.image_labels)
     *_, last = par_steps(trace, trace.config.num_iters)
-    scores = cams.resize(last[None], tuple(trace.image.shape[:2]))[0]
-    return pseudo_label.argmax_label(scores, labels).to(torch.uint8)
+    return step_labels(trace, [last])[0]
 
 
 def crf_label(trace: Trace) -> Tensor:
     """(H, W) uint8 label that a dense CRF makes of the walked scores in PAR's place, low background score."""
-    labels = present_channels(trace.image_labels)
-    walked = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))[0]
-    return pseudo_label.argmax_label(dense_crf.dense_crf(trace.image, walked), labels).to(torch.uint8)
+    *_, last = crf_steps(trace)
+    return step_labels(trace, [last])[0]
 
 
 def with_crf(trace: Trace) -> Trace:

@@ -2,7 +2,8 @@
 
 A group is a module with `add_arguments(parser)`, `run(args) -> dict` (its report: `benchmark`, `machine`, `rows`) and
 `table(report) -> str`; where it has targets, also `measurements_of(report)`; where numbers of its options may be less
-than one, `MIN_VALUES`. It is imported only when it is chosen.
+than one, `MIN_VALUES`; where it needs a machine of its own, `unavailable()`, why it cannot run here, or None. It is
+imported only when it is chosen.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ GROUPS = (
     Group("crf", "the dense CRF: agreement with pydensecrf2, time and memory", "benchmarks.crf"),
     Group("walk", "the random walk: dense against banded, time and memory by grid", "benchmarks.walk"),
     Group("train_step", "a full AFA training step against its textbook form", "benchmarks.train_step"),
+    Group("gpu", "every op, training steps and times on a CUDA device, against the CPU", "benchmarks.gpu"),
     Group("explain", "a full trace: bundled model, MiT-B1, over sizes", "benchmarks.explain"),
     Group("start", "start-up time, and memory after many uploads", "benchmarks.start"),
     Group("sandbox", "rendering of scenes, and training on them", "benchmarks.sandbox"),
@@ -72,6 +74,10 @@ def run(args: argparse.Namespace) -> int:
     reports, code = {}, 0
     for group in chosen:
         module = _load(group)
+        reason = module.unavailable() if hasattr(module, "unavailable") and not args.group else None
+        if reason is not None:  # one of many: not a fault
+            print(f"bench {group.name} is left out: {reason}", file=sys.stderr)
+            continue
         own = argparse.ArgumentParser(prog=f"python -m afa_viz bench {group.name}", description=group.help)
         module.add_arguments(own)
         own.add_argument("--json", type=Path, default=args.json, metavar="F", help="write the report to this file")

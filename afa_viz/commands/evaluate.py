@@ -6,18 +6,13 @@ Under torchrun every process scores its share of the images, and the counts are 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from afa_viz.commands import evaluate_folder
+from afa_viz.commands.evaluate_data import SCENES
+from afa_viz.commands.evaluate_model import write_table_files
+from afa_viz.commands.evaluate_runs import Report, compare_runs, compare_with, single
 from afa_viz.commands.outputs import require_counts, require_file, require_folder
 
-if TYPE_CHECKING:
-    from afa_viz.evaluation import Sample, StageScores
-    from afa_viz.training.distributed import Processes
-
-SCENES = 400  # sandbox scenes without --limit
 PROTOCOLS = {"sandbox": "stages", "folder": "stages", "voc": "both", "coco": "both"}
 
 
@@ -32,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="score this folder in place of a model: NAME.png label maps (also another method's), NAME.npz of "
         "`predict --scores`, or NAME.npy dictionaries of CAMs",
     )  # fmt: skip
+    parser.add_argument(
+        "--runs", nargs="+", metavar="C",
+        help="several checkpoints, or files of --json: mean and sample standard deviation of every score",
+    )  # fmt: skip
+    parser.add_argument(
+        "--against", metavar="C", help="another checkpoint: the difference from it, with a paired bootstrap interval"
+    )
     parser.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
     parser.add_argument(
         "--limit", type=int, help=f"maximum number of images (default: {SCENES} for the sandbox, else all)"
@@ -55,22 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sweep", action="store_true", help="also score the CAM and the pseudo label at all thresholds"
     )
     parser.add_argument("--json", default=None, metavar="F", help="write all scores to this file")
+    parser.add_argument(
+        "--tables", default=None, metavar="DIR",
+        help="write all tables as CSV files and a chart of each confusion matrix to this folder",
+    )  # fmt: skip
     parser.add_argument("--plots", default=None, metavar="DIR", help="write plots of all scores to this folder")
     parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: 0, torch's choice)")
-
-
-@dataclass(frozen=True)
-class EvaluationData:
-    """samples: of this process, behind a progress bar. count: of all processes. broken: names of images that were
-    skipped."""
-
-    title: str
-    class_names: tuple[str, ...]
-    samples: Iterable[Sample]
-    count: int
-    broken: list[str]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,7 +81,10 @@ def run(args: argparse.Namespace) -> int:
     processes = distributed.start(args.device)
     try:
         with distributed.peer_error_guard(processes):
-            _evaluate(args, processes)
+            work = compare_runs if args.runs else compare_with if args.against else single
+            found = work(args, processes)
+            if processes.is_main:
+                _report(args, found)
     finally:
         distributed.stop()
     return 0
@@ -111,6 +108,13 @@ def _check_options(args: argparse.Namespace) -> None:
             )
     if args.folder is not None:
         evaluate_folder.check_options(args)
+    if args.runs and args.against:
+        raise ValueError("--runs and --against compare in different ways; expected one of the two.")
+    if args.runs and len(args.runs) < 2:
+        raise ValueError(f"--runs has {len(args.runs)} run; expected at least two, for a standard deviation.")
+    for option, asked in {"--sweep": args.sweep, "--plots": args.plots, "--by": args.by}.items():
+        if asked and args.runs:
+            raise ValueError(f"{option} is of one checkpoint; expected it without --runs.")
     of_sandbox = {"--recipe": args.recipe, "--by context": args.by}
     of_folders = {"--root": args.root, "--labels": args.labels != "auto"}
     for option, asked in (of_folders if args.data == "sandbox" else of_sandbox).items():
@@ -121,162 +125,26 @@ def _check_options(args: argparse.Namespace) -> None:
             )
     require_file(args.json, "--json")
     require_folder(args.plots, "--plots")
+    require_folder(args.tables, "--tables")
 
 
-def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
-    from functools import partial
-
-    from afa_viz.config import ExplainConfig
-    from afa_viz.config_io import apply_settings
-    from afa_viz.evaluation import ThresholdSweep, score_shards
-    from afa_viz.evaluation.published import REFERENCES, PublishedScores
-    from afa_viz.evaluation.sweep import WARNING
-    from afa_viz.model.checkpoint import load_model
-    from afa_viz.training.distributed import gather
-
-    model = load_model(args.checkpoint, device=processes.device)
-    config = apply_settings(ExplainConfig.for_model(model), args.settings)
-    split = args.split or ("test" if args.data == "sandbox" else "val")
-    size = model.card.input_size if model.card is not None else 256
-    data = _scenes(args, split, size, processes) if args.data == "sandbox" else _photographs(args, split, processes)
-    _require_classes(model.card.class_names if model.card is not None else (), model.num_classes, data)
-    protocol = args.protocol
-    references = REFERENCES.get((args.data, split), {})
-    facts: dict[str, Any] = {
-        "checkpoint_id": model.checkpoint_id,
-        "data": args.data,
-        "split": split,
-        "recipe": " ".join(args.recipe) or "default",
-        "settings": list(args.settings),
-    }
-    published = PublishedScores(data.class_names, args.crf)
-    sweep = ThresholdSweep(model.num_classes) if args.sweep else None
-
-    def counted() -> Iterator[Sample]:
-        for sample in data.samples:
-            if protocol != "stages":
-                published.update(model, sample, config)
-            yield sample
-
-    if protocol == "published":
-        scores = None
-        for _ in counted():
-            pass
-    else:
-        scores = score_shards(
-            model, counted(), partial(gather, world_size=processes.world_size), config, args.multi_scale,
-            on_trace=sweep.update if sweep else None, diagnose=True,
-        )  # fmt: skip
-    others = gather((published, sweep, data.broken), processes.world_size)
-    if not processes.is_main:
-        return
-    broken = [name for _, _, names in others for name in names]
-    for other_published, other_sweep, _ in others[1:]:
-        published.add(other_published)
-        if sweep is not None and other_sweep is not None:
-            sweep.add(other_sweep)
-    facts["skipped"] = broken
-    if protocol != "stages":
-        facts["published"] = published.data(references)
-    if sweep is not None:
-        facts["sweep"] = sweep.data()
-    failure = _write(args, scores, facts)  # written first: an error while printing or plotting must not lose the scores
-    if protocol != "stages":
-        print(f"IoU in percent, {data.title}, {published.images} images, by the published protocols")
-        print(f"{published.table(references)}\n")
-    if scores is not None:
-        summary = scores.summary()
-        print(
-            f"Scores by stage in percent, {data.title}, {len(scores.logits)} images at the size that is explained "
-            f"({config.long_side or size} pixels); all but seg know the image labels\n"
-        )
-        print(f"{scores.table()}\n")
-        print(f"mAP {summary['map']:.1f}   F1 {summary['f1']:.1f}   uncertain {summary['uncertain']:.1f}")
-        if "pseudo_label" in references:
-            print(f"published pseudo_label {references['pseudo_label'].miou}: {references['pseudo_label'].source}")
-        if scores.has_parts():
-            print("\nShare in percent of the pixels of each part that has the right class")
-            print(scores.part_table())
-        if args.by == "context":
-            print("\nmIoU by context, and the share of its heads that has the right class, in percent; (scenes)")
-            print(scores.context_table())
-    if sweep is not None:
-        print(f"\n{sweep.table()}\n\n{WARNING}")
-    if broken:
-        print(f"\nskipped {len(broken)} of {data.count} images that cannot be read: {', '.join(broken)}")
-    if failure is not None:  # after the scores were printed
-        raise failure
-    if args.plots and scores is not None:
-        from afa_viz.figures.evaluation_charts import write_plots
-
-        written = write_plots({**facts, **scores.data()}, args.plots)
-        print(f"\nplots: {', '.join(str(path) for path in written)}")
-
-
-def _write(args: argparse.Namespace, scores: StageScores | None, facts: dict[str, Any]) -> Exception | None:
-    """Write the JSON file if requested; returns the error if that fails."""
+def _report(args: argparse.Namespace, found: Report) -> None:
+    """Write the JSON file, print, then write tables and plots: a later error loses nothing that was computed."""
     from afa_viz.evaluation import write_scores
 
+    failure = None
     try:
         if args.json:
-            write_scores(scores, args.json, facts)
+            write_scores(None, args.json, found.data)
     except (OSError, ValueError) as error:
-        return error
-    return None
+        failure = error
+    print(found.text)
+    if failure is not None:  # after the scores were printed
+        raise failure
+    if args.tables:
+        written = write_table_files(found.data, found.class_names, args.tables)
+        print(f"\ntables: {len(written)} files in {args.tables}")
+    if args.plots and "iou" in found.data:
+        from afa_viz.figures.evaluation_charts import write_plots
 
-
-def _require_classes(names: Sequence[str], count: int, data: EvaluationData) -> None:
-    advice = "expected the same: evaluate a checkpoint that was trained on this data."
-    if count != len(data.class_names):
-        raise ValueError(
-            f"the checkpoint knows {count - 1} classes but {data.title} has {len(data.class_names) - 1}; {advice}"
-        )
-    for ours, theirs in zip(names, data.class_names, strict=False):
-        if ours != theirs:
-            raise ValueError(f"the checkpoint has a class {ours!r} where {data.title} has {theirs!r}; {advice}")
-
-
-def _scenes(args: argparse.Namespace, split: str, size: int, processes: Processes) -> EvaluationData:
-    """Scenes of the sandbox, rendered once and cached."""
-    from tqdm import tqdm
-
-    from afa_viz.classes import SANDBOX_CLASSES
-    from afa_viz.data.sandbox import SandboxDataset, read_recipe
-    from afa_viz.evaluation import Sample
-    from afa_viz.training.distributed import rank_zero_first
-
-    with rank_zero_first(processes):
-        scenes = SandboxDataset(
-            split, args.limit or SCENES, size=size, recipe=read_recipe(args.recipe), cache_dir=args.cache
-        )
-
-    def samples() -> Iterator[Sample]:
-        chosen = range(*processes.shard_range(len(scenes)))
-        for i in tqdm(chosen, desc="explain", unit="image", disable=not processes.is_main):
-            s = scenes[i]
-            yield Sample(s.image, s.image_labels, s.mask, s.parts, s.context)
-
-    return EvaluationData(f"sandbox {split}", SANDBOX_CLASSES, samples(), len(scenes), [])
-
-
-def _photographs(args: argparse.Namespace, split: str, processes: Processes) -> EvaluationData:
-    """Photographs of a data set that have a mask."""
-    from tqdm import tqdm
-
-    from afa_viz.data.registry import open_images
-    from afa_viz.evaluation.photographs import evenly_spaced, photograph_samples
-
-    images = open_images(args.data, args.root, split, args.labels)
-    masked = [i for i in range(len(images)) if images.has_mask(i)]
-    if not masked:
-        raise ValueError(f"{images.title} has no mask; expected masks to score against: see `data check {args.data}`.")
-    chosen = [masked[i] for i in evenly_spaced(len(masked), args.limit)]
-    mine = [chosen[i] for i in range(*processes.shard_range(len(chosen)))]
-    broken: list[str] = []
-
-    def samples() -> Iterator[Sample]:
-        bar = tqdm(mine, desc="explain", unit="image", disable=not processes.is_main)
-        yield from photograph_samples(images, bar, broken)
-
-    title = images.title if len(masked) == len(images) else f"{images.title} ({len(images) - len(masked)} without mask)"
-    return EvaluationData(title, images.class_names, samples(), len(chosen), broken)
+        print(f"\nplots: {', '.join(str(path) for path in write_plots(found.data, args.plots))}")

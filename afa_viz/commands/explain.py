@@ -62,18 +62,17 @@ def run(args: argparse.Namespace) -> int:
         raise FileNotFoundError(first if count == 1 else f"none of the {count} images can be read: {first}")
     require_folder(args.out, "--out")
 
-    from tqdm import tqdm
-
     from afa_viz.classes import names_for
     from afa_viz.inputs import multi_hot
     from afa_viz.model.checkpoint import load_model
     from afa_viz.pipeline import STAGES, explain
+    from afa_viz.progress import progress
 
     model = load_model(args.checkpoint, args.device)
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
     if labels is not None:  # the same for all images: unknown names fail before the first
         multi_hot(labels, model.card.class_names if model.card else names_for(model.num_classes))
-    with tqdm(total=len(paths) * (len(STAGES) + 1), unit="stage") as bar:
+    with progress(total=len(paths) * (len(STAGES) + 1), unit="stage") as bar:
         for path, folder in zip(paths, _folders(paths, Path(args.out)), strict=True):
 
             def show(stage: str, path: Path = path) -> None:

@@ -135,8 +135,6 @@ def _find_images(arguments: list[str]) -> list[tuple[str, Path]]:
 
 
 def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes: Processes) -> int:
-    from tqdm import tqdm
-
     from afa_viz.atomic_files import atomic_write_text
     from afa_viz.classes import names_for
     from afa_viz.config import ExplainConfig
@@ -147,6 +145,7 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
     from afa_viz.inputs import multi_hot
     from afa_viz.model.checkpoint import load_model
     from afa_viz.pipeline import explain
+    from afa_viz.progress import progress
     from afa_viz.training.distributed import gather
 
     model = load_model(args.checkpoint, device=processes.device)
@@ -168,7 +167,7 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
     noted = False  # only once an image could be read: a refused command leaves nothing behind
     mine = [items[i] for i in range(*processes.shard_range(len(items)))]
     todo = [item for item in mine if args.overwrite or not _exists(out, item.name, args.scores)]
-    with tqdm(todo, desc=args.stage, unit="image", disable=processes.rank > 0) as bar:
+    with progress(todo, desc=args.stage, unit="image", disable=processes.rank > 0) as bar:
         for item in bar:
             try:
                 image, labels = _read(item, listed, images, args.labels)

@@ -20,7 +20,7 @@ def find_files(
     """Files of a folder by name without extension; names that differ only in it keep theirs: "a.jpg" and "a.png".
 
     Args:
-        recursive: search subfolders too; a name is then a path with forward slashes.
+        recursive: search subfolders too, also behind links, each once; a name is then a path with forward slashes.
         exclude: folders to skip.
     Returns: sorted by name, names in Unicode form NFC.
     Raises: ValueError: for two files whose names are the same text in two Unicode forms.
@@ -47,9 +47,25 @@ def _entries(folder: Path | None) -> Iterator[Path]:
 
 
 def _walk(folder: Path, exclude: set[Path]) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if Path(place, name) not in exclude and not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names))
+    """Files of a folder and of those below it. A folder behind a link is entered once, under the name of the link; not
+    if it is also reached without one, or if it holds `folder` itself."""
+    root = os.path.realpath(folder)
+    entered = {os.path.realpath(path) for path in exclude}
+    waiting = [folder]
+    while waiting:
+        links: list[Path] = []
+        for start in waiting:
+            real = os.path.realpath(start)
+            if real in entered or (start != folder and root.startswith(os.path.join(real, ""))):
+                continue
+            for place, folders, names in os.walk(start):
+                entered.add(os.path.realpath(place))
+                paths = [Path(place, name) for name in sorted(folders) if not name.startswith(".")]
+                links += [path for path in paths if path.is_symlink()]
+                real_ones = (path for path in paths if not path.is_symlink())
+                folders[:] = [path.name for path in real_ones if os.path.realpath(path) not in entered]
+                yield from (Path(place, name) for name in sorted(names))
+        waiting = sorted(links)
 
 
 def stem_of(name: str) -> str:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from afa_viz.atomic_files import atomic_write, atomic_write_text
 from afa_viz.classes import VOC_CLASSES, palette
 from afa_viz.data.file_index import find_files
 from afa_viz.data.images import read_names, require_all_found
 from afa_viz.data.voc import IMAGES, LISTS, MASKS, MASKS_AUG, list_path, voc_folder
+from afa_viz.progress import progress as progress_bar
 
 LIST_NAME = "train_aug"
 
@@ -65,7 +65,7 @@ def write_train_aug(root: str | os.PathLike[str], sbd: str | os.PathLike[str], p
     target = folder / MASKS_AUG
     target.mkdir(exist_ok=True)
     wanted = [name for name in wanted if not (target / f"{name}.png").exists()]
-    for name in tqdm(wanted, desc="masks of SBD", unit="mask", disable=not progress):
+    for name in progress_bar(wanted, desc="masks of SBD", unit="mask", disable=not progress):
         _write_mask(target / f"{name}.png", read_mat_file(matrices[name]))
     atomic_write_text(folder / LISTS / f"{LIST_NAME}.txt", "".join(f"{name}\n" for name in names))
     return TrainAugCounts(len(wanted), len(names))

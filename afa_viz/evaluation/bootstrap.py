@@ -1,7 +1,8 @@
-"""How sure a difference between two stages is: a paired bootstrap over images in bounded memory.
+"""How sure a mean IoU is, and a difference between two stages or models: a bootstrap over images in bounded memory.
 
 Every replicate draws each image a Poisson(1) number of times, the same for all stages, and keeps the sums that a mean
-IoU needs. What an image is drawn comes from its own pixels, so neither order nor processes change the result.
+IoU needs. How often an image is drawn comes from its own pixels, so neither order nor processes change the result, and
+two models that are scored on the same images are drawn alike: their difference is paired.
 
 Symbols: K classes with background, R replicates, S stages.
 """
@@ -21,7 +22,8 @@ LEVEL = 0.95
 
 
 class Change(NamedTuple):
-    """A difference of mIoU, after minus before, as a fraction, and the ends of its interval; NaN where unknown."""
+    """A mIoU, or a difference of two, after minus before, as a fraction, and the ends of its interval; NaN where
+    unknown."""
 
     value: float
     low: float
@@ -32,7 +34,7 @@ class PairedBootstrap:
     """Weighted counts of all stages over the same images.
 
     Args:
-        stages: S names, whose labels decide every pixel.
+        stages: S names. Only the mIoU of stages whose labels decide every pixel may be compared.
         num_classes: K.
     Attributes:
         counts: (K, R, S, 3) int64: pixels that are right, true and predicted.
@@ -64,8 +66,29 @@ class PairedBootstrap:
         """Difference of mIoU between two stages, with the interval that holds `LEVEL` of the replicates."""
         old, new = self.stages.index(before), self.stages.index(after)
         value = float(_miou(self.totals[:, new]) - _miou(self.totals[:, old]))
-        differences = (_miou(self.counts[:, :, new]) - _miou(self.counts[:, :, old])).numpy()
-        known = differences[~np.isnan(differences)]
+        return self._with_interval(value, _miou(self.counts[:, :, new]) - _miou(self.counts[:, :, old]))
+
+    def interval(self, stage: str) -> Change:
+        """mIoU of a stage with the interval that holds `LEVEL` of the replicates."""
+        place = self.stages.index(stage)
+        return self._with_interval(float(_miou(self.totals[:, place])), _miou(self.counts[:, :, place]))
+
+    def difference(self, other: PairedBootstrap, stage: str) -> Change:
+        """mIoU of a stage minus that of another model on the same images, with the interval of the paired replicates.
+
+        Raises: ValueError: if the other one counted another number of images or replicates, or other classes.
+        """
+        if self.images != other.images or self.counts.shape[:2] != other.counts.shape[:2]:
+            raise ValueError(
+                f"got {other.images} images of {len(other.counts)} classes beside {self.images} of {len(self.counts)}; "
+                "expected both models on the same images and classes."
+            )
+        mine, theirs = self.stages.index(stage), other.stages.index(stage)
+        value = float(_miou(self.totals[:, mine]) - _miou(other.totals[:, theirs]))
+        return self._with_interval(value, _miou(self.counts[:, :, mine]) - _miou(other.counts[:, :, theirs]))
+
+    def _with_interval(self, value: float, replicates: Tensor) -> Change:
+        known = replicates[~replicates.isnan()].numpy()
         if self.images < 2 or not len(known):
             return Change(value, float("nan"), float("nan"))
         low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -26,7 +26,9 @@ from torch import Tensor
 from afa_viz.data.images import LabelledImages
 from afa_viz.data.masks import read_mask
 from afa_viz.data.pickles import load_array_dictionary
-from afa_viz.evaluation.stage_text import CHOSEN_WITH_MASKS
+from afa_viz.evaluation.bootstrap import PairedBootstrap
+from afa_viz.evaluation.boundaries import BoundaryScores
+from afa_viz.evaluation.stage_text import CHOSEN_WITH_MASKS, boundary_line
 from afa_viz.evaluation.tables import iou_table, percent
 from afa_viz.evaluation.thresholds import THRESHOLDS, threshold_counts
 from afa_viz.ops.cam import resize
@@ -42,7 +44,7 @@ class FolderScores:
     """Counts over the images of a data set.
 
     Attributes:
-        matrix: of the label maps on the pixels that they decide.
+        matrix: of the label maps on the pixels that they decide. bootstrap, boundaries: of the same, as "label".
         decided, known: pixels with a label that is not uncertain, and pixels with ground truth.
         thresholds: (S, K, K) counts of CAMs cut at `THRESHOLDS`; all 0 where the files are label maps.
         images: how many were scored. missing, broken: names without a file, and sentences about unreadable ones.
@@ -51,6 +53,8 @@ class FolderScores:
     class_names: tuple[str, ...]
     bkg_score: float
     matrix: ConfusionMatrix = field(init=False)
+    bootstrap: PairedBootstrap = field(init=False)
+    boundaries: BoundaryScores = field(init=False)
     thresholds: Tensor = field(init=False)
     decided: int = 0
     known: int = 0
@@ -61,6 +65,7 @@ class FolderScores:
     def __post_init__(self) -> None:
         classes = len(self.class_names)
         self.matrix = ConfusionMatrix(classes)
+        self.bootstrap, self.boundaries = PairedBootstrap(("label",), classes), BoundaryScores(("label",), classes)
         self.thresholds = torch.zeros(len(THRESHOLDS), classes, classes, dtype=torch.int64)
 
     def update(self, path: Path, target: np.ndarray) -> None:
@@ -86,7 +91,10 @@ class FolderScores:
             else:
                 own = resize(background[None, None].float(), tuple(truth.shape))[0, 0]
                 label = torch.where(strongest.values > own, best, 0)
-        self.matrix.update(truth, label)
+        own = ConfusionMatrix(len(self.class_names)).update(truth, label).matrix
+        self.matrix.matrix += own
+        self.bootstrap.update({"label": own}, np.frombuffer(path.stem.encode(), np.uint8))
+        self.boundaries.update(truth, {"label": label})
         self.known += int(known.sum())
         self.decided += int((known & (label != IGNORE)).sum())
         self.images += 1
@@ -101,10 +109,13 @@ class FolderScores:
             "missing": self.missing,
             "broken": self.broken,
             "miou": percent(scores.miou),
+            "interval": [percent(end) for end in self.bootstrap.interval("label")[1:]],
             "pixel_accuracy": percent(scores.pixel_accuracy),
             "mean_accuracy": percent(scores.mean_accuracy),
             "coverage": percent(self.decided / self.known) if self.known else None,
             "iou": dict(zip(self.class_names, map(percent, scores.iou.tolist()), strict=True)),
+            "confusion": {"label": self.matrix.matrix.tolist()},
+            "boundaries": self.boundaries.data(self.class_names),
             "bkg_score": self.bkg_score if curve else None,
             "thresholds": [
                 {"bkg_score": score, "miou": percent(miou)}
@@ -117,6 +128,9 @@ class FolderScores:
         """For reading: IoU per class, coverage, and the best threshold of CAMs."""
         data = self.data()
         lines = [iou_table(self.class_names, {"label": self.matrix.scores()})]
+        if None not in data["interval"]:
+            lines.append("95 % interval of the mIoU over images [{:.1f}, {:.1f}]".format(*data["interval"]))
+        lines.append(boundary_line(data["boundaries"], "label"))
         lines.append(f"pixel accuracy {data['pixel_accuracy']}   on the {data['coverage']} % of the pixels it decides")
         if data["best"] is not None:
             lines.append(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from afa_viz.config import ExplainConfig
+from afa_viz.evaluation.bootstrap import PairedBootstrap
 from afa_viz.evaluation.protocols import VALIDATION_BETA, multi_scale_seg, validation_labels
 from afa_viz.evaluation.scoring import Sample
 from afa_viz.evaluation.tables import iou_table, percent
@@ -94,22 +95,26 @@ class PublishedScores:
         class_names: K names, background first.
         with_crf: see `published_labels`.
     Attributes:
-        matrices: by pass. f1: sum over the images of the F1 of their labels. images: how many there were. bkg_score:
-            that the CAM is cut at.
+        matrices: by pass. bootstrap: over the images. f1: sum over the images of the F1 of their labels. images: how
+            many there were. bkg_score: that the CAM is cut at.
     """
 
     def __init__(self, class_names: Sequence[str], with_crf: bool = False) -> None:
         self.class_names, self.with_crf = tuple(class_names), with_crf
         passes = [name for name in PASSES if with_crf or name != "seg_crf"]
         self.matrices = {name: ConfusionMatrix(len(self.class_names)) for name in passes}
+        self.bootstrap = PairedBootstrap(passes, len(self.class_names))
         self.f1, self.images = 0.0, 0
         self.bkg_score = ExplainConfig.bkg_score
 
     def update(self, model: AFA, sample: Sample, config: ExplainConfig) -> None:
         """Count one image."""
         labels, logits = published_labels(model, sample, config, self.with_crf)
+        target, count = torch.from_numpy(sample.target), len(self.class_names)
+        own = {name: ConfusionMatrix(count).update(target, labels[name]).matrix for name in self.matrices}
         for name, matrix in self.matrices.items():
-            matrix.update(torch.from_numpy(sample.target), labels[name])
+            matrix.matrix += own[name]
+        self.bootstrap.update(own, sample.image)
         self.f1 += float(f1_per_image(logits[None], torch.from_numpy(sample.image_labels)[None]))
         self.images += 1
         self.bkg_score = config.bkg_score
@@ -118,6 +123,7 @@ class PublishedScores:
         """Count what another process counted."""
         for name, matrix in self.matrices.items():
             matrix.matrix += other.matrices[name].matrix
+        self.bootstrap.add(other.bootstrap)
         self.bkg_score = other.bkg_score if other.images else self.bkg_score
         self.f1, self.images = self.f1 + other.f1, self.images + other.images
 
@@ -129,9 +135,11 @@ class PublishedScores:
             found[name] = {
                 "protocol": PASSES[name].format(bkg_score=self.bkg_score),
                 "miou": percent(scores.miou),
+                "interval": [percent(end) for end in self.bootstrap.interval(name)[1:]],
                 "pixel_accuracy": percent(scores.pixel_accuracy),
                 "mean_accuracy": percent(scores.mean_accuracy),
                 "iou": dict(zip(self.class_names, map(percent, scores.iou.tolist()), strict=True)),
+                "confusion": matrix.matrix.tolist(),
                 "reference": references[name]._asdict() if name in references else None,
             }
         return {"images": self.images, "f1": percent(self.f1 / max(1, self.images)), "passes": found}
@@ -139,12 +147,13 @@ class PublishedScores:
     def table(self, references: Mapping[str, Reference]) -> str:
         """For reading: mIoU of every pass beside the published number, and IoU by class."""
         data = self.data(references)
-        lines = [f"{'':16s}{'mIoU':>8s}{'published':>11s}"]
+        lines = [f"{'':16s}{'mIoU':>8s}{'95 % interval':>16s}{'published':>11s}"]
         for name, row in data["passes"].items():
             reference = references.get(name)
             published = f"{reference.miou:11.1f}" if reference else f"{'–':>11s}"
             miou = "–" if row["miou"] is None else f"{row['miou']:.1f}"
-            lines.append(f"{name:16s}{miou:>8s}{published}  {row['protocol']}")
+            interval = "–" if None in row["interval"] else "[{:.1f}, {:.1f}]".format(*row["interval"])
+            lines.append(f"{name:16s}{miou:>8s}{interval:>16s}{published}  {row['protocol']}")
         lines += [f"  published {name}: {references[name].source}" for name in data["passes"] if name in references]
         lines += [f"F1 of the image labels {data['f1']:.1f}", ""]
         lines.append(iou_table(self.class_names, {name: matrix.scores() for name, matrix in self.matrices.items()}))

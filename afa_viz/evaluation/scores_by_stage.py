@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from afa_viz import stage_scores
 from afa_viz.classes import SANDBOX_QUADRUPEDS
 from afa_viz.config import ExplainConfig
+from afa_viz.evaluation.affinity_calibration import AffinityCalibration
 from afa_viz.evaluation.bootstrap import PairedBootstrap
+from afa_viz.evaluation.boundaries import BoundaryScores
 from afa_viz.evaluation.parts import UNCERTAIN, PartCounts
 from afa_viz.evaluation.stage_text import stage_text
 from afa_viz.evaluation.tables import percent, text_table
@@ -52,7 +55,7 @@ class StageScores:
         contexts: scores over the images of each context.
         same_pixels: by label, confusion matrix of the PAR it was merged from, over its certain pixels.
         config: settings of the images, None before the first.
-        bootstrap, thresholds: over all images, None where they were not asked for.
+        bootstrap, thresholds, boundaries, calibration: over all images, None where they were not asked for.
     """
 
     matrices: dict[str, ConfusionMatrix]
@@ -65,6 +68,8 @@ class StageScores:
     config: ExplainConfig | None = None
     bootstrap: PairedBootstrap | None = None
     thresholds: BestThresholds | None = None
+    boundaries: BoundaryScores | None = None
+    calibration: AffinityCalibration | None = None
 
     @classmethod
     def empty(cls, stages: Iterable[str], class_names: Sequence[str]) -> StageScores:
@@ -84,7 +89,7 @@ class StageScores:
             self.parts[stage].counts += other.parts[stage].counts
         for label, matrix in other.same_pixels.items():
             self.same_pixels[label].matrix += matrix.matrix
-        for name in ("bootstrap", "thresholds"):
+        for name in ("bootstrap", "thresholds", "boundaries", "calibration"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if theirs is not None:
                 setattr(self, name, theirs if mine is None else mine)
@@ -100,6 +105,11 @@ class StageScores:
     def scores(self) -> dict[str, Scores]:
         """Scores by stage."""
         return {stage: matrix.scores() for stage, matrix in self.matrices.items()}
+
+    def confusion(self, stage: str, normalised: bool = False) -> np.ndarray:
+        """(K, K) confusion matrix of a stage: rows ground truth, columns label; pixels, or shares of each row."""
+        matrix = self.matrices[stage]
+        return matrix.normalised().numpy() if normalised else matrix.matrix.numpy().copy()
 
     def uncertain(self) -> float:
         """Share of the pixels with ground truth that the pseudo label marks uncertain; NaN without such pixels."""
@@ -173,7 +183,9 @@ class StageScores:
         """Everything that was counted, in percent, ready for JSON; None where nothing was counted.
 
         rule: background scores in use, stages under one rule and what is left out; summary; iou by stage and class;
-        labels, see `label_numbers`; changes; best_thresholds: chosen with masks; parts, parts_of_quadrupeds,
+        labels, see `label_scores`; changes; confusion: (K, K) pixels by stage; intervals: of the mIoU by stage;
+        boundaries, see `BoundaryScores`; affinity_calibration, see `AffinityCalibration`, as fractions;
+        best_thresholds: chosen with masks; parts, parts_of_quadrupeds,
         parts_by_class: share of each part with the right class by stage; uncertain_parts: share of each part that the
         pseudo label leaves out; contexts: number of images, mIoU and share of the heads by stage.
         """
@@ -187,7 +199,15 @@ class StageScores:
             },
             "labels": {label: _percents(self.label_scores(label)) for label in self.same_pixels},
             "changes": self.changes(),
+            "confusion": {stage: matrix.matrix.tolist() for stage, matrix in self.matrices.items()},
         }
+        if self.bootstrap is not None:
+            intervals = {stage: self.bootstrap.interval(stage) for stage in self.bootstrap.stages}
+            found["intervals"] = {stage: [percent(one.low), percent(one.high)] for stage, one in intervals.items()}
+        if self.boundaries is not None:
+            found["boundaries"] = self.boundaries.data(self.class_names)
+        if self.calibration is not None:
+            found["affinity_calibration"] = self.calibration.data()
         if self.config is not None:
             found["rule"] = {
                 **{name: getattr(self.config, name) for name in ("bkg_score", "bkg_score_low", "bkg_score_high")},

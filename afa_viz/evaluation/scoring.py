@@ -16,9 +16,11 @@ from torch import Tensor
 from afa_viz import stage_scores
 from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
+from afa_viz.evaluation.affinity_calibration import AffinityCalibration
 from afa_viz.evaluation.bootstrap import PairedBootstrap
+from afa_viz.evaluation.boundaries import BoundaryScores
 from afa_viz.evaluation.protocols import multi_scale_label
-from afa_viz.evaluation.scores_by_stage import ALL_PIXELS, PAR_OF_LABEL, SAME_RULE, STAGES, StageScores
+from afa_viz.evaluation.scores_by_stage import PAR_OF_LABEL, SAME_RULE, STAGES, StageScores
 from afa_viz.evaluation.thresholds import BestThresholds
 from afa_viz.model.afa import AFA
 from afa_viz.ops.pseudo_label import IGNORE
@@ -42,6 +44,7 @@ class Sample(NamedTuple):
 
 
 OnTrace = Callable[[Trace], Any]
+OnLabels = Callable[[Trace, dict[str, Tensor]], Any]
 
 
 def score_samples(
@@ -50,6 +53,7 @@ def score_samples(
     config: ExplainConfig | None = None,
     multi_scale: bool = False,
     on_trace: OnTrace | None = None,
+    on_labels: OnLabels | None = None,
 ) -> Iterator[tuple[Sample, StageScores]]:
     """Explain every sample with its image labels; yields each with the scores of that image.
 
@@ -58,7 +62,7 @@ def score_samples(
         samples: images with labels and truth, at any size.
         config: settings of the stages.
         multi_scale: also the decoder over three scales and flips, as stage `seg_multi_scale`.
-        on_trace: called with every trace.
+        on_trace: called with every trace. on_labels: also with the (H, W) label of every stage.
     """
     stages = STAGES if multi_scale else STAGES[:-1]
     config = config or ExplainConfig.for_model(model)
@@ -82,6 +86,8 @@ def score_samples(
         scores.image_labels.append(trace.image_labels)
         if on_trace is not None:
             on_trace(trace)
+        if on_labels is not None:
+            on_labels(trace, labels)
         yield sample, scores
 
 
@@ -110,25 +116,30 @@ def score_shards(
 
     Args:
         gather: scores of this process, None where it had no sample -> those of all processes.
-        diagnose: also intervals of what each step changes, and every stage at its own best threshold.
+        diagnose: also intervals of the scores and of what each step changes, every stage at its own best threshold,
+            scores of boundaries, and the calibration of the affinity.
     Raises: ValueError: if none of them had a sample.
     """
+    stages = STAGES if multi_scale else STAGES[:-1]
+    radius = (config or ExplainConfig.for_model(model)).radius
+    thresholds = BestThresholds(("cam", *SAME_RULE), model.num_classes)
+    boundaries, calibration = BoundaryScores(stages, model.num_classes), AffinityCalibration(radius)
     mine: StageScores | None = None
-    thresholds = BestThresholds(("cam", *SAME_RULE), model.num_classes) if diagnose else None
 
-    def watched(trace: Trace) -> None:
-        if thresholds is not None:
-            thresholds.update(trace)
-        if on_trace is not None:
-            on_trace(trace)
+    def watched(trace: Trace, labels: dict[str, Tensor]) -> None:
+        assert trace.target is not None
+        thresholds.update(trace)
+        boundaries.update(trace.target, labels)
+        calibration.update(trace)
 
-    for sample, one in score_samples(model, samples, config, multi_scale, watched):
+    for sample, one in score_samples(model, samples, config, multi_scale, on_trace, watched if diagnose else None):
         if mine is None:
             mine = StageScores.empty(one.matrices, one.class_names)
-            mine.thresholds = thresholds
-            mine.bootstrap = PairedBootstrap(ALL_PIXELS, model.num_classes) if diagnose else None
+            if diagnose:
+                mine.thresholds, mine.boundaries, mine.calibration = thresholds, boundaries, calibration
+                mine.bootstrap = PairedBootstrap(stages, model.num_classes)
         if mine.bootstrap is not None:
-            mine.bootstrap.update({stage: one.matrices[stage].matrix for stage in ALL_PIXELS}, sample.image)
+            mine.bootstrap.update({stage: one.matrices[stage].matrix for stage in stages}, sample.image)
         if sample.context:
             one.contexts[sample.context] = dataclasses.replace(one, contexts={})
         mine.add(one)

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
+from pathlib import Path
 
 import safetensors.torch
 import torch
@@ -21,18 +18,16 @@ from torch import Tensor
 
 from afa_viz import bundled
 from afa_viz.atomic_files import atomic_write
+from afa_viz.classes import COCO_CLASSES, VOC_CLASSES, names_for
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, format_names
-from afa_viz.model.hub import HubFiles
+from afa_viz.model.class_rows import CLASS_LAYERS, ClassRows, match_classes, take_rows
+from afa_viz.model.sources import Source, checkpoint_files
 from afa_viz.model.weight_files import read_weights
 from afa_viz.model.wrappers import single_network
 from afa_viz.ops.checks import require_finite
 
-HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
-CLASS_LAYERS = ("decoder.linear_pred.", "classifier.")
-NON_COMMERCIAL = re.compile(r"(nvidia/(mit|segformer)-b|smp-hub/(mit_|segformer-)b).*", re.IGNORECASE)
-Source = str | os.PathLike[str]
 log = logging.getLogger(__name__)
 
 
@@ -47,6 +42,7 @@ class LoadReport:
         licence: of the weights, from their card or backbone.
         trained_on: label that "affinity" and "decoder" were last trained on, None if unknown; only of fully loaded
             parts.
+        class_rows: where the class heads came from, None where they were taken or left as a whole.
     """
 
     layout: str
@@ -55,6 +51,15 @@ class LoadReport:
     unused: tuple[str, ...]
     licence: str
     trained_on: dict[str, str | None]
+    class_rows: ClassRows | None = None
+
+    def summary(self) -> str:
+        """What was kept and what begins anew, as part of a sentence."""
+        titles = {"encoder": "encoder", "decoder": "decoder", "attn_proj": "affinity", "classifier": "classifier"}
+        kept = [titles[part] for part in self.loaded if self.class_rows is None or part != "classifier"]
+        new = [titles[part] for part in self.unchanged]
+        text = f"kept {', '.join(kept)}" + (f"; begun anew: {', '.join(new)}" if new else "")
+        return text if self.class_rows is None else f"{text}; {self.class_rows.summary()}"
 
 
 def load_model(source: Source | None = None, device: str | torch.device = "auto") -> AFA:
@@ -114,7 +119,12 @@ def save_model(model: AFA, path: Source, card: Card, half: bool = False, packed:
 
 
 def load_any(
-    model: AFA, source: Source | Mapping[str, Tensor], *, parts: Sequence[str] = PARTS, drop_classes: bool = False
+    model: AFA,
+    source: Source | Mapping[str, Tensor],
+    *,
+    parts: Sequence[str] = PARTS,
+    drop_classes: bool = False,
+    class_names: Sequence[str] | None = None,
 ) -> LoadReport:
     """Fill an AFA network from weights in any layout; nothing is changed unless everything fits.
 
@@ -123,6 +133,10 @@ def load_any(
         source: a state dict, or whatever `load_model` takes. An encoder must be there, other parts may be.
         parts: of `PARTS`, to take; others stay as they are.
         drop_classes: keep the model's own last layers, for a source that was trained on other classes.
+        class_names: K names of the model's classes, background first. Of a source with other ones, or with the same
+            in another order, the last layers give the rows of equal names (`class_rows.match_classes`); the model's own
+            rows stay for the rest. The names of the source are those of its card; without one those of VOC or COCO if
+            the authors' layout has their number of classes; else they are not known and every row begins anew.
     Returns: what was loaded and what was not.
     Raises: as `load_model`.
     """
@@ -137,7 +151,7 @@ def load_any(
     name = "the state dict" if isinstance(source, Mapping) else str(source)
     layout = layouts.detect_layout(weights)
     found = layouts.select(layouts.to_afa_keys(weights, layout), parts)
-    kept = CLASS_LAYERS if drop_classes else ()
+    kept = tuple(CLASS_LAYERS) if drop_classes else ()
     found = {key: tensor for key, tensor in found.items() if not key.startswith(kept)}
     loaded = layouts.parts_in(found)
     if "encoder" not in loaded:
@@ -146,7 +160,10 @@ def load_any(
         )
     own, theirs = layouts.infer_backbone(model.state_dict()), layouts.infer_backbone(found)
     if own != theirs:
-        raise CheckpointError(f"{name} holds a {theirs}; expected {own}: build the model with backbone={theirs!r}.")
+        raise CheckpointError(f"{name} holds a {theirs}; expected {own}: choose the backbone {theirs!r}.")
+    rows = None
+    if class_names is not None:
+        found, rows = _match_class_heads(model, found, class_names, card_path, layout)
     num_classes = layouts.infer_num_classes(found)
     if num_classes not in (0, model.num_classes):
         raise CheckpointError(
@@ -160,9 +177,33 @@ def load_any(
     unchanged = tuple(part for part in PARTS if part not in loaded)
     card = _card_or_default(card_path, own)
     learned = {"affinity": ("attn_proj", card.affinity_trained_on), "decoder": ("decoder", card.decoder_trained_on)}
-    whole = set(loaded) - ({"decoder"} if drop_classes else set())
+    whole = set(loaded) - ({"decoder"} if drop_classes or (rows is not None and rows.new) else set())
     trained_on = {name: label for name, (part, label) in learned.items() if part in whole}
-    return LoadReport(layout, loaded, unchanged, layouts.unused_keys(weights, layout, found), card.licence, trained_on)
+    unused = layouts.unused_keys(weights, layout, found)
+    return LoadReport(layout, loaded, unchanged, unused, card.licence, trained_on, rows)
+
+
+def _match_class_heads(
+    model: AFA, found: dict[str, Tensor], class_names: Sequence[str], card_path: Path | None, layout: str
+) -> tuple[dict[str, Tensor], ClassRows | None]:
+    """The weights with the class heads of the model; None for rows where all classes are the same already."""
+    if len(class_names) != model.num_classes:
+        raise CheckpointError(f"got {len(class_names)} class names; expected {model.num_classes}, background first.")
+    count = layouts.infer_num_classes(found)
+    if not any(key.startswith(tuple(CLASS_LAYERS)) for key in found) or count < 2:
+        return found, None
+    names = _card_or_default(card_path, layouts.infer_backbone(found)).class_names
+    if not names and layout == layouts.AFA and count in (len(VOC_CLASSES), len(COCO_CLASSES)):
+        names = names_for(count)  # the authors' files
+    if names and len(names) != count:
+        raise CheckpointError(
+            f"the card names {len(names)} classes but the weights have {count}; expected equal numbers: check that "
+            "they belong together."
+        )
+    if tuple(names) == tuple(class_names):
+        return found, None
+    rows = match_classes(class_names, names or None)
+    return take_rows(found, model.state_dict(), rows, count), rows
 
 
 def _card_or_default(card_path: Path | None, backbone: str) -> Card:
@@ -216,42 +257,6 @@ def _resolve_device(device: str | torch.device) -> torch.device:
         names = ["auto", *(name for name, there in available.items() if there)]
         raise CheckpointError(f"got device {str(device)!r}; expected one that is here ({', '.join(names)}): choose it.")
     return target
-
-
-def checkpoint_files(source: Source) -> tuple[Path, Path | None]:
-    """The weights file of a source, fetched where it lies on the hub, and the card beside it where there is one."""
-    if str(source).startswith("hf:"):
-        return _from_hub(str(source))
-    path = Path(source).expanduser()
-    if path.is_dir():
-        names = sorted(file.name for file in path.glob("*.safetensors"))
-        chosen = [name for name in names if name == HUB_NAMES[0]] or names
-        if len(chosen) != 1:
-            raise CheckpointError(
-                f"the folder {path.name} has {format_names(names, 5) or 'no .safetensors file'}; expected one such "
-                f"file or {HUB_NAMES[0]}: name the file."
-            )
-        path = path / chosen[0]
-    if not path.exists():
-        expected = "expected a checkpoint, a folder or hf://owner/repo: check the path"
-        raise FileNotFoundError(f"there is no {str(source)!r}; {expected}.")
-    card = path.with_suffix(".json")
-    return path, card if card.is_file() else None
-
-
-def _from_hub(source: str) -> tuple[Path, Path | None]:
-    match = re.fullmatch(r"hf://(\w[\w.-]*/\w[\w.-]*)(?:@([^/@]+))?(?:/(.+))?", source)
-    if match is None:
-        raise CheckpointError(f"got {source!r}; expected hf://owner/repo, maybe with @revision and /file: correct it.")
-    repo, revision, name = match[1], match[2] and unquote(match[2]), match[3]
-    files = HubFiles(repo, revision)
-    path = files.first_existing((name,) if name else HUB_NAMES)
-    if NON_COMMERCIAL.fullmatch(repo):
-        log.warning("%s: MiT and SegFormer weights are for non-commercial use; see the model's page.", repo)
-    try:
-        return path, files.first_existing((str(PurePosixPath(name or path.name).with_suffix(".json")),))
-    except FileNotFoundError:
-        return path, None
 
 
 def _build_from_card(card: Card) -> AFA:

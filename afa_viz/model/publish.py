@@ -8,8 +8,8 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from afa_viz.model.card import PARTS, Card, CheckpointError
-from afa_viz.model.checkpoint import HUB_NAMES, Source, checkpoint_files
 from afa_viz.model.hub import require_repository_name, upload_errors
+from afa_viz.model.sources import HUB_NAMES, Source, checkpoint_files
 
 LISTED_SETTINGS = ("backbone", "crop_size", "batch_size", "accumulate", "max_iters", "learning_rate", "amp", "ema",
                   "official_parity")  # fmt: skip
@@ -82,7 +82,9 @@ def model_page(card: Card, repo: str) -> str:
     if scores:
         split = card.scores.get("split")
         where = f" of the {split} split" if split else " while training"
+        scored_on = training.get("scored_on")  # cards are untrusted
         count = f"on {scenes} images{where}" if scenes else f"measured{where}"
+        count += f" on {scored_on}" if isinstance(scored_on, str) and scored_on and not scenes else ""
         lines += ["## Scores", "", f"Percent, {count}; stages before seg know the image labels.", ""]
         if "miou_pseudo_label" in scores:
             lines += ["The pseudo label is scored where it is certain alone: not comparable with the other stages.", ""]

@@ -75,6 +75,11 @@ class ConfusionMatrix:
         self.matrix += counts.reshape(self.num_classes, self.num_classes).cpu()
         return self
 
+    def normalised(self) -> Tensor:
+        """(K, K) float64: which share of the pixels of each true class has each label; NaN rows for absent classes."""
+        matrix = self.matrix.double()
+        return matrix / matrix.sum(dim=1, keepdim=True)
+
     def scores(self) -> Scores:
         """All scores of what was counted so far."""
         matrix = self.matrix.double()

@@ -5,25 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from afa_viz.config import TrainConfig
-from afa_viz.evaluation import Sample, score_shards
 from afa_viz.model.afa import AFA
 from afa_viz.model.card import Card
-from afa_viz.model.checkpoint import load_any, save_model
+from afa_viz.model.checkpoint import LoadReport, load_any, save_model
 from afa_viz.model.pretrained import load_imagenet
 from afa_viz.ops.checks import NonFiniteError
+from afa_viz.progress import progress as progress_bar
 from afa_viz.training import curriculum, records
 from afa_viz.training.batches import Batches
 from afa_viz.training.card import card_of
-from afa_viz.training.distributed import Processes, gather, rank_zero_first
+from afa_viz.training.distributed import Processes, rank_zero_first
+from afa_viz.training.evaluations import RunScores, Samples, score_run
 from afa_viz.training.finite_checks import DivergedError
 from afa_viz.training.means import Means
 from afa_viz.training.resume import changed_settings, flat_settings, saved_settings
@@ -38,8 +37,6 @@ LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 SAVE_EVERY = 100  # iterations; a killed run loses at most these, a short one at most a quarter of itself
 
 log = logging.getLogger(__name__)
-
-Samples = Callable[[tuple[int, int]], Iterable[Sample]]
 
 
 class Run:
@@ -56,12 +53,14 @@ class Run:
         class_names: K names, background first.
         samples: (rank, world_size) -> the evaluation samples of that process; all processes together have each sample
             once.
+        scored_on: data set and split of the samples.
         resume: continue the run in the folder; bit-exact on the CPU. Settings that do not change the meaning of the
             weights may differ (`resume.CHANGEABLE`); differences are logged and written to the card.
         processes: rank and number of processes; only rank 0 writes.
         eval_every: iterations between two evaluations.
         snapshots: iterations at which half-precision weights are kept.
-        init: checkpoint with the initial weights of a new run, with a new optimiser; see `checkpoint.load_any`.
+        init: checkpoint with the initial weights of a new run, with a new optimiser; of one with other classes the
+            class heads of equal names are kept. See `checkpoint.load_any`; its report is `init_report`.
         on_evaluated: called with the run after each evaluation, on rank 0: plots, panels.
         facts: about the data, for the card; see `resume.DATA_FACTS` for what a resumed run must share.
     Raises: ValueError: if the folder holds a run and `resume` is not set, or a run with other classes, data, network or
@@ -83,9 +82,11 @@ class Run:
         init: str | os.PathLike[str] | None = None,
         on_evaluated: Callable[[Run], None] | None = None,
         facts: Mapping[str, Any] | None = None,
+        scored_on: str = "",
     ) -> None:
         self.config, self.batches, self.folder = config, batches, Path(folder)
         self.class_names, self.samples, self.processes = class_names, samples, processes or Processes()
+        self.scored_on = scored_on
         self.eval_every, self.snapshots, self.on_evaluated = eval_every, snapshots, on_evaluated
         self.log_every = min(LOG_EVERY, max(1, config.max_iters // 100))
         self.save_every = min(SAVE_EVERY, -(-config.max_iters // 4))
@@ -95,7 +96,7 @@ class Run:
         self.trained_on: dict[str, str | None] = dict(
             last_supervision(config, 0)
         )  # last label of affinity and decoder, for the card
-        self._scores: tuple[int, dict[str, float]] = (-1, {})
+        self.scores = RunScores()  # the last evaluation
         self.saved = -1  # iteration of `last.pt`
         self.iteration, self.seconds = 0, 0.0
         self.model = build_model(config)
@@ -103,6 +104,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         reject_overwriting(self.folder, resume)
         begun = has_state(self.folder)
+        self.init_report: LoadReport | None = None
         if not begun:
             with rank_zero_first(self.processes):  # rank 0 downloads; the others read the cache
                 self._load_initial_weights(init)
@@ -116,7 +118,7 @@ class Run:
     def _load_initial_weights(self, init: str | os.PathLike[str] | None) -> None:
         """Load the initial weights into the new network; the result inherits their licence."""
         if init is not None:
-            report = load_any(self.model, init)
+            report = self.init_report = load_any(self.model, init, class_names=self.class_names)
             self.licence, self.trained_on = report.licence, self.trained_on | report.trained_on
         elif self.config.pretrained:
             self.licence = load_imagenet(self.model, self.config.backbone)
@@ -185,6 +187,7 @@ class Run:
             "processes": self.processes.world_size, "skipped_images": self.skipped, "skipped_steps": self.skipped_steps,
             **({"affinity_calibration": calibration} if calibration else {}),
             **({"changes": self.changes} if self.changes else {}), **self.facts,
+            **({"scored_on": self.scores.scored_on} if scores else {}),
         }  # fmt: skip
         return card_of(
             self.config,
@@ -233,16 +236,13 @@ class Run:
 
         Every process must call it: each scores its share of the samples.
         """
-        if self.samples is not None and self._scores[0] != self.iteration:
+        if self.samples is not None and self.scores.iteration != self.iteration:
             model = self.eval_model
-            model.eval()
             model.card = self.card()
-            mine = self.samples(self.processes.shard)
-            stage_scores = score_shards(
-                model, mine, partial(gather, world_size=self.processes.world_size), self.config.explain
+            self.scores = score_run(
+                model, self.samples, self.scored_on, self.iteration, self.config.explain, self.processes
             )
-            self._scores = (self.iteration, stage_scores.summary())
-        return self._scores[1]
+        return self.scores.summary
 
     def evaluate_and_log(self) -> None:
         """Score the current weights, log the scores, call `on_evaluated`. Every process must call it."""
@@ -254,7 +254,8 @@ class Run:
                 f"the network of iteration {self.iteration} gives no finite numbers for an image ({error}); expected "
                 "finite ones: lower the learning rate."
             ) from error
-        self.log(**scores, ladder_seconds=round(time.monotonic() - began, 2))
+        where = {records.SCORED_ON: self.scores.scored_on} if scores else {}
+        self.log(**scores, **self.scores.by_class, **where, ladder_seconds=round(time.monotonic() - began, 2))
         if self.processes.is_main and self.on_evaluated is not None:
             self.on_evaluated(self)
 
@@ -267,7 +268,7 @@ class Run:
             raise ValueError(f"until is {until}; expected an iteration to stop after, 0 or more.")
         end = self.config.max_iters if until is None else min(until, self.config.max_iters)
         quiet = not (progress and self.processes.is_main)
-        bar = tqdm(total=end, initial=self.iteration, desc="train", unit="step", disable=quiet)
+        bar = progress_bar(total=end, initial=self.iteration, desc="train", unit="step", disable=quiet)
         try:
             self.save()  # a state to fall back to
             self._train(end, bar)
@@ -294,7 +295,7 @@ class Run:
         kept = f"from iteration {self.saved}, whose state is kept, " if self.saved >= 0 else ""
         return f" and go on {kept}with --resume --set learning_rate={part.learning_rate / 10:.1g}"
 
-    def _train(self, end: int, bar: tqdm) -> None:
+    def _train(self, end: int, bar: Any) -> None:
         """Steps up to iteration `end`, with logs, evaluations and checkpoints between them."""
         means = Means()
         clock = time.monotonic()

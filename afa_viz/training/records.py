@@ -31,6 +31,8 @@ SCORE_KEYS = (  # percent
 )  # fmt: skip
 LOSS_KEYS = ("loss_cls", "loss_seg", "loss_aff", "loss_energy")
 PHASE, CHANGED = "phase", "changed"  # in a line of metrics: a text, and {setting: [before, now]}
+SCORED_ON = "scored_on"  # data set, split and number of images of an evaluation
+TEXTS = (PHASE, SCORED_ON)
 
 CHUNK = 2**24  # bytes
 
@@ -127,7 +129,8 @@ def _strict(value: Any) -> Any:
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of `metrics.jsonl`, oldest first, each with what was measured: finite numbers, the name of the phase,
-    and settings that were changed. What is no line, such as one that was cut off, is left out."""
+    what an evaluation was made on, and settings that were changed. What is no line, such as one that was cut off, is
+    left out."""
     path = folder / METRICS
     lines = []
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
@@ -141,8 +144,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def _measured(name: str, value: Any) -> bool:
-    if name in (PHASE, CHANGED):
-        return isinstance(value, str if name == PHASE else dict)
+    if name in TEXTS or name == CHANGED:
+        return isinstance(value, dict if name == CHANGED else str)
     return finite_number(value) is not None
 
 

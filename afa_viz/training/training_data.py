@@ -16,15 +16,15 @@ from afa_viz.data.images import LabelledImages
 from afa_viz.data.registry import open_for_training
 from afa_viz.evaluation import Sample
 from afa_viz.evaluation.photographs import evenly_spaced, photograph_samples
-from afa_viz.training.loop import Samples
+from afa_viz.training.evaluations import Samples
 from afa_viz.training.photographs import PhotoBatches, Prefetcher
 from afa_viz.training.resume import FINGERPRINT, SIZES
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """config: with the classes of the data. batches, samples, class_names, facts: see `Run`. panel_samples: fixed
-    validation images for the panels; empty without a validation split."""
+    """config: with the classes of the data. batches, samples, class_names, facts, scored_on: see `Run`. panel_samples:
+    fixed validation images for the panels; empty without a validation split."""
 
     config: TrainConfig
     batches: Prefetcher
@@ -32,6 +32,7 @@ class TrainingData:
     class_names: tuple[str, ...]
     facts: dict[str, Any]
     panel_samples: tuple[Sample, ...]
+    scored_on: str = ""
 
 
 def open_photographs(
@@ -82,7 +83,7 @@ def open_photographs(
     def samples(shard: tuple[int, int]) -> Iterator[Sample]:
         return photograph_samples(validation, scored[shard[0] :: shard[1]], [])
 
-    return TrainingData(config, batches, samples, images.class_names, facts, panel)
+    return TrainingData(config, batches, samples, images.class_names, facts, panel, validation.title)
 
 
 def fingerprints(images: LabelledImages) -> dict[str, str]:

@@ -23,6 +23,7 @@ FLOORS = {
     "afa_viz.config_io": 1,
     "afa_viz.inputs": 1,
     "afa_viz.console": 1,
+    "afa_viz.progress": 1,
     "afa_viz.structured_text": 1,
     "afa_viz.trace_file": 1,
     "afa_viz.ops": 2,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import importlib.util
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -210,6 +212,15 @@ def test_both_start_from_the_walk(trace):
 
 def test_the_page_gets_labels_times_and_scores(trace):
     answer = payload.crf(trace)
-    assert answer["label"]["shape"] == answer["par_label"]["shape"] == [64, 64]
+    iterations = {"": 10, "par_": trace.config.num_iters}
+    for prefix, count in iterations.items():
+        packed = answer[f"{prefix}labels"]
+        assert packed["shape"] == [count + 1, 64, 64] and answer[f"{prefix}iterations"] == count
+        labels = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), np.uint8).reshape(packed["shape"])
+        last = par_label(trace) if prefix else crf_label(trace)
+        assert (labels[-1] == last.numpy()).all() and (labels[0] != labels[-1]).any()
+        assert len(answer[f"{prefix}iou"]) == count + 1
+        for label, found in zip(labels, answer[f"{prefix}iou"], strict=True):
+            share = float((label == 0).mean())  # the ground truth is background everywhere
+            assert found[0] == pytest.approx(share, abs=1e-5)
     assert answer["seconds"] > 0 and answer["par_seconds"] > 0
-    assert 0 <= answer["iou"][0] <= 1

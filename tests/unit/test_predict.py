@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +24,7 @@ from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.stage_scores import label_score, stage_labels
 
+ROOT = Path(__file__).parents[2]
 FAST = ["--set", "scales=1", "flip=no", "num_iters=2"]
 
 
@@ -251,3 +257,33 @@ def test_an_image_score_counts_what_label_score_counts(tree, tmp_path):
                  str(tmp_path / "s.json")]) == 0  # fmt: skip
     wanted = label_score(torch.from_numpy(mask), torch.from_numpy(label), 21)["miou"]
     assert json.loads((tmp_path / "s.json").read_text())["miou"] == pytest.approx(100 * wanted, abs=0.01)
+
+
+@pytest.mark.slow
+def test_two_processes_write_what_one_writes(tree, tmp_path):
+    """Each takes its share of a split, with labels, scores and one broken image; the first reports for both."""
+    voc = tmp_path / "VOCdevkit" / "VOC2012"
+    shutil.copytree(tree / "VOCdevkit" / "VOC2012", voc)
+    (voc / "JPEGImages" / "2008_000001.jpg").write_bytes(b"no image")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    said = {}
+    for name, start in (("one", []), ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"])):
+        fixed = ["--checkpoint", str(tree / "model.safetensors"), "--device", "cpu", "--data", "voc", "--root"]
+        wanted = [str(tmp_path), "--out", str(tmp_path / name), "--stage", "pseudo_label", "--scores", *FAST]
+        done = subprocess.run(
+            [sys.executable, *start, "-m", "afa_viz", "predict", *fixed, *wanted], cwd=ROOT, env=environment,
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        said[name] = done.stdout + done.stderr
+        assert "3 label maps of pseudo_label written" in done.stdout, said[name][-3000:]
+        assert done.stderr.count("skipped 1 of 4 images that cannot be read: 2008_000001.") == 1
+        assert done.returncode == 1
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "two").iterdir()) and len(files) == 7
+    for file in files:
+        one, two = tmp_path / "one" / file, tmp_path / "two" / file
+        if file.endswith(".npz"):
+            with np.load(one) as first, np.load(two) as second:
+                assert all((first[key] == second[key]).all() for key in ("scores", "classes"))
+        else:
+            assert one.read_bytes() == two.read_bytes(), file

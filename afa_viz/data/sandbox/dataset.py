@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 from PIL import Image
-from tqdm import tqdm
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import palette
 from afa_viz.data.sandbox.recipe import CLASSES, DEFAULT, Recipe
 from afa_viz.data.sandbox.scene import Scene, render_scene, require_split
+from afa_viz.progress import progress as progress_bar
 
 RENDER_VERSION = "1"  # raise it when a change of the renderer changes its pixels
 LENGTHS = {"train": 8000, "val": 400, "test": 400}
@@ -102,7 +102,7 @@ def _rendered(split, indices, size, recipe, single, workers, progress) -> Iterat
     """Scenes in order, rendered in this process or by a pool of workers, behind a progress bar."""
     chunks = [indices[i : i + CHUNK] for i in range(0, len(indices), CHUNK)]
     job = partial(_render_chunk, split, size, recipe, single)
-    with tqdm(total=len(indices), desc=f"render {split}", unit="scene", disable=not progress) as bar:
+    with progress_bar(total=len(indices), desc=f"render {split}", unit="scene", disable=not progress) as bar:
         if workers <= 1:
             for i in indices:
                 yield from job([i])

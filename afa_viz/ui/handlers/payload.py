@@ -10,6 +10,7 @@ Symbols: H W pixels, h w cells, N = h * w, P present classes including backgroun
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import itertools
 import json
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import maps
-from afa_viz.inspection import crf_label, par_label, par_steps
+from afa_viz.inspection import crf_steps, par_steps, step_labels
 from afa_viz.ops import dense_crf, random_walk
 from afa_viz.ops import par as par_op
 from afa_viz.trace import Trace
@@ -48,7 +49,7 @@ def deflate_base64(array: np.ndarray) -> str:
 
 
 def pack_labels(label: Tensor) -> Packed:
-    """(H, W) uint8 labels, unchanged."""
+    """(H, W) or (n, H, W) uint8 labels, unchanged."""
     return {"data": deflate_base64(label.numpy()), "shape": list(label.shape)}
 
 
@@ -224,15 +225,19 @@ def par(trace: Trace, key: str) -> dict[str, Any]:
 
 
 def crf(trace: Trace) -> dict[str, Any]:
-    """The labels of a dense CRF and of PAR, with the seconds and the IoU of each."""
+    """The labels of a dense CRF and of PAR before and after each iteration, (iterations + 1, H, W), with the seconds of
+    each and its IoU by label for every iteration."""
     result: dict[str, Any] = {"iterations": dense_crf.NUM_ITERS, "par_iterations": trace.config.num_iters}
-    for prefix, make in (("par_", par_label), ("", crf_label)):
+    par_scores = functools.partial(par_steps, trace, trace.config.num_iters)
+    for prefix, run in (("par_", par_scores), ("", functools.partial(crf_steps, trace))):
         began = time.perf_counter()
-        label = make(trace)
+        steps = list(run())
         result[f"{prefix}seconds"] = finite(time.perf_counter() - began)
-        result[f"{prefix}label"] = pack_labels(label)
+        labels = step_labels(trace, steps)
+        result[f"{prefix}labels"] = pack_labels(labels)
         if trace.target is not None:
-            result[f"{prefix}iou"] = finite(scores.label_score(trace.target, label, len(trace.class_names))["iou"])
+            classes = len(trace.class_names)
+            result[f"{prefix}iou"] = [finite(scores.label_score(trace.target, one, classes)["iou"]) for one in labels]
     return result
 
 

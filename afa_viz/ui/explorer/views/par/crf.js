@@ -1,8 +1,9 @@
-// A dense CRF in PAR's place, made by the host when somebody asks for it: both labels, both times, where they differ.
+// A dense CRF in PAR's place, made by the host on request: both labels after each iteration, both times, where they differ.
 
+import { playSlider } from "../../components/play_slider.js";
 import { $, setText } from "../../core/dom.js";
 import { formatSeconds, percent } from "../../core/format.js";
-import { unpack } from "../../core/packed.js";
+import { layer, unpack } from "../../core/packed.js";
 import { classColour, className } from "../../core/selection.js";
 import { translateServerText } from "../../core/server_words.js";
 import { accepted, errorText } from "../../core/status.js";
@@ -15,6 +16,8 @@ import { host } from "../../host/host.js";
 let section = null;
 /** @type {any} */
 let answered = null; // what the server made, with the key of the settings it belongs to
+/** @type {number | null} */
+let at = null; // iteration of both; null: the last one
 
 const find = (selector) => $(selector, section);
 const figure = (name) => find(`[data-view="${name}"]`);
@@ -27,9 +30,10 @@ async function ask() {
   setText("crf", text("par.crf_waiting"), section);
   try {
     const answer = accepted(await host.crf({ key }));
-    if (answer?.label) answer.label = await unpack(answer.label);
-    if (answer?.par_label) answer.par_label = await unpack(answer.par_label);
+    if (answer?.labels) answer.labels = await unpack(answer.labels);
+    if (answer?.par_labels) answer.par_labels = await unpack(answer.par_labels);
     answered = answer && { ...answer, key };
+    at = null;
     if (!answer) setText("crf", text("gone"), section);
     else draw();
   } catch (error) {
@@ -41,32 +45,49 @@ async function ask() {
 
 const score = (iou) => (iou?.[view.label] == null ? "" : `, IoU ${percent(iou[view.label])}`);
 
+/** Label, iteration and IoU of PAR ("par_") or the CRF ("") at the chosen iteration, or at its last one. */
+function shown(/** @type {string} */ prefix) {
+  const number = Math.min(at ?? Infinity, answered[`${prefix}iterations`]);
+  return { bytes: layer(answered[`${prefix}labels`], number).bytes, number, iou: answered[`${prefix}iou`]?.[number] };
+}
+
 export function draw() {
   const list = find('[data-list="crf"]');
   const fresh = answered && answered.key === store.trace.key;
-  list.hidden = !fresh || !answered.label;
+  list.hidden = !fresh || !answered.labels;
   if (!fresh) {
     setText("crf", "", section);
     return;
   }
-  if (!answered.label) {
+  if (!answered.labels) {
     setText("crf", translateServerText(answered.missing), section);
     return;
   }
-  const [par, other] = [answered.par_label.bytes, answered.label.bytes];
-  const differ = other.map((label, i) => (label === par[i] ? 0 : 1));
+  const [par, other] = [shown("par_"), shown("")];
+  const slider = find('[data-do="crf_iteration"]');
+  slider.max = Math.max(answered.iterations, answered.par_iterations);
+  slider.value = at ?? slider.max;
+  setText("crf_iteration", text("par.of", { at: slider.value, of: slider.max }), section);
+  const differ = other.bytes.map((label, i) => (label === par.bytes[i] ? 0 : 1));
   const share = differ.reduce((a, b) => a + b, 0) / differ.length;
   setText("crf", text("par.crf_done", { par: formatSeconds(answered.par_seconds), crf: formatSeconds(answered.seconds),
-    times: (answered.seconds / answered.par_seconds).toFixed(1), share: percent(share), iterations: answered.iterations }), section);
-  paintLabelFigure(figure("par_label"), par, store.trace.size, classColour, className);
-  paintLabelFigure(figure("crf_label"), other, store.trace.size, classColour, className);
+    times: (answered.seconds / answered.par_seconds).toFixed(1), par_iterations: answered.par_iterations,
+    iterations: answered.iterations }), section);
+  paintLabelFigure(figure("par_label"), par.bytes, store.trace.size, classColour, className);
+  paintLabelFigure(figure("crf_label"), other.bytes, store.trace.size, classColour, className);
   paintLabelFigure(figure("disagree"), differ, store.trace.size, (l) => (l ? [230, 159, 0] : null), () => "");
-  title("par_label", `PAR, ${formatSeconds(answered.par_seconds)}${score(answered.par_iou)}`);
-  title("crf_label", `${text("par.dense_crf")}, ${formatSeconds(answered.seconds)}${score(answered.iou)}`);
+  title("par_label", text("par.crf_title", { name: "PAR", at: par.number }) + score(par.iou));
+  title("crf_label", text("par.crf_title", { name: text("par.dense_crf"), at: other.number }) + score(other.iou));
   title("disagree", text("par.disagree", { share: percent(share) }));
 }
 
 export function build(element) {
   section = element;
   find('[data-do="crf"]').addEventListener("click", ask);
+  const slider = find('[data-do="crf_iteration"]');
+  slider.addEventListener("input", () => {
+    at = Number(slider.value);
+    draw();
+  });
+  playSlider(find("[data-play-crf]"), slider);
 }
