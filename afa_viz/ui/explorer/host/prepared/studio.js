@@ -134,5 +134,21 @@ export function createStudio(find) {
     return { ...stages, seg: decided, stage_labels: labels, labels: classes.map((/** @type {any} */ c) => c.label), resized: false };
   }
 
-  return { imageOf, explain, compare };
+  /**
+   * What the affinity is learned from under other settings: its labels, and the numbers of all pairs. Without a ground
+   * truth these depend on the label, and only a server counts them.
+   *
+   * @param {any} answer as it was prepared
+   * @param {any} made the stages under these settings
+   * @param {string} key
+   */
+  async function affinity(answer, made, key) {
+    const cells = explainers.get("page").made.pipeline.cellLabels(made[answer.cells_of].bytes, answer.at_centre);
+    const table = (await find("affinity_numbers", { key }))?.[made.symmetric ? "symmetric" : "one_way"];
+    const unknown = { ...answer.numbers, asymmetry_learned: null, order_raw: null, order_symmetric: null, order_learned: null };
+    return { ...answer, cells: { bytes: cells, shape: made.grid }, ...(answer.learned && { learned: made.affinity }),
+      numbers: table ? table[Math.min(made.radius, table.length) - 1] : unknown };
+  }
+
+  return { explain, compare, affinity };
 }
