@@ -82,8 +82,9 @@ def test_what_is_shown_is_what_the_app_shows(visit, browser, plain_page):  # noq
     app.goto(f"{plain_page}?__theme=light")
     app.wait_for_selector(".afa[data-settled]", timeout=20_000)
     assert strip(page) == strip(app)
-    for name in ("cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training"):
-        shown, expected = (one.locator(panel(one, name)).inner_text() for one in (page, app))
+    for name in ("cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare"):
+        part = " .afa-board" if name == "compare" else ""  # the form offers the snapshots that the site has
+        shown, expected = (one.locator(panel(one, name) + part).inner_text() for one in (page, app))
         kilobytes = re.compile(r"\b\d+ kB\b")  # what was sent is smaller here
         assert kilobytes.sub("", shown) == kilobytes.sub("", expected), name
     app.close()
@@ -120,7 +121,7 @@ def test_the_gallery_opens_images_and_keeps_the_settings(visit):  # noqa: F811
     page.wait_for_function("location.search.includes('example=scene1') && location.search.includes('radius=2')")
     page.get_by_role("button", name="Reset settings").click()
     page.wait_for_function("!location.search.includes('radius')")
-    assert page.locator("#afa-radius").input_value() == "6"
+    assert page.locator("#afa-radius").input_value() == "8"
 
 
 MOVED = {"bkg_score_low": 0.2, "bkg_score_high": 0.8, "radius": 2, "power": 4, "num_steps": 3, "num_iters": 2}
@@ -137,9 +138,9 @@ def test_settings_change_what_the_app_would_change(visit, browser, plain_page): 
     app.close()
     number = re.compile(r"[-−+]?\d+(?:\.\d+)?")
     assert number.sub("#", shown.replace("k", "")) == number.sub("#", expected.replace("k", ""))
-    scores = re.compile(r"(\d+\.\d) %")
+    scores = re.compile(r"(\d+\.\d)\s%")
     pairs = list(zip(scores.findall(shown), scores.findall(expected), strict=True))
-    assert len(pairs) > 8 and all(abs(float(a) - float(b)) <= 0.5 for a, b in pairs), pairs
+    assert len(pairs) >= 8 and all(abs(float(a) - float(b)) <= 0.5 for a, b in pairs), pairs
     for name, value in MOVED.items():
         assert float(page.locator(f"#afa-{name}").input_value()) == value
     assert page.locator(".afa-parts input:checked").count() == 1
@@ -245,7 +246,7 @@ def test_snapshots_of_the_first_image(visit):  # noqa: F811
     page = visit(query="tab=training")
     selector = panel(page, "training")
     expect(page.locator(f'{selector} [data-fill="progress"]')).to_contain_text(
-        texts()["training.all_here"].format(of=3)
+        "All 3 snapshots are ready."
     )
     before = page.locator(f'{selector} [data-view="seg"] canvas').evaluate("canvas => canvas.toDataURL()")
     set_range(page, f'{selector} [data-do="frame"]', 2)

@@ -15,7 +15,7 @@ export function fileName(question, asked) {
 }
 
 /**
- * The JSON of a file, unpacked where the server has not done so.
+ * The JSON of a file, unpacked where the server has not done so, with the bytes that it was `sent` as.
  *
  * @param {string} address
  */
@@ -23,7 +23,8 @@ export async function fetchAnswer(address) {
   const response = await fetch(address);
   if (!response.ok) throw new Error(`${address}: ${response.status}`);
   const bytes = new Uint8Array(await response.arrayBuffer());
-  if (!GZIP.every((byte, i) => bytes[i] === byte)) return JSON.parse(new TextDecoder().decode(bytes));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
+  const packed = GZIP.every((byte, i) => bytes[i] === byte);
+  const stream = new Blob([bytes]).stream();
+  const text = await new Response(packed ? stream.pipeThrough(new DecompressionStream("gzip")) : stream).text();
+  return { ...JSON.parse(text), sent: bytes.length };
 }

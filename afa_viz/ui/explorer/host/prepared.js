@@ -97,11 +97,16 @@ export function preparedHost({ find, tables, parts }) {
 
   const change = (/** @type {Changed} */ patch) => (base ? show(base.key, { ...wanted, ...patch }) : Promise.resolve());
 
+  /** One that the page says the size of. */
+  const measured = (/** @type {string} */ question) => async (/** @type {any} */ asked) => {
+    const answer = await fixed(question)(asked);
+    return answer.refused ? answer : { sent: JSON.stringify(answer).length, ...answer };
+  };
+
   async function affinity(/** @type {any} */ asked) {
-    const answer = await fixed("affinity")(asked);
-    if (answer.refused) return answer;
-    const sized = { sent: JSON.stringify(answer).length, ...answer };
-    return isPrepared(asked.key) || asked.key !== shown.key ? sized : studio.affinity(sized, shown, baseKey(asked.key));
+    const answer = await measured("affinity")(asked);
+    if (answer.refused || isPrepared(asked.key) || asked.key !== shown.key) return answer;
+    return studio.affinity(answer, shown, baseKey(asked.key));
   }
 
   async function overview(/** @type {any} */ asked) {
@@ -120,7 +125,7 @@ export function preparedHost({ find, tables, parts }) {
     onStages: (/** @type {() => void} */ listener) => { listeners.stages.push(listener); },
     setSetting: (/** @type {string} */ field, /** @type {number} */ value) => { change({ [field]: value }); },
     scene: fixed("scene"),
-    attention: fixed("attention"),
+    attention: measured("attention"),
     overview,
     affinity,
     par: published("par"),
