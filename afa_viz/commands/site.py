@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_content_arguments(parser)
 
 
-def add_content_arguments(parser: argparse.ArgumentParser) -> None:
+def add_content_arguments(parser: argparse._ActionsContainer) -> None:
     """Declare what a site shows."""
     parser.add_argument(
         "--checkpoint", default="checkpoints/sandbox", metavar="C",

@@ -245,9 +245,7 @@ def test_compare_computes_the_other_side(visit):  # noqa: F811
 def test_snapshots_of_the_first_image(visit):  # noqa: F811
     page = visit(query="tab=training")
     selector = panel(page, "training")
-    expect(page.locator(f'{selector} [data-fill="progress"]')).to_contain_text(
-        "All 3 snapshots are ready."
-    )
+    expect(page.locator(f'{selector} [data-fill="progress"]')).to_contain_text("All 3 snapshots are ready.")
     before = page.locator(f'{selector} [data-view="seg"] canvas').evaluate("canvas => canvas.toDataURL()")
     set_range(page, f'{selector} [data-do="frame"]', 2)
     page.wait_for_function(

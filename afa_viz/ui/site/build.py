@@ -29,6 +29,7 @@ from afa_viz.ui.site.packing import SUFFIX, file_name, pack
 
 DATA_GROUPS = ("stages", "starts", "affinity")  # of images that are only in the Data set tab
 WORKERS = 4  # images at a time, each on one core
+TIMED = ("crf", "compare")  # answers that say how long they took: no part of the digest in the name of a folder
 UNSAFE = re.compile(r"[^a-z0-9]+")
 
 Progress = Callable[[int, str], None]
@@ -130,7 +131,8 @@ class _Builder:
             add(self._snapshots(number, shown, request.key))
         if shown.image_id.startswith("data:"):
             self._scores[shown.name] = self._scored(trace)
-        digest = hashlib.sha256(b"".join(packed[file] for file in sorted(packed))).hexdigest()[:8]
+        lasting = sorted(file for file in packed if not file.startswith(TIMED))
+        digest = hashlib.sha256(b"".join(packed[file] for file in lasting)).hexdigest()[:8]
         folder = f"{UNSAFE.sub('-', shown.name.lower()).strip('-') or 'image'}-{digest}"
         target = self._folder / "images" / folder
         target.mkdir(parents=True)
