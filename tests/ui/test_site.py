@@ -7,6 +7,9 @@ import gzip
 import io
 import json
 import os
+import resource
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -285,3 +288,27 @@ def test_a_static_space_is_sent_in_one_commit(hub, network, pictures, capsys, tm
 def test_a_name_without_an_owner_is_refused_before_anything_is_built(capsys):
     assert main(["space", "afa-viz", "--static", "--checkpoint", "nowhere"]) == 2
     assert "expected OWNER/NAME" in capsys.readouterr().err
+
+
+# --- the whole site --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_bundled_site_is_small_and_soon_built(tmp_path):
+    """At most 60 s on two cores: counted as seconds of processors, since a test machine has other work too."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}  # no scene is rendered yet
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "afa_viz", "site", "--out", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    assert "first view" in done.stdout and "100%" in done.stderr
+    sizes = measure(tmp_path / "site")
+    assert sizes.first_view <= 700_000 and sizes.example <= 300_000, sizes
+    assert sizes.whole <= 25_000_000 and max(sizes.deeper.values()) <= 600_000, sizes
+    assert sum(path.stat().st_size for path in (tmp_path / "site").rglob("*")) <= 25_500_000
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= 120
+    examples = json.loads((ROOT / "afa_viz" / "examples" / "examples.json").read_text(encoding="utf-8"))
+    gallery = [image for image in contents(tmp_path / "site")["images"] if image["gallery"]]
+    assert [image["name"] for image in gallery] == [example["name"] for example in examples]
+    assert sum(file.startswith("snapshot-") for file in gallery[0]["files"]) == 10
