@@ -44,6 +44,7 @@ COMMANDS = (
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),
     Command("bench", "run the benchmarks and compare with their targets", "afa_viz.commands.bench"),
     Command("app", "serve the page, as `python app.py` does", "afa_viz.commands.app"),
+    Command("site", "write the explorer as a static web site", "afa_viz.commands.site"),
     Command("space", "deploy the app as a Space on the Hugging Face hub", "afa_viz.commands.space"),
 )
 

@@ -43,6 +43,7 @@ FLOORS = {
     "afa_viz.ui.jobs": 8,
     "afa_viz.ui.handlers": 9,
     "afa_viz.ui.server": 10,
+    "afa_viz.ui.site": 10,
     "afa_viz.commands": 11,
     "afa_viz.__main__": 11,
     "app": 11,
@@ -169,6 +170,17 @@ def test_the_tables_allow_nothing_that_is_not_there():
     assert not set(FLOORS) - {room_of(module) for module in MODULES}
     packages = {(name.split(".")[0], room_of(module)) for module, path in MODULES.items() for name in imports_of(path)}
     assert not {(package, room) for package, rooms in OWNED.items() for room in rooms} - packages
+
+
+@pytest.mark.parametrize("module", ["afa_viz.ui.handlers.prepared", "afa_viz.ui.page.assets"])
+def test_pages_without_a_server_need_no_gradio(module):
+    seen, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        assert not {used.split(".")[0] for used in imports_of(MODULES[name])} & {"gradio"}, name
+        waiting += files_used_by(MODULES[name]) - seen
+    assert len(seen) > 10
 
 
 def test_ops_know_no_config_and_no_files():

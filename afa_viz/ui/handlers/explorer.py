@@ -55,7 +55,7 @@ class ExplorerHandlers:
     def stages(self, request: Request) -> str:
         """The value of the explorer component for a request, which is explained if necessary."""
         trace = self._session.trace(request)
-        facts = self._request_facts(request)
+        facts = self.facts(request)
         return self._texts.get(
             ("stages", request.key),
             lambda: payload.to_json(payload.stages(trace, request.key, scene_key(request)) | facts),
@@ -71,10 +71,10 @@ class ExplorerHandlers:
         if preview is None:
             return None
         trace = self._session.trace(preview)
-        facts = {**self._request_facts(request), "partial": True}
+        facts = {**self.facts(request), "partial": True}
         return payload.to_json(payload.stages(trace, preview.key, scene_key(preview)) | facts)
 
-    def _request_facts(self, request: Request) -> dict:
+    def facts(self, request: Request) -> dict:
         """Texts and facts about a request."""
         image = self._session.input_image(request.image_id)
         needed = self._session.memory_with_all_attention(request.image_id, request.model, request.config)
