@@ -55,7 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sweep", action="store_true", help="also score the CAM and the pseudo label at all thresholds"
     )
     parser.add_argument("--json", default=None, metavar="F", help="write all scores to this file")
-    parser.add_argument("--plots", default=None, metavar="DIR", help="write plots of all scores to this folder")
+    parser.add_argument(
+        "--plots",
+        default=None,
+        metavar="DIR",
+        help="write plots of all scores to this folder: PNG files, and scores.html with values under the pointer",
+    )
     parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: 0, torch's choice)")
@@ -208,8 +213,10 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
         raise failure
     if args.plots and scores is not None:
         from afa_viz.figures.evaluation_charts import write_plots
+        from afa_viz.figures.interactive.evaluation import write_evaluation_page
 
-        written = write_plots({**facts, **scores.data()}, args.plots)
+        data = {**facts, **scores.data()}
+        written = [*write_plots(data, args.plots), write_evaluation_page(data, args.plots)]
         print(f"\nplots: {', '.join(str(path) for path in written)}")
 
 

@@ -20,6 +20,9 @@ REPLICATES = 1000
 LEVEL = 0.95
 
 
+Interval = tuple[float, float]
+
+
 class Change(NamedTuple):
     """A difference of mIoU, after minus before, as a fraction, and the ends of its interval; NaN where unknown."""
 
@@ -64,12 +67,25 @@ class PairedBootstrap:
         """Difference of mIoU between two stages, with the interval that holds `LEVEL` of the replicates."""
         old, new = self.stages.index(before), self.stages.index(after)
         value = float(_miou(self.totals[:, new]) - _miou(self.totals[:, old]))
-        differences = (_miou(self.counts[:, :, new]) - _miou(self.counts[:, :, old])).numpy()
-        known = differences[~np.isnan(differences)]
+        differences = _miou(self.counts[:, :, new]) - _miou(self.counts[:, :, old])
+        return Change(value, *self._interval(differences))
+
+    def miou_interval(self, stage: str) -> Interval:
+        """The ends of the interval of a stage's mIoU, as fractions; NaN where unknown."""
+        return self._interval(_miou(self.counts[:, :, self.stages.index(stage)]))
+
+    def iou_intervals(self, stage: str) -> list[Interval]:
+        """K intervals of the IoU of each class after a stage, as fractions; NaN where unknown."""
+        return [self._interval(values) for values in _iou(self.counts[:, :, self.stages.index(stage)])]
+
+    def _interval(self, replicates: Tensor) -> Interval:
+        """The interval that holds `LEVEL` of (R,) values."""
+        values = replicates.numpy()
+        known = values[~np.isnan(values)]
         if self.images < 2 or not len(known):
-            return Change(value, float("nan"), float("nan"))
+            return float("nan"), float("nan")
         low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return Change(value, float(low), float(high))
+        return float(low), float(high)
 
 
 def _sums(matrix: Tensor) -> Tensor:
@@ -79,9 +95,13 @@ def _sums(matrix: Tensor) -> Tensor:
 
 def _miou(sums: Tensor) -> Tensor:
     """(K, …, 3) -> (…): mean IoU over the classes present in the ground truth, NaN where none is."""
+    return _iou(sums).nanmean(dim=0)
+
+
+def _iou(sums: Tensor) -> Tensor:
+    """(K, …, 3) -> (K, …): IoU of the classes, NaN for those that are not in the ground truth."""
     right, true, predicted = sums.double().unbind(dim=-1)
-    iou = right / (true + predicted - right)
-    return torch.where(true > 0, iou, torch.nan).nanmean(dim=0)
+    return torch.where(true > 0, right / (true + predicted - right), torch.nan)
 
 
 def _draws(image: np.ndarray, replicates: int) -> np.ndarray:

@@ -35,6 +35,7 @@ PAR_OF_LABEL = {
     "affinity_label": "cam_refined",
     "pseudo_label": "cam_par",
 }  # label -> PAR result that it was merged from
+CONFUSION = ("cam_par", "seg")  # stages whose confusion matrix is written: the best by image labels, and without them
 COMPARED_PARTS = ("head", "body")  # of the quadrupeds, in `StageScores.summary`
 
 
@@ -169,11 +170,27 @@ class StageScores:
             for name, change in found.items()
         }  # fmt: skip
 
+    def intervals(self) -> dict[str, dict[str, Any]]:
+        """By stage the ends of the intervals of its mIoU and of the IoU of each class, in percent."""
+        if self.bootstrap is None:
+            return {}
+        return {
+            stage: {
+                "miou": list(map(percent, self.bootstrap.miou_interval(stage))),
+                "iou": {
+                    name: list(map(percent, ends))
+                    for name, ends in zip(self.class_names, self.bootstrap.iou_intervals(stage), strict=True)
+                },
+            }
+            for stage in self.bootstrap.stages
+        }
+
     def data(self) -> dict[str, Any]:
         """Everything that was counted, in percent, ready for JSON; None where nothing was counted.
 
         rule: background scores in use, stages under one rule and what is left out; summary; iou by stage and class;
-        labels, see `label_numbers`; changes; best_thresholds: chosen with masks; parts, parts_of_quadrupeds,
+        intervals of both; confusion: pixels by true and given class of `CONFUSION`; labels, see `label_numbers`;
+        changes; best_thresholds: chosen with masks; parts, parts_of_quadrupeds,
         parts_by_class: share of each part with the right class by stage; uncertain_parts: share of each part that the
         pseudo label leaves out; contexts: number of images, mIoU and share of the heads by stage.
         """
@@ -185,6 +202,8 @@ class StageScores:
                 stage: _percents(dict(zip(self.class_names, s.iou.tolist(), strict=True)))
                 for stage, s in scores.items()
             },
+            "intervals": self.intervals(),
+            "confusion": {stage: self.matrices[stage].matrix.tolist() for stage in CONFUSION if stage in self.matrices},
             "labels": {label: _percents(self.label_scores(label)) for label in self.same_pixels},
             "changes": self.changes(),
         }

@@ -15,6 +15,7 @@ import anyio
 import gradio as gr
 
 from afa_viz.figures import colour
+from afa_viz.figures.interactive.base import plotly_version
 from afa_viz.ui import localization
 from afa_viz.ui.errors import BusyError
 from afa_viz.ui.page.bundle import bundle
@@ -91,6 +92,11 @@ def tables() -> str:
     return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
 
 
+def plotly_address() -> str:
+    """Where plotly.js is below the root of the app, which serves it when the first chart is opened."""
+    return f"charts/plotly-{plotly_version()}.min.js"
+
+
 def errors_as_null(function: Callable[[dict], str]) -> Callable[[dict], str]:
     """Wrap a server function: on an error it logs the cause and returns "null", which the explorer reports.
 
@@ -155,4 +161,5 @@ def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, off
         markup=explorer_html(),
         tables=tables(),
         offers=json.dumps(offers, ensure_ascii=False),
+        plotly=plotly_address(),
     )
