@@ -215,8 +215,8 @@ def _evaluate(args: argparse.Namespace, processes: Processes) -> None:
         from afa_viz.figures.evaluation_charts import write_plots
         from afa_viz.figures.interactive.evaluation import write_evaluation_page
 
-        data = {**facts, **scores.data()}
-        written = [*write_plots(data, args.plots), write_evaluation_page(data, args.plots)]
+        plotted = {**facts, **scores.data()}
+        written = [*write_plots(plotted, args.plots), write_evaluation_page(plotted, args.plots)]
         print(f"\nplots: {', '.join(str(path) for path in written)}")
 
 

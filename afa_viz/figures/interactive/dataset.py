@@ -187,9 +187,9 @@ def class_means(images: Sequence[tuple[Mapping[str, float], Mapping[str, float]]
 
 
 def _by_class(images: Sequence[ImageScore]) -> list[tuple[str, list[ImageScore]]]:
-    """Images with several classes, those of the other classes, and those of one class, the most frequent class first."""
+    """Images with several classes, of other classes, and of each frequent class, the most frequent one first."""
     frequent = Counter(image.classes[0] for image in images if len(image.classes) == 1).most_common(MAX_CLASSES)
-    groups: dict[str, list[ImageScore]] = {SEVERAL: [], OTHERS: []} | {name: [] for name, _ in frequent}
+    groups: dict[str, list[ImageScore]] = {name: [] for name in (SEVERAL, OTHERS, *(name for name, _ in frequent))}
     for image in images:
         name = SEVERAL if len(image.classes) > 1 else (image.classes or (OTHERS,))[0]
         groups.get(name, groups[OTHERS]).append(image)

@@ -64,7 +64,7 @@ def stage_figure(data: Data, theme: str = "light") -> Figure:
         for i, (name, value) in enumerate(data["iou"][stage].items())
         if value is not None
     ]
-    traces = [
+    traces: list[dict[str, Any]] = [
         {
             "type": "bar", "orientation": "h", "y": list(range(len(stages))), "x": means, "width": 0.75,
             "showlegend": False,

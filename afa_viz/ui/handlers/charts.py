@@ -10,7 +10,7 @@ from afa_viz.figures.translation import language_scope
 from afa_viz.ui.localization import ENGLISH, display_names, languages
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from afa_viz.figures.interactive.base import Figure
 
 
 def render(params: Mapping[str, Any], figures: Callable[[str], Mapping[str, Figure | None]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.sessions.snapshots import read_history, training_phases
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from afa_viz.figures.interactive.base import Figure
 
 LOCK_TIMEOUT = 0.3  # seconds to wait for another snapshot before the browser is asked to try again
 

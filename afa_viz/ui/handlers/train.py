@@ -33,7 +33,7 @@ from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.snapshots import training_phases
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from afa_viz.figures.interactive.base import Figure
 
 TRAINING_OFF = error_message("refused.training_off")
 MEASURED = Path(__file__).parents[1] / "jobs" / "presets.json"  # written by tools/measure_presets.py

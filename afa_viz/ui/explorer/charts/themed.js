@@ -44,7 +44,8 @@ export function fitted({ data, layout }, width, { keep = "", mark = null }) {
   const annotations = (layout.annotations ?? []).map((/** @type {any} */ one) => (narrow && one.hovertext
     ? { ...one, text: one.text.split(" ")[0] } : one)); // the number of a phase without its name
   const touch = globalThis.matchMedia?.("(pointer: coarse)").matches ? { dragmode: false } : {};
+  const square = layout.yaxis?.scaleanchor ? { height: Math.min(layout.height, width + 50) } : {};
   const margin = { ...layout.template.layout.margin, t: 34, ...(narrow ? { l: 40, r: 8 } : {}) };
-  return { data, layout: { ...kept, ...touch, shapes, annotations, margin, width, showlegend: false, uirevision: keep,
+  return { data, layout: { ...kept, ...touch, ...square, shapes, annotations, margin, width, showlegend: false, uirevision: keep,
     paper_bgcolor: "rgba(0,0,0,0)" } };
 }

@@ -18,7 +18,7 @@ from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Score, Table
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from afa_viz.figures.interactive.base import Figure
 
 GIVEN_LABELS = "walk_start"  # a stage that labels with the image labels alone: its classes are those of the image
 
