@@ -135,6 +135,7 @@ def _curves(
     layout = {
         "height": HEIGHT,
         "hovermode": "x unified",
+        "hoverdistance": -1,  # the nearest iteration, from anywhere
         "xaxis": {"title": {"text": label("iteration")}, "range": [0, last], "tickformat": ",d", "hoverformat": ",d",
                   "nticks": 6},
         "yaxis": axis,

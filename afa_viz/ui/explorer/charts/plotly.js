@@ -152,7 +152,7 @@ export function createChart(place, does = {}) {
       if (!plotly || !chart || frame) return;
       frame = requestAnimationFrame(() => {
         frame = 0;
-        const last = chart.layout.shapes.length;
+        const last = (chart.layout.shapes ?? []).length;
         if (place.clientWidth) plotly.relayout(plot, { [`shapes[${last}].x0`]: options.mark, [`shapes[${last}].x1`]: options.mark });
       });
     },
