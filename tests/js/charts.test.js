@@ -9,7 +9,7 @@ const style = { getPropertyValue: (/** @type {string} */ name) => ({ "--ink": " 
 const figure = () => ({
   data: [{ name: "var(--ink)", x: [1, 2], line: { color: "var(--accent)" }, marker: { color: ["var(--ink)", "var(--none)", "red"] } }],
   layout: { title: { text: "T" }, meta: { table: {} }, height: 460, template: { layout: { font: { color: "var(--ink)" }, margin: { l: 52, t: 48 } } },
-    shapes: [{ x0: 0 }], annotations: [{ text: "2 + affinity", hovertext: "2 + affinity" }, { text: "plain words" }] },
+    shapes: [{ x0: 0, x1: 20 }], xaxis: { range: [0, 100] }, annotations: [{ text: "2 + affinity", hovertext: "2 + affinity" }, { text: "plain words" }] },
 });
 
 test("colours are those of the page, and nothing else is changed", () => {

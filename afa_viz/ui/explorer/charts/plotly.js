@@ -157,6 +157,11 @@ export function createChart(place, does = {}) {
       });
     },
 
+    /** No point is chosen any more. */
+    unselect() {
+      if (plotly && chart) plotly.update(plot, { selectedpoints: [null] }, { selections: [] });
+    },
+
     /** A picture of the chart as it is; null where there is none. */
     async picture() {
       if (!plotly || !place.clientWidth) return null;

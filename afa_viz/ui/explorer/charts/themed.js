@@ -1,6 +1,7 @@
 // A figure as Python has made it, in the colours and the width of the page.
 
 const NARROW = 560; // pixels
+const LETTER = 7; // pixels of a letter, at most
 const COLOUR = /color/; // in the names of what holds colours
 const VARIABLE = /^var\((--[\w-]+)\)$/;
 const ENTITIES = /** @type {{[entity: string]: string}} */ ({ "&lt;": "<", "&gt;": ">", "&amp;": "&" });
@@ -41,8 +42,12 @@ export function fitted({ data, layout }, width, { keep = "", mark = null }) {
   if (mark !== null) {
     shapes.push({ type: "line", yref: "paper", x0: mark, x1: mark, y0: 0, y1: 1, line: { color: ink, width: 2, dash: "dot" } });
   }
-  const annotations = (layout.annotations ?? []).map((/** @type {any} */ one) => (narrow && one.hovertext
-    ? { ...one, text: one.text.split(" ")[0] } : one)); // the number of a phase without its name
+  const annotations = (layout.annotations ?? []).map((/** @type {any} */ one, /** @type {number} */ i) => {
+    if (!one.hovertext) return one; // a phase: its name where it fits, else its number
+    const share = (shapes[i].x1 - shapes[i].x0) / layout.xaxis.range[1];
+    const fits = one.hovertext.length * LETTER < share * (width - 60);
+    return { ...one, text: fits ? one.hovertext : one.hovertext.split(" ")[0] };
+  });
   const touch = globalThis.matchMedia?.("(pointer: coarse)").matches ? { dragmode: false } : {};
   const square = layout.yaxis?.scaleanchor ? { height: Math.min(layout.height, width + 50) } : {};
   const margin = { ...layout.template.layout.margin, t: 34, ...(narrow ? { l: 40, r: 8 } : {}) };

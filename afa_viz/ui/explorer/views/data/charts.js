@@ -42,6 +42,7 @@ export function buildCharts(section, { open, choose, chooseClass }) {
 
   return {
     list: Object.values(charts),
+    unselect: () => charts.images.unselect(),
     /** Draw the charts of a question, if they are others; `scored`: how many images have scores, of how many. */
     async draw(asked, { scored, done }) {
       const { stage, before, class_name } = asked;

@@ -304,7 +304,10 @@ registerTab("data", {
       button.addEventListener("click", () => turnPage(asked.page + Number(button.dataset.turn)));
     }
     find(".afa-pager input").addEventListener("change", (event) => turnPage((Math.round(Number(event.target.value)) || 1) - 1));
-    find('[data-do="all"]').addEventListener("click", () => choose(null));
+    find('[data-do="all"]').addEventListener("click", () => {
+      charts.unselect();
+      choose(null);
+    });
     find('[data-do="again"]').addEventListener("click", () => draw(waiting));
     find('[data-do="score"]').addEventListener("click", async (event) => {
       event.target.disabled = true;
