@@ -43,6 +43,20 @@ function followTheme() {
   for (const element of [document.documentElement, document.body]) seen.observe(element, { attributeFilter: ["class"] });
 }
 
+/**
+ * Where a page has a <base>, plotly names clip paths by the page's whole address, when it first draws in a place. This
+ * page's address changes with what is chosen, and the browser would fetch the old one: without <base> names stay local.
+ *
+ * @param {() => void} draws
+ */
+function withoutBase(draws) {
+  const base = document.querySelector("base");
+  const href = base?.getAttribute("href");
+  base?.removeAttribute("href");
+  draws();
+  if (base && href != null) base.setAttribute("href", href);
+}
+
 function config(/** @type {boolean} */ selects) {
   const dictionary = Object.fromEntries(Object.entries(BUTTONS).map(([words, key]) => [words, text(`charts.button_${key}`)]));
   return { displaylogo: false, showSendToCloud: false, plotlyServerURL: "", responsive: false, doubleClick: "reset",
@@ -92,8 +106,12 @@ export function createChart(place, does = {}) {
     const first = !plot.classList.contains("js-plotly-plot");
     const { data, layout } = fitted(coloured(chart, getComputedStyle(place)), width, options);
     for (const trace of data) if (on.get(trace.name) === false) trace.visible = false;
-    plotly.react(plot, data, layout, config(Boolean(does.select)));
-    if (first) listen();
+    const draws = () => plotly.react(plot, data, layout, config(Boolean(does.select)));
+    if (!first) draws();
+    else {
+      withoutBase(draws);
+      listen();
+    }
   }
 
   function listen() {
