@@ -18,14 +18,14 @@ from typing import Any
 
 from afa_viz.atomic_files import atomic_write_text
 from afa_viz.commands.bench import GROUPS
-from afa_viz.figures import charts
+from afa_viz.figures import chart_style, charts
 from benchmarks import par
 
 OUT = Path(__file__).parents[1] / "docs"
 PAGE, REPORTS, PICTURE = "benchmarks.md", "data/benchmarks.json", "pictures/cost.png"
 Reports = dict[str, dict[str, Any]]
 Points = list[tuple[float, float]]
-STYLES = ((charts.BLUE, "-"), (charts.ORANGE, "--"), (charts.GREEN, ":"))
+STYLES = ((chart_style.BLUE, "-"), (chart_style.ORANGE, "--"), (chart_style.GREEN, ":"))
 
 
 def merged(files: Sequence[Path], kept: Path) -> Reports:

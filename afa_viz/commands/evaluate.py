@@ -61,7 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tables", default=None, metavar="DIR",
         help="write all tables as CSV files and a chart of each confusion matrix to this folder",
     )  # fmt: skip
-    parser.add_argument("--plots", default=None, metavar="DIR", help="write plots of all scores to this folder")
+    parser.add_argument(
+        "--plots",
+        default=None,
+        metavar="DIR",
+        help="write plots of all scores to this folder: PNG files, and scores.html with values under the pointer",
+    )
     parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: 0, torch's choice)")
@@ -146,5 +151,7 @@ def _report(args: argparse.Namespace, found: Report) -> None:
         print(f"\ntables: {len(written)} files in {args.tables}")
     if args.plots and "iou" in found.data:
         from afa_viz.figures.evaluation_charts import write_plots
+        from afa_viz.figures.interactive.evaluation import write_evaluation_page
 
-        print(f"\nplots: {', '.join(str(path) for path in write_plots(found.data, args.plots))}")
+        plots = [*write_plots(found.data, args.plots), write_evaluation_page(found.data, args.plots)]
+        print(f"\nplots: {', '.join(str(path) for path in plots)}")

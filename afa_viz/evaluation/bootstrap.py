@@ -21,6 +21,9 @@ REPLICATES = 1000
 LEVEL = 0.95
 
 
+Interval = tuple[float, float]
+
+
 class Change(NamedTuple):
     """A mIoU, or a difference of two, after minus before, as a fraction, and the ends of its interval; NaN where
     unknown."""
@@ -66,12 +69,17 @@ class PairedBootstrap:
         """Difference of mIoU between two stages, with the interval that holds `LEVEL` of the replicates."""
         old, new = self.stages.index(before), self.stages.index(after)
         value = float(_miou(self.totals[:, new]) - _miou(self.totals[:, old]))
-        return self._with_interval(value, _miou(self.counts[:, :, new]) - _miou(self.counts[:, :, old]))
+        return Change(value, *_ends(_miou(self.counts[:, :, new]) - _miou(self.counts[:, :, old]), self.images))
 
     def interval(self, stage: str) -> Change:
         """mIoU of a stage with the interval that holds `LEVEL` of the replicates."""
         place = self.stages.index(stage)
-        return self._with_interval(float(_miou(self.totals[:, place])), _miou(self.counts[:, :, place]))
+        return Change(float(_miou(self.totals[:, place])), *_ends(_miou(self.counts[:, :, place]), self.images))
+
+    def iou_intervals(self, stage: str) -> list[Interval]:
+        """K intervals of the IoU of each class after a stage, as fractions; NaN where unknown."""
+        replicates = _iou(self.counts[:, :, self.stages.index(stage)])
+        return [_ends(values, self.images) for values in replicates]
 
     def difference(self, other: PairedBootstrap, stage: str) -> Change:
         """mIoU of a stage minus that of another model on the same images, with the interval of the paired replicates.
@@ -85,14 +93,16 @@ class PairedBootstrap:
             )
         mine, theirs = self.stages.index(stage), other.stages.index(stage)
         value = float(_miou(self.totals[:, mine]) - _miou(other.totals[:, theirs]))
-        return self._with_interval(value, _miou(self.counts[:, :, mine]) - _miou(other.counts[:, :, theirs]))
+        return Change(value, *_ends(_miou(self.counts[:, :, mine]) - _miou(other.counts[:, :, theirs]), self.images))
 
-    def _with_interval(self, value: float, replicates: Tensor) -> Change:
-        known = replicates[~replicates.isnan()].numpy()
-        if self.images < 2 or not len(known):
-            return Change(value, float("nan"), float("nan"))
-        low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return Change(value, float(low), float(high))
+
+def _ends(replicates: Tensor, images: int) -> Interval:
+    """The interval that holds `LEVEL` of (R,) values; NaN where they say nothing."""
+    known = replicates[~replicates.isnan()].numpy()
+    if images < 2 or not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 def _sums(matrix: Tensor) -> Tensor:
@@ -102,9 +112,13 @@ def _sums(matrix: Tensor) -> Tensor:
 
 def _miou(sums: Tensor) -> Tensor:
     """(K, …, 3) -> (…): mean IoU over the classes present in the ground truth, NaN where none is."""
+    return _iou(sums).nanmean(dim=0)
+
+
+def _iou(sums: Tensor) -> Tensor:
+    """(K, …, 3) -> (K, …): IoU of the classes, NaN for those that are not in the ground truth."""
     right, true, predicted = sums.double().unbind(dim=-1)
-    iou = right / (true + predicted - right)
-    return torch.where(true > 0, iou, torch.nan).nanmean(dim=0)
+    return torch.where(true > 0, right / (true + predicted - right), torch.nan)
 
 
 def _draws(image: np.ndarray, replicates: int) -> np.ndarray:

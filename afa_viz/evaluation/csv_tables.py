@@ -83,7 +83,7 @@ def _of_stages(data: Data, class_names: Sequence[str]) -> dict[str, Rows]:
     rows = []
     for stage in data["iou"]:
         edges = boundaries["stages"].get(stage, {"boundary_iou": None, "trimap_accuracy": {}})
-        ends = data.get("intervals", {}).get(stage, (None, None))
+        ends = data.get("intervals", {}).get(stage, {}).get("miou", (None, None))
         bands = (edges["trimap_accuracy"].get(width) for width in widths)
         rows.append((stage, data["images"], data["summary"][f"miou_{stage}"], *ends, edges["boundary_iou"], *bands))
     return {"scores": [head, *rows], "iou": _by_class(data["iou"], class_names)}

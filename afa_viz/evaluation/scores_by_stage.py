@@ -179,12 +179,27 @@ class StageScores:
             for name, change in found.items()
         }  # fmt: skip
 
+    def intervals(self) -> dict[str, dict[str, Any]]:
+        """By stage the ends of the intervals of its mIoU and of the IoU of each class, in percent."""
+        if self.bootstrap is None:
+            return {}
+        return {
+            stage: {
+                "miou": list(map(percent, self.bootstrap.interval(stage)[1:])),
+                "iou": {
+                    name: list(map(percent, ends))
+                    for name, ends in zip(self.class_names, self.bootstrap.iou_intervals(stage), strict=True)
+                },
+            }
+            for stage in self.bootstrap.stages
+        }
+
     def data(self) -> dict[str, Any]:
         """Everything that was counted, in percent, ready for JSON; None where nothing was counted.
 
         rule: background scores in use, stages under one rule and what is left out; summary; iou by stage and class;
-        labels, see `label_scores`; changes; confusion: (K, K) pixels by stage; intervals: of the mIoU by stage;
-        boundaries, see `BoundaryScores`; affinity_calibration, see `AffinityCalibration`, as fractions;
+        intervals of the mIoU by stage and of each class; confusion: (K, K) pixels by stage; labels, see `label_scores`;
+        changes; boundaries, see `BoundaryScores`; affinity_calibration, see `AffinityCalibration`, as fractions;
         best_thresholds: chosen with masks; parts, parts_of_quadrupeds,
         parts_by_class: share of each part with the right class by stage; uncertain_parts: share of each part that the
         pseudo label leaves out; contexts: number of images, mIoU and share of the heads by stage.
@@ -197,13 +212,11 @@ class StageScores:
                 stage: _percents(dict(zip(self.class_names, s.iou.tolist(), strict=True)))
                 for stage, s in scores.items()
             },
+            "intervals": self.intervals(),
             "labels": {label: _percents(self.label_scores(label)) for label in self.same_pixels},
             "changes": self.changes(),
             "confusion": {stage: matrix.matrix.tolist() for stage, matrix in self.matrices.items()},
         }
-        if self.bootstrap is not None:
-            intervals = {stage: self.bootstrap.interval(stage) for stage in self.bootstrap.stages}
-            found["intervals"] = {stage: [percent(one.low), percent(one.high)] for stage, one in intervals.items()}
         if self.boundaries is not None:
             found["boundaries"] = self.boundaries.data(self.class_names)
         if self.calibration is not None:

@@ -42,7 +42,7 @@ def _same_rule_table(data: Data) -> str:
     shown = distinct_stages(rule["whole"], rule["left_out"])
     columns = {stage: {**data["iou"][stage], "mIoU": data["summary"][f"miou_{stage}"]} for stage in shown}
     for stage, column in columns.items():
-        column["95 % from"], column["95 % to"] = data.get("intervals", {}).get(stage, (None, None))
+        column["95 % from"], column["95 % to"] = data.get("intervals", {}).get(stage, {}).get("miou", (None, None))
     title = f"stages under one rule: strongest score at image size, background score {rule['bkg_score_low']:g}"
     lines = [f"{title}, all pixels; seg knows no image labels", percent_table(columns)]
     if rule["left_out"]:
@@ -73,7 +73,7 @@ def _label_table(data: Data) -> str:
 def _thresholded_cam(data: Data) -> str:
     miou = data["summary"]["miou_cam"]
     shown = "–" if miou is None else f"{miou:.1f}"
-    ends = data.get("intervals", {}).get("cam", (None, None))
+    ends = data.get("intervals", {}).get("cam", {}).get("miou", (None, None))
     shown += "" if None in ends else f" [{ends[0]:.1f}, {ends[1]:.1f}]"
     return (
         f"cam: the CAM cut once at {data['rule']['bkg_score']:g}, the rule of the published validation: mIoU {shown}; "

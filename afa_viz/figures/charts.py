@@ -11,28 +11,17 @@ import numpy as np
 from PIL import Image
 
 from afa_viz.atomic_files import atomic_write
-from afa_viz.figures.colour import BACKGROUND, FOREGROUND, MAGNITUDE
+from afa_viz.figures.chart_style import INK, LIGHT_GREY, PRINTED, STAGES
+from afa_viz.figures.colour import MAGNITUDE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DPI = 120
-BLUE, ORANGE = (f"#{red:02X}{green:02X}{blue:02X}" for red, green, blue in (BACKGROUND, FOREGROUND))
-GREEN, PURPLE, SKY, RED = "#009E73", "#CC79A7", "#56B4E9", "#D55E00"  # the rest of Okabe and Ito's colours
-INK, LIGHT_GREY = "#222222", "#d8d8d8"
-GREY = "#767676"
-STAGE_LINES = {  # colour and line style of each stage in line charts, as in ui/explorer/charts/stage_lines.js
-    "cam": (BLUE, "-"),
-    "walk_start": (SKY, ":"),
-    "cam_rw": (GREY, "--"),
-    "par_start": (RED, "--"),
-    "cam_refined": (RED, ":"),
-    "cam_par": (GREEN, "-."),
-    "affinity_label": (RED, "-"),
-    "pseudo_label": (PURPLE, ":"),
-    "seg": (ORANGE, "-"),
-    "seg_multi_scale": (ORANGE, "--"),
+MATPLOTLIB_LINES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+STAGE_LINES = {  # colour and line style of each stage in line charts
+    stage: (PRINTED[colour], MATPLOTLIB_LINES[line]) for stage, (colour, line) in STAGES.items()
 }
 STAGE_TITLES = {
     "cam": "CAM, cut once",

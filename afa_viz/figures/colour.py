@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
+from afa_viz.figures.chart_style import BLUE, ORANGE
 from afa_viz.figures.typography import font, format_number
 from afa_viz.ops.cam import resize as bilinear
 
@@ -22,8 +23,8 @@ Colour = tuple[int, int, int]
 
 MAGNITUDE = "viridis"  # perceptually even, readable in grey and with colour-vision deficiency
 DIFFERENCE = "RdBu_r"  # red: more, blue: less, white: 0
-FOREGROUND: Colour = (0xE6, 0x9F, 0x00)  # Okabe and Ito's orange and blue
-BACKGROUND: Colour = (0x00, 0x72, 0xB2)
+FOREGROUND: Colour = ImageColor.getrgb(ORANGE)[:3]
+BACKGROUND: Colour = ImageColor.getrgb(BLUE)[:3]
 UNCERTAIN: Colour = (150, 150, 150)
 NOT_A_NUMBER: Colour = (128, 128, 128)
 IGNORE = 255

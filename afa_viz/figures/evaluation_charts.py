@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from afa_viz.figures.chart_style import BLUE, GREEN, GREY, INK, LIGHT_GREY, ORANGE, RED
 from afa_viz.figures.charts import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    LIGHT_GREY,
-    ORANGE,
-    RED,
     STAGE_LINES,
     STAGE_TITLES,
     annotated_heatmap,

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.figures.charts import (
-    BLUE,
-    GREEN,
-    INK,
-    ORANGE,
-    RED,
-    STAGE_LINES,
-    STAGE_TITLES,
-    new_figure,
-    save_figure,
-    style_axes,
-)
+from afa_viz.figures.chart_style import BLUE, GREEN, INK, ORANGE, RED
+from afa_viz.figures.charts import STAGE_LINES, STAGE_TITLES, new_figure, save_figure, style_axes
+from afa_viz.figures.phases import phases_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,12 +57,15 @@ def training_chart(lines: Lines) -> Figure:
     for axes in (scores, labels):
         axes.set_ylim(0, 100)
     last = max(line["iteration"] for line in lines if "iteration" in line)
-    for number, (name, begin, end) in enumerate(_phases(lines)):
+    begin = 0
+    for number, phase in enumerate(phases_of(lines)):
+        end = phase["until"]
         for axes in rows:
             axes.axvspan(begin, end, color=SHADES[number % 2], zorder=0, linewidth=0)
         middle = (begin + end) / 2
-        losses.annotate(name, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, -4), ha="center", va="top",
-                        textcoords="offset points", fontsize=9, color="#666666")  # fmt: skip
+        losses.annotate(phase["name"], (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, -4), ha="center",
+                        va="top", textcoords="offset points", fontsize=9, color="#666666")  # fmt: skip
+        begin = end
     labels.set_xlim(0, max(1, last))
     labels.set_xlabel("iteration", color=INK)
     return figure
@@ -89,14 +82,3 @@ def _draw(axes: Axes, lines: Lines, series: Mapping[str, tuple[str, str, str]], 
     style_axes(axes, title)
     if len(series) > 1 and axes.lines:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
-
-
-def _phases(lines: Lines) -> list[tuple[str, int, int]]:
-    """(name, first iteration, last iteration) of each phase, without gaps between them."""
-    named = [(line["phase"], line["iteration"]) for line in lines if "phase" in line and "iteration" in line]
-    spans, begin = [], 0
-    for name, group in groupby(named, key=lambda item: item[0]):
-        end = max(iteration for _, iteration in group)
-        spans.append((name, begin, end))
-        begin = end
-    return spans

@@ -13,10 +13,8 @@ from app_fixtures import launched, prepare
 from browser import (  # noqa: F401  (fixtures)
     SCREENSHOTS,
     browser,
-    changes,
     key,
     missing,
-    pixels,
     recomputed,
     small_targets,
     tab,
@@ -34,8 +32,9 @@ except ImportError:  # the tests are skipped
 pytestmark = [*marks, pytest.mark.slow]
 SMALL = ("--config", "few_seconds", "--threads", "1", "--eval-images", "2", "--eval-every", "20")
 SLOW = 120_000  # milliseconds until a training has come up; a test machine may be busy
-PLOTS_WITH_NUMBERS = """(box) => [...box.querySelectorAll("figure")].every((figure) =>
-  figure.hidden === !figure.querySelector(".afa-legend").children.length)"""  # axes alone say nothing
+CHARTS_WITH_NUMBERS = """(box) => [...box.querySelectorAll("figure:not([hidden])")].every((figure) =>
+  figure.querySelector("figcaption").textContent)"""  # axes alone say nothing
+LAST = """(figure) => figure.querySelector(".js-plotly-plot").data[0].x.at(-1)"""
 PANEL = '[role=tabpanel][data-tab="train"]'
 
 
@@ -69,7 +68,7 @@ def press(page: Page, name: str) -> None:
 
 def drawn(page: Page) -> None:
     """Wait until the losses of some steps are drawn."""
-    expect(page.locator(f'{PANEL} [data-plot="losses"] .afa-legend')).to_contain_text("classification", timeout=SLOW)
+    expect(page.locator(f'{PANEL} [data-chart="losses"]')).to_have_attribute("data-chart-state", "drawn", timeout=SLOW)
 
 
 def test_start_stop_resume_and_explain_with_it(visit, folder):  # noqa: F811
@@ -81,12 +80,13 @@ def test_start_stop_resume_and_explain_with_it(visit, folder):  # noqa: F811
     page.locator(f"{PANEL} [data-choice=pooling]").select_option("max")
     press(page, "start")
     state(page, "rendering", "training")
-    assert page.locator(f"{PANEL} .afa-curves").evaluate(PLOTS_WITH_NUMBERS)
+    assert page.locator(f"{PANEL} .afa-curves").evaluate(CHARTS_WITH_NUMBERS)
     press(page, "start")  # a second one is refused, in a sentence
     expect(page.locator(f"{PANEL} [data-fill=refusal]")).to_contain_text("already running", timeout=30_000)
     drawn(page)
-    losses = f'{PANEL} [data-plot="losses"] canvas'
-    changes(page, losses, pixels(page, losses))
+    losses = page.locator(f'{PANEL} [data-chart="losses"]')
+    last = losses.evaluate(LAST)
+    page.wait_for_function(f"(figure) => ({LAST})(figure) > {last}", arg=losses.element_handle(), timeout=SLOW)
     expect(page.locator(f"{PANEL} [data-fill=state]")).to_contain_text(re.compile(r"Iteration \d+ of 400"))
 
     press(page, "stop")
@@ -137,8 +137,8 @@ def test_the_tab_fits(visit, width, theme):  # noqa: F811
     expect(page.locator(PANEL)).to_have_attribute("data-moment", re.compile(r"\d+"))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert not small_targets(page, PANEL)
-    for canvas in page.locator(f"{PANEL} canvas").all():
-        assert re.search(r" from .* to ", canvas.get_attribute("aria-label") or "")
+    for plot in page.locator(f"{PANEL} .afa-plotly:visible").all():
+        assert re.search(r" from .* to ", plot.get_attribute("aria-label") or "")
     assert "{" not in page.locator(PANEL).inner_text()  # every text was found and filled
     SCREENSHOTS.mkdir(exist_ok=True)
     page.locator(PANEL).screenshot(path=SCREENSHOTS / f"train_{width}_{theme}.png")

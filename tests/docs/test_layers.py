@@ -68,6 +68,7 @@ EXTRA = {
 OWNED = {
     "gradio": {"afa_viz.ui.sessions", "afa_viz.ui.page", "afa_viz.ui.handlers", "afa_viz.ui.server"},
     "matplotlib": {"afa_viz.figures"},
+    "plotly": {"afa_viz.figures"},
     "huggingface_hub": {"afa_viz.model", "afa_viz.commands"},
     "timm": {"afa_viz.model"},
     "triton": {"afa_viz.ops"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -12,8 +13,11 @@ import pytest
 from app_fixtures import prepare
 from raw_http import Reply, ask
 
+from afa_viz.figures.interactive import plotly_js
+from afa_viz.ui.page.assets import plotly_address
 from afa_viz.ui.server.app import build, serve
 from afa_viz.ui.server.guard import Guard
+from afa_viz.ui.server.plotly_route import accepts_gzip
 from afa_viz.ui.server.routes import ENDPOINTS, ROUTES, THIS_COMPUTER, find_route
 from benchmarks.load import Page
 
@@ -201,6 +205,44 @@ def test_the_open_ones_answer(address):
     assert ask(address, "/", "HEAD").status == 200
     assert page.ask("overview", key=found["key"])
     assert set(json.loads(ask(address, "/gradio_api/info").body)["named_endpoints"]) == {f"/{n}" for n in ENDPOINTS}
+
+
+def test_plotly_js_is_served_compressed_and_for_good(address):
+    path = f"/{plotly_address()}"
+    small = ask(address, path, headers=[("Accept-Encoding", "br, gzip;q=0.8")])
+    assert small.status == 200 and len(small.body) < 1_600_000
+    headers = small.headers
+    assert headers["content-encoding"] == "gzip" and headers["vary"] == "accept-encoding"
+    assert headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert headers["content-type"] == "text/javascript; charset=utf-8"
+    script = plotly_js().encode()
+    assert gzip.decompress(small.body) == script
+    plain = ask(address, path, headers=[("Accept-Encoding", "gzip;q=0, identity")])
+    assert plain.body == script and "content-encoding" not in plain.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/charts/plotly-0.0.1.min.js", "/charts/", "/charts", "/charts/plotly.min.js", "/charts/../config",
+        "/plotly.min.js", "/charts/plotly-7.1.0.min.js/", "/charts//plotly-7.1.0.min.js",
+        "/charts/plotly-%2e%2e.min.js", "/Charts/plotly-7.1.0.min.js",
+    ],
+)  # fmt: skip
+def test_no_other_script_is_served(address, path):
+    assert ask(address, path).status == 404
+    assert answer(address, "POST", f"/{plotly_address()}").status == 404
+    foreign = ask(address, f"/{plotly_address()}", headers=[("Sec-Fetch-Site", "cross-site")])
+    assert foreign.status == 403 and len(foreign.body) < 200
+
+
+@pytest.mark.parametrize("accepted, taken", [
+    ("gzip", True), ("GZIP ; q=0.5", True), ("*", True), ("br", False), ("", False), ("gzip;q=0", False),
+    ("gzip; q=0.000", False), ("identity, gzip;q=1.0", True), ("xgzip", False), ("gzip;q=0.001", True),
+])  # fmt: skip
+def test_who_takes_compressed_scripts(accepted, taken):
+    assert accepts_gzip([(b"accept-encoding", accepted.encode())]) is taken
+    assert accepts_gzip([]) is False
 
 
 def test_streams_are_not_held_back(address):

@@ -45,7 +45,7 @@ def test_what_is_imported_is_required_and_the_other_way_round():
     used = {MODULES.get(name, name) for name in imported() - OPTIONAL}
     assert used - set(PROVIDED) == set(required("requirements.txt")) - NOT_IMPORTED
     assert {PROVIDED[name] for name in used & set(PROVIDED)} <= set(required("requirements.txt"))
-    assert len(required("requirements.txt")) <= 13
+    assert len(required("requirements.txt")) <= 14
 
 
 @pytest.fixture

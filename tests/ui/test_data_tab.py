@@ -22,6 +22,7 @@ from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.callbacks import Callbacks
 from afa_viz.ui.handlers.dataset import scoring as scoring_module
 from afa_viz.ui.handlers.dataset.browse import PAGE_SIZE, ListingQuery, listing, progress, sorted_indices
+from afa_viz.ui.handlers.dataset.charts import dataset_figures
 from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import THUMBNAIL, DataSet, public_id
 from afa_viz.ui.handlers.dataset.scoring import STAGES, TABLES_KEPT, Job, Score, Scorer, Table
@@ -360,6 +361,32 @@ def test_pages_and_the_overview(scored):
     assert "secret" not in json.dumps(page)
 
 
+def test_images_that_were_chosen_are_listed_alone(scored):
+    dataset, table = scored
+    ids = frozenset({dataset.ids[3], dataset.ids[1], "no such image"})
+    page = listing(dataset, table, ListingQuery("worst", "cam_rw", "walk_start", ids=ids), None)
+    assert [card["id"] for card in page["cards"]] == [dataset.ids[1], dataset.ids[3]] and page["matching"] == 2
+    assert page["overview"]["scored"] == 2
+    assert listing(dataset, table, ListingQuery(ids=frozenset()), None)["cards"] == []
+
+
+def test_the_charts_hold_the_scores_of_the_table(scored):
+    dataset, table = scored
+    figures = dataset_figures(dataset, table, ListingQuery("set", "cam_rw", "walk_start"), "page")
+    points = {
+        trace.customdata[i]: (trace.x[i], trace.y[i]) for trace in figures["images"].data for i in range(len(trace.x))
+    }
+    assert points == dict(zip(dataset.ids, [(50, 30), (20, 60), (40, 40), (30, 80)], strict=False))
+    assert sum(sum(trace.y) for trace in figures["changes"].data) == 4
+    (row,) = figures["classes"].layout.meta["table"]["rows"]
+    assert row == ["cow", "4", "50.0", "40.0", "−10.0"]
+    cow = dataset_figures(dataset, table, ListingQuery("set", "cam_rw", "walk_start", "cow"), "page")["images"]
+    assert {id: y for trace in cow.data for id, y in zip(trace.customdata, trace.y, strict=True)} == {
+        dataset.ids[1]: 90, dataset.ids[3]: 40,
+    }  # fmt: skip
+    assert dataset_figures(dataset, table, ListingQuery("set", "seg", "walk_start"), "page") == {}
+
+
 # --- what a browser asks for -----------------------------------------------------------------------------------------
 
 
@@ -393,10 +420,16 @@ def test_what_the_browser_asks_for_is_checked(session, dataset, scorer):
         "before": ["seg_logits", 0],
         "class_name": ["dragon", None, 3, "background", "<script>"],
         "page": [-1, "0", None, float("nan"), float("inf"), True, 1.5],
+        "ids": ["disc_1", 3, [3], [["disc_1"]], {"disc_1": 1}, [None]],
     }.items():
         for value in values:
-            with pytest.raises((KeyError, TypeError)):
-                answers.dataset_page({**good, name: value})
+            for answer in (answers.dataset_page, answers.dataset_charts):
+                with pytest.raises((KeyError, TypeError)):
+                    answer({**good, name: value})
+    assert json.loads(answers.dataset_charts(good)) == {}  # nothing is scored
+    for language in ("xx", None, 3, ["en"], "../ko"):
+        with pytest.raises(KeyError):
+            answers.dataset_charts({**good, "language": language})
     for ask in (
         {"ids": ["../../etc/passwd"]}, {"ids": "disc_1"}, {"ids": ["disc_1"] * (PAGE_SIZE + 1)}, {"ids": [None]}, {},
     ):  # fmt: skip

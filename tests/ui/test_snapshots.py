@@ -141,11 +141,26 @@ def test_a_damaged_snapshot_is_left_out_and_named(options, tmp_path, caplog):
 
 def test_the_page_is_told_of_the_run(ask):
     run = ask("training_run")
-    assert run["model"] == "tiny" and run["models"] == ["tiny"] and run["history"] == [] and run["phases"] == []
+    assert run["model"] == "tiny" and run["models"] == ["tiny"] and run["phases"] == []
+    assert [(row["iteration"], row["miou_cam"]) for row in run["points"]] == [(10, 20.0), (40, 21.0)]
     assert [(s["model"], s["iteration"]) for s in run["snapshots"]] == [
         ("tiny@10", 10), ("tiny@40", 40), ("tiny@90", 90),
     ]  # fmt: skip
     assert run["snapshots"][0]["scores"]["map"] == 50.0 and run["snapshots"][2]["scores"]["map"] is None
+
+
+def test_the_scores_of_a_run_are_a_chart(ask, monkeypatch):
+    history = [{"iteration": 20, "miou_cam": 21.0, "miou_seg": 3.0, "map": None}]
+    monkeypatch.setattr(snapshot_handlers, "read_history", lambda folder: history)
+    scores = {row["iteration"]: row for row in ask("training_run")["points"]}
+    assert sorted(scores) == [10, 20, 40] and scores[40]["miou_cam"] == 21.0 and scores[20]["miou_seg"] == 3.0
+    chart = ask("training_charts", language="ko")["scores"]
+    lines = {trace["name"]: trace for trace in chart["data"]}
+    assert lines["예측"]["x"] == [10, 20, 40] and lines["예측"]["y"] == [10.0, 3.0, 10.0]
+    assert lines["스냅샷"]["x"] == [10, 40, 90] and chart["layout"]["xaxis"]["range"] == [0, 90]
+    assert "var(--accent)" in json.dumps(chart)  # the page has the colours
+    with pytest.raises(KeyError, match="language"):
+        ask("training_charts", language="../ko")
 
 
 def test_the_finished_model_is_the_last_snapshot(options, tmp_path):

@@ -65,6 +65,26 @@ def test_the_change_is_that_of_the_summed_matrices_and_the_interval_that_of_resa
     assert change.low < change.value < change.high
 
 
+def test_intervals_of_a_stage_are_those_of_resampled_images():
+    made = images(60)
+    bootstrap = counted(made)
+
+    def scores(weights: np.ndarray):
+        matrix = ConfusionMatrix(K)
+        matrix.matrix = sum(int(w) * stages["after"] for w, (_, stages) in zip(weights, made, strict=True))
+        return matrix.scores()
+
+    rng = np.random.default_rng(1)
+    found = [scores(rng.multinomial(60, np.full(60, 1 / 60))) for _ in range(600)]
+    wanted = {"miou": [one.miou for one in found]} | {k: [float(one.iou[k]) for one in found] for k in range(K)}
+    intervals = {"miou": bootstrap.interval("after")[1:]} | dict(enumerate(bootstrap.iou_intervals("after")))
+    for name, values in wanted.items():
+        low, high = np.quantile(values, [0.025, 0.975])
+        assert intervals[name] == pytest.approx((low, high), abs=0.2 * (high - low)), name
+    one = counted(images(1))
+    assert all(math.isnan(end) for ends in (one.interval("after")[1:], *one.iou_intervals("after")) for end in ends)
+
+
 def test_a_stage_does_not_differ_from_itself():
     bootstrap = counted(images(20))
     assert bootstrap.change("after", "after") == (0, 0, 0)

@@ -19,7 +19,7 @@ from afa_viz.training.status import Status, write_status
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.callbacks import Callbacks
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
-from afa_viz.ui.handlers.train import MAX_LINES, MEASURED, TRAINING_OFF, TrainHandlers, columns
+from afa_viz.ui.handlers.train import MAX_LINES, MEASURED, TRAINING_OFF, TrainHandlers, subsampled
 from afa_viz.ui.jobs import trainer as trainer_module
 from afa_viz.ui.jobs.trainer import REQUEST, Trainer
 from afa_viz.ui.jobs.training_request import (
@@ -147,13 +147,15 @@ def test_what_the_page_is_told(stopped):
     seen = json.loads(page.train_look({}))
     assert seen["run"]["name"] == name and [run["name"] for run in seen["runs"]] == [name]
     assert seen["moments"] == trainer.snapshot_iterations(name)
-    length = len(seen["lines"]["iteration"])
-    assert all(len(column) == length for column in seen["lines"].values())
-    assert [value for value in seen["lines"]["loss_cls"] if value] == [
-        line["loss_cls"] for line in trainer.metrics(name) if "loss_cls" in line
-    ]
+    losses = seen["charts"]["losses"]["data"][0]
+    assert losses["name"] == "classification"
+    assert losses["y"] == pytest.approx(
+        [line["loss_cls"] for line in trainer.metrics(name) if "loss_cls" in line], rel=1e-4
+    )
+    korean = json.loads(page.train_look({"language": "ko"}))["charts"]["losses"]
+    assert korean["data"][0]["name"] == "분류" and korean["layout"]["title"]["text"] == "반복에 따른 손실"
     again = json.loads(page.train_look({"run": name, "known": seen["mark"]}))
-    assert "lines" not in again and again["run"]["iteration"] == seen["run"]["iteration"]
+    assert "charts" not in again and again["run"]["iteration"] == seen["run"]["iteration"]
     assert len(json.dumps(again)) < 1500  # what a look a second costs
     assert "--config two_minutes" in seen["run"]["command"] and str(trainer.folder) not in seen["run"]["command"]
     panel = json.loads(page.train_panel({"run": name, "iteration": 0}))
@@ -268,10 +270,10 @@ def test_training_is_off_unless_only_this_computer_visits(monkeypatch):
 def test_many_losses_are_thinned_and_every_ladder_stays():
     lines = [{"iteration": i, "loss_cls": i / 7} for i in range(1, 2001)]
     lines += [{"iteration": 2000, "miou_cam": 1.0}, {"iteration": 2001, "miou_cam": 2.0}]
-    sent = columns(lines)
-    kept = [i for i, loss in zip(sent["iteration"], sent["loss_cls"], strict=True) if loss is not None]
+    sent = subsampled(lines)
+    kept = [line["iteration"] for line in sent if "loss_cls" in line]
     assert len(kept) <= MAX_LINES and kept[-1] == 2000
-    assert [score for score in sent["miou_cam"] if score] == [1.0, 2.0]
+    assert [line["miou_cam"] for line in sent if "miou_cam" in line] == [1.0, 2.0]
 
 
 def test_what_the_page_promises_was_measured():

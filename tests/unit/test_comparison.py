@@ -196,7 +196,7 @@ def test_tables_are_csv_files_of_the_numbers_in_the_json(folder, tmp_path, capsy
     assert scores[0][:6] == ["stage", "images", "miou", "low", "high", "boundary_iou"]
     row = dict(zip(scores[0], next(row for row in scores if row[0] == "seg"), strict=True))
     assert float(row["miou"]) == data["summary"]["miou_seg"] and row["images"] == "3"
-    assert [float(row["low"]), float(row["high"])] == data["intervals"]["seg"]
+    assert [float(row["low"]), float(row["high"])] == data["intervals"]["seg"]["miou"]
     edges = data["boundaries"]["stages"]["seg"]
     assert float(row["boundary_iou"]) == edges["boundary_iou"]
     assert float(row["trimap_4px"]) == edges["trimap_accuracy"]["4"]

@@ -18,6 +18,7 @@ from afa_viz.evaluation import PartCounts, Sample, ThresholdSweep, evaluate_samp
 from afa_viz.evaluation.parts import UNCERTAIN
 from afa_viz.figures.colour import MAGNITUDE, table
 from afa_viz.figures.evaluation_charts import part_chart, stage_score_chart, threshold_sweep_chart, write_plots
+from afa_viz.figures.interactive import evaluation_figures
 from afa_viz.figures.training import training_chart, write_training_plot
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
@@ -260,6 +261,75 @@ def test_training_chart_draws_lines_and_phases(tmp_path):
         training_chart([])
 
 
+# --- interactive figures ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def data(model, samples, sweep, ladder):
+    whole = evaluate_samples(model, samples, CONFIG, diagnose=True)
+    assert whole.matrices["seg"].matrix.equal(ladder.matrices["seg"].matrix)
+    return {**whole.data(), "sweep": sweep.data()}
+
+
+@pytest.fixture(scope="module")
+def figures(data):
+    return evaluation_figures(data)
+
+
+def test_an_evaluation_has_its_figures(figures, data):
+    assert list(figures) == [
+        "stages", "classes", "steps", "confusion_seg", "confusion_cam_par", "parts", "contexts", "cam_thresholds",
+        "label_miou", "label_precision", "label_coverage",
+    ]  # fmt: skip
+    bare = {name: data[name] for name in ("images", "rule", "summary", "iou")}
+    assert list(evaluation_figures(bare)) == ["stages", "classes"]  # of a file that an earlier version wrote
+
+
+def test_stages_and_classes_have_their_scores_and_intervals(figures, data):
+    stages = ["walk_start", "cam_rw", "cam_refined", "cam_par", "seg"]
+    bars, points = figures["stages"].data
+    assert list(bars.x) == [data["summary"][f"miou_{stage}"] for stage in reversed(stages)]
+    assert sorted(points.x) == sorted(v for stage in stages for v in data["iou"][stage].values() if v is not None)
+    for i, stage in enumerate(reversed(stages)):
+        low, high = data["intervals"][stage]["miou"]
+        assert bars.x[i] + bars.error_x.array[i] == pytest.approx(max(high, bars.x[i]), abs=0.02)
+        assert bars.x[i] - bars.error_x.arrayminus[i] == pytest.approx(min(low, bars.x[i]), abs=0.02)
+    seg = next(trace for trace in figures["classes"].data if trace.name == "prediction")
+    assert dict(zip(seg.text, seg.x, strict=True)) == {k: v for k, v in data["iou"]["seg"].items() if v is not None}
+    assert list(figures["steps"].data[0].x) == [step["change"] for step in reversed(data["changes"].values())]
+
+
+def test_rows_of_a_confusion_matrix_add_up(figures, data, ladder):
+    counts = ladder.matrices["seg"].matrix
+    assert data["confusion"]["seg"] == counts.tolist() and set(data["confusion"]) >= {"seg", "cam_par"}
+    cells = figures["confusion_seg"].data[0]
+    names = list(figures["confusion_seg"].layout.yaxis.ticktext)
+    for row, name in zip(cells.z, names, strict=True):
+        known = [value for value in row if value is not None]
+        assert not known or sum(known) == pytest.approx(100, abs=0.6)
+        i = SANDBOX_CLASSES.index(name)
+        if known:
+            share = 100 * int(counts[i, i]) / int(counts[i].sum())
+            assert row[names.index(name)] == pytest.approx(share, abs=0.06)
+
+
+def test_maps_hold_the_cells_of_their_tables(figures, data):
+    stages = [stage for stage in data["parts"] if stage != "par_start"]
+    parts = dict(zip(figures["parts"].layout.yaxis.ticktext, figures["parts"].data[0].z, strict=True))
+    assert list(parts["head"]) == [*(data["parts"][stage]["head"] for stage in stages), data["uncertain_parts"]["head"]]
+    field = figures["label_miou"].data[0]
+    for row in data["sweep"]["pseudo_label"]:
+        i, j = list(field.y).index(row["low"]), list(field.x).index(row["high"])
+        assert field.z[i][j] == row["miou"]
+    assert field.z[2][0] is None  # the higher score below the lower one
+    best = next(trace for trace in figures["label_miou"].data if (trace.name or "").startswith("highest"))
+    known = [row for row in data["sweep"]["pseudo_label"] if row["miou"] is not None]
+    top = max(known, key=lambda row: row["miou"])
+    assert (best.x[0], best.y[0]) == (top["high"], top["low"])
+    curve = figures["cam_thresholds"].data[0]
+    assert list(curve.y) == [row["miou"] for row in data["sweep"]["cam"]]
+
+
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -299,7 +369,8 @@ def test_evaluate_prints_writes_and_draws(folder, capsys):
     scored = {name for name, value in data["iou"]["cam"].items() if value is not None}
     assert present <= scored
     names = {"ladder.png", "parts.png", "contexts.png", "sweep.png"}
-    assert {path.name for path in (folder / "plots").iterdir()} == names
+    assert {path.name for path in (folder / "plots").iterdir()} == {*names, "scores.html"}
+    assert "Scores by stage" in (folder / "plots" / "scores.html").read_text(encoding="utf-8")
     assert all((folder / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in names)
     assert len(write_plots({k: v for k, v in data.items() if k != "sweep"}, folder / "fewer")) == 3
 

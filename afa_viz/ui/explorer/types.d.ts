@@ -69,6 +69,7 @@ interface Settings {
 interface Hooks {
   build?: (section: any) => void; data?: () => void; selection?: () => void; opacity?: () => void; cell?: () => void;
   show?: () => void; keys?: { [key: string]: (event: KeyboardEvent) => void }; other?: () => object | null; facts?: () => string;
+  charts?: () => { place: HTMLElement; picture: () => Promise<HTMLImageElement | null> }[];
 }
 
 /** A tab's own share of the address. */
@@ -85,8 +86,6 @@ interface Plot {
   context: CanvasRenderingContext2D; width: number; height: number; ink: string; muted: string; accent: string; warm: string;
   x: (share: number) => number; y: (share: number) => number; share: (at: number) => number;
 }
-
-interface Phase { name: string; until: number }
 
 /** What gradio puts on its page. */
 interface Window { gradio_config?: { root?: string } }

@@ -6,16 +6,21 @@ import dataclasses
 import json
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afa_viz.config import ExplainConfig
+from afa_viz.figures.interactive.training import merge_scores, score_figure
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import payload
+from afa_viz.ui.handlers.charts import render
 from afa_viz.ui.handlers.compare import Find, error_payload, remap_classes, request_for_model
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.model_registry import SNAPSHOT_MARK
 from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.sessions.snapshots import read_history, training_phases
+
+if TYPE_CHECKING:
+    from afa_viz.figures.interactive.base import Figure
 
 LOCK_TIMEOUT = 0.3  # seconds to wait for another snapshot before the browser is asked to try again
 
@@ -37,10 +42,10 @@ class SnapshotHandlers:
 
     def server_functions(self) -> tuple[Callable[[dict], str], ...]:
         """The functions that a browser may call by name."""
-        return self.training_run, self.snapshot
+        return self.training_run, self.training_charts, self.snapshot
 
     def training_run(self, params: dict) -> str:
-        """The run of the displayed model: its snapshots, all stage scores, its phases; and the models on offer.
+        """The run of the displayed model: its snapshots, all scores (`points`), its phases; and the models on offer.
 
         `series` identifies the settings that all snapshots are explained with; equal values mean equal results.
         """
@@ -59,7 +64,18 @@ class SnapshotHandlers:
         history = read_history(registry.snapshot_folder(request.model))
         facts = {"model": request.model, "models": registry.names, "series": _published_walk_request(request).key}
         phases = training_phases(training) if entries else []
-        return payload.to_json({**facts, "snapshots": entries, "history": history, "phases": phases})
+        points = merge_scores(history, ((s.iteration, s.scores) for s in snapshots))
+        return payload.to_json({**facts, "snapshots": entries, "points": points, "phases": phases})
+
+    def training_charts(self, params: dict) -> str:
+        """The scores over the run of the displayed model as a chart in `language`; {} where none were measured."""
+        run = json.loads(self.training_run(params))
+        iterations = [snapshot["iteration"] for snapshot in run["snapshots"]]
+
+        def figures(theme: str) -> dict[str, Figure | None]:
+            return {"scores": score_figure(run["points"], run["phases"], iterations, theme=theme)}
+
+        return payload.to_json(render(params, figures))
 
     def snapshot(self, params: dict) -> str:
         """The prediction of one snapshot; {"waiting": true} while another one is being computed."""

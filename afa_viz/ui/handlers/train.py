@@ -9,14 +9,16 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from afa_viz.config import PRESETS
+from afa_viz.figures.interactive.training import training_figures
 from afa_viz.figures.panel import panel_facts
 from afa_viz.training.machine_errors import explain_machine_error
 from afa_viz.ui.errors import UserError
+from afa_viz.ui.handlers.charts import render
 from afa_viz.ui.jobs.trainer import Run, Trainer
 from afa_viz.ui.jobs.training_request import (
     BACKBONES,
@@ -30,11 +32,10 @@ from afa_viz.ui.jobs.training_request import (
 from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.snapshots import training_phases
 
+if TYPE_CHECKING:
+    from afa_viz.figures.interactive.base import Figure
+
 TRAINING_OFF = error_message("refused.training_off")
-COLUMNS = (  # of metrics.jsonl, for the charts
-    "iteration", "lr", "loss_cls", "loss_seg", "loss_aff", "map", "miou_cam", "miou_walk_start", "miou_cam_rw",
-    "miou_cam_refined", "miou_cam_par", "miou_pseudo_label", "miou_seg",
-)  # fmt: skip
 MEASURED = Path(__file__).parents[1] / "jobs" / "presets.json"  # written by tools/measure_presets.py
 MAX_LINES = 400  # of losses that are sent; more are subsampled
 
@@ -49,13 +50,12 @@ def devices() -> tuple[str, ...]:
     return tuple(found)
 
 
-def columns(lines: Sequence[Mapping[str, Any]]) -> dict[str, list]:
-    """Lines of `metrics.jsonl` as columns, None for missing numbers: all evaluations, at most `MAX_LINES` losses."""
+def subsampled(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Lines of `metrics.jsonl`: all evaluations, at most `MAX_LINES` losses, the last among them."""
     losses = [line for line in lines if "loss_cls" in line]
     step = -(-len(losses) // MAX_LINES) or 1
     chosen = {id(line) for line in losses[::-1][::step]}
-    kept = [line for line in lines if "loss_cls" not in line or id(line) in chosen]
-    return {name: [line.get(name) for line in kept] for name in COLUMNS}
+    return [line for line in lines if "loss_cls" not in line or id(line) in chosen]
 
 
 def _as_json(function: Callable[[Any, dict], Any]) -> Callable[[Any, dict], str]:
@@ -122,7 +122,7 @@ class TrainHandlers:
     def train_look(self, params: dict) -> dict[str, Any]:
         """All runs, and the details of one of them: `params["run"]`, or the newest.
 
-        `params["known"]` is the "mark" of the last result: if nothing has changed since, no metrics are sent.
+        `params["known"]` is the "mark" of the last result: if nothing has changed since, no charts are sent.
         """
         names = self.trainer.names()
         if not names:
@@ -134,13 +134,19 @@ class TrainHandlers:
         if params.get("known") != mark:
             runs = [self.trainer.run(name) for name in names]
             found["runs"] = [{"name": r.name, "state": r.state, **r.request.to_dict()} for r in runs]
-            found["lines"] = columns(lines)
+            found["charts"] = render(params, lambda theme: self._figures(run, lines, theme))
             found["moments"] = self.trainer.snapshot_iterations(run.name)
         return found
 
+    @staticmethod
+    def _figures(run: Run, lines: Sequence[Mapping[str, Any]], theme: str) -> dict[str, Figure]:
+        """Losses, learning rates and scores of a run."""
+        config = run.request.config
+        phases = training_phases({"config": asdict(config)})
+        return training_figures(subsampled(lines), phases, config.head_multiplier, config.max_iters, theme)
+
     def _facts(self, run: Run, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Facts for the texts about a run."""
-        config = run.request.config
         return {
             "name": run.name,
             "order": run.request.to_dict(),
@@ -151,8 +157,6 @@ class TrainHandlers:
             "iteration": max((line["iteration"] for line in lines), default=0),
             "left": self.trainer.seconds_left(run) if run.state == "training" else None,
             "seconds": max((line.get("seconds", 0) for line in lines), default=0),
-            "head_multiplier": config.head_multiplier,
-            "phases": training_phases({"config": asdict(config)}),
             "command": self._command(run.request),
         }
 

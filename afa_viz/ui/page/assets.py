@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from afa_viz.figures import colour
+from afa_viz.figures.interactive.base import plotly_version
 from afa_viz.ui import localization
 from afa_viz.ui.page.bundle import bundle
 from afa_viz.ui.page.config_fields import SLIDERS
@@ -98,3 +99,8 @@ def tables(standalone: bool = False) -> str:
     said = {"texts": localization.script_texts(standalone), "languages": localization.translations(standalone)}
     sent = {"lut": lut, "difference": difference, **flat, "sliders": limits, **said}
     return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
+
+
+def plotly_address() -> str:
+    """Where plotly.js is below the root of the app, which serves it when the first chart is opened."""
+    return f"charts/plotly-{plotly_version()}.min.js"

@@ -37,6 +37,7 @@ from afa_viz.ui.server.guard import Guard, ServerApp
 from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
 from afa_viz.ui.server.options import TITLE, Options
 from afa_viz.ui.server.payload_validation import PayloadValidator
+from afa_viz.ui.server.plotly_route import PlotlyRoute
 from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
 from afa_viz.ui.sessions.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
@@ -196,7 +197,7 @@ def theme() -> gr.themes.Base:
 class GuardedApp(App):
     """Gradio's server behind a `Guard`, which is the outermost middleware, outside of gradio's CORS middleware.
 
-    `UploadRoute` handles uploads instead of gradio.
+    `PlotlyRoute` serves plotly.js, and `UploadRoute` handles uploads instead of gradio.
     """
 
     def __init__(self, guard: Callable[[ServerApp], Guard], uploads: Uploads) -> None:
@@ -205,7 +206,7 @@ class GuardedApp(App):
 
     def build_middleware_stack(self) -> ServerApp:
         """The middleware that every request passes first."""
-        return self._guard(UploadRoute(super().build_middleware_stack(), self._uploads))
+        return self._guard(PlotlyRoute(UploadRoute(super().build_middleware_stack(), self._uploads)))
 
 
 def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:

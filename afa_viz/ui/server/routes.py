@@ -58,6 +58,7 @@ ROUTES = (
     Route(GET, f"/assets/{NAMES}", "scripts and styles of the page"),
     Route(GET, f"/static/{NAMES}", "fonts and icons of the page"),
     Route(GET, r"/theme\.css", "colours of the page"),
+    Route(GET, r"/charts/plotly-[\w.]+\.min\.js", "plotly.js, see plotly_route.py; another version is not found"),
     Route(GET, r"/favicon\.ico", "icon of the browser's tab"),
     Route(GET, rf"{API}/file={FILE_PATH}", "pictures of the gallery, uploads and exports; gradio checks the folder"),
     Route(GET, rf"{API}/heartbeat/{SESSION}", "stream that tells when a visitor leaves"),

@@ -34,7 +34,9 @@ function factsLine() {
 async function saveTab() {
   const name = $(`[role=tab][data-tab="${view.tab}"]`).textContent;
   const { section, hooks } = tabs.get(view.tab);
-  const canvas = paintTab(section, `${translateServerText(store.trace.title)}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" "));
+  const charts = await Promise.all((hooks.charts?.() ?? []).map(async (chart) => [chart.place, await chart.picture()]));
+  const canvas = paintTab(section, `${translateServerText(store.trace.title)}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" "),
+    new Map(charts));
   if (!canvas) {
     announce(text("share.no_picture", { name }), true);
     return;

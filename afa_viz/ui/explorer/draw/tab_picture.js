@@ -26,22 +26,29 @@ function lines(context, words, width) {
   return line ? [...found, line] : found;
 }
 
+/** The colour of an entry of a legend: of its square, or of its line. */
+function colourOf(/** @type {Element} */ item) {
+  const [square, line] = [item.querySelector("i"), item.querySelector("svg")];
+  return square ? getComputedStyle(square).backgroundColor : line && getComputedStyle(line).color;
+}
+
 /**
  * What a figure shows: caption, picture, numbers at the ends of its colour bar, legend.
  *
  * @param {any} figure
+ * @param {Map<any, any>} charts
  */
-function read(figure) {
+function read(figure, charts) {
   const title = figure.querySelector("figcaption, h4, h5") ?? figure.parentElement.previousElementSibling;
   const caption = title?.matches("figcaption, h4, h5") ? title.innerText.trim() : "";
-  const canvas = figure.querySelector("canvas[role=img], canvas");
+  const canvas = charts.get(figure) ?? figure.querySelector("canvas[role=img], canvas");
+  const isShown = Boolean(charts.get(figure) ?? (canvas?.width && canvas.clientWidth));
   const scale = figure.querySelector(".afa-scale");
   const bar = scale && { low: scale.firstElementChild.textContent, ramp: scale.querySelector("canvas"),
     high: scale.lastElementChild.textContent };
-  const legend = [...figure.querySelectorAll(".afa-legend > span")].map((item) => ({
-    words: item.innerText.trim(), hatched: Boolean(item.querySelector(".afa-hatch")),
-    colour: item.querySelector("i") && getComputedStyle(item.querySelector("i")).backgroundColor }));
-  return { caption, canvas, bar, legend };
+  const legend = [...figure.querySelectorAll(".afa-legend > :is(span, [aria-pressed=true])")].map((item) => ({
+    words: item.innerText.trim(), hatched: Boolean(item.querySelector(".afa-hatch")), colour: colourOf(item) }));
+  return { caption, canvas, bar, legend, isShown };
 }
 
 /**
@@ -102,10 +109,11 @@ function drawFigure(context, { caption, canvas, bar, legend }, x, y, draws) {
  * @param {any} section
  * @param {string} title
  * @param {string} facts
+ * @param {Map<any, any>} charts pictures of figures that plotly draws
  */
-export function paintTab(section, title, facts) {
-  const figures = [...section.querySelectorAll("figure, .afa-leak > div")].map(read)
-    .filter(({ canvas }) => canvas?.width && canvas.clientWidth);
+export function paintTab(section, title, facts, charts = new Map()) {
+  const figures = [...section.querySelectorAll("figure, .afa-leak > div")].map((figure) => read(figure, charts))
+    .filter(({ isShown }) => isShown);
   return figures.length ? paintFigures(figures, title, facts) : null;
 }
 

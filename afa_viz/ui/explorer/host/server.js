@@ -44,6 +44,11 @@ export function start({ element, props, trigger, server, watch }) {
     par: question("par"),
     crf: question("crf"),
     compare: question("compare"),
+    charts: {
+      address: () => `${window.gradio_config?.root ?? ""}/${props.plotly}`,
+      snapshots: question("training_charts"),
+      dataset: question("dataset_charts"),
+    },
     snapshots: { run: question("training_run"), frame: question("snapshot") },
     dataset: {
       page: question("dataset_page"),

@@ -25,6 +25,7 @@ class ListingQuery:
         stage, before: of `STAGES`.
         class_name: only images with this label, by its IoU; "": all images, by the mean over their classes.
         page: from 0; past the end: the last one.
+        ids: only these images; None: all.
     """
 
     order: str = "set"
@@ -32,6 +33,7 @@ class ListingQuery:
     before: str = "walk_start"
     class_name: str = ""
     page: int = 0
+    ids: frozenset[str] | None = None
 
 
 def parse_listing_query(params: dict[str, Any], dataset: DataSet) -> ListingQuery:
@@ -44,7 +46,10 @@ def parse_listing_query(params: dict[str, Any], dataset: DataSet) -> ListingQuer
         raise KeyError("class_name")
     if not isinstance(page, int) or isinstance(page, bool) or page < 0:
         raise KeyError("page")
-    return ListingQuery(order, stage, before, class_name, page)
+    ids = params.get("ids")
+    if ids is not None and not (isinstance(ids, list) and all(isinstance(name, str) for name in ids)):
+        raise KeyError("ids")
+    return ListingQuery(order, stage, before, class_name, page, None if ids is None else frozenset(ids))
 
 
 def _sort_value(score: Score | None, query: ListingQuery) -> float | None:
@@ -63,7 +68,8 @@ def sorted_indices(dataset: DataSet, table: Table, query: ListingQuery) -> list[
     indices = [
         index
         for index in range(len(dataset))
-        if not query.class_name or query.class_name in (dataset.labels(index) or ())
+        if (query.ids is None or dataset.ids[index] in query.ids)
+        and (not query.class_name or query.class_name in (dataset.labels(index) or ()))
     ]
     if query.order == "set":
         return indices

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from afa_viz.ui.errors import UserError
+from afa_viz.ui.handlers.charts import render
 from afa_viz.ui.handlers.dataset.browse import PAGE_SIZE, listing, parse_listing_query, progress
+from afa_viz.ui.handlers.dataset.charts import dataset_figures
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer, Table
 from afa_viz.ui.sessions.session import Request, Session
@@ -29,13 +31,20 @@ class DataSetHandlers:
 
     def server_functions(self) -> tuple[Callable[[dict], str], ...]:
         """The functions that a browser may call by name."""
-        return self.dataset_page, self.dataset_thumbnails, self.dataset_scoring
+        return self.dataset_page, self.dataset_charts, self.dataset_thumbnails, self.dataset_scoring
 
     def dataset_page(self, params: dict) -> str:
         """One page of images: the fields of a `ListingQuery`, and `key` of the explanation on display."""
         _, table = self._table(params)
         query = parse_listing_query(params, self._dataset)
         return json.dumps(listing(self._dataset, table, query, self._scorer.running_job()), allow_nan=False)
+
+    def dataset_charts(self, params: dict) -> str:
+        """Charts of all images that a query matches: its fields, `key` and `language`; {} where nothing is scored."""
+        _, table = self._table(params)
+        query = parse_listing_query(params, self._dataset)
+        charts = render(params, lambda theme: dataset_figures(self._dataset, table, query, theme))
+        return json.dumps(charts, allow_nan=False, separators=(",", ":"))
 
     def dataset_thumbnails(self, params: dict) -> str:
         """Thumbnails and labels by id, for at most `PAGE_SIZE` ids."""

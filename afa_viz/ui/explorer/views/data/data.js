@@ -1,6 +1,7 @@
 // The set of images: thumbnails in the order of what a stage makes of them. The host sorts and scores; a click opens an
 // image in the explorer.
 
+import { buildCharts } from "./charts.js";
 import { registerTab } from "../../core/schedule.js";
 import { translateServerText } from "../../core/server_words.js";
 import { announce, reportError } from "../../core/status.js";
@@ -13,9 +14,11 @@ const SCORED = ["walk_start", "cam_rw", "cam_refined", "cam_par", "seg"]; // one
 const ORDERS = ["set", "worst", "best", "lost", "gained"];
 const POLL = 1500; // milliseconds between two looks at the worker
 const BATCH = 6; // thumbnails a request
-const asked = { order: "set", stage: "cam_rw", before: "walk_start", class_name: "", page: 0 };
+const asked = { order: "set", stage: "cam_rw", before: "walk_start", class_name: "", page: 0, ids: null };
 /** @type {any} */
 let section = null;
+/** @type {any} */
+let charts = null;
 /** @type {any} */
 let shown = null; // the listing that is drawn
 /** @type {any} */
@@ -127,7 +130,8 @@ function draw(listing, anew = true) {
   fillCards();
   fillClasses(listing.classes);
   const { first, matching, page, pages, cards } = listing;
-  put("found", matching ? text(asked.class_name ? "data.found_class" : "data.found", { title: translateServerText(listing.title),
+  find('[data-do="all"]').hidden = !asked.ids;
+  put("found", matching ? text(asked.ids ? "data.found_chosen" : asked.class_name ? "data.found_class" : "data.found", { title: translateServerText(listing.title),
     first: first + 1, last: first + cards.length, matching, name: translateClass(asked.class_name) })
     : text("data.nothing", { name: translateClass(asked.class_name) }));
   find(".afa-pager").hidden = pages < 2;
@@ -145,7 +149,7 @@ function cardOf(card) {
   button.type = "button";
   button.dataset.id = card.id;
   button.append(made("span", "afa-thumb"), made("small", "", card.title), made("span", "afa-tags"), made("span", "afa-points"));
-  button.addEventListener("click", () => open(button));
+  button.addEventListener("click", () => open(card.id));
   return button;
 }
 
@@ -208,7 +212,8 @@ function drawWork() {
   find('[data-do="again"]').hidden = !waiting;
 }
 
-function drawOverview(/** @type {any} */ { overview }) {
+function drawOverview(/** @type {any} */ { overview, progress }) {
+  charts.draw(asked, { scored: progress.known, done: progress.state === "done" || progress.state === "idle" });
   const { means, scored, better, worse, compared } = overview;
   find('[data-for="overview"]').hidden = !scored;
   const name = translateClass(asked.class_name);
@@ -220,7 +225,7 @@ function drawOverview(/** @type {any} */ { overview }) {
     row.append(made("span", "", stageName(stage)), track, made("span", "", points(means[stage])));
     return row;
   }));
-    const step = { before: stageName(asked.before), stage: stageName(asked.stage) };
+  const step = { before: stageName(asked.before), stage: stageName(asked.stage) };
   put("step", text("data.step", step));
   put("changes", text("data.changes", { ...step, better, worse, compared }));
 }
@@ -234,10 +239,28 @@ function fillClasses(names) {
 
 // --- hands ----------------------------------------------------------------------------------------------------------
 
-function open(button) {
-  button.setAttribute("aria-busy", "true");
-  announce(text("data.opening", { title: button.querySelector("small").textContent }), true);
-  host.dataset.open(button.dataset.id);
+function open(id) {
+  const card = cardNamed(id);
+  card?.setAttribute("aria-busy", "true");
+  announce(text("data.opening", { title: card?.querySelector("small").textContent ?? id }), true);
+  host.dataset.open(id);
+}
+
+/** List these images alone; null: all. */
+function choose(ids) {
+  if (!ids && !asked.ids) return undefined;
+  Object.assign(asked, { ids, page: 0 });
+  return load();
+}
+
+function chooseClass(name) {
+  find('[data-set="class_name"]').value = name;
+  setQuestion("class_name", name);
+}
+
+function setQuestion(name, value) {
+  Object.assign(asked, { [name]: value, page: 0 }, name === "class_name" ? { ids: null } : {});
+  return load();
 }
 
 function turnPage(page) {
@@ -267,22 +290,24 @@ function moveFocus(event) {
 registerTab("data", {
   build(element) {
     section = element;
-        const options = { order: ORDERS.map((order) => [order, text(`data.order_${order}`)]),
+    charts = buildCharts(section, { open, choose, chooseClass });
+    const options = { order: ORDERS.map((order) => [order, text(`data.order_${order}`)]),
       stage: SCORED.map((stage) => [stage, stageName(stage)]), before: SCORED.map((stage) => [stage, stageName(stage)]) };
     for (const select of section.querySelectorAll("[data-set]")) {
       const name = select.dataset.set;
       for (const [value, words] of options[name] ?? []) select.append(new Option(words, value));
       if (options[name]) select.value = asked[name];
-      select.addEventListener("change", () => {
-        Object.assign(asked, { [name]: select.value, page: 0 });
-        load();
-      });
+      select.addEventListener("change", () => setQuestion(name, select.value));
     }
     list("cards").addEventListener("keydown", moveFocus);
     for (const button of section.querySelectorAll("[data-turn]")) {
       button.addEventListener("click", () => turnPage(asked.page + Number(button.dataset.turn)));
     }
     find(".afa-pager input").addEventListener("change", (event) => turnPage((Math.round(Number(event.target.value)) || 1) - 1));
+    find('[data-do="all"]').addEventListener("click", () => {
+      charts.unselect();
+      choose(null);
+    });
     find('[data-do="again"]').addEventListener("click", () => draw(waiting));
     find('[data-do="score"]').addEventListener("click", async (event) => {
       event.target.disabled = true;
@@ -295,4 +320,5 @@ registerTab("data", {
   data: load,
   selection() {}, // class, block and head of the explorer change nothing here
   show() { if (shown) watchWorker(); },
+  charts: () => charts.list,
 });

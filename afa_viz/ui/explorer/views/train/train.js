@@ -1,8 +1,7 @@
 // The Train tab: start a training, watch it, stop it, resume it, and explain with what it has learned. The training is a
 // process of its own; the page asks for its numbers once a second, while it is looked at and there is something new.
 
-import { paintSeries } from "../../charts/series.js";
-import { STAGE_LINES } from "../../charts/stage_lines.js";
+import { createChart } from "../../charts/plotly.js";
 import { playSlider } from "../../components/play_slider.js";
 import { cached } from "../../core/cache.js";
 import { prefersReducedMotion, setText } from "../../core/dom.js";
@@ -11,14 +10,13 @@ import { registerTab } from "../../core/schedule.js";
 import { translateServerText } from "../../core/server_words.js";
 import { announce } from "../../core/status.js";
 import { view } from "../../core/store.js";
+import { tables } from "../../core/tables.js";
 import { text, translateClass } from "../../core/words.js";
 import { host } from "../../host/host.js";
 
 const LIVE = 1000; // milliseconds between two looks at a training that is at work
 const IDLE = 5000; // at one that is not: it may be started elsewhere
-const LOSSES = { loss_cls: { colour: "accent", dash: [] }, loss_seg: { colour: "warm", dash: [7, 3] },
-  loss_aff: { colour: "good", dash: [2, 3] } };
-const RATES = { encoder: { colour: "accent", dash: [] }, heads: { colour: "warm", dash: [7, 3] } };
+const CHARTS = ["scores", "losses", "rates"];
 /** @type {any} */
 let offers = null; // what the form offers
 /** @type {Map<any, any>} */
@@ -31,7 +29,9 @@ let chosen = null; // run that somebody chose; null: the newest
 /** @type {any} */
 let run = null; // what the server said of it last
 /** @type {any} */
-let lines = null; // columns of its metrics
+let figures = null; // its charts, as the server makes them
+/** @type {Map<string, any>} */
+const charts = new Map(); // the places where they are drawn
 /** @type {any[]} */
 let moments = []; // iterations with a panel
 let known = ""; // mark of the numbers that are here
@@ -109,7 +109,7 @@ async function refresh() {
   clearTimeout(timer);
   if (!watching() || asking) return;
   asking = true;
-  const answer = await ask("status", { run: chosen, known });
+  const answer = await ask("status", { run: chosen, known, language: tables.language });
   asking = false;
   if (answer.refused) put("refusal", translateServerText(answer.refused));
   else show(answer);
@@ -142,8 +142,8 @@ function show(answer) {
   find('[data-for="run"]').hidden = !run;
   if (!run) return;
   if (other) [moment, painted] = [null, ""];
-  if (answer.lines) {
-    [lines, moments, known] = [answer.lines, answer.moments, answer.mark];
+  if (answer.charts) {
+    [figures, moments, known] = [answer.charts, answer.moments, answer.mark];
     listRuns(answer.runs);
     drawCurves();
     drawMoments();
@@ -185,38 +185,16 @@ function drawState() {
 
 // --- curves --------------------------------------------------------------------------------------------------------
 
-const figure = (name) => find(`[data-plot="${name}"]`);
-
-function drawPlot(name, styles, columns, top, label) {
-  const box = figure(name);
-  const canvas = box.querySelector("canvas");
-  const style = getComputedStyle(canvas);
-  const series = Object.entries(styles).map(([key, { colour, dash }]) => ({ key, x: lines.iteration, y: columns[key],
-    colour: style.getPropertyValue(`--${colour}`).trim(), dash }));
-  const last = (values) => values.findLast((value) => value != null);
-  const numbers = series.flatMap(({ y }) => y).filter((value) => value != null);
-  box.hidden = !numbers.length; // axes without numbers say nothing
-  if (box.hidden) return;
-  paintSeries(canvas, { series, end: run.order.iterations, top: top ?? (1.05 * Math.max(...numbers) || 1), label,
-    phases: run.phases, mark: moments.length ? at() : null });
-  const shown = series.filter(({ y }) => last(y) != null);
-  box.querySelector(".afa-legend").replaceChildren(...shown.map(({ key, y, colour, dash }) => {
-    const item = document.createElement("span");
-    item.innerHTML = `<svg viewBox="0 0 22 8" aria-hidden="true"><path d="M0 4H22" stroke="${colour}" stroke-width="2.5"
-      stroke-dasharray="${dash.join(" ")}"/></svg>`;
-    item.append(text("train.series", { name: text(`train.${key}`), value: label(last(y)) }));
-    return item;
-  }));
-  canvas.setAttribute("aria-label", `${box.querySelector("figcaption").textContent}: ${shown.map(({ key, y }) => text(
-    "train.series_aria", { name: text(`train.${key}`), first: label(y.find((v) => v != null)), last: label(last(y)) })).join("; ")}`);
+function drawCurves() {
+  if (!figures || !run) return;
+  for (const name of CHARTS) charts.get(name).draw(figures[name], { keep: run.name, mark: moments.length ? at() : null });
 }
 
-function drawCurves() {
-  if (!lines || !run || section.hidden) return;
-  drawPlot("losses", LOSSES, lines, null, (value) => Number(value.toPrecision(2)).toString());
-  const heads = lines.lr.map((value) => (value == null ? null : value * run.head_multiplier));
-  drawPlot("rates", RATES, { encoder: lines.lr, heads }, null, (value) => (value ? value.toExponential(0).replace("-", "−") : "0"));
-  drawPlot("ladder", STAGE_LINES, lines, 100, (value) => `${Math.round(value)} %`);
+/** The moment nearest to a point of a chart. */
+function chooseNearest(point) {
+  if (!moments.length) return;
+  const gaps = moments.map((iteration) => Math.abs(iteration - point.x));
+  chooseMoment(gaps.indexOf(Math.min(...gaps)));
 }
 
 // --- moments -------------------------------------------------------------------------------------------------------
@@ -237,7 +215,7 @@ function drawMoments() {
 function chooseMoment(place) {
   moment = place >= moments.length - 1 ? null : moments[place]; // at the end it follows the training
   drawMoments();
-  drawCurves();
+  for (const chart of charts.values()) chart.mark(at());
 }
 
 async function showPanel(name, iteration) {
@@ -269,6 +247,7 @@ registerTab("train", {
       return;
     }
     buildForm();
+    for (const name of CHARTS) charts.set(name, createChart(find(`[data-chart="${name}"]`), { click: chooseNearest }));
     const slider = find('[data-do="moment"]');
     slider.addEventListener("input", () => chooseMoment(Number(slider.value)));
     plays = playSlider(find("[data-play]"), slider);
@@ -285,7 +264,7 @@ registerTab("train", {
     document.addEventListener("visibilitychange", refresh);
   },
   show: refresh,
-  selection: drawCurves, // the page has another size
-  cell() {},
+  selection() {}, // class, block and head of the explorer change nothing here
   keys: { " ": () => plays?.play() },
+  charts: () => [...charts.values()],
 });

@@ -1,8 +1,7 @@
 // The same image through the snapshots of one training run. Each is explained once by the host, one after the other while
 // the tab is open; what is here is scrubbed without asking. The walk is made here, with the page's settings.
 
-import { phaseName } from "../../charts/phases.js";
-import { paintStageScores, stageScoreLegend, stageScorePoints } from "../../charts/stage_scores.js";
+import { createChart } from "../../charts/plotly.js";
 import { playSlider } from "../../components/play_slider.js";
 import { setText } from "../../core/dom.js";
 import { percent, significant } from "../../core/format.js";
@@ -15,6 +14,7 @@ import { classColour, className, queryCell } from "../../core/selection.js";
 import { translateServerText } from "../../core/server_words.js";
 import { announce, reportError } from "../../core/status.js";
 import { store, view } from "../../core/store.js";
+import { tables } from "../../core/tables.js";
 import { trainingRun } from "../../core/training_run.js";
 import { text } from "../../core/words.js";
 import { paintLabelFigure, paintMapFigure } from "../../draw/figures.js";
@@ -39,15 +39,13 @@ const STAGES_SHOWN = ["cam", "affinity", "cam_rw", "seg"];
 let section = null;
 /** @type {any} */
 let run = null;
-/** @type {any[]} */
-let points = []; // of the ladder
+/** @type {any} */
+let chart = null; // of the scores
 let at = 0; // number of the shown snapshot
 /** @type {any} */
 let iteration = null; // of the shown snapshot, kept when run or picture change; of a link before the run is here
 let linked = false; // whether a link named it
 let loading = false;
-/** @type {any} */
-let iterationAt = null; // of a place on the plot
 /** @type {any} */
 let plays = null;
 /** @type {Map<any, any>} */
@@ -67,7 +65,6 @@ async function open() {
     const next = await trainingRun(key);
     if (key !== store.trace.key) return;
     run = next;
-    points = stageScorePoints(run);
     const same = run.snapshots.findIndex((s) => s.iteration === iteration);
     if (same < 0 && linked) announce(text("link.wrong", { names: "snapshot" }), true);
     [at, linked] = [Math.max(0, same), false];
@@ -77,7 +74,7 @@ async function open() {
   }
   const some = run.snapshots.length > 0;
   find('[data-for="snapshots"]').hidden = !some;
-  find('[data-for="ladder"]').hidden = !points.length;
+  find('[data-for="ladder"]').hidden = !run.points.length;
   find('[data-fill="none"]').hidden = some;
   find('[data-fill="none"]').textContent = text("training.none", { name: run.model });
   section.dataset.state = some ? "loading" : "none";
@@ -85,11 +82,20 @@ async function open() {
   const slider = find('[data-do="frame"]');
   slider.max = run.snapshots.length - 1;
   slider.disabled = run.snapshots.length < 2;
-  find('[data-list="lines"]').replaceChildren(...stageScoreLegend(points));
   setText("phases", run.phases.length ? text("training.phases", { list: run.phases.map(phaseName).join(", ") }) : "", section);
   draw();
+  drawChart(key).catch(reportError);
   load();
 }
+
+/** The scores over the run; drawn once, then only its mark moves. */
+async function drawChart(key) {
+  const { scores } = await host.charts.snapshots({ key, language: tables.language }) ?? {};
+  if (key === store.trace.key && run) chart.draw(scores, { keep: run.model, mark: run.snapshots[at].iteration });
+}
+
+/** A phase of the training with its number. */
+const phaseName = ({ name }, i) => text("training.phase", { number: i + 1, name: text(`training.short_${name}`) });
 
 /** The shown snapshot if it is not here yet, else the first missing one; -1 when all are here. */
 function missing() {
@@ -183,9 +189,7 @@ function draw() {
     iteration: run.snapshots[at].iteration, at: at + 1, of: run.snapshots.length });
   setText("moment", describeMoment(), section);
   drawFrame();
-  const plot = find(".afa-growth");
-  plot.setAttribute("aria-label", `${text("training.ladder")}. ${describeMoment()}`);
-  iterationAt = paintStageScores(plot, run, points, at);
+  chart.mark(run.snapshots[at].iteration);
 }
 
 function drawFrame() {
@@ -235,7 +239,7 @@ function describeMoment() {
   const made = run.snapshots[at].iteration;
   const frame = frameAt(at);
   const phase = run.phases.find((p) => made <= p.until) ?? run.phases.at(-1);
-  const scores = points.find((p) => p.iteration === made);
+  const scores = run.points.find((p) => p.iteration === made);
   const words = [text("training.after", { iteration: made })];
   if (phase) words.push(text(`training.phase_${phase.name}`));
   const number = (key) => (scores[key] == null ? "–" : `${scores[key].toFixed(1)} %`);
@@ -262,11 +266,10 @@ function choose(number) {
   load();
 }
 
-/** The snapshot nearest to a place on the plot. */
-function nearest(event) {
-  const iteration = iterationAt(event.clientX - event.currentTarget.getBoundingClientRect().left);
-  const gaps = run.snapshots.map((s) => Math.abs(s.iteration - iteration));
-  return gaps.indexOf(Math.min(...gaps));
+/** The snapshot nearest to a point of the chart. */
+function chooseNearest(point) {
+  const gaps = run.snapshots.map((s) => Math.abs(s.iteration - point.x));
+  choose(gaps.indexOf(Math.min(...gaps)));
 }
 
 registerPermalink({
@@ -289,16 +292,7 @@ registerTab("training", {
     const slider = find('[data-do="frame"]');
     slider.addEventListener("input", () => choose(Number(slider.value)));
     plays = playSlider(find("[data-play]"), slider, PACE);
-    const plot = find(".afa-growth");
-    let down = false;
-    plot.addEventListener("pointerdown", (event) => {
-      if (!iterationAt) return;
-      down = true;
-      plot.setPointerCapture(event.pointerId);
-      choose(nearest(event));
-    });
-    plot.addEventListener("pointermove", (event) => { if (down && nearest(event) !== at) choose(nearest(event)); });
-    for (const end of ["pointerup", "pointercancel"]) plot.addEventListener(end, () => { down = false; });
+    chart = createChart(find('[data-chart="scores"]'), { click: chooseNearest });
     for (const canvas of section.querySelectorAll(".afa-figs canvas")) linkCell(canvas);
     recompute.onSetting(() => { if (view.tab === "training") draw(); });
   },
@@ -320,4 +314,5 @@ registerTab("training", {
   keys: { " ": () => plays.play() },
   other: () => (run?.snapshots.length ? { model: run.snapshots[at].model } : null),
   facts: () => (run?.snapshots.length ? describeMoment() : ""),
+  charts: () => [chart],
 });
