@@ -251,6 +251,7 @@ def test_against_another_checkpoint_and_against_itself(folder, tmp_path, capsys,
     data = json.loads((tmp_path / "a.json").read_text())
     row = next(row for row in data["against"]["rows"] if row["stage"] == "seg")
     assert row["checkpoint"] == data["summary"]["miou_seg"] and data["against"]["images"] == 3
+    assert not {"affinity_label", "pseudo_label"} & {row["stage"] for row in data["against"]["rows"]}
     assert table(tmp_path / "against.csv")[0] == ["stage", "checkpoint", "against", "difference", "low", "high"]
     itself = ["--against", str(folder / "run0"), "--json", str(tmp_path / "b.json")]
     assert evaluate(folder, *of_sandbox(folder), *itself, limit=2) == 0
