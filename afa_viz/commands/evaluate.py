@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", default=None, metavar="F", help="write all scores to this file")
     parser.add_argument(
         "--tables", default=None, metavar="DIR",
-        help="write all tables as CSV files and a chart of each confusion matrix to this folder",
+        help="write all tables as CSV files, and charts of confusion matrices and calibration, to this folder",
     )  # fmt: skip
     parser.add_argument(
         "--plots",

@@ -135,9 +135,10 @@ def tables_text(args: argparse.Namespace, found: Evaluation) -> str:
 
 
 def write_table_files(data: dict[str, Any], class_names: tuple[str, ...], folder: str) -> list[Path]:
-    """`--tables`: CSV files, and a chart of each confusion matrix."""
+    """`--tables`: CSV files, and charts of each confusion matrix and of the affinity's calibration."""
     from afa_viz.data.text_files import format_count
     from afa_viz.evaluation.csv_tables import confusion_matrices, write_tables
+    from afa_viz.figures.calibration import calibration_chart
     from afa_viz.figures.charts import save_figure
     from afa_viz.figures.confusion import confusion_chart
 
@@ -147,4 +148,8 @@ def write_table_files(data: dict[str, Any], class_names: tuple[str, ...], folder
         title = f"{stage.replace('_', ' ')}, {data['title']}, {format_count(images, 'image')}"
         chart = confusion_chart(counts, class_names, title)
         written.append(save_figure(chart, Path(folder) / f"confusion_{stage}.png"))
+    if "affinity_calibration" in data:
+        where = f"{data['title']}, {format_count(data['images'], 'image')}"
+        chart = calibration_chart(data["affinity_calibration"], where)
+        written.append(save_figure(chart, Path(folder) / "affinity_calibration.png"))
     return written

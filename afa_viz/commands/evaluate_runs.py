@@ -32,6 +32,7 @@ def compare_with(args: argparse.Namespace, processes: Processes) -> Report:
     """One checkpoint, and its difference from another one on the same images."""
     from afa_viz.data.text_files import format_count
     from afa_viz.evaluation.comparison import differences_text, paired_differences
+    from afa_viz.stage_scores import PARTIAL_LABELS
 
     one = evaluate_checkpoint(args, args.checkpoint, processes, sweep=args.sweep)
     other = evaluate_checkpoint(args, args.against, processes, size=one.size)
@@ -39,6 +40,7 @@ def compare_with(args: argparse.Namespace, processes: Processes) -> Report:
     for prefix, pair in (("published_", _of_passes(one, other)), ("", _of_stages(one, other))):
         if pair is not None:
             images, rows = pair[0].images, rows + paired_differences(*pair, prefix)
+    rows = [row for row in rows if row["stage"] not in PARTIAL_LABELS]  # they cover other pixels in each model
     data = {
         "checkpoint": args.against, "checkpoint_id": other.facts["checkpoint_id"], "images": images, "rows": rows,
     }  # fmt: skip
@@ -56,7 +58,6 @@ def _of_passes(one: Evaluation, other: Evaluation) -> tuple[Any, Any] | None:
 
 
 def _of_stages(one: Evaluation, other: Evaluation) -> tuple[Any, Any] | None:
-    """Without the labels, which cover other pixels in each model."""
     if one.scores is None or other.scores is None:
         return None
     return one.scores.bootstrap, other.scores.bootstrap

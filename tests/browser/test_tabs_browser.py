@@ -247,15 +247,15 @@ def test_the_dense_crf_beside_par(visit):  # noqa: F811
     page.locator(f'{panel} [data-do="crf"]').click()
     words = page.locator(f'{panel} [data-fill="crf"]')
     expect(words).to_contain_text(re.compile(r"PAR [\d.]+ m?s, dense CRF [\d.]+ m?s"), timeout=15_000)
-    expect(page.locator(f'{panel} [data-view="crf_label"] canvas')).to_be_visible()
-    caption = page.locator(f'{panel} [data-view="crf_label"] figcaption')
-    expect(caption).to_contain_text("iteration 10")
+    expect(page.locator(f'{panel} [data-view="label"] canvas')).to_be_visible()
+    caption = page.locator(f'{panel} [data-view="label"] figcaption')
+    expect(caption).to_contain_text("10 / 10")
     pixels = "canvas => canvas.toDataURL()"
-    canvases = [page.locator(f'{panel} [data-view="{name}"] canvas') for name in ("par_label", "crf_label")]
+    canvases = [page.locator(f'{panel} [data-view="{name}"] canvas') for name in ("par_label", "label")]
     last = [canvas.evaluate(pixels) for canvas in canvases]
     slider = page.locator(f'{panel} [data-do="crf_iteration"]')
     slider.fill("0")
-    expect(caption).to_contain_text("iteration 0")
+    expect(caption).to_contain_text("0 / 10")
     start = [canvas.evaluate(pixels) for canvas in canvases]
     assert start[0] != last[0] and start[1] != last[1], "the labels before the first iteration are others"
     slider.fill("10")

@@ -17,9 +17,11 @@ from afa_viz.classes import SANDBOX_CLASSES, VOC_CLASSES
 from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, evaluate_samples
+from afa_viz.evaluation.affinity_calibration import AffinityCalibration
 from afa_viz.evaluation.bootstrap import PairedBootstrap
 from afa_viz.evaluation.comparison import paired_differences, runs_text, summarise_runs
 from afa_viz.evaluation.csv_tables import normalised_rows
+from afa_viz.figures.calibration import calibration_chart
 from afa_viz.figures.confusion import confusion_chart
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
@@ -104,6 +106,17 @@ def test_the_chart_has_the_shares_and_leaves_absent_classes_white(scored):
     assert {row for row, _ in shown} == set(present)
     assert shown[0, 0] == f"{100 * counts[0, 0] / counts[0].sum():.0f}"
     assert len(confusion_chart(np.eye(81), [str(i) for i in range(81)], "").axes[0].texts) == 0, "no room for numbers"
+
+
+def test_the_calibration_chart_draws_the_curve(scored):
+    data = scored[0].calibration.data()
+    curve, auc = calibration_chart(data, "sandbox val, 4 images").axes
+    rows = [row for row in data["reliability"] if row["pairs"]]
+    assert curve.lines[1].get_ydata().tolist() == [row["same_class_share"] for row in rows]
+    assert f"{data['expected_calibration_error']:.3f}" in curve.get_title(loc="left")
+    assert auc.lines[1].get_ydata().tolist() == [row["auc"] for row in data["by_distance"] if row["auc"] is not None]
+    empty = AffinityCalibration(2).data()
+    assert "–" in calibration_chart(empty, "").axes[0].get_title(loc="left")
 
 
 def test_intervals_hold_the_score_and_shrink_with_more_images():
@@ -208,7 +221,8 @@ def test_tables_are_csv_files_of_the_numbers_in_the_json(folder, tmp_path, capsy
     reliability = table(tmp_path / "affinity_reliability.csv")
     assert reliability[0] == ["from", "to", "pairs", "mean_affinity", "same_class_share"] and len(reliability) == 11
     assert len(table(tmp_path / "affinity_by_distance.csv")) == 1 + ExplainConfig.radius
-    assert (tmp_path / "confusion_seg.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("confusion_seg.png", "affinity_calibration.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_runs_of_checkpoints_and_of_their_files(folder, tmp_path, capsys):
@@ -237,6 +251,7 @@ def test_against_another_checkpoint_and_against_itself(folder, tmp_path, capsys,
     data = json.loads((tmp_path / "a.json").read_text())
     row = next(row for row in data["against"]["rows"] if row["stage"] == "seg")
     assert row["checkpoint"] == data["summary"]["miou_seg"] and data["against"]["images"] == 3
+    assert not {"affinity_label", "pseudo_label"} & {row["stage"] for row in data["against"]["rows"]}
     assert table(tmp_path / "against.csv")[0] == ["stage", "checkpoint", "against", "difference", "low", "high"]
     itself = ["--against", str(folder / "run0"), "--json", str(tmp_path / "b.json")]
     assert evaluate(folder, *of_sandbox(folder), *itself, limit=2) == 0
