@@ -151,12 +151,22 @@ def test_settings_change_what_the_app_would_change(visit, browser, plain_page): 
     app = browser.new_page(viewport={"width": 1440, "height": 900})
     app.goto(f"{plain_page}?{query}")
     app.wait_for_selector(".afa[data-settled]", timeout=20_000)
-    shown, expected = strip(page), strip(app)
+    alike(strip(page), strip(app), 0.5)
+    tables = [f'{panel(one, "affinity")} [data-list="numbers"]' for one in (page, app)]
+    pairs, expected = (one.locator(table).inner_text() for one, table in zip((page, app), tables, strict=True))
+    assert pairs == expected, "of all pairs: prepared for every radius, with symmetry and without"
     app.close()
-    alike(shown, expected, 0.5)
     for name, value in MOVED.items():
         assert float(page.locator(f"#afa-{name}").input_value()) == value
     assert page.locator(".afa-parts input:checked").count() == 1
+
+
+@pytest.mark.parametrize("query", ["radius=2", "num_iters=3", "bkg_score_high=0.9", "left_out=PAR"])
+@pytest.mark.parametrize("name", ["affinity", "walk", "par", "regions"])
+def test_tabs_follow_the_settings(visit, name, query):  # noqa: F811
+    page = visit(query=f"{query}&tab={name}")
+    panel(page, name)
+    assert texts()["gone"] not in page.locator(".afa-status").inner_text()
 
 
 @pytest.mark.parametrize("part", ["random walk", "PAR", "symmetry of the affinity", "other scales of the CAM"])
