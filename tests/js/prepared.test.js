@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 
 import { unpack } from "../../afa_viz/ui/explorer/core/packed.js";
-import { fileName } from "../../afa_viz/ui/explorer/host/files.js";
+import { fileName, undone } from "../../afa_viz/ui/explorer/host/files.js";
 import { answerName, canonical } from "../../afa_viz/ui/explorer/host/prepared.js";
 import { listing } from "../../afa_viz/ui/explorer/host/prepared/dataset.js";
 
@@ -31,9 +31,11 @@ test("maps come as differences where that is smaller; those that are made here a
     return value - at(plane, row, col - 1) - at(plane, row - 1, col) + at(plane, row - 1, col - 1);
   });
   const packed = { data: deflateSync(filtered).toString("base64"), shape: [2, 3, 4], filter: "plane", low: 1, high: 2 };
-  const found = await unpack(packed);
-  assert.deepEqual([found.bytes, found.low, found.filter], [values, 1, undefined]);
-  assert.equal(await unpack(found), found);
+  const plain = { data: deflateSync(values).toString("base64"), shape: [24], low: 0, high: 1 };
+  const found = await undone({ maps: [packed, plain, null], words: "filter" });
+  assert.deepEqual([found.maps[0].bytes, found.maps[0].low, found.words, found.maps[2]], [values, 1, "filter", null]);
+  assert.equal(await unpack(found.maps[0]), found.maps[0]);
+  assert.deepEqual((await unpack(found.maps[1])).bytes, values);
   assert.equal(await unpack(null), null);
 });
 

@@ -29,7 +29,8 @@ STANDALONE_STYLES = (
     ("standalone.css",),
     ("components/sidebar.css",),
 )  # of pages without gradio: before and after the others
-UNSENT = re.compile(r"/\*[\s\S]*?\*/\n?|^ +|(?<=[;{:,]) +", re.MULTILINE)  # of style sheets
+INDENTED = re.compile(r"\n\s+")
+UNSENT = re.compile(r"/\*[\s\S]*?\*/\n?|^ +|(?<=[;{:,]) +|(?<=[;{},])\n", re.MULTILINE)  # of style sheets
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple, told apart without red and green
 
 
@@ -60,7 +61,8 @@ def explorer_html() -> str:
         for name in TABS
     )
     frame = _fragment("frame.html").replace("<!--tabs-->", buttons)
-    return localization.fill_template(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
+    whole = localization.fill_template(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
+    return INDENTED.sub("\n", whole)
 
 
 @cache

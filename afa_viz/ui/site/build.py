@@ -189,7 +189,7 @@ def _write_page(folder: Path, site: dict[str, Any], title: str) -> None:
     given = f'{{tables:{assets.tables(standalone=True)},site:"{listed}"}}'
     script = f"{assets.script(assets.STATIC)}.start({given});\n"
     parts = {
-        "title": html.escape(f"{title}: {texts()['site.subtitle']}"),
+        "title": html.escape(f"{title}: " + texts()["site.heading"]),
         "heading": html.escape(title),
         "site": listed,
         "style": _write_hashed(folder, "style", ".css", assets.style(standalone=True).encode()),

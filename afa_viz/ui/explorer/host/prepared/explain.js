@@ -20,6 +20,8 @@ const READS = { cam: ["cam"], walk_start: ["cam", "low"], cam_rw: ["cam", "affin
   cam_par: ["cam", "affinity", ...PAR], affinity_label: ["cam", "low", "high", "num_iters", "use_par"],
   pseudo_label: ["cam", "affinity", "high", ...PAR], cam_refined: ["cam", "low", "num_iters", "use_par"],
   seg: ["seg"] }; // what a stage follows from
+/** @type {{[stage: string]: string}} */
+const WITHOUT_WALK = { cam_rw: "walk_start", cam_par: "cam_refined", pseudo_label: "affinity_label" }; // what a stage is then
 const COMPARED_WITH = { cam_rw: "walk_start", cam_par: "par_start", seg: "cam_par" }; // as stage_scores.py
 
 /**
@@ -88,9 +90,13 @@ export function createExplainer(base, start, scene) {
       /** Whether a stage is the prepared one, which was not made from maps of 8 bits. */
       const isSame = (/** @type {string} */ stage) => READS[stage].every((name) => (
         name === "seg" ? !start.seg : name === "cam" || name === "affinity" ? start[name] === base[name] : s[name] === settings[name]));
-      /** What there is of every stage of a kind: prepared, or made here. */
+      /** What there is of every stage of a kind: prepared, also under another name, or made here. */
       const each = (/** @type {string[]} */ stages, /** @type {any} */ prepared, /** @type {(stage: string) => any} */ make) => (
-        Object.fromEntries(stages.map((stage) => [stage, isSame(stage) ? prepared[stage] : make(stage)])));
+        Object.fromEntries(stages.map((stage) => {
+          const names = s.use_walk ? [stage] : [stage, WITHOUT_WALK[stage] ?? stage];
+          const same = names.find((name) => prepared[name] && isSame(name));
+          return [stage, same ? prepared[same] : make(stage)];
+        })));
       const shown = ["cam", "walk_start", "cam_rw", "cam_par", ...(s.use_walk ? [] : ["par_start"])]; // as payload.score_table
       const { target } = scene;
       return {

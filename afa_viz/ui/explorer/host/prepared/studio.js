@@ -143,7 +143,8 @@ export function createStudio(find) {
    * @param {string} key
    */
   async function affinity(answer, made, key) {
-    const cells = explainers.get("page").made.pipeline.cellLabels(made[answer.cells_of].bytes, answer.at_centre);
+    const label = (await unpack(made[answer.cells_of])).bytes;
+    const cells = explainers.get("page").made.pipeline.cellLabels(label, answer.at_centre);
     const table = (await find("affinity_numbers", { key }))?.[made.symmetric ? "symmetric" : "one_way"];
     const unknown = { ...answer.numbers, asymmetry_learned: null, order_raw: null, order_symmetric: null, order_learned: null };
     return { ...answer, cells: { bytes: cells, shape: made.grid }, ...(answer.learned && { learned: made.affinity }),
