@@ -24,6 +24,7 @@ from browser import (  # noqa: F401  (fixtures)
     visit,
 )
 from data_trees import make_folder
+from PIL import Image
 
 from afa_viz.figures import interactive
 from afa_viz.training.status import report_status
@@ -160,6 +161,21 @@ def test_scores_over_snapshots_are_read_pressed_and_switched(visit):  # noqa: F8
     assert rows[0] == ["iteration", "prediction", "CAM, one threshold (another rule)", "image labels, mAP"]
     assert rows[1:] == [["10", "10", "20", "50"], ["40", "10", "21", "50"]]
     assert figure.locator(".afa-plotly").get_attribute("aria-label").startswith("Scores by stage during training")
+
+
+def test_a_zoomed_chart_stays_in_its_frame_and_in_the_picture_of_the_tab(visit, tmp_path):  # noqa: F811
+    page = visit()
+    panel = tab(page, "training")
+    figure = chart(page, panel, "scores")
+    clipped = figure.locator(".cartesianlayer [clip-path]")
+    clips = clipped.evaluate_all("(all) => all.map((element) => element.getAttribute('clip-path'))")
+    assert clips and all(re.fullmatch(r"url\(['\"]?#[\w-]+['\"]?\)", clip) for clip in clips)  # whatever the address
+    page.locator(".afa-share summary").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Image of this tab").click()
+    download.value.save_as(tmp_path / "with.png")
+    with Image.open(tmp_path / "with.png") as picture:
+        assert picture.height > 700  # the chart stands below the four maps
 
 
 def test_a_point_opens_its_image_and_a_box_lists_images(visit):  # noqa: F811

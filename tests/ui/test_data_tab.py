@@ -372,7 +372,7 @@ def test_images_that_were_chosen_are_listed_alone(scored):
 
 def test_the_charts_hold_the_scores_of_the_table(scored):
     dataset, table = scored
-    figures = dataset_figures(dataset, table, ListingQuery("set", "cam_rw", "walk_start"), "page")
+    figures = dataset_figures(dataset, table, ListingQuery("set", "cam_rw", "walk_start"), {"cow": (1, 2, 3)}, "page")
     points = {
         trace.customdata[i]: (trace.x[i], trace.y[i]) for trace in figures["images"].data for i in range(len(trace.x))
     }
@@ -380,11 +380,11 @@ def test_the_charts_hold_the_scores_of_the_table(scored):
     assert sum(sum(trace.y) for trace in figures["changes"].data) == 4
     (row,) = figures["classes"].layout.meta["table"]["rows"]
     assert row == ["cow", "4", "50.0", "40.0", "−10.0"]
-    cow = dataset_figures(dataset, table, ListingQuery("set", "cam_rw", "walk_start", "cow"), "page")["images"]
+    cow = dataset_figures(dataset, table, ListingQuery("set", "cam_rw", "walk_start", "cow"), {}, "page")["images"]
     assert {id: y for trace in cow.data for id, y in zip(trace.customdata, trace.y, strict=True)} == {
         dataset.ids[1]: 90, dataset.ids[3]: 40,
     }  # fmt: skip
-    assert dataset_figures(dataset, table, ListingQuery("set", "seg", "walk_start"), "page") == {}
+    assert dataset_figures(dataset, table, ListingQuery("set", "seg", "walk_start"), {}, "page") == {}
 
 
 # --- what a browser asks for -----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,14 @@ from afa_viz.figures.colour import MAGNITUDE, table
 from afa_viz.figures.evaluation_charts import part_chart, stage_score_chart, threshold_sweep_chart, write_plots
 from afa_viz.figures.interactive import evaluation_figures
 from afa_viz.figures.training import training_chart, write_training_plot
+from afa_viz.figures.translation import language_scope
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ops.metrics import ConfusionMatrix
 from afa_viz.pipeline import explain, recompute
 from afa_viz.stage_scores import stage_labels
+from afa_viz.ui.localization import display_names
 
 SIZE = 64
 CONFIG = ExplainConfig(scales=(1.0,), flip=False, num_iters=2, long_side=SIZE)
@@ -283,6 +286,20 @@ def test_an_evaluation_has_its_figures(figures, data):
     ]  # fmt: skip
     bare = {name: data[name] for name in ("images", "rule", "summary", "iou")}
     assert list(evaluation_figures(bare)) == ["stages", "classes"]  # of a file that an earlier version wrote
+
+
+def test_figures_of_an_evaluation_are_korean_in_korean(data):
+    with language_scope("ko", display_names("ko")):
+        figures = evaluation_figures(data, theme="page")
+    plain = re.compile(r"CAM|PAR|m?IoU|%p|<sub>.</sub>|<br>")
+    for name, figure in figures.items():
+        layout = figure.layout
+        table = layout.meta["table"]
+        said = [layout.title.text, layout.xaxis.title.text, layout.yaxis.title.text, *table["columns"],
+                *(row[0] for row in table["rows"]), *(trace.name for trace in figure.data),
+                *(layout.xaxis.ticktext or ()), *(layout.yaxis.ticktext or ())]  # fmt: skip
+        for text in filter(None, said):
+            assert not re.search("[A-Za-z]{2,}", plain.sub("", text)), (name, text)
 
 
 def test_stages_and_classes_have_their_scores_and_intervals(figures, data):

@@ -120,7 +120,8 @@ def change_histogram(images: Sequence[ImageScore], before: str, after: str, them
         "bargap": 0,
         "barmode": "overlay",
         "xaxis": {"title": {"text": label("change of IoU in points")}, "tickformat": "+d", "nticks": 9},
-        "yaxis": {"title": {"text": label("images")}, "rangemode": "tozero", "tickformat": "d"},
+        "yaxis": {"title": {"text": label("images")}, "rangemode": "tozero", "tickformat": "d",
+                  "dtick": 1 if max(counts.values(), default=0) <= 8 else None},
         "shapes": [{"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1,
                     "line": {"color": colour("ink"), "width": 1.5}}],
     }  # fmt: skip

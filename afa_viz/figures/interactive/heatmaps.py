@@ -52,7 +52,7 @@ def part_figure(data: Data, theme: str = "light") -> Figure:
 def context_figure(data: Data, theme: str = "light") -> Figure:
     """mIoU by the context of the scene and stage."""
     stages = distinct_stages(list(data["iou"]), data["rule"]["left_out"])
-    names = [f"{name} ({context['images']})" for name, context in data["contexts"].items()]
+    names = [f"{translate(name)} ({context['images']})" for name, context in data["contexts"].items()]
     values = [[context["miou"][stage] for stage in stages] for context in data["contexts"].values()]
     columns = [_short(stage) for stage in stages]
     return _heatmap("mIoU by context (number of images), in %", names, columns, values, "context", "stage", theme)

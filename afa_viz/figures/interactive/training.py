@@ -80,8 +80,8 @@ def score_figure(
     known = phases_of(lines) if phases is None else phases
     marks = list(snapshots)
     triangles = {
-        "type": "scatter", "x": marks, "y": [0] * len(marks), "mode": "markers", "name": label("snapshots"),
-        "cliponaxis": False, "hoverinfo": "skip", "showlegend": False,
+        "type": "scatter", "x": marks, "y": [2.2] * len(marks), "mode": "markers", "name": label("snapshots"),
+        "hoverinfo": "skip", "showlegend": False,
         "marker": {"symbol": "triangle-up", "size": 11, "color": colour("muted")},
     }  # fmt: skip
     return _curves(

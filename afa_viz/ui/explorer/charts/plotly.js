@@ -12,6 +12,7 @@ import { host } from "../host/host.js";
 /** Words of plotly's buttons, by its own English, with the keys of ours. */
 const BUTTONS = { "Download plot as a PNG": "png", Zoom: "zoom", Pan: "pan", "Box Select": "select", "Zoom in": "in",
   "Zoom out": "out", "Reset axes": "reset", "Double-click to zoom back out": "back" };
+const PICTURE = { width: 500, height: 380, scale: 2 }; // of a chart in the picture of its tab
 const LEFT_OUT = ["lasso2d", "autoScale2d", "hoverClosestCartesian", "hoverCompareCartesian", "toggleSpikelines"];
 
 /** @type {Promise<any> | null} */
@@ -184,7 +185,7 @@ export function createChart(place, does = {}) {
     async picture() {
       if (!plotly || !place.clientWidth) return null;
       const image = new Image();
-      image.src = await plotly.toImage(plot, { format: "png", width: plot.clientWidth, height: plot.clientHeight, scale: 2 });
+      image.src = await plotly.toImage(plot, { format: "png", ...PICTURE });
       await image.decode();
       return image;
     },

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from afa_viz.classes import colours_for
 from afa_viz.figures.interactive.dataset import (
     ImageScore,
     before_after_figure,
@@ -23,15 +22,21 @@ if TYPE_CHECKING:
 GIVEN_LABELS = "walk_start"  # a stage that labels with the image labels alone: its classes are those of the image
 
 
-def dataset_figures(dataset: DataSet, table: Table, query: ListingQuery, theme: str) -> Mapping[str, Figure]:
-    """`images`, `changes` and `classes` of the images that a query matches; {} where none of them has two scores."""
+def dataset_figures(
+    dataset: DataSet, table: Table, query: ListingQuery, palette: Mapping[str, tuple[int, int, int]], theme: str
+) -> Mapping[str, Figure]:
+    """`images`, `changes` and `classes` of the images that a query matches; {} where none of them has two scores.
+
+    Args:
+        palette: colours of classes.
+    """
     known = [(i, score) for i in sorted_indices(dataset, table, query) if (score := table.get(dataset.ids[i]))]
     images = [image for i, score in known if (image := _image(dataset, i, score, query)) is not None]
     if not images:
         return {}
     before, after = query.before, query.stage
     shown = {
-        "images": before_after_figure(images, before, after, _palette(dataset.source.class_names), theme),
+        "images": before_after_figure(images, before, after, palette, theme),
         "changes": change_histogram(images, before, after, theme),
     }
     means = class_means([(_of_classes(score, before), _of_classes(score, after)) for _, score in known])
@@ -50,7 +55,3 @@ def _of_classes(score: Score, stage: str) -> dict[str, float]:
     """IoU of a stage by the classes of the image; the prediction may see others, which are left out."""
     own = score.iou.get(GIVEN_LABELS, {})
     return {name: value for name, value in score.iou.get(stage, {}).items() if name in own}
-
-
-def _palette(names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-    return dict(zip(names, colours_for(len(names)), strict=True))

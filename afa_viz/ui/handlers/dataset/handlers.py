@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from afa_viz.classes import colours_for
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.charts import render
 from afa_viz.ui.handlers.dataset.browse import PAGE_SIZE, listing, parse_listing_query, progress
@@ -41,9 +42,10 @@ class DataSetHandlers:
 
     def dataset_charts(self, params: dict) -> str:
         """Charts of all images that a query matches: its fields, `key` and `language`; {} where nothing is scored."""
-        _, table = self._table(params)
+        request, table = self._table(params)
         query = parse_listing_query(params, self._dataset)
-        charts = render(params, lambda theme: dataset_figures(self._dataset, table, query, theme))
+        palette = self._palette(request.model)
+        charts = render(params, lambda theme: dataset_figures(self._dataset, table, query, palette, theme))
         return json.dumps(charts, allow_nan=False, separators=(",", ":"))
 
     def dataset_thumbnails(self, params: dict) -> str:
@@ -71,6 +73,11 @@ class DataSetHandlers:
         elif params["do"] != "look":
             raise KeyError("do")
         return json.dumps({**answer, **progress(self._dataset, table, self._scorer.running_job())}, allow_nan=False)
+
+    def _palette(self, model: str) -> dict[str, tuple[int, int, int]]:
+        """The colours of a model's classes, as the page has them."""
+        names, card = self._session.registry.class_names(model), self._session.registry.get(model).card
+        return dict(zip(names, card.palette if card else colours_for(len(names)), strict=True))
 
     def _table(self, params: dict) -> tuple[Request, Table]:
         request = self._session.request_of(params["key"])
