@@ -129,7 +129,7 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
     """Run the training; returns iterations, seconds and scores on rank 0, None elsewhere."""
     import torch
 
-    from afa_viz.model.checkpoint import checkpoint_files
+    from afa_viz.model.sources import checkpoint_files
     from afa_viz.model.weight_files import read_weights
     from afa_viz.training import distributed
 

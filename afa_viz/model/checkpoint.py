@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
+from pathlib import Path
 
 import safetensors.torch
 import torch
@@ -23,15 +20,12 @@ from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts, packing
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, format_names
-from afa_viz.model.hub import HubFiles
+from afa_viz.model.sources import Source, checkpoint_files
 from afa_viz.model.weight_files import read_weights
 from afa_viz.model.wrappers import single_network
 from afa_viz.ops.checks import require_finite
 
-HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
 CLASS_LAYERS = ("decoder.linear_pred.", "classifier.")
-NON_COMMERCIAL = re.compile(r"(nvidia/(mit|segformer)-b|smp-hub/(mit_|segformer-)b).*", re.IGNORECASE)
-Source = str | os.PathLike[str]
 log = logging.getLogger(__name__)
 
 
@@ -214,42 +208,6 @@ def _resolve_device(device: str | torch.device) -> torch.device:
         names = ["auto", *(name for name, there in available.items() if there)]
         raise CheckpointError(f"got device {str(device)!r}; expected one that is here ({', '.join(names)}): choose it.")
     return target
-
-
-def checkpoint_files(source: Source) -> tuple[Path, Path | None]:
-    """The weights file of a source, fetched where it lies on the hub, and the card beside it where there is one."""
-    if str(source).startswith("hf:"):
-        return _from_hub(str(source))
-    path = Path(source).expanduser()
-    if path.is_dir():
-        names = sorted(file.name for file in path.glob("*.safetensors"))
-        chosen = [name for name in names if name == HUB_NAMES[0]] or names
-        if len(chosen) != 1:
-            raise CheckpointError(
-                f"the folder {path.name} has {format_names(names, 5) or 'no .safetensors file'}; expected one such "
-                f"file or {HUB_NAMES[0]}: name the file."
-            )
-        path = path / chosen[0]
-    if not path.exists():
-        expected = "expected a checkpoint, a folder or hf://owner/repo: check the path"
-        raise FileNotFoundError(f"there is no {str(source)!r}; {expected}.")
-    card = path.with_suffix(".json")
-    return path, card if card.is_file() else None
-
-
-def _from_hub(source: str) -> tuple[Path, Path | None]:
-    match = re.fullmatch(r"hf://(\w[\w.-]*/\w[\w.-]*)(?:@([^/@]+))?(?:/(.+))?", source)
-    if match is None:
-        raise CheckpointError(f"got {source!r}; expected hf://owner/repo, maybe with @revision and /file: correct it.")
-    repo, revision, name = match[1], match[2] and unquote(match[2]), match[3]
-    files = HubFiles(repo, revision)
-    path = files.first_existing((name,) if name else HUB_NAMES)
-    if NON_COMMERCIAL.fullmatch(repo):
-        log.warning("%s: MiT and SegFormer weights are for non-commercial use; see the model's page.", repo)
-    try:
-        return path, files.first_existing((str(PurePosixPath(name or path.name).with_suffix(".json")),))
-    except FileNotFoundError:
-        return path, None
 
 
 def _build_from_card(card: Card) -> AFA:

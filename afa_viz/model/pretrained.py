@@ -9,8 +9,9 @@ from huggingface_hub import constants
 from afa_viz.model import mix_transformer, pvt_v2
 from afa_viz.model.afa import AFA
 from afa_viz.model.card import CheckpointError
-from afa_viz.model.checkpoint import HUB_NAMES, load_any
+from afa_viz.model.checkpoint import load_any
 from afa_viz.model.hub import HubFiles
+from afa_viz.model.sources import HUB_NAMES
 
 MIT_REPOSITORIES = {name: f"hf://nvidia/{name.replace('_', '-')}" for name in mix_transformer.VARIANTS}
 PVT_REPOSITORY = "timm/{name}.in1k"

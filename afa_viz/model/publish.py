@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from afa_viz.model.card import PARTS, Card, CheckpointError
-from afa_viz.model.checkpoint import HUB_NAMES, Source, checkpoint_files
+from afa_viz.model.sources import HUB_NAMES, Source, checkpoint_files
 from afa_viz.model.hub import require_repository_name, upload_errors
 
 LISTED_SETTINGS = ("backbone", "crop_size", "batch_size", "accumulate", "max_iters", "learning_rate", "amp", "ema",

@@ -25,11 +25,12 @@ from afa_viz.ui.handlers.dataset.browse import PAGE_SIZE, ListingQuery, listing,
 from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import THUMBNAIL, DataSet, public_id
 from afa_viz.ui.handlers.dataset.scoring import STAGES, TABLES_KEPT, Job, Score, Scorer, Table
-from afa_viz.ui.handlers.dataset.sources import SandboxScenes, cache_folder, open_source
+from afa_viz.ui.handlers.dataset.sources import SandboxScenes, open_source
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.page import permalinks
 from afa_viz.ui.page.config_fields import SLIDERS
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
+from afa_viz.ui.sessions.folders import cache_folder
 from afa_viz.ui.sessions.session import Session
 
 DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)

@@ -10,7 +10,7 @@ from typing import Any
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers import payload
+from afa_viz.ui.handlers.answer_texts import to_json
 from afa_viz.ui.handlers.compare import Find, error_payload, remap_classes, request_for_model
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.model_registry import SNAPSHOT_MARK
@@ -44,9 +44,11 @@ class SnapshotHandlers:
 
         `series` identifies the settings that all snapshots are explained with; equal values mean equal results.
         """
-        request, _ = self._find(params)
+        request = self._session.request_of(params["key"])
+        if request is None:
+            raise KeyError("key")
         registry = self._session.registry
-        card = registry.get(request.model).card
+        card = registry.facts(request.model).card
         training = card.training if card else {}
         snapshots = registry.snapshots(request.model)
         entries: list[dict[str, Any]] = [
@@ -59,10 +61,12 @@ class SnapshotHandlers:
         history = read_history(registry.snapshot_folder(request.model))
         facts = {"model": request.model, "models": registry.names, "series": _published_walk_request(request).key}
         phases = training_phases(training) if entries else []
-        return payload.to_json({**facts, "snapshots": entries, "history": history, "phases": phases})
+        return to_json({**facts, "snapshots": entries, "history": history, "phases": phases})
 
     def snapshot(self, params: dict) -> str:
         """The prediction of one snapshot; {"waiting": true} while another one is being computed."""
+        from afa_viz.ui.handlers import payload
+
         request, trace = self._find(params)
         model = params["model"]
         if not isinstance(model, str) or model.rpartition(SNAPSHOT_MARK)[0] != request.model != model:
