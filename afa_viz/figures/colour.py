@@ -32,7 +32,7 @@ IGNORE = 255
 
 @cache
 def table(name: str) -> RGBImage:
-    """(256, 3) colours of `MAGNITUDE` or `DIFFERENCE`: matplotlib's, from a file, since the app does without matplotlib.
+    """(256, 3) colours of `MAGNITUDE` or `DIFFERENCE`: matplotlib's, from a file, since the app starts without it.
 
     Raises: KeyError: for another name.
     """

@@ -8,8 +8,8 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from afa_viz.model.card import PARTS, Card, CheckpointError
-from afa_viz.model.sources import HUB_NAMES, Source, checkpoint_files
 from afa_viz.model.hub import require_repository_name, upload_errors
+from afa_viz.model.sources import HUB_NAMES, Source, checkpoint_files
 
 LISTED_SETTINGS = ("backbone", "crop_size", "batch_size", "accumulate", "max_iters", "learning_rate", "amp", "ema",
                   "official_parity")  # fmt: skip

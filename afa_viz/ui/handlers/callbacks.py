@@ -20,7 +20,7 @@ from afa_viz.ui.localization import error_message
 from afa_viz.ui.page import permalinks
 from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.page.controls import NONE_SELECTED
-from afa_viz.ui.sessions.session import Request, Session
+from afa_viz.ui.sessions.session import Session
 
 UNEXPECTED_ERROR = error_message("refused.failed")
 
@@ -221,7 +221,8 @@ class Callbacks:
             other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
             values[other] = values.get(moved, high)
         before = self.session.request_of(shown)
-        if before and before.labels is None and before.image_id == image_id and labels == self.session.present_labels(before):
+        predicted = before is not None and before.labels is None and before.image_id == image_id
+        if before is not None and predicted and labels == self.session.present_labels(before):
             labels = []
         request = self.session.request(image_id, model, labels, self._config(model, tuple(values.values())))
         adjusted = [

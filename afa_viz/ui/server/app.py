@@ -35,8 +35,8 @@ from afa_viz.ui.page.controls import build_controls, build_image_picker
 from afa_viz.ui.server.guard import Guard, ServerApp
 from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
 from afa_viz.ui.server.options import TITLE, Options
-from afa_viz.ui.server.prepare import first_prepared
 from afa_viz.ui.server.payload_validation import PayloadValidator
+from afa_viz.ui.server.prepare import first_prepared
 from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
 from afa_viz.ui.sessions.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
@@ -105,7 +105,7 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
         _bind_api(Api(session, answers), answers.exports.folder)
     demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # everything goes through the queue
     if options.warm:
-        threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
+        threading.Thread(target=_warm_once_loaded, args=(session, answers, model), daemon=True).start()
     sweep_regularly(uploads.remove_expired, answers.exports.remove_expired)
     return BuiltApp(demo, uploads, session)
 
@@ -170,13 +170,17 @@ def _bind_api(api: Api, exports: Path) -> None:
     endpoint(api.export, 5 * [value], download)
 
 
+def _warm_once_loaded(session: Session, answers: ExplorerHandlers, model: str) -> None:
+    """As long as all answers were prepared, nothing is explained."""
+    session.loaded.wait()
+    _warm(session, answers, model)
+
+
 def _warm(session: Session, answers: ExplorerHandlers, model: str) -> None:
-    """Explain the examples in the background once torch is loaded, so that settings change at once; visitors have
-    priority.
+    """Explain the examples in the background, so that they open and change at once; visitors have priority.
 
     Stops if the cache has no room for all of them, as with a large network.
     """
-    session.loaded.wait()
     for example in session.examples:
         while not session.is_idle(IDLE_SECONDS):
             time.sleep(0.1)

@@ -47,7 +47,9 @@ def parser() -> argparse.ArgumentParser:
         help="images of the Data set tab: sandbox, folder:PATH, voc:PATH or coco:PATH (default: sandbox)",
     )  # fmt: skip
     result.add_argument("--split", help="split of the data set (default: val; for a folder: all images)")
-    result.add_argument("--cache", type=Path, help="folder for rendered scenes, scores and prepared answers (default: the user's cache)")
+    result.add_argument(
+        "--cache", type=Path, help="folder for rendered scenes, scores and prepared answers (default: the user's cache)"
+    )
     result.add_argument(
         "--host", type=_host, default=Host("127.0.0.1"),
         help="address to serve at: 127.0.0.1 or ::1 for this computer only (default: 127.0.0.1), 0.0.0.0 or :: for "

@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 def open_prepared(options: Options) -> PreparedAnswers | None:
     """The prepared answers of a server with these options; what is missing is being made from now on.
 
-    None where nothing can be kept: without a checkpoint or examples, with a cache folder that cannot be written, or with
-    code that cannot be read. The server then computes everything itself, and says what is wrong.
+    None where nothing can be kept: without a checkpoint or examples, with a cache folder that cannot be written, or
+    with code that cannot be read. The server then computes everything itself, and says what is wrong.
     """
     try:
         examples = read_examples(options.examples)

@@ -1,4 +1,4 @@
-"""What the app says of a model without its weights: they are kept beside prepared answers, so that it may load later."""
+"""Facts of a model without its weights, kept beside prepared answers, so that the app may load it later."""
 
 from __future__ import annotations
 

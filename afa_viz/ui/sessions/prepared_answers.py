@@ -187,5 +187,3 @@ def _remove_oldest(folder: Path) -> None:
         with suppress(OSError):
             path.unlink()
         total -= size
-
-
