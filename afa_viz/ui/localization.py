@@ -18,6 +18,7 @@ AMONG_OTHERS = re.compile(KEY)
 MARKUP = ("_html", "equation")  # how keys end whose texts are HTML already
 PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script
 CLASS = "class."  # before the names of classes, which are English themselves
+SITE = "site."  # before what only a page without a server says
 
 
 @cache
@@ -38,14 +39,18 @@ def error_message(key: str, **places: object) -> str:
     return texts()[key].format(**places)
 
 
-def script_texts() -> dict[str, str]:
-    """The English texts that scripts say."""
-    return {key: text for key, text in texts().items() if not key.endswith(PLACED) and not key.startswith(CLASS)}
+def script_texts(standalone: bool = False) -> dict[str, str]:
+    """The English texts that scripts say; those of a page without a server only if it is one."""
+    left_out = (CLASS,) if standalone else (CLASS, SITE)
+    return {key: text for key, text in texts().items() if not key.endswith(PLACED) and not key.startswith(left_out)}
 
 
-def translations() -> dict[str, dict[str, str]]:
-    """All texts of the other languages."""
-    return {language: texts(language) for language in languages()[1:]}
+def translations(standalone: bool = False) -> dict[str, dict[str, str]]:
+    """All texts of the other languages; those of a page without a server only if it is one."""
+    return {
+        language: {key: text for key, text in texts(language).items() if standalone or not key.startswith(SITE)}
+        for language in languages()[1:]
+    }
 
 
 def display_names(language: str) -> dict[str, str]:

@@ -169,6 +169,17 @@ def test_the_tables_allow_nothing_that_is_not_there():
     assert not {(package, room) for package, rooms in OWNED.items() for room in rooms} - packages
 
 
+@pytest.mark.parametrize("module", ["afa_viz.ui.handlers.prepared", "afa_viz.ui.page.assets"])
+def test_pages_without_a_server_need_no_gradio(module):
+    seen, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        assert not {used.split(".")[0] for used in imports_of(MODULES[name])} & {"gradio"}, name
+        waiting += files_used_by(MODULES[name]) - seen
+    assert len(seen) > 10
+
+
 def test_ops_know_no_config_and_no_files():
     for path in (ROOT / "afa_viz" / "ops").glob("*.py"):
         names = {name.split(".")[0] for name in imports_of(path)}

@@ -15,6 +15,7 @@ import pytest
 from afa_viz.ui import localization
 from afa_viz.ui.page import assets as page
 from afa_viz.ui.page.bundle import ordered
+from afa_viz.ui.page.component import GIVEN, load_script
 from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS
 
 FILES = sorted(page.EXPLORER.rglob("*.js"))
@@ -27,15 +28,17 @@ def named(file: Path) -> str:
 
 
 def test_every_script_is_part_of_the_page():
-    assert {named(file) for file in FILES} == {module.name for module in ordered(page.EXPLORER, page.ENTRY)}
-    styles = {*page.STYLES, *(f"views/{tab}/{tab}.css" for tab in page.TABS)}
+    used = {module.name for entry in page.ENTRIES for module in ordered(page.EXPLORER, entry)}
+    assert {named(file) for file in FILES} == used
+    styles = {*page.STANDALONE_STYLES, *page.STYLES, *(f"views/{tab}/{tab}.css" for tab in page.TABS)}
     assert {file.relative_to(page.EXPLORER).as_posix() for file in page.EXPLORER.rglob("*.css")} <= styles
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node; the browser tests parse the script too")
 def test_the_script_parses(tmp_path):
     whole = tmp_path / "page.mjs"
-    whole.write_text(f"(({page.GIVEN}) => {{\n{page.script()}\n}});\n", encoding="utf-8")
+    scripts = [f"(({GIVEN}) => {{\n{load_script()}\n}});\n", *(f"({page.script(entry)});\n" for entry in page.ENTRIES)]
+    whole.write_text("".join(scripts), encoding="utf-8")
     done = subprocess.run(["node", "--check", str(whole)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from afa_viz.ui.errors import BusyError
-from afa_viz.ui.page.assets import run_in_threads
+from afa_viz.ui.page.component import run_in_threads
 from afa_viz.ui.sessions import concurrency
 from afa_viz.ui.sessions.concurrency import ConcurrencyLimit, SharedCalls
 

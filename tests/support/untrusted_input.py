@@ -24,7 +24,7 @@ from afa_viz.ui.handlers.dataset.sources import SandboxScenes
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs.trainer import START, Trainer
-from afa_viz.ui.page.assets import errors_as_null
+from afa_viz.ui.page.component import errors_as_null
 from afa_viz.ui.page.config_fields import SLIDERS
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session

@@ -19,6 +19,7 @@ from afa_viz.trace import Trace
 from afa_viz.ui.handlers.payload import MAX_CELLS, WHOLE_CELLS, deflate_base64, finite, pack_labels, pack_scores
 
 MEAN = -1  # head index that stands for the mean of all heads
+WHOLE_BYTES = 2**20  # of the maps of a block that a page takes at once, as in explorer/views/attention/head_maps.js
 
 
 def cell_maps(trace: Trace, block: int, logits: bool = False, cell: maps.Cell | None = None) -> Tensor:

@@ -30,7 +30,8 @@ from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs.trainer import Trainer
 from afa_viz.ui.localization import fill_template
-from afa_viz.ui.page.assets import explorer_component, style
+from afa_viz.ui.page.assets import style
+from afa_viz.ui.page.component import explorer_component
 from afa_viz.ui.page.controls import build_controls, build_image_picker
 from afa_viz.ui.server.guard import Guard, ServerApp
 from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host

@@ -11,8 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from gradio.processing_utils import hash_file
-
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.localization import error_message
 
@@ -51,6 +49,8 @@ class Exports:
         found = self.find(name)
         if found is not None:
             return found
+        from gradio.processing_utils import hash_file  # only an app writes: gradio takes seconds to import
+
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
         try:

@@ -24,12 +24,12 @@ export async function inflate(text) {
 }
 
 /**
- * A packed map with its bytes: {bytes, shape, low, high}.
+ * A packed map with its bytes: {bytes, shape, low, high}; one that was made in the browser has them already.
  *
  * @param {any} packed
  */
 export async function unpack(packed) {
-  return packed && { ...packed, data: undefined, bytes: await inflate(packed.data) };
+  return packed && (packed.bytes ? packed : { ...packed, data: undefined, bytes: await inflate(packed.data) });
 }
 
 /**

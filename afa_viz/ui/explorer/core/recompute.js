@@ -43,7 +43,7 @@ function equal(/** @type {any} */ a, /** @type {any} */ b) {
  * @param {HTMLImageElement} image
  * @param {number[]} size
  */
-function pixelsOf(image, [height, width]) {
+export function pixelsOf(image, [height, width]) {
   const canvas = createCanvas(width, height);
   const context = context2d(canvas, { willReadFrequently: true });
   context.drawImage(image, 0, 0);

@@ -17,7 +17,7 @@ let known = null; // English sentences of the host in the page's language, made 
 function sentences() {
   if (known?.language === tables.language) return known;
   const own = ownTexts();
-  const keys = Object.keys(own).filter((key) => /^(side|example|refused|gradio|class)\./.test(key))
+  const keys = Object.keys(own).filter((key) => /^(side|example|refused|gradio|site|class)\./.test(key))
     .map((key) => [key, key.startsWith(CLASS_KEY) ? key.slice(CLASS_KEY.length) : tables.english[key]]);
   const fixed = new Map(keys.filter(([, words]) => !PLACEHOLDER.test(words)).map(([key, words]) => [words, own[key]]));
   const patterns = keys.filter(([, words]) => PLACEHOLDER.test(words)).map(([key, words]) => {

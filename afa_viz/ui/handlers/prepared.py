@@ -1,0 +1,143 @@
+"""Answers that are made before anybody asks: for pages without a server, and for a server that should start fast.
+
+A prepared answer is the JSON text that a handler would send, under the name of its question. `answer_name` here and
+`answerName` in explorer/host/prepared.js make the same names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from afa_viz.lab import QUESTIONS, Question, is_ready, options
+from afa_viz.trace import Trace
+from afa_viz.ui.handlers import lab, payload, payload_attention
+from afa_viz.ui.sessions.examples import Example
+
+GROUPS = ("stages", "attention", "logits", "affinity", "par", "crf", "lab")
+SHARES = tuple(number / 100 for number in range(1, 100))  # what the slider of the question "cut" offers
+OTHER = "other"  # the verdict on a number above twice the number of classes, or below 0
+Answer = tuple[str, str]
+
+
+def answer_name(question: str, asked: Mapping[str, Any]) -> str:
+    """The name of a question: `question {"a":1,"key":"…"}`.
+
+    Parameters are sorted, also inside objects; those that are None are left out. Whole numbers have no decimals.
+
+    Args:
+        question: the name of the handler, such as "attention".
+        asked: its parameters.
+    """
+    return f"{question} {json.dumps(_canonical(asked), separators=(',', ':'), ensure_ascii=False, sort_keys=True)}"
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def prepare(
+    trace: Trace,
+    key: str,
+    scene_key: str,
+    facts: Mapping[str, Any],
+    examples: Sequence[Example] = (),
+    pathology: str = "",
+    groups: Collection[str] = GROUPS,
+) -> Iterator[Answer]:
+    """All that the explorer may ask of one explained image: (name, JSON text), group by group.
+
+    Args:
+        key: of the explanation, in every question.
+        scene_key: of what settings do not change.
+        facts: what is said of the image: see `ExplorerHandlers.stages`.
+        examples: of the gallery that the lab recommends; without any the lab is left out.
+        pathology: of the image, see `Example.pathology`.
+        groups: of `GROUPS`, made in their order. "stages" is what the first view needs; each other one belongs to a
+            tab. "attention" and "logits" are of all blocks. "par" is empty where the browser refines by itself.
+    """
+    makers = {
+        "stages": lambda: _stages(trace, key, scene_key, facts),
+        "attention": lambda: _attention(trace, key, logits=False),
+        "logits": lambda: _attention(trace, key, logits=True),
+        "affinity": lambda: _affinity(trace, key),
+        "par": lambda: _par(trace, key),
+        "crf": lambda: iter([_named("crf", {"key": key}, payload.crf(trace))]),
+        "lab": lambda: _lab(trace, key, examples, pathology),
+    }
+    for group in makers:
+        if group in groups:
+            yield from makers[group]()
+
+
+def _named(question: str, asked: Mapping[str, Any], answer: dict[str, Any]) -> Answer:
+    return answer_name(question, asked), payload.to_json(answer)
+
+
+def _stages(trace: Trace, key: str, scene_key: str, facts: Mapping[str, Any]) -> Iterator[Answer]:
+    yield _named("stages", {"key": key}, {**payload.stages(trace, key, scene_key), **facts})
+    yield _named("scene", {"key": key}, payload.scene(trace, scene_key))
+
+
+def _attention(trace: Trace, key: str, logits: bool) -> Iterator[Answer]:
+    """Of the blocks whose maps the page takes whole; others are asked for cell by cell, which only a server answers."""
+    if not logits:
+        yield _named("overview", {"key": key}, payload_attention.overview(trace))
+    rows, cols = trace.grid
+    for block in trace.kept_blocks:
+        keys_rows, keys_cols = trace.key_grids[block]
+        if len(trace.logits(block)) * rows * cols * keys_rows * keys_cols <= payload_attention.WHOLE_BYTES:
+            asked = {"key": key, "block": block, "logits": logits}
+            yield _named("attention", asked, payload_attention.attention(trace, block, logits))
+
+
+def _affinity(trace: Trace, key: str) -> Iterator[Answer]:
+    yield _named("affinity", {"key": key}, payload_attention.affinity(trace))
+
+
+def _par(trace: Trace, key: str) -> Iterator[Answer]:
+    if trace.grid[0] * trace.grid[1] > payload.MAX_CELLS:
+        yield _named("par", {"key": key}, payload.par(trace, key))
+
+
+def _lab(trace: Trace, key: str, examples: Sequence[Example], pathology: str) -> Iterator[Answer]:
+    """The questions, and of each question and class the verdicts on every answer that the page can give."""
+    if not examples:
+        return
+    yield _named("lab", {"key": key}, lab.contents(trace, list(examples)))
+    for question in QUESTIONS:
+        for label in trace.present if is_ready(trace, question) else ():
+            found = verdicts(trace, question, label, pathology)
+            if found:
+                yield _named("lab_verdicts", {"key": key, "step": question.name, "label": label}, found)
+
+
+def verdicts(trace: Trace, question: Question, label: int, pathology: str) -> dict[str, Any]:
+    """The verdicts on all answers: {"answers": {answer as JSON: place in "verdicts"}, "verdicts": […]}.
+
+    Numbers: from 0 to twice the number of classes, and `OTHER` for all others. Shares: `SHARES`. {} where the image
+    decides nothing, as with no wrong pixel to attribute.
+    """
+    asked: list[tuple[str, Any]] = []
+    if question.kind == "cell":
+        asked = [(f"[{row},{col}]", [row, col]) for row in range(trace.grid[0]) for col in range(trace.grid[1])]
+    elif question.kind == "share":
+        asked = [(json.dumps(share), share) for share in SHARES]
+    elif question.kind == "number":
+        asked = [*((str(number), number) for number in range(2 * len(trace.class_names) + 1)), (OTHER, -1)]
+    else:
+        asked = [(json.dumps(code), code) for code in options(trace, question)]
+    places: dict[str, int] = {}
+    answers: dict[str, int] = {}
+    try:
+        for name, answer in asked:
+            text = payload.to_json(lab.verdict(trace, question.name, answer, label, pathology))
+            answers[name] = places.setdefault(text, len(places))
+    except ValueError:
+        return {}
+    return {"answers": answers, "verdicts": [json.loads(text) for text in places]}

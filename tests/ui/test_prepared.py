@@ -1,0 +1,102 @@
+"""Prepared answers: their names are the same in Python and in JavaScript, their texts those that the handlers send."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from app_fixtures import prepare as prepare_options
+
+from afa_viz import lab as questions
+from afa_viz.ui.handlers.explorer import ExplorerHandlers, scene_key
+from afa_viz.ui.handlers.prepared import GROUPS, OTHER, SHARES, answer_name, prepare
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
+from afa_viz.ui.sessions.session import Request, Session
+
+NAMES = json.loads((Path(__file__).parents[1] / "support" / "answer_names.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("question, asked, name", NAMES)
+def test_names_are_canonical(question, asked, name):
+    """The test of core in tests/js holds the browser to the same list."""
+    assert answer_name(question, asked) == name
+    assert answer_name(question, dict(reversed(asked.items()))) == name
+
+
+def test_whole_numbers_have_no_decimals():
+    assert answer_name("compare", {"b": {"value": 2.0}}) == 'compare {"b":{"value":2}}'
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory) -> Session:
+    options = prepare_options(tmp_path_factory.mktemp("prepared"))
+    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+
+
+@pytest.fixture(scope="module")
+def request_(session) -> Request:
+    return session.request("example:scene1", session.registry.names[0])
+
+
+@pytest.fixture(scope="module")
+def answers(session, request_) -> dict[str, str]:
+    trace = session.trace(request_)
+    made = list(prepare(trace, request_.key, scene_key(request_), {"title": "T"}, session.examples, "part"))
+    assert len(dict(made)) == len(made)
+    return dict(made)
+
+
+def test_they_are_what_the_handlers_send(session, request_, answers):
+    handlers, key = ExplorerHandlers(session), request_.key
+    stages = json.loads(answers.pop(answer_name("stages", {"key": key})))
+    sent = json.loads(handlers.stages(request_))
+    assert stages.pop("title") == "T" and stages.items() <= sent.items()
+    asked = [("scene", {}), ("overview", {}), ("affinity", {}), ("lab", {})]
+    asked += [("attention", {"block": block, "logits": logits}) for block in range(8) for logits in (False, True)]
+    for question, params in asked:
+        text = getattr(handlers, question)({"key": key, **params})
+        assert answers.pop(answer_name(question, {"key": key, **params})) == text, (question, params)
+    crf, sent = (
+        json.loads(text) for text in (answers.pop(answer_name("crf", {"key": key})), handlers.crf({"key": key}))
+    )
+    assert {k: v for k, v in crf.items() if "seconds" not in k} == {k: v for k, v in sent.items() if "seconds" not in k}
+    assert {name.partition(" ")[0] for name in answers} == {"lab_verdicts"}
+
+
+def test_every_answer_to_the_lab_has_its_verdict(session, request_, answers):
+    handlers, trace = ExplorerHandlers(session), session.trace(request_)
+    seen = set()
+    for question in questions.QUESTIONS:
+        for label in trace.present:
+            asked = {"key": request_.key, "step": question.name, "label": label}
+            table = json.loads(answers[answer_name("lab_verdicts", asked)])
+            given = [answer for answer in table["answers"] if answer != OTHER]
+            seen.add(question.name)
+            if question.kind == "cell":
+                assert len(given) == trace.grid[0] * trace.grid[1]
+            if question.kind == "share":
+                assert [json.loads(answer) for answer in given] == list(SHARES)
+            if question.kind == "number":
+                right = {answer for answer in given if table["verdicts"][table["answers"][answer]]["right"]}
+                assert (
+                    right == {str(len(trace.image_labels))} and not table["verdicts"][table["answers"][OTHER]]["right"]
+                )
+            for answer in given[:: max(1, len(given) // 5)]:
+                verdict = handlers.lab_check({**asked, "answer": json.loads(answer)})
+                assert table["verdicts"][table["answers"][answer]] == json.loads(verdict), (asked, answer)
+    assert seen == {question.name for question in questions.QUESTIONS}
+
+
+def test_a_group_is_made_alone(session, request_):
+    trace = session.trace(request_)
+    for group, questions_ in {
+        "stages": {"stages", "scene"},
+        "affinity": {"affinity"},
+        "par": set(),
+        "crf": {"crf"},
+    }.items():
+        made = prepare(trace, request_.key, "s", {}, groups=(group,))
+        assert {name.partition(" ")[0] for name, _ in made} == questions_
+    assert not list(prepare(trace, request_.key, "s", {}, groups=("lab",))), "without examples there is no lab"
+    assert "stages" in GROUPS
