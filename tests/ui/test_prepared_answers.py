@@ -13,8 +13,10 @@ import threading
 import time
 from pathlib import Path
 
+import opened_examples
 import pytest
 from app_fixtures import SIDE, prepare, scene, tiny
+from opened_examples import open_all
 
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ui.errors import UserError
@@ -30,7 +32,6 @@ from afa_viz.ui.sessions.prepared_answers import PreparedAnswers
 from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
-OPENED = ROOT / "tests" / "support" / "opened_examples.py"
 WAIT = 240  # seconds; a test machine may be busy
 
 
@@ -64,10 +65,10 @@ def found(options: Options) -> list[bool]:
     return [store.find(example) is not None for example in examples]
 
 
-def opened(options: Options, *more: str) -> dict:
+def opened(options: Options) -> dict:
     """What `opened_examples.py` prints."""
-    command = [sys.executable, str(OPENED), str(options.examples.parent), *more]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(OPENED.parent)]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, opened_examples.__file__, str(options.examples.parent)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=WAIT)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -76,11 +77,10 @@ def opened(options: Options, *more: str) -> dict:
 # --- the same, without torch -----------------------------------------------------------------------------------------
 
 
-def test_every_example_and_tab_opens_without_torch_and_as_a_server_without_preparation_says_it(tmp_path):
-    options = prepare(tmp_path)
-    prepared = opened(options, "--then-more")
+def test_every_example_and_tab_opens_without_torch_with_the_texts_that_a_server_computes(made):
+    prepared = opened(made)
     assert prepared["imported"] == []
-    computed = opened(options, "--unprepared", "--then-more")
+    computed = open_all(dataclasses.replace(made, train=True, runs=made.examples.parent / "runs"), None)
     assert "torch" in computed["imported"]
     assert len(prepared["texts"]) == 2 + 3 * 9 and all(len(text) > 2 for text in prepared["texts"].values())
     assert prepared["texts"] == computed["texts"]

@@ -14,7 +14,6 @@ from afa_viz.ui.sessions.prepared_answers import PreparedExample
 from afa_viz.ui.sessions.session import Request, Session
 
 WITHOUT_WALK = {"model": None, "switched": ["random walk"], "crf": False, "setting": None, "value": None}  # side_b.js
-WHOLE_BYTES = 2**20  # of a block's maps that the page takes at once, as in explorer/views/attention/head_maps.js
 
 
 def prepare_example(session: Session, answers: ExplorerHandlers, request: Request) -> PreparedExample:
@@ -47,11 +46,11 @@ def opening_questions(session: Session, request: Request) -> Iterator[tuple[str,
     block = trace.kept_blocks[-1]
     heads, keys = len(trace.logits(block)), trace.key_grids[block][0] * trace.key_grids[block][1]
     attention = {**key, "block": block, "logits": False}
-    if heads * cells * keys <= WHOLE_BYTES:
+    if heads * cells * keys <= payload_attention.WHOLE_BYTES:
         yield "attention", attention
     else:
         cell = list(maps.strongest_cell(trace, maps.main_label(trace)))
-        if cells * keys <= WHOLE_BYTES:
+        if cells * keys <= payload_attention.WHOLE_BYTES:
             yield "attention", {**attention, "head": payload_attention.MEAN}
         yield "attention", {**attention, "cell": cell}
         if cells > payload.MAX_CELLS:
