@@ -133,12 +133,15 @@ def _serve(options: argparse.Namespace) -> None:
         tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
         split=options.split, cache=options.cache, train=train, runs=options.runs,
     )  # fmt: skip
-    page = build(chosen, open_prepared(chosen))
+    prepared = open_prepared(chosen)
+    page = build(chosen, prepared)
     try:
         share = _listen(page, host, options.port, allowed_hosts, options.share, on_spaces)
     except OSError as error:  # examples are being explained: see `exit_now`
         print(f"app.py: {error}", file=sys.stderr)
         exit_now(1)
+    if prepared is not None:
+        prepared.prepare_missing(page.session.examples)
     announce(*startup_lines(host, page.demo.server_port, allowed_hosts, share, train))
     while True:
         time.sleep(3600)  # until a signal

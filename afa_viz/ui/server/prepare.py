@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def open_prepared(options: Options) -> PreparedAnswers | None:
-    """The prepared answers of a server with these options; what is missing is being made from now on.
+    """The prepared answers of a server with these options; if that of the first page is missing, it is being made.
 
     None where nothing can be kept: without a checkpoint or examples, with a cache folder that cannot be written, or
     with code that cannot be read. The server then computes everything itself, and says what is wrong.
@@ -55,7 +55,7 @@ def open_prepared(options: Options) -> PreparedAnswers | None:
         log.info("nothing is prepared: %s", error)
         return None
     prepared = PreparedAnswers(folder, base, PrepareProcess(options))
-    prepared.prepare_missing(examples)
+    prepared.prepare_missing(examples[:1])
     return prepared
 
 
@@ -156,6 +156,8 @@ def prepare_examples(options: Options) -> None:
         missing = [example for example in examples if prepared.find(example) is None]
         if not missing:
             return
+        if examples[0] not in missing:  # else the server is waiting for it
+            _give_way()
         from afa_viz.ui.handlers.explorer import ExplorerHandlers
         from afa_viz.ui.handlers.opening import prepare_example
         from afa_viz.ui.sessions.model_registry import ModelRegistry
@@ -174,8 +176,14 @@ def prepare_examples(options: Options) -> None:
             if path is None or path != prepared.path(example) or base != _base(options, examples):
                 return  # something changed meanwhile: these answers are of neither
             prepared.write(path, made)
-            if hasattr(os, "nice") and example is missing[0]:  # the server waits for the first one
-                os.nice(NICENESS)
+            if example is examples[0]:
+                _give_way()
+
+
+def _give_way() -> None:
+    """From now on, the server and its visitors have priority."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
 
 
 def _end_with_the_server() -> None:

@@ -109,7 +109,7 @@ class PreparedAnswers:
         return self._preparation is not None and self._preparation.is_running()
 
     def prepare_missing(self, examples: list[Example]) -> None:
-        """Start to prepare the examples, if one that can be read has no file."""
+        """Start to prepare what is missing, if one of these examples can be read and has no file."""
         if not all(path is None or path.is_file() for path in map(self.path, examples)):
             self._start_once()
 
