@@ -31,7 +31,7 @@ from afa_viz.ui.sessions.prepared_answers import FOLDER, Preparation, PreparedAn
 
 LOCK = ".lock"  # in the folder of all files: one process prepares at a time
 LOCK_TIMEOUT = 60.0  # seconds to wait for another process, which then made the same; after that both work
-NICENESS = 10  # visitors have priority
+NICENESS = 5  # visitors have priority, but on a busy machine it must end as well
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ class PrepareProcess(Preparation):
             log.info("nothing can be prepared: %s", error)
             return
         atexit.register(self.stop)
+        threading.Thread(target=self._process.wait, daemon=True, name="preparation").start()  # leaves no zombie
 
     def is_running(self) -> bool:
         """Whether it is at work."""

@@ -29,7 +29,7 @@ FOLDER = "prepared"  # in the cache folder
 SUFFIX = ".json.gz"
 MAX_FILE_BYTES = 64 * 2**20  # of one file, unpacked; a bundled example takes one or two
 MAX_TOTAL_BYTES = 256 * 2**20  # of all files
-MAX_WAIT = 10.0  # seconds for an example that another process is preparing; computing it takes about as long
+MAX_WAIT = 5.0  # seconds for an example that another process is preparing; computing it takes about as long
 POLL = 0.02  # seconds
 
 log = logging.getLogger(__name__)
