@@ -1,4 +1,4 @@
-"""A page whose examples are prepared: every example and tab in Chromium, and the server has no torch until an upload."""
+"""A page whose examples are prepared: every tab in Chromium, and the server has no torch until somebody uploads."""
 
 from __future__ import annotations
 

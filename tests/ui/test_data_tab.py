@@ -240,7 +240,7 @@ def test_an_error_of_ours_ends_the_run_and_is_told(scorer, session, dataset, mon
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(scoring_module, "explain", broken)
+        patched.setattr(pipeline, "explain", broken)
         scorer.start("tiny", ExplainConfig())
         finish(scorer)
     table = scorer.table("tiny", ExplainConfig())
