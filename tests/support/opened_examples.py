@@ -55,6 +55,7 @@ def open_all(options: Options, prepared: PreparedAnswers | None) -> dict[str, An
             ("attention", {"block": last, "logits": False}), ("compare", {"b": WITHOUT_WALK}), ("dataset_page", PAGE),
         ):  # fmt: skip
             texts[f"{example.name} {name}"] = ask[name]({"key": key, **asked})
+    texts["link"] = callbacks.open_link({"example": session.examples[1].name})[0]
     found = sorted(name for name in HEAVY if name in sys.modules)
     late = {}  # what was not prepared is answered as well
     late["crf"] = ask["crf"]({"key": key})

@@ -57,11 +57,16 @@ def files(options: Options) -> dict[str, int]:
     return {path.name: path.stat().st_ino for path in (options.cache / "prepared").glob("*.json.gz")}
 
 
+def base_of(options: Options) -> str:
+    base = fingerprint.base_digest(*prepare_module._decisive(options), read_examples(options.examples))
+    assert base is not None
+    return base
+
+
 def found(options: Options) -> list[bool]:
     """Whether each example has prepared answers, read by a server that can make none itself."""
     examples = read_examples(options.examples)
-    base = prepare_module._base(options, examples)
-    store = PreparedAnswers(options.cache / "prepared", base)
+    store = PreparedAnswers(options.cache / "prepared", base_of(options))
     return [store.find(example) is not None for example in examples]
 
 
@@ -82,8 +87,9 @@ def test_every_example_and_tab_opens_without_torch_with_the_texts_that_a_server_
     assert prepared["imported"] == []
     computed = open_all(dataclasses.replace(made, train=True, runs=made.examples.parent / "runs"), None)
     assert "torch" in computed["imported"]
-    assert len(prepared["texts"]) == 2 + 3 * 9 and all(len(text) > 2 for text in prepared["texts"].values())
-    assert prepared["texts"] == computed["texts"]
+    assert len(prepared["texts"]) == 3 + 3 * 9 and all(len(text) > 2 for text in prepared["texts"].values())
+    assert list(prepared["texts"]) == list(computed["texts"])
+    assert [name for name, text in prepared["texts"].items() if text != computed["texts"][name]] == []
     moved = [json.loads(one["late"]["moved"]) for one in (prepared, computed)]
     assert moved[0] == moved[1] and moved[0]["low"] == 0.2
     asked = [name for name in computed["late"] if name.startswith("lab ") or name == "code"]
@@ -184,7 +190,7 @@ def test_device_versions_and_sources_count(made, monkeypatch, tmp_path):
 def sessions(options: Options) -> tuple[Session, ExplorerHandlers]:
     registry = ModelRegistry(checkpoint_sources((), options.checkpoint_folder), "cpu")
     examples = read_examples(options.examples)
-    store = PreparedAnswers(options.cache / "prepared", prepare_module._base(options, examples))
+    store = PreparedAnswers(options.cache / "prepared", base_of(options))
     first = store.find(examples[0])
     assert first is not None
     registry.assume(registry.names[0], first.model)
@@ -276,7 +282,7 @@ def emptied(path: Path) -> None:
 )  # fmt: skip
 def test_a_damaged_or_foreign_file_is_ignored_and_made_again(own, damage):
     examples = read_examples(own.examples)
-    store = PreparedAnswers(own.cache / "prepared", prepare_module._base(own, examples))
+    store = PreparedAnswers(own.cache / "prepared", base_of(own))
     path = store.path(examples[1])
     assert path is not None
     damage(path)
@@ -310,6 +316,7 @@ def test_without_checkpoint_or_examples_the_server_says_it_itself(made, tmp_path
         assert open_prepared(dataclasses.replace(made, **change)) is None
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_make_every_file_once(tmp_path):
     options = prepare(tmp_path)
     both = [PrepareProcess(options), PrepareProcess(options)]
@@ -334,7 +341,7 @@ def test_a_process_ends_with_its_server_and_a_server_goes_on_without_its_process
     process._process.wait(WAIT)
     process.stop()
     examples = read_examples(options.examples)
-    store = PreparedAnswers(options.cache / "prepared", prepare_module._base(options, examples), process)
+    store = PreparedAnswers(options.cache / "prepared", base_of(options), process)
     process.start = lambda: None  # type: ignore[method-assign]
     assert store.find(examples[0], max_wait=float("inf")) is None
 

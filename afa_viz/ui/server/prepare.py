@@ -13,9 +13,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -23,14 +22,14 @@ from filelock import FileLock, Timeout
 from afa_viz.model.sources import checkpoint_files
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.server.options import PACKAGE, Options
-from afa_viz.ui.sessions.examples import Example, read_examples
+from afa_viz.ui.sessions.examples import read_examples
 from afa_viz.ui.sessions.fingerprint import base_digest
 from afa_viz.ui.sessions.folders import cache_folder
 from afa_viz.ui.sessions.model_registry import checkpoint_sources
-from afa_viz.ui.sessions.prepared_answers import FOLDER, Preparation, PreparedAnswers, PreparedExample
+from afa_viz.ui.sessions.prepared_answers import FOLDER, LOCK_SUFFIX, Preparation, PreparedAnswers, PreparedExample
 
-LOCK = ".lock"  # in the folder of all files: one process prepares at a time
-LOCK_TIMEOUT = 60.0  # seconds to wait for another process, which then made the same; after that both work
+LOCK_TIMEOUT = 60.0  # seconds to wait for another process that prepares the same; after that both work
+NAMES, PATHS = ("checkpoints", "device"), ("checkpoint_folder", "examples", "cache")  # options that decide the answers
 NICENESS = 5  # visitors have priority, but on a busy machine it must end as well
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ def open_prepared(options: Options) -> PreparedAnswers | None:
     """
     try:
         examples = read_examples(options.examples)
-        base = _base(options, examples)
+        base = base_digest(*_decisive(options), examples)
         if base is None or not examples:
             return None
         folder = cache_folder(options.cache) / FOLDER
@@ -70,14 +69,13 @@ def first_prepared(prepared: PreparedAnswers | None, options: Options) -> Prepar
     return None
 
 
-def _base(options: Options, examples: Sequence[Example]) -> str | None:
-    """The digest of all that the answers depend on. Raises: OSError, ValueError: for what cannot be read."""
+def _decisive(options: Options) -> tuple[list[Path], tuple[str, str]]:
+    """Files of the first checkpoint, its name and the device. Raises: OSError, ValueError: if there is none."""
     sources = checkpoint_sources(options.checkpoints, options.checkpoint_folder)
-    name, source = next(iter(sources.items()), ("", ""))
-    if not source:
-        return None
-    files = [path for path in checkpoint_files(source) if path is not None]
-    return base_digest(files, (name, options.device), examples)
+    if not sources:
+        raise ValueError("there is no checkpoint")
+    name, source = next(iter(sources.items()))
+    return [path for path in checkpoint_files(source) if path is not None], (name, options.device)
 
 
 class PrepareProcess(Preparation):
@@ -94,12 +92,15 @@ class PrepareProcess(Preparation):
     def start(self) -> None:
         """Start it; without one, the server computes everything itself."""
         paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        given = json.dumps({name: _plain(value) for name, value in asdict(self._options).items() if name in GIVEN})
+        given = {name: getattr(self._options, name) for name in (*NAMES, *PATHS)}
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, given], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            )  # fmt: skip
+                [sys.executable, "-m", __name__, json.dumps(given, default=str)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
         except (OSError, TypeError, ValueError) as error:
             log.info("nothing can be prepared: %s", error)
             return
@@ -119,23 +120,17 @@ class PrepareProcess(Preparation):
                 self._process.stdin.close()
 
 
-GIVEN = ("checkpoints", "checkpoint_folder", "examples", "device", "cache")  # options that decide the answers
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
-
-
 def _options(text: str) -> Options:
+    """The options that `PrepareProcess` sends."""
     given = json.loads(text)
-    paths = {name: None if given[name] is None else Path(given[name]) for name in GIVEN[1:3] + GIVEN[4:]}
+    paths = {name: None if given[name] is None else Path(given[name]) for name in PATHS}
     return Options(**{**given, "checkpoints": tuple(given["checkpoints"]), **paths})
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; go on without it where another process does not let go, or there are no locks."""
-    lock = FileLock(folder / LOCK)
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock; go on without it where another process does not let go, or there are no locks."""
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=LOCK_TIMEOUT)
     except (OSError, NotImplementedError, Timeout) as error:
@@ -149,11 +144,12 @@ def _alone(folder: Path) -> Iterator[None]:
 def prepare_examples(options: Options) -> None:
     """Make what is missing, example by example. Raises: OSError, ValueError: where that is not possible."""
     examples = read_examples(options.examples)
-    base, folder = _base(options, examples), cache_folder(options.cache) / FOLDER
+    decisive, folder = _decisive(options), cache_folder(options.cache) / FOLDER
+    base = base_digest(*decisive, examples)
     if base is None:
         return
     prepared = PreparedAnswers(folder, base)
-    with _alone(folder):
+    with _alone(folder / f"{base[:40]}{LOCK_SUFFIX}"):
         missing = [example for example in examples if prepared.find(example) is None]
         if not missing:
             return
@@ -174,7 +170,7 @@ def prepare_examples(options: Options) -> None:
             except UserError as error:
                 log.info("not prepared: %s", error)
                 continue
-            if path is None or path != prepared.path(example) or base != _base(options, examples):
+            if path is None or path != prepared.path(example) or base != base_digest(*decisive, examples):
                 return  # something changed meanwhile: these answers are of neither
             prepared.write(path, made)
             if example is examples[0]:

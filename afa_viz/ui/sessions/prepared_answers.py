@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import math
 import os
 import threading
 import time
@@ -27,6 +28,8 @@ from afa_viz.ui.sessions.model_facts import ModelFacts
 
 FOLDER = "prepared"  # in the cache folder
 SUFFIX = ".json.gz"
+LOCK_SUFFIX = ".lock"
+LOCK_AGE = 3600.0  # seconds after which a lock is of no process any more
 MAX_FILE_BYTES = 64 * 2**20  # of one file, unpacked; a bundled example takes one or two
 MAX_TOTAL_BYTES = 256 * 2**20  # of all files
 MAX_WAIT = 5.0  # seconds for an example that another process is preparing; computing it takes about as long
@@ -176,7 +179,8 @@ def _remove_oldest(folder: Path) -> None:
     for path in folder.iterdir():
         with suppress(OSError):
             found = path.stat()
-            if path.suffix == ".tmp" and time.time() - found.st_mtime > MIN_AGE:
+            age = time.time() - found.st_mtime
+            if age > {".tmp": MIN_AGE, LOCK_SUFFIX: LOCK_AGE}.get(path.suffix, math.inf):
                 path.unlink()
             elif path.name.endswith(SUFFIX):
                 files.append((found.st_mtime, found.st_size, path))
