@@ -42,6 +42,7 @@ COMMANDS = (
     Command("push", "upload a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),
     Command("bench", "run the benchmarks and compare with their targets", "afa_viz.commands.bench"),
+    Command("site", "write the explorer as a static web site", "afa_viz.commands.site"),
     Command("space", "deploy the app as a Space on the Hugging Face hub", "afa_viz.commands.space"),
 )
 

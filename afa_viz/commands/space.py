@@ -1,16 +1,37 @@
-"""`space OWNER/NAME`: the app with its bundled model as a Space on the Hugging Face hub, in one commit."""
+"""`space OWNER/NAME`: the app with its bundled model as a Space on the Hugging Face hub, in one commit.
+
+With `--static` it is the static site of `site` in place of the app: no server computes, and nothing sleeps.
+"""
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import json
+import tempfile
 from pathlib import Path
+
+from afa_viz.commands import site
 
 ROOT = Path(__file__).parents[2]
 FRONT_MATTER = "README.md"
 NEEDED = ("app.py", FRONT_MATTER, "requirements.txt", "checkpoints/*")
 SENT = (*NEEDED, "LICENSE", "afa_viz/*", "docs/pictures/*")
 LEFT_OUT = ("*.pyc", "*__pycache__*", "*/.*", ".*")
+STATIC_README = """---
+title: {title}
+emoji: 🐄
+colorFrom: blue
+colorTo: yellow
+sdk: static
+app_file: index.html
+license: apache-2.0
+short_description: From image labels to masks, step by step
+---
+
+How a network trained only on what is in an image finds where it is: a static site, made by
+`python -m afa_viz space --static`.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,15 +40,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--private", action="store_true", help="create a new Space as private")
     parser.add_argument("--folder", type=Path, default=ROOT, help="folder of the clone (default: this one)")
     parser.add_argument("--dry-run", action="store_true", help="only list the files")
+    parser.add_argument(
+        "--static", action="store_true", help="a static site, computed in the browser, in place of the app"
+    )
+    site.add_content_arguments(parser.add_argument_group("what a static site shows"))
 
 
 def run(args: argparse.Namespace) -> None:
     """Upload the files and print the address of the Space. Other files in it are deleted."""
-    from afa_viz.model.hub import require_repository_name, upload_errors
+    from afa_viz.model.hub import require_repository_name
 
     require_repository_name(args.space, "jane/afa-viz")
-    files = space_files(args.folder)
-    megabytes = sum((args.folder / file).stat().st_size for file in files) / 2**20
+    if not args.static:
+        _send(args, args.folder, space_files(args.folder), "gradio", "The app and its model")
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "site"
+        site.build(args, folder)
+        (folder / "README.md").write_text(STATIC_README.format(title=json.dumps(args.title)), encoding="utf-8")
+        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        _send(args, folder, files, "static", "The static site")
+
+
+def _send(args: argparse.Namespace, folder: Path, files: list[str], sdk: str, message: str) -> None:
+    """Upload files of a folder in one commit; with --dry-run, list them."""
+    from afa_viz.model.hub import upload_errors
+
+    megabytes = sum((folder / file).stat().st_size for file in files) / 2**20
     if args.dry_run:
         print("\n".join([*files, f"{len(files)} files, {megabytes:.1f} MB"]))
         return
@@ -36,16 +75,14 @@ def run(args: argparse.Namespace) -> None:
 
     api = HfApi()
     with upload_errors(args.space):
-        url = api.create_repo(
-            args.space, repo_type="space", space_sdk="gradio", private=args.private or None, exist_ok=True
-        )
+        url = api.create_repo(args.space, repo_type="space", space_sdk=sdk, private=args.private or None, exist_ok=True)
         api.upload_folder(
             repo_id=args.space,
             repo_type="space",
-            folder_path=args.folder,
+            folder_path=folder,
             allow_patterns=files,
             delete_patterns="*",
-            commit_message="The app and its model",
+            commit_message=message,
         )
     print(f"sent {len(files)} files, {megabytes:.1f} MB; the Space builds itself in some minutes: {url}")
 

@@ -6,6 +6,7 @@ Symbols: C foreground classes, N cells, H W pixels.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -173,20 +174,27 @@ def _cam(trace: Trace, label: int, answer: list[int]) -> Verdict:
     return Verdict(value >= PEAK_CAM, facts=facts)
 
 
-def _cut(trace: Trace, label: int, answer: float) -> Verdict:
+@functools.lru_cache(maxsize=1)  # one image and class after the other is asked about
+def _best_cut(trace: Trace, label: int) -> tuple[str, float, dict[str, str]]:
+    """The best threshold, its IoU, and what it leaves out and adds."""
     target = ground_truth(trace)
+    best, iou = best_threshold(trace.cam, trace.image_labels, target, label)
+    drawn, there = _cut_at(trace, float(best)) == label, target == label
+    missing = (there & ~drawn).sum() / there.sum().clamp_min(1)
+    extra = (drawn & ~there).sum() / drawn.sum().clamp_min(1)
+    return best, iou, {"missing": format_percent(float(missing)), "extra": format_percent(float(extra))}
 
-    def cut(value: float) -> Tensor:
-        return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
 
-    best, best_iou = best_threshold(trace.cam, trace.image_labels, target, label)
-    mine = class_iou(cut(float(answer)), target, label)
-    drawn, there = cut(float(best)) == label, target == label
+def _cut_at(trace: Trace, value: float) -> Tensor:
+    return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
+
+
+def _cut(trace: Trace, label: int, answer: float) -> Verdict:
+    best, best_iou, beside = _best_cut(trace, label)
+    mine = class_iou(_cut_at(trace, float(answer)), ground_truth(trace), label)
     facts = {
         "iou": format_percent(mine), "best": best, "best_iou": format_percent(best_iou),
-        "name": trace.class_names[label],
-        "missing": format_percent(float((there & ~drawn).sum() / there.sum().clamp_min(1))),
-        "extra": format_percent(float((drawn & ~there).sum() / drawn.sum().clamp_min(1))),
+        "name": trace.class_names[label], **beside,
     }  # fmt: skip
     return Verdict(mine >= best_iou - TOLERANCE, facts=facts)
 
@@ -265,10 +273,16 @@ def _par(trace: Trace, label: int, answer: str) -> Verdict:
     return Verdict(weights[answer] >= weights[best] - TOLERANCE, best, facts)
 
 
-def _regions(trace: Trace, label: int, answer: str) -> Verdict:
-    target = ground_truth(trace)
+@functools.lru_cache(maxsize=1)
+def _raised(trace: Trace) -> Trace:
+    """The trace with a higher high background score."""
     high = min(1.0, trace.config.bkg_score_high + THRESHOLD_INCREASE)
-    raised = recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
+    return recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
+
+
+def _regions(trace: Trace, label: int, answer: str) -> Verdict:
+    target, raised = ground_truth(trace), _raised(trace)
+    high = raised.config.bkg_score_high
     areas = [scores.region_shares(t.pseudo_label)["foreground"] for t in (trace, raised)]
     precisions = [scores.certain_precision(t.pseudo_label, target)["foreground"] for t in (trace, raised)]
     if abs(areas[1] - areas[0]) < 0.001:

@@ -42,6 +42,7 @@ FLOORS = {
     "afa_viz.ui.jobs": 8,
     "afa_viz.ui.handlers": 9,
     "afa_viz.ui.server": 10,
+    "afa_viz.ui.site": 10,
     "afa_viz.commands": 11,
     "afa_viz.__main__": 11,
     "app": 11,

@@ -30,7 +30,7 @@ def named(file: Path) -> str:
 def test_every_script_is_part_of_the_page():
     used = {module.name for entry in page.ENTRIES for module in ordered(page.EXPLORER, entry)}
     assert {named(file) for file in FILES} == used
-    styles = {*page.STANDALONE_STYLES, *page.STYLES, *(f"views/{tab}/{tab}.css" for tab in page.TABS)}
+    styles = {*sum(page.STANDALONE_STYLES, ()), *page.STYLES, *(f"views/{tab}/{tab}.css" for tab in page.TABS)}
     assert {file.relative_to(page.EXPLORER).as_posix() for file in page.EXPLORER.rglob("*.css")} <= styles
 
 

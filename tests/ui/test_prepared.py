@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from afa_viz.ui.sessions.session import Request, Session
 NAMES = json.loads((Path(__file__).parents[1] / "support" / "answer_names.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("question, asked, name", NAMES)
+@pytest.mark.parametrize("question, asked, name", [entry[:3] for entry in NAMES])
 def test_names_are_canonical(question, asked, name):
     """The test of core in tests/js holds the browser to the same list."""
     assert answer_name(question, asked) == name
@@ -42,7 +43,17 @@ def request_(session) -> Request:
 @pytest.fixture(scope="module")
 def answers(session, request_) -> dict[str, str]:
     trace = session.trace(request_)
-    made = list(prepare(trace, request_.key, scene_key(request_), {"title": "T"}, session.examples, "part"))
+    made = list(
+        prepare(
+            trace,
+            request_.key,
+            scene_key(request_),
+            {"title": "T"},
+            session.examples,
+            "part",
+            session.registry.get(request_.model),
+        )  # fmt: skip
+    )
     assert len(dict(made)) == len(made)
     return dict(made)
 
@@ -61,7 +72,37 @@ def test_they_are_what_the_handlers_send(session, request_, answers):
         json.loads(text) for text in (answers.pop(answer_name("crf", {"key": key})), handlers.crf({"key": key}))
     )
     assert {k: v for k, v in crf.items() if "seconds" not in k} == {k: v for k, v in sent.items() if "seconds" not in k}
-    assert {name.partition(" ")[0] for name in answers} == {"lab_verdicts"}
+    compared = json.loads(answers.pop(answer_name("compare", {"key": key, "b": {"crf": True}})))
+    sent = json.loads(handlers.server_functions()[6]({"key": key, "b": {"switched": [], "crf": True}}))
+    assert {k: v for k, v in compared.items() if "seconds" not in k} == {
+        k: v for k, v in sent.items() if "seconds" not in k
+    }
+    assert {name.partition(" ")[0] for name in answers} == {"lab_verdicts", "start", "affinity_numbers"}
+
+
+def test_the_browser_begins_from_what_the_settings_would_make(session, request_, answers):
+    """Without symmetry and without the other scales; and the numbers of all pairs for every radius."""
+    handlers, config = ExplorerHandlers(session), request_.config
+
+    def sent(question: str, **changes) -> dict:
+        changed = dataclasses.replace(request_, config=dataclasses.replace(config, **changes))
+        stages = json.loads(handlers.stages(changed))
+        return stages if question == "stages" else json.loads(handlers.affinity({"key": changed.key}))
+
+    def prepared(question: str, **asked) -> dict:
+        return json.loads(answers[answer_name(question, {"key": request_.key, **asked})])
+
+    one_way, single = (
+        prepared("start", left_out=part) for part in ("symmetry of the affinity", "other scales of the CAM")
+    )
+    assert one_way == {"affinity": sent("stages", symmetric=False)["affinity"]}
+    stages = sent("stages", scales=(1.0,))
+    assert single == {"cam": stages["cam"], "classes": stages["classes"]}
+    numbers = prepared("affinity_numbers")
+    assert len(numbers["symmetric"]) == max(session.trace(request_).grid) - 1
+    for radius in (1, 3, 5):
+        assert numbers["symmetric"][radius - 1] == sent("affinity", radius=radius)["numbers"]
+        assert numbers["one_way"][radius - 1] == sent("affinity", radius=radius, symmetric=False)["numbers"]
 
 
 def test_every_answer_to_the_lab_has_its_verdict(session, request_, answers):
@@ -92,9 +133,9 @@ def test_a_group_is_made_alone(session, request_):
     trace = session.trace(request_)
     for group, questions_ in {
         "stages": {"stages", "scene"},
-        "affinity": {"affinity"},
+        "affinity": {"affinity", "affinity_numbers"},
         "par": set(),
-        "crf": {"crf"},
+        "crf": {"crf", "compare"},
     }.items():
         made = prepare(trace, request_.key, "s", {}, groups=(group,))
         assert {name.partition(" ")[0] for name, _ in made} == questions_

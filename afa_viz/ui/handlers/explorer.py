@@ -63,7 +63,7 @@ class ExplorerHandlers:
         from afa_viz.ui.handlers import payload
 
         trace = self._session.trace(request)
-        facts = self._request_facts(request)
+        facts = self.facts(request)
         return self._texts.get(
             ("stages", request.key),
             lambda: payload.to_json(payload.stages(trace, request.key, scene_key(request)) | facts),
@@ -81,10 +81,10 @@ class ExplorerHandlers:
         from afa_viz.ui.handlers import payload
 
         trace = self._session.trace(preview)
-        facts = {**self._request_facts(request), "partial": True}
+        facts = {**self.facts(request), "partial": True}
         return payload.to_json(payload.stages(trace, preview.key, scene_key(preview)) | facts)
 
-    def _request_facts(self, request: Request) -> dict:
+    def facts(self, request: Request) -> dict:
         """Texts and facts about a request."""
         image = self._session.input_image(request.image_id)
         needed = self._session.memory_with_all_attention(request.image_id, request.model, request.config)

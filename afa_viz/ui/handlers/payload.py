@@ -88,14 +88,7 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "first_block": trace.kept_blocks.start,
         "labels_given": trace.labels_given,
         "main": maps.main_label(trace),
-        "classes": [
-            {
-                "label": label,
-                "cell": list(maps.strongest_cell(trace, label)),
-                "logit": finite(float(trace.class_logits[label - 1])),
-            }
-            for label in trace.present
-        ],
+        "classes": classes(trace),
         "names": list(trace.class_names),
         "palette": [list(colour) for colour in trace.palette],
         "radius": trace.config.radius,
@@ -107,7 +100,7 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "low": trace.config.bkg_score_low,
         "high": trace.config.bkg_score_high,
         "chain": pipeline_settings(trace),
-        "cam": pack_scores(trace.cam[[label - 1 for label in trace.present]], 0.0, 1.0),
+        "cam": pack_cam(trace),
         "affinity": local_affinity(trace),
         "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
         "cam_par": pack_scores(trace.cam_par[channels], low, high),
@@ -115,6 +108,23 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "trained_on": trained_on(trace),
         **table,
     }
+
+
+def classes(trace: Trace) -> list[dict[str, Any]]:
+    """The image labels, each with its strongest cell and its logit."""
+    return [
+        {
+            "label": label,
+            "cell": list(maps.strongest_cell(trace, label)),
+            "logit": finite(float(trace.class_logits[label - 1])),
+        }
+        for label in trace.present
+    ]
+
+
+def pack_cam(trace: Trace) -> Packed:
+    """(P - 1, H, W) CAMs of the image labels."""
+    return pack_scores(trace.cam[[label - 1 for label in trace.present]], 0.0, 1.0)
 
 
 def trained_on(trace: Trace) -> dict[str, str | None]:
@@ -241,7 +251,7 @@ def frame(trace: Trace) -> dict[str, Any]:
     present, known = trace.present, scores.stage_scores(trace)
     return {
         "labels": list(present),
-        "cam": pack_scores(trace.cam[[label - 1 for label in present]], 0.0, 1.0),
+        "cam": pack_cam(trace),
         "affinity": pack_affinity(trace),
         "seg": pack_labels(trace.seg),
         "scores": known and finite({stage: known[stage] for stage in ("cam", "seg")}),

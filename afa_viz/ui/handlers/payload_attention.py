@@ -125,13 +125,18 @@ def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
         result["raw_column"] = pack_scores(raw[:, at : at + 1].T, low, high)
         result["learned"] = pack_scores(trace.affinity[at : at + 1], 0.0, 1.0)
         return result
-    numbers = dataclasses.asdict(affinity_figures.affinity_numbers(trace))
-    for kind in ("raw", "symmetric", "learned"):
-        numbers[f"order_{kind}"] = numbers.pop(f"auc_{kind}")  # the name in the payload
     return result | {
         "cells": pack_labels(target_cells(trace)),
         "cells_of": affinity_label_source(trace),
         "at_centre": bool(trace.affinity_at_centre),
         "bias": finite(float(trace.affinity_bias)),
-        "numbers": finite(numbers),
+        "numbers": affinity_numbers(trace),
     }
+
+
+def affinity_numbers(trace: Trace) -> dict[str, Any]:
+    """`figures.affinity.AffinityNumbers` by their names in the payload."""
+    numbers = dataclasses.asdict(affinity_figures.affinity_numbers(trace))
+    for kind in ("raw", "symmetric", "learned"):
+        numbers[f"order_{kind}"] = numbers.pop(f"auc_{kind}")
+    return finite(numbers)

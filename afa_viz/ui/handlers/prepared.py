@@ -6,17 +6,24 @@ A prepared answer is the JSON text that a handler would send, under the name of 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afa_viz.lab import QUESTIONS, Question, is_ready, options
+from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers import lab, payload, payload_attention
 from afa_viz.ui.handlers.answer_texts import answer_name as answer_name
+from afa_viz.ui.handlers.compare import replace_par_by_crf
 from afa_viz.ui.sessions.examples import Example
 
-GROUPS = ("stages", "attention", "logits", "affinity", "par", "crf", "lab")
+if TYPE_CHECKING:
+    from afa_viz.model.afa import AFA
+
+GROUPS = ("stages", "starts", "attention", "logits", "affinity", "par", "crf", "lab")
+SYMMETRY, SCALES = "symmetry of the affinity", "other scales of the CAM"  # of `ABLATIONS`; the browser needs a start
 SHARES = tuple(number / 100 for number in range(1, 100))  # what the slider of the question "cut" offers
 OTHER = "other"  # the verdict on a number above twice the number of classes, or below 0
 Answer = tuple[str, str]
@@ -29,6 +36,7 @@ def prepare(
     facts: Mapping[str, Any],
     examples: Sequence[Example] = (),
     pathology: str = "",
+    model: AFA | None = None,
     groups: Collection[str] = GROUPS,
 ) -> Iterator[Answer]:
     """All that the explorer may ask of one explained image: (name, JSON text), group by group.
@@ -39,16 +47,19 @@ def prepare(
         facts: what is said of the image: see `ExplorerHandlers.stages`.
         examples: of the gallery that the lab recommends; without any the lab is left out.
         pathology: of the image, see `Example.pathology`.
+        model: that made the trace; None: "starts" lacks the CAM at one scale.
         groups: of `GROUPS`, made in their order. "stages" is what the first view needs; each other one belongs to a
-            tab. "attention" and "logits" are of all blocks. "par" is empty where the browser refines by itself.
+            tab. "starts": what the browser begins from without symmetry or scales. "attention" and "logits" are of all
+            blocks. "par" is empty where the browser refines by itself.
     """
     makers = {
         "stages": lambda: _stages(trace, key, scene_key, facts),
+        "starts": lambda: _starts(trace, key, model),
         "attention": lambda: _attention(trace, key, logits=False),
         "logits": lambda: _attention(trace, key, logits=True),
         "affinity": lambda: _affinity(trace, key),
         "par": lambda: _par(trace, key),
-        "crf": lambda: iter([_named("crf", {"key": key}, payload.crf(trace))]),
+        "crf": lambda: _crf(trace, key),
         "lab": lambda: _lab(trace, key, examples, pathology),
     }
     for group in makers:
@@ -65,6 +76,19 @@ def _stages(trace: Trace, key: str, scene_key: str, facts: Mapping[str, Any]) ->
     yield _named("scene", {"key": key}, payload.scene(trace, scene_key))
 
 
+def _starts(trace: Trace, key: str, model: AFA | None) -> Iterator[Answer]:
+    if trace.grid[0] * trace.grid[1] > payload.MAX_CELLS:
+        return
+    quick = dataclasses.replace(trace.config, use_par=False)
+    if trace.config.symmetric:
+        one_way = recompute(trace, dataclasses.replace(quick, symmetric=False))
+        yield _named("start", {"key": key, "left_out": SYMMETRY}, {"affinity": payload.pack_affinity(one_way)})
+    if model is not None and len(trace.config.scales) > 1:
+        single = recompute(trace, dataclasses.replace(quick, scales=(1.0,)), model=model)
+        start = {"cam": payload.pack_cam(single), "classes": payload.classes(single)}
+        yield _named("start", {"key": key, "left_out": SCALES}, start)
+
+
 def _attention(trace: Trace, key: str, logits: bool) -> Iterator[Answer]:
     """Of the blocks whose maps the page takes whole; others are asked for cell by cell, which only a server answers."""
     if not logits:
@@ -78,7 +102,31 @@ def _attention(trace: Trace, key: str, logits: bool) -> Iterator[Answer]:
 
 
 def _affinity(trace: Trace, key: str) -> Iterator[Answer]:
+    """Also the numbers of all pairs for every radius: they follow from the ground truth alone."""
     yield _named("affinity", {"key": key}, payload_attention.affinity(trace))
+    if trace.target is None or trace.grid[0] * trace.grid[1] > payload.MAX_CELLS:
+        return
+    traces = {"symmetric": trace}
+    if trace.config.symmetric:
+        traces["one_way"] = recompute(trace, dataclasses.replace(trace.config, symmetric=False, use_par=False))
+    found = {
+        kind: [
+            payload_attention.affinity_numbers(
+                dataclasses.replace(one, config=dataclasses.replace(one.config, radius=radius))
+            )
+            for radius in range(1, max(trace.grid))
+        ]
+        for kind, one in traces.items()
+    }
+    yield _named("affinity_numbers", {"key": key}, found)
+
+
+def _crf(trace: Trace, key: str) -> Iterator[Answer]:
+    """Beside PAR, and as the other side of a comparison."""
+    yield _named("crf", {"key": key}, payload.crf(trace))
+    refined, times = replace_par_by_crf(trace)
+    compared = {**payload.comparison(refined), **times, "resized": False}
+    yield _named("compare", {"key": key, "b": {"crf": True}}, compared)
 
 
 def _par(trace: Trace, key: str) -> Iterator[Answer]:

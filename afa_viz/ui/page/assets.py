@@ -24,7 +24,10 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
 SERVER, STATIC = "host/server.js", "host/static.js"  # entry modules: of the app, of a static site
 ENTRIES = (SERVER, STATIC)
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
-STANDALONE_STYLES = ("standalone.css",)  # of pages without gradio, in front of the others
+STANDALONE_STYLES = (
+    ("standalone.css",),
+    ("components/sidebar.css",),
+)  # of pages without gradio: before and after the others
 UNSENT = re.compile(r"/\*[\s\S]*?\*/\n?|^ +|(?<=[;{:,]) +", re.MULTILINE)  # of style sheets
 GAINED, LOST = (86, 180, 233), (204, 121, 167)  # Okabe and Ito's sky blue and purple, told apart without red and green
 
@@ -75,8 +78,8 @@ def style(standalone: bool = False) -> str:
     Args:
         standalone: with what gradio's theme gives the app: for a page without gradio.
     """
-    first = STANDALONE_STYLES if standalone else ()
-    files = [EXPLORER / path for path in (*first, *STYLES, *(f"views/{name}/{name}.css" for name in TABS))]
+    first, last = STANDALONE_STYLES if standalone else ((), ())
+    files = [EXPLORER / path for path in (*first, *STYLES, *(f"views/{name}/{name}.css" for name in TABS), *last)]
     return UNSENT.sub("", "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file()))
 
 

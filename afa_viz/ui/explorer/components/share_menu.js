@@ -1,5 +1,6 @@
 // Save and share: files from the host, the open tab as one picture, and the program that makes it again.
 
+import { stageFigures } from "./strip.js";
 import { $, $$ } from "../core/dom.js";
 import { tabs } from "../core/schedule.js";
 import { className, queryCell } from "../core/selection.js";
@@ -8,8 +9,10 @@ import { accepted, announce, reportError } from "../core/status.js";
 import { store, view } from "../core/store.js";
 import { tables } from "../core/tables.js";
 import { text } from "../core/words.js";
-import { paintTab } from "../draw/tab_picture.js";
+import { paintFigures, paintTab } from "../draw/tab_picture.js";
 import { host } from "../host/host.js";
+
+const STAGE_WIDTH = 360; // pixels of a stage in a picture of the pipeline that is drawn here
 
 function download(address, name) {
   const link = document.createElement("a");
@@ -36,14 +39,23 @@ async function saveTab() {
     announce(text("share.no_picture", { name }), true);
     return;
   }
+  await saveCanvas(canvas, view.tab);
+}
+
+async function saveCanvas(canvas, name) {
   const blob = await new Promise((done) => { canvas.toBlob(done); });
   const address = URL.createObjectURL(blob);
-  download(address, `afa-viz-${view.tab}.png`);
+  download(address, `afa-viz-${name}.png`);
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
 async function saveFile(kind) {
-    const asked = { key: store.trace.key, kind, label: view.label, cell: queryCell(), language: tables.language };
+  if (kind === "png" && !host.exports.kinds.includes(kind)) {
+    const canvas = paintFigures(stageFigures(STAGE_WIDTH), translateServerText(store.trace.title), factsLine());
+    await saveCanvas(canvas, "pipeline");
+    return;
+  }
+  const asked = { key: store.trace.key, kind, label: view.label, cell: queryCell(), language: tables.language };
   const { address, name } = accepted(await host.exports.file(asked));
   download(address, name);
 }
@@ -51,7 +63,7 @@ async function saveFile(kind) {
 async function copyPython() {
     const asked = { key: store.trace.key, tab: view.tab, label: view.label, cell: queryCell(), block: view.block, head: view.head,
     b: tabs.get(view.tab).hooks.other?.() };
-  const { code } = accepted(await host.exports.python(asked));
+  const { code } = accepted(await host.exports.python?.(asked));
   try {
     await navigator.clipboard.writeText(code);
     announce(text("share.python_copied"), true);
@@ -85,8 +97,10 @@ async function act(button, what) {
 export function buildShareMenu() {
   $(".afa-code button").addEventListener("click", () => { $(".afa-code").hidden = true; });
   for (const button of $$(".afa-share [data-export]")) {
+    button.hidden = button.dataset.export !== "png" && !host.exports.kinds.includes(button.dataset.export);
     button.addEventListener("click", () => act(button, () => saveFile(button.dataset.export)));
   }
   $('[data-do="picture"]').addEventListener("click", (event) => act(event.currentTarget, saveTab));
+  $('[data-do="python"]').hidden = !host.exports.python;
   $('[data-do="python"]').addEventListener("click", (event) => act(event.currentTarget, copyPython));
 }

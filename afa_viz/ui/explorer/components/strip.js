@@ -252,6 +252,16 @@ function draw() {
   drawStripLines(STAGES.map(({ key }) => key));
 }
 
+/** The visible stages as figures for `paintFigures`, drawn anew at a width in pixels. */
+export function stageFigures(/** @type {number} */ width) {
+  return [...items.values()].filter(({ item }) => !item.hidden).map((stage) => {
+    const canvas = createCanvas(width, Math.round((width * stage.canvas.height) / stage.canvas.width));
+    PAINT[stage.key](canvas);
+    if (!isCellHidden()) markCell(canvas, store.trace.grid, queryCell(), Boolean(view.pin));
+    return { caption: text(`strip.${stage.key}`), canvas, bar: null, legend: scoreOf(stage).map((words) => ({ words })) };
+  });
+}
+
 registerAlways({
   build,
   selection: draw,

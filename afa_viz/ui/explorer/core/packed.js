@@ -29,7 +29,29 @@ export async function inflate(text) {
  * @param {any} packed
  */
 export async function unpack(packed) {
-  return packed && (packed.bytes ? packed : { ...packed, data: undefined, bytes: await inflate(packed.data) });
+  if (!packed || packed.bytes) return packed;
+  const bytes = await inflate(packed.data);
+  if (packed.filter === "plane") undoPlaneFilter(bytes, packed.shape);
+  return { ...packed, data: undefined, filter: undefined, bytes };
+}
+
+/**
+ * Bytes out of their differences to what is on the left and above, plane by plane: see site/packing.py.
+ *
+ * @param {Uint8Array} bytes changed in place
+ * @param {number[]} shape (…, rows, columns)
+ */
+function undoPlaneFilter(bytes, shape) {
+  const [rows, cols] = shape.slice(-2);
+  for (let start = 0; start < bytes.length; start += rows * cols) {
+    for (let row = 0; row < rows; row++) {
+      let left = 0; // the sum of the differences in this row
+      for (let i = start + row * cols; i < start + (row + 1) * cols; i++) {
+        left += bytes[i];
+        bytes[i] = left + (row ? bytes[i - cols] : 0);
+      }
+    }
+  }
 }
 
 /**

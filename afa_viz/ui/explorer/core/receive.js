@@ -53,7 +53,7 @@ export async function receive() {
     keepClass(otherImage || complete);
     if (otherImage) Object.assign(view, strongestCellSelection());
     else if (view.home) view.rest = strongestCell();
-    const complaint = restorePermalink();
+    const complaint = [raw.complaint, restorePermalink()].filter(Boolean).join(" ");
     emit("trace");
     drawTrace();
     updatePermalink();

@@ -54,8 +54,12 @@ export function pixelsOf(image, [height, width]) {
   return out;
 }
 
-/** Take over what the host sent; what is under the hand stays. False where the grid is too large for that. */
-export function openTrace() {
+/**
+ * Take over what the host sent; what is under the hand stays. False where the grid is too large for that.
+ *
+ * @param {boolean} [soon] a setting may move soon: get ready for it
+ */
+export function openTrace(soon = true) {
   moved = Object.keys(unanswered).length > 0;
   if (!store.trace || store.trace.grid[0] * store.trace.grid[1] > MAX_CELLS) {
     [browserPipeline, source, values] = [null, null, null];
@@ -72,7 +76,7 @@ export function openTrace() {
   const { low, high, radius, num_steps, num_iters, use_walk, use_par } = store.trace;
   values = { ...store.trace.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...unanswered, bkg_score: threshold() };
   if (store.trace.partial) clearTimeout(timer); // until the rest is here the processor is the host's
-  else prepare();
+  else if (soon) prepare();
   return true;
 }
 

@@ -76,7 +76,8 @@ function drawFigure(context, { caption, canvas, bar, legend }, x, y, draws) {
   }
   let left = x;
   for (const { words, colour, hatched } of legend) {
-    const wide = 18 + context.measureText(words).width + 14;
+    const inset = colour ? 18 : 0;
+    const wide = inset + context.measureText(words).width + 14;
     if (left > x && left + wide > x + width) [left, top] = [x, top + line];
     if (draws && colour) {
       context.fillStyle = hatched ? "rgb(90, 90, 90)" : colour;
@@ -89,7 +90,7 @@ function drawFigure(context, { caption, canvas, bar, legend }, x, y, draws) {
       context.strokeRect(left + 0.5, top + line / 2 - 5.5, 11, 11);
       context.fillStyle = ink;
     }
-    write(words, left + 18);
+    write(words, left + inset);
     left += wide;
   }
   return top + (legend.length ? line : 0) - y;
@@ -103,10 +104,20 @@ function drawFigure(context, { caption, canvas, bar, legend }, x, y, draws) {
  * @param {string} facts
  */
 export function paintTab(section, title, facts) {
-  const { margin, gap, width, columns, title: large, text: size, line } = SIZES;
   const figures = [...section.querySelectorAll("figure, .afa-leak > div")].map(read)
     .filter(({ canvas }) => canvas?.width && canvas.clientWidth);
-  if (!figures.length) return null;
+  return figures.length ? paintFigures(figures, title, facts) : null;
+}
+
+/**
+ * A canvas with figures, a title and a line of facts.
+ *
+ * @param {{caption: string, canvas: HTMLCanvasElement, bar: any, legend: {words: string, colour?: any, hatched?: boolean}[]}[]} figures
+ * @param {string} title
+ * @param {string} facts
+ */
+export function paintFigures(figures, title, facts) {
+  const { margin, gap, width, columns, title: large, text: size, line } = SIZES;
   const style = getComputedStyle(page.root);
   const across = Math.min(columns, figures.length);
   const total = Math.max(2 * width + gap, across * (width + gap) - gap) + 2 * margin;

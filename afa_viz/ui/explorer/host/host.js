@@ -19,8 +19,8 @@
  * @property {() => Element[]} translatable elements beside the explorer whose words carry their keys (`data-words`)
  *
  * @property {() => Answer | null} stages the explanation to show now: `payload.stages` with the words of `Answers`;
- *   `partial`: a first look, the rest follows; `linked`: it is what the address asks for; `photo`: an image that somebody
- *   brought. null before there is one
+ *   `partial`: a first look, the rest follows; `linked`: it is what the address asks for; `complaint`: what of it does not
+ *   fit, in the page's language; `photo`: an image that somebody brought. null before there is one
  * @property {(listener: () => void) => void} onStages call a listener whenever there is another one
  * @property {(field: string, value: number) => void} setSetting explain with another setting (a field of ExplainConfig)
  *
@@ -43,8 +43,9 @@
  *   apply: (run: string, iteration: number) => void}} training form: what may be chosen, {off: a sentence} where nothing
  *   can be trained; status {run, known}; start {order}; stop {run}; resume {run}; panel {run, iteration}; apply: explain
  *   with the model of this iteration next
- * @property {{file: Question, python: Question}} exports file {key, kind: "png" | "npz" | "html", label, cell, language} ->
- *   {address, name} to download; python {key, tab, label, cell, block, head, b} -> {code}
+ * @property {{kinds: string[], file: Question, python: Question | null}} exports file {key, kind: one of `kinds` of "png",
+ *   "npz" and "html", label, cell, language} -> {address, name} to download; python {key, tab, label, cell, block, head, b}
+ *   -> {code}, null where there is none
  *
  * @property {{thumbnails: () => HTMLImageElement[], open: (place: number) => boolean}} examples pictures of the bundled
  *   examples; open: explain this one next, false where the host cannot

@@ -6,43 +6,46 @@ import { translateServerText } from "../core/server_words.js";
 import { announce } from "../core/status.js";
 
 /**
- * The name of a question, as handlers.prepared.answer_name: parameters sorted, those that are null left out.
+ * Parameters sorted, also inside objects, those that are null left out.
+ *
+ * @type {(value: any) => any}
+ */
+export function canonical(value) {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (value === null || typeof value !== "object") return value;
+  /** @type {{[name: string]: any}} */
+  const sorted = {};
+  for (const name of Object.keys(value).sort()) if (value[name] != null) sorted[name] = canonical(value[name]);
+  return sorted;
+}
+
+/**
+ * The name of a question, as handlers.prepared.answer_name.
  *
  * @param {string} question
  * @param {{[name: string]: any}} asked
  */
-export function answerName(question, asked) {
-  /** @type {(value: any) => any} */
-  const canonical = (value) => {
-    if (Array.isArray(value)) return value.map(canonical);
-    if (value === null || typeof value !== "object") return value;
-    /** @type {{[name: string]: any}} */
-    const sorted = {};
-    for (const name of Object.keys(value).sort()) if (value[name] != null) sorted[name] = canonical(value[name]);
-    return sorted;
-  };
-  return `${question} ${JSON.stringify(canonical(asked))}`;
-}
+export const answerName = (question, asked) => `${question} ${JSON.stringify(canonical(asked))}`;
 
 /** @typedef {import("./host.js").Host} Host */
 /** @typedef {import("./prepared/studio.js").Changed} Changed */
+/** @typedef {(name: string, question: string, asked: {[name: string]: any}) => Promise<any>} Find */
 
 /**
  * A host that answers from prepared answers.
  *
  * @param {object} given
- * @param {(name: string, question: string, asked: {[name: string]: any}) => Promise<any>} given.find the answer of a name
- *   (parsed), null where there is none
- * @param {string} given.markup see `Host`
+ * @param {Find} given.find the answer of a name (parsed), null where there is none; the parameters come canonical
  * @param {{[name: string]: any}} given.tables see `Host`
- * @param {Partial<Host>} [given.parts] what this home answers in its own way: examples, dataset, exports, connect
+ * @param {Partial<Host>} given.parts what this home answers in its own way: its markup; examples, dataset, exports, connect
  * @returns {{host: Host, show: (key: string, changes?: Changed, facts?: object) => Promise<void>, changes: () => Changed,
  *   change: (patch: Changed) => Promise<void>, base: () => any, onChange: (listener: () => void) => void}}
  *   host: for `use`; show: a prepared image next, under changed settings; change: other settings for the image that is
  *   shown; base: its prepared stages; onChange: after every change, and every refusal of one
  */
-export function preparedHost({ find, markup, tables, parts = {} }) {
-  const findAnswer = (/** @type {string} */ question, /** @type {any} */ asked) => find(answerName(question, asked), question, asked);
+export function preparedHost({ find, tables, parts }) {
+  const findAnswer = (/** @type {string} */ question, /** @type {any} */ asked) => (
+    find(answerName(question, asked), question, canonical(asked)));
   const studio = createStudio(findAnswer);
   /** @type {any} */
   let shown = null; // stages
@@ -50,6 +53,8 @@ export function preparedHost({ find, markup, tables, parts = {} }) {
   let base = null; // as they were prepared
   /** @type {Changed} */
   let changes = {};
+  /** @type {Changed} */
+  let wanted = {}; // with what is on its way
   let number = 0; // of the newest question for stages
   /** @type {{stages: (() => void)[], change: (() => void)[]}} */
   const listeners = { stages: [], change: [] };
@@ -65,37 +70,54 @@ export function preparedHost({ find, markup, tables, parts = {} }) {
   const published = (/** @type {string} */ question) => async (/** @type {any} */ asked) => (
     isPrepared(asked.key) ? await findAnswer(question, asked) ?? refusal("site.not_prepared") : refusal("site.settings_not_prepared"));
 
-  async function show(/** @type {string} */ key, /** @type {Changed} */ wanted = changes, facts = {}) {
+  async function show(/** @type {string} */ key, /** @type {Changed} */ settings = wanted, facts = {}) {
     const mine = ++number;
+    wanted = settings;
     const prepared = await findAnswer("stages", { key });
     if (mine !== number) return;
-    if (!prepared) {
-      announce(translateServerText(refusal("site.not_prepared").refused), true);
-      return;
-    }
-    const next = significantChanges(prepared, wanted);
-    let answer = prepared;
+    let next = prepared ? significantChanges(prepared, settings) : {};
+    let answer = prepared ?? refusal("site.not_prepared");
     if (Object.keys(next).length) {
       const name = `${key} ${JSON.stringify(next)}`;
       changedKeys.set(name, { key, changes: next });
       answer = await studio.explain(key, next, { name });
       if (mine !== number) return;
-      if (answer.refused) {
-        announce(translateServerText(answer.refused), true);
-        for (const listener of listeners.change) listener();
-        return;
-      }
     }
-    [base, changes] = [prepared, next];
+    if (answer.refused) {
+      announce(translateServerText(answer.refused), true);
+      wanted = changes;
+      for (const listener of listeners.change) listener();
+      if (!prepared || prepared.key === base?.key) return;
+      [answer, next] = [prepared, {}]; // another image, as it was prepared
+    }
+    [base, changes, wanted] = [prepared, next, next];
     shown = { ...answer, ...facts, link: prepared.link && { ...prepared.link, ...linkOf(next) } };
     for (const listener of [...listeners.stages, ...listeners.change]) listener();
   }
 
-  const change = (/** @type {Changed} */ patch) => (base ? show(base.key, { ...changes, ...patch }) : Promise.resolve());
+  const change = (/** @type {Changed} */ patch) => (base ? show(base.key, { ...wanted, ...patch }) : Promise.resolve());
+
+  /** One that the page says the size of. */
+  const measured = (/** @type {string} */ question) => async (/** @type {any} */ asked) => {
+    const answer = await fixed(question)(asked);
+    return answer.refused ? answer : { sent: JSON.stringify(answer).length, ...answer };
+  };
+
+  async function affinity(/** @type {any} */ asked) {
+    const answer = await measured("affinity")(asked);
+    if (answer.refused || isPrepared(asked.key) || asked.key !== shown.key) return answer;
+    return studio.affinity(answer, shown, baseKey(asked.key));
+  }
+
+  async function overview(/** @type {any} */ asked) {
+    const answer = await fixed("overview")(asked); // without a truth it is of a label, which follows the settings
+    return answer.refused || answer.by_truth || isPrepared(asked.key) ? answer : refusal("site.settings_not_prepared");
+  }
 
   const nothing = async () => refusal("site.needs_server");
+  /** @type {Host} */
   const host = {
-    markup,
+    markup: "",
     tables,
     connect() {},
     translatable: () => [],
@@ -103,14 +125,14 @@ export function preparedHost({ find, markup, tables, parts = {} }) {
     onStages: (/** @type {() => void} */ listener) => { listeners.stages.push(listener); },
     setSetting: (/** @type {string} */ field, /** @type {number} */ value) => { change({ [field]: value }); },
     scene: fixed("scene"),
-    attention: fixed("attention"),
-    overview: fixed("overview"),
-    affinity: published("affinity"),
+    attention: measured("attention"),
+    overview,
+    affinity,
     par: published("par"),
     crf: published("crf"),
     async compare(/** @type {any} */ { key, b }) {
       const own = changedKeys.get(key)?.changes ?? {};
-      if (b.crf) return published("compare")({ key, b: { crf: true, ...onlyChanges(b) } });
+      if (b.crf) return isPrepared(key) && !others(b) ? fixed("compare")({ key, b: { crf: true } }) : refusal("site.crf_alone");
       return studio.compare(baseKey(key), own, b);
     },
     snapshots: { run: fixed("training_run"), frame: fixed("snapshot") },
@@ -125,7 +147,7 @@ export function preparedHost({ find, markup, tables, parts = {} }) {
     },
     training: { form: { off: tables.texts["site.needs_server"] }, status: nothing, start: nothing, stop: nothing, resume: nothing,
       panel: nothing, apply() {} },
-    exports: { file: nothing, python: nothing },
+    exports: { kinds: [], file: nothing, python: null },
     examples: { thumbnails: () => [], open: () => false },
     photograph: { mustWait: () => false, noteTrace() {}, dismiss() {}, isAwaited: () => false, isMissing: () => false },
     ...parts,
@@ -145,7 +167,5 @@ function significantChanges(/** @type {any} */ prepared, /** @type {Changed} */ 
 const linkOf = (/** @type {Changed} */ changes) => Object.fromEntries(
   Object.entries(changes).map(([name, value]) => [name, String(value)]));
 
-/** What differs in B beside the CRF. */
-function onlyChanges(/** @type {any} */ { model, switched, setting, value }) {
-  return { model, ...(switched.length && { switched }), setting, ...(setting && { value }) };
-}
+/** Whether B differs in more than the CRF. */
+const others = (/** @type {any} */ { model, switched, setting }) => Boolean(model || switched?.length || setting);

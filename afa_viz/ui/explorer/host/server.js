@@ -65,6 +65,7 @@ export function start({ element, props, trigger, server, watch }) {
       apply: (/** @type {any} */ run, /** @type {any} */ iteration) => trigger("apply", { run, iteration }),
     },
     exports: {
+      kinds: ["png", "npz", "html"],
       async file(/** @type {any} */ asked) {
         const answer = await question("export_file")(asked);
         if (answer?.path) answer.address = `${window.gradio_config?.root ?? ""}/gradio_api/file=${answer.path}`;

@@ -1,25 +1,114 @@
-// A static site: prepared answers come as files beside the page. Every address is relative to it.
+// A static site: prepared answers come as files beside the page. Every address is relative to it, and nothing is asked of
+// another host.
 
+import { fetchAnswer, fileName } from "./files.js";
 import { use } from "./host.js";
 import { preparedHost } from "./prepared.js";
+import { listing, thumbnailsOf } from "./prepared/dataset.js";
 import { followTheme } from "./standalone.js";
+import { buildGallery, buildSettings, markPicture } from "../components/sidebar.js";
+import { cached } from "../core/cache.js";
+import { addressed, dropAddress } from "../core/permalink.js";
+import { tables as pageTables } from "../core/tables.js";
+import { text } from "../core/words.js";
 import { start as startPage } from "../main.js";
 
+const PARTS = ["random walk", "PAR", "symmetry of the affinity", "other scales of the CAM"]; // that can be left out
+
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @typedef {{key: string, folder: string, name: string, title: string, photograph: boolean, gallery: boolean, thumbnail: string,
+ *   files: string[]}} SiteImage */
+
 /**
- * Start the page in an element.
+ * Start the page: its frame is there already.
  *
- * @param {Element} element
- * @param {{markup: string, tables: {[name: string]: any}, images: {key: string, folder: string}[]}} site
+ * @param {{tables: {[name: string]: any}, site: string}} given site: the address of the list of what there is
  */
-export async function start(element, { markup, tables, images }) {
+export async function start({ tables, site }) {
   followTheme();
-  const folders = new Map(images.map(({ key, folder }) => [key, folder]));
-  const find = async (/** @type {string} */ name, /** @type {string} */ question, /** @type {any} */ asked) => {
-    const answer = await fetch(`images/${folders.get(asked.key)}/${question}.json`);
-    return answer.ok ? (await answer.json())[name] ?? null : null;
+  /** @type {{images: SiteImage[], model: {name: string, line: string}, dataset: string}} */
+  const contents = await fetchAnswer(site);
+  const images = new Map(contents.images.map((image) => [image.key, image]));
+  const gallery = contents.images.filter((image) => image.gallery);
+  /** @type {Map<string, any>} */
+  const answers = new Map();
+  const find = async (name, question, asked) => {
+    const image = images.get(asked.key);
+    const file = fileName(question, asked);
+    return image?.files.includes(file) ? cached(answers, name, () => fetchAnswer(`images/${image.folder}/${file}`)) : null;
   };
-  const { host, show } = preparedHost({ find, markup, tables });
+  const set = () => cached(answers, "data set", () => fetchAnswer(contents.dataset));
+  /** @type {HTMLImageElement[]} */
+  let pictures = [];
+  const open = (image) => {
+    if (!image) return false;
+    dropAddress();
+    show(image.key);
+    return true;
+  };
+  const { host, show, change, changes, base, onChange } = preparedHost({ find, tables, parts: {
+    markup: /** @type {HTMLTemplateElement} */ (document.querySelector("template")).innerHTML,
+    translatable: () => [...document.querySelectorAll("#afa-head [data-words]")],
+    connect,
+    dataset: {
+      page: async ({ key, ...query }) => {
+        const found = listing(await set(), /** @type {any} */ (query));
+        if (key !== base().key) found.progress.failure = pageTables.english["site.scores_published"];
+        return found;
+      },
+      thumbnails: async ({ ids }) => thumbnailsOf(await set(), ids),
+      scoring: async () => listing(await set(), { order: "set", stage: "seg", before: "cam_rw", class_name: "", page: 0 }).progress,
+      open: (id) => { open(contents.images.find((image) => image.name === id)); },
+    },
+    examples: { thumbnails: () => pictures, open: (place) => open(gallery[place]) },
+  } });
+
+  /** Beside the explorer, once the texts are here. */
+  function connect() {
+    document.documentElement.lang = pageTables.language;
+    pictures = buildGallery(element("afa-pick"), gallery, (place) => open(gallery[place]));
+    buildSettings(element("afa-settings"), {
+      model: contents.model.line,
+      note: text("site.note"),
+      leftOut: () => changes().left_out ?? [],
+      leaveOut: (names) => change({ left_out: names }),
+      reset: () => show(base().key, {}),
+      onChange,
+    });
+    onChange(() => markPicture(pictures, gallery.findIndex(({ key }) => key === base()?.key)));
+  }
+
   use(host);
-  startPage(element);
-  await show(images[0].key);
+  startPage(element("afa-explorer"));
+  const asked = readAddress(contents, gallery[0]);
+  await show(asked.image.key, asked.settings, { linked: true, complaint: asked.wrong.length
+    ? text("refused.link", { names: asked.wrong.join(", ") }) : "" });
+}
+
+/** What the address asks for: an image and settings; `wrong`: names of parts that do not fit. */
+function readAddress({ images, model }, first) {
+  const wrong = [];
+  const name = addressed.get("example") ?? addressed.get("data");
+  const image = images.find((one) => one.name === name) ?? first;
+  if (name && image.name !== name) wrong.push(addressed.has("example") ? "example" : "data");
+  for (const part of ["labels", "photo"]) if (addressed.has(part)) wrong.push(part);
+  if (addressed.has("model") && addressed.get("model") !== model.name) wrong.push("model");
+  /** @type {{[field: string]: any}} */
+  const settings = {};
+  for (const [field, [low, high, step]] of Object.entries(pageTables.sliders)) {
+    const value = addressed.get(field);
+    if (value == null) continue;
+    const number = value.trim() === "" ? NaN : Number(value);
+    if (number >= low && number <= high && (step !== 1 || Number.isInteger(number))) settings[field] = number;
+    else wrong.push(field);
+  }
+  if (settings.bkg_score_low > settings.bkg_score_high) {
+    wrong.push("settings");
+    [settings.bkg_score_low, settings.bkg_score_high] = [undefined, undefined];
+  }
+  const leftOut = addressed.get("left_out")?.split(",").filter(Boolean) ?? [];
+  if (leftOut.every((part) => PARTS.includes(part))) settings.left_out = leftOut;
+  else wrong.push("left_out");
+  return { image, settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)), wrong };
 }

@@ -13,12 +13,20 @@ import { withBackground } from "../../method/walk.js";
 /** @type {{[field: string]: string}} */
 const SETTINGS = { bkg_score_low: "low", bkg_score_high: "high", radius: "radius", power: "power", num_steps: "num_steps",
   num_iters: "num_iters", use_walk: "use_walk", use_par: "use_par" };
+const WALK = ["low", "radius", "power", "num_steps", "use_walk"];
+const PAR = [...WALK, "num_iters", "use_par"];
+/** @type {{[stage: string]: string[]}} */
+const READS = { cam: ["cam"], walk_start: ["cam", "low"], cam_rw: ["cam", "affinity", ...WALK], par_start: ["cam", "affinity", ...WALK],
+  cam_par: ["cam", "affinity", ...PAR], affinity_label: ["cam", "low", "high", "num_iters", "use_par"],
+  pseudo_label: ["cam", "affinity", "high", ...PAR], cam_refined: ["cam", "low", "num_iters", "use_par"],
+  seg: ["seg"] }; // what a stage follows from
 const COMPARED_WITH = { cam_rw: "walk_start", cam_par: "par_start", seg: "cam_par" }; // as stage_scores.py
 
 /**
- * What walk and PAR start from: CAM and affinity, with the numbers that follow from them alone.
+ * What walk and PAR start from: CAM and affinity, with the numbers that follow from them alone; the prediction where it is
+ * another one.
  *
- * @typedef {{cam: Unpacked, affinity: Unpacked, classes: any[], symmetric: boolean}} Start
+ * @typedef {{cam: Unpacked, affinity: Unpacked, classes: any[], symmetric: boolean, seg?: Uint8Array}} Start
  */
 
 /**
@@ -52,7 +60,7 @@ export function createExplainer(base, start, scene) {
       cam_par: made.low,
       affinity_label: made.affinity_label,
       pseudo_label: made.pseudo_label,
-      seg: scene.seg,
+      seg: start.seg ?? scene.seg,
     };
   };
 
@@ -76,6 +84,13 @@ export function createExplainer(base, start, scene) {
         packed(toBytes(values, low, high), [labels.length, ...of], { low, high }));
       const leftOut = [["cam_rw", s.use_walk], ["cam_par", s.use_par && s.num_iters > 0]].filter(([, used]) => !used)
         .map(([stage]) => String(stage));
+      const settings = settingsOf(base, {});
+      /** Whether a stage is the prepared one, which was not made from maps of 8 bits. */
+      const isSame = (/** @type {string} */ stage) => READS[stage].every((name) => (
+        name === "seg" ? !start.seg : name === "cam" || name === "affinity" ? start[name] === base[name] : s[name] === settings[name]));
+      /** What there is of every stage of a kind: prepared, or made here. */
+      const each = (/** @type {string[]} */ stages, /** @type {any} */ prepared, /** @type {(stage: string) => any} */ make) => (
+        Object.fromEntries(stages.map((stage) => [stage, isSame(stage) ? prepared[stage] : make(stage)])));
       const shown = ["cam", "walk_start", "cam_rw", "cam_par", ...(s.use_walk ? [] : ["par_start"])]; // as payload.score_table
       const { target } = scene;
       return {
@@ -87,16 +102,15 @@ export function createExplainer(base, start, scene) {
         symmetric: start.symmetric,
         cam: start.cam,
         affinity: start.affinity,
-        cam_rw: map(made.cam_rw, grid),
-        cam_par: map(made.cam_par, size),
-        labels: Object.fromEntries(shown.map((stage) => [stage, packed(decided[stage], size)])),
-        affinity_label: packed(decided.affinity_label, size),
-        pseudo_label: packed(decided.pseudo_label, size),
-        scores: target && Object.fromEntries(Object.entries(decided).map(([stage, label]) => [stage, iouScores(label, target)])),
+        ...each(["cam_rw"], base, () => map(made.cam_rw, grid)),
+        ...each(["cam_par"], base, () => map(made.cam_par, size)),
+        ...each(PARTIAL_LABELS, base, (name) => packed(decided[name], size)),
+        labels: each(shown, base.labels, (stage) => packed(decided[stage], size)),
+        scores: target && each(Object.keys(decided), base.scores, (stage) => iouScores(decided[stage], target)),
         steps: Object.entries(COMPARED_WITH).filter(([stage]) => !leftOut.includes(stage)).map(([stage, before]) => ({ stage, before })),
         left_out: leftOut,
-        shares: Object.fromEntries(PARTIAL_LABELS.map((name) => [name, regionShares(decided[name])])),
-        precision: target && Object.fromEntries(PARTIAL_LABELS.map((name) => [name, precisionOf(decided[name], target)])),
+        shares: each(PARTIAL_LABELS, base.shares, (name) => regionShares(decided[name])),
+        precision: target && each(PARTIAL_LABELS, base.precision, (name) => precisionOf(decided[name], target)),
       };
     },
   };

@@ -100,20 +100,20 @@ export function createStudio(find) {
     const leftOut = changes.left_out ?? [];
     const { radius } = settingsOf(base, fields);
     let start = await startOf(base, key, leftOut, radius);
-    let [of, { seg }] = [base, image];
+    let of = base;
     if (model) {
       const frame = leftOut.includes(SCALES) || leftOut.includes(SYMMETRY) ? null : await find("snapshot", { key, model });
       if (!frame?.affinity) return refusal("site.not_prepared");
       const [cam, affinity, map] = await Promise.all([frame.cam, frame.affinity, frame.seg].map(unpack));
       const classes = base.classes.filter((/** @type {any} */ c) => frame.labels.includes(c.label));
-      [start, of, seg] = [{ cam, affinity, classes, symmetric: base.symmetric }, { ...base, classes }, map.bytes];
+      [start, of] = [{ cam, affinity, classes, symmetric: base.symmetric, seg: map.bytes }, { ...base, classes }];
     }
     if (!start) return refusal("site.not_prepared");
     await new Promise((done) => { setTimeout(done); }); // what the hand did is drawn first
-    const { pixels, target } = image;
+    const { pixels, seg, target } = image;
     const parts = [key, model, leftOut.includes(SCALES), leftOut.includes(SYMMETRY), start.affinity.band];
     const explainer = explainerOf(role, JSON.stringify(parts), () => createExplainer(of, start, { pixels, seg, target }));
-    return { ...explainer.explain(name, fields), seg };
+    return { ...explainer.explain(name, fields), seg: start.seg ?? seg };
   }
 
   /**
@@ -134,5 +134,21 @@ export function createStudio(find) {
     return { ...stages, seg: decided, stage_labels: labels, labels: classes.map((/** @type {any} */ c) => c.label), resized: false };
   }
 
-  return { imageOf, explain, compare };
+  /**
+   * What the affinity is learned from under other settings: its labels, and the numbers of all pairs. Without a ground
+   * truth these depend on the label, and only a server counts them.
+   *
+   * @param {any} answer as it was prepared
+   * @param {any} made the stages under these settings
+   * @param {string} key
+   */
+  async function affinity(answer, made, key) {
+    const cells = explainers.get("page").made.pipeline.cellLabels(made[answer.cells_of].bytes, answer.at_centre);
+    const table = (await find("affinity_numbers", { key }))?.[made.symmetric ? "symmetric" : "one_way"];
+    const unknown = { ...answer.numbers, asymmetry_learned: null, order_raw: null, order_symmetric: null, order_learned: null };
+    return { ...answer, cells: { bytes: cells, shape: made.grid }, ...(answer.learned && { learned: made.affinity }),
+      numbers: table ? table[Math.min(made.radius, table.length) - 1] : unknown };
+  }
+
+  return { explain, compare, affinity };
 }

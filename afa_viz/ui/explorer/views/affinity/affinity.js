@@ -138,7 +138,8 @@ function drawNumbers() {
     ["learned", numbers.asymmetry_learned, numbers.order_learned]];
   $('[data-list="numbers"]', section).replaceChildren(...rows.map(([name, uneven, order]) => {
     const row = document.createElement("tr");
-    const cells = [text(`affinity.${name}`), uneven.toFixed(2), percent(order)].map((words, i) => {
+    const numbers = [uneven?.toFixed(2), order == null ? null : percent(order)].map((words) => words ?? "–");
+    const cells = [text(`affinity.${name}`), ...numbers].map((words, i) => {
       const box = document.createElement(i ? "td" : "th");
       box.textContent = words;
       return box;

@@ -8,7 +8,7 @@ import { linkCell } from "../../core/pointer.js";
 import { CELL, registerTab, scheduleDraw, setView } from "../../core/schedule.js";
 import { classIndex, className, strongestCell, strongestCellSelection } from "../../core/selection.js";
 import { translateServerText } from "../../core/server_words.js";
-import { accepted, announce, reportError } from "../../core/status.js";
+import { accepted, announce, errorText, reportError } from "../../core/status.js";
 import { store, view } from "../../core/store.js";
 import { tables } from "../../core/tables.js";
 import { text, translateClass } from "../../core/words.js";
@@ -277,10 +277,22 @@ async function load() {
     drawFailures();
     draw();
   } catch (error) {
-    failed = true;
+    if (key !== store.trace.key) return;
+    [failed, contents, loaded] = [true, null, ""];
     coverStages();
-    reportError(error);
+    if (/** @type {any} */ (error).refused) drawRefusal(errorText(error));
+    else reportError(error);
   }
+}
+
+/** Why there are no questions about this explanation, in their place. */
+function drawRefusal(words) {
+  for (const part of ["title", "story", "task", "verdict", "why", "failure"]) setLabText(part, "");
+  for (const part of ["form", '[data-do="next"]', '[data-do="open"]']) find(part).hidden = true;
+  for (const part of ["steps", "failures"]) find(`[data-list="${part}"]`).replaceChildren();
+  figure().hidden = true;
+  find('[data-fill="lab-missing"]').hidden = false;
+  setLabText("missing", words);
 }
 
 registerTab("lab", {

@@ -1,0 +1,124 @@
+"""`site --out DIR`: the explorer as a static web site, for any web server that gives out files."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from afa_viz.commands.outputs import require_counts, require_folder
+
+if TYPE_CHECKING:
+    from afa_viz.ui.site.contents import Contents
+    from afa_viz.ui.site.sizes import Sizes
+
+DESCRIPTION = """The explorer as a static web site: no server computes, any web server can hold it, under any path.
+
+Every answer of the page is made beforehand and written as a file; walk, PAR, thresholds and comparisons are computed in
+the browser. The gallery shows the bundled examples, or --images, or --data. What needs a server (own photographs, other
+labels and models, training) says so on the page."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.description = DESCRIPTION
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR",
+        help="folder of the site; an earlier site there is replaced, anything else in it is refused",
+    )  # fmt: skip
+    add_content_arguments(parser)
+
+
+def add_content_arguments(parser: argparse._ActionsContainer) -> None:
+    """Declare what a site shows."""
+    parser.add_argument(
+        "--checkpoint", default="checkpoints/sandbox", metavar="C",
+        help="folder, file or hf://owner/repo of the network (default: checkpoints/sandbox)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--images", nargs="+", type=Path, default=[], metavar="PATH",
+        help="show these PNG, JPEG or WebP files, or those in these folders, in place of the examples",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", metavar="SET",
+        help="show images of a data set in place of the examples: sandbox, folder:PATH, voc:PATH or coco:PATH "
+        "(default: the examples, and the sandbox in the tab Data set)",
+    )  # fmt: skip
+    parser.add_argument("--root", metavar="DIR", help="folder of the data set, if --data is only folder, voc or coco")
+    parser.add_argument("--split", help="split of the data set (default: val; for a folder: all images)")
+    parser.add_argument("--limit", type=int, default=12, help="number of images of the data set (default: 12)")
+    parser.add_argument(
+        "--snapshots", type=int, default=1, metavar="N",
+        help="number of images that every snapshot of the training run explains (default: 1)",
+    )  # fmt: skip
+    parser.add_argument("--title", default="AFA Viz", help="title of the page (default: AFA Viz)")
+    parser.add_argument("--cache", type=Path, help="folder for rendered scenes (default: the user's cache)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Build the site and print what it weighs."""
+    from afa_viz.ui.site.folder import require_replaceable
+    from afa_viz.ui.site.sizes import measure
+
+    require_replaceable(args.out)
+    require_folder(args.out, "--out")
+    began = time.monotonic()
+    build(args, args.out)
+    print(summary(measure(args.out), time.monotonic() - began))
+    print(f"{args.out}: open it with  python -m http.server --directory {args.out}")
+
+
+def build(args: argparse.Namespace, out: Path) -> None:
+    """Build the site of `add_content_arguments` in a folder, whole or not at all, with a progress bar."""
+    contents = open_contents(args)
+
+    from tqdm import tqdm
+
+    from afa_viz.ui.site.build import SiteOptions, build_site, count_steps
+    from afa_viz.ui.site.folder import replaced_folder
+
+    options = SiteOptions(args.title, args.snapshots)
+    with replaced_folder(out) as folder, tqdm(total=count_steps(contents, options), unit="step") as bar:
+
+        def show(steps: int, what: str) -> None:
+            bar.set_description(what)
+            bar.update(steps)
+
+        build_site(folder, contents, options, show)
+
+
+def open_contents(args: argparse.Namespace) -> Contents:
+    """The images that the arguments name. Raises: ValueError: in one sentence."""
+    require_counts(args, limit=1, snapshots=0)
+    data = args.data
+    if args.images and data is not None:
+        raise ValueError("--images and --data are both given; expected one of them: leave the other out.")
+    if args.root is not None:
+        if data is None or ":" in data or data == "sandbox":
+            raise ValueError(f"--root {args.root} needs --data folder, voc or coco; got --data {data}.")
+        data = f"{data}:{args.root}"
+    if not args.title.strip():
+        raise ValueError("--title is empty; expected words for the head of the page.")
+
+    from afa_viz.ui.handlers.dataset.sources import cache_folder
+    from afa_viz.ui.server.options import Options
+    from afa_viz.ui.sessions.model_registry import ModelRegistry, name_sources
+    from afa_viz.ui.site.contents import open_contents
+
+    registry = ModelRegistry(name_sources([args.checkpoint]), args.device)
+    cache = cache_folder(args.cache)
+    return open_contents(registry, Options.examples, cache, args.images, data, args.split, args.limit)
+
+
+def summary(sizes: Sizes, seconds: float) -> str:
+    """The sizes as a table, in kB and MB as transferred."""
+    rows = [("first view", sizes.first_view), ("each further image, at most", sizes.example)]
+    rows += [(f"{question.replace('_', ' ')}, at most", size) for question, size in sizes.deeper.items()]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {size / 1000:7.1f} kB" for name, size in rows]
+    return "\n".join(
+        ["as transferred (gzip):", *lines, f"{sizes.files} files, {sizes.whole / 1e6:.1f} MB, built in {seconds:.0f} s"]
+    )

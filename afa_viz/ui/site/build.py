@@ -1,0 +1,202 @@
+"""Build a static site: explain every image, write every prepared answer as a file, and the page that asks for them."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from afa_viz import __version__
+from afa_viz.trace import Trace
+from afa_viz.ui.handlers.dataset.scoring import score_trace
+from afa_viz.ui.handlers.explorer import ExplorerHandlers, scene_key
+from afa_viz.ui.handlers.prepared import GROUPS, answer_name, prepare
+from afa_viz.ui.localization import fill_template, texts
+from afa_viz.ui.page import assets
+from afa_viz.ui.site.contents import Contents, Shown
+from afa_viz.ui.site.packing import SUFFIX, file_name, pack
+
+DATA_GROUPS = ("stages", "starts", "affinity")  # of images that are only in the Data set tab
+WORKERS = 4  # images at a time, each on one core
+TIMED = ("crf", "compare")  # answers that say how long they took: no part of the digest in the name of a folder
+UNSAFE = re.compile(r"[^a-z0-9]+")
+
+Progress = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class SiteOptions:
+    """How a site is built.
+
+    Attributes:
+        title: of the page.
+        snapshots: number of images of the gallery that are explained by every snapshot of the training run.
+    """
+
+    title: str = "AFA Viz"
+    snapshots: int = 1
+
+
+def build_site(
+    folder: Path, contents: Contents, options: SiteOptions, progress: Progress = lambda steps, what: None
+) -> None:
+    """Write a site into an empty folder.
+
+    Args:
+        progress: called with the number of finished steps and what was finished; `count_steps` in total.
+    """
+    with tempfile.TemporaryDirectory() as exports:
+        builder = _Builder(folder, contents, options, ExplorerHandlers(contents.session, Path(exports)), progress)
+        workers = min(WORKERS, os.cpu_count() or 1)
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            images = list(pool.map(builder.image, range(len(contents.shown))))
+        site = {
+            "version": __version__,
+            "model": {
+                "name": contents.model,
+                "line": html.unescape(contents.session.registry.describe(contents.model)),
+            },
+            "images": images,
+            "dataset": builder.dataset(images),
+        }
+        _write_page(folder, site, options.title)
+
+
+def count_steps(contents: Contents, options: SiteOptions) -> int:
+    """The number of steps of `build_site`."""
+    gallery = sum(one.in_gallery for one in contents.shown)
+    snapshots = len(contents.session.registry.snapshots(contents.model)) * min(options.snapshots, gallery)
+    return gallery * (len(GROUPS) + 1) + (len(contents.shown) - gallery) * (len(DATA_GROUPS) + 1) + snapshots
+
+
+class _Builder:
+    """Writes the answers of one image after the other."""
+
+    def __init__(
+        self, folder: Path, contents: Contents, options: SiteOptions, handlers: ExplorerHandlers, progress: Progress
+    ) -> None:
+        self._folder, self._contents, self._options, self._handlers = folder, contents, options, handlers
+        self._ask = {function.__name__: function for function in handlers.server_functions()}
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._scores: dict[str, dict[str, Any]] = {}  # by name
+
+    def _done(self, shown: Shown, what: str) -> None:
+        with self._lock:
+            self._progress(1, f"{shown.name}: {what}")
+
+    def image(self, number: int) -> dict[str, Any]:
+        """Explain an image and write its answers; returns its entry in the list of images."""
+        shown, session = self._contents.shown[number], self._contents.session
+        request = session.request(shown.image_id, self._contents.model)
+        trace = session.trace(request)
+        self._done(shown, "explained")
+        facts = self._handlers.facts(request)
+        packed: dict[str, bytes] = {}
+
+        def add(answers: Iterator[tuple[str, str]]) -> None:
+            for name, text in answers:
+                file = file_name(name)
+                assert file not in packed, f"{name} would replace another answer"
+                packed[file] = pack(text)
+
+        groups = GROUPS if shown.in_gallery else DATA_GROUPS
+        model = session.registry.get(self._contents.model)
+        for group in groups:
+            add(
+                prepare(
+                    trace,
+                    request.key,
+                    scene_key(request),
+                    facts,
+                    self._contents.examples,
+                    shown.pathology,
+                    model,
+                    (group,),
+                )
+            )
+            self._done(shown, group)
+        if shown.in_gallery:
+            add(self._snapshots(number, shown, request.key))
+        if shown.image_id.startswith("data:"):
+            self._scores[shown.name] = self._scored(trace)
+        lasting = sorted(file for file in packed if not file.startswith(TIMED))
+        digest = hashlib.sha256(b"".join(packed[file] for file in lasting)).hexdigest()[:8]
+        folder = f"{UNSAFE.sub('-', shown.name.lower()).strip('-') or 'image'}-{digest}"
+        target = self._folder / "images" / folder
+        target.mkdir(parents=True)
+        for file, data in packed.items():
+            (target / file).write_bytes(data)
+        (self._folder / "thumbnails").mkdir(exist_ok=True)
+        (self._folder / "thumbnails" / f"{folder}.jpg").write_bytes(shown.thumbnail)
+        return {
+            "key": request.key, "folder": folder, "name": shown.name, "title": facts["title"],
+            "photograph": facts["domain"] == "photograph", "gallery": shown.in_gallery,
+            "thumbnail": f"thumbnails/{folder}.jpg", "files": sorted(packed),
+        }  # fmt: skip
+
+    def _snapshots(self, number: int, shown: Shown, key: str) -> Iterator[tuple[str, str]]:
+        """The training run, and of the first images of the gallery what each snapshot makes of them."""
+        run = self._ask["training_run"]({"key": key})
+        yield answer_name("training_run", {"key": key}), run
+        if number >= self._options.snapshots:
+            return
+        listed = [entry["model"] for entry in json.loads(run)["snapshots"]]
+        for model in listed:
+            asked = {"key": key, "model": model}
+            if model == self._contents.model:
+                continue
+            yield answer_name("snapshot", asked), self._ask["snapshot"](asked)
+            self._done(shown, model)
+
+    def _scored(self, trace: Trace) -> dict[str, Any]:
+        score = score_trace(trace)
+        labels = [trace.class_names[label] for label in trace.present] if trace.labels_given else []
+        return {"labels": labels, "miou": score.miou, "iou": score.iou, "broken": False}
+
+    def dataset(self, images: list[dict[str, Any]]) -> str:
+        """Write the scores of the Data set tab; returns the name of their file."""
+        dataset = self._contents.dataset
+        entries = {entry["name"]: entry for entry in images if entry["name"] in self._scores}
+        listed = [
+            {"id": name, "title": dataset.title(index), "image": entries[name]["thumbnail"], **self._scores[name]}
+            for index, name in enumerate(dataset.ids[: self._contents.count])
+        ]
+        data = {"title": dataset.source.title, "classes": list(dataset.source.class_names[1:]), "images": listed}
+        return _write_hashed(self._folder, "dataset", SUFFIX, pack(json.dumps(data, ensure_ascii=False)))
+
+
+def _write_hashed(folder: Path, stem: str, suffix: str, data: bytes) -> str:
+    """Write a file with a digest of its content in its name, so that no browser shows an old one; returns the name."""
+    name = f"{stem}-{hashlib.sha256(data).hexdigest()[:8]}{suffix}"
+    (folder / name).write_bytes(data)
+    return name
+
+
+def _write_page(folder: Path, site: dict[str, Any], title: str) -> None:
+    listed = _write_hashed(folder, "site", SUFFIX, pack(json.dumps(site, ensure_ascii=False)))
+    given = f'{{tables:{assets.tables(standalone=True)},site:"{listed}"}}'
+    script = f"{assets.script(assets.STATIC)}.start({given});\n"
+    parts = {
+        "title": html.escape(f"{title}: {texts()['site.subtitle']}"),
+        "heading": html.escape(title),
+        "site": listed,
+        "style": _write_hashed(folder, "style", ".css", assets.style(standalone=True).encode()),
+        "script": _write_hashed(folder, "explorer", ".js", script.encode()),
+        "markup": assets.explorer_html(),
+    }
+    page = fill_template((assets.EXPLORER / "site.html").read_text(encoding="utf-8"))
+    page = re.sub(r"<!--(\w+)-->", lambda found: parts[found[1]], page)
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    (folder / ".nojekyll").touch()  # GitHub Pages serves the files as they are
