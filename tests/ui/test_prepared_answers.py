@@ -346,6 +346,27 @@ def test_a_process_ends_with_its_server_and_a_server_goes_on_without_its_process
     assert store.find(examples[0], max_wait=float("inf")) is None
 
 
+def test_an_example_that_is_late_is_waited_for_once_and_used_when_it_is_there(own):
+    class Slow:
+        def start(self) -> None:
+            pass
+
+        def is_running(self) -> bool:
+            return True
+
+    first, *_ = read_examples(own.examples)
+    store = PreparedAnswers(own.cache / "prepared", base_of(own), Slow())
+    path = store.path(first)
+    assert path is not None
+    path.rename(path.with_name("elsewhere"))
+    began = time.monotonic()
+    assert store.find(first, max_wait=1.0) is None and time.monotonic() - began >= 1.0
+    began = time.monotonic()
+    assert store.find(first, max_wait=60.0) is None and time.monotonic() - began < 30.0
+    path.with_name("elsewhere").rename(path)
+    assert store.find(first) is not None
+
+
 def test_names_of_questions_do_not_depend_on_order_or_empty_parameters():
     one = answer_name("attention", {"key": "k", "block": 7, "logits": False, "head": None})
     assert one == answer_name("attention", {"logits": False, "block": 7.0, "key": "k"})

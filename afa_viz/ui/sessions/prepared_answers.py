@@ -101,6 +101,7 @@ class PreparedAnswers:
         self._started = False
         self._lock = threading.Lock()
         self._found: dict[str, PreparedExample | None] = {}
+        self._late: set[str] = set()  # names of examples that somebody has waited for in vain
 
     def _start_once(self) -> None:
         with self._lock:
@@ -125,11 +126,13 @@ class PreparedAnswers:
         """What was prepared for an example; None if there is nothing.
 
         Args:
-            max_wait: seconds to wait for a process that is preparing it.
+            max_wait: seconds to wait for a process that is preparing it; only the first call waits.
         """
         with self._lock:
             if example.name in self._found:
                 return self._found[example.name]
+            if example.name in self._late:
+                max_wait = 0.0
         until, path = time.monotonic() + max_wait, self.path(example)
         found = None if path is None else _read(path)
         if found is None and path is not None:
@@ -142,6 +145,8 @@ class PreparedAnswers:
         with self._lock:
             if found is not None or not self._is_preparing():
                 self._found[example.name] = found
+            else:
+                self._late.add(example.name)
         return found
 
     def write(self, path: Path, prepared: PreparedExample) -> None:
