@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from afa_viz.console import exit_now
 from afa_viz.ui.server.options import Options
 from afa_viz.ui.server.prepare import open_prepared
 from afa_viz.ui.sessions.prepared_answers import PreparedAnswers
@@ -77,7 +78,8 @@ def open_all(options: Options, prepared: PreparedAnswers | None) -> dict[str, An
 def main() -> None:
     folder = Path(sys.argv[1])
     options = replace(Options(**OPENED), **{name: folder / at for name, at in FOLDERS.items()})
-    print(json.dumps(open_all(options, open_prepared(options))))
+    print(json.dumps(open_all(options, open_prepared(options))), flush=True)
+    exit_now(0)  # as the app does: threads that trim memory may still compute
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from afa_viz.console import exit_now
 from afa_viz.model.sources import checkpoint_files
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.server.options import PACKAGE, Options
@@ -194,3 +195,4 @@ if __name__ == "__main__":
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     with suppress(OSError, ValueError, KeyboardInterrupt):
         prepare_examples(_options(sys.argv[1]))
+    exit_now(0)  # threads that trim memory may still compute
