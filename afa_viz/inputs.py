@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from afa_viz.scalars import as_float, as_int, preview, to_python
 
+if TYPE_CHECKING:  # a program that only reads images does without torch
+    from torch import Tensor
+
 ImageLike = Image.Image | np.ndarray | str | os.PathLike[str]
-Labels = str | int | np.integer | Sequence[str] | Sequence[int] | np.ndarray | Tensor
+Labels: TypeAlias = "str | int | np.integer | Sequence[str] | Sequence[int] | np.ndarray | Tensor"
 
 MAX_16_BIT = 65535
 ORIENTATION = 0x0112  # EXIF: how the camera was held, 1 to 8
@@ -103,7 +105,7 @@ def read_target(target: np.ndarray | Tensor | Image.Image, size: tuple[int, ...]
         size: (H, W) of the image that it belongs to.
     Raises: ValueError: for another shape, or values that are no labels 0 to 255.
     """
-    array = target.detach().cpu().numpy() if isinstance(target, Tensor) else np.asarray(target)
+    array = target.detach().cpu().numpy() if _is_tensor(target) else np.asarray(target)
     if array.shape != tuple(size):
         raise ValueError(f"target has shape {array.shape} but the image {tuple(size)}; expected the same size.")
     if array.dtype.kind not in "biu" or array.min() < 0 or array.max() > 255:
@@ -130,10 +132,12 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
         class_names: K names, background first.
     Raises: ValueError: for a name or number that is no class, or another form.
     """
+    import torch
+
     values = _values(labels)
     count = len(class_names) - 1
     numeric = all(isinstance(value, (bool, int, float)) for value in values)
-    vector = numeric and (isinstance(labels, (Tensor, np.ndarray)) or all(value in (0, 1) for value in values))
+    vector = numeric and (_is_array(labels) or all(value in (0, 1) for value in values))
     if vector and len(values) == count:
         if not all(isinstance(value, bool) or as_float(value) is not None for value in values):
             raise ValueError("labels hold NaN or infinite values; expected 0 and 1, one for each class.")
@@ -149,13 +153,21 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
 def _values(labels: Labels) -> list:
     """Image labels as a list of names, numbers or booleans, all of them Python's own."""
     labels = to_python(labels)
-    if isinstance(labels, (Tensor, np.ndarray)):
+    if _is_array(labels):
         return labels.tolist()
     if isinstance(labels, (str, bool, int, float)):
         return [labels]
     if isinstance(labels, (bytes, Mapping)) or not isinstance(labels, Iterable):
         raise ValueError(f"labels are {preview(labels)}; expected class names or numbers, one alone or a list of them.")
     return [to_python(label) for label in labels]
+
+
+def _is_tensor(value: Any) -> TypeGuard[Tensor]:
+    return hasattr(value, "detach") and hasattr(value, "tolist")
+
+
+def _is_array(value: Any) -> TypeGuard[Tensor | np.ndarray]:
+    return isinstance(value, np.ndarray) or _is_tensor(value)
 
 
 def _class_number(label: object, class_names: Sequence[str]) -> int:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.growth import child_processes
+
 ROOT = Path(__file__).parents[1]
 DRIVER = Path(__file__).with_name("app_driver.js")
 CHROMIUM = "/usr/bin/chromium"
@@ -63,6 +65,8 @@ def serve_app(checkpoint: str, examples: Path, folder: Path) -> Iterator[str]:
                 if server.poll() is not None or time.monotonic() > until:
                     log.seek(0)
                     raise OSError(f"the page did not start: {' '.join(log.read().split())[-300:] or 'no word from it'}")
+                time.sleep(0.2)
+            while child_processes(server.pid) and time.monotonic() < until:  # they prepare the examples
                 time.sleep(0.2)
             yield address
         finally:

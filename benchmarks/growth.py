@@ -28,6 +28,11 @@ def resident_mb(pid: int) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
+def child_processes(pid: int) -> list[str]:
+    """Ids of the processes that a server has started and that have not ended. Linux only."""
+    return [child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+
+
 def reading(pid: int) -> dict[str, float]:
     """Memory in MB, open files and threads of a process. Linux only."""
     place = Path(f"/proc/{pid}")

@@ -37,7 +37,7 @@ from afa_viz.ui.page.config_fields import SLIDERS
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Request, Session
 from benchmarks import machine
-from benchmarks.growth import EVERY, growth, growth_figures, growth_lines, reading
+from benchmarks.growth import EVERY, child_processes, growth, growth_figures, growth_lines, reading
 from benchmarks.measurements import Measurement
 
 ROOT = Path(__file__).parents[1]
@@ -214,13 +214,18 @@ class Student(threading.Thread):
         return check
 
 
-def serve() -> tuple[subprocess.Popen, str]:
-    """Start a server; returns process and address once it answers."""
+def serve(program: str = "app.py", *more: str) -> tuple[subprocess.Popen, str]:
+    """Start a server; returns process and address once it answers.
+
+    Args:
+        program: of the repository. more: its arguments beside the port.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "app.py", "--port", str(port), "--device", "cpu"]
+    own = ("--device", "cpu") if program == "app.py" else ()
+    command = [sys.executable, program, "--port", str(port), *own, *more]
     app = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     address, deadline = f"http://127.0.0.1:{port}", time.time() + START
     while True:
@@ -231,11 +236,11 @@ def serve() -> tuple[subprocess.Popen, str]:
             if time.time() > deadline or app.poll() is not None:
                 app.kill()
                 raise ValueError("the app did not start; run python app.py to see why.") from None
-            time.sleep(0.3)
+            time.sleep(0.05)
 
 
 def settled(pid: int) -> None:
-    """Wait until the server has explained the examples: its processor time stands still."""
+    """Wait until the examples are prepared or explained: the server has no child, its processor time stands still."""
 
     def used() -> int:
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().split()[13:15]))
@@ -244,7 +249,7 @@ def settled(pid: int) -> None:
     while time.time() < deadline:
         before = used()
         time.sleep(2)
-        if used() - before < 20:  # a tenth of one core
+        if used() - before < 20 and not child_processes(pid):  # a tenth of one core
             return
 
 

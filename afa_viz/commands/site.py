@@ -103,8 +103,8 @@ def open_contents(args: argparse.Namespace) -> Contents:
     if not args.title.strip():
         raise ValueError("--title is empty; expected words for the head of the page.")
 
-    from afa_viz.ui.handlers.dataset.sources import cache_folder
     from afa_viz.ui.server.options import Options
+    from afa_viz.ui.sessions.folders import cache_folder
     from afa_viz.ui.sessions.model_registry import ModelRegistry, name_sources
     from afa_viz.ui.site.contents import open_contents
 

@@ -5,24 +5,25 @@ Symbols: h w any map size, H W pixels of the image. Arguments are arrays or CPU 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
 from afa_viz.figures.chart_style import BLUE, ORANGE
 from afa_viz.figures.typography import font, format_number
-from afa_viz.ops.cam import resize as bilinear
 
 RGBImage = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 MAGNITUDE = "viridis"  # perceptually even, readable in grey and with colour-vision deficiency
 DIFFERENCE = "RdBu_r"  # red: more, blue: less, white: 0
+COLOUR_MAPS = Path(__file__).with_name("colour_maps.json")
 FOREGROUND: Colour = ImageColor.getrgb(ORANGE)[:3]
 BACKGROUND: Colour = ImageColor.getrgb(BLUE)[:3]
 UNCERTAIN: Colour = (150, 150, 150)
@@ -32,10 +33,12 @@ IGNORE = 255
 
 @cache
 def table(name: str) -> RGBImage:
-    """(256, 3) colours of a matplotlib colour map."""
-    import matplotlib
+    """(256, 3) colours of `MAGNITUDE` or `DIFFERENCE`: matplotlib's, from a file, since the app starts without it.
 
-    colours = matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3].copy()
+    Raises: KeyError: for another name.
+    """
+    maps = json.loads(COLOUR_MAPS.read_text(encoding="utf-8"))  # written by tools/make_colour_maps.py
+    colours = np.frombuffer(bytes.fromhex(maps[name]), np.uint8).reshape(256, 3)
     colours.setflags(write=False)
     return colours
 
@@ -83,6 +86,10 @@ def upsample(values: Any, size: tuple[int, int], smooth: bool = True) -> NDArray
     """(h, w) map -> (H, W): bilinear as in the method, or cells as rectangles (row i holds y * h // H == i)."""
     numbers = _floats(values)
     if smooth:
+        import torch
+
+        from afa_viz.ops.cam import resize as bilinear
+
         return bilinear(torch.from_numpy(np.array(numbers))[None, None], size)[0, 0].numpy()
     rows, cols = (np.arange(n) * m // n for n, m in zip(size, numbers.shape, strict=True))
     return numbers[rows][:, cols]

@@ -10,7 +10,7 @@ from typing import Any
 
 from afa_viz import __version__
 from afa_viz.classes import colours_for, names_for
-from afa_viz.ops.image import MEAN, STD
+from afa_viz.normalisation import MEAN, STD
 from afa_viz.structured_text import MAX_BYTES, parse_json
 from afa_viz.trace_file import LABEL_SOURCES
 

@@ -1,4 +1,4 @@
-"""Where weights lie: a file, a folder, the hub; and the card beside them."""
+"""Where weights lie: a file, a folder, the hub; and the card beside them. Without torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from afa_viz.model.card import CheckpointError, format_names
-from afa_viz.model.hub import HubFiles
 
 HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
 NON_COMMERCIAL = re.compile(r"(nvidia/(mit|segformer)-b|smp-hub/(mit_|segformer-)b).*", re.IGNORECASE)
@@ -43,6 +42,8 @@ def _from_hub(source: str) -> tuple[Path, Path | None]:
     if match is None:
         raise CheckpointError(f"got {source!r}; expected hf://owner/repo, maybe with @revision and /file: correct it.")
     repo, revision, name = match[1], match[2] and unquote(match[2]), match[3]
+    from afa_viz.model.hub import HubFiles
+
     files = HubFiles(repo, revision)
     path = files.first_existing((name,) if name else HUB_NAMES)
     if NON_COMMERCIAL.fullmatch(repo):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-MEAN = (123.675, 116.28, 103.53)  # RGB, 0..255 scale; docs/spec.md section 2
-STD = (58.395, 57.12, 57.375)
+from afa_viz.normalisation import MEAN, STD
 
 
 def _channels(values: tuple[float, ...], like: Tensor) -> Tensor:

@@ -12,11 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from afa_viz.config import ExplainConfig
-from afa_viz.ops.affinity import token_grid
-from afa_viz.ops.banded_walk import uses_band
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
@@ -47,6 +43,9 @@ def estimate_memory(model: AFA, size: tuple[int, int], config: ExplainConfig) ->
         model: whose encoder says how many heads, queries and keys there are.
         size: (H, W) in pixels, as it is explained: see `inputs.fit_size`.
     """
+    from afa_viz.ops.affinity import token_grid  # here: the app knows the limit `LARGE` before it has loaded torch
+    from afa_viz.ops.banded_walk import uses_band
+
     height, width = size
     pixels, cells = height * width, token_grid(height, width)
     shapes = model.encoder.attention_shapes(height, width)
@@ -67,6 +66,8 @@ def estimate_memory(model: AFA, size: tuple[int, int], config: ExplainConfig) ->
 
 def _widest(model: AFA) -> int:
     """Channels of the widest layer of the first stage, in the middle of a block's MLP."""
+    from torch import nn
+
     return max(layer.out_features for layer in model.encoder.stage(0)[0].modules() if isinstance(layer, nn.Linear))
 
 

@@ -25,6 +25,7 @@ from afa_viz.training.distributed import Processes, rank_zero_first
 from afa_viz.training.evaluations import RunScores, Samples, score_run
 from afa_viz.training.finite_checks import DivergedError
 from afa_viz.training.means import Means
+from afa_viz.training.progress import LOG_EVERY
 from afa_viz.training.resume import changed_settings, flat_settings, saved_settings
 from afa_viz.training.run_files import has_state, reject_overwriting
 from afa_viz.training.status import delayed_interrupts
@@ -33,7 +34,6 @@ from afa_viz.training.supervision import last_supervision, supervision_at
 from afa_viz.training.tensorboard_log import TensorBoardLog
 from afa_viz.training.train_state import TrainState, build_model
 
-LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 SAVE_EVERY = 100  # iterations; a killed run loses at most these, a short one at most a quarter of itself
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ import numpy as np
 
 from afa_viz.config import CurriculumStage, TrainConfig
 
+LOG_EVERY = 20  # iterations; fewer in runs of less than a hundred times as many
 PSEUDO_LABELS = 4.0  # cost of a step with pseudo labels in steps with image labels alone, at the same pixels
 
 

@@ -12,11 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from afa_viz.atomic_files import atomic_write
 from afa_viz.setting_checks import MAX_ITERATIONS as LONGEST
-from afa_viz.training.finite_checks import first_non_finite
 from afa_viz.training.machine_errors import explain_machine_error
 from afa_viz.training.run_files import DAMAGED, LAST, PREVIOUS, has_state
 
@@ -44,6 +41,8 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
 
     Raises: OSError: in one sentence, if there is no room; both older ones stay.
     """
+    import torch  # here, as below: the app reads the records of runs without it
+
     partial, last, previous = folder / f"{LAST}.partial", folder / LAST, folder / PREVIOUS
     try:
         torch.save(state, partial)
@@ -94,6 +93,10 @@ def _read_state(path: Path, device: str) -> dict[str, Any]:
     with path.open("rb") as file:  # a read error of the disk is not a damaged file
         while file.read(CHUNK):
             pass
+    import torch
+
+    from afa_viz.training.finite_checks import first_non_finite
+
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a damaged file may raise anything

@@ -132,12 +132,23 @@ def test_explain_is_measured_stage_by_stage(tmp_path):
 
 
 def test_start_and_memory_stand_beside_their_targets(monkeypatch, capsys):
-    monkeypatch.setattr(start_benchmark, "page_seconds", iter([9.0, 7.0, 5.0]).__next__)
-    monkeypatch.setattr(start_benchmark, "memory", lambda uploads: [850.0, *[900.0 + 10 * i for i in range(uploads)]])
+    pages = {"app.py": iter([9.0, 7.0, 5.0]), start_benchmark.BARE: iter([1.0, 5.0, 4.0])}
+    monkeypatch.setattr(start_benchmark, "page_seconds", lambda program="app.py": next(pages[program]))
+    monkeypatch.setattr(start_benchmark, "first_start_seconds", iter([20.0, 7.0, 7.5]).__next__)
+    monkeypatch.setattr(start_benchmark, "prepare", lambda: None)
+    monkeypatch.setattr(start_benchmark, "bare_memory", lambda: 140.0)
+    monkeypatch.setattr(
+        start_benchmark,
+        "memory",
+        lambda uploads: start_benchmark.Memory(170.0, 4.0, [850.0, *[900.0 + 10 * i for i in range(uploads)]]),
+    )
     assert main(["bench", "start", "--runs", "2", "--uploads", "50"]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert "| 6.00 s | 6 | yes |" in rows[2] and "| 850.00 MB | 900 | yes |" in rows[3]
-    assert "over 50 different uploads | 1390.00 MB | 1300 | no |" in rows[4]
+    assert "| 4.50 s | |" in rows[2] and "| 6.00 s | 6 | yes |" in rows[3] and "| 7.25 s | 8 | yes |" in rows[5]
+    assert "| 1.32 times | 1.3 | no |" in rows[4]  # the median of 7 / 5 and 5 / 4
+    assert "| 140.00 MB | |" in rows[6] and "| 170.00 MB | 350 | yes |" in rows[7] and "| 4.00 s | 5 | yes |" in rows[8]
+    assert "| 850.00 MB | 900 | yes |" in rows[9]
+    assert "over 50 different uploads | 1390.00 MB | 1300 | no |" in rows[10]
 
 
 @pytest.mark.skipif(bool(missing), reason=missing)

@@ -16,6 +16,7 @@ FLOORS = {
     "afa_viz.bundled": 0,
     "afa_viz.spelling": 0,
     "afa_viz.encodings": 0,
+    "afa_viz.normalisation": 0,
     "afa_viz.trace": 1,
     "afa_viz.config": 1,
     "afa_viz.setting_checks": 1,

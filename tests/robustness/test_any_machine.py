@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from app_fixtures import scene
-from app_process import AS_OTHER_USER, ROOT, App, open_folder, started
+from app_process import AS_OTHER_USER, OTHER_USER, ROOT, App, open_folder, started
 from raw_http import ask as ask_raw
 from test_untrusted_requests import photograph, sent
 
@@ -72,6 +72,7 @@ def test_a_second_account_without_a_home_or_a_name_can_start_it(folder, tmp_path
     taken.parent.chmod(0o1777)
     with started(folder, "--port", "0", before=AS_OTHER_USER, env={"HOME": None, "PYTHONPATH": str(ROOT)}) as app:
         works(app)
+        app.until(lambda: any((folder / "tmp").glob(f"afa-viz-{OTHER_USER}*/afa-viz/prepared/*.json.gz")))
         ends(app)
     assert list(taken.iterdir()) == []
 

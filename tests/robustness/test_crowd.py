@@ -16,6 +16,7 @@ import pytest
 from app_fixtures import launched, prepare, tiny
 from PIL import Image
 
+from afa_viz import pipeline
 from afa_viz.figures import report as report_module
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ui.sessions import concurrency, session
@@ -153,7 +154,7 @@ def test_a_class_that_asks_for_the_same_is_answered_at_once(address, held):
 
 def test_large_networks_wait_for_each_other_and_keep_nobody_else_waiting(address, monkeypatch):
     may_end, at_work = threading.Event(), []
-    explain = session.explain
+    explain = pipeline.explain
 
     def slow(model, *args, **kwargs):
         if model is large:
@@ -162,7 +163,7 @@ def test_large_networks_wait_for_each_other_and_keep_nobody_else_waiting(address
         return explain(model, *args, **kwargs)
 
     large = SESSIONS[0].registry.get("zlarge")
-    monkeypatch.setattr(session, "explain", slow)
+    monkeypatch.setattr(pipeline, "explain", slow)
     monkeypatch.setattr(SESSIONS[0].registry, "is_large", lambda name: name == "zlarge")
     pages = [Page(address) for _ in range(16)]
     fast = {"leave_out": ["PAR"]}

@@ -17,13 +17,13 @@ import pytest
 from app_fixtures import launched, prepare
 from untrusted_input import parse_strict_json
 
+from afa_viz import pipeline
 from afa_viz.data.sandbox import dataset as rendering
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers.dataset.scoring import Score, Table
 from afa_viz.ui.handlers.explorer import KINDS, ExplorerHandlers
 from afa_viz.ui.server import app as app_module
 from afa_viz.ui.server import launch as launch_module
-from afa_viz.ui.sessions import session as session_module
 from afa_viz.ui.sessions.exports import Exports
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
@@ -54,7 +54,7 @@ def until(true) -> None:
 
 def test_a_browser_that_is_closed_in_a_computation_disturbs_nobody(options, monkeypatch):
     began, may_end, sessions = threading.Event(), threading.Event(), []
-    explain = session_module.explain
+    explain = pipeline.explain
 
     def slow(*args, **kwargs):
         began.set()
@@ -68,7 +68,7 @@ def test_a_browser_that_is_closed_in_a_computation_disturbs_nobody(options, monk
 
     monkeypatch.setattr(app_module, "Session", Watched)
     with launched(options) as address:
-        monkeypatch.setattr(session_module, "explain", slow)
+        monkeypatch.setattr(pipeline, "explain", slow)
         gone, stays = Page(address.rstrip("/")), Page(address.rstrip("/"))
         chosen = {"index": 1, "value": None, "selected": True}
         body = {"data": ["tiny", *SETTINGS], "event_data": chosen, "fn_index": gone.functions["open_example"]}

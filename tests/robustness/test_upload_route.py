@@ -13,6 +13,7 @@ import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -89,13 +90,13 @@ def address(tmp_path_factory):
 
 
 @contextmanager
-def route(uploads: Uploads, **limits: float) -> Iterator[str]:
-    """The route alone, with limits of a test."""
+def route(uploads: Uploads, **options: Any) -> Iterator[str]:
+    """The route alone, with options of a test."""
 
     async def nothing_else(scope, receive, send) -> None:
         raise AssertionError("only uploads are asked for")
 
-    config = uvicorn.Config(UploadRoute(nothing_else, uploads, **limits), port=0, log_level="error", lifespan="off")
+    config = uvicorn.Config(UploadRoute(nothing_else, uploads, **options), port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -216,6 +217,15 @@ def test_names_and_contents_are_taken_as_they_are():
 
 
 # --- how much and how long -------------------------------------------------------------------------------------------
+
+
+def test_the_server_hears_of_an_upload_before_it_has_arrived(tmp_path):
+    heard = threading.Event()
+    with route(Uploads(tmp_path), on_start=heard.set) as address:
+        sender = Sender(address)
+        sender.chunk(part(b"")[:-2])
+        assert heard.wait(20)
+        sender.socket.close()
 
 
 def test_all_of_them_together_have_a_limit_and_the_oldest_unused_go_first(tmp_path):

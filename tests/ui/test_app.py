@@ -15,6 +15,7 @@ import pytest
 import torch
 from app_fixtures import SIDE, prepare, scene
 
+from afa_viz import pipeline
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
 from afa_viz.inspection import target_cells
@@ -27,9 +28,9 @@ from afa_viz.ui.localization import fill_template, texts
 from afa_viz.ui.page import assets as page
 from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, config_from
 from afa_viz.ui.server.app import _warm
-from afa_viz.ui.sessions import session as session_module
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints, name_sources
 from afa_viz.ui.sessions.session import Session
+from afa_viz.ui.sessions.trace_reuse import trace_bytes
 
 DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)
 
@@ -63,10 +64,10 @@ def counted(monkeypatch):
             runs.append(stages)
             return function(*args, progress=stages.append, **kwargs)
 
-        monkeypatch.setattr(session_module, name, call)
+        monkeypatch.setattr(pipeline, name, call)
 
-    count("explain", session_module.explain)
-    count("recompute", session_module.recompute)
+    count("explain", pipeline.explain)
+    count("recompute", pipeline.recompute)
     return runs
 
 
@@ -112,7 +113,7 @@ def test_traces_that_share_stages_weigh_less(session):
     first = session.request("example:scene0", "tiny")
     other = dataclasses.replace(first, config=ExplainConfig(num_iters=2))
     one, two = session.trace(first), session.trace(other)
-    assert session_module.trace_bytes([one, two]) < 1.6 * session_module.trace_bytes([one])
+    assert trace_bytes([one, two]) < 1.6 * trace_bytes([one])
 
 
 def test_unknown_things_are_refused(session, options):

@@ -14,7 +14,8 @@ from afa_viz import ExplainConfig, pipeline
 from afa_viz.pipeline import recompute
 from afa_viz.ui.sessions.compact_trace import RECOMPUTED, compact
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session, trace_bytes
+from afa_viz.ui.sessions.session import Session
+from afa_viz.ui.sessions.trace_reuse import trace_bytes
 
 
 @pytest.fixture(scope="module")

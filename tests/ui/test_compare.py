@@ -12,6 +12,7 @@ import pytest
 import torch
 from app_fixtures import SIDE, prepare, tiny
 
+from afa_viz import pipeline
 from afa_viz import stage_scores as scores
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import ExplainConfig
@@ -23,7 +24,6 @@ from afa_viz.stage_scores import stage_labels
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import compare
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
-from afa_viz.ui.sessions import session as session_module
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
@@ -132,7 +132,7 @@ def test_no_stage_runs_twice(ask, monkeypatch):
         return call
 
     for name in ("explain", "recompute"):
-        monkeypatch.setattr(session_module, name, counted(getattr(session_module, name)))
+        monkeypatch.setattr(pipeline, name, counted(getattr(pipeline, name)))
     ask(setting="num_iters", value=2)
     ask(switched=["random walk"])
     ask(switched=["random walk"])

@@ -15,6 +15,7 @@ from app_fixtures import SIDE, prepare, scene
 from data_trees import make_folder
 from PIL import Image
 
+from afa_viz import pipeline
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import render_scene
@@ -26,10 +27,11 @@ from afa_viz.ui.handlers.dataset.charts import dataset_figures
 from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import THUMBNAIL, DataSet, public_id
 from afa_viz.ui.handlers.dataset.scoring import STAGES, TABLES_KEPT, Job, Score, Scorer, Table
-from afa_viz.ui.handlers.dataset.sources import SandboxScenes, cache_folder, open_source
+from afa_viz.ui.handlers.dataset.sources import SandboxScenes, open_source
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.page import permalinks
 from afa_viz.ui.page.config_fields import SLIDERS
+from afa_viz.ui.sessions.folders import cache_folder
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
@@ -225,7 +227,7 @@ def test_the_worker_scores_the_set_and_keeps_it(scorer, session, dataset, monkey
     assert score.of("seg") == pytest.approx(np.mean(wanted), abs=1e-4)
     assert list(score.miou) == list(STAGES) and score.of("seg", "unicorn") is None
 
-    monkeypatch.setattr(scoring_module, "explain", lambda *args, **kwargs: pytest.fail("explained again"))
+    monkeypatch.setattr(pipeline, "explain", lambda *args, **kwargs: pytest.fail("explained again"))
     again = Scorer(session, DataSet(Discs(), dataset.cache))
     known = again.table("tiny", ExplainConfig())
     assert known.get("disc_1") == score and len(known) == 2  # the damaged one is tried again
@@ -239,7 +241,7 @@ def test_an_error_of_ours_ends_the_run_and_is_told(scorer, session, dataset, mon
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(scoring_module, "explain", broken)
+        patched.setattr(pipeline, "explain", broken)
         scorer.start("tiny", ExplainConfig())
         finish(scorer)
     table = scorer.table("tiny", ExplainConfig())

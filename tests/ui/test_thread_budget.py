@@ -10,13 +10,14 @@ import pytest
 import torch
 from app_fixtures import prepare
 
+from afa_viz import pipeline
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.server import app
-from afa_viz.ui.sessions import session as session_module
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 from afa_viz.ui.sessions.threads import LARGE, ThreadBudget
+from afa_viz.ui.sessions.trace_reuse import trace_bytes
 
 WAIT = 20  # seconds
 
@@ -52,13 +53,13 @@ def seen(session, monkeypatch):
     session._threads = ThreadBudget(4)
     numbers: list[int] = []
     for name in ("explain", "recompute"):
-        inner = getattr(session_module, name)
+        inner = getattr(pipeline, name)
 
         def counted(*args, inner=inner, **kwargs):
             numbers.append(torch.get_num_threads())
             return inner(*args, **kwargs)
 
-        monkeypatch.setattr(session_module, name, counted)
+        monkeypatch.setattr(pipeline, name, counted)
     return numbers
 
 
@@ -98,6 +99,6 @@ def test_whoever_is_there_goes_before_the_examples(session, tmp_path, monkeypatc
 def test_examples_that_would_put_each_other_out_are_not_explained_ahead(session, tmp_path, monkeypatch):
     monkeypatch.setattr(app, "IDLE_SECONDS", 0.0)
     first = session.trace(session.request(f"example:{session.examples[0].name}", "tiny"))
-    monkeypatch.setattr(session, "_trace_bytes_max", int(1.5 * session_module.trace_bytes([first])))
+    monkeypatch.setattr(session, "_trace_bytes_max", int(1.5 * trace_bytes([first])))
     app._warm(session, ExplorerHandlers(session, tmp_path / "exports"), "tiny")
     assert len(session.examples) > 1 and len(session._traces.items()) == 1

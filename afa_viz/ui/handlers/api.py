@@ -5,19 +5,16 @@ All inputs are validated here or by the session; an error is one sentence.
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
-from afa_viz.figures import maps
-from afa_viz.trace import NOT_KEPT, Trace
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.handlers.explorer import KINDS, ExplorerHandlers
 from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.sessions.session import Request, Session
+
+if TYPE_CHECKING:
+    from afa_viz.trace import Trace
 
 
 class Api:
@@ -47,6 +44,8 @@ class Api:
             raise UserError(f"labels are {quote_value(labels)}; expected a list of class names, or null.")
         chosen = self._session.registry.names[0] if model in (None, "") else model
         request = self._session.request(name, chosen, labels, _config(settings, self._session.registry.config(chosen)))
+        from afa_viz.ui.handlers.api_numbers import summary
+
         return {"key": request.key, **summary(self._session.trace(request))}
 
     def query(self, key: Any, row: Any, column: Any, block: Any) -> dict[str, Any]:
@@ -58,22 +57,15 @@ class Api:
             block: whose attention is returned, from 0; None: the last one.
         """
         _, trace = self._found(key)
+        from afa_viz.trace import NOT_KEPT
+        from afa_viz.ui.handlers.api_numbers import cell_numbers
+
         blocks = trace.kept_blocks
         number = blocks[-1] if block is None else _whole(block, "block", blocks.stop)
         if number not in blocks:
             raise UserError(f"block is {number}; expected {blocks.start} to {blocks[-1]}: {NOT_KEPT}")
         cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
-        heads = [maps.attention(trace, number, head, cell) for head in range(len(trace.logits(number)))]
-        return {
-            "grid": list(trace.grid),
-            "cell": list(cell),
-            "block": number,
-            "key_grid": list(trace.key_grids[number]),
-            "attention": [_numbers(head) for head in heads],
-            "affinity": _numbers(maps.affinity(trace, cell)),
-            "scores": _scores(trace, cell),
-            "labels": _labels(trace, cell),
-        }
+        return cell_numbers(trace, number, cell)
 
     def export(self, key: Any, kind: Any, label: Any, row: Any, column: Any) -> str:
         """Path of a file to download.
@@ -116,41 +108,6 @@ class Api:
         return found
 
 
-def summary(trace: Trace) -> dict[str, Any]:
-    """The numbers of one explanation; scores and changes come from `stage_scores`."""
-    known = scores.stage_scores(trace)
-    return {
-        "image_labels": [trace.class_names[label] for label in trace.present],
-        "labels_given": trace.labels_given,
-        "size": list(trace.image.shape[:2]),
-        "grid": list(trace.grid),
-        "blocks": len(trace.attn_logits),
-        "first_block": trace.kept_blocks.start,
-        "regions": scores.region_shares(trace.pseudo_label),
-        "affinity_label": _areas(trace, trace.affinity_label),
-        "pseudo_label": _areas(trace, trace.pseudo_label),
-        "prediction": _areas(trace, trace.seg),
-        "miou": known and _finite({stage: score["miou"] for stage, score in known.items()}),
-        "coverage": known and {stage: score["coverage"] for stage, score in known.items()},
-        "precision": known and {name: _finite(of) for name, of in (scores.label_precision(trace) or {}).items()},
-        "changes": known and scores.stage_changes(known, trace.config),
-        "steps": scores.compared_stages(trace.config),
-        "left_out": list(scores.disabled_stages(trace.config)),
-        "trained_on": {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on},
-        "checkpoint_id": trace.checkpoint_id,
-    }
-
-
-def _finite(values: dict[str, float]) -> dict[str, float]:
-    """Only the finite values."""
-    return {name: value for name, value in values.items() if math.isfinite(value)}
-
-
-def _areas(trace: Trace, label: Tensor) -> dict[str, float]:
-    names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
-    return {names[int(found)]: float((label == found).float().mean()) for found in label.unique()}
-
-
 def _config(settings: Any, own: ExplainConfig) -> ExplainConfig:
     if not isinstance(settings, dict | None):
         raise UserError(f"settings are {quote_value(settings)}; expected numbers by name, or null.")
@@ -173,33 +130,3 @@ def _whole(value: Any, name: str, count: int) -> int:
     if not fits or value != int(value):
         raise UserError(f"{name} is {quote_value(value, 20)}; expected a whole number from 0 to {count - 1}.")
     return int(value)
-
-
-def _numbers(values: Tensor) -> list[float]:
-    return [round(float(value), 6) for value in values.flatten()]
-
-
-def _middle(trace: Trace, cell: maps.Cell) -> tuple[int, int]:
-    """The pixel at the centre of a cell."""
-    top, bottom, left, right = maps.cell_box((trace.image.shape[0], trace.image.shape[1]), trace.grid, cell)
-    return (top + bottom) // 2, (left + right) // 2
-
-
-def _scores(trace: Trace, cell: maps.Cell) -> dict[str, dict[str, float]]:
-    """Scores by stage and class name: of the cell after the walk, of its central pixel for the other stages."""
-    pixel = _middle(trace, cell)
-    found = {"cam": {trace.class_names[i]: trace.cam[i - 1][pixel] for i in trace.present}}
-    for stage, values, place in (("cam_rw", trace.cam_rw, cell), ("cam_par", trace.cam_par, pixel)):
-        found[stage] = {trace.class_names[i]: values[i][place] for i in maps.channels(trace)}
-    return {stage: {name: round(float(v), 6) for name, v in by.items()} for stage, by in found.items()}
-
-
-def _labels(trace: Trace, cell: maps.Cell) -> dict[str, str]:
-    """Class names of the central pixel of a cell, by stage."""
-    names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
-    pixel = _middle(trace, cell)
-    found = {stage: names[int(label[pixel])] for stage, label in scores.stage_labels(trace).items()}
-    if trace.target is not None:
-        truth = int(trace.target[pixel])
-        found["target"] = "not counted" if truth == 255 else names[truth]
-    return found

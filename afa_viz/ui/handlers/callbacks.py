@@ -20,7 +20,7 @@ from afa_viz.ui.localization import error_message
 from afa_viz.ui.page import permalinks
 from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.page.controls import NONE_SELECTED
-from afa_viz.ui.sessions.session import Request, Session
+from afa_viz.ui.sessions.session import Session
 
 UNEXPECTED_ERROR = error_message("refused.failed")
 
@@ -112,7 +112,7 @@ class Callbacks:
         """A newly chosen image with its own labels: value of the explorer, labels, image id."""
         request = self.session.request(image_id, model, labels, self._config(model, settings))
         value = self.answers.stages(request)
-        return value, self._present_labels(request), image_id
+        return value, self.session.present_labels(request), image_id
 
     def _open_with_preview(
         self, image_id: str, model: str, settings: tuple, labels: list[str] | None = None
@@ -129,10 +129,6 @@ class Callbacks:
     ) -> Iterator[tuple]:
         for outputs in self._open_with_preview(image_id, model, settings, labels):
             yield *outputs, gr.update(selected_index=NONE_SELECTED)
-
-    def _present_labels(self, request: Request) -> list[str]:
-        trace = self.session.trace(request)
-        return [trace.class_names[label] for label in trace.present]
 
     def _config(self, model: str, settings: tuple) -> ExplainConfig:
         ablations, *values = settings
@@ -151,7 +147,7 @@ class Callbacks:
         index = NONE_SELECTED if restored.gallery_index is None else restored.gallery_index
         return (
             value, request.image_id, gr.update(selected_index=index), request.model,
-            registry.describe(request.model), gr.update(choices=choices, value=self._present_labels(request)),
+            registry.describe(request.model), gr.update(choices=choices, value=self.session.present_labels(request)),
             *restored.settings,
         )  # fmt: skip
 
@@ -206,7 +202,7 @@ class Callbacks:
         """Other image labels; with none of them, predicted labels, which are then displayed."""
         labels = [] if labels is None else labels
         request = self.session.request(image_id, model, labels, self._config(model, settings))
-        return self.answers.stages(request), gr.skip() if labels else self._present_labels(request)
+        return self.answers.stages(request), gr.skip() if labels else self.session.present_labels(request)
 
     def change_settings(
         self, moved: str, image_id: str, model: str, labels: list[str], *settings, shown: str | None = None
@@ -225,7 +221,8 @@ class Callbacks:
             other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
             values[other] = values.get(moved, high)
         before = self.session.request_of(shown)
-        if before and before.labels is None and before.image_id == image_id and labels == self._present_labels(before):
+        predicted = before is not None and before.labels is None and before.image_id == image_id
+        if before is not None and predicted and labels == self.session.present_labels(before):
             labels = []
         request = self.session.request(image_id, model, labels, self._config(model, tuple(values.values())))
         adjusted = [

@@ -11,21 +11,21 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
-
-from afa_viz.inspection import with_crf
-from afa_viz.pipeline import recompute
-from afa_viz.trace import Trace
 from afa_viz.ui.errors import BusyError, UserError, quote_value
-from afa_viz.ui.handlers import payload
+from afa_viz.ui.handlers.answer_texts import prepared_first
 from afa_viz.ui.localization import error_message
 from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, active_ablations, config_from
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.session import Request, Session
 
-Find = Callable[[dict], tuple[Request, Trace]]
+if TYPE_CHECKING:  # what compares loads torch, which prepared answers do without
+    import torch
+
+    from afa_viz.trace import Trace
+
+Find: TypeAlias = "Callable[[dict], tuple[Request, Trace]]"
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class CompareHandlers:
         """The functions that a browser may call by name."""
         return (self.compare,)
 
+    @prepared_first
     def compare(self, params: dict) -> str:
         """Every stage of B; `params["b"]` holds the `Changes`. {"refused": sentence} where B is impossible."""
         request, trace = self._find(params)
@@ -78,6 +79,8 @@ class CompareHandlers:
             return error_payload(error)
 
     def _compute(self, request: Request, crf: bool, reference: Trace) -> str:
+        from afa_viz.ui.handlers import payload
+
         trace = self._session.trace(request)
         times: dict[str, float] = {}
         if crf:
@@ -155,6 +158,8 @@ def remap_classes(trace: Trace, reference: Trace) -> Trace:
     """The trace with the class indices, colours and ground truth of `reference`; classes that it lacks come last."""
     if trace.class_names == reference.class_names:
         return trace
+    import torch
+
     names = (*reference.class_names, *(name for name in trace.class_names if name not in reference.class_names))
     colours = dict(zip(trace.class_names, trace.palette, strict=True)) | dict(
         zip(reference.class_names, reference.palette, strict=True)
@@ -189,6 +194,9 @@ def replace_par_by_crf(trace: Trace) -> tuple[Trace, dict[str, float]]:
 
     PAR is run again even if the trace holds its result, so that both times are measured under the same load.
     """
+    from afa_viz.inspection import with_crf
+    from afa_viz.pipeline import recompute
+
     with_par = dataclasses.replace(trace.config, use_par=True)
     without_par = recompute(trace, dataclasses.replace(trace.config, use_par=False))
     began = time.perf_counter()

@@ -7,16 +7,15 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from afa_viz.atomic_files import atomic_write
-from afa_viz.figures.maps import Cell
-from afa_viz.figures.poster import poster
 from afa_viz.figures.translation import language_scope
-from afa_viz.trace import Trace
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers import compare, lab, payload, payload_attention
+from afa_viz.ui.handlers import compare
+from afa_viz.ui.handlers.answer_texts import answer_name, prepared_first
 from afa_viz.ui.handlers.compare import CompareHandlers
 from afa_viz.ui.handlers.snapshots import SnapshotHandlers
 from afa_viz.ui.localization import ENGLISH, display_names, error_message, languages
@@ -26,6 +25,10 @@ from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.exports import Exports
 from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.sessions.temporary import process_folder
+
+if TYPE_CHECKING:  # what follows loads torch, which prepared answers do without
+    from afa_viz.figures.maps import Cell
+    from afa_viz.trace import Trace
 
 PAYLOAD_BYTES = 48 * 2**20  # all examples with attention and affinity take 8 MB; full after minutes of use
 KINDS = ("png", "npz", "html")  # of files to download
@@ -53,7 +56,12 @@ class ExplorerHandlers:
         self.exports = Exports(process_folder() / "exports" if exports is None else exports)
 
     def stages(self, request: Request) -> str:
-        """The value of the explorer component for a request, which is explained if necessary."""
+        """The value of the explorer component for a request, which is explained if nothing was prepared for it."""
+        prepared = self._session.prepared(request)
+        if prepared is not None:
+            return prepared.answers[answer_name("stages", {"key": request.key})]
+        from afa_viz.ui.handlers import payload
+
         trace = self._session.trace(request)
         facts = self.facts(request)
         return self._texts.get(
@@ -70,6 +78,8 @@ class ExplorerHandlers:
         preview = self._session.preview_request(request)
         if preview is None:
             return None
+        from afa_viz.ui.handlers import payload
+
         trace = self._session.trace(preview)
         facts = {**self.facts(request), "partial": True}
         return payload.to_json(payload.stages(trace, preview.key, scene_key(preview)) | facts)
@@ -100,17 +110,23 @@ class ExplorerHandlers:
         self.stages(request)
         self.scene({"key": request.key})
 
+    @prepared_first
     def scene(self, params: dict) -> str:
         """Image, prediction, ground truth and blocks of the explanation `params["key"]`."""
+        from afa_viz.ui.handlers import payload
+
         request, trace = self._find(params)
         name = scene_key(request)
         return self._texts.get(("scene", name), lambda: payload.to_json(payload.scene(trace, name)))
 
+    @prepared_first
     def attention(self, params: dict) -> str:
         """Attention of the block with index `params["block"]`; logits before the softmax with `params["logits"]`.
 
         Of all heads and all cells, or only of the `head` (-1: the mean) and the `cell` that are given.
         """
+        from afa_viz.ui.handlers import payload, payload_attention
+
         (request, trace), block, logits = self._find(params), params["block"], params["logits"]
         head, cell = params.get("head"), _parse_cell(params.get("cell"))
         if not _is_index(block) or block not in trace.kept_blocks:
@@ -124,24 +140,35 @@ class ExplorerHandlers:
             name, lambda: payload.to_json(payload_attention.attention(trace, block, logits, head, cell))
         )
 
+    @prepared_first
     def overview(self, params: dict) -> str:
         """Statistics of every head of every block."""
+        from afa_viz.ui.handlers import payload, payload_attention
+
         request, trace = self._find(params)
         return self._texts.get(("overview", request.key), lambda: payload.to_json(payload_attention.overview(trace)))
 
+    @prepared_first
     def affinity(self, params: dict) -> str:
         """Mean attention logits and affinity labels; on large grids for one `cell` only."""
+        from afa_viz.ui.handlers import payload, payload_attention
+
         (request, trace), cell = self._find(params), _parse_cell(params.get("cell"))
         name = ("affinity", request.key, cell)
         return self._texts.get(name, lambda: payload.to_json(payload_attention.affinity(trace, cell)))
 
+    @prepared_first
     def par(self, params: dict) -> str:
         """Scores after every PAR iteration."""
+        from afa_viz.ui.handlers import payload
+
         request, trace = self._find(params)
         return self._texts.get(("par", request.key), lambda: payload.to_json(payload.par(trace, request.key)))
 
     def crf(self, params: dict) -> str:
         """The labels of a dense CRF and of PAR, and how long each takes."""
+        from afa_viz.ui.handlers import payload
+
         request, trace = self._find(params)
         name = ("crf", request.key)
         cached = self._texts.peek(name)
@@ -150,13 +177,18 @@ class ExplorerHandlers:
         with self._session.expensive.slot():
             return self._texts.get(name, lambda: payload.to_json(payload.crf(trace)))
 
+    @prepared_first
     def lab(self, params: dict) -> str:
         """The questions of the guided lab for an explanation, and the gallery of failures."""
+        from afa_viz.ui.handlers import lab, payload
+
         _, trace = self._find(params)
         return payload.to_json(lab.contents(trace, self._session.examples))
 
     def lab_check(self, params: dict) -> str:
         """Check `params["answer"]` to the question `params["step"]` about the class `params["label"]`."""
+        from afa_viz.ui.handlers import lab, payload
+
         request, trace = self._find(params)
         kind, _, name = request.image_id.partition(":")
         shown = [e.pathology for e in self._session.examples if kind == "example" and e.name == name]
@@ -245,6 +277,8 @@ class ExplorerHandlers:
     def _write_poster(
         self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None, language: str
     ) -> None:
+        from afa_viz.figures.poster import poster
+
         with language_scope(language, display_names(language)):
             poster_image = Image.fromarray(
                 poster(trace, label, cell, self._session.input_image(request.image_id).title)

@@ -13,7 +13,6 @@ import base64
 import functools
 import io
 import itertools
-import json
 import math
 import time
 import zlib
@@ -30,6 +29,7 @@ from afa_viz.inspection import crf_steps, par_steps, step_labels
 from afa_viz.ops import dense_crf, random_walk
 from afa_viz.ops import par as par_op
 from afa_viz.trace import Trace
+from afa_viz.ui.handlers.answer_texts import to_json as to_json
 
 Packed = dict[str, Any]
 MAX_CELLS = 1024  # of grids whose whole matrices are sent on demand, as in explorer/core/recompute.js
@@ -283,8 +283,3 @@ def comparison(trace: Trace) -> dict[str, Any]:
 def pack_affinity(trace: Trace) -> Packed | None:
     """The learned affinity, or None for grids of more than `MAX_CELLS` cells, whose matrix would take megabytes."""
     return pack_scores(trace.affinity, 0.0, 1.0) if len(trace.affinity) <= MAX_CELLS else None
-
-
-def to_json(data: dict[str, Any]) -> str:
-    """Compact JSON; NaN, which browsers cannot parse, raises ValueError. "<" is escaped, so names are never markup."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")

@@ -1,6 +1,6 @@
 """Answers that are made before anybody asks: for pages without a server, and for a server that should start fast.
 
-A prepared answer is the JSON text that a handler would send, under the name of its question. `answer_name` here and
+A prepared answer is the JSON text that a handler would send, under the name of its question. `answer_name` and
 `answerName` in explorer/host/prepared.js make the same names.
 """
 
@@ -15,6 +15,7 @@ from afa_viz.lab import QUESTIONS, Question, is_ready, options
 from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers import lab, payload, payload_attention
+from afa_viz.ui.handlers.answer_texts import answer_name as answer_name
 from afa_viz.ui.handlers.compare import replace_par_by_crf
 from afa_viz.ui.sessions.examples import Example
 
@@ -26,26 +27,6 @@ SYMMETRY, SCALES = "symmetry of the affinity", "other scales of the CAM"  # of `
 SHARES = tuple(number / 100 for number in range(1, 100))  # what the slider of the question "cut" offers
 OTHER = "other"  # the verdict on a number above twice the number of classes, or below 0
 Answer = tuple[str, str]
-
-
-def answer_name(question: str, asked: Mapping[str, Any]) -> str:
-    """The name of a question: `question {"a":1,"key":"…"}`.
-
-    Parameters are sorted, also inside objects; those that are None are left out. Whole numbers have no decimals.
-
-    Args:
-        question: the name of the handler, such as "attention".
-        asked: its parameters.
-    """
-    return f"{question} {json.dumps(_canonical(asked), separators=(',', ':'), ensure_ascii=False, sort_keys=True)}"
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _canonical(item) for key, item in value.items() if item is not None}
-    if isinstance(value, (list, tuple)):
-        return [_canonical(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def prepare(

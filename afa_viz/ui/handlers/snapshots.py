@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from afa_viz.config import ExplainConfig
 from afa_viz.figures.interactive.training import merge_scores, score_figure
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers import payload
+from afa_viz.ui.handlers.answer_texts import to_json
 from afa_viz.ui.handlers.charts import render
 from afa_viz.ui.handlers.compare import Find, error_payload, remap_classes, request_for_model
 from afa_viz.ui.sessions.cache import SingleFlightCache
@@ -49,9 +49,11 @@ class SnapshotHandlers:
 
         `series` identifies the settings that all snapshots are explained with; equal values mean equal results.
         """
-        request, _ = self._find(params)
+        request = self._session.request_of(params["key"])
+        if request is None:
+            raise KeyError("key")
         registry = self._session.registry
-        card = registry.get(request.model).card
+        card = registry.facts(request.model).card
         training = card.training if card else {}
         snapshots = registry.snapshots(request.model)
         entries: list[dict[str, Any]] = [
@@ -65,7 +67,7 @@ class SnapshotHandlers:
         facts = {"model": request.model, "models": registry.names, "series": _published_walk_request(request).key}
         phases = training_phases(training) if entries else []
         points = merge_scores(history, ((s.iteration, s.scores) for s in snapshots))
-        return payload.to_json({**facts, "snapshots": entries, "points": points, "phases": phases})
+        return to_json({**facts, "snapshots": entries, "points": points, "phases": phases})
 
     def training_charts(self, params: dict) -> str:
         """The scores over the run of the displayed model as a chart in `language`; {} where none were measured."""
@@ -75,10 +77,12 @@ class SnapshotHandlers:
         def figures(theme: str) -> dict[str, Figure | None]:
             return {"scores": score_figure(run["points"], run["phases"], iterations, theme=theme)}
 
-        return payload.to_json(render(params, figures))
+        return to_json(render(params, figures))
 
     def snapshot(self, params: dict) -> str:
         """The prediction of one snapshot; {"waiting": true} while another one is being computed."""
+        from afa_viz.ui.handlers import payload
+
         request, trace = self._find(params)
         model = params["model"]
         if not isinstance(model, str) or model.rpartition(SNAPSHOT_MARK)[0] != request.model != model:
@@ -95,7 +99,7 @@ class SnapshotHandlers:
             return json.dumps({"waiting": True})
         try:
             return self._texts.get(
-                name, lambda: payload.to_json(payload.frame(remap_classes(self._session.uncached_trace(other), trace)))
+                name, lambda: to_json(payload.frame(remap_classes(self._session.uncached_trace(other), trace)))
             )
         except UserError as error:
             return error_payload(error)

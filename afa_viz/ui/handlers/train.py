@@ -11,11 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from afa_viz.config import PRESETS
 from afa_viz.figures.interactive.training import training_figures
-from afa_viz.figures.panel import panel_facts
 from afa_viz.training.machine_errors import explain_machine_error
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.charts import render
@@ -42,6 +39,8 @@ MAX_LINES = 400  # of losses that are sent; more are subsampled
 
 def devices() -> tuple[str, ...]:
     """Devices of this machine that can train."""
+    import torch
+
     found = ["auto", "cpu"]
     if torch.cuda.is_available():
         found.append("cuda")
@@ -82,10 +81,14 @@ class TrainHandlers:
 
     Args:
         trainer: manages the runs; None if training is off.
+        known_devices: of this machine that can train; None: torch is asked.
     """
 
-    def __init__(self, trainer: Trainer | None) -> None:
-        self._trainer = trainer
+    def __init__(self, trainer: Trainer | None, known_devices: tuple[str, ...] | None = None) -> None:
+        self._trainer, self._known_devices = trainer, known_devices
+
+    def _devices(self) -> tuple[str, ...]:
+        return devices() if self._known_devices is None else self._known_devices
 
     @property
     def trainer(self) -> Trainer:
@@ -109,7 +112,7 @@ class TrainHandlers:
             "start": starts,
             "pooling": POOLINGS,
             "backbone": BACKBONES,
-            "device": devices(),
+            "device": self._devices(),
             "iterations": lengths,
             "own_pooling": {name: PRESETS[name].pooling for name in lengths},
             "bundled_backbone": self._trainer.bundled_backbone,
@@ -173,7 +176,7 @@ class TrainHandlers:
         order = params.get("order")
         if not isinstance(order, dict):
             raise UserError(error_message("refused.no_question"))
-        return {"run": self.trainer.start(self.trainer.parse_training_request(order, devices()))}
+        return {"run": self.trainer.start(self.trainer.parse_training_request(order, self._devices()))}
 
     @_as_json
     def train_stop(self, params: dict) -> dict[str, Any]:
@@ -190,6 +193,8 @@ class TrainHandlers:
     @_as_json
     def train_panel(self, params: dict) -> dict[str, Any]:
         """The panel image of an iteration as a data URL, with the meaning of its rows and columns."""
+        from afa_viz.figures.panel import panel_facts  # draws with the stages, which need torch
+
         path = self.trainer.panel(params.get("run"), params.get("iteration"))
         image = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
         return {"picture": image, **panel_facts(path)}

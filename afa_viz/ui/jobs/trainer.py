@@ -26,8 +26,7 @@ from filelock import FileLock, Timeout
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.structured_text import parse_json, read_text
-from afa_viz.training.loop import LOG_EVERY
-from afa_viz.training.progress import seconds_left
+from afa_viz.training.progress import LOG_EVERY, seconds_left
 from afa_viz.training.records import read_metrics
 from afa_viz.training.status import ENDED, STATUS, Status, is_alive, read_status, write_status
 from afa_viz.ui.errors import UserError, quote_value

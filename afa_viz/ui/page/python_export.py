@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from afa_viz import bundled
 from afa_viz.config import ExplainConfig
-from afa_viz.figures.maps import Cell
-from afa_viz.trace import Trace
 from afa_viz.training.records import SNAPSHOTS
 from afa_viz.ui.sessions.model_registry import SNAPSHOT_MARK
 from afa_viz.ui.sessions.session import Request, Session
+
+if TYPE_CHECKING:
+    from afa_viz.figures.maps import Cell
+    from afa_viz.trace import Trace
 
 # tab -> call that draws its main image; other tabs use the pipeline strip
 DRAW_CALLS = {

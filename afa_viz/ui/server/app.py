@@ -24,7 +24,7 @@ from afa_viz.ui.handlers.callbacks import UNEXPECTED_ERROR, Callbacks
 from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer
-from afa_viz.ui.handlers.dataset.sources import cache_folder, open_source
+from afa_viz.ui.handlers.dataset.sources import open_source
 from afa_viz.ui.handlers.events import bind_events, bind_permalink
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.train import TrainHandlers
@@ -38,11 +38,14 @@ from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
 from afa_viz.ui.server.options import TITLE, Options
 from afa_viz.ui.server.payload_validation import PayloadValidator
 from afa_viz.ui.server.plotly_route import PlotlyRoute
+from afa_viz.ui.server.prepare import first_prepared
 from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
 from afa_viz.ui.sessions.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
+from afa_viz.ui.sessions.folders import cache_folder
 from afa_viz.ui.sessions.images import MAX_BYTES
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints, name_sources
+from afa_viz.ui.sessions.model_registry import ModelRegistry, checkpoint_sources
+from afa_viz.ui.sessions.prepared_answers import PreparedAnswers
 from afa_viz.ui.sessions.session import Request, Session
 from afa_viz.ui.sessions.temporary import process_folder, sweep_regularly
 
@@ -55,34 +58,38 @@ HEAD = fill_template('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></d
 
 @dataclass(frozen=True)
 class BuiltApp:
-    """The blocks of the app and the store of its uploads, for `serve`."""
+    """The blocks of the app, the store of its uploads and what they are explained by, for `serve`."""
 
     demo: gr.Blocks
     uploads: Uploads
+    session: Session
 
 
-def build(options: Options | None = None) -> BuiltApp:
+def build(options: Options | None = None, prepared: PreparedAnswers | None = None) -> BuiltApp:
     """Build the app, with the first example already explained.
 
+    Args:
+        prepared: answers about the examples, see `prepare.open_prepared`; None: all are computed here.
     Raises: UserError: if there is no model or no example.
     """
     options = options or Options()
     uploads = Uploads(process_folder())
-    registry = ModelRegistry(
-        name_sources(options.checkpoints) or discover_checkpoints(options.checkpoint_folder), options.device
-    )
+    registry = ModelRegistry(checkpoint_sources(options.checkpoints, options.checkpoint_folder), options.device)
     model = registry.names[0]
+    known = first_prepared(prepared, options)
+    if known is not None:
+        registry.assume(model, known.model)
     dataset = _dataset(options, registry)
-    session = Session(registry, options.examples, dataset=dataset)
+    session = Session(registry, options.examples, dataset=dataset, prepared=prepared)
     answers = ExplorerHandlers(session)
-    training = TrainHandlers(_trainer(options))
+    training = TrainHandlers(_trainer(options), None if known is None else known.devices)
     callbacks = Callbacks(session, answers, training)
     browser = DataSetHandlers(session, dataset, Scorer(session, dataset))
     if not session.examples:
         raise UserError(f"There are no examples: {options.examples.name}/examples.json is missing or names none.")
     first = _first(session, answers, model)
     value = answers.stages(first)
-    present = [session.trace(first).class_names[label] for label in session.trace(first).present]
+    present = session.present_labels(first)
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200), fill_width=True) as demo:
         image_id = gr.State(first.image_id)
@@ -100,17 +107,19 @@ def build(options: Options | None = None) -> BuiltApp:
         _bind_api(Api(session, answers), answers.exports.folder)
     demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # everything goes through the queue
     if options.warm:
-        threading.Thread(target=_warm, args=(session, answers, model), daemon=True).start()
+        threading.Thread(target=_warm_once_loaded, args=(session, answers, model), daemon=True).start()
     sweep_regularly(uploads.remove_expired, answers.exports.remove_expired)
-    return BuiltApp(demo, uploads)
+    return BuiltApp(demo, uploads, session)
 
 
 def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
     """The first example that can be opened, explained. Raises: UserError: if there is none."""
     for example in session.examples:
         try:
+            session.input_image(f"example:{example.name}")  # first: a request needs the model if nothing was prepared
             request = session.request(f"example:{example.name}", model)
-            answers.warm(request)
+            if session.prepared(request) is None:
+                answers.warm(request)
             return request
         except UserError as error:
             log.warning("%s", error)
@@ -120,7 +129,7 @@ def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
 def _dataset(options: Options, registry: ModelRegistry) -> DataSet:
     """The images of the Data set tab; sandbox scenes are rendered at the input size of the first model."""
     cache = cache_folder(options.cache)
-    card = registry.get(registry.names[0]).card
+    card = registry.facts(registry.names[0]).card
     size = min(512, max(64, card.input_size // 2 * 2)) if card is not None else 256
     return DataSet(open_source(options.data, cache, size, options.split), cache)
 
@@ -163,8 +172,14 @@ def _bind_api(api: Api, exports: Path) -> None:
     endpoint(api.export, 5 * [value], download)
 
 
+def _warm_once_loaded(session: Session, answers: ExplorerHandlers, model: str) -> None:
+    """As long as all answers were prepared, nothing is explained."""
+    session.loaded.wait()
+    _warm(session, answers, model)
+
+
 def _warm(session: Session, answers: ExplorerHandlers, model: str) -> None:
-    """Explain the other examples in the background, so that they open at once; visitors have priority.
+    """Explain the examples in the background, so that they open and change at once; visitors have priority.
 
     Stops if the cache has no room for all of them, as with a large network.
     """
@@ -200,13 +215,13 @@ class GuardedApp(App):
     `PlotlyRoute` serves plotly.js, and `UploadRoute` handles uploads instead of gradio.
     """
 
-    def __init__(self, guard: Callable[[ServerApp], Guard], uploads: Uploads) -> None:
+    def __init__(self, guard: Callable[[ServerApp], Guard], uploads: Uploads, on_upload: Callable[[], None]) -> None:
         super().__init__(default_response_class=ORJSONResponse, openapi_url=None)
-        self._guard, self._uploads = guard, uploads
+        self._guard, self._uploads, self._on_upload = guard, uploads, on_upload
 
     def build_middleware_stack(self) -> ServerApp:
         """The middleware that every request passes first."""
-        return self._guard(PlotlyRoute(UploadRoute(super().build_middleware_stack(), self._uploads)))
+        return self._guard(PlotlyRoute(UploadRoute(super().build_middleware_stack(), self._uploads, self._on_upload)))
 
 
 def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
@@ -240,6 +255,7 @@ def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tup
                 check=PayloadValidator(page.demo).check,
             ),
             page.uploads,
+            page.session.load,
         ),
         **options,
     )

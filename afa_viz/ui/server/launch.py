@@ -26,6 +26,7 @@ from afa_viz.ui.sessions.temporary import process_folder
 
 if TYPE_CHECKING:
     from afa_viz.ui.server.app import BuiltApp
+    from afa_viz.ui.sessions.prepared_answers import PreparedAnswers
 
 PORT_ATTEMPTS = 3  # another program may take a port that was free a moment before
 
@@ -52,7 +53,9 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         help="images of the Data set tab: sandbox, folder:PATH, voc:PATH or coco:PATH (default: sandbox)",
     )  # fmt: skip
     result.add_argument("--split", help="split of the data set (default: val; for a folder: all images)")
-    result.add_argument("--cache", type=Path, help="folder for rendered scenes and scores (default: the user's cache)")
+    result.add_argument(
+        "--cache", type=Path, help="folder for rendered scenes, scores and prepared answers (default: the user's cache)"
+    )
     result.add_argument(
         "--host", type=_host, default=Host("127.0.0.1"),
         help="address to serve at: 127.0.0.1 or ::1 for this computer only (default: 127.0.0.1), 0.0.0.0 or :: for "
@@ -138,23 +141,27 @@ def _serve(options: argparse.Namespace) -> None:
     os.environ.pop("GRADIO_DEBUG", None)  # with it, gradio would block before the address can be printed
     prepare_home()
     process_folder()
-    page = build(
-        Options(
-            tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
-            split=options.split, cache=options.cache, train=train, runs=options.runs,
-        )
+    from afa_viz.ui.server.prepare import open_prepared
+
+    chosen = Options(
+        tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
+        split=options.split, cache=options.cache, train=train, runs=options.runs,
     )  # fmt: skip
+    prepared = open_prepared(chosen)
+    page = build(chosen, prepared)
     try:
         share = _listen(page, host, options.port, allowed_hosts, options.share, on_spaces)
     except OSError as error:  # examples are being explained: see `exit_now`
         print(f"app.py: {error}", file=sys.stderr)
         exit_now(1)
+    if prepared is not None:
+        prepared.prepare_missing(page.session.examples)
     announce(*startup_lines(host, page.demo.server_port, allowed_hosts, share, train))
     while True:
         time.sleep(3600)  # until a signal
 
 
-def build(options: Options) -> BuiltApp:
+def build(options: Options, prepared: PreparedAnswers | None) -> BuiltApp:
     """`app.build`. Raises: SystemExit: with the sentence of a `UserError`."""
     gc.disable()  # imported modules stay: collecting garbage among them takes a sixth of the start
     from afa_viz.ui.errors import UserError
@@ -163,7 +170,7 @@ def build(options: Options) -> BuiltApp:
     gc.freeze()
     gc.enable()
     try:
-        return app.build(options)
+        return app.build(options, prepared)
     except UserError as error:
         raise SystemExit(f"app.py: {error}") from None
 

@@ -19,10 +19,10 @@ class Options:
         checkpoints: sources for `load_model`; empty: everything in `checkpoint_folder`.
         examples: folder with `examples.json`.
         device: of the models.
-        warm: explain all examples in the background after the start.
+        warm: explain all examples in the background, once torch is loaded.
         data: images of the Data set tab, see `dataset.sources.open_source`.
         split: of the data set.
-        cache: folder for rendered scenes and scores; None: `dataset.sources.cache_folder`.
+        cache: folder for rendered scenes, scores and prepared answers; None: `sessions.folders.cache_folder`.
         train: whether visitors may start training runs.
         runs: folder of the training runs.
         train_arguments: added to the command of each run; tests make the sandbox smaller with them.

@@ -83,6 +83,7 @@ class UploadRoute:
     Args:
         app: the next application.
         uploads: stores the photographs.
+        on_start: called when an upload begins.
         max_bytes: of one photograph.
         max_seconds, max_pause: duration of an upload, and of a pause in it.
     """
@@ -91,11 +92,12 @@ class UploadRoute:
         self,
         app: Callable[[Scope, Receive, Send], Awaitable[None]],
         uploads: Uploads,
+        on_start: Callable[[], None] = lambda: None,
         max_bytes: int = MAX_BYTES,
         max_seconds: float = MAX_SECONDS,
         max_pause: float = MAX_PAUSE,
     ) -> None:
-        self._app, self._uploads = app, uploads
+        self._app, self._uploads, self._on_start = app, uploads, on_start
         self._max_bytes, self._max_seconds, self._max_pause = max_bytes, max_seconds, max_pause
         self._store_limiter = anyio.CapacityLimiter(AT_ONCE)
 
@@ -104,6 +106,7 @@ class UploadRoute:
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].rstrip("/").endswith(ROUTE):
             await self._app(scope, receive, send)
             return
+        self._on_start()
         body = Body(receive, self._max_pause)
         try:
             path = await self._receive(dict(scope["headers"]), body)

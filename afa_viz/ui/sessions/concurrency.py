@@ -13,6 +13,7 @@ from typing import Any
 from afa_viz.ui.errors import BusyError
 from afa_viz.ui.localization import error_message
 
+EXPLANATIONS_AT_ONCE = 2  # limit of every event that may run the network
 # reports, posters, comparisons, CRFs, explanations by large networks: running at a time, and waiting
 EXPENSIVE_AT_ONCE, EXPENSIVE_WAITING = 2, 10
 LARGE_NETWORK = 40_000_000  # parameters; MiT-B3 has 45 million

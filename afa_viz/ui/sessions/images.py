@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,23 @@ class InputImage:
     story: str = texts()["side.own_story"]
     domain: str = "photograph"
     class_names: tuple[str, ...] | None = None
+
+    def mask_in(self, names: Sequence[str]) -> np.ndarray | None:
+        """The mask in the class indices of a model with these class names; None if it lacks one of the classes."""
+        if self.mask is None or self.labels is None:
+            return None
+        indices = np.flatnonzero(np.bincount(self.mask.ravel(), minlength=256)).tolist()
+        indices = [index for index in indices if index not in (0, 255)]
+        if self.class_names is not None:
+            present = [self.class_names[i] if i < len(self.class_names) else "" for i in indices]
+            if not set(present) <= set(names[1:]):
+                return None
+            table = np.zeros(256, np.uint8)
+            table[255] = 255
+            table[indices] = [names.index(name) for name in present]
+            return table[self.mask]
+        known = all(index < len(names) and names[index] in self.labels for index in indices)
+        return self.mask.copy() if known else None  # torch wants writable arrays
 
     @property
     def nbytes(self) -> int:

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from afa_viz.classes import names_for
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message, texts
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.concurrency import LARGE_NETWORK
+from afa_viz.ui.sessions.model_facts import ModelFacts
 from afa_viz.ui.sessions.snapshots import Snapshot, find_snapshots, snapshot_folder
 
 if TYPE_CHECKING:
@@ -50,6 +52,11 @@ def name_sources(sources: Sequence[str]) -> dict[str, str]:
     return result
 
 
+def checkpoint_sources(named: Sequence[str], folder: Path) -> dict[str, str]:
+    """Name -> source of the models of an app: the named ones, or else everything in a folder."""
+    return name_sources(named) or discover_checkpoints(folder)
+
+
 class ModelRegistry:
     """Models by name. Thread-safe: a loaded model is available at once, even while another one is loading.
 
@@ -67,6 +74,7 @@ class ModelRegistry:
         self._models: SingleFlightCache[str, AFA] = SingleFlightCache(len(sources), len)  # room for all
         self._snapshots: SingleFlightCache[str, AFA] = SingleFlightCache(SNAPSHOTS_HELD, len)
         self._added: set[str] = set()
+        self._assumed: dict[str, ModelFacts] = {}
 
     @property
     def names(self) -> list[str]:
@@ -78,6 +86,15 @@ class ModelRegistry:
         with self._lock:
             self._sources = {**self._sources, name: source}
             self._added.add(name)
+
+    def assume(self, name: str, facts: ModelFacts) -> None:
+        """Facts of a model that is not loaded yet, from earlier; once it is loaded, only what it is itself counts."""
+        self._assumed[name] = facts
+
+    def facts(self, name: str) -> ModelFacts:
+        """Facts of a model. Raises: UserError: as `get`."""
+        assumed = self._assumed.get(name) if isinstance(name, str) else None
+        return ModelFacts.of(self.get(name)) if assumed is None else assumed
 
     def get(self, name: str) -> AFA:
         """A loaded model or snapshot, in evaluation mode.
@@ -93,9 +110,11 @@ class ModelRegistry:
         from afa_viz.model.checkpoint import load_model
 
         try:
-            return load_model(source, device=self._device)
+            model = load_model(source, device=self._device)
         except (OSError, ValueError) as error:
             raise UserError(error_message("refused.model_broken", name=name, error=error)) from error
+        self._assumed.pop(name, None)
+        return model
 
     def source(self, name: str) -> str:
         """The source of a model or snapshot. Raises: UserError: for an unknown name."""
@@ -117,27 +136,25 @@ class ModelRegistry:
 
     def input_size(self, name: str) -> int | None:
         """Long side in pixels of a model's input; None if it has no card."""
-        card = self.get(name).card
+        card = self.facts(name).card
         return card.input_size if card else None
 
     def is_large(self, name: str) -> bool:
         """Whether explanations by a model are so expensive that few may run at a time."""
-        return sum(weights.numel() for weights in self.get(name).parameters()) >= LARGE_NETWORK
+        return self.facts(name).parameters >= LARGE_NETWORK
 
     def config(self, name: str) -> ExplainConfig:
         """The default config of a model."""
-        return ExplainConfig.for_model(self.get(name))
+        return ExplainConfig.for_model(self.facts(name))
 
     def class_names(self, name: str) -> tuple[str, ...]:
         """Class names of a model, background first."""
-        from afa_viz.classes import names_for
-
-        model = self.get(name)
-        return tuple(model.card.class_names) if model.card else names_for(model.num_classes)
+        facts = self.facts(name)
+        return tuple(facts.card.class_names) if facts.card else names_for(facts.num_classes)
 
     def describe(self, name: str) -> str:
         """One line of HTML about a model: backbone, classes, input size."""
-        card = self.get(name).card
+        card = self.facts(name).card
         if card is None:
             return ""
         classes = html.escape(", ".join(card.class_names[1:7])) + (", …" if card.num_classes > 7 else "")

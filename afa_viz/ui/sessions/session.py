@@ -1,87 +1,53 @@
-"""Explanations for all visitors: image, model, labels and settings -> `Trace`, computed once and cached."""
+"""Explanations for all visitors: image, model, labels and settings -> `Trace`, computed once and cached.
+
+Importing this module loads neither torch nor the pipeline: the first explanation does, see `Session.load`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import logging
 import math
 import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import fit_size
-from afa_viz.pipeline import STAGES, explain, recompute
 from afa_viz.stages.memory import LARGE, estimate_memory, free_memory
-from afa_viz.trace import Trace
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.cache import SingleFlightCache
-from afa_viz.ui.sessions.compact_trace import compact
-from afa_viz.ui.sessions.concurrency import EXPENSIVE_AT_ONCE, EXPENSIVE_WAITING, ConcurrencyLimit
+from afa_viz.ui.sessions.concurrency import (
+    EXPENSIVE_AT_ONCE,
+    EXPENSIVE_WAITING,
+    EXPLANATIONS_AT_ONCE,
+    ConcurrencyLimit,
+)
 from afa_viz.ui.sessions.examples import Example, read_examples
 from afa_viz.ui.sessions.images import UPLOAD_SOURCE, InputImage, PythonSource, read_upload
 from afa_viz.ui.sessions.memory import MemoryTrimmer
 from afa_viz.ui.sessions.model_registry import ModelRegistry
-from afa_viz.ui.sessions.threads import EXPLANATIONS_AT_ONCE, ThreadBudget
+from afa_viz.ui.sessions.prepared_answers import PreparedAnswers, PreparedExample
+from afa_viz.ui.sessions.request import Request
+
+if TYPE_CHECKING:
+    from afa_viz.trace import Trace
+    from afa_viz.ui.sessions.threads import ThreadBudget
 
 TRACE_BYTES = 288 * 2**20  # all examples at the bundled size; `bench start` checks the memory of a server
 IMAGE_BYTES = 96 * 2**20
 IDLE_SECONDS = 1.0  # without an explanation, before memory is trimmed
 MAX_REQUESTS = 20_000  # that are remembered by key, a few hundred bytes each
 
-
-@dataclass(frozen=True)
-class Request:
-    """A validated request for an explanation.
-
-    Attributes:
-        image_id: "example:NAME", "data:ID" or "upload:SHA".
-        model: name in the registry.
-        labels: image labels as class names; None: predicted ones.
-        config: settings of the explanation.
-    """
-
-    image_id: str
-    model: str
-    labels: tuple[str, ...] | None = None
-    config: ExplainConfig = ExplainConfig()
-
-    @property
-    def key(self) -> str:
-        """A digest of all fields; equal requests have equal keys."""
-        text = repr((self.image_id, self.model, self.labels, dataclasses.astuple(self.config)))
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def trace_bytes(traces: Sequence[Trace]) -> int:
-    """Memory of some traces in bytes; shared stages count once, untouched memory of absent classes does not count."""
-    storages = {}
-    for trace in traces:
-        used = (len(trace.present) + 1) / len(trace.class_names)
-        for field in dataclasses.fields(trace):
-            value = vars(trace).get(field.name)  # not getattr, which would compute the fields of a `CompactTrace`
-            for tensor in value if isinstance(value, tuple) else (value,):
-                if isinstance(tensor, torch.Tensor):
-                    storage = tensor.untyped_storage()
-                    share = used if field.name.startswith(("cam_par", "cam_refined")) else 1
-                    storages[storage.data_ptr()] = round(share * storage.nbytes())
-    return sum(storages.values())
-
-
-def first_stage(old: ExplainConfig, new: ExplainConfig) -> int:
-    """Index of the first stage that must run again after a change of settings; `len(STAGES)` for no change."""
-    fields = [f.name for f in dataclasses.fields(new) if getattr(old, f.name) != getattr(new, f.name)]
-    stages = [number for number, reads in enumerate(STAGES.values()) if set(reads) & set(fields)]
-    return min(stages, default=len(STAGES))
+log = logging.getLogger(__name__)
 
 
 class InputImageSource(Protocol):
@@ -101,9 +67,11 @@ class Session:
         registry: the models.
         examples: folder with `examples.json`.
         dataset: the images of "data:ID"; None: there are none.
+        prepared: answers for the examples that were made beforehand; None: there are none.
 
     Attributes:
         expensive: limits reports, comparisons, explanations by large networks and the like.
+        loaded: set once torch, the pipeline and a model are in memory.
     """
 
     def __init__(
@@ -112,26 +80,55 @@ class Session:
         examples: Path,
         trace_bytes_max: int = TRACE_BYTES,
         dataset: InputImageSource | None = None,
+        prepared: PreparedAnswers | None = None,
     ) -> None:
         self._dataset = dataset
+        self._prepared = prepared
         self.registry = registry
         self.examples: list[Example] = read_examples(examples)
         self._trace_bytes_max = trace_bytes_max
-        self._traces: SingleFlightCache[Request, Trace] = SingleFlightCache(trace_bytes_max, trace_bytes)
+        self._traces: SingleFlightCache[Request, Trace] = SingleFlightCache(trace_bytes_max, _trace_bytes)
         self._images: SingleFlightCache[str, InputImage] = SingleFlightCache(
             IMAGE_BYTES, lambda pictures: sum(p.nbytes for p in pictures)
         )
         self._lock = threading.Lock()
         self._requests: OrderedDict[str, Request] = OrderedDict()
-        self.memory = MemoryTrimmer(
-            lambda: self.is_idle(IDLE_SECONDS), release=lambda: self._traces.map_values(compact)
-        )
-        self._threads = ThreadBudget()
+        self.memory = MemoryTrimmer(lambda: self.is_idle(IDLE_SECONDS), release=self._compact)
+        self.loaded = threading.Event()
+        self._loading = threading.Lock()
         self._normal = ConcurrencyLimit(EXPLANATIONS_AT_ONCE)
         self._decoding = ConcurrencyLimit(1)  # decoding the largest photograph takes some hundred megabytes
         self.expensive = ConcurrencyLimit(EXPENSIVE_AT_ONCE, EXPENSIVE_WAITING)
         self._explaining = 0  # explanations for visitors that are running
         self._explained = -math.inf  # end of the last of them, by time.monotonic
+
+    @cached_property
+    def _threads(self) -> ThreadBudget:
+        from afa_viz.ui.sessions.threads import ThreadBudget
+
+        return ThreadBudget()
+
+    def _compact(self) -> None:
+        if self.loaded.is_set():
+            from afa_viz.ui.sessions.compact_trace import compact
+
+            self._traces.map_values(compact)
+
+    def load(self) -> None:
+        """Load torch, the pipeline and the first model in a thread, before somebody waits for them; once."""
+        if not self.loaded.is_set() and self._loading.acquire(blocking=False):
+            threading.Thread(target=self._load, daemon=True, name="load").start()
+
+    def _load(self) -> None:
+        try:
+            import afa_viz.pipeline  # noqa: F401
+
+            self.registry.get(self.registry.names[0])
+            self.loaded.set()
+        except Exception as error:  # whoever asks for an explanation gets the sentence
+            log.warning("the model is not loaded yet: %s", error)
+        finally:
+            self._loading.release()
 
     def is_idle(self, seconds: float) -> bool:
         """Whether no explanation for a visitor ran in the last `seconds`, and nothing expensive is running."""
@@ -141,7 +138,7 @@ class Session:
 
     def fits_in_cache(self, count: int, request: Request) -> bool:
         """Whether the cache has room for `count` traces of the size of this one."""
-        return count * trace_bytes([self.trace(request, in_background=True)]) <= self._trace_bytes_max
+        return count * _trace_bytes([self.trace(request, in_background=True)]) <= self._trace_bytes_max
 
     def store_upload(self, path: str | os.PathLike[str]) -> str:
         """Read an uploaded photograph into memory; returns its image id.
@@ -216,6 +213,9 @@ class Session:
 
     def memory_with_all_attention(self, image_id: str, model: str, config: ExplainConfig) -> int:
         """Bytes that an explanation needs if it keeps the attention of all stages."""
+        prepared = self._prepared_example(image_id, model, config)
+        if prepared is not None:
+            return prepared.memory
         keep_all = dataclasses.replace(config, keep_attention="all")
         return estimate_memory(self.registry.get(model), self._size(image_id, model, config), keep_all).peak
 
@@ -230,12 +230,42 @@ class Session:
             in_background: no visitor is waiting for it.
         """
         trace = self._trace_in_background(request) if in_background else self._cached_or_computed(request)
+        self._remember(request)
+        return trace
+
+    def _remember(self, request: Request) -> None:
         with self._lock:
             self._requests[request.key] = request
             self._requests.move_to_end(request.key)
             while len(self._requests) > MAX_REQUESTS:
                 self._requests.popitem(last=False)
-        return trace
+
+    def prepared(self, request: Request) -> PreparedExample | None:
+        """What was prepared for a request, which then counts as explained; None where nothing was."""
+        found = self._prepared_example(request.image_id, request.model, request.config)
+        if found is None or found.key != request.key:
+            return None
+        self._remember(request)
+        return found
+
+    def _prepared_example(self, image_id: str, model: str, config: ExplainConfig) -> PreparedExample | None:
+        """What was prepared for an example, by the first model as it is now, with its default settings."""
+        kind, _, name = image_id.partition(":")
+        if self._prepared is None or kind != "example" or model != self.registry.names[0]:
+            return None
+        default = self.registry.config(model)
+        if dataclasses.replace(config, keep_attention=default.keep_attention) != default:
+            return None
+        found = next((self._prepared.find(example) for example in self.examples if example.name == name), None)
+        return found if found is not None and found.model == self.registry.facts(model) else None
+
+    def present_labels(self, request: Request) -> list[str]:
+        """Names of the classes that a request is explained for: the given image labels, or the predicted ones."""
+        found = self.prepared(request)
+        if found is not None:
+            return list(found.present)
+        trace = self.trace(request)
+        return [trace.class_names[label] for label in trace.present]
 
     def uncached_trace(self, request: Request) -> Trace:
         """The trace of a request that is not made again: read from the cache, but not stored there."""
@@ -270,7 +300,9 @@ class Session:
 
         None if the request, or one that differs only in settings, is cached already.
         """
-        if self._traces.peek(request) is not None or self._nearest(request) is not None:
+        if self._traces.peek(request) is not None or self.prepared(request) is not None:
+            return None
+        if self._nearest(request) is not None:
             return None
         config = dataclasses.replace(request.config, scales=(1.0,), flip=False, use_par=False)
         return None if config == request.config else dataclasses.replace(request, config=config)
@@ -297,7 +329,10 @@ class Session:
             self.memory.trim_when_idle()
 
     def _explain(self, request: Request, alone: bool) -> Trace:
+        from afa_viz.pipeline import explain, recompute
+
         model = self.registry.get(request.model)
+        self.loaded.set()
         nearest = self._nearest(request)
         if nearest is not None:
             base, trace = nearest
@@ -320,34 +355,15 @@ class Session:
 
     def ground_truth(self, image: InputImage, model: str) -> np.ndarray | None:
         """The mask of an image in the class indices of a model; None if the model lacks one of its classes."""
-        if image.mask is None or image.labels is None:
-            return None
-        names = self.registry.class_names(model)
-        indices = np.flatnonzero(np.bincount(image.mask.ravel(), minlength=256)).tolist()
-        indices = [index for index in indices if index not in (0, 255)]
-        if image.class_names is not None:
-            present = [image.class_names[i] if i < len(image.class_names) else "" for i in indices]
-            if not set(present) <= set(names[1:]):
-                return None
-            table = np.zeros(256, np.uint8)
-            table[255] = 255
-            table[indices] = [names.index(name) for name in present]
-            return table[image.mask]
-        known = all(index < len(names) and names[index] in image.labels for index in indices)
-        return image.mask.copy() if known else None  # torch wants writable arrays
+        return image.mask_in(self.registry.class_names(model))
 
     def _nearest(self, request: Request) -> tuple[Request, Trace] | None:
-        """The cached trace of the same image and model after which the fewest stages must run again."""
-        best, best_stage = None, 0
-        labels_read_at = list(STAGES).index("cam_rw")
-        for other, trace in self._traces.items():
-            if (other.image_id, other.model) != (request.image_id, request.model):
-                continue
-            stage = first_stage(other.config, request.config)
-            if other.labels != request.labels:
-                if request.labels is None:
-                    continue  # predicted labels cannot be derived from a trace with given ones
-                stage = min(stage, labels_read_at)
-            if stage > best_stage:
-                best, best_stage = (other, trace), stage
-        return best
+        from afa_viz.ui.sessions.trace_reuse import nearest
+
+        return nearest(request, self._traces.items())
+
+
+def _trace_bytes(traces: Sequence[Trace]) -> int:
+    from afa_viz.ui.sessions.trace_reuse import trace_bytes
+
+    return trace_bytes(traces)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-EXPLANATIONS_AT_ONCE = 2  # limit of every event that may run the network
+from afa_viz.ui.sessions.concurrency import EXPLANATIONS_AT_ONCE
+
 LARGE = 384 * 384  # pixels; for smaller images synchronisation costs more than further threads gain
 THREADS = torch.get_num_threads()  # torch's default, which OMP_NUM_THREADS limits; read before it is changed
 

@@ -16,18 +16,18 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
-from afa_viz.pipeline import explain
-from afa_viz.stage_scores import stage_scores
 from afa_viz.structured_text import parse_json, read_text
-from afa_viz.trace import Trace
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.session import Session
+
+if TYPE_CHECKING:
+    from afa_viz.trace import Trace
 
 # Stages in pipeline order; all of them label every pixel by its strongest score, so that any two can be compared.
 STAGES = ("walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
@@ -61,6 +61,8 @@ class Score:
 
 def score_trace(trace: Trace) -> Score:
     """The scores of one explained image."""
+    from afa_viz.stage_scores import stage_scores
+
     found = stage_scores(trace)
     if found is None:
         return Score()
@@ -180,7 +182,7 @@ class Scorer:
     def table(self, model: str, config: ExplainConfig) -> Table:
         """The scores of a model with a config, as far as they are known."""
         config = _without_attention(config)
-        checkpoint = self._session.registry.get(model).checkpoint_id
+        checkpoint = self._session.registry.facts(model).checkpoint_id
         text = repr((self._dataset.fingerprint, checkpoint, dataclasses.astuple(config), SCORES_VERSION))
         name = FILE_NAME.format(hashlib.sha256(text.encode()).hexdigest()[:24])
         with self._lock:
@@ -247,6 +249,8 @@ class Scorer:
                 self._job = None
 
     def _score(self, job: Job, name: str) -> Score:
+        from afa_viz.pipeline import explain
+
         rested = self._give_way(job)
         began = time.monotonic()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -175,12 +174,3 @@ def fingerprint(source: ImageSource) -> str:
             except OSError:
                 digest.update(b"missing")
     return digest.hexdigest()[:20]
-
-
-def cache_folder(wanted: str | os.PathLike[str] | None = None) -> Path:
-    """The folder where scenes and scores are cached: the user's cache folder; on Spaces a temporary folder."""
-    if wanted is not None:
-        return Path(wanted)
-    if "SPACE_ID" in os.environ:
-        return Path(tempfile.gettempdir()) / "afa-viz"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afa-viz"

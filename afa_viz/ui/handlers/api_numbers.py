@@ -1,0 +1,92 @@
+"""The numbers that the public endpoints send: of one explanation, and of one cell of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from afa_viz import stage_scores as scores
+from afa_viz.figures import maps
+from afa_viz.trace import Trace
+
+
+def summary(trace: Trace) -> dict[str, Any]:
+    """The numbers of one explanation; scores and changes come from `stage_scores`."""
+    known = scores.stage_scores(trace)
+    return {
+        "image_labels": [trace.class_names[label] for label in trace.present],
+        "labels_given": trace.labels_given,
+        "size": list(trace.image.shape[:2]),
+        "grid": list(trace.grid),
+        "blocks": len(trace.attn_logits),
+        "first_block": trace.kept_blocks.start,
+        "regions": scores.region_shares(trace.pseudo_label),
+        "affinity_label": _areas(trace, trace.affinity_label),
+        "pseudo_label": _areas(trace, trace.pseudo_label),
+        "prediction": _areas(trace, trace.seg),
+        "miou": known and _finite({stage: score["miou"] for stage, score in known.items()}),
+        "coverage": known and {stage: score["coverage"] for stage, score in known.items()},
+        "precision": known and {name: _finite(of) for name, of in (scores.label_precision(trace) or {}).items()},
+        "changes": known and scores.stage_changes(known, trace.config),
+        "steps": scores.compared_stages(trace.config),
+        "left_out": list(scores.disabled_stages(trace.config)),
+        "trained_on": {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on},
+        "checkpoint_id": trace.checkpoint_id,
+    }
+
+
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    """Only the finite values."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _areas(trace: Trace, label: Tensor) -> dict[str, float]:
+    names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
+    return {names[int(found)]: float((label == found).float().mean()) for found in label.unique()}
+
+
+def cell_numbers(trace: Trace, block: int, cell: maps.Cell) -> dict[str, Any]:
+    """The numbers of one cell: attention of every head of a block, affinity to all cells, scores and labels."""
+    heads = [maps.attention(trace, block, head, cell) for head in range(len(trace.logits(block)))]
+    return {
+        "grid": list(trace.grid),
+        "cell": list(cell),
+        "block": block,
+        "key_grid": list(trace.key_grids[block]),
+        "attention": [_numbers(head) for head in heads],
+        "affinity": _numbers(maps.affinity(trace, cell)),
+        "scores": _scores(trace, cell),
+        "labels": _labels(trace, cell),
+    }
+
+
+def _numbers(values: Tensor) -> list[float]:
+    return [round(float(value), 6) for value in values.flatten()]
+
+
+def _middle(trace: Trace, cell: maps.Cell) -> tuple[int, int]:
+    """The pixel at the centre of a cell."""
+    top, bottom, left, right = maps.cell_box((trace.image.shape[0], trace.image.shape[1]), trace.grid, cell)
+    return (top + bottom) // 2, (left + right) // 2
+
+
+def _scores(trace: Trace, cell: maps.Cell) -> dict[str, dict[str, float]]:
+    """Scores by stage and class name: of the cell after the walk, of its central pixel for the other stages."""
+    pixel = _middle(trace, cell)
+    found = {"cam": {trace.class_names[i]: trace.cam[i - 1][pixel] for i in trace.present}}
+    for stage, values, place in (("cam_rw", trace.cam_rw, cell), ("cam_par", trace.cam_par, pixel)):
+        found[stage] = {trace.class_names[i]: values[i][place] for i in maps.channels(trace)}
+    return {stage: {name: round(float(v), 6) for name, v in by.items()} for stage, by in found.items()}
+
+
+def _labels(trace: Trace, cell: maps.Cell) -> dict[str, str]:
+    """Class names of the central pixel of a cell, by stage."""
+    names = dict(enumerate(trace.class_names)) | {255: "uncertain"}
+    pixel = _middle(trace, cell)
+    found = {stage: names[int(label[pixel])] for stage, label in scores.stage_labels(trace).items()}
+    if trace.target is not None:
+        truth = int(trace.target[pixel])
+        found["target"] = "not counted" if truth == 255 else names[truth]
+    return found
