@@ -25,8 +25,9 @@ TOOLS = ("pytest", "hypothesis", "gradio_client")  # of the tests, not of the pa
 TESTS = (  # every package of requirements.txt is used by one of them
     "unit/test_model.py", "unit/test_explain.py", "unit/test_recompute.py", "unit/test_checkpoint.py",
     "unit/test_hub.py", "docs/test_authors_files.py", "robustness/test_uploads.py", "ui/test_images_and_cache.py",
-    "unit/test_figures.py", "unit/test_interactive_figures.py", "unit/test_report.py", "ui/test_app.py", "ui/test_api.py", "unit/test_cli.py",
-    "unit/test_training.py", "unit/test_sandbox.py", "robustness/test_untrusted_calls.py",
+    "unit/test_figures.py", "unit/test_interactive_figures.py", "unit/test_report.py", "ui/test_app.py",
+    "ui/test_api.py", "unit/test_cli.py", "unit/test_training.py", "unit/test_sandbox.py",
+    "robustness/test_untrusted_calls.py",
 )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.figures.charts import BLUE, GREY, INK, LIGHT_GREY, new_figure, style_axes
+from afa_viz.figures.chart_style import BLUE, GREY, INK, LIGHT_GREY
+from afa_viz.figures.charts import new_figure, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

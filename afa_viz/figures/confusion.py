@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from afa_viz.figures.charts import INK, annotated_heatmap, new_figure, style_axes
+from afa_viz.figures.chart_style import INK
+from afa_viz.figures.charts import annotated_heatmap, new_figure, style_axes
 from afa_viz.figures.colour import MAGNITUDE
 
 if TYPE_CHECKING:
