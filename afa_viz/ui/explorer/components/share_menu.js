@@ -11,7 +11,7 @@ import { text } from "../core/words.js";
 import { paintTab } from "../draw/tab_picture.js";
 import { host } from "../host/host.js";
 
-function download(address, name) {
+function download(/** @type {string} */ address, /** @type {string} */ name) {
   const link = document.createElement("a");
   link.href = address;
   link.download = name;
@@ -21,7 +21,7 @@ function download(address, name) {
 /** One line: picture, class, cell, model, and settings that are not the published ones. */
 function factsLine() {
   const [row, col] = queryCell();
-  const nameOf = (name) => text(name === "left_out" ? "side.group_left_out" : `side.${name}`);
+  const nameOf = (/** @type {string} */ name) => text(name === "left_out" ? "side.group_left_out" : `side.${name}`);
   const settings = Object.entries(store.trace.link ?? {}).filter(([name]) => !["example", "data", "model"].includes(name))
     .map(([name, value]) => `${nameOf(name)}: ${translateServerText(value)}`).join(", ");
   return text("share.facts", { name: className(view.label), row: row + 1, col: col + 1, model: store.trace.model,
@@ -42,14 +42,14 @@ async function saveTab() {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-async function saveFile(kind) {
-    const asked = { key: store.trace.key, kind, label: view.label, cell: queryCell(), language: tables.language };
+async function saveFile(/** @type {string} */ kind) {
+  const asked = { key: store.trace.key, kind, label: view.label, cell: queryCell(), language: tables.language };
   const { address, name } = accepted(await host.exports.file(asked));
   download(address, name);
 }
 
 async function copyPython() {
-    const asked = { key: store.trace.key, tab: view.tab, label: view.label, cell: queryCell(), block: view.block, head: view.head,
+  const asked = { key: store.trace.key, tab: view.tab, label: view.label, cell: queryCell(), block: view.block, head: view.head,
     b: tabs.get(view.tab).hooks.other?.() };
   const { code } = accepted(await host.exports.python(asked));
   try {
@@ -61,7 +61,7 @@ async function copyPython() {
 }
 
 /** The program to copy by hand. */
-function showCode(code) {
+function showCode(/** @type {string} */ code) {
   const box = $(".afa-code");
   box.hidden = false;
   const area = $("textarea", box);
@@ -69,7 +69,8 @@ function showCode(code) {
   area.focus();
   area.select();
 }
-async function act(button, what) {
+
+async function act(/** @type {HTMLButtonElement} */ button, /** @type {() => Promise<void>} */ what) {
   if (!store.trace || button.disabled) return;
   button.disabled = true;
   try {
@@ -87,6 +88,6 @@ export function buildShareMenu() {
   for (const button of $$(".afa-share [data-export]")) {
     button.addEventListener("click", () => act(button, () => saveFile(button.dataset.export)));
   }
-  $('[data-do="picture"]').addEventListener("click", (event) => act(event.currentTarget, saveTab));
-  $('[data-do="python"]').addEventListener("click", (event) => act(event.currentTarget, copyPython));
+  $('[data-do="picture"]').addEventListener("click", () => act($('[data-do="picture"]'), saveTab));
+  $('[data-do="python"]').addEventListener("click", () => act($('[data-do="python"]'), copyPython));
 }

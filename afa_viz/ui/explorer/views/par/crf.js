@@ -16,9 +16,9 @@ let section = null;
 /** @type {any} */
 let answered = null; // what the server made, with the key of the settings it belongs to
 
-const find = (selector) => $(selector, section);
-const figure = (name) => find(`[data-view="${name}"]`);
-const title = (name, words) => setCaption(figure(name), words);
+const find = (/** @type {string} */ selector) => $(selector, section);
+const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
+const title = (/** @type {string} */ name, /** @type {string} */ words) => setCaption(figure(name), words);
 
 async function ask() {
   const button = find('[data-do="crf"]');
@@ -39,7 +39,7 @@ async function ask() {
   button.disabled = false;
 }
 
-const score = (iou) => (iou?.[view.label] == null ? "" : `, IoU ${percent(iou[view.label])}`);
+const score = (/** @type {{[label: number]: number} | null} */ iou) => (iou?.[view.label] == null ? "" : `, IoU ${percent(iou[view.label])}`);
 
 export function draw() {
   const list = find('[data-list="crf"]');
@@ -54,8 +54,8 @@ export function draw() {
     return;
   }
   const [par, other] = [answered.par_label.bytes, answered.label.bytes];
-  const differ = other.map((label, i) => (label === par[i] ? 0 : 1));
-  const share = differ.reduce((a, b) => a + b, 0) / differ.length;
+  const differ = other.map((/** @type {number} */ label, /** @type {number} */ i) => (label === par[i] ? 0 : 1));
+  const share = differ.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0) / differ.length;
   setText("crf", text("par.crf_done", { par: formatSeconds(answered.par_seconds), crf: formatSeconds(answered.seconds),
     times: (answered.seconds / answered.par_seconds).toFixed(1), share: percent(share), iterations: answered.iterations }), section);
   paintLabelFigure(figure("par_label"), par, store.trace.size, classColour, className);
@@ -66,7 +66,7 @@ export function draw() {
   title("disagree", text("par.disagree", { share: percent(share) }));
 }
 
-export function build(element) {
+export function build(/** @type {HTMLElement} */ element) {
   section = element;
   find('[data-do="crf"]').addEventListener("click", ask);
 }
