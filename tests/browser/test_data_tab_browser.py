@@ -6,9 +6,9 @@ import re
 
 import pytest
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
     address,
     browser,
+    keep_picture,
     key,
     pytestmark,
     recomputed,
@@ -47,8 +47,7 @@ def test_a_page_of_images_fits(visit, width, theme):  # noqa: F811
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert not small_targets(page, panel)
     assert "{" not in page.locator(panel).inner_text()
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.locator(panel).screenshot(path=SCREENSHOTS / f"data_{width}_{theme}.png")
+    keep_picture(page.locator(panel), f"data_{width}_{theme}")
 
 
 def test_pages_are_turned_by_hand_and_by_key(visit):  # noqa: F811

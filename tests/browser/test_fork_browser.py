@@ -8,9 +8,9 @@ import re
 import pytest
 from app_fixtures import launched, prepare, tiny
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
     browser,
     changes,
+    keep_picture,
     key,
     missing,
     pixels,
@@ -146,8 +146,7 @@ def test_the_fork_is_a_fork(visit, width, theme):  # noqa: F811
     for arrow in page.locator(".afa-stage .afa-arrow:visible").all():
         assert arrow.bounding_box()["width"] >= 24
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.locator(".afa-strip").screenshot(path=SCREENSHOTS / f"fork_{width}_{theme}.png")
+    keep_picture(page.locator(".afa-strip"), f"fork_{width}_{theme}")
 
 
 # --- two labels ------------------------------------------------------------------------------------------------------

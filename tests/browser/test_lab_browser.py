@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import SCREENSHOTS, address, browser, pixels, pytestmark, recomputed, small_targets, tab, visit  # noqa: F401
+from browser import address, browser, keep_picture, pixels, pytestmark, recomputed, small_targets, tab, visit  # noqa: F401
 from browser import key as key_of
 
 from afa_viz.lab import QUESTIONS
@@ -59,9 +59,8 @@ def test_every_step_fits_and_is_answered(visit, width, height, theme):  # noqa: 
         assert covered(page) == []
         inside = page.locator(f"{PANEL} .afa-lab-step, {PANEL} .afa-lab-verdict")
         assert inside.evaluate_all("all => all.every((e) => e.scrollWidth <= e.clientWidth)"), entry.name  # nothing cut
-        SCREENSHOTS.mkdir(exist_ok=True)
         if entry.name in ("cut", "blame"):
-            page.locator(PANEL).screenshot(path=SCREENSHOTS / f"lab_{entry.name}_{width}_{theme}.png")
+            keep_picture(page.locator(PANEL), f"lab_{entry.name}_{width}_{theme}")
 
 
 def test_what_would_tell_is_covered_until_the_answer(visit):  # noqa: F811

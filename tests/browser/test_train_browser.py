@@ -11,9 +11,9 @@ import time
 import pytest
 from app_fixtures import launched, prepare
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
     browser,
     changes,
+    keep_picture,
     key,
     missing,
     pixels,
@@ -140,8 +140,7 @@ def test_the_tab_fits(visit, width, theme):  # noqa: F811
     for canvas in page.locator(f"{PANEL} canvas").all():
         assert re.search(r" from .* to ", canvas.get_attribute("aria-label") or "")
     assert "{" not in page.locator(PANEL).inner_text()  # every text was found and filled
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.locator(PANEL).screenshot(path=SCREENSHOTS / f"train_{width}_{theme}.png")
+    keep_picture(page.locator(PANEL), f"train_{width}_{theme}")
 
 
 def test_the_server_is_asked_only_while_somebody_looks(visit):  # noqa: F811
