@@ -10,6 +10,7 @@ from browser import (  # noqa: F401  (fixtures)
     address,
     browser,
     changes,
+    expect,
     keep_picture,
     key,
     pixels,
@@ -22,11 +23,6 @@ from browser import (  # noqa: F401  (fixtures)
 )
 
 from afa_viz.classes import SANDBOX_CLASSES
-
-try:
-    from playwright.sync_api import expect
-except ImportError:  # the tests are skipped
-    expect = None
 
 STRIP = ("image", "cam", "affinity", "cam_rw", "cam_par", "regions", "pseudo_label", "seg", "target")
 

@@ -7,10 +7,12 @@ import re
 
 import pytest
 from browser import (  # noqa: F401  (fixtures)
+    Page,
     address,
     browser,
     changes,
     drawn_and_fits,
+    expect,
     key,
     pixels,
     pytestmark,
@@ -19,11 +21,6 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 FRAME = 100  # milliseconds; the target is 16, a test machine may be busy
 

@@ -7,9 +7,11 @@ import re
 import pytest
 from app_fixtures import add_snapshots, launched, prepare, tiny
 from browser import (  # noqa: F401  (fixtures)
+    Page,
     browser,
     changes,
     drawn_and_fits,
+    expect,
     missing,
     pixels,
     pytestmark,
@@ -19,11 +21,6 @@ from browser import (  # noqa: F401  (fixtures)
 )
 
 from afa_viz.model.checkpoint import save_model
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 COMPARE = '[role=tabpanel][data-tab="compare"]'
 TRAINING = '[role=tabpanel][data-tab="training"]'

@@ -6,8 +6,10 @@ import re
 
 import pytest
 from browser import (  # noqa: F401  (fixtures)
+    Page,
     address,
     browser,
+    expect,
     keep_picture,
     key,
     pytestmark,
@@ -17,11 +19,6 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 WAIT = 30_000  # milliseconds; scenes are rendered while the test waits
 

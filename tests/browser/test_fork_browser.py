@@ -8,8 +8,10 @@ import re
 import pytest
 from app_fixtures import launched, prepare, tiny
 from browser import (  # noqa: F401  (fixtures)
+    Page,
     browser,
     changes,
+    expect,
     keep_picture,
     key,
     missing,
@@ -22,11 +24,6 @@ from browser import (  # noqa: F401  (fixtures)
 )
 
 from afa_viz.model.checkpoint import save_model
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 LABELS = ("affinity_label", "pseudo_label")
 DELTA = re.compile(r"[▲▼=] ([\d.]+)")

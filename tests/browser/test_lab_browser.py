@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import address, browser, keep_picture, pixels, pytestmark, recomputed, small_targets, tab, visit  # noqa: F401
+from browser import (  # noqa: F401
+    Page,
+    address,
+    browser,
+    expect,
+    keep_picture,
+    pixels,
+    pytestmark,
+    recomputed,
+    small_targets,
+    tab,
+    visit,
+)
 from browser import key as key_of
 
 from afa_viz.lab import QUESTIONS
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 PANEL = "[role=tabpanel][data-tab=lab]"
 FIGURE = f"{PANEL} figure canvas[role=img]"

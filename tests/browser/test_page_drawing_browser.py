@@ -9,6 +9,7 @@ from app_fixtures import SIDE
 from browser import (  # noqa: F401  (fixtures)
     address,
     browser,
+    expect,
     pixels,
     pytestmark,
     query_cell,
@@ -16,11 +17,6 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
-
-try:
-    from playwright.sync_api import expect
-except ImportError:  # the tests are skipped
-    expect = None
 
 # --- hands -----------------------------------------------------------------------------------------------------------
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from app_fixtures import SIDE, scene, tiny
 from browser import (  # noqa: F401  (fixtures)
+    Page,
     address,
     browser,
+    expect,
     key,
     pixels,
     pytestmark,
@@ -24,11 +26,6 @@ from PIL import Image
 
 import afa_viz
 from afa_viz.figures import maps
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 FILE = "#afa-pick input[type=file]"
 LATE_UPLOADS = """() => { const own = window.fetch; window.fetch = async (...asked) => {

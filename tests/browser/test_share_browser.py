@@ -8,15 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import address, browser, keep_picture, key, pytestmark, recomputed, tab, visit  # noqa: F401  (fixtures)
+from browser import Page, address, browser, expect, keep_picture, key, pytestmark, recomputed, tab, visit  # noqa: F401  (fixtures)
 from PIL import Image
 
 from afa_viz.trace import Trace
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 
 def choose(page: Page, name: str) -> None:

@@ -6,10 +6,12 @@ import re
 
 import pytest
 from browser import (  # noqa: F401  (fixtures)
+    Page,
     address,
     browser,
     changes,
     drawn_and_fits,
+    expect,
     key,
     pixels,
     pytestmark,
@@ -18,11 +20,6 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 FRAME = 150  # milliseconds; the target is 50, a test machine may be busy
 TABS = ("cam", "walk", "par", "regions", "seg")

@@ -11,8 +11,10 @@ import time
 import pytest
 from app_fixtures import launched, prepare
 from browser import (  # noqa: F401  (fixtures)
+    Page,
     browser,
     changes,
+    expect,
     keep_picture,
     key,
     missing,
@@ -25,11 +27,6 @@ from browser import (  # noqa: F401  (fixtures)
 from browser import pytestmark as marks
 
 from afa_viz.ui.jobs.trainer import Trainer
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 pytestmark = [*marks, pytest.mark.slow]
 SMALL = ("--config", "few_seconds", "--threads", "1", "--eval-images", "2", "--eval-every", "20")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from noise_runs import CONFIG, INF, NAN, PART, STEPS, Noise, run_in
+from noise_runs import CONFIG, INF, NAN, PART, STEPS, Noise, run_in, small_network  # noqa: F401  (a fixture)
 
 from afa_viz.training import records
 from afa_viz.training.finite_checks import DivergedError, first_non_finite

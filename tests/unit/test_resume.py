@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from data_trees import make_folder
-from noise_runs import CONFIG, PART, Noise, run_in
+from noise_runs import CONFIG, PART, Noise, run_in, small_network  # noqa: F401  (a fixture)
 
 from afa_viz.__main__ import main
 from afa_viz.classes import SANDBOX_CLASSES

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from noise_runs import small_network  # noqa: F401  (a fixture)
 from test_training import CONFIG, image_set
 
 from afa_viz.classes import SANDBOX_CLASSES

@@ -16,7 +16,8 @@ export const LINES = ["low", "bkg_score", "high"]; // the settings
 const ALIGN = { low: "right", bkg_score: "center", high: "left" };
 const nameOf = (/** @type {string} */ line) => (line === "bkg_score" ? "bkg" : text(`regions.${line}`));
 const BINS = 50;
-export const [LEFT, RIGHT] = [54, 14]; // pixels beside the bars
+export const LEFT = 54; // pixels beside the bars
+export const RIGHT = 14;
 
 /** Pixels by CAM score of the chosen class, split by what becomes of them: class, other, uncertain, background. */
 function counts(/** @type {Uint8Array} */ label) {
