@@ -8,18 +8,13 @@ import re
 
 import pytest
 from app_fixtures import launched, prepare, tiny
-from browser import browser, changes, key, missing, pixels, pytestmark, ready, tab, visit  # noqa: F401  (fixtures)
+from browser import Page, browser, changes, expect, key, missing, pixels, pytestmark, ready, tab, visit  # noqa: F401  (fixtures)
 from gradio_client import Client
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ui import localization
 from afa_viz.ui.page.assets import TABS
-
-try:
-    from playwright.sync_api import Page, TimeoutError, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 LARGE = 512  # pixels, 32 x 32 cells
 FIRST_LOAD = 1_500_000  # bytes, UI.md
@@ -123,8 +118,11 @@ def shown(page: Page, name: str) -> str:
 
 def left(page: Page, script: str, args: list) -> list:
     """What a script still finds after a while: tabs fill up by and by."""
+    from playwright.sync_api import TimeoutError
+
     with contextlib.suppress(TimeoutError):
         page.wait_for_function(f"(args) => ({script})(args).length === 0", arg=args, polling=200, timeout=8_000)
+        return []
     return page.evaluate(script, args)
 
 

@@ -7,10 +7,11 @@ import re
 import pytest
 from app_fixtures import scene
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
     address,
     browser,
     changes,
+    expect,
+    keep_picture,
     key,
     pixels,
     pytestmark,
@@ -22,11 +23,6 @@ from browser import (  # noqa: F401  (fixtures)
 )
 
 from afa_viz.classes import SANDBOX_CLASSES
-
-try:
-    from playwright.sync_api import expect
-except ImportError:  # the tests are skipped
-    expect = None
 
 STRIP = ("image", "cam", "affinity", "cam_rw", "cam_par", "regions", "pseudo_label", "seg", "target")
 
@@ -51,13 +47,12 @@ def test_opens_with_an_example_explained(visit, width, height, theme):  # noqa: 
         assert colours > 20, name
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert not small_targets(page, ".afa")
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"page_{width}_{theme}.png", full_page=True)
+    keep_picture(page, f"page_{width}_{theme}", full_page=True)
     if width == 1440:  # between a laptop and a phone
         page.set_viewport_size({"width": 1024, "height": 768})
         page.wait_for_function("matchMedia('(width: 1024px)').matches")
         assert page.evaluate("document.documentElement.scrollWidth") <= 1024
-        page.screenshot(path=SCREENSHOTS / f"page_1024_{theme}.png", full_page=True)
+        keep_picture(page, f"page_1024_{theme}", full_page=True)
 
 
 def test_the_pointer_asks_the_server_for_nothing(visit):  # noqa: F811

@@ -7,9 +7,11 @@ import re
 import pytest
 from app_fixtures import add_snapshots, launched, prepare, tiny
 from browser import (  # noqa: F401  (fixtures)
+    Page,
     browser,
     changes,
     drawn_and_fits,
+    expect,
     missing,
     pixels,
     pytestmark,
@@ -19,11 +21,6 @@ from browser import (  # noqa: F401  (fixtures)
 )
 
 from afa_viz.model.checkpoint import save_model
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 COMPARE = '[role=tabpanel][data-tab="compare"]'
 TRAINING = '[role=tabpanel][data-tab="training"]'
@@ -177,12 +174,16 @@ def test_the_cursor_is_linked_and_asks_for_nothing(visit):  # noqa: F811
     assert seen == []
 
 
-@pytest.mark.parametrize("name, count", [("compare", 21), ("regions", 3), ("seg", 3)])
-def test_another_opacity_is_what_a_whole_drawing_would_give(visit, name, count):  # noqa: F811
-    page = visit(query=f"cell=3,3&tab={name}")
-    panel = f'[role=tabpanel][data-tab="{name}"]'
-    if name == "compare":
-        ready(page, panel)
+def test_another_opacity_is_what_a_whole_drawing_would_give(visit):  # noqa: F811
+    page = visit(query="cell=3,3&tab=compare")
+    ready(page, COMPARE)
+    for name, count in (("compare", 21), ("regions", 3), ("seg", 3)):
+        another_opacity(page, tab(page, name), count)
+        page.locator('[data-do="opacity"]').fill("85")
+
+
+def another_opacity(page: Page, panel: str, count: int) -> None:
+    """Pictures of a tab at another opacity, more than `count` of them, are those of a drawing from the start."""
     pictures = page.locator(f"{panel} canvas[role=img]:not(.afa-plot):visible, .afa-strip canvas:visible")
     prints = "canvases => canvases.map((canvas) => canvas.toDataURL())"
     before = pictures.evaluate_all(prints)

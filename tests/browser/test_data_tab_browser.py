@@ -6,9 +6,11 @@ import re
 
 import pytest
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
+    Page,
     address,
     browser,
+    expect,
+    keep_picture,
     key,
     pytestmark,
     recomputed,
@@ -17,11 +19,6 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 WAIT = 30_000  # milliseconds; scenes are rendered while the test waits
 
@@ -47,8 +44,7 @@ def test_a_page_of_images_fits(visit, width, theme):  # noqa: F811
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert not small_targets(page, panel)
     assert "{" not in page.locator(panel).inner_text()
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.locator(panel).screenshot(path=SCREENSHOTS / f"data_{width}_{theme}.png")
+    keep_picture(page.locator(panel), f"data_{width}_{theme}")
 
 
 def test_pages_are_turned_by_hand_and_by_key(visit):  # noqa: F811

@@ -8,9 +8,11 @@ import re
 import pytest
 from app_fixtures import launched, prepare, tiny
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
+    Page,
     browser,
     changes,
+    expect,
+    keep_picture,
     key,
     missing,
     pixels,
@@ -22,11 +24,6 @@ from browser import (  # noqa: F401  (fixtures)
 )
 
 from afa_viz.model.checkpoint import save_model
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 LABELS = ("affinity_label", "pseudo_label")
 DELTA = re.compile(r"[▲▼=] ([\d.]+)")
@@ -146,8 +143,7 @@ def test_the_fork_is_a_fork(visit, width, theme):  # noqa: F811
     for arrow in page.locator(".afa-stage .afa-arrow:visible").all():
         assert arrow.bounding_box()["width"] >= 24
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.locator(".afa-strip").screenshot(path=SCREENSHOTS / f"fork_{width}_{theme}.png")
+    keep_picture(page.locator(".afa-strip"), f"fork_{width}_{theme}")
 
 
 # --- two labels ------------------------------------------------------------------------------------------------------

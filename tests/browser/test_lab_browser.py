@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import SCREENSHOTS, address, browser, pixels, pytestmark, recomputed, small_targets, tab, visit  # noqa: F401
+from browser import (  # noqa: F401
+    Page,
+    address,
+    browser,
+    expect,
+    keep_picture,
+    pixels,
+    pytestmark,
+    recomputed,
+    small_targets,
+    tab,
+    visit,
+)
 from browser import key as key_of
 
 from afa_viz.lab import QUESTIONS
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 PANEL = "[role=tabpanel][data-tab=lab]"
 FIGURE = f"{PANEL} figure canvas[role=img]"
@@ -59,9 +66,8 @@ def test_every_step_fits_and_is_answered(visit, width, height, theme):  # noqa: 
         assert covered(page) == []
         inside = page.locator(f"{PANEL} .afa-lab-step, {PANEL} .afa-lab-verdict")
         assert inside.evaluate_all("all => all.every((e) => e.scrollWidth <= e.clientWidth)"), entry.name  # nothing cut
-        SCREENSHOTS.mkdir(exist_ok=True)
         if entry.name in ("cut", "blame"):
-            page.locator(PANEL).screenshot(path=SCREENSHOTS / f"lab_{entry.name}_{width}_{theme}.png")
+            keep_picture(page.locator(PANEL), f"lab_{entry.name}_{width}_{theme}")
 
 
 def test_what_would_tell_is_covered_until_the_answer(visit):  # noqa: F811

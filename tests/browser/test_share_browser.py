@@ -8,15 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import SCREENSHOTS, address, browser, key, pytestmark, recomputed, tab, visit  # noqa: F401  (fixtures)
+from browser import Page, address, browser, expect, keep_picture, key, pytestmark, recomputed, tab, visit  # noqa: F401  (fixtures)
 from PIL import Image
 
 from afa_viz.trace import Trace
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 
 def choose(page: Page, name: str) -> None:
@@ -44,8 +39,7 @@ def test_the_menu_fits_and_closes(visit, width, theme):  # noqa: F811
     for button in page.locator(".afa-share button").all():
         size = button.bounding_box()
         assert size and size["height"] >= 24
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"share_{width}_{theme}.png")
+    keep_picture(page, f"share_{width}_{theme}")
     page.keyboard.press("Escape")
     expect(page.locator(".afa-share > div")).to_be_hidden()
     page.locator(".afa-share summary").press("Enter")
@@ -54,17 +48,19 @@ def test_the_menu_fits_and_closes(visit, width, theme):  # noqa: F811
     expect(page.locator(".afa-share > div")).to_be_hidden()
 
 
-@pytest.mark.parametrize("name", ["walk", "par", "regions", "seg"])
-def test_the_open_tab_is_saved_as_it_is_seen(visit, name):  # noqa: F811
+def test_the_open_tab_is_saved_as_it_is_seen(visit):  # noqa: F811
     page = visit()
+    for name in ("walk", "par", "regions", "seg"):
+        is_saved_as_it_is_seen(page, name)
+
+
+def is_saved_as_it_is_seen(page: Page, name: str) -> None:
     panel = tab(page, name)
     figures = page.locator(f"{panel} figure canvas[role=img]:visible")
     expect(figures.first).to_be_visible()
     file, content = saved(page, "Image of this tab")
     assert file == f"afa-viz-{name}.png"
     picture = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-    SCREENSHOTS.mkdir(exist_ok=True)
-    Image.fromarray(picture).save(SCREENSHOTS / f"saved_{name}.png")
     assert picture.shape[1] >= 700 and (picture[:3] == picture[0, 0]).all()  # a margin around
     assert len(np.unique(picture[30:60].reshape(-1, 3), axis=0)) > 3  # the title is written
     letters = figures.first.evaluate("(canvas) => canvas.toDataURL()").partition(",")[2]
@@ -74,18 +70,17 @@ def test_the_open_tab_is_saved_as_it_is_seen(visit, name):  # noqa: F811
         return np.asarray(image.resize((36, 36), Image.Resampling.BOX)).astype(float)
 
     apart = [np.abs(coarse(Image.fromarray(picture[y : y + 360, 24:384])) - coarse(shown)) for y in range(90, 160)]
-    assert min(gap.mean() for gap in apart) < 4  # the first figure lies there, whatever the height of its caption
+    assert min(gap.mean() for gap in apart) < 4, name  # the first figure lies there, whatever the height of its caption
 
 
-def test_files_of_the_server(visit):  # noqa: F811
+def test_files_of_the_server(visit, tmp_path):  # noqa: F811
     page = visit()
     name, content = saved(page, "Image of the pipeline")
     assert name == "afa-viz.png" and Image.open(io.BytesIO(content)).width > 800
     name, content = saved(page, "Data")
-    path = SCREENSHOTS / "afa-viz.npz"
+    path = tmp_path / "afa-viz.npz"
     path.write_bytes(content)
     assert name == "afa-viz.npz" and Trace.load(path).present == (2, 6)
-    path.unlink()
     name, content = saved(page, "Report")
     assert name == "afa-viz.html" and b"<html" in content[:300]
 

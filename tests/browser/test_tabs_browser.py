@@ -6,10 +6,12 @@ import re
 
 import pytest
 from browser import (  # noqa: F401  (fixtures)
+    Page,
     address,
     browser,
     changes,
     drawn_and_fits,
+    expect,
     key,
     pixels,
     pytestmark,
@@ -18,11 +20,6 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 FRAME = 150  # milliseconds; the target is 50, a test machine may be busy
 TABS = ("cam", "walk", "par", "regions", "seg")
@@ -131,20 +128,17 @@ def test_one_score_pushes_the_other(visit):  # noqa: F811
     expect(page.locator("#afa-bkg_score_high input[type=number]")).to_have_value("0.8")
 
 
-@pytest.mark.parametrize(
-    "name, slider",
-    [
+def test_dragging_is_fast(visit):  # noqa: F811
+    page = visit()
+    for name, slider in (
         ("cam", '[data-setting="bkg_score"] input'),
         ("regions", '[data-setting="low"] input'),
         ("regions", '[data-setting="bkg_score"] input'),
         ("walk", '[data-setting="power"] input'),
         ("walk", "[data-step]"),
         ("par", '[data-do="iteration"]'),
-    ],
-)
-def test_dragging_is_fast(visit, name, slider):  # noqa: F811
-    page = visit()
-    assert median_frame(page, f"{tab(page, name)} {slider}") < FRAME
+    ):
+        assert median_frame(page, f"{tab(page, name)} {slider}") < FRAME, (name, slider)
 
 
 def test_the_truth_comes_with_a_warning(visit):  # noqa: F811

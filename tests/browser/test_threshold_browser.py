@@ -5,12 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import address, browser, key, pytestmark, recomputed, tab, visit  # noqa: F401  (fixtures)
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
+from browser import Page, address, browser, expect, key, pytestmark, recomputed, tab, visit  # noqa: F401  (fixtures)
 
 
 def number(text: str, before: str) -> str:

@@ -11,8 +11,10 @@ import time
 import pytest
 from app_fixtures import launched, prepare
 from browser import (  # noqa: F401  (fixtures)
-    SCREENSHOTS,
+    Page,
     browser,
+    expect,
+    keep_picture,
     key,
     missing,
     recomputed,
@@ -23,11 +25,6 @@ from browser import (  # noqa: F401  (fixtures)
 from browser import pytestmark as marks
 
 from afa_viz.ui.jobs.trainer import Trainer
-
-try:
-    from playwright.sync_api import Page, expect
-except ImportError:  # the tests are skipped
-    Page = expect = None
 
 pytestmark = [*marks, pytest.mark.slow]
 SMALL = ("--config", "few_seconds", "--threads", "1", "--eval-images", "2", "--eval-every", "20")
@@ -140,8 +137,7 @@ def test_the_tab_fits(visit, width, theme):  # noqa: F811
     for plot in page.locator(f"{PANEL} .afa-plotly:visible").all():
         assert re.search(r" from .* to ", plot.get_attribute("aria-label") or "")
     assert "{" not in page.locator(PANEL).inner_text()  # every text was found and filled
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.locator(PANEL).screenshot(path=SCREENSHOTS / f"train_{width}_{theme}.png")
+    keep_picture(page.locator(PANEL), f"train_{width}_{theme}")
 
 
 def test_the_server_is_asked_only_while_somebody_looks(visit):  # noqa: F811

@@ -151,6 +151,7 @@ def test_start_and_memory_stand_beside_their_targets(monkeypatch, capsys):
     assert "over 50 different uploads | 1390.00 MB | 1300 | no |" in rows[10]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(missing), reason=missing)
 def test_the_page_is_measured(capsys, tmp_path):
     options = prepare(tmp_path)

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from browser import address, browser, pytestmark, ready, tab, visit  # noqa: F401  (fixtures)
+from browser import address, browser, expect, pytestmark, ready, tab, visit  # noqa: F401  (fixtures)
 
 from afa_viz.classes import COCO_CLASSES, SANDBOX_CLASSES, VOC_CLASSES
 from afa_viz.config import ExplainConfig
@@ -19,11 +19,6 @@ from afa_viz.ui import localization
 from afa_viz.ui.page import assets as page
 from afa_viz.ui.page.bundle import bundle
 from afa_viz.ui.page.config_fields import SLIDERS
-
-try:
-    from playwright.sync_api import expect
-except ImportError:  # the tests are skipped
-    expect = None
 
 OTHERS = localization.languages()[1:]
 NAMES = {  # and symbols, the same in every language

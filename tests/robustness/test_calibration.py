@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from noise_runs import CONFIG, NAN, Noise, run_in
+from noise_runs import CONFIG, NAN, Noise, run_in, small_network  # noqa: F401  (a fixture)
 
 from afa_viz.config import PRESETS, QUICK, SANDBOX
 from afa_viz.model.afa import build_afa

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
+SCREENSHOTS = Path(__file__).parents[2] / "screenshots"  # where it exists, pictures of what is tested are kept
 HOW = "install it with `pip install playwright` and `apt-get install chromium` (or name a Chromium in $CHROMIUM)"
 
 try:
-    from playwright.sync_api import Page, expect, sync_playwright
+    from playwright.sync_api import Locator, Page, expect, sync_playwright
 
     missing = "" if CHROMIUM.exists() else f"there is no Chromium at {CHROMIUM}; {HOW}"
 except ImportError:
+    Locator = Page = expect = None  # the tests are skipped
     missing = f"playwright is missing; {HOW}"
 if missing and "CI" in os.environ:
     raise RuntimeError(missing)
@@ -63,36 +64,62 @@ def browser():
         ends.callback(shared["chromium"].close)
     yield shared["chromium"]
     for context in shared["chromium"].contexts:
-        context.close()
+        if context is not shared.get("visitors"):
+            context.close()
+
+
+def take_page(browser) -> Page:
+    """One of the pages that visit after visit uses: a new one would load and compile every script again."""
+    if "visitors" not in shared:
+        shared["visitors"], shared["idle"] = browser.new_context(), []
+    return shared["idle"].pop() if shared["idle"] else shared["visitors"].new_page()
+
+
+def give_back(page: Page) -> None:
+    """End a visit: the page's streams are cut, and the next visit finds nothing of it."""
+    page.goto("about:blank")
+    shared["idle"].append(page)
 
 
 @pytest.fixture
 def visit(browser, address):
     """Open the page; at the end nothing may have gone wrong behind it."""
     troubles: list[str] = []
-    contexts = []
+    watched = {
+        "console": lambda m: troubles.append(f"console: {m.text}") if m.type in ("error", "warning") else None,
+        "pageerror": lambda error: troubles.append(f"page: {error}"),
+        "requestfailed": lambda r: troubles.append(f"failed: {r.url} {r.failure}"),
+        "response": lambda r: troubles.append(f"{r.status}: {r.url}") if r.status >= 400 else None,
+        "request": lambda r: (
+            None if r.url.startswith((address, "data:", "blob:")) else troubles.append(f"foreign: {r.url}")
+        ),
+    }
+    pages: list[Page] = []
 
     def go(width: int = 1440, height: int = 900, theme: str = "light", query: str = "") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: troubles.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: troubles.append(f"page: {error}"))
-        page.on("requestfailed", lambda r: troubles.append(f"failed: {r.url} {r.failure}"))
-        page.on("response", lambda r: troubles.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(f"foreign: {r.url}"),
-        )
+        page = take_page(browser)
+        pages.append(page)
+        for event, listener in watched.items():
+            page.on(event, listener)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=theme)
         page.goto(f"{address}?__theme={theme}&{query}")
         ready(page)
         return page
 
     yield go
-    # An event stream is cut when its page closes; whatever failed before counts.
-    found = [text for text in troubles if "ERR_ABORTED" not in text]
-    for context in contexts:
-        context.close()
+    for page in pages:
+        if not page.is_closed():
+            page.evaluate("sessionStorage.clear()")  # all that the app keeps; and what has happened until now is told
+    found = [text for text in troubles if "ERR_ABORTED" not in text]  # a page that was reloaded has cut its streams
+    for page in pages:
+        for event, listener in watched.items():
+            page.remove_listener(event, listener)
+        if not page.is_closed():
+            give_back(page)
+    if pages:
+        shared["visitors"].clear_cookies()
+        shared["visitors"].clear_permissions()
     assert not found, found
 
 
@@ -125,6 +152,12 @@ def recomputed(page: Page, before: str) -> None:
     )
 
 
+def query_cell(page: Page) -> tuple[str, str]:
+    """Row and column of the query cell as their fields show them."""
+    row, col = (page.locator(f'[data-do="{name}"]').input_value() for name in ("row", "col"))
+    return row, col
+
+
 def tab(page: Page, name: str) -> str:
     """Open a tab; the selector of its panel."""
     page.locator(f'[role=tab][data-tab="{name}"]').click()
@@ -149,12 +182,18 @@ def small_targets(page: Page, panel: str, tags: str = "button, select, input, su
     )
 
 
+def keep_picture(target: Page | Locator, name: str, **options: Any) -> None:
+    """Keep a screenshot for people to look at, where there is a folder for it: each costs as much as half a visit."""
+    if SCREENSHOTS.is_dir():
+        target.screenshot(path=SCREENSHOTS / f"{name}.png", **options)
+
+
 def drawn_and_fits(page: Page, panel: str, canvases: str, shot: str, colours: int = 20) -> None:
     """A tab is whole: canvases hold a picture and its words, nothing runs over the page, targets are large enough.
 
     Args:
         panel: selector of the tab. canvases: those of it that hold pictures.
-        shot: name of the screenshot that is kept.
+        shot: name of its screenshot.
         colours: every canvas shows more than these.
     """
     for canvas in page.locator(f"{panel} {canvases}").all():
@@ -170,5 +209,4 @@ def drawn_and_fits(page: Page, panel: str, canvases: str, shot: str, colours: in
     assert page.viewport_size and page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert not small_targets(page, panel)
     assert "{" not in page.locator(panel).inner_text()  # every text was found and filled
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.locator(panel).screenshot(path=SCREENSHOTS / f"{shot}.png")
+    keep_picture(page.locator(panel), shot)

@@ -91,7 +91,7 @@ DISK = (
           "test_faults.py::test_a_cache_that_can_not_be_written_is_no_error"),
     Fault("a folder that cannot be written, on the command line", "one sentence that names it",
           "test_faults.py::test_a_folder_that_can_not_be_written_is_a_sentence"),
-    Fault("damaged file of scores", "scored anew", "test_data_tab.py::test_a_damaged_file_of_scores_is_made_anew"),
+    Fault("damaged file of scores", "scored anew", "test_data_scoring.py::test_a_damaged_file_of_scores_is_made_anew"),
     Fault("damaged or missing examples", "one sentence", "test_faults.py::test_damaged_examples_are_a_sentence"),
 )  # fmt: skip
 

@@ -29,19 +29,23 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def explained(model):
-    """Every example that has a mask, and its trace."""
-    return [
-        (
-            example,
-            afa_viz.explain(
-                model, FOLDER / example["image"], example["labels"],
-                target=np.array(Image.open(FOLDER / example["mask"])),
-            ),
-        )
-        for example in EXAMPLES
-        if example["mask"]
-    ]  # fmt: skip
+def scored(model):
+    """Every example that has a mask, with its trace, and the scores of all of them; each is explained once."""
+    examples, traces = [example for example in EXAMPLES if example["mask"]], []
+    scores = evaluate_samples(model, [sample(model, example) for example in examples], on_trace=traces.append)
+    return list(zip(examples, traces, strict=True)), scores.summary()
+
+
+def sample(model, example: dict) -> Sample:
+    labels = np.zeros(12, np.float32)
+    labels[[model.card.class_names.index(name) - 1 for name in example["labels"]]] = 1
+    image, mask = (np.array(Image.open(FOLDER / example[name])) for name in ("image", "mask"))
+    return Sample(image, labels, mask)
+
+
+@pytest.fixture(scope="module")
+def explained(scored):
+    return scored[0]
 
 
 def test_card_tells_what_the_model_is(model):
@@ -78,16 +82,9 @@ def test_examples_are_complete():
         assert (example["mask"] is None) == (example["domain"] == "photograph")
 
 
-def test_model_finds_objects_it_was_never_shown_masks_of(model):
+def test_model_finds_objects_it_was_never_shown_masks_of(scored):
     """Better than a constant answer by far: a network that was not trained scores below 10."""
-    samples = []
-    for example in EXAMPLES:
-        if example["mask"]:
-            target = np.array(Image.open(FOLDER / example["mask"]))
-            labels = np.zeros(12, np.float32)
-            labels[[model.card.class_names.index(name) - 1 for name in example["labels"]]] = 1
-            samples.append(Sample(np.array(Image.open(FOLDER / example["image"])), labels, target))
-    scores = evaluate_samples(model, samples).summary()
+    _, scores = scored
     assert scores["miou_cam"] > 35
     assert scores["miou_seg"] > 35
 

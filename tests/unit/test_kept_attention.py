@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from app_fixtures import launched, prepare, tiny
-from browser import browser, missing, pytestmark, tab, visit  # noqa: F401  (fixtures)
+from app_fixtures import prepare, tiny
 from explained import assert_same, noise, trace_of_noise
 from golden_vectors import golden_model
 
@@ -196,37 +195,6 @@ def test_what_no_memory_is_left_for_is_refused_before_it_runs(session, monkeypat
         session.trace(request)
         patched.setattr(session_module, "free_memory", lambda: 10)
         session.trace(request)  # made already
-
-
-@pytest.fixture(scope="module")
-def address(options):
-    if missing:
-        pytest.skip(missing)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session_module, "LARGE", 1000)
-        with launched(options) as served:
-            yield served
-
-
-@pytest.mark.parametrize("query", ["", "block=2&tab=attention"], ids=["", "a link to an early block"])
-def test_the_attention_tab_in_a_browser(visit, query):  # noqa: F811
-    from playwright.sync_api import expect
-
-    page = visit(query=query)
-    panel = tab(page, "attention")
-    page.wait_for_selector(f'{panel}[data-state="ready"] .afa-matrix button')
-    expect(page.locator(f'{panel} [data-fill="not_kept"]')).to_have_text(
-        "The attention of stages 1 to 3 was not kept: it would take about 0.0 GB of memory for this image. "
-        "Everything else is unaffected."
-    )
-    block = page.locator('[data-do="block"]')
-    assert block.locator("option:disabled").count() == 6 and block.input_value() == "7"
-    assert page.locator(f"{panel} .afa-matrix tbody tr").count() == 2
-    block.select_option("6")
-    page.wait_for_selector(f'{panel}[data-state="ready"]')
-    for name in ("cam", "affinity", "walk", "par", "regions", "seg", "compare", "lab"):
-        tab(page, name)
-    assert "undefined" not in page.locator(panel).inner_text()
 
 
 # --- what it takes ---------------------------------------------------------------------------------------------------

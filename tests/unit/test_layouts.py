@@ -7,7 +7,6 @@ import json
 import re
 
 import pytest
-import timm
 import torch
 from golden_vectors import ROOT, recipe_weights
 from safetensors.torch import save_file
@@ -24,6 +23,12 @@ IMAGE = (1, 3, 75, 101)  # no multiple of any stride
 @pytest.fixture(scope="module")
 def weights() -> dict[str, torch.Tensor]:
     return recipe_weights("mit_b0")
+
+
+def timm_model(name: str) -> nn.Module:
+    import timm  # takes seconds, which whoever collects these tests is spared
+
+    return timm.create_model(name)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +143,7 @@ def test_transformers_backbone_alone(segformer, tmp_path):
 
 
 def test_timm_pvt_v2():
-    net = timm.create_model("pvt_v2_b0").eval()
+    net = timm_model("pvt_v2_b0").eval()
     model = build_afa("pvt_v2_b0", 21).eval()
     report = load_any(model, net.state_dict())
     assert (report.layout, report.loaded) == ("timm_pvt_v2", ("encoder",))
@@ -237,7 +242,7 @@ def shapes_of(backbone: str) -> dict[str, torch.Tensor]:
         keys = json.loads((ROOT / "state_dict_keys.json").read_text())["models"][backbone]["state_dict"]
         return {key: torch.empty(shape, device="meta") for key, shape in keys.items()}
     with torch.device("meta"):
-        state = timm.create_model(backbone).state_dict()
+        state = timm_model(backbone).state_dict()
     return layouts.to_afa_keys(state, layouts.detect_layout(state))
 
 
@@ -314,7 +319,7 @@ class TestWhatDoesNotFit:
 
     def test_other_backbone(self, model):
         with pytest.raises(CheckpointError, match="holds a pvt_v2_b0; expected mit_b0"):
-            load_any(model, timm.create_model("pvt_v2_b0").state_dict())
+            load_any(model, timm_model("pvt_v2_b0").state_dict())
 
     def test_wider_decoder(self, model, weights):
         state = {k: v for k, v in weights.items() if k.startswith("encoder.")}

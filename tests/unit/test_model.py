@@ -10,8 +10,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from golden_vectors import cases, check, golden_model
-from timm.layers import DropPath as TimmDropPath
-from timm.layers import trunc_normal_
 
 from afa_viz.model.afa import POOLINGS, build_afa, build_encoder, parameter_count
 from afa_viz.model.drop_path import DropPath
@@ -86,6 +84,8 @@ def test_the_encoder_is_random_until_weights_are_loaded():
 
 
 def test_linear_weights_begin_as_with_timm():
+    from timm.layers import trunc_normal_  # takes seconds, which whoever collects these tests is spared
+
     torch.manual_seed(5)
     first = next(m for m in build_encoder("mit_b0").block1.modules() if isinstance(m, torch.nn.Linear))
     assert 0.019 < first.weight.std() < 0.021 and not first.bias.any()
@@ -97,6 +97,8 @@ def test_linear_weights_begin_as_with_timm():
 
 @pytest.mark.parametrize("rate", [0.0, 0.25, 0.9])
 def test_drop_path_is_that_of_timm(rate):
+    from timm.layers import DropPath as TimmDropPath
+
     branch = torch.randn(64, 5, 7)
     for training in (True, False):
         torch.manual_seed(1)

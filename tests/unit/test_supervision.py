@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from noise_runs import small_network  # noqa: F401  (a fixture)
 from test_training import CONFIG, image_set
 
 from afa_viz.classes import SANDBOX_CLASSES
@@ -56,19 +57,20 @@ def test_losses_without_weight_and_single_objects_teach_nothing():
     assert supervision_at(dataclasses.replace(config, curriculum=(part,)), 5) == {}
 
 
-@pytest.mark.parametrize("until, decoder", [(4, NOTHING), (7, R_CAM), (10, R_AFF)])
-def test_a_run_writes_it_on_its_cards(batches, tmp_path, until, decoder):
+def test_a_run_writes_it_on_its_cards(batches, tmp_path):
     """Scenes begin at 4, R_cam after 5, R_aff after 7; the card of a resumed run is that of a run in one go."""
     first = Run(CONFIG, batches, tmp_path / "run", SANDBOX_CLASSES)
     assert (first.card().affinity_trained_on, first.card().decoder_trained_on) == (NOTHING, NOTHING)
     first.run(until=2, progress=False)
-    run = Run(CONFIG, batches, tmp_path / "run", SANDBOX_CLASSES, resume=True)
-    run.run(until=until, progress=False)
-    run.export(tmp_path / "model.safetensors")
-    card = load_model(tmp_path / "model.safetensors", device="cpu").card
-    assert card.decoder_trained_on == decoder
-    assert card.affinity_trained_on == (NOTHING if decoder == NOTHING else R_CAM)
-    assert {"affinity": card.affinity_trained_on, "decoder": card.decoder_trained_on} == last_supervision(CONFIG, until)
+    for until, decoder in ((4, NOTHING), (7, R_CAM), (10, R_AFF)):
+        run = Run(CONFIG, batches, tmp_path / "run", SANDBOX_CLASSES, resume=True)
+        run.run(until=until, progress=False)
+        run.export(tmp_path / f"{until}.safetensors")
+        card = load_model(tmp_path / f"{until}.safetensors", device="cpu").card
+        assert card.decoder_trained_on == decoder
+        assert card.affinity_trained_on == (NOTHING if decoder == NOTHING else R_CAM)
+        taught = {"affinity": card.affinity_trained_on, "decoder": card.decoder_trained_on}
+        assert taught == last_supervision(CONFIG, until)
 
 
 def test_a_run_from_other_weights_begins_with_what_they_learned(batches, tmp_path):

@@ -87,6 +87,75 @@ interface Plot {
   x: (share: number) => number; y: (share: number) => number; share: (at: number) => number;
 }
 
+/** An event of a control that has a value. */
+type ControlEvent = Event & { target: HTMLInputElement };
+/** What the host answers; see host/host.js. */
+interface Answer { [field: string]: any }
+/** A line of a legend: its colour or "hatch", its words, its share where it has one; see draw/legend.js. */
+type LegendRow = [colour: string, words: string, share: number | null];
+/** Shares of the pixels of a label. */
+interface RegionShares { foreground: number; background: number; uncertain: number }
+
+// --- strip -------------------------------------------------------------------------------------------------------------
+
+/** A stage of the strip: the tab that it opens, and the label that it is, where it is one. */
+interface StripStage { key: string; tab: string; label?: string; step?: boolean }
+/** What a step changed, with the IoU on both sides; null where it has none. */
+interface StepChange extends Changes { iou: number | null; from: number | null; to: number | null }
+/** The elements of a stage, and of the arrow beside it where a step leads to it. */
+interface StripItem extends StripStage {
+  item: HTMLElement; canvas: HTMLCanvasElement; caption: HTMLElement; score: HTMLElement; button: HTMLButtonElement;
+  arrow: { box: HTMLElement; against: HTMLElement; iou: HTMLElement; pixels: HTMLElement; canvas: HTMLCanvasElement; change: StepChange | null };
+}
+
+// --- attention and affinity --------------------------------------------------------------------------------------------
+
+/** Affinities of a query with every cell: learned from, symmetrised, learned. */
+interface AffinityRows { raw: Float32Array; symmetric: Float32Array; learned: Float32Array }
+/** Which maps of a block: of all heads, of one head, or of all heads for one cell. */
+interface HeadMapQuery { head?: number; cell?: Cell }
+/** Maps of a block as they came: (heads, queries, keys), and the numbers that 0 and 255 of every map stand for. */
+interface HeadMaps extends Unpacked { asked: HeadMapQuery; sent: number; lows: Float32Array; peaks: Float32Array }
+/** Numbers of the heads of a block: by class, or one per head; of attention that is even over all keys, too. */
+interface HeadNumbers {
+  inside: { [label: number]: HeadValues }; entropy: number[]; distance: number[]; asymmetry: number[] | null; even_distance: number;
+  [kind: string]: any;
+}
+/** One number per head, null where they have none, and that of even attention. */
+interface HeadValues { heads: (number | null)[] | null; even: number | null }
+
+// --- CAM, walk ---------------------------------------------------------------------------------------------------------
+
+/** Of each of 256 cuts through a CAM: recall, precision (null where nothing is marked) and IoU; `all`: pixels of the class. */
+interface CutCurves { all: number; found: number[]; right: (number | null)[]; iou: number[]; [name: string]: any }
+/** A walk: scores (channels, cells) after every step, the channels' labels; of the shown channel its maps, label and name. */
+interface Walk { steps: Float32Array[]; labels: number[]; channel: number; label: number; name: string; maps: Float32Array[] }
+/** Quantiles of the scores inside a region and outside, and their AUC. */
+interface RegionQuantiles { inside: number[]; outside: number[]; order: number }
+
+// --- compare -----------------------------------------------------------------------------------------------------------
+
+/** What of a trace the comparison scores: both sides have it. */
+type ScoredSide = Pick<Trace, "scores" | "shares" | "precision">;
+/** The canvases of a stage: A, B and their difference. */
+interface Column { a: HTMLCanvasElement; b: HTMLCanvasElement; difference: HTMLCanvasElement; [part: string]: any }
+/** The same with the button above them and the scores below. */
+interface BoardColumn extends Column { button: HTMLButtonElement; score: HTMLElement }
+/** What B changes. */
+interface SideChanges { model: string | null; switched: string[]; crf: boolean; setting: string | null; value: number | null }
+/** The training run of a model; see core/training_run.js. */
+interface TrainingRun { model: string; models: string[]; snapshots: { model: string; iteration: number }[]; [field: string]: any }
+
+// --- lab ---------------------------------------------------------------------------------------------------------------
+
+/** A question: how it is answered, what it hides until then, and where its example is. */
+interface LabStep {
+  name: string; kind: "choice" | "number" | "share" | "cell"; options: string[]; hides: string; ready: boolean; tab: string;
+  place: number; example: string;
+}
+/** An example of a pathology in the gallery of failures. */
+interface LabFailure { example: string; place: number; pathology: string; title: string }
+
 /** What gradio puts on its page. */
 interface Window { gradio_config?: { root?: string } }
 interface Uint8ArrayConstructor { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }

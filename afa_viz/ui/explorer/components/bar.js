@@ -44,7 +44,7 @@ function rebuildHeads() {
     head === MEAN_HEAD ? text("bar.mean") : text("bar.head_of", { head: head + 1, heads }), String(head), false, head === view.head)));
 }
 
-function chooseClass(label) {
+function chooseClass(/** @type {number} */ label) {
   setView(view.pin ? { label, picked: true }
     : { label, picked: true, rest: store.trace.classes.find((c) => c.label === label)?.cell, home: true });
 }
@@ -52,8 +52,8 @@ function chooseClass(label) {
 let editedField = ""; // the field of the query cell that holds a number which is not taken over yet
 
 function listen() {
-  barControl("block").addEventListener("change", (event) => setView({ block: Number(event.target.value) }));
-  barControl("head").addEventListener("change", (event) => setView({ head: Number(event.target.value) }));
+  barControl("block").addEventListener("change", (/** @type {ControlEvent} */ event) => setView({ block: Number(event.target.value) }));
+  barControl("head").addEventListener("change", (/** @type {ControlEvent} */ event) => setView({ head: Number(event.target.value) }));
   barControl("shared").addEventListener("click", () => setView({ shared: !view.shared }));
   for (const button of $$("[data-move]")) { // for fingers, which have no arrow keys
     const [rows, cols] = button.dataset.move.split(" ").map(Number);
@@ -61,7 +61,7 @@ function listen() {
   }
   for (const [axis, name] of ["row", "col"].entries()) {
     barControl(name).addEventListener("input", () => { editedField = name; });
-    barControl(name).addEventListener("change", (event) => {
+    barControl(name).addEventListener("change", (/** @type {ControlEvent} */ event) => {
       editedField = "";
       const next = [...startCell()];
       const typed = event.target.value === "" ? next[axis] + 1 : Math.round(Number(event.target.value));

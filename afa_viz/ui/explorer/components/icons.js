@@ -11,7 +11,7 @@ const ICONS = { // paths in a square of 16
 };
 
 /** A sign as an element; it says nothing to those who do not see it. */
-export function icon(name) {
+export function icon(/** @type {string} */ name) {
   const [svg, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
   svg.setAttribute("viewBox", "0 0 16 16");
   svg.setAttribute("class", "afa-icon");

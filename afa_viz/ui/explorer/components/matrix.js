@@ -23,12 +23,12 @@ let resting = 0;
 /** The number of a cell, counted row by row. */
 export const cellIndex = (/** @type {Cell} */ [row, col]) => row * store.trace.grid[1] + col;
 
-function fetchPart(asked) {
+function fetchPart(/** @type {{cell?: Cell}} */ asked) {
   return cached(answers, `${store.trace.key} ${asked.cell ?? ""}`, async () => {
     const raw = accepted(await host.affinity({ key: store.trace.key, ...asked }));
     const names = ["raw", "learned", "cells", "raw_row", "raw_column"];
     const maps = await Promise.all(names.map((name) => unpack(raw[name])));
-        const made = { ...raw, cell: asked.cell ?? null };
+    const made = { ...raw, cell: asked.cell ?? null };
     names.forEach((name, i) => { made[name] = maps[i] && name !== "cells" ? toFloats(maps[i]) : maps[i]; });
     if (raw.raw) made.limits = [raw.raw.low, raw.raw.high];
     return made;
@@ -36,7 +36,7 @@ function fetchPart(asked) {
 }
 
 /** Ask for what this explanation needs and is not here; `ready` is called with it. */
-export async function load(ready) {
+export async function load(/** @type {() => void} */ ready) {
   const key = store.trace.key;
   try {
     const found = await fetchPart({});
@@ -49,7 +49,7 @@ export async function load(ready) {
   }
 }
 
-export function loadRow(ready) {
+export function loadRow(/** @type {() => void} */ ready) {
   if (!matrices || matrices.raw) return;
   clearTimeout(resting);
   resting = setTimeout(async () => {
@@ -75,11 +75,11 @@ export function rows(query = queryCell()) {
   if (!matrices.raw) {
     if (loadedRow?.key !== store.trace.key || !sameCell(loadedRow.cell, query)) return null;
     const { raw_row: raw, raw_column: column, learned } = loadedRow;
-    return { raw, symmetric: raw.map((v, i) => (v + column[i]) / 2), learned };
+    return { raw, symmetric: raw.map((/** @type {number} */ v, /** @type {number} */ i) => (v + column[i]) / 2), learned };
   }
   const from = cellIndex(query) * n;
   const raw = matrices.raw.subarray(from, from + n);
-  const symmetric = raw.map((value, i) => (value + matrices.raw[i * n + cellIndex(query)]) / 2);
+  const symmetric = raw.map((/** @type {number} */ value, /** @type {number} */ i) => (value + matrices.raw[i * n + cellIndex(query)]) / 2);
   return { raw, symmetric, learned: matrices.learned.subarray(from, from + n) };
 }
 
@@ -95,7 +95,7 @@ export function labelsOf(query = queryCell(), cells = cellsNow()) {
 }
 
 /** A whole matrix by its name, as numbers; for labels as their kinds. */
-export function wholeMatrix(name) {
+export function wholeMatrix(/** @type {string} */ name) {
   const n = countCells();
   if (name === "raw" || name === "learned") return matrices[name];
   const out = name === "labels" ? new Uint8Array(n * n) : new Float32Array(n * n);

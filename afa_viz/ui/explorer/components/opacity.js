@@ -11,7 +11,7 @@ const STEP = 0.05; // of the keys − and +
 let slider = null;
 
 /** Let every map be drawn with it. */
-function setOpacity(opacity) {
+function setOpacity(/** @type {number} */ opacity) {
   const rounded = Math.round(100 * Math.min(1, Math.max(0, opacity))) / 100;
   setView({ opacity: rounded });
 }

@@ -4,7 +4,7 @@ import { icon } from "./icons.js";
 import { prefersReducedMotion } from "../core/dom.js";
 
 /** A button that plays a slider from its first to its last place, `pace` milliseconds each; returns how to stop it. */
-export function playSlider(button, slider, pace = 350) {
+export function playSlider(/** @type {HTMLElement} */ button, /** @type {HTMLInputElement} */ slider, pace = 350) {
   /** @type {any} */
   let timer = 0;
   const stop = () => {
@@ -12,8 +12,8 @@ export function playSlider(button, slider, pace = 350) {
     timer = 0;
     button.replaceChildren(icon("play"));
   };
-  const go = (value) => {
-    slider.value = value;
+  const go = (/** @type {number | string} */ value) => {
+    slider.value = String(value);
     slider.dispatchEvent(new Event("input"));
   };
   const play = () => {

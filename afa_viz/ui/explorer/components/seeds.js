@@ -22,9 +22,9 @@ let stroke = null; // the cell that the brush came from, while it is down
 /** @type {any} */
 let paintedScene = null; // the picture
 
-const find = (selector) => section.querySelector(selector);
-export const nameOf = (kind) => (kind === NO_CLASS ? text("walk.seed") : className(kind));
-export const colourOf = (kind) => (kind === NO_CLASS ? [255, 255, 255] : store.trace.palette[kind]);
+const find = (/** @type {string} */ selector) => section.querySelector(selector);
+export const nameOf = (/** @type {number} */ kind) => (kind === NO_CLASS ? text("walk.seed") : className(kind));
+export const colourOf = (/** @type {number} */ kind) => (kind === NO_CLASS ? [255, 255, 255] : store.trace.palette[kind]);
 
 /** Where the walk starts: the kinds there are, and a map of each; one empty map where there is none. */
 export function start() {
@@ -36,7 +36,7 @@ export function start() {
 }
 
 /** The label that a kind belongs to: its class, or the one under most of its cells; `labelAt` tells of a cell. */
-export function regionOf(kind, labelAt) {
+export function regionOf(/** @type {number} */ kind, /** @type {(index: number) => number} */ labelAt) {
   if (kind !== NO_CLASS && kind != null) return kind;
   /** @type {Map<any, any>} */
   const counts = new Map();
@@ -68,7 +68,7 @@ export function paint(/** @type {HTMLCanvasElement} */ canvas) {
 
 // --- the hand ------------------------------------------------------------------------------------------------------
 
-function put(index, kind) {
+function put(/** @type {number} */ index, /** @type {number | null} */ kind) {
   if (kind == null) cells.delete(index);
   else cells.set(index, kind);
 }
@@ -84,7 +84,7 @@ export function drop() {
 function brushTo(/** @type {Cell} */ [row, col]) {
   const [fromRow, fromCol] = stroke ?? [row, col];
   const count = Math.max(1, Math.abs(row - fromRow), Math.abs(col - fromCol));
-  const at = (a, b, i) => Math.round(a + ((b - a) * i) / count);
+  const at = (/** @type {number} */ a, /** @type {number} */ b, /** @type {number} */ i) => Math.round(a + ((b - a) * i) / count);
   for (let i = 0; i <= count; i++) put(at(fromRow, row, i) * store.trace.grid[1] + at(fromCol, col, i), erasing ? null : brush);
   stroke = [row, col];
   changed();
@@ -108,13 +108,20 @@ function brushes() {
   }
 }
 
-function choose(kind, erase) {
+function choose(/** @type {number} */ kind, /** @type {boolean} */ erase) {
   [brush, erasing] = [kind, erase];
   brushes();
   changed();
 }
 
-/** Bind the controls and the canvas that is painted on; it paints only while `active()`. */
+/**
+ * Bind the controls and the canvas that is painted on; it paints only while `active()`.
+ *
+ * @param {HTMLElement} element
+ * @param {HTMLCanvasElement} paper
+ * @param {() => boolean} active
+ * @param {() => void} listener
+ */
 export function build(element, paper, active, listener) {
   [section, changed] = [element, listener];
   for (const button of section.querySelectorAll("[data-brush]")) {
@@ -124,7 +131,7 @@ export function build(element, paper, active, listener) {
     cells.clear();
     changed();
   });
-  const under = (event) => {
+  const under = (/** @type {PointerEvent} */ event) => {
     const box = paper.getBoundingClientRect();
     return cellAtShares((event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width);
   };

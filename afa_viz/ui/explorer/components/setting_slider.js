@@ -1,12 +1,13 @@
 // A slider of one setting inside a tab.
 
+import { $ } from "../core/dom.js";
 import * as recompute from "../core/recompute.js";
 import { store } from "../core/store.js";
 
 /** Buttons, sliders and numbers of one setting inside a tab, linked with the sidebar. */
-export function linkSetting(box, name, digits) {
-  const slider = box.querySelector("input");
-  const output = box.querySelector("output");
+export function linkSetting(/** @type {HTMLElement} */ box, /** @type {string} */ name, /** @type {number} */ digits) {
+  const slider = $("input", box);
+  const output = $("output", box);
   const show = () => {
     const { trace } = store;
     const value = name === "bkg_score" ? recompute.threshold()

@@ -14,7 +14,7 @@ import { host } from "../host/host.js";
 
 const STAGE_WIDTH = 360; // pixels of a stage in a picture of the pipeline that is drawn here
 
-function download(address, name) {
+function download(/** @type {string} */ address, /** @type {string} */ name) {
   const link = document.createElement("a");
   link.href = address;
   link.download = name;
@@ -24,7 +24,7 @@ function download(address, name) {
 /** One line: picture, class, cell, model, and settings that are not the published ones. */
 function factsLine() {
   const [row, col] = queryCell();
-  const nameOf = (name) => text(name === "left_out" ? "side.group_left_out" : `side.${name}`);
+  const nameOf = (/** @type {string} */ name) => text(name === "left_out" ? "side.group_left_out" : `side.${name}`);
   const settings = Object.entries(store.trace.link ?? {}).filter(([name]) => !["example", "data", "model"].includes(name))
     .map(([name, value]) => `${nameOf(name)}: ${translateServerText(value)}`).join(", ");
   return text("share.facts", { name: className(view.label), row: row + 1, col: col + 1, model: store.trace.model,
@@ -51,7 +51,7 @@ async function saveCanvas(canvas, name) {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-async function saveFile(kind) {
+async function saveFile(/** @type {string} */ kind) {
   if (kind === "png" && !host.exports.kinds.includes(kind)) {
     const canvas = paintFigures(stageFigures(STAGE_WIDTH), translateServerText(store.trace.title), factsLine());
     await saveCanvas(canvas, "pipeline");
@@ -63,7 +63,7 @@ async function saveFile(kind) {
 }
 
 async function copyPython() {
-    const asked = { key: store.trace.key, tab: view.tab, label: view.label, cell: queryCell(), block: view.block, head: view.head,
+  const asked = { key: store.trace.key, tab: view.tab, label: view.label, cell: queryCell(), block: view.block, head: view.head,
     b: tabs.get(view.tab).hooks.other?.() };
   const { code } = accepted(await host.exports.python?.(asked));
   try {
@@ -75,7 +75,7 @@ async function copyPython() {
 }
 
 /** The program to copy by hand. */
-function showCode(code) {
+function showCode(/** @type {string} */ code) {
   const box = $(".afa-code");
   box.hidden = false;
   const area = $("textarea", box);
@@ -83,7 +83,8 @@ function showCode(code) {
   area.focus();
   area.select();
 }
-async function act(button, what) {
+
+async function act(/** @type {HTMLButtonElement} */ button, /** @type {() => Promise<void>} */ what) {
   if (!store.trace || button.disabled) return;
   button.disabled = true;
   try {
@@ -102,7 +103,7 @@ export function buildShareMenu() {
     button.hidden = button.dataset.export !== "png" && !host.exports.kinds.includes(button.dataset.export);
     button.addEventListener("click", () => act(button, () => saveFile(button.dataset.export)));
   }
-  $('[data-do="picture"]').addEventListener("click", (event) => act(event.currentTarget, saveTab));
+  $('[data-do="picture"]').addEventListener("click", () => act($('[data-do="picture"]'), saveTab));
   $('[data-do="python"]').hidden = !host.exports.python;
-  $('[data-do="python"]').addEventListener("click", (event) => act(event.currentTarget, copyPython));
+  $('[data-do="python"]').addEventListener("click", () => act($('[data-do="python"]'), copyPython));
 }

@@ -7,7 +7,7 @@ import { MEAN_HEAD, store, view } from "../core/store.js";
 import { text } from "../core/words.js";
 
 /** The value of a map at the middle of the query cell. */
-function valueAtCell(map) {
+function valueAtCell(/** @type {ByteMap} */ map) {
   const [row, col] = queryCell();
   const y = Math.min(map.rows - 1, Math.floor(((row + 0.5) * map.rows) / store.trace.grid[0]));
   return map.bytes[y * map.cols + Math.min(map.cols - 1, Math.floor(((col + 0.5) * map.cols) / store.trace.grid[1]))];
@@ -16,11 +16,11 @@ function valueAtCell(map) {
 /** Say in the status line what the query cell is in every stage. */
 export function describeCell() {
   const [row, col] = queryCell();
-  const flat = (map) => valueAtCell({ ...map, rows: map.shape[0], cols: map.shape[1] });
-  const named = (map) => (flat(map) === 255 ? text("uncertain") : className(flat(map)));
+  const flat = (/** @type {Unpacked} */ map) => valueAtCell({ ...map, rows: map.shape[0], cols: map.shape[1] });
+  const named = (/** @type {Unpacked} */ map) => (flat(map) === 255 ? text("uncertain") : className(flat(map)));
   const close = affinityOfCell().bytes.reduce((count, byte) => count + Number(byte > 127), 0);
   const { grid, affinity: { band } } = store.trace;
-  const reach = (axis) => Math.min(grid[axis], queryCell()[axis] + band + 1) - Math.max(0, queryCell()[axis] - band);
+  const reach = (/** @type {number} */ axis) => Math.min(grid[axis], queryCell()[axis] + band + 1) - Math.max(0, queryCell()[axis] - band);
   const cells = band ? reach(0) * reach(1) : grid[0] * grid[1]; // a band knows its window alone
   announce(text(store.scene.target ? "bar.status_known" : "bar.status", {
     row: row + 1, col: col + 1, pinned: view.pin ? text("bar.pinned") : "", close, cells,

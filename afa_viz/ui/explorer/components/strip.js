@@ -38,10 +38,11 @@ const STAGES = [ // picture, the tab it opens
 const ALL_BYTES = Uint8Array.from({ length: 256 }, (_, i) => i);
 /** @type {any} */
 let box = null; // where the change of a step is shown large
-/** @type {Map<any, any>} */
+/** @type {Map<string, StripItem>} */
 const items = new Map(); // stage -> its elements
-/** @type {Map<any, any>} */
+/** @type {Map<string, HTMLCanvasElement>} */
 const bases = new Map(); // stage -> finished picture without the mark
+const itemOf = (/** @type {string} */ key) => /** @type {StripItem} */ (items.get(key));
 let shown = ""; // the stage whose difference map is open
 
 const element = /** @type {(tag: string, name?: string, ...children: any[]) => any} */ ((/** @type {string} */ tag, name, ...children) => {
@@ -65,7 +66,7 @@ function build() {
     button.dataset.open = stage.tab;
     button.addEventListener("click", () => setView({ tab: stage.tab, ...(stage.label && { shownLabel: stage.label }) }));
     linkCell(canvas);
-        const parts = /** @type {any} */ ({ ...stage, item, canvas, caption, score, button });
+    const parts = /** @type {any} */ ({ ...stage, item, canvas, caption, score, button });
     if (stage.step) {
       parts.arrow = arrowOf(stage);
       item.append(parts.arrow.box);
@@ -78,7 +79,7 @@ function build() {
 }
 
 /** What a step changed: in numbers and as a tiny map, which opens a large one. */
-function arrowOf({ key }) {
+function arrowOf(/** @type {StripStage} */ { key }) {
   const [against, iou, pixels, canvas] = [element("small"), element("b"), element("span"), document.createElement("canvas")];
   const button = element("button", "afa-arrow", element("span", "", against, iou), canvas, pixels);
   button.type = "button";
@@ -88,24 +89,25 @@ function arrowOf({ key }) {
   button.addEventListener("click", () => (shown === key ? undefined : open(key)));
   return { box: button, against, iou, pixels, canvas };
 }
+
 // --- what a step changed -------------------------------------------------------------------------------------------
 
 /** Label map of a scored stage. */
-function labelOf(key) {
+function labelOf(/** @type {string} */ key) {
   if (key === "seg") return store.scene.seg.bytes;
   return (store.trace.labels[key] ?? store.trace.labels.cam_rw).bytes; // where PAR starts from the walk, this is the label of both
 }
 
-const iouOf = (key) => store.trace.scores?.[key]?.iou[view.label] ?? (store.trace.scores?.[key] ? 0 : null);
+const iouOf = (/** @type {string} */ key) => store.trace.scores?.[key]?.iou[view.label] ?? (store.trace.scores?.[key] ? 0 : null);
 
 /** Pixels of the chosen class gained and lost by a step, and the change of its IoU. */
-function changeOf(key, before) {
+function changeOf(/** @type {string} */ key, /** @type {string} */ before) {
   const [a, b] = [iouOf(before), iouOf(key)];
   return { ...labelChanges(labelOf(before), labelOf(key), store.scene.target?.bytes, view.label),
     iou: a == null || b == null ? null : b - a, from: a, to: b };
 }
 
-function drawArrow({ key, arrow }) {
+function drawArrow(/** @type {StripItem} */ { key, arrow }) {
   const before = stageBefore(key);
   arrow.box.hidden = !before;
   arrow.change = null;
@@ -118,9 +120,9 @@ function drawArrow({ key, arrow }) {
   arrow.box.setAttribute("aria-label", `${text(`strip.against_${key}`)}: ${wordsOf(key, change)}`);
 }
 
-const short = (count) => (count < 1000 ? String(count) : `${(count / 1000).toFixed(count < 9950 ? 1 : 0)}k`);
+const short = (/** @type {number} */ count) => (count < 1000 ? String(count) : `${(count / 1000).toFixed(count < 9950 ? 1 : 0)}k`);
 
-function wordsOf(key, change) {
+function wordsOf(/** @type {string} */ key, /** @type {StepChange} */ change) {
   let words = text("strip.change", { step: text(`strip.step_${key}`), name: className(view.label), gained: change.gained,
     lost: change.lost });
   if (store.scene.target) words += ` ${text("strip.change_wrong", { gained: change.gainedWrong, lost: change.lostWrong })}`;
@@ -130,8 +132,8 @@ function wordsOf(key, change) {
   return words;
 }
 
-function open(key) {
-  const stage = items.get(key);
+function open(/** @type {string} */ key) {
+  const stage = itemOf(key);
   if (!store.trace || !stage.arrow.change) return;
   shown = key;
   const canvas = document.createElement("canvas");
@@ -158,15 +160,23 @@ function close() {
 
 // --- pictures ------------------------------------------------------------------------------------------------------
 
-/** A map between the numbers of its colours: its own, or 0 to 1 for all. */
-function paintStageMap(canvas, map, smooth, /** @type {any} */ spread = limitsOf) {
+/**
+ * A map between the numbers of its colours: its own, or 0 to 1 for all.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {Layer} map
+ * @param {boolean} smooth
+ * @param {(bytes: Uint8Array) => number[]} [spread]
+ */
+function paintStageMap(canvas, map, smooth, spread = limitsOf) {
   const number = toFloats({ ...map, bytes: ALL_BYTES }); // of each of the 256 bytes
-  const [low, high] = view.shared ? [0, 1] : spread(map.bytes).map((byte) => number[byte]);
+  const [low, high] = view.shared ? [0, 1] : spread(map.bytes).map((/** @type {number} */ byte) => number[byte]);
   const pixels = new Uint32Array(colours.heat.buffer);
   const table = Uint32Array.from(toBytes(number, low, high), (byte) => pixels[byte]);
   paintMap(canvas, map, /** @type {any} */ (table), smooth); // as pixels, four bytes each
 }
 
+/** @type {{[stage: string]: (canvas: HTMLCanvasElement) => void}} */
 const PAINT = {
   image: (canvas) => paintImage(canvas, store.scene.image),
   cam: (canvas) => paintStageMap(canvas, layer(store.trace.cam, classIndex()), true),
@@ -182,10 +192,10 @@ const PAINT = {
 };
 
 /** A picture with the query cell in it; the affinity is the cell's own. */
-function drawMark({ key, canvas }, fillAffinity = PAINT.affinity) {
+function drawMark(/** @type {StripItem} */ { key, canvas }, fillAffinity = PAINT.affinity) {
   if (!canvas.width || (key === "target" && !store.scene.target)) return;
   if (key === "affinity") fillAffinity(canvas);
-  else context2d(canvas).drawImage(bases.get(key), 0, 0);
+  else context2d(canvas).drawImage(/** @type {HTMLCanvasElement} */ (bases.get(key)), 0, 0);
   if (!isCellHidden()) markCell(canvas, store.trace.grid, queryCell(), Boolean(view.pin));
 }
 
@@ -216,14 +226,15 @@ function repaintAll() {
   for (const stage of items.values()) {
     if (stage.item.hidden) continue;
     if (stage.arrow?.change) repaint(stage.arrow.canvas);
-    if (bases.has(stage.key)) repaint(bases.get(stage.key));
+    const base = bases.get(stage.key);
+    if (base) repaint(base);
     drawMark(stage, repaint);
   }
   if (shown) open(shown);
 }
 
 /** The line below a picture: its IoU over all pixels, or of a label how much is certain and how much of that right. */
-function scoreOf({ key, label }) {
+function scoreOf(/** @type {StripStage} */ { key, label }) {
   if (store.trace.left_out.includes(key)) return [text("strip.left_out")];
   if (label) {
     const certain = text("strip.certain", { share: percent(1 - store.trace.shares[label].uncertain) });
@@ -235,7 +246,7 @@ function scoreOf({ key, label }) {
 }
 
 function draw() {
-  items.get("target").item.hidden = !store.scene.target;
+  itemOf("target").item.hidden = !store.scene.target;
   for (const stage of items.values()) {
     if (stage.item.hidden) continue;
     const { key, item, caption, score, button } = stage;
@@ -247,7 +258,7 @@ function draw() {
     button.setAttribute("aria-label", text("strip.open", { name: text(`strip.${key}`), iou: lines.join(", ") }));
     if (stage.arrow) drawArrow(stage);
   }
-  if (shown && !items.get(shown).arrow.change) close();
+  if (shown && !itemOf(shown).arrow.change) close();
   paint();
   drawStripLines(STAGES.map(({ key }) => key));
 }

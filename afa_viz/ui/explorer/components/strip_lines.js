@@ -20,7 +20,7 @@ export function buildStripLines() {
   $(".afa-strip-frame").prepend(svg);
 }
 
-const shape = (tag, /** @type {{[name: string]: any}} */ attributes, /** @type {string} */ words = "") => {
+const shape = (/** @type {string} */ tag, /** @type {{[name: string]: any}} */ attributes, /** @type {string} */ words = "") => {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.textContent = words;
@@ -28,7 +28,7 @@ const shape = (tag, /** @type {{[name: string]: any}} */ attributes, /** @type {
 };
 
 /** Where a picture stands in the strip. */
-function boxOf(key, /** @type {DOMRect} */ origin) {
+function boxOf(/** @type {string} */ key, /** @type {DOMRect} */ origin) {
   const canvas = $(`[data-stage="${key}"] [data-open] canvas`, list);
   const { left, right, top, bottom, width } = canvas.getBoundingClientRect();
   if (!width) return null;
@@ -49,7 +49,7 @@ export function drawStripLines(/** @type {string[]} */ stages) {
   const out = store.trace.left_out;
   const trunk = (at.image.right + at.cam.left) / 2; // where the network's outputs part
   const start = `M${at.image.right + 2} ${at.image.y}H${trunk}`;
-  const straight = (from, to) => `M${at[from].right + 2} ${at[from].y}H${at[to].left - 3}`;
+  const straight = (/** @type {string} */ from, /** @type {string} */ to) => `M${at[from].right + 2} ${at[from].y}H${at[to].left - 3}`;
   const lines = [
     [`${start}V${at.cam.y}H${at.cam.left - 3}`], [`${start}V${at.affinity.y}H${at.affinity.left - 3}`],
     [`${start}V${OVER}H${at.seg.x}V${at.seg.above - 3}`],

@@ -14,8 +14,8 @@ import { byteHistogram } from "../method/statistics.js";
  */
 export function areaRows(label, nameOfUnknown, of = store.trace) {
   const here = [...byteHistogram(label).entries()].filter(([l, count]) => l && count).sort((a, b) => b[1] - a[1]);
-  return here.map(([l, count]) => [l === 255 ? "hatch" : `rgb(${of.palette[l]})`,
-    l === 255 ? nameOfUnknown : translateClass(of.names[l]), count / label.length]);
+  return here.map(([l, count]) => /** @type {LegendRow} */ ([l === 255 ? "hatch" : `rgb(${of.palette[l]})`,
+    l === 255 ? nameOfUnknown : translateClass(of.names[l]), count / label.length]));
 }
 
 /**

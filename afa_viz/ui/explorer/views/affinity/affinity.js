@@ -2,12 +2,12 @@
 
 import * as matrix from "../../components/matrix.js";
 import { $, $$, setText } from "../../core/dom.js";
-import { percent, signed } from "../../core/format.js";
+import { signed } from "../../core/format.js";
 import { toBytes } from "../../core/packed.js";
 import { linkCell } from "../../core/pointer.js";
 import * as recompute from "../../core/recompute.js";
 import { CELL, registerTab, scheduleDraw, setView } from "../../core/schedule.js";
-import { blockValues, cellOfIndex, countCells, queryCell } from "../../core/selection.js";
+import { cellOfIndex, countCells, queryCell } from "../../core/selection.js";
 import { announce } from "../../core/status.js";
 import { store, view } from "../../core/store.js";
 import { text } from "../../core/words.js";
@@ -20,6 +20,7 @@ import { markCell, markWindow } from "../../draw/marks.js";
 import { displayWidth, fitCanvas } from "../../draw/size.js";
 import { PAIR } from "../../method/affinity_labels.js";
 import { limitsOf, maxAbs } from "../../method/statistics.js";
+import { drawNumbers, drawWeights } from "./pair_numbers.js";
 
 const COLOURS = { [PAIR.positive]: [0, 158, 115], [PAIR.negative]: [204, 121, 167] };
 const MAPS_OF = ["raw", "symmetric", "learned", "labels"];
@@ -32,16 +33,16 @@ let partner = null; // the other cell of the pair under the pointer in the matri
 /** @type {any} */
 let base = null; // the matrix without its marks
 
-const figure = (name) => $(`[data-view="${name}"]`, section);
-const colourOf = (kind) => COLOURS[kind] ?? null;
-const stretched = (values) => {
+const figure = (/** @type {string} */ name) => $(`[data-view="${name}"]`, section);
+const colourOf = (/** @type {number} */ kind) => COLOURS[kind] ?? null;
+const stretched = (/** @type {Float32Array} */ values) => {
   const [low, high] = limitsOf(values);
   return values.map((value) => (high > low ? (value - low) / (high - low) : 0));
 };
 
-const title = (name, words) => setCaption(figure(name), words);
+const title = (/** @type {string} */ name, /** @type {string} */ words) => setCaption(figure(name), words);
 
-function mark(name) {
+function mark(/** @type {string} */ name) {
   const canvas = figure(name).querySelector("canvas");
   const radius = recompute.settings()?.radius ?? store.trace.radius;
   if (name === "labels" || name === "learned") markWindow(canvas, store.trace.grid, queryCell(), radius);
@@ -55,7 +56,7 @@ function drawQuery() {
   section.dataset.state = found ? "ready" : "waiting";
   if (!found) return;
   const both = limitsOf(found.raw, found.symmetric);
-  const range = (name) => (view.shared ? both : limitsOf(/** @type {any} */ (found)[name]));
+  const range = (/** @type {string} */ name) => (view.shared ? both : limitsOf(/** @type {any} */ (found)[name]));
   paintMapFigure(figure("raw"), found.raw, store.trace.grid, range("raw"));
   paintMapFigure(figure("symmetric"), found.symmetric, store.trace.grid, range("symmetric"));
   paintMapFigure(figure("learned"), found.learned, store.trace.grid, view.shared ? [0, 1] : limitsOf(found.learned));
@@ -63,7 +64,8 @@ function drawQuery() {
   paintLabelFigure(figure("labels"), labels, store.trace.grid, colourOf, () => "");
   fillLegend($('[data-list="labels"]', section), legendOf(labels));
   const before = step === "learned" ? stretched(found.symmetric) : found.raw;
-  const change = (step === "learned" ? found.learned : found.symmetric).map((value, i) => value - before[i]);
+  const after = /** @type {Float32Array} */ (step === "learned" ? found.learned : found.symmetric);
+  const change = after.map((value, i) => value - before[i]);
   const most = Math.max(1e-6, maxAbs(change));
   paintMapFigure(figure("change"), change, store.trace.grid, [-most, most], { table: colours.signed });
   for (const name of [...MAPS_OF, "change"]) mark(name);
@@ -71,20 +73,21 @@ function drawQuery() {
   drawMarks();
 }
 
-const countOf = (labels, kind) => labels.reduce((sum, label) => sum + (label === kind), 0);
-function legendOf(labels) {
+const countOf = (/** @type {Uint8Array} */ labels, /** @type {number} */ kind) =>
+  labels.reduce((sum, label) => sum + Number(label === kind), 0);
+function legendOf(/** @type {Uint8Array} */ labels) {
   return [["positive", `rgb(${COLOURS[PAIR.positive]})`], ["negative", `rgb(${COLOURS[PAIR.negative]})`],
     ["ignored", "hatch"]].map(([kind, colour]) => [colour, kind, countOf(labels, PAIR[kind])])
     .filter(([, , count]) => count).map(([colour, kind, count]) => [colour, text(`affinity.${kind}`, { count }), null]);
 }
 
-function words(found, labels) {
-  const mean = (values, kind) => {
+function words(/** @type {AffinityRows} */ found, /** @type {Uint8Array} */ labels) {
+  const mean = (/** @type {Float32Array} */ values, /** @type {number} */ kind) => {
     const chosen = values.filter((_, i) => labels[i] === kind);
     return chosen.length ? chosen.reduce((a, b) => a + b, 0) / chosen.length : null;
   };
   const [yes, no] = [PAIR.positive, PAIR.negative].map((kind) => mean(found.learned, kind));
-    const numbers = { yes: yes?.toFixed(2), no: no?.toFixed(2), raw_yes: yes == null ? "" : signed(Number(mean(found.raw, PAIR.positive))),
+  const numbers = { yes: yes?.toFixed(2), no: no?.toFixed(2), raw_yes: yes == null ? "" : signed(Number(mean(found.raw, PAIR.positive))),
     raw_no: no == null ? "" : signed(Number(mean(found.raw, PAIR.negative))) };
   const unknown = yes == null || no == null;
   setText("words", text(unknown ? "affinity.words_unknown" : "affinity.words", numbers), section);
@@ -130,57 +133,6 @@ function find() {
   else announce(text("affinity.find_none"), true);
 }
 
-// --- numbers of all pairs ------------------------------------------------------------------------------------------
-
-function drawNumbers() {
-  const { numbers, bias } = matrix.numbers();
-  const rows = [["raw", numbers.asymmetry_raw, numbers.order_raw], ["symmetric", 0, numbers.order_symmetric],
-    ["learned", numbers.asymmetry_learned, numbers.order_learned]];
-  $('[data-list="numbers"]', section).replaceChildren(...rows.map(([name, uneven, order]) => {
-    const row = document.createElement("tr");
-    const numbers = [uneven?.toFixed(2), order == null ? null : percent(order)].map((words) => words ?? "–");
-    const cells = [text(`affinity.${name}`), ...numbers].map((words, i) => {
-      const box = document.createElement(i ? "td" : "th");
-      box.textContent = words;
-      return box;
-    });
-    row.append(...cells);
-    return row;
-  }));
-  const teacher = matrix.numbers().cells_of === "pseudo_label" ? "attention.by_label" : "attention.by_affinity_label";
-  setText("order", text("affinity.order_hint", { by: text(numbers.by_truth ? "attention.by_truth" : teacher) }), section);
-  setText("bias", text("affinity.bias", { bias: signed(bias, 2) }), section);
-  const kb = Math.round(matrix.numbers().sent / 1000);
-  setText("bytes", text(matrix.isWhole() ? "affinity.bytes" : "affinity.bytes_line", { kb }), section);
-}
-
-/** The learned weight of every head that the affinity reads, as bars from 0. */
-function drawWeights() {
-  const read = store.scene.blocks.map((block, at) => ({ ...block, at })).filter((block) => block.weights);
-  const most = Math.max(1e-6, ...read.flatMap((block) => block.weights.map(Math.abs)));
-  $('[data-list="weights"]', section).replaceChildren(...read.map((block) => {
-    const group = document.createElement("div");
-    const head = document.createElement("h5");
-    head.textContent = text("bar.block_name", blockValues(block));
-    group.append(head, ...block.weights.map((weight, i) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.setAttribute("aria-label", text("affinity.weight_of", { head: i + 1, weight: signed(weight, 2) }));
-      const [name, track, number] = ["span", "span", "span"].map((tag) => document.createElement(tag));
-      const bar = document.createElement("i");
-      const share = (50 * Math.abs(weight)) / most;
-      Object.assign(bar.style, { width: `${share}%`, left: weight < 0 ? `${50 - share}%` : "50%" });
-      bar.className = weight < 0 ? "afa-negative" : "";
-      [name.textContent, number.textContent] = [text("attention.head", { head: i + 1 }), signed(weight, 2)];
-      track.append(bar);
-      button.append(name, track, number);
-      button.addEventListener("click", () => setView({ block: block.at, head: i, tab: "attention" }));
-      return button;
-    }));
-    return group;
-  }));
-}
-
 // --- the whole matrix ----------------------------------------------------------------------------------------------
 
 function drawMatrix() {
@@ -198,7 +150,7 @@ function drawMatrix() {
   drawMarks();
 }
 
-function paintMatrix(/** @type {HTMLCanvasElement} */ canvas, width, cells) {
+function paintMatrix(/** @type {HTMLCanvasElement} */ canvas, /** @type {number} */ width, /** @type {number} */ cells) {
   const box = figure("matrix");
   [canvas.width, canvas.height] = [width, width];
   const small = createCanvas(cells, cells);
@@ -221,7 +173,8 @@ function paintMatrix(/** @type {HTMLCanvasElement} */ canvas, width, cells) {
 }
 
 /** RGBA colours of 256 values. */
-const tableOf = (colourAt) => Uint8ClampedArray.from(Array.from({ length: 256 }, (_, i) => [...colourAt(i), 255]).flat());
+const tableOf = (/** @type {(i: number) => Colour} */ colourAt) =>
+  Uint8ClampedArray.from(Array.from({ length: 256 }, (_, i) => [...colourAt(i), 255]).flat());
 const solidColours = () => tableOf((i) => colours.magnitude.subarray(3 * i, 3 * i + 3));
 const KIND_COLOURS = tableOf((i) => COLOURS[i] ?? (i ? [150, 150, 150] : [58, 58, 58])); // ignored, beyond the window
 
@@ -242,12 +195,12 @@ function drawMarks() {
 
 // --- hands ---------------------------------------------------------------------------------------------------------
 
-const indexCell = (share) => {
+const indexCell = (/** @type {number} */ share) => {
   const count = countCells();
   return cellOfIndex(Math.min(count - 1, Math.max(0, Math.floor(share * count))));
 };
 
-function choices(name, chosen, choose) {
+function choices(/** @type {string} */ name, /** @type {() => string} */ chosen, /** @type {(name: string) => void} */ choose) {
   for (const button of $$(`[data-${name}]`, section)) {
     button.addEventListener("click", () => {
       choose(button.dataset[name]);
@@ -257,7 +210,7 @@ function choices(name, chosen, choose) {
   pressed(name, chosen());
 }
 
-function pressed(name, chosen) {
+function pressed(/** @type {string} */ name, /** @type {string} */ chosen) {
   for (const button of $$(`[data-${name}]`, section)) button.setAttribute("aria-pressed", button.dataset[name] === chosen);
 }
 
@@ -268,8 +221,8 @@ function draw() {
   title("learned", text(store.trace.symmetric ? "affinity.learned_title" : "affinity.learned_one_way"));
   title("labels", text("affinity.labels_title"));
   title("change", text(step === "learned" ? "affinity.change_learned" : "affinity.change_symmetric"));
-  drawNumbers();
-  drawWeights();
+  drawNumbers(section);
+  drawWeights(section);
   drawQuery();
   drawMatrix();
   if (!matrix.isWhole()) matrix.loadRow(drawQuery);
@@ -288,7 +241,7 @@ registerTab("affinity", {
     for (const name of [...MAPS_OF, "change", "pair"]) linkCell(figure(name).querySelector("canvas"));
     const canvas = figure("matrix").querySelector("canvas");
     linkCell(canvas, (y) => indexCell(y));
-    const point = (event) => {
+    const point = (/** @type {PointerEvent} */ event) => {
       const box = canvas.getBoundingClientRect();
       partner = event.type === "pointerleave" ? null : indexCell((event.clientX - box.left) / box.width);
       scheduleDraw(CELL);

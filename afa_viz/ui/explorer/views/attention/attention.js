@@ -23,7 +23,7 @@ import * as overview from "./overview.js";
 let section = null;
 /** @type {any} */
 let edge = null; // of the chosen class; null until it is drawn
-const figure = (name) => $(`[data-view="${name}"]`, section);
+const figure = (/** @type {string} */ name) => $(`[data-view="${name}"]`, section);
 const kindOf = () => (view.logits ? "attention.logits" : "attention.probs");
 
 const region = () => store.scene.target?.bytes ?? store.trace.affinity_label.bytes; // as payload_attention.overview
@@ -42,12 +42,19 @@ function drawQuery() {
 }
 
 /** How much of the picture the keys of a block cover: rows and columns that fill no whole key have none. */
-function cover({ queries, keys, ratio }) {
+function cover(/** @type {Block} */ { queries, keys, ratio }) {
   return [0, 1].map((axis) => Math.min(1, (keys[axis] * ratio) / queries[axis]));
 }
 
-/** A map over the keys of the block on the grey photograph, squares at their places. */
-function paintKeys(/** @type {HTMLCanvasElement} */ canvas, values, /** @type {number[]} */ [low, high], block) {
+/**
+ * A map over the keys of the block on the grey photograph, squares at their places.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {Float32Array} values
+ * @param {number[]} limits
+ * @param {Block} block
+ */
+function paintKeys(canvas, values, [low, high], block) {
   const context = context2d(canvas);
   context.imageSmoothingEnabled = true;
   context.drawImage(store.scene.grey, 0, 0, canvas.width, canvas.height);
@@ -59,11 +66,11 @@ function paintKeys(/** @type {HTMLCanvasElement} */ canvas, values, /** @type {n
   context.globalAlpha = 1;
 }
 
-const limits = (values) => (view.logits ? limitsOf(values) : [0, limitsOf(values)[1]]);
+const limits = (/** @type {Float32Array} */ values) => (view.logits ? limitsOf(values) : [0, limitsOf(values)[1]]);
 /** One range for all heads, or each its own. */
-function limitsFor(values, all) {
+function limitsFor(/** @type {Float32Array} */ values, /** @type {(Float32Array | null)[]} */ all) {
   if (!view.shared) return limits(values);
-  const each = all.filter(Boolean).map(limits);
+  const each = all.filter((values) => values != null).map(limits);
   return [Math.min(...each.map(([low]) => low)), Math.max(...each.map(([, high]) => high))];
 }
 
@@ -86,7 +93,7 @@ function drawMaps() {
   words(chosen, block);
 }
 
-function drawGrid(block, all) {
+function drawGrid(/** @type {Block} */ block, /** @type {(Float32Array | null)[]} */ all) {
   const buttons = $$(".afa-heads button", section);
   buttons.forEach((button, i) => {
     const canvas = button.querySelector("canvas");
@@ -122,12 +129,13 @@ function buildGrid() {
 }
 
 /** What this query does in the chosen head, in words. */
-function words(values, block) {
+function words(/** @type {Float32Array} */ values, /** @type {Block} */ block) {
   const [rows, cols] = block.keys;
   const [tall, wide] = cover(block);
   const best = values.indexOf(Math.max(...values));
-  const centre = (index, count, share, cells) => Math.min(cells, Math.floor(((index + 0.5) / count) * share * cells) + 1);
-    const numbers = { head: view.head === MEAN_HEAD ? text("attention.the_mean") : text("bar.one_head", { head: view.head + 1 }),
+  const centre = (/** @type {number} */ index, /** @type {number} */ count, /** @type {number} */ share, /** @type {number} */ cells) =>
+    Math.min(cells, Math.floor(((index + 0.5) / count) * share * cells) + 1);
+  const numbers = { head: view.head === MEAN_HEAD ? text("attention.the_mean") : text("bar.one_head", { head: view.head + 1 }),
     name: className(view.label), row: centre(Math.floor(best / cols), rows, tall, store.trace.grid[0]),
     col: centre(best % cols, cols, wide, store.trace.grid[1]) };
   let sentence = "attention.words";
@@ -139,7 +147,7 @@ function words(values, block) {
     const inside = keyShares(block);
     const sum = values.reduce((total, value) => total + value, 0) || 1;
     const share = values.reduce((total, value, i) => total + value * inside[i], 0) / sum;
-    const even = inside.reduce((total, part) => total + part, 0) / inside.length;
+    const even = inside.reduce((/** @type {number} */ total, /** @type {number} */ part) => total + part, 0) / inside.length;
     Object.assign(numbers, { share: percent(share), even: percent(even) });
     if (!even) sentence = "attention.words_nowhere";
   }
@@ -150,7 +158,7 @@ function words(values, block) {
 
 /** @type {any} */
 let shares = null; // of the class in every key, with what it was counted for
-function keyShares(block) {
+function keyShares(/** @type {Block} */ block) {
   const name = `${store.trace.key} ${view.label} ${block.keys}`;
   if (shares?.name === name) return shares.list;
   const [[height, width], [rows, cols], map] = [store.trace.size, block.keys, region()];
@@ -178,7 +186,7 @@ function draw() {
     button.setAttribute("aria-pressed", (button.dataset.logits === "yes") === view.logits);
   }
   const head = view.head === MEAN_HEAD ? text("bar.mean_head") : text("bar.one_head", { head: view.head + 1 });
-    const words = { ...blockValues(block), head, what: text(kindOf()) };
+  const words = { ...blockValues(block), head, what: text(kindOf()) };
   setText("heads", text("attention.heads", words), section);
   setText("not_kept", store.trace.first_block ? text("attention.not_kept", { memory: store.trace.memory }) : "", section);
   figure("large").querySelector("figcaption").textContent = text("attention.large", words);

@@ -26,7 +26,7 @@ const keys = () => block().keys[0] * block().keys[1];
 const name = () => `${store.trace.scene} ${view.block} ${view.logits}`;
 export const isWhole = () => block().heads * cells() * keys() <= MAX_BYTES;
 
-function load(asked) {
+function load(/** @type {HeadMapQuery} */ asked) {
   return cached(blocks, `${name()} ${JSON.stringify(asked)}`, async () => {
     const raw = accepted(await host.attention({ key: store.trace.key, block: view.block, logits: view.logits, ...asked }));
     const [maps, lows, peaks] = await Promise.all([unpack(raw), inflate(raw.lows), inflate(raw.peaks)]);
@@ -35,7 +35,7 @@ function load(asked) {
   });
 }
 
-async function addPart(asked) {
+async function addPart(/** @type {HeadMapQuery} */ asked) {
   const mine = of;
   try {
     const part = await load(asked);
@@ -60,7 +60,7 @@ export function request() {
 }
 
 /** The map of a head (`MEAN`: of all) for the query cell, as numbers; null while it is not here. */
-export function headMap(head) {
+export function headMap(/** @type {number} */ head) {
   for (const part of parts) {
     const { asked, shape: [count, , size] } = part;
     if (asked.cell && !sameCell(asked.cell, queryCell())) continue;
@@ -77,6 +77,13 @@ export function headMap(head) {
   return null;
 }
 
+/**
+ * One map of a part, as numbers.
+ *
+ * @param {HeadMaps} part
+ * @param {number} head
+ * @param {number} at
+ */
 function row({ bytes, shape: [, queries, size], lows, peaks }, head, at) {
   const place = head * queries + at;
   return toFloats({ bytes: bytes.subarray(place * size, (place + 1) * size), low: lows[place], high: peaks[place] });

@@ -17,17 +17,17 @@ const loaded = new Map(); // key of the settings -> numbers
 let numbers = null;
 let kind = "inside";
 
-const digits = (value) => (kind === "distance" ? value.toFixed(1) : value.toFixed(2).replace(/^0\./, "."));
+const digits = (/** @type {number} */ value) => (kind === "distance" ? value.toFixed(1) : value.toFixed(2).replace(/^0\./, "."));
 
 /** The present number of every head of a block: {heads, even}; heads null where it has none. */
-function valuesOf(block) {
+function valuesOf(/** @type {HeadNumbers} */ block) {
   if (kind === "inside") return block.inside[view.label] ?? { heads: null, even: null };
   const even = { entropy: 1, distance: block.even_distance, asymmetry: null }[kind];
   return { heads: block[kind], even };
 }
 
 /** Another explanation. */
-export async function load(section) {
+export async function load(/** @type {HTMLElement} */ section) {
   const mine = store.trace.key;
   try {
     const found = await cached(loaded, mine, async () => accepted(await host.overview({ key: mine })));
@@ -39,7 +39,7 @@ export async function load(section) {
   }
 }
 
-function button(words, title, act) {
+function button(/** @type {string} */ words, /** @type {string} */ title, /** @type {() => void} */ act) {
   const made = document.createElement("button");
   made.type = "button";
   made.textContent = words;
@@ -48,7 +48,7 @@ function button(words, title, act) {
   return made;
 }
 
-function build(section) {
+function build(/** @type {HTMLElement} */ section) {
   const choices = $('[data-list="kinds"]', section);
   choices.replaceChildren(...KINDS.map((name) => {
     const made = button(text(`attention.${name}`), text(`attention.${name}_info`), () => {
@@ -60,8 +60,9 @@ function build(section) {
   }));
   const by = text(numbers.by_truth ? "attention.by_truth" : "attention.by_affinity_label");
   setText("kind", text(`attention.${kind}_info`, { name: className(view.label), by }), section);
-  const all = numbers.blocks.map((block) => (block ? valuesOf(block) : { heads: null, even: null }));
-  const known = all.flatMap(({ heads: list, even }) => [...(list ?? []), even]).filter((value) => value != null);
+  const all = numbers.blocks.map((/** @type {HeadNumbers} */ block) => (block ? valuesOf(block) : { heads: null, even: null }));
+  const known = all.flatMap((/** @type {HeadValues} */ { heads: list, even }) => [...(list ?? []), even])
+    .filter((/** @type {number | null} */ value) => value != null);
   const top = kind === "distance" || kind === "asymmetry" ? Math.max(...known) : 1;
   const widest = Math.max(...store.scene.blocks.map((block) => block.heads));
   const body = $('[data-list="blocks"]', section);
@@ -70,6 +71,13 @@ function build(section) {
   mark(section);
 }
 
+/**
+ * @param {Block} block
+ * @param {number} at
+ * @param {HeadValues} numbers
+ * @param {number} top
+ * @param {number} widest
+ */
 function rowOf(block, at, { heads: list, even }, top, widest) {
   const row = document.createElement("tr");
   const head = document.createElement("th");
@@ -102,21 +110,21 @@ function rowOf(block, at, { heads: list, even }, top, widest) {
 }
 
 /** The colour of a share, and letters that can be read on it. */
-function shadeBox(box, share) {
+function shadeBox(/** @type {HTMLElement} */ box, /** @type {number} */ share) {
   const i = 3 * Math.round(255 * Math.min(1, Math.max(0, share)));
   const colour = colours.magnitude.subarray(i, i + 3);
   box.style.background = `rgb(${colour})`;
   box.style.color = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 130 ? "#000" : "#fff";
 }
 
-function scaleOf(section, top) {
+function scaleOf(/** @type {HTMLElement} */ section, /** @type {number} */ top) {
   const bar = $(".afa-overview-scale", section);
   bar.classList.remove("afa-unused");
   paintColourRamp(bar.querySelector("canvas"), colours.magnitude);
   bar.lastElementChild.textContent = digits(top);
 }
 
-function mark(section) {
+function mark(/** @type {HTMLElement} */ section) {
   for (const made of $$("[data-block]", section)) {
     made.setAttribute("aria-pressed", Number(made.dataset.block) === view.block
       && (view.head === MEAN_HEAD || Number(made.dataset.head) === view.head));
@@ -124,7 +132,7 @@ function mark(section) {
 }
 
 /** Another class, block or head. */
-export function draw(section) {
+export function draw(/** @type {HTMLElement} */ section) {
   if (numbers && kind === "inside") build(section);
   else if (numbers) mark(section);
 }

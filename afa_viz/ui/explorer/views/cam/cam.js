@@ -18,6 +18,7 @@ import { createMarks, markCell, outlineRegion, outlineText } from "../../draw/ma
 import { fitCanvas } from "../../draw/size.js";
 import { limitsOf } from "../../method/statistics.js";
 
+/** @type {{[kind: number]: Colour}} */
 const COLOURS = { 1: [0, 158, 115], 2: [0, 114, 178], 3: [213, 94, 0] }; // found, missed, spilled
 /** @type {any} */
 let section = null;
@@ -25,13 +26,13 @@ let section = null;
 let show = null;
 /** @type {any} */
 let counted = null; // of the chosen class: pixels by score, inside and outside
-/** @type {any} */
-let kinds = null; // of the pixels under the cut: found, missed, spilled
+/** @type {Uint8Array} */
+let kinds; // of the pixels under the cut: found, missed, spilled
 
-const figure = (name) => $(`[data-view="${name}"]`, section);
+const figure = (/** @type {string} */ name) => $(`[data-view="${name}"]`, section);
 const inside = () => store.scene.target?.bytes ?? store.trace.pseudo_label.bytes;
 
-const title = (name, words) => setCaption(figure(name), words);
+const title = (/** @type {string} */ name, /** @type {string} */ words) => setCaption(figure(name), words);
 
 /** Found, right and IoU (shares) of each of the 256 cuts. Marked is what exceeds it, where no other class is stronger,
  * as in chain.cutCam. Null without a truth. */
@@ -41,7 +42,7 @@ function curves() {
   const [hits, misses] = [new Float64Array(257), new Float64Array(257)];
   const [own, truth] = [classIndex(), store.scene.target.bytes];
   const maps = store.trace.classes.map((_, i) => layer(store.trace.cam, i).bytes);
-  const mine = (i) => maps.every((map, other) => (other < own ? map[i] < maps[own][i] : map[i] <= maps[own][i]));
+  const mine = (/** @type {number} */ i) => maps.every((map, other) => (other < own ? map[i] < maps[own][i] : map[i] <= maps[own][i]));
   for (let i = 0; i < truth.length; i++) {
     if (truth[i] !== 255) (truth[i] === view.label ? hits : misses)[mine(i) ? maps[own][i] : 0]++;
   }
@@ -51,7 +52,7 @@ function curves() {
   }
   const all = hits[0];
   const found = Array.from({ length: 256 }, (_, i) => [hits[i + 1], misses[i + 1]]);
-    const result = { all, found: found.map(([hit]) => (all ? hit / all : 0)),
+  const result = { all, found: found.map(([hit]) => (all ? hit / all : 0)),
     right: found.map(([hit, miss]) => (hit + miss ? hit / (hit + miss) : null)),
     iou: found.map(([hit, miss]) => (all + miss ? hit / (all + miss) : 0)) };
   counted = { of: store.trace, label: view.label, curves: result };
@@ -72,7 +73,7 @@ function draw() {
 }
 
 /** The border of the class on a finished picture. */
-function outline(box) {
+function outline(/** @type {string} */ box) {
   const [canvas, map] = [figure(box).querySelector("canvas"), inside()];
   outlineRegion(canvas, store.trace.size, (i) => map[i] === view.label);
   marks.keep([canvas]);
@@ -91,7 +92,7 @@ function paintCut() {
 function drawCut() {
   const [name, at] = [className(view.label), recompute.threshold()];
   const [label, truth] = [recompute.thresholdLabel(), store.scene.target?.bytes];
-  kinds = label.map((l, i) => {
+  kinds = label.map((/** @type {number} */ l, /** @type {number} */ i) => {
     const marked = l === view.label;
     if (!truth) return marked ? 1 : 0;
     if (truth[i] === 255) return 0;
@@ -106,11 +107,11 @@ function drawCut() {
   const lines = curves();
   $('[data-for="curve"]', section).hidden = !lines?.all;
   if (!lines?.all) {
-    const area = percent(kinds.reduce((sum, kind) => sum + (kind > 0), 0) / kinds.length);
+    const area = percent(kinds.reduce((sum, kind) => sum + Number(kind > 0), 0) / kinds.length);
     setText("words", text(lines ? "cam.words_nowhere" : "cam.words_unknown", { name, cut: at.toFixed(2), area }), section);
     return;
   }
-  const [hit, missed, spilled] = [1, 2, 3].map((kind) => kinds.reduce((sum, k) => sum + (k === kind), 0));
+  const [hit, missed, spilled] = [1, 2, 3].map((kind) => kinds.reduce((sum, k) => sum + Number(k === kind), 0));
   const iou = hit / (hit + missed + spilled);
   const peak = lines.iou.indexOf(Math.max(...lines.iou));
   const best = iou > lines.iou[peak] ? [at, iou] : [peak / 255, lines.iou[peak]];
@@ -122,7 +123,7 @@ function drawCut() {
 }
 
 /** The three curves over the cut, each with its name at its end, and the present cut. */
-function drawCurves(lines, at, words) {
+function drawCurves(/** @type {CutCurves} */ lines, /** @type {number} */ at, /** @type {string} */ words) {
   const canvas = $(".afa-plot", section);
   canvas.setAttribute("aria-label", words);
   const plot = createPlot(canvas, { right: 96, top: 10, bottom: 42 });
@@ -138,7 +139,7 @@ function drawCurves(lines, at, words) {
     context.beginPath();
     /** @type {any} */
     let last = null;
-    lines[name].forEach((share, i) => {
+    lines[name].forEach((/** @type {number | null} */ share, /** @type {number} */ i) => {
       if (share == null) return;
       context[last == null ? "moveTo" : "lineTo"](x(i / 255), y(share));
       last = share;

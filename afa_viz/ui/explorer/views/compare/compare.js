@@ -2,7 +2,7 @@
 // differences of scores, pixels gained and lost of labels.
 
 import { setText } from "../../core/dom.js";
-import { formatSeconds, percent, signed } from "../../core/format.js";
+import { percent, signed } from "../../core/format.js";
 import { toBytes } from "../../core/packed.js";
 import { updatePermalink } from "../../core/permalink.js";
 import { linkCell } from "../../core/pointer.js";
@@ -23,17 +23,18 @@ import { labelChanges } from "../../method/changes.js";
 import { PARTIAL_LABELS } from "../../method/scores.js";
 import * as comparison from "./comparison.js";
 import * as sideB from "./side_b.js";
+import { certainOf, iouOf, isLabel, sidesInWords, subjectOf } from "./side_words.js";
 
 const ROWS = ["a", "b", "difference"];
 
 /** @type {any} */
 let section = null;
-/** @type {Map<any, any>} */
-const cells = new Map(); // stage -> {button, score, a, b, difference}
+/** @type {Map<string, BoardColumn>} */
+const cells = new Map(); // by stage
+const columnOf = (/** @type {string} */ name) => /** @type {BoardColumn} */ (cells.get(name));
 
-const find = (selector) => section.querySelector(selector);
-const figure = (name) => find(`.afa-pair [data-view="${name}"]`);
-const isLabel = (name) => name === "seg" || PARTIAL_LABELS.includes(name);
+const find = (/** @type {string} */ selector) => section.querySelector(selector);
+const figure = (/** @type {string} */ name) => find(`.afa-pair [data-view="${name}"]`);
 
 // --- asking --------------------------------------------------------------------------------------------------------
 
@@ -70,16 +71,8 @@ async function loadRun() {
   }
 }
 
-const colourOf = (label) => (label ? comparison.sideB().palette[label] : null);
-const nameOf = (label) => translateClass(comparison.sideB().names[label] ?? "");
-/** IoU of a stage that decides every pixel; null for others, and without a truth. */
-const iouOf = ({ scores }, name) => (!scores?.[name] || PARTIAL_LABELS.includes(name) ? null : scores[name].iou[view.label] ?? 0);
-/** How much of a label is certain, and how much of that is right. */
-function certainOf(side, name) {
-  const share = percent(1 - side.shares[name].uncertain);
-  const right = side.precision?.[name].all;
-  return right == null ? text("strip.certain", { share }) : text("compare.certain", { share, right: percent(right) });
-}
+const colourOf = (/** @type {number} */ label) => (label ? comparison.sideB().palette[label] : null);
+const nameOf = (/** @type {number} */ label) => translateClass(comparison.sideB().names[label] ?? "");
 
 // --- drawing -------------------------------------------------------------------------------------------------------
 
@@ -96,21 +89,12 @@ function draw() {
 
 const drawn = () => section.querySelectorAll(".afa-board canvas, .afa-pair:not([hidden]) canvas[role=img]");
 
-function describe() {
-  const parts = sideB.differences();
-  const words = [parts.length ? text("compare.words", { parts: parts.join(", ") }) : text("compare.nothing")];
-  if (comparison.sideB().resized) words.push(text("compare.resized", { width: store.trace.size[1], height: store.trace.size[0] }));
-  if (!comparison.sideB().labels.includes(view.label)) words.push(text("compare.unknown_class", { name: className(view.label) }));
-  if (comparison.sideB().crf_seconds != null) {
-    const { par_seconds: par, crf_seconds: crf } = comparison.sideB();
-    words.push(text("compare.times", { par: formatSeconds(par), crf: formatSeconds(crf), times: (crf / par).toFixed(1) }));
-  }
-  setText("words", words.join(" "), section);
-}
+const describe = () => setText("words", sidesInWords(), section);
 
-function drawColumn(name) {
-  const { button, score, ...canvases } = cells.get(name);
-  button.setAttribute("aria-pressed", name === sideB.largeStage());
+function drawColumn(/** @type {string} */ name) {
+  const canvases = columnOf(name);
+  const { button, score } = canvases;
+  button.setAttribute("aria-pressed", String(name === sideB.largeStage()));
   ROWS.forEach((row) => fitCanvas(canvases[row]));
   if (!canvases.a.width || !displayWidth(canvases.a)) return;
   paintColumn(name);
@@ -130,20 +114,20 @@ function drawColumn(name) {
 
 /** Share of the pixels that have another label in B. */
 function shareApart(/** @type {string} */ name) {
-  const [a, b] = comparison.labels(name);
+  const [a, b] = /** @type {Uint8Array[]} */ (comparison.labels(name));
   return a.reduce((count, label, i) => count + Number(label !== b[i]), 0) / a.length;
 }
 
-const paintColumn = (name) => (isLabel(name) ? paintLabelMaps : paintFields)(name, cells.get(name));
+const paintColumn = (/** @type {string} */ name) => (isLabel(name) ? paintLabelMaps : paintFields)(name, columnOf(name));
 
 /** Scores of both sides and their difference. */
-function paintFields(name, canvases) {
+function paintFields(/** @type {string} */ name, /** @type {Column} */ canvases) {
   const found = comparison.maps(name);
   if (!found) return;
   const [rows, cols] = found.size;
   const smooth = name === "cam" || name === "cam_par";
-  const paint = (row, low, high, table) => paintMap(canvases[row],
-    { rows, cols, bytes: toBytes(found[row], low, high) }, table, smooth);
+  const paint = (/** @type {string} */ row, /** @type {number} */ low, /** @type {number} */ high, /** @type {Uint8ClampedArray} */ table) =>
+    paintMap(canvases[row], { rows, cols, bytes: toBytes(found[row], low, high) }, table, smooth);
   const [low, high] = found.limits;
   paint("a", low, high, colours.heat);
   paint("b", low, high, colours.heat);
@@ -151,7 +135,7 @@ function paintFields(name, canvases) {
 }
 
 /** The labels of both sides and what B changes in the chosen class. */
-function paintLabelMaps(name, canvases) {
+function paintLabelMaps(/** @type {string} */ name, /** @type {Column} */ canvases) {
   const labels = comparison.labels(name);
   [canvases.a, canvases.b].forEach((canvas, i) => paintLabelMap(canvas,
     { rows: store.trace.size[0], cols: store.trace.size[1], bytes: labels[i] }, colourOf));
@@ -162,7 +146,8 @@ function drawLarge() {
   const name = className(view.label);
   const words = text(`strip.${sideB.largeStage()}`);
   setText("stage", text("compare.large", { stage: words }), section);
-    const titles = { difference: isLabel(sideB.largeStage()) ? text("compare.changed", { name }) : text("compare.difference") };
+  /** @type {{[row: string]: string}} */
+  const titles = { difference: isLabel(sideB.largeStage()) ? text("compare.changed", { name }) : text("compare.difference") };
   for (const [row, side] of [["a", store.trace], ["b", comparison.sideB()]]) {
     const iou = iouOf(side, sideB.largeStage());
     const score = iou == null ? "" : text("strip.iou", { iou: percent(iou) });
@@ -179,26 +164,14 @@ function drawLarge() {
   setText("numbers", sentences.join(" "), section);
 }
 
-/** What the large picture of a side shows; a step that this side leaves out or replaces is not called by its name. */
-function subjectOf(row, name) {
-  const named = text(`strip.${sideB.largeStage()}`);
-  if (isLabel(sideB.largeStage())) return named;
-  if (sideB.largeStage() === "affinity") return text("compare.of_cell", { stage: named, row: queryCell()[0] + 1, col: queryCell()[1] + 1 });
-  const { walk, par, crf } = row === "a" ? { walk: store.trace.use_walk, par: store.trace.use_par } : sideB.stagesOfB();
-  let stage = named;
-  if (sideB.largeStage() === "cam_rw" && !walk) stage = text("compare.no_walk");
-  if (sideB.largeStage() === "cam_par" && !par) stage = text("compare.no_par");
-  if (sideB.largeStage() === "cam_par" && crf) stage = text("par.dense_crf");
-  return text("compare.of_class", { stage, name });
-}
-
 function paintLarge() {
   const found = isLabel(sideB.largeStage()) ? comparison.labels(sideB.largeStage()) : comparison.maps(sideB.largeStage());
   find(".afa-pair").hidden = !found;
   if (!found) return;
   if (isLabel(sideB.largeStage())) {
     for (const row of ROWS) figure(row).querySelector(".afa-scale")?.remove();
-    found.forEach((bytes, i) => paintLabelFigure(figure(ROWS[i]), bytes, store.trace.size, colourOf, nameOf));
+    found.forEach((/** @type {Uint8Array} */ bytes, /** @type {number} */ i) =>
+      paintLabelFigure(figure(ROWS[i]), bytes, store.trace.size, colourOf, nameOf));
     const canvas = figure("difference").querySelector("canvas");
     fitCanvas(canvas);
     paintChanges(canvas, changed().kinds);
@@ -212,7 +185,9 @@ function paintLarge() {
 function largeFields() {
   const found = comparison.maps(sideB.largeStage());
   if (!found) return [text("compare.too_large")];
-  const share = (test) => percent(found.difference.reduce((count, d) => count + test(d), 0) / found.difference.length);
+  const difference = /** @type {Float32Array} */ (found.difference);
+  const share = (/** @type {(value: number) => boolean} */ test) =>
+    percent(difference.reduce((count, value) => count + Number(test(value)), 0) / difference.length);
   const least = 0.02 * (found.limits[1] - found.limits[0]);
   const sentences = [found.same ? text("compare.same") : text("compare.fields", { more: share((d) => d > least),
     less: share((d) => d < -least) })];
@@ -253,7 +228,7 @@ function changeWords() {
 /** The affinity is that of the query cell: it alone changes with it. */
 function drawCell() {
   if (!ready()) return;
-  const changed = ROWS.map((row) => cells.get("affinity")[row]);
+  const changed = ROWS.map((row) => columnOf("affinity")[row]);
   marks.each();
   drawColumn("affinity");
   if (sideB.largeStage() === "affinity") {
@@ -268,7 +243,7 @@ function drawCell() {
 function buildBoard() {
   const board = find(".afa-board");
   board.style.setProperty("--columns", sideB.STAGES.length);
-  const side = (words) => {
+  const side = (/** @type {string} */ words) => {
     const made = document.createElement("span");
     if (words) made.className = "afa-side";
     made.textContent = words;
@@ -285,13 +260,13 @@ function buildBoard() {
       updatePermalink();
     });
     score.className = "afa-score";
-    const canvases = Object.fromEntries(ROWS.map((row) => {
+    const canvases = /** @type {Column} */ (Object.fromEntries(ROWS.map((row) => {
       const canvas = document.createElement("canvas");
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", text(`compare.row_${row}`, { stage: text(`strip.${name}`) }));
       linkCell(canvas);
       return [row, canvas];
-    }));
+    })));
     cells.set(name, { button, score, ...canvases });
     board.append(button, ...Object.values(canvases), score);
   }

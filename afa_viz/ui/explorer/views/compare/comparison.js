@@ -13,12 +13,12 @@ let asked = ""; // what was asked for last
 /** @type {Map<any, any>} */
 const made = new Map(); // stage, class and colours -> both sides, kept until B changes
 
-const request = (changes) => JSON.stringify({ key: store.trace.key, b: changes });
+const request = (/** @type {SideChanges} */ changes) => JSON.stringify({ key: store.trace.key, b: changes });
 /** Whether B of these changes is another one than was asked for last. */
-export const differs = (changes) => request(changes) !== asked;
+export const differs = (/** @type {SideChanges} */ changes) => request(changes) !== asked;
 
 /** Ask the server for B; null where it was asked for another one before this one came. */
-export async function load(changes) {
+export async function load(/** @type {SideChanges} */ changes) {
   const [key, mine] = [store.trace.key, request(changes)];
   asked = mine;
   try {
@@ -38,18 +38,19 @@ export async function load(changes) {
   }
 }
 
-async function unpacked(raw) {
+async function unpacked(/** @type {Answer} */ raw) {
   const names = ["cam", "affinity_label", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"];
   const stages = Object.keys(raw.stage_labels);
   const [maps, labels] = await Promise.all([Promise.all(names.map((name) => unpack(raw[name]))),
     Promise.all(stages.map((name) => unpack(raw.stage_labels[name])))]);
-    const result = { ...raw, stage_labels: Object.fromEntries(stages.map((name, i) => [name, labels[i]])) };
+  /** @type {Answer} */
+  const result = { ...raw, stage_labels: Object.fromEntries(stages.map((name, i) => [name, labels[i]])) };
   names.forEach((name, i) => { result[name] = maps[i]; });
   return result;
 }
 
 /** Scores of a stage on both sides, their grid and the numbers of the colours; null where there are none. */
-export function maps(name) {
+export function maps(/** @type {string} */ name) {
   if (name === "affinity") {
     if (!loaded.affinity) return null;
     return pair(affinityOfCell(), { ...loaded.affinity, bytes: theirAffinity() }, store.trace.grid, true);
@@ -59,7 +60,7 @@ export function maps(name) {
   return made.get(which);
 }
 
-function scoresOf(name) {
+function scoresOf(/** @type {string} */ name) {
   const at = loaded.labels.indexOf(view.label);
   const first = name === "cam" ? 0 : 1; // background comes first after the walk
   const mine = layer(store.trace[name], first + classIndex());
@@ -72,12 +73,18 @@ function theirAffinity() {
   const from = (row * cols + col) * rows * cols;
   const bytes = loaded.affinity.bytes.subarray(from, from + rows * cols);
   const { band } = store.trace.affinity;
-  const near = (i) => Math.abs(Math.floor(i / cols) - row) <= band && Math.abs((i % cols) - col) <= band;
-  return band ? bytes.map((byte, i) => (near(i) ? byte : 0)) : bytes;
+  const near = (/** @type {number} */ i) => Math.abs(Math.floor(i / cols) - row) <= band && Math.abs((i % cols) - col) <= band;
+  return band ? bytes.map((/** @type {number} */ byte, /** @type {number} */ i) => (near(i) ? byte : 0)) : bytes;
 }
 
 /** Both sides with their difference; what may be the rounding to 8 bits counts as none. A `share` lies between 0 and 1;
  * of other scores a few cells that nothing reaches do not stretch the colours. */
+/**
+ * @param {Layer} mine
+ * @param {Layer | null} theirs
+ * @param {Size} size
+ * @param {boolean} share
+ */
 function pair(mine, theirs, size, share) {
   const [a, b] = [toFloats(mine), theirs ? toFloats(theirs) : new Float32Array(mine.bytes.length)];
   const rounding = (1.05 * (mine.high - mine.low + (theirs ? theirs.high - theirs.low : 0))) / 255 / 2;
@@ -91,7 +98,7 @@ function pair(mine, theirs, size, share) {
 
 /** Labels of a stage on both sides. */
 /** @returns {any[]} */
-export function labels(name) {
+export function labels(/** @type {string} */ name) {
   if (name === "seg") return [store.scene.seg.bytes, loaded.seg.bytes];
   if (PARTIAL_LABELS.includes(name)) return [store.trace[name].bytes, loaded[name].bytes];
   return [store.trace.labels[name].bytes, loaded.stage_labels[name].bytes];

@@ -7,8 +7,10 @@ import { tables } from "../../core/tables.js";
 import { text } from "../../core/words.js";
 
 export const STAGES = ["cam", "affinity_label", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg"]; // that are compared
+/** @type {{[step: string]: string}} */
 const SWITCHES = { "random walk": "walk", PAR: "par", "symmetry of the affinity": "symmetry",
   "other scales of the CAM": "scales" }; // what the server calls it -> texts
+/** @type {{[field: string]: [string, number]}} */
 const SETTINGS = { bkg_score_low: ["compare.low", 2], bkg_score_high: ["compare.high", 2], radius: ["walk.radius", 0],
   power: ["walk.power", 1], num_steps: ["compare.num_steps", 0], num_iters: ["par.num_iters", 0] }; // name, digits
 const WALK = "random walk"; // what B does without until somebody chooses
@@ -17,32 +19,32 @@ const WALK = "random walk"; // what B does without until somebody chooses
 let section = null;
 /** @type {any} */
 let changed = null; // called when somebody changed B
-/** @type {any} */
+/** @type {TrainingRun | null} */
 let run = null; // the models there are
-/** @type {{[name: string]: any}} */
+/** @type {SideChanges} */
 let current = { model: null, switched: [WALK], crf: false, setting: null, value: null };
 let stage = "cam_par"; // the large one
 
-const find = (selector) => section.querySelector(selector);
+const find = (/** @type {string} */ selector) => section.querySelector(selector);
 const leftOut = () => (store.trace.link?.left_out ?? "").split(",");
-const settingName = (field) => text(SETTINGS[field][0]);
+const settingName = (/** @type {string} */ field) => text(SETTINGS[field][0]);
 
 /** A's value of a setting. */
-function own(field) {
+function own(/** @type {string} */ field) {
   const { trace } = store;
   return { bkg_score_low: trace.low, bkg_score_high: trace.high, power: trace.chain.power }[field] ?? trace[field];
 }
 
 
-function change(patch) {
+function change(/** @type {Partial<SideChanges>} */ patch) {
   current = { ...current, ...patch };
   drawForm();
   changed();
 }
 
-const switchWords = (name) => text(`compare.${leftOut().includes(name) ? "with" : "without"}_${SWITCHES[name]}`);
+const switchWords = (/** @type {string} */ name) => text(`compare.${leftOut().includes(name) ? "with" : "without"}_${SWITCHES[name]}`);
 
-function modelWords(name) {
+function modelWords(/** @type {string} */ name) {
   const snapshot = run?.snapshots.find((s) => s.model === name);
   return text(snapshot ? "compare.snapshot" : "compare.other_model", { name, iteration: snapshot?.iteration });
 }
@@ -59,9 +61,10 @@ export function differences() {
 }
 
 export function drawForm() {
-  const models = (run?.models ?? []).filter((name) => name !== run.model);
-  const snapshots = (run?.snapshots ?? []).filter((s) => s.model !== run.model);
+  const models = (run?.models ?? []).filter((name) => name !== run?.model);
+  const snapshots = (run?.snapshots ?? []).filter((s) => s.model !== run?.model);
   const select = find('[data-do="model"]');
+  /** @type {(HTMLOptionElement | HTMLOptGroupElement)[]} */
   const options = [new Option(text("compare.same_model"), ""), ...models.map((name) => new Option(name, name))];
   if (snapshots.length) {
     const group = document.createElement("optgroup");
@@ -75,7 +78,7 @@ export function drawForm() {
   select.replaceChildren(...options);
   select.value = current.model ?? "";
   select.disabled = options.length < 2;
-  const box = (words, on, toggle, disabled = false) => {
+  const box = (/** @type {string} */ words, /** @type {boolean} */ on, /** @type {(on: boolean) => void} */ toggle, disabled = false) => {
     const [label, input] = [document.createElement("label"), document.createElement("input")];
     label.className = "afa-step";
     Object.assign(input, { type: "checkbox", checked: on, disabled });
@@ -83,7 +86,8 @@ export function drawForm() {
     label.append(input, words);
     return label;
   };
-  const switched = (name, on) => change({ switched: on ? [...current.switched, name] : current.switched.filter((s) => s !== name) });
+  const switched = (/** @type {string} */ name, /** @type {boolean} */ on) =>
+    change({ switched: on ? [...current.switched, name] : current.switched.filter((s) => s !== name) });
   find('[data-list="switches"]').replaceChildren(
     ...Object.keys(SWITCHES).map((name) => box(switchWords(name), current.switched.includes(name),
       (on) => switched(name, on), name === "PAR" && current.crf)),
@@ -97,6 +101,7 @@ export function drawForm() {
 /** The slider of the chosen setting; the two background scores can not pass each other. */
 function slider() {
   const { setting, value } = current;
+  if (setting == null || value == null) return;
   const [low, high, step] = tables.sliders[setting];
   const input = find('[data-do="value"]');
   input.min = setting === "bkg_score_high" ? store.trace.low : low;
@@ -106,8 +111,8 @@ function slider() {
   showValue(value);
 }
 
-const showValue = (value) => {
-  find('[data-fill="value"]').textContent = Number(value).toFixed(SETTINGS[current.setting][1]);
+const showValue = (/** @type {number | string} */ value) => {
+  find('[data-fill="value"]').textContent = Number(value).toFixed(SETTINGS[String(current.setting)][1]);
 };
 
 /** Which steps of the chain B has. */
@@ -117,12 +122,12 @@ export function stagesOfB() {
 }
 
 /** Bind the form; `listener` hears of every change. */
-export function build(element, listener) {
+export function build(/** @type {HTMLElement} */ element, /** @type {() => void} */ listener) {
   [section, changed] = [element, listener];
   find('[data-do="setting"]').append(new Option(text("compare.no_setting"), ""),
     ...Object.keys(SETTINGS).map((field) => new Option(settingName(field), field)));
-  find('[data-do="model"]').addEventListener("change", (event) => change({ model: event.target.value || null }));
-  find('[data-do="setting"]').addEventListener("change", (event) => {
+  find('[data-do="model"]').addEventListener("change", (/** @type {ControlEvent} */ event) => change({ model: event.target.value || null }));
+  find('[data-do="setting"]').addEventListener("change", (/** @type {ControlEvent} */ event) => {
     const setting = event.target.value || null;
     change({ setting, value: setting && own(setting) });
   });
@@ -134,7 +139,7 @@ export function build(element, listener) {
 }
 
 /** The models there are, once they are known. */
-export function setModels(found) {
+export function setModels(/** @type {TrainingRun} */ found) {
   run = found;
   drawForm();
 }
@@ -145,7 +150,7 @@ registerPermalink({
     /** @type {any[]} */
     const wrong = [];
     const [model, switched, crf, setting, shown] = this.names.map((name) => query.get(name));
-        /** @type {{[name: string]: any}} */
+    /** @type {SideChanges} */
     const next = { model: null, switched: [], crf: false, setting: null, value: null };
     if (model != null) {
       if (model.length && model.length < 200) next.model = model;
@@ -188,6 +193,6 @@ export const changes = () => current;
 /** The stage that is shown large. */
 export const largeStage = () => stage;
 /** Show another stage large. */
-export function chooseStage(name) {
+export function chooseStage(/** @type {string} */ name) {
   stage = name;
 }

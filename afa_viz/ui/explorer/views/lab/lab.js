@@ -18,6 +18,7 @@ import { paintImage } from "../../draw/repaint.js";
 import { fitCanvas } from "../../draw/size.js";
 import { thresholdCam } from "../../method/labels.js";
 import { host } from "../../host/host.js";
+import { address, drawFailures } from "./gallery.js";
 
 const STORE = "afa-lab"; // steps that were answered, in this browser tab
 const SHARE = 0.45; // where the threshold of "cut" begins: the published one
@@ -34,13 +35,13 @@ let failed = false; // the server did not give them
 const verdicts = new Map(); // explanation, class and step -> what the server said
 const solved = recall();
 
-const find = (selector) => section.querySelector(selector);
-const setLabText = (name, words) => setText(`lab-${name}`, words, section);
-const step = () => contents.steps.find((s) => s.name === view.step) ?? contents.steps[0];
+const find = (/** @type {string} */ selector) => section.querySelector(selector);
+const setLabText = (/** @type {string} */ name, /** @type {string} */ words) => setText(`lab-${name}`, words, section);
+const step = () => contents.steps.find((/** @type {LabStep} */ s) => s.name === view.step) ?? contents.steps[0];
 const name = () => `${store.trace.key} ${view.label} ${step().name}`;
 const verdict = () => verdicts.get(name());
-const optionText = (of, code) => (tables.texts[`lab.${of}.option_${code}`] ? text(`lab.${of}.option_${code}`)
-  : text(`lab.${of}.option`, { code }));
+const optionText = (/** @type {string} */ of, /** @type {string} */ code) =>
+  (tables.texts[`lab.${of}.option_${code}`] ? text(`lab.${of}.option_${code}`) : text(`lab.${of}.option`, { code }));
 
 function recall() {
   try {
@@ -50,7 +51,7 @@ function recall() {
   }
 }
 
-function remember(right) {
+function remember(/** @type {boolean} */ right) {
   solved[step().name] ||= right;
   try {
     window.sessionStorage.setItem(STORE, JSON.stringify(solved));
@@ -107,8 +108,8 @@ function draw() {
   coverStages();
 }
 
-function drawSteps(now) {
-  find('[data-list="steps"]').replaceChildren(...contents.steps.map((s) => {
+function drawSteps(/** @type {LabStep} */ now) {
+  find('[data-list="steps"]').replaceChildren(...contents.steps.map((/** @type {LabStep} */ s) => {
     const [item, button, mark] = ["li", "button", "span"].map((tag) => /** @type {any} */ (document.createElement(tag)));
     button.type = "button";
     button.setAttribute("aria-current", s === now ? "step" : "false");
@@ -125,13 +126,14 @@ function drawSteps(now) {
 }
 
 /** The controls that an answer is given with. */
-function drawAnswers(now) {
+function drawAnswers(/** @type {LabStep} */ now) {
   const box = find('[data-list="answers"]');
   const wanted = `${name()} ${now.options}`;
   if (box.dataset.of === wanted) return; // what is being typed stays
   box.dataset.of = wanted;
-  const input = (type, extra) => Object.assign(document.createElement("input"), { type, name: "answer", ...extra });
-  const label = (...parts) => {
+  const input = (/** @type {string} */ type, /** @type {{[name: string]: unknown}} */ extra) =>
+    Object.assign(document.createElement("input"), { type, name: "answer", ...extra });
+  const label = (/** @type {(Node | string)[]} */ ...parts) => {
     const made = document.createElement("label");
     made.append(...parts);
     return made;
@@ -160,7 +162,7 @@ function drawAnswers(now) {
 const figure = () => find('[data-view="lab"]');
 
 /** The picture to press a cell in, or to cut the CAM over. */
-function drawFigure(now) {
+function drawFigure(/** @type {LabStep} */ now) {
   const box = figure();
   box.hidden = !now.ready || !["cell", "share"].includes(now.kind);
   if (box.hidden) return;
@@ -188,14 +190,14 @@ const marks = createMarks((canvas) => {
   if (view.pin || verdict()) markCell(canvas, store.trace.grid, view.pin ?? strongestCell(), Boolean(view.pin));
 });
 
-function drawVerdict(now) {
+function drawVerdict(/** @type {LabStep} */ now) {
   const found = verdict();
   find(".afa-lab-verdict").dataset.right = found ? found.right : "";
   for (const part of ["verdict", "why", "failure"]) setLabText(part, "");
   if (!found) return;
-  const number = ([key, value]) => [key, /^\d+$/.test(value) ? Number(value) : value];
-  const numbers = (of) => Object.fromEntries(Object.entries(of).map(number));
-    const facts = { ...numbers(found.facts), name: className(view.label),
+  const number = (/** @type {[string, any]} */ [key, value]) => [key, /^\d+$/.test(value) ? Number(value) : value];
+  const numbers = (/** @type {string} */ of) => Object.fromEntries(Object.entries(of).map(number));
+  const facts = { ...numbers(found.facts), name: className(view.label),
     truth: found.truth ? optionText(now.name, found.truth) : "",
     names: (found.facts.names ?? "").split(", ").map(translateClass).join(", ") };
   setLabText("verdict", `${text(found.right ? "lab.right" : "lab.wrong")} ${text(`lab.${now.name}.verdict`, facts)}`);
@@ -203,34 +205,21 @@ function drawVerdict(now) {
   if (found.failure) setLabText("failure", text(`lab.failure.${found.failure.pathology}.fact`, numbers(found.failure.facts)));
 }
 
-function drawFailures() {
-  const thumbnails = host.examples.thumbnails();
-  find('[data-list="failures"]').replaceChildren(...contents.failures.map((failure) => {
-    const card = document.createElement("a");
-    const [title, words] = ["strong", "span"].map((tag) => document.createElement(tag));
-    card.href = address(failure.example, "blame");
-    title.textContent = text(`lab.failure.${failure.pathology}.title`);
-    words.textContent = text(`lab.failure.${failure.pathology}.story`);
-    if (thumbnails[failure.place]) {
-      const alt = translateServerText(failure.title);
-      card.append(Object.assign(document.createElement("img"), { src: thumbnails[failure.place].src, alt }));
-    }
-    card.append(title, words);
-    card.addEventListener("click", (event) => follow(event, failure.place, failure.example, "blame"));
-    return card;
-  }));
-}
-
 // --- going somewhere -----------------------------------------------------------------------------------------------
 
-const address = (example, to) => `?${new URLSearchParams({ example, tab: "lab", step: to })}`;
-
-function go(to) {
+function go(/** @type {string} */ to) {
   setView({ step: to, ...strongestCellSelection() });
   find(".afa-lab-step").scrollIntoView({ block: "nearest" });
 }
 
-/** Open an example on this page; the link itself is for other hands, and where the gallery is not to be found. */
+/**
+ * Open an example on this page; the link itself is for other hands, and where the gallery is not to be found.
+ *
+ * @param {MouseEvent} event
+ * @param {number} at
+ * @param {string} example
+ * @param {string} to
+ */
 function follow(event, at, example, to) {
   if (!host.examples.thumbnails()[at] || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
@@ -238,14 +227,14 @@ function follow(event, at, example, to) {
   if (store.trace.link?.example !== example) host.examples.open(at);
 }
 
-function answerOf(now) {
+function answerOf(/** @type {LabStep} */ now) {
   const form = new FormData(find("form"));
   if (now.kind === "cell") return view.pin;
   if (now.kind === "share") return choice.share;
   return now.kind === "number" ? Number(form.get("answer")) : form.get("answer");
 }
 
-async function submit(event) {
+async function submit(/** @type {SubmitEvent} */ event) {
   event.preventDefault();
   const [now, asked] = [step(), name()];
   const answer = answerOf(now);
@@ -274,7 +263,7 @@ async function load() {
     const next = accepted(await host.lab.steps({ key }));
     if (key !== store.trace.key) return;
     [contents, loaded, cam, failed] = [next, key, toFloats(store.trace.cam), false];
-    drawFailures();
+    drawFailures(find('[data-list="failures"]'), contents.failures, follow);
     draw();
   } catch (error) {
     if (key !== store.trace.key) return;
@@ -305,7 +294,7 @@ registerTab("lab", {
     find('[data-do="next"]').addEventListener("click", () => {
       go(contents.steps[contents.steps.indexOf(step()) + 1].name);
     });
-    find('[data-do="open"]').addEventListener("click", (event) => follow(event, step().place, step().example, step().name));
+    find('[data-do="open"]').addEventListener("click", (/** @type {MouseEvent} */ event) => follow(event, step().place, step().example, step().name));
     linkCell(figure().querySelector("canvas"));
     new MutationObserver(coverStages).observe(section, { attributes: true, attributeFilter: ["hidden"] });
   },

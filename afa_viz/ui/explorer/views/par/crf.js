@@ -15,10 +15,10 @@ let section = null;
 /** @type {any} */
 let answered = null; // what the server made, with the key of the settings it belongs to
 
-const find = (selector) => $(selector, section);
+const find = (/** @type {string} */ selector) => $(selector, section);
 const iteration = () => find('[data-do="crf_iteration"]'); // of both
-const figure = (name) => find(`[data-view="${name}"]`);
-const title = (name, words) => setCaption(figure(name), words);
+const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
+const title = (/** @type {string} */ name, /** @type {string} */ words) => setCaption(figure(name), words);
 
 async function ask() {
   const button = find('[data-do="crf"]');
@@ -44,7 +44,10 @@ async function ask() {
 export function draw() {
   const fresh = answered?.key === store.trace.key;
   find('[data-list="crf"]').hidden = !fresh;
-  if (!fresh) return setText("crf", "", section);
+  if (!fresh) {
+    setText("crf", "", section);
+    return;
+  }
   const [par, other] = [["par_", "PAR"], ["", text("par.dense_crf")]].map(([prefix, name]) => {
     const of = answered[`${prefix}iterations`];
     const number = Math.min(iteration().value, of);
@@ -54,7 +57,7 @@ export function draw() {
     title(`${prefix}label`, `${name}, ${number} / ${of}${iou == null ? "" : `, IoU ${percent(iou)}`}`);
     return bytes;
   });
-  const differ = other.map((label, i) => (label === par[i] ? 0 : 1));
+  const differ = other.map((/** @type {number} */ label, /** @type {number} */ i) => (label === par[i] ? 0 : 1));
   const { seconds, par_seconds } = answered;
   setText("crf", text("par.crf_done", { ...answered, par: formatSeconds(par_seconds), crf: formatSeconds(seconds),
     times: (seconds / par_seconds).toFixed(1) }), section);
@@ -62,7 +65,7 @@ export function draw() {
   title("disagree", text("par.disagree", { share: percent(differ.reduce((a, b) => a + b) / differ.length) }));
 }
 
-export function build(element) {
+export function build(/** @type {HTMLElement} */ element) {
   section = element;
   find('[data-do="crf"]').addEventListener("click", ask);
   iteration().addEventListener("input", draw);

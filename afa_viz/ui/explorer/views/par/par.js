@@ -31,13 +31,13 @@ let shows = [];
 /** @type {any} */
 let plays = null;
 
-const find = (selector) => section.querySelector(selector);
-const figure = (name) => find(`[data-view="${name}"]`);
+const find = (/** @type {string} */ selector) => section.querySelector(selector);
+const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
 const count = () => ((recompute.settings() ?? store.trace).use_par ? (recompute.settings() ?? store.trace).num_iters : 0);
 const shown = () => Math.min(at ?? count(), count());
 const half = () => recompute.pipeline().half(recompute.settings());
 
-const title = (name, words) => setCaption(figure(name), words);
+const title = (/** @type {string} */ name, /** @type {string} */ words) => setCaption(figure(name), words);
 
 /** The maps of the chosen class before PAR and after each iteration, and their size. */
 function iterations() {
@@ -50,14 +50,14 @@ function iterations() {
   const s = recompute.settings();
   const size = half();
   const steps = recompute.pipeline().parSteps(s, s.low, count()).slice(0, count() + 1);
-  return { maps: steps.map((scores) => channelOf(scores, channel, size[0] * size[1])), size };
+  return { maps: steps.map((/** @type {Float32Array} */ scores) => channelOf(scores, channel, size[0] * size[1])), size };
 }
 
 function draw() {
   if (!store.trace) return;
   const { maps, size } = iterations();
   if (!maps.length) return;
-  const limits = (map) => (view.shared ? robustLimits(maps[0], maps.at(-1)) : robustLimits(map));
+  const limits = (/** @type {Float32Array} */ map) => (view.shared ? robustLimits(maps[0], maps.at(-1)) : robustLimits(map));
   const name = className(view.label);
   const slider = find('[data-do="iteration"]');
   slider.max = Math.max(1, count());
@@ -68,7 +68,7 @@ function draw() {
   paintMapFigure(figure("before"), maps[0], size, limits(maps[0]), { smooth: true });
   paintMapFigure(figure("after"), maps[shown()], size, limits(maps[shown()]), { smooth: true });
   const growth = (1 + store.trace.chain.w2) ** shown(); // the weights of a pixel sum to that: all scores have grown alike
-  const change = maps[shown()].map((v, i) => v / growth - maps[0][i]);
+  const change = maps[shown()].map((/** @type {number} */ v, /** @type {number} */ i) => v / growth - maps[0][i]);
   const most = Math.max(1e-6, robustChange(change, maps[0], maps[shown()]));
   paintMapFigure(figure("change"), change, size, [-most, most], { table: colours.signed, smooth: true });
   title("after", text("par.after", { name, at: shown() }));
@@ -89,7 +89,8 @@ const marks = createMarks((canvas) => {
 function chosen() {
   const [height, width] = half();
   if (pixel) return pixel;
-  const middle = (i, n, size) => Math.min(size - 1, Math.floor(((i + 0.5) * size) / n));
+  const middle = (/** @type {number} */ i, /** @type {number} */ n, /** @type {number} */ size) =>
+    Math.min(size - 1, Math.floor(((i + 0.5) * size) / n));
   return [middle(queryCell()[0], store.trace.grid[0], height), middle(queryCell()[1], store.trace.grid[1], width)];
 }
 
@@ -107,7 +108,7 @@ function choosePixel(/** @type {number[]} */ [row, col]) {
   drawPixel();
 }
 
-function pixelAt(/** @type {HTMLCanvasElement} */ canvas, event) {
+function pixelAt(/** @type {HTMLCanvasElement} */ canvas, /** @type {PointerEvent} */ event) {
   const box = canvas.getBoundingClientRect();
   const [height, width] = half();
   return [Math.floor(((event.clientY - box.top) / box.height) * height),
@@ -126,15 +127,17 @@ registerTab("par", {
     plays = playSlider(find("[data-play]"), slider);
     const canvas = figure("pixel").querySelector("canvas");
     let down = false;
-    canvas.addEventListener("pointerdown", (event) => {
+    canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
       down = true;
       canvas.setPointerCapture(event.pointerId);
       choosePixel(pixelAt(canvas, event));
     });
-    canvas.addEventListener("pointermove", (event) => { if (down) choosePixel(pixelAt(canvas, event)); });
+    canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => { if (down) choosePixel(pixelAt(canvas, event)); });
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { down = false; });
-    canvas.addEventListener("keydown", (event) => {
-      const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      /** @type {{[key: string]: number[]}} */
+      const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+      const move = moves[event.key];
       if (!move || !recompute.pipeline()) return;
       event.preventDefault();
       event.stopPropagation();

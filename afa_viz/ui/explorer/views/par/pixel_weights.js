@@ -10,8 +10,14 @@ import { colours } from "../../draw/colours.js";
 import { fitCanvas } from "../../draw/size.js";
 import { neighbourOffsets } from "../../method/par.js";
 
-/** A cross hair on a pixel of a map. */
-export function markPixel(/** @type {HTMLCanvasElement} */ canvas, [height, width], [row, col]) {
+/**
+ * A cross hair on a pixel of a map.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {Size} size
+ * @param {Cell} cell
+ */
+export function markPixel(canvas, [height, width], [row, col]) {
   const context = context2d(canvas);
   const [x, y] = [((col + 0.5) * canvas.width) / width, ((row + 0.5) * canvas.height) / height];
   const arm = Math.max(5, canvas.width / 45);
@@ -26,7 +32,14 @@ export function markPixel(/** @type {HTMLCanvasElement} */ canvas, [height, widt
   }
 }
 
-function dot(/** @type {CanvasRenderingContext2D} */ context, x, y, radius, share) {
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {number} radius
+ * @param {number} share
+ */
+function dot(context, x, y, radius, share) {
   const i = Math.round(255 * share);
   context.fillStyle = `rgb(${colours.magnitude.slice(3 * i, 3 * i + 3)})`;
   [context.lineWidth, context.strokeStyle] = [1.5, "#000"];
@@ -38,8 +51,16 @@ function dot(/** @type {CanvasRenderingContext2D} */ context, x, y, radius, shar
   context.stroke();
 }
 
+/**
+ * @param {HTMLElement} figure
+ * @param {Size} size
+ * @param {Cell} cell
+ * @param {number[][]} places
+ * @param {number[]} own
+ * @param {number} top
+ */
 function paintWhole(figure, [height, width], [row, col], places, own, top) {
-  const canvas = figure.querySelector("canvas");
+  const canvas = $("canvas", figure);
   fitCanvas(canvas);
   if (!canvas.width) return;
   const context = context2d(canvas);
@@ -50,9 +71,18 @@ function paintWhole(figure, [height, width], [row, col], places, own, top) {
   drawColourBar(figure, 0, top, colours.heat);
 }
 
-/** The photograph around the pixel, its own pixels visible; the nearest two rings at their places. */
+/**
+ * The photograph around the pixel, its own pixels visible; the nearest two rings at their places.
+ *
+ * @param {HTMLElement} figure
+ * @param {Size} size
+ * @param {Cell} cell
+ * @param {number[][]} places
+ * @param {number[]} own
+ * @param {number} top
+ */
 function paintAround(figure, [height, width], [row, col], places, own, top) {
-  const canvas = figure.querySelector("canvas");
+  const canvas = $("canvas", figure);
   fitCanvas(canvas);
   if (!canvas.width) return;
   const context = context2d(canvas);
@@ -76,7 +106,14 @@ function paintAround(figure, [height, width], [row, col], places, own, top) {
   drawColourBar(figure, 0, top, colours.heat);
 }
 
-/** A compass for each dilation: the eight directions coloured by their weight. */
+/**
+ * A compass for each dilation: the eight directions coloured by their weight.
+ *
+ * @param {HTMLElement} list
+ * @param {number[]} own
+ * @param {number} top
+ * @param {number[]} dilations
+ */
 function rings(list, own, top, dilations) {
   if (list.children.length !== dilations.length) {
     list.replaceChildren(...dilations.map(() => {
@@ -99,12 +136,18 @@ function rings(list, own, top, dilations) {
       square.style.background = `rgb(${colours.magnitude.slice(3 * c, 3 * c + 3)})`;
       square.title = percent(weight);
     });
-    ring.lastChild.textContent = text("par.ring", { distance: d, share: percent(part.reduce((a, b) => a + b, 0)) });
+    $("span", ring).textContent = text("par.ring", { distance: d, share: percent(part.reduce((a, b) => a + b, 0)) });
   });
 }
 
 const DIRECTIONS = [[-1, -1], [-1, 0], [-1, 1], [0, -1], [0, 1], [1, -1], [1, 0], [1, 1]];
 
+/**
+ * @param {number[]} own
+ * @param {number} row
+ * @param {number} col
+ * @param {number[]} dilations
+ */
 function words(own, row, col, dilations) {
   const best = own.indexOf(Math.max(...own));
   const [dy, dx] = DIRECTIONS[best % 8];
@@ -117,7 +160,13 @@ function words(own, row, col, dilations) {
     row: row + 1, col: col + 1, best: percent(own[best]), distance, side, needed, total: own.length });
 }
 
-/** Draw everything about the weights of a pixel of a kernel of `chain.kernelByRows`. */
+/**
+ * Draw everything about the weights of a pixel of a kernel of `chain.kernelByRows`.
+ *
+ * @param {HTMLElement} section
+ * @param {Kernel} kernel
+ * @param {Cell} cell
+ */
 export function drawPixelWeights(section, kernel, [row, col]) {
   const { size: [height, width], dilations } = kernel;
   const size = height * width;
@@ -125,7 +174,7 @@ export function drawPixelWeights(section, kernel, [row, col]) {
   const top = Math.max(...own);
   const places = neighbourOffsets(dilations).map(([y, x]) => [Math.min(height - 1, Math.max(0, row + y)),
     Math.min(width - 1, Math.max(0, col + x))]);
-  const figure = (name) => $(`[data-view="${name}"]`, section);
+  const figure = (/** @type {string} */ name) => $(`[data-view="${name}"]`, section);
   paintWhole(figure("pixel"), [height, width], [row, col], places, own, top);
   paintAround(figure("around"), [height, width], [row, col], places, own, top);
   rings($('[data-list="rings"]', section), own, top, dilations);

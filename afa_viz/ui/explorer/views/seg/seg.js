@@ -14,18 +14,19 @@ import { createMarks, markCell, repaintMarked } from "../../draw/marks.js";
 import { confusion, PARTIAL_LABELS } from "../../method/scores.js";
 
 const KINDS = ["right", "confused", "missed", "invented"];
+/** @type {{[kind: string]: Colour}} */
 const COLOURS = { confused: [204, 121, 167], missed: [0, 114, 178], invented: [213, 94, 0] };
 const SCORED = ["cam", "walk_start", "cam_rw", "par_start", "cam_par", "seg"];
 /** @type {any} */
 let section = null;
-/** @type {any} */
+/** @type {Uint8Array | null} */
 let errors = null; // of every pixel, a place in KINDS; null where the truth is not known
 
-const find = (selector) => section.querySelector(selector);
-const figure = (name) => find(`[data-view="${name}"]`);
+const find = (/** @type {string} */ selector) => section.querySelector(selector);
+const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
 
 /** 0 right, 1 wrong class, 2 missed, 3 invented, 255 not counted. */
-function errorMap(label, target) {
+function errorMap(/** @type {Uint8Array} */ label, /** @type {Uint8Array} */ target) {
   return label.map((l, i) => {
     const real = target[i];
     if (real === 255) return 255;
@@ -42,14 +43,15 @@ function draw() {
   for (const name of ["target", "errors"]) figure(name).hidden = !known;
   find('[data-for="unknown"]').hidden = known;
   find(".afa-scored").hidden = !known;
-  errors = known ? errorMap(label, target) : null;
+  const found = known ? errorMap(label, target) : null;
+  errors = found;
   paint();
   fillLegend(find('[data-list="seg"]'), areaRows(label, text("seg.not_counted")));
-  if (known) {
+  if (found) {
     fillLegend(find('[data-list="target"]'), areaRows(target, text("seg.not_counted")));
-    const counted = errors.reduce((sum, kind) => sum + (kind !== 255), 0) || 1;
+    const counted = found.reduce((sum, kind) => sum + Number(kind !== 255), 0) || 1;
     const rows = KINDS.map((name, kind) => [name === "right" ? "none" : `rgb(${COLOURS[name]})`, text(`seg.${name}`),
-      errors.reduce((sum, k) => sum + (k === kind), 0) / counted]).filter(([, , share]) => share);
+      found.reduce((sum, k) => sum + Number(k === kind), 0) / counted]).filter(([, , share]) => share);
     fillLegend(find('[data-list="errors"]'), rows);
     figure("errors").querySelector("canvas").setAttribute("aria-label",
       `${text("seg.errors")}: ${rows.map(([, words, share]) => `${words} ${percent(Number(share))}`).join(", ")}`);
@@ -78,7 +80,7 @@ function scoredStages() {
 
 function scoreRows() {
   find('[data-fill="ladder"]').textContent = text("seg.ladder", { name: className(view.label) });
-  const iouOf = (key) => store.trace.scores[key].iou[view.label] ?? 0;
+  const iouOf = (/** @type {string} */ key) => store.trace.scores[key].iou[view.label] ?? 0;
   find('[data-list="ladder"]').replaceChildren(...scoredStages().map((key) => {
     const { miou } = store.trace.scores[key];
     const [share, before] = [iouOf(key), stageBefore(key)];
@@ -104,7 +106,7 @@ function scoreRows() {
 }
 
 /** Rows: true labels; columns: predicted; each cell the share of the true label's pixels. */
-function drawConfusion(label, target) {
+function drawConfusion(/** @type {Uint8Array} */ label, /** @type {Uint8Array} */ target) {
   const counts = confusion(label, target);
   /** @type {Map<any, any>} */
   const total = new Map();
@@ -115,9 +117,9 @@ function drawConfusion(label, target) {
     called.set(pair & 255, (called.get(pair & 255) ?? 0) + count);
   }
   const rows = [...total.keys()].sort((a, b) => a - b);
-  const shown = (l) => total.has(l) || called.get(l) > 0.002 * label.length;
+  const shown = (/** @type {number} */ l) => total.has(l) || called.get(l) > 0.002 * label.length;
   const columns = [...called.keys()].filter(shown).sort((a, b) => a - b);
-  const cellOf = (tag, words, /** @type {string | null} */ shade = null) => {
+  const cellOf = (/** @type {string} */ tag, /** @type {string} */ words, /** @type {string | null} */ shade = null) => {
     const box = document.createElement(tag);
     box.textContent = words;
     if (shade != null) {

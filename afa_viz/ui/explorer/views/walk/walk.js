@@ -23,8 +23,11 @@ import { parStep } from "../../method/par.js";
 import { regionQuantiles } from "../../method/region_scores.js";
 import { OUTLIER_SHARE, quantiles, robustChange, robustLimits } from "../../method/statistics.js";
 import { walkSteps } from "../../method/walk.js";
+import { borders, labelAt, outside, regionOf } from "./region.js";
 
 const STEPS = 10;
+/** @type {{[setting: string]: number}} */
+const DIGITS = { power: 1, radius: 0, low: 2 };
 const REFINE = 30; // milliseconds without a change before PAR follows, so that playing and painting stay quick
 /** @type {any} */
 let section = null;
@@ -38,8 +41,8 @@ let plays = null;
 /** @type {any} */
 let refining = 0;
 
-const find = (selector) => section.querySelector(selector);
-const figure = (name) => find(`[data-view="${name}"]`);
+const find = (/** @type {string} */ selector) => section.querySelector(selector);
+const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
 const cells = () => store.trace.grid[0] * store.trace.grid[1];
 const shownStep = () => step ?? Math.min(STEPS, store.trace.num_steps);
 
@@ -57,51 +60,25 @@ function walked() {
     seeds.regionOf(kinds[channel], labelAt), seeds.nameOf(kinds[channel] ?? seeds.brushKind()));
 }
 
-const walkOf = (steps, labels, channel, label, name) => ({ steps, labels, channel, label, name,
-  maps: steps.map((scores) => channelOf(scores, channel, cells())) });
+/**
+ * A walk, and the maps of one of its channels.
+ *
+ * @param {Float32Array[]} steps
+ * @param {number[]} labels
+ * @param {number} channel
+ * @param {number} label
+ * @param {string} name
+ */
+function walkOf(steps, labels, channel, label, name) {
+  return { steps, labels, channel, label, name, maps: steps.map((scores) => channelOf(scores, channel, cells())) };
+}
 
 /** Whether the walk starts from seeds, and none is there. */
-const nothingYet = ({ maps }) => mode === "seeds" && !maps[0].some(Boolean);
-
-// --- regions -------------------------------------------------------------------------------------------------------
-
-const borders = () => store.scene.target?.bytes ?? recompute.labelMap();
-
-function labelAt(index) {
-  const [rows, cols] = store.trace.grid;
-  const y = Math.floor(((Math.floor(index / cols) + 0.5) * store.trace.size[0]) / rows);
-  return borders()[y * store.trace.size[1] + Math.floor(((index % cols) + 0.5) * store.trace.size[1] / cols)];
-}
-
-/** Share of every cell that lies in the region of a label. */
-function regionOf(label) {
-  const [[height, width], [rows, cols]] = [store.trace.size, store.trace.grid];
-  const [hits, all] = [new Float32Array(cells()), new Float32Array(cells())];
-  const map = borders();
-  for (let y = 0; y < height; y++) {
-    const row = Math.floor((y * rows) / height) * cols;
-    for (let x = 0; x < width; x++) {
-      const at = row + Math.floor((x * cols) / width);
-      all[at]++;
-      if (map[y * width + x] === label) hits[at]++;
-    }
-  }
-  return hits.map((hit, i) => hit / (all[i] || 1));
-}
-
-/** Share of a map's sum that lies outside a region. */
-function outside(map, region) {
-  let [out, total] = [0, 0];
-  map.forEach((score, i) => {
-    total += score;
-    out += score * (1 - region[i]);
-  });
-  return total ? out / total : null;
-}
+const nothingYet = (/** @type {Walk} */ { maps }) => mode === "seeds" && !maps[0].some(Boolean);
 
 // --- drawing -------------------------------------------------------------------------------------------------------
 
-const title = (name, words) => setCaption(figure(name), words);
+const title = (/** @type {string} */ name, /** @type {string} */ words) => setCaption(figure(name), words);
 
 /** What the server made, where the grid is too large for the browser. */
 function drawServed() {
@@ -131,7 +108,7 @@ function draw() {
   drawLevels(look, at, region);
 }
 
-function paint(look, at, region) {
+function paint(/** @type {Walk} */ look, /** @type {number} */ at, /** @type {Float32Array} */ region) {
   if (mode === "cam") drawFromCam(look, at);
   else drawFromSeeds(look, at, region);
   markBorders(look.label);
@@ -140,9 +117,9 @@ function paint(look, at, region) {
   refining = setTimeout(() => drawRefined(look, at), REFINE);
 }
 
-function controls(at) {
+function controls(/** @type {number} */ at) {
   section.dataset.from = mode;
-  section.querySelectorAll("[data-mode]").forEach((b) => b.setAttribute("aria-pressed", b.dataset.mode === mode));
+  section.querySelectorAll("[data-mode]").forEach((/** @type {HTMLElement} */ b) => b.setAttribute("aria-pressed", String(b.dataset.mode === mode)));
   find('[data-for="seeds"]').hidden = mode !== "seeds";
   find('[data-setting="low"]').hidden = mode === "seeds";
   find("[data-step]").value = at;
@@ -150,8 +127,8 @@ function controls(at) {
   find('[data-fill="step"]').textContent = text(used, { at, of: STEPS });
 }
 
-function drawFromCam({ maps, name }, at) {
-  const limits = (map) => (view.shared ? robustLimits(...maps) : robustLimits(map));
+function drawFromCam(/** @type {Walk} */ { maps, name }, /** @type {number} */ at) {
+  const limits = (/** @type {Float32Array} */ map) => (view.shared ? robustLimits(...maps) : robustLimits(map));
   paintMapFigure(figure("before"), maps[0], store.trace.grid, limits(maps[0]));
   paintMapFigure(figure("after"), maps[at], store.trace.grid, limits(maps[at]));
   const change = maps[at].map((v, i) => v - maps[0][i]);
@@ -161,7 +138,7 @@ function drawFromCam({ maps, name }, at) {
   title("change", text("walk.change", { at }));
 }
 
-function drawFromSeeds({ maps, label }, at, region) {
+function drawFromSeeds(/** @type {Walk} */ { maps, label }, /** @type {number} */ at, /** @type {Float32Array} */ region) {
   const before = figure("before");
   before.querySelector(".afa-scale")?.remove();
   seeds.paint(before.querySelector("canvas"));
@@ -173,7 +150,7 @@ function drawFromSeeds({ maps, label }, at, region) {
   title("change", text("walk.outside", { name: className(label) }));
 }
 
-function markBorders(label) {
+function markBorders(/** @type {number} */ label) {
   const map = borders();
   for (const name of ["after", "change"]) {
     outlineRegion(figure(name).querySelector("canvas"), store.trace.size, (i) => map[i] === label);
@@ -187,7 +164,7 @@ const marks = createMarks((canvas) => {
 });
 
 /** PAR from where the walk stands. */
-function drawRefined({ steps, labels, maps }, at) {
+function drawRefined(/** @type {Walk} */ { steps, labels, maps }, /** @type {number} */ at) {
   const s = recompute.settings();
   if (!s || steps[at].length !== Math.max(1, labels.length) * cells()) return; // another picture came in between
   const winners = mode === "seeds" && labels.length > 1;
@@ -210,7 +187,7 @@ function drawRefined({ steps, labels, maps }, at) {
 // --- the plot ------------------------------------------------------------------------------------------------------
 
 /** From the CAM: whether the cells of the region agree and stand out. From seeds: what has left their region. */
-function drawLevels(look, at, region) {
+function drawLevels(/** @type {Walk} */ look, /** @type {number} */ at, /** @type {Float32Array} */ region) {
   const { maps, label } = look;
   const canvas = find(".afa-plot");
   const name = className(label);
@@ -223,19 +200,33 @@ function drawLevels(look, at, region) {
   canvas.setAttribute("aria-label", words);
   canvas.hidden = mode === "cam" ? !found : nothingYet(look);
   if (found) paintRegionQuantiles(canvas, found, at, [name, text("walk.others")]);
-  else if (!canvas.hidden) paintShareCurve(canvas, maps.map((map) => outside(map, region)), areaOutside(region), at, text("walk.even"));
+  else if (!canvas.hidden) {
+    const shares = /** @type {number[]} */ (maps.map((map) => outside(map, region))); // without a seed all are null
+    paintShareCurve(canvas, shares, areaOutside(region), at, text("walk.even"));
+  }
 }
 
+/**
+ * @param {RegionQuantiles[]} found
+ * @param {number} at
+ * @param {{name: string, which: string}} names
+ */
 function levelWords(found, at, names) {
   const [first, now] = [found[0], found[at]];
-  const wide = ({ inside }) => significant(inside[2] - inside[0]);
-  const apart = ({ inside, outside }) => signed(inside[1] - outside[1], 3);
+  const wide = (/** @type {RegionQuantiles} */ { inside }) => significant(inside[2] - inside[0]);
+  const apart = (/** @type {RegionQuantiles} */ { inside, outside }) => signed(inside[1] - outside[1], 3);
   return text("walk.levels", { ...names, at, order: percent(now.order), order_before: percent(first.order),
     wide: wide(now), wide_before: wide(first), apart: apart(now), apart_before: apart(first) });
 }
 
-const areaOutside = (region) => 1 - region.reduce((a, b) => a + b, 0) / region.length;
+const areaOutside = (/** @type {Float32Array} */ region) => 1 - region.reduce((a, b) => a + b, 0) / region.length;
 
+/**
+ * @param {Float32Array[]} maps
+ * @param {number} at
+ * @param {Float32Array} region
+ * @param {{name: string, which: string}} names
+ */
 function leakWords(maps, at, region, names) {
   const [before, now, area] = [outside(maps[0], region), outside(maps[at], region), areaOutside(region)];
   if (before == null) return text("walk.leak_empty");
@@ -261,7 +252,7 @@ registerTab("walk", {
   build(element) {
     section = element;
     shows = ["power", "radius", "low"].map((name) => linkSetting(find(`[data-setting="${name}"]`), name,
-      { power: 1, radius: 0, low: 2 }[name]));
+      DIGITS[name]));
     const slider = find("[data-step]");
     slider.addEventListener("input", () => {
       step = Math.max(0, Math.min(STEPS, Number(slider.value)));
