@@ -100,7 +100,7 @@ function draw() {
   const open = find('[data-do="open"]');
   open.hidden = store.trace.link?.example === now.example;
   open.href = address(now.example, now.name);
-  open.textContent = text("lab.open", { title: translateServerText(now.title) });
+  open.textContent = text("lab.open", { title: translateServerText(now.title ?? "") });
   drawAnswers(now);
   drawFigure(now);
   drawVerdict(now);
@@ -205,6 +205,7 @@ function drawVerdict(now) {
 
 function drawFailures() {
   const thumbnails = host.examples.thumbnails();
+  find('[data-for="failures"]').hidden = !contents.failures.length;
   find('[data-list="failures"]').replaceChildren(...contents.failures.map((failure) => {
     const card = document.createElement("a");
     const [title, words] = ["strong", "span"].map((tag) => document.createElement(tag));
