@@ -21,19 +21,22 @@ _HOME = {
     "ExplainConfig": "afa_viz.config",
     "TrainConfig": "afa_viz.config",
     "ops": "afa_viz.ops",
-    "write_report": "afa_viz.figures.report",
+    "write_report": "afa_viz.ui.report.document",
+    "show": "afa_viz.ui.report.notebook",
 }
 __all__ = [
-    "ExplainConfig", "Trace", "TrainConfig", "__version__", "explain", "load_model", "ops", "recompute", "write_report",
+    "ExplainConfig", "Trace", "TrainConfig", "__version__", "explain", "load_model", "ops", "recompute", "show",
+    "write_report",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from afa_viz import ops
     from afa_viz.config import ExplainConfig, TrainConfig
-    from afa_viz.figures.report import write_report
     from afa_viz.model.checkpoint import load_model
     from afa_viz.pipeline import explain, recompute
     from afa_viz.trace import Trace
+    from afa_viz.ui.report.document import write_report
+    from afa_viz.ui.report.notebook import show
 
 
 def __getattr__(name: str):

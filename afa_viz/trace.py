@@ -233,10 +233,12 @@ class Trace:
     def report(
         self, path: str | os.PathLike[str], language: str = "en", names: Mapping[str, str] | None = None
     ) -> Path:
-        """Write one self-contained HTML page with every stage; it opens without a network. Returns its path.
+        """Write the explorer with this trace inside as one HTML file that opens without a network. Returns its path.
 
         Args:
-            language: of its words, "en" or "ko". names: what classes are called in it; others keep their names.
+            language: that it begins with, "en" or "ko"; the file holds both. names: what classes are called in it,
+                beside the app's own translations; English keeps the names of the trace.
+        Raises: ValueError: for another language.
         """
         return afa_viz.write_report(self, path, language, names)  # docs/decisions/002-trace-report.md
 

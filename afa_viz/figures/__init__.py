@@ -1,1 +1,1 @@
-"""Figures of a trace: pure functions from `Trace` to image arrays, charts, and the self-contained report."""
+"""Figures of a trace: pure functions from `Trace` to image arrays, and charts."""

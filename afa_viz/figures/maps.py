@@ -197,12 +197,3 @@ def colour_limits(scores: Tensor) -> Limits:
 def shared_colour_limits(trace: Trace, scores: Tensor) -> Limits:
     """`colour_limits` of (K, ., .) scores over background and image labels: one scale for all of them."""
     return colour_limits(scores[channels(trace)])
-
-
-def cam_histogram(trace: Trace, bins: int = 40) -> Tensor:
-    """(bins,) share of the pixels by the CAM score of their strongest present class, from 0 to 1."""
-    if not trace.present:
-        strongest = torch.zeros_like(trace.cam[0])
-    else:
-        strongest = trace.cam[[label - 1 for label in trace.present]].amax(dim=0)
-    return torch.histc(strongest, bins=bins, min=0, max=1) / strongest.numel()

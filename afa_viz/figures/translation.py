@@ -1,4 +1,4 @@
-"""Translation of the texts in figures and reports.
+"""Translation of the texts in figures, and of the captions in reports.
 
 The code contains English texts and passes them to `translate` where they are drawn or written. A translation is found
 for the whole text, for its sentences, or for a text with {placeholders}, whose contents are translated in turn. Texts
@@ -31,13 +31,18 @@ def language_scope(current_language: str, names: Mapping[str, str] | None = None
         names: translations of names that only the caller knows, such as those of classes and examples.
     Raises: ValueError: for an unknown language.
     """
-    if current_language not in languages():
-        raise ValueError(f"got the language {current_language[:20]!r}; expected one of {', '.join(languages())}.")
+    check_language(current_language)
     token = _scope.set((current_language, names or {}))
     try:
         yield
     finally:
         _scope.reset(token)
+
+
+def check_language(code: str) -> None:
+    """Raises: ValueError: for an unknown language."""
+    if code not in languages():
+        raise ValueError(f"got the language {str(code)[:20]!r}; expected one of {', '.join(languages())}.")
 
 
 @cache

@@ -6,7 +6,6 @@ Symbols: C foreground classes, N cells, H W pixels.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from afa_viz import stage_scores as scores
 from afa_viz.figures import maps
 from afa_viz.figures.typography import format_percent
 from afa_viz.lab.failures import CAUSES, error_attribution, ground_truth
+from afa_viz.lab.once import once_a_trace
 from afa_viz.lab.thresholds import best_threshold, class_iou
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
@@ -157,6 +157,7 @@ def _labels(trace: Trace, label: int, answer: int) -> Verdict:
     return Verdict(answer == count, facts=facts)
 
 
+@once_a_trace
 def cell_cam(trace: Trace, label: int) -> Tensor:
     """(h, w) CAM of a class, averaged over each cell, its largest value 1."""
     pooled = torch.nn.functional.adaptive_avg_pool2d(trace.cam[label - 1][None], trace.grid)[0]
@@ -164,39 +165,41 @@ def cell_cam(trace: Trace, label: int) -> Tensor:
 
 
 def _cam(trace: Trace, label: int, answer: list[int]) -> Verdict:
-    found = cell_cam(trace, label)
+    value = float(cell_cam(trace, label)[answer[0], answer[1]])
+    return Verdict(value >= PEAK_CAM, facts={"value": format_percent(value), **_strongest(trace, label)})
+
+
+@once_a_trace
+def _strongest(trace: Trace, label: int) -> dict[str, str]:
+    """Where the CAM of a class is strongest, and how much of the image it covers."""
     row, col = maps.strongest_cell(trace, label)
-    value = float(found[answer[0], answer[1]])
-    facts = {
-        "value": format_percent(value), "row": str(row + 1), "col": str(col + 1), "name": trace.class_names[label],
+    return {
+        "row": str(row + 1), "col": str(col + 1), "name": trace.class_names[label],
         "above": format_percent(float((trace.cam[label - 1] > 0.5).float().mean())),
     }  # fmt: skip
-    return Verdict(value >= PEAK_CAM, facts=facts)
-
-
-@functools.lru_cache(maxsize=1)  # one image and class after the other is asked about
-def _best_cut(trace: Trace, label: int) -> tuple[str, float, dict[str, str]]:
-    """The best threshold, its IoU, and what it leaves out and adds."""
-    target = ground_truth(trace)
-    best, iou = best_threshold(trace.cam, trace.image_labels, target, label)
-    drawn, there = _cut_at(trace, float(best)) == label, target == label
-    missing = (there & ~drawn).sum() / there.sum().clamp_min(1)
-    extra = (drawn & ~there).sum() / drawn.sum().clamp_min(1)
-    return best, iou, {"missing": format_percent(float(missing)), "extra": format_percent(float(extra))}
-
-
-def _cut_at(trace: Trace, value: float) -> Tensor:
-    return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
 
 
 def _cut(trace: Trace, label: int, answer: float) -> Verdict:
-    best, best_iou, beside = _best_cut(trace, label)
-    mine = class_iou(_cut_at(trace, float(answer)), ground_truth(trace), label)
-    facts = {
-        "iou": format_percent(mine), "best": best, "best_iou": format_percent(best_iou),
-        "name": trace.class_names[label], **beside,
+    best_iou, facts = _best_cut(trace, label)
+    mine = class_iou(_cut_cam(trace, float(answer)), ground_truth(trace), label)
+    return Verdict(mine >= best_iou - TOLERANCE, facts={"iou": format_percent(mine), **facts})
+
+
+def _cut_cam(trace: Trace, value: float) -> Tensor:
+    return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
+
+
+@once_a_trace
+def _best_cut(trace: Trace, label: int) -> tuple[float, dict[str, str]]:
+    """The IoU of the best threshold for a class, and what is said of it."""
+    target = ground_truth(trace)
+    best, best_iou = best_threshold(trace.cam, trace.image_labels, target, label)
+    drawn, there = _cut_cam(trace, float(best)) == label, target == label
+    return best_iou, {
+        "best": best, "best_iou": format_percent(best_iou), "name": trace.class_names[label],
+        "missing": format_percent(float((there & ~drawn).sum() / there.sum().clamp_min(1))),
+        "extra": format_percent(float((drawn & ~there).sum() / drawn.sum().clamp_min(1))),
     }  # fmt: skip
-    return Verdict(mine >= best_iou - TOLERANCE, facts=facts)
 
 
 def _inside(trace: Trace, label: int) -> Tensor:
@@ -219,6 +222,13 @@ def _heads(trace: Trace, label: int, answer: str) -> Verdict:
 
 
 def _affinity(trace: Trace, label: int, answer: str) -> Verdict:
+    truth, facts = _symmetry(trace, label)
+    return Verdict(answer == truth, truth, facts)
+
+
+@once_a_trace
+def _symmetry(trace: Trace, label: int) -> tuple[str, dict[str, str]]:
+    """Which of attention and affinity are symmetric, and the most uneven pair of the strongest cell."""
     probs = trace.attn_probs(-1).mean(dim=0)
     uneven = {"attention": float(aff.asymmetry(probs)), "affinity": float(aff.asymmetry(trace.affinity))}
     mutual = [name for name, value in uneven.items() if value < SYMMETRY_TOLERANCE]
@@ -233,7 +243,7 @@ def _affinity(trace: Trace, label: int, answer: str) -> Verdict:
         "out": format_percent(float(probs[here, there])), "back": format_percent(float(probs[there, here])),
         "tie": f"{float(trace.affinity[here, there]):.2f}", "tie_back": f"{float(trace.affinity[there, here]):.2f}",
     }  # fmt: skip
-    return Verdict(answer == truth, truth, facts)
+    return truth, facts
 
 
 def classify_change(before: float, after: float) -> str:
@@ -273,16 +283,17 @@ def _par(trace: Trace, label: int, answer: str) -> Verdict:
     return Verdict(weights[answer] >= weights[best] - TOLERANCE, best, facts)
 
 
-@functools.lru_cache(maxsize=1)
-def _raised(trace: Trace) -> Trace:
-    """The trace with a higher high background score."""
-    high = min(1.0, trace.config.bkg_score_high + THRESHOLD_INCREASE)
-    return recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
-
-
 def _regions(trace: Trace, label: int, answer: str) -> Verdict:
-    target, raised = ground_truth(trace), _raised(trace)
-    high = raised.config.bkg_score_high
+    truth, facts = _raised(trace)
+    return Verdict(answer == truth, truth, facts)
+
+
+@once_a_trace
+def _raised(trace: Trace) -> tuple[str, dict[str, str]]:
+    """What a higher upper background score does to the reliable foreground: the right option, and numbers."""
+    target = ground_truth(trace)
+    high = min(1.0, trace.config.bkg_score_high + THRESHOLD_INCREASE)
+    raised = recompute(trace, dataclasses.replace(trace.config, bkg_score_high=high))
     areas = [scores.region_shares(t.pseudo_label)["foreground"] for t in (trace, raised)]
     precisions = [scores.certain_precision(t.pseudo_label, target)["foreground"] for t in (trace, raised)]
     if abs(areas[1] - areas[0]) < 0.001:
@@ -296,7 +307,7 @@ def _regions(trace: Trace, label: int, answer: str) -> Verdict:
         "area": format_percent(areas[0]), "area_after": format_percent(areas[1]),
         "precision": format_percent(precisions[0]), "precision_after": format_percent(precisions[1]),
     }  # fmt: skip
-    return Verdict(answer == truth, truth, facts)
+    return truth, facts
 
 
 REFINED_STAGE_OF_LABEL = {

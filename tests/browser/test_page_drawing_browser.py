@@ -17,6 +17,8 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
+from report_file import Page as ReportPage
+from report_file import answer, block
 
 # --- hands -----------------------------------------------------------------------------------------------------------
 
@@ -189,8 +191,10 @@ def test_downloads_speak_the_language_of_the_page(visit, tmp_path):  # noqa: F81
         page.locator('[data-export="html"]').click()
     download.value.save_as(tmp_path / "report.html")
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert '<html lang="ko">' in report and "이미지 레이블이 마스크가 되기까지: 새, 고양이" in report
-    assert "Every stage for" not in report and "랜덤 워크" in report
+    assert '<html lang="ko">' in report and "<title>이미지 레이블이 마스크가 되기까지: 새, 고양이</title>" in report
+    words = ReportPage(report).words("ko")
+    assert "CAM: 새" in words and "CAM: bird" not in words
+    assert answer(report, "stages")["title"] == "Scene 0" and block(report)["language"] == "ko"
     asked: list[dict] = []
     page.on("request", lambda r: asked.append(json.loads(r.post_data)) if "component_server" in r.url else None)
     page.locator(".afa-share summary").click()

@@ -43,6 +43,7 @@ FLOORS = {
     "afa_viz.ui.page": 8,
     "afa_viz.ui.jobs": 8,
     "afa_viz.ui.handlers": 9,
+    "afa_viz.ui.report": 10,
     "afa_viz.ui.server": 10,
     "afa_viz.ui.site": 10,
     "afa_viz.commands": 11,
@@ -64,6 +65,7 @@ EXTRA = {
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
     ("afa_viz.training", "afa_viz.evaluation"),  # and shows the ladder while it trains
     ("afa_viz.evaluation", "afa_viz.data"),  # samples of data sets
+    ("afa_viz.ui.report", "afa_viz.ui.site"),  # answers packed smaller, as for the files of a site
 }
 # third-party packages that belong to one room
 OWNED = {
@@ -174,9 +176,9 @@ def test_the_tables_allow_nothing_that_is_not_there():
     assert not {(package, room) for package, rooms in OWNED.items() for room in rooms} - packages
 
 
-@pytest.mark.parametrize("module", ["afa_viz.ui.handlers.prepared", "afa_viz.ui.page.assets"])
+@pytest.mark.parametrize("module", ["handlers.prepared", "page.assets", "report.document", "report.notebook"])
 def test_pages_without_a_server_need_no_gradio(module):
-    seen, waiting = set(), [module]
+    seen, waiting = set(), [f"afa_viz.ui.{module}"]
     while waiting:
         name = waiting.pop()
         seen.add(name)

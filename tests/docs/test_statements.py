@@ -20,13 +20,14 @@ from afa_viz.data.sandbox.layout import Streams, make_plan
 from afa_viz.data.sandbox.recipe import DEFAULT
 from afa_viz.data.sandbox.scene import SPLIT_IDS
 from afa_viz.evaluation.published import REFERENCES
-from afa_viz.figures import label_sections, sections
 from afa_viz.lab.questions import THRESHOLD_INCREASE
 from afa_viz.model.afa import AFFINITY_BLOCKS, build_afa, parameter_count
 from afa_viz.model.card import Card
 from afa_viz.model.publish import model_page
 from afa_viz.ops import affinity, cam, par, pseudo_label, random_walk
 from afa_viz.ui import localization
+from afa_viz.ui.report import pictures
+from afa_viz.ui.report.markup import Words
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = localization.languages()
@@ -135,10 +136,12 @@ def test_the_cams_equation_has_its_operators_in_the_order_of_the_code(language):
     assert torch.allclose(cam.normalize(cam.fuse_scales(fused)), expected, atol=1e-6)
 
 
-def test_the_report_tells_the_same_constants():
-    told = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (sections, label_sections))
-    assert "EPS:g" in told and "W1:g" in told and "W2:g" in told and "random_walk.EPS:g" in told
-    assert label_sections._pixels(CONFIG) == "2 to 48"
+@pytest.mark.parametrize("tab", ["cam", "attention", "affinity", "walk", "par", "regions", "seg"])
+def test_the_report_has_the_equations_of_the_app(tab):
+    """So what is held here of their constants holds for its pictures too."""
+    made = pictures._equation(Words({language: {} for language in LANGUAGES}, "en"), tab)
+    for language in LANGUAGES:
+        assert localization.texts(language)[f"{tab}.equation"] in made
 
 
 # --- behaviour that sentences describe -------------------------------------------------------------------------------

@@ -14,12 +14,13 @@ from PIL import Image
 
 import afa_viz
 from afa_viz.config import ExplainConfig
-from afa_viz.figures import report, stages, strip
+from afa_viz.figures import stages, strip
 from afa_viz.inputs import multi_hot, read_image, read_target, to_rgb
 from afa_viz.model.checkpoint import load_any
 from afa_viz.stage_scores import stage_labels
 from afa_viz.ui.handlers import payload, payload_attention
 from afa_viz.ui.handlers.compare import remap_classes
+from afa_viz.ui.report.document import document
 from afa_viz.ui.sessions.images import new_input_image
 
 QUICK = ExplainConfig(scales=(1,), num_iters=1)
@@ -83,7 +84,7 @@ def test_a_trace_stays_whatever_is_made_of_it(tmp_path):
     before = copy.deepcopy({f.name: getattr(trace, f.name) for f in dataclasses.fields(trace)})
     afa_viz.recompute(trace, dataclasses.replace(trace.config, num_steps=3, bkg_score_low=0.2), labels=[1])
     trace.save(tmp_path / "a.npz")
-    report.page(trace)
+    document(trace)
     strip.strip(trace)
     stages.image(trace)[:] = 0
     for picture in (stages.regions, stages.pseudo_label, stages.seg):

@@ -17,8 +17,8 @@ from app_fixtures import launched, prepare, tiny
 from PIL import Image
 
 from afa_viz import pipeline
-from afa_viz.figures import report as report_module
 from afa_viz.model.checkpoint import save_model
+from afa_viz.ui.report import document as report_module
 from afa_viz.ui.sessions import concurrency, session
 from benchmarks import crowd
 from benchmarks.load import Page, p95
@@ -63,14 +63,14 @@ def until(true) -> None:
 def held(monkeypatch):
     """Reports that are not finished until the test says so; how many are at work."""
     may_end, at_work = threading.Event(), []
-    page = report_module.page
+    document = report_module.document
 
-    def slow(trace):
+    def slow(trace, *rest):
         at_work.append(trace)
         assert may_end.wait(WAIT)
-        return page(trace)
+        return document(trace, *rest)
 
-    monkeypatch.setattr(report_module, "page", slow)
+    monkeypatch.setattr(report_module, "document", slow)
     yield at_work, may_end
     may_end.set()
 

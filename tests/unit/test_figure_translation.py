@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
 from app_fixtures import scene, tiny
+from report_file import Page
 
 import afa_viz
 from afa_viz.figures import translation, typography
 from afa_viz.figures.poster import poster
-from afa_viz.figures.report import page, write_report
 from afa_viz.pipeline import recompute
 from afa_viz.ui.localization import display_names, texts
+from afa_viz.ui.report.document import document, write_report
 
 # what is no English: symbols of the method, names of settings and of the paper, and code
 PLAIN = re.compile(
@@ -44,32 +44,30 @@ def trace():
 
 
 def said_in(html: str) -> list[str]:
-    """Texts and spoken attributes of a page, without its code, styles, equations and pictures."""
-    html = re.sub(r"<(style|script|pre)\b.*?</\1>|<div class=\"equation\">.*?</div>", "", html, flags=re.DOTALL)
-    language_scope = re.findall(r'(?:alt|aria-label|data-names)="([^"]*)"', html)
-    return [*language_scope, *unescape(re.sub(r"<[^>]*>", "\n", html)).split("\n")]
+    """What a Korean reader is told beside the explorer, without code and equations."""
+    page = Page(re.sub(r"<pre\b.*?</pre>|<p class=\"afa-equation\">.*?</p>", "", html, flags=re.DOTALL))
+    return [*(image["alt"] for image in page.images), *(text for of, text in page.said if of in (None, "ko"))]
 
 
 @pytest.mark.parametrize("facts", FACTS.values(), ids=FACTS)
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_no_english_is_left_in_a_korean_report(trace, changes, facts):
     changed = recompute(trace, dataclasses.replace(trace.config, **changes))
-    with translation.language_scope("ko", display_names("ko")):
-        html = page(dataclasses.replace(changed, **facts))
+    html = document(dataclasses.replace(changed, **facts), "ko")
     left = {text.strip() for text in said_in(html) if re.search("[A-Za-z]{2,}", PLAIN.sub("", text))}
     assert not left
     assert '<html lang="ko">' in html and "고양이" in html
 
 
 def test_english_stays_as_it_is(trace, tmp_path):
-    plain = page(trace)
-    with translation.language_scope("ko", display_names("ko")):
-        assert page(trace) != plain
-    assert page(trace) == plain and translation.current_language() == "en"
+    plain = document(trace)
+    assert document(trace, "ko") != plain
+    assert document(trace) == plain and translation.current_language() == "en"
     write_report(trace, tmp_path / "en.html")
     assert (tmp_path / "en.html").read_text(encoding="utf-8") == plain
-    trace.report(tmp_path / "ko.html", language="ko")  # without names of classes they stay
-    assert "cat" in (tmp_path / "ko.html").read_text(encoding="utf-8")
+    both = Page(trace.report(tmp_path / "ko.html", language="ko").read_text(encoding="utf-8"))
+    assert "CAM: cat" in both.words("en") and "CAM: 고양이" in both.words("ko")  # of the two languages one is shown
+    assert "고양이" not in both.words("en")
     with pytest.raises(ValueError, match="expected one of en, ko"):
         trace.report(tmp_path / "x.html", language="tlh")
     assert not (tmp_path / "x.html").exists()
@@ -93,8 +91,9 @@ def test_a_picture_is_korean_where_a_font_has_the_letters(trace, monkeypatch):
 def test_sentences_are_found_whole_in_parts_and_with_places():
     with translation.language_scope("ko", {"cow": "소", "A cow": "소 한 마리"}):
         assert translation.translate("cow") == "소" and translation.translate("A cow") == "소 한 마리"
-        assert translation.translate("CAM of cow, strongest near row 2, column 3 of the grid.").startswith("소의 CAM")
-        assert translation.translate("Ground truth.  Raw: mean of all logits.") == "정답.  원래 값: 모든 로짓의 평균."
+        assert translation.translate("cow: 12 % of the image above 0.45.") == "소: 이미지의 12 %에서 0.45보다 큽니다."
+        raw = "Symmetrised, on the same scale.  Raw: mean of all logits."
+        assert translation.translate(raw) == "대칭화, 같은 색 범위.  원래 값: 모든 로짓의 평균."
         assert translation.translate("my own class, cow") == "my own class, 소"
         for odd in ("", "   ", ", ", " and ", "a, ", "x" * 5000, "{name}", "1,234", "…"):
             assert isinstance(translation.translate(odd), str)

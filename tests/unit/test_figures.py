@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from figure_trace import HEIGHT, IGNORE, WIDTH, figure_trace
-from PIL import Image
 
 from afa_viz import stage_scores as scores
 from afa_viz.figures import colour, maps, stages
@@ -92,18 +91,6 @@ def test_colour_bar_begins_and_ends_with_its_colours():
     assert bar.shape == (48, 200, 3) and bar.dtype == np.uint8
     middle = bar[(48 // 4 + 4 + 48 - 48 // 4 - 5) // 2]
     assert (middle[1] == colour.table("viridis")[0]).all() and (middle[-2] == colour.table("viridis")[255]).all()
-
-
-def test_heat_of_the_report_has_the_colours_of_the_app():
-    values = np.linspace(0, 1, 256, dtype=np.float32)[None]
-    import base64
-    import io
-
-    from afa_viz.figures.html import heat_uri
-
-    png = base64.b64decode(heat_uri(values, (0.0, 1.0), side=256).partition(",")[2])
-    shown = np.array(Image.open(io.BytesIO(png)).convert("RGBA"))
-    assert (shown == colour.heat(values)).all()
 
 
 # --- geometry --------------------------------------------------------------------------------------------------------
@@ -282,7 +269,7 @@ def test_stage_scores(trace, bare):
     assert scores.stage_scores(bare) is None and scores.label_precision(bare) is None
 
 
-def test_shares_precision_and_histogram(trace):
+def test_shares_and_precision(trace):
     label = torch.zeros(HEIGHT, WIDTH, dtype=torch.uint8)
     label[20:50, 30:50], label[50:] = 6, IGNORE
     shares = scores.region_shares(label)
@@ -290,5 +277,3 @@ def test_shares_precision_and_histogram(trace):
     precision = scores.certain_precision(label, trace.target)
     assert precision["foreground"] == 1
     assert precision["background"] == pytest.approx(1 - 600 / (46 * WIDTH - 600))
-    histogram = maps.cam_histogram(trace, bins=10)
-    assert histogram.shape == (10,) and float(histogram.sum()) == pytest.approx(1)

@@ -15,12 +15,13 @@ import torch
 from app_fixtures import prepare, tiny
 from explained import assert_same, noise, trace_of_noise
 from golden_vectors import golden_model
+from report_file import Page
 
 import afa_viz
 from afa_viz.commands.explain import write_trace
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation import Sample, scoring
-from afa_viz.figures import attention, maps, report, stages
+from afa_viz.figures import attention, maps, stages
 from afa_viz.inputs import fit_size
 from afa_viz.model.afa import build_afa
 from afa_viz.model.checkpoint import save_model
@@ -32,6 +33,7 @@ from afa_viz.ui.handlers import payload, payload_attention
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.compare import Changes, comparison_request
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.report.document import document
 from afa_viz.ui.sessions import session as session_module
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
@@ -112,9 +114,9 @@ def test_what_reads_an_early_block_says_so(trace, less):
 
 
 def test_the_report_says_so_and_shows_the_rest(trace, less, tmp_path):
-    page, whole = report.page(less), report.page(trace)
-    assert SENTENCE[1:] in page and SENTENCE[1:] not in whole
-    assert page.count("<figure") == whole.count("<figure")
+    page, whole = (Page(document(one)) for one in (less, trace))
+    assert SENTENCE[1:] in page.words("en") and SENTENCE[1:] not in whole.words("en")
+    assert page.pictures == whole.pictures
     assert write_trace(less, tmp_path / "less") == write_trace(trace, tmp_path / "all")
 
 

@@ -6,6 +6,7 @@ import "./components/bar.js";
 import "./components/opacity.js";
 import "./components/strip.js";
 import { buildShareMenu } from "./components/share_menu.js";
+import { query } from "./core/address.js";
 import { mount, page } from "./core/dom.js";
 import { listenToKeys } from "./core/keyboard.js";
 import { listenToView } from "./core/permalink.js";
@@ -30,10 +31,10 @@ import "./views/train/train.js";
 import "./views/lab/lab.js";
 
 /** Build the page in an element, and show what the host explains. The language is that of the address (?lang=ko), else
- * the first of the browser's that there is, else English. */
+ * the host's, else the first of the browser's that there is, else English. */
 export function start(/** @type {any} */ element) {
   mount(element, host.markup);
-  loadTables(host.tables, [new URLSearchParams(window.location.search).get("lang"), ...navigator.languages]);
+  loadTables(host.tables, [query().get("lang"), host.language ?? null, ...navigator.languages]);
   loadColours(host.tables);
   translatePage(host.translatable());
   placeIcons();

@@ -41,6 +41,8 @@ interface Trace {
   trained_on: { affinity: string | null; decoder: string | null };
   memory: string; title: string; story: string; domain: string; link: { [name: string]: string } | null; photo: string | null;
   model: string; partial?: boolean; linked?: boolean;
+  /** of which blocks and query cells a report holds the attention, where it does not hold all: see ui/report/held.py */
+  held?: { probs: number[]; logits: number[]; queries: Cell[] | null } | null;
   /** from which label the affinity's labels are made, once the host has said so */
   cellsOf?: string;
   [field: string]: any;

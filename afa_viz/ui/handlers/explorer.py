@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+import afa_viz
 from afa_viz.atomic_files import atomic_write
 from afa_viz.figures.translation import language_scope
 from afa_viz.ui.errors import UserError
@@ -257,7 +258,7 @@ class ExplorerHandlers:
         Raises: KeyError: for another kind. UserError: if it cannot be written, or too many requests are waiting.
         """
         writers: dict[str, Callable] = {
-            "html": lambda path: trace.report(path, language, display_names(language)),
+            "html": lambda path: afa_viz.write_report(trace, path, language, about=self._about(request)),
             "npz": trace.save,
             "png": lambda path: self._write_poster(request, trace, path, label, cell, language),
         }
@@ -273,6 +274,10 @@ class ExplorerHandlers:
             log.warning("a file to download cannot be written: %r", error)
             raise UserError(error_message("refused.no_room_for_file")) from error
         return str(path)
+
+    def _about(self, request: Request) -> dict[str, str]:
+        image = self._session.input_image(request.image_id)
+        return {"title": image.title, "story": image.story, "domain": image.domain}
 
     def _write_poster(
         self, request: Request, trace: Trace, path: Path, label: int | None, cell: Cell | None, language: str

@@ -13,7 +13,7 @@ from afa_viz.ui.sessions.examples import Example
 def contents(trace: Trace, examples: list[Example]) -> dict[str, Any]:
     """All questions with their options for this trace, and the gallery of failures; no answers.
 
-    `place` is the index of the recommended example in the gallery of examples.
+    `place` is the index of the recommended example in the gallery of examples; without examples none is recommended.
     """
     return {
         "steps": [
@@ -38,7 +38,9 @@ def contents(trace: Trace, examples: list[Example]) -> dict[str, Any]:
 
 
 def _place(pathology: str, examples: list[Example]) -> dict[str, Any]:
-    """The first example of a pathology that has a mask; if there is none, the first example."""
+    """The first example of a pathology that has a mask; if there is none, the first example; {} without examples."""
+    if not examples:
+        return {}
     fitting = [i for i, e in enumerate(examples) if e.mask_path is not None and e.pathology == pathology and pathology]
     place = fitting[0] if fitting else 0
     return {"place": place, "example": examples[place].name, "title": examples[place].title}

@@ -100,7 +100,7 @@ def overview(trace: Trace) -> dict[str, Any]:
     return {"by_truth": trace.target is not None, "blocks": blocks}
 
 
-def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
+def affinity(trace: Trace, cell: maps.Cell | None = None, raw: Tensor | None = None) -> dict[str, Any]:
     """Mean attention logits, the labels that the affinity is trained on, and numbers of both.
 
     `raw` (N, N): mean logits. `learned` (N, N): only if `payload.stages` sends a band. `cells` (h, w): the label from
@@ -110,8 +110,9 @@ def affinity(trace: Trace, cell: maps.Cell | None = None) -> dict[str, Any]:
 
     Args:
         cell: the query cell, only used on such grids.
+        raw: the mean logits, where somebody has them already.
     """
-    raw = maps.raw_matrix(trace)
+    raw = maps.raw_matrix(trace) if raw is None else raw
     low, high = float(raw.min()), float(raw.max())
     result: dict[str, Any] = {}
     if len(raw) <= MAX_CELLS:

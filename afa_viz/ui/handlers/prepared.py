@@ -45,7 +45,7 @@ def prepare(
         key: of the explanation, in every question.
         scene_key: of what settings do not change.
         facts: what is said of the image: see `ExplorerHandlers.stages`.
-        examples: of the gallery that the lab recommends; without any the lab is left out.
+        examples: of the gallery that the lab recommends; without any it recommends none.
         pathology: of the image, see `Example.pathology`.
         model: that made the trace; None: "starts" lacks the CAM at one scale.
         groups: of `GROUPS`, made in their order. "stages" is what the first view needs; each other one belongs to a
@@ -136,8 +136,6 @@ def _par(trace: Trace, key: str) -> Iterator[Answer]:
 
 def _lab(trace: Trace, key: str, examples: Sequence[Example], pathology: str) -> Iterator[Answer]:
     """The questions, and of each question and class the verdicts on every answer that the page can give."""
-    if not examples:
-        return
     yield _named("lab", {"key": key}, lab.contents(trace, list(examples)))
     for question in QUESTIONS:
         for label in trace.present if is_ready(trace, question) else ():

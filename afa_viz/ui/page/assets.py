@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -22,8 +23,9 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
     "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "train",
     "lab",
 )  # fmt: skip
-SERVER, STATIC = "host/server.js", "host/static.js"  # entry modules: of the app, of a static site
-ENTRIES = (SERVER, STATIC)
+# entry modules: of the app, of a static site, of a report
+SERVER, STATIC, INLINE = "host/server.js", "host/static.js", "host/inline.js"
+ENTRIES = (SERVER, STATIC, INLINE)
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
 STANDALONE_STYLES = (
     ("standalone.css",),
@@ -53,15 +55,15 @@ def _tab(name: str) -> str:
     )
 
 
-def explorer_html() -> str:
-    """The HTML of the whole explorer before anything is drawn."""
+def explorer_html(tabs: Sequence[str] = TABS) -> str:
+    """The HTML of the explorer with some tabs before anything is drawn."""
     buttons = "".join(
         f'<button type="button" role="tab" id="afa-tab-{name}" aria-controls="afa-panel-{name}" data-tab="{name}" '
         f'aria-selected="false" tabindex="-1">{{{{tabs.{name}}}}}</button>'
-        for name in TABS
+        for name in tabs
     )
     frame = _fragment("frame.html").replace("<!--tabs-->", buttons)
-    whole = localization.fill_template(frame.replace("<!--panels-->", "".join(_tab(name) for name in TABS)))
+    whole = localization.fill_template(frame.replace("<!--panels-->", "".join(_tab(name) for name in tabs)))
     return INDENTED.sub("\n", whole)
 
 

@@ -36,29 +36,37 @@ def file_name(name: str) -> str:
 
 def pack(text: str) -> bytes:
     """The bytes of the file of one answer. Nothing that the page draws is changed."""
-    small = json.dumps(_smaller(json.loads(text)), separators=(",", ":"), ensure_ascii=False)
-    return gzip.compress(small.encode("utf-8"), 6, mtime=0)
+    return gzip.compress(smaller(text).encode("utf-8"), 6, mtime=0)
 
 
-def _smaller(value: Any) -> Any:
+def smaller(text: str, level: int = 9) -> str:
+    """The JSON text of an answer with its maps and photographs packed smaller; what the page draws is the same.
+
+    Args:
+        level: of zlib, 1 to 9.
+    """
+    return json.dumps(_smaller(json.loads(text), level), separators=(",", ":"), ensure_ascii=False)
+
+
+def _smaller(value: Any, level: int) -> Any:
     if isinstance(value, list):
-        return [_smaller(item) for item in value]
+        return [_smaller(item, level) for item in value]
     if isinstance(value, str) and value.startswith(PNG):
         return _webp(value)
     if not isinstance(value, dict):
         return value
     if isinstance(value.get("data"), str) and isinstance(value.get("shape"), list):
-        return {key: _smaller(item) for key, item in value.items()} | _packed_map(value)
-    return {key: _smaller(item) for key, item in value.items()}
+        return {key: _smaller(item, level) for key, item in value.items()} | _packed_map(value, level)
+    return {key: _smaller(item, level) for key, item in value.items()}
 
 
-def _packed_map(packed: dict[str, Any]) -> dict[str, Any]:
+def _packed_map(packed: dict[str, Any], level: int) -> dict[str, Any]:
     """A map deflated again; as differences to the values on the left and above where that is smaller."""
     plain = zlib.decompress(base64.b64decode(packed["data"]))
     values = np.frombuffer(plain, np.uint8).reshape(packed["shape"])
-    best, extra = zlib.compress(plain, 9), {}
+    best, extra = zlib.compress(plain, level), {}
     if values.ndim >= 2:
-        filtered = zlib.compress(plane_differences(values).tobytes(), 9)
+        filtered = zlib.compress(plane_differences(values).tobytes(), level)
         if len(filtered) < len(best):
             best, extra = filtered, {"filter": "plane"}
     return {"data": base64.b64encode(best).decode("ascii"), **extra}

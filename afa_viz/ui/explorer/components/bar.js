@@ -5,7 +5,7 @@ import { $, $$, barControl, setText } from "../core/dom.js";
 import { on } from "../core/events.js";
 import { moveCell } from "../core/keyboard.js";
 import { registerAlways, setView } from "../core/schedule.js";
-import { blockValues, className, isCellHidden, queryCell, startCell } from "../core/selection.js";
+import { blockValues, className, isCellHidden, isHeld, nearestQuery, queryCell, startCell } from "../core/selection.js";
 import { translateServerText } from "../core/server_words.js";
 import { MEAN_HEAD, store, view } from "../core/store.js";
 import { text } from "../core/words.js";
@@ -23,7 +23,7 @@ function rebuildBar() {
   }));
   barControl("block").replaceChildren(...store.scene.blocks.map((block, i) => new Option(
     text(block.weights ? "bar.block_read" : "bar.block_name", blockValues(block)), String(i), false, i === view.block)));
-  for (const option of barControl("block").options) option.disabled = option.value < store.trace.first_block; // not kept
+  for (const option of barControl("block").options) option.disabled = !isHeld(Number(option.value));
   const [rows, cols] = store.trace.grid;
   barControl("row").max = rows;
   barControl("col").max = cols;
@@ -66,7 +66,8 @@ function listen() {
       const next = [...startCell()];
       const typed = event.target.value === "" ? next[axis] + 1 : Math.round(Number(event.target.value));
       next[axis] = Math.min(store.trace.grid[axis], Math.max(1, typed)) - 1;
-      setView({ pin: next, rest: next, hover: null, home: false });
+      const cell = nearestQuery(next);
+      setView({ pin: cell, rest: cell, hover: null, home: false });
     });
   }
 }

@@ -96,7 +96,7 @@ async function act(/** @type {HTMLButtonElement} */ button, /** @type {() => Pro
   button.disabled = false;
 }
 
-/** Bind the menu. */
+/** Bind the menu; what the host does not offer is not shown. */
 export function buildShareMenu() {
   $(".afa-code button").addEventListener("click", () => { $(".afa-code").hidden = true; });
   for (const button of $$(".afa-share [data-export]")) {

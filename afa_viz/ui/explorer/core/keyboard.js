@@ -2,7 +2,7 @@
 
 import { $, $$, page } from "./dom.js";
 import { setView, tabs } from "./schedule.js";
-import { startCell, strongestCellSelection } from "./selection.js";
+import { startCell, steppedQuery, strongestCellSelection } from "./selection.js";
 import { MEAN_HEAD, store, view } from "./store.js";
 
 /**
@@ -12,8 +12,7 @@ import { MEAN_HEAD, store, view } from "./store.js";
  * @param {number} cols
  */
 export function moveCell(rows, cols) {
-  const clamp = (/** @type {number} */ value, /** @type {number} */ count) => Math.min(count - 1, Math.max(0, value));
-  const next = [clamp(startCell()[0] + rows, store.trace.grid[0]), clamp(startCell()[1] + cols, store.trace.grid[1])];
+  const next = steppedQuery(startCell(), [rows, cols]);
   setView({ ...(view.pin ? { pin: next } : {}), rest: next, hover: null, home: false });
 }
 

@@ -33,6 +33,17 @@ export async function unpack(packed) {
 }
 
 /**
+ * Attention of (heads, cells, keys) with its bytes, and the numbers that 0 and 255 stand for in each row.
+ *
+ * @param {any} raw
+ */
+export async function unpackAttention(raw) {
+  const numbers = async (/** @type {any} */ packed) => (typeof packed === "string" ? new Float32Array((await inflate(packed)).buffer) : packed);
+  const [maps, lows, peaks] = await Promise.all([unpack(raw), numbers(raw.lows), numbers(raw.peaks)]);
+  return { ...maps, lows, peaks };
+}
+
+/**
  * One (rows, columns) layer of a packed map, with the numbers that 0 and 255 stand for.
  *
  * @param {Unpacked} packed

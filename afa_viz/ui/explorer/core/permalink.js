@@ -1,9 +1,10 @@
 // The address of what is shown. The host restores example, model, labels and settings from it, the page the rest.
 
+import { query as currentQuery, replaceQuery } from "./address.js";
 import { $ } from "./dom.js";
 import { on } from "./events.js";
 import { showTab, tabs } from "./schedule.js";
-import { classId, strongestCell } from "./selection.js";
+import { classId, isHeld, nearestQuery, strongestCell } from "./selection.js";
 import { announce } from "./status.js";
 import { MEAN_HEAD, store, view } from "./store.js";
 import { tables } from "./tables.js";
@@ -27,7 +28,7 @@ export function registerPermalink(part) {
 }
 
 const WAIT_LIMIT = 4000; // milliseconds that a first picture waits for the one that the address names
-export const addressed = new URLSearchParams(globalThis.location?.search ?? ""); // as the page was opened
+export const addressed = currentQuery(); // as the page was opened
 const namesTrace = HOST_KEYS.some((name) => addressed.has(name));
 let restored = false; // what the address says of the page is taken over
 let overdue = false;
@@ -79,9 +80,8 @@ export function restorePermalink() {
   read("cell", (value) => {
     const [row, col, ...more] = cellOf(value);
     return !more.length && row >= 0 && col >= 0 && row < store.trace.grid[0] && col < store.trace.grid[1];
-  }, (value) => Object.assign(view, { pin: cellOf(value), rest: cellOf(value), home: false }));
-  const isKept = (/** @type {any} */ block) => block > store.trace.first_block && block <= store.scene.blocks.length;
-  read("block", (value) => isKept(whole(value)), (value) => { view.block = whole(value) - 1; });
+  }, (value) => Object.assign(view, { pin: nearestQuery(cellOf(value)), rest: nearestQuery(cellOf(value)), home: false }));
+  read("block", (value) => whole(value) <= store.scene.blocks.length && isHeld(whole(value) - 1), (value) => { view.block = whole(value) - 1; });
   const { heads } = store.scene.blocks[view.block];
   read("head", (value) => whole(value) >= 1 && whole(value) <= heads, (value) => { view.head = whole(value) - 1; });
   return wrong.length ? text("link.wrong", { names: wrong.join(", ") }) : "";
@@ -89,7 +89,7 @@ export function restorePermalink() {
 
 /** The query string of what is shown; what others have put there stays. */
 function permalinkQuery() {
-  const query = new URLSearchParams(window.location.search);
+  const query = currentQuery();
   for (const name of [...VIEW_KEYS, ...HOST_KEYS, ...parts.flatMap((part) => part.names)]) query.delete(name);
   for (const [name, value] of Object.entries(store.trace.link ?? {})) query.set(name, value);
   if (store.trace.photo) query.set("photo", store.trace.photo);
@@ -113,7 +113,7 @@ export function updatePermalink() {
   updating = setTimeout(() => {
     const early = namesTrace && !restored && !overdue; // the address is still to be read
     if (!store.trace || early) return;
-    window.history.replaceState(window.history.state, "", `?${permalinkQuery()}${window.location.hash}`);
+    replaceQuery(permalinkQuery());
   }, 250);
 }
 

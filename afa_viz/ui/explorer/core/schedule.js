@@ -41,12 +41,13 @@ export function registerAlways(hooks) {
   alwaysHooks.push(hooks);
 }
 
-/** Build everything that was registered; the page is mounted. */
+/** Build everything that was registered; the page is mounted. A tab that the host's page lacks is forgotten. */
 export function buildAll() {
   for (const hooks of alwaysHooks) hooks.build?.(null);
   for (const [name, tab] of tabs) {
     tab.section = $(`[role=tabpanel][data-tab="${name}"]`);
-    tab.hooks.build?.(tab.section);
+    if (tab.section) tab.hooks.build?.(tab.section);
+    else tabs.delete(name);
   }
 }
 

@@ -23,9 +23,32 @@ export const strongestCell = () => store.trace.classes.find((c) => c.label === v
 /** The choice of that cell, for `setView`. */
 export const strongestCellSelection = () => ({ pin: null, hover: null, rest: strongestCell(), home: true });
 
+/**
+ * The cell with the least `cost` of those that can be asked about; null where all can. A file holds the maps of some cells
+ * alone where an image has very many.
+ *
+ * @param {(cell: Cell) => number} cost
+ */
+function bestHeld(cost) {
+  const queries = store.trace.held?.queries;
+  return queries ? queries.reduce((/** @type {Cell} */ best, /** @type {Cell} */ cell) => (cost(cell) < cost(best) ? cell : best)) : null;
+}
+
+/** A cell, or the nearest one that can be asked about. */
+export const nearestQuery = (/** @type {Cell} */ [row, col]) => bestHeld((cell) => Math.hypot(cell[0] - row, cell[1] - col)) ?? [row, col];
+
+/** The cell some rows and columns away, or the next one in that direction that can be asked about; within the grid. */
+export function steppedQuery(/** @type {Cell} */ from, /** @type {number[]} */ by) {
+  const along = (/** @type {Cell} */ cell) => by.reduce((sum, step, axis) => sum + step * (cell[axis] - from[axis]), 0);
+  const aside = (/** @type {Cell} */ cell) => by.reduce((sum, step, axis) => sum + (step ? 0 : Math.abs(cell[axis] - from[axis])), 0);
+  const held = bestHeld((cell) => (along(cell) > 0 ? along(cell) + 2 * aside(cell) : Infinity));
+  if (held) return along(held) > 0 ? held : from;
+  return by.map((step, axis) => Math.min(store.trace.grid[axis] - 1, Math.max(0, from[axis] + step)));
+}
+
 /** The cell at shares of the height and the width. */
-export const cellAtShares = (/** @type {number} */ y, /** @type {number} */ x) => [y, x].map(
-  (share, axis) => Math.min(store.trace.grid[axis] - 1, Math.max(0, Math.floor(share * store.trace.grid[axis]))));
+export const cellAtShares = (/** @type {number} */ y, /** @type {number} */ x) => nearestQuery([y, x].map(
+  (share, axis) => Math.min(store.trace.grid[axis] - 1, Math.max(0, Math.floor(share * store.trace.grid[axis])))));
 
 /** How many cells the grid has. */
 export const countCells = () => store.trace.grid[0] * store.trace.grid[1];
@@ -59,6 +82,10 @@ export const classIndex = () => store.trace.classes.findIndex((c) => c.label ===
 export const classChannel = () => 1 + classIndex();
 
 // --- blocks and stages -----------------------------------------------------------------------------------------------
+
+/** Whether the attention of a block was kept, and a file that shows it holds it. */
+export const isHeld = (/** @type {number} */ block) => block >= store.trace.first_block
+  && (store.trace.held?.probs.includes(block) ?? true);
 
 /** What the words for a block are filled with. */
 export const blockValues = (/** @type {Block} */ block) => ({ stage: block.stage, place: block.place, heads: block.heads });

@@ -1,5 +1,6 @@
 // The page's own language in the place of the English in which it came.
 
+import { query, reopen } from "./address.js";
 import { $, $$, page } from "./dom.js";
 import { tables } from "./tables.js";
 
@@ -18,9 +19,9 @@ export function translatePage(beside) {
     link.href = `?lang=${code}`;
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      const query = new URLSearchParams(window.location.search); // what is shown now
-      query.set("lang", code);
-      window.location.search = query.toString();
+      const now = query(); // what is shown
+      now.set("lang", code);
+      reopen(now.toString());
     });
     return link;
   }));

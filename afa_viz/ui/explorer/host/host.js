@@ -18,6 +18,7 @@
  *
  * @property {string} markup the page, as `page.explorer_html` makes it
  * @property {{[field: string]: any}} tables texts, colours and limits, as `page.tables` makes them
+ * @property {string} [language] that the page begins with, whatever the browser's is
  * @property {() => void} connect called once when the page is built: take care of what lies beside the explorer
  * @property {() => Element[]} translatable elements beside the explorer whose words carry their keys (`data-words`)
  *

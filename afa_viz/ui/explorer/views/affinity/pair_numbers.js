@@ -27,8 +27,8 @@ export function drawNumbers(/** @type {HTMLElement} */ section) {
   const teacher = matrix.numbers().cells_of === "pseudo_label" ? "attention.by_label" : "attention.by_affinity_label";
   setText("order", text("affinity.order_hint", { by: text(numbers.by_truth ? "attention.by_truth" : teacher) }), section);
   setText("bias", text("affinity.bias", { bias: signed(bias, 2) }), section);
-  const kb = Math.round(matrix.numbers().sent / 1000);
-  setText("bytes", text(matrix.isWhole() ? "affinity.bytes" : "affinity.bytes_line", { kb }), section);
+  const { sent } = matrix.numbers(); // none where the page has no server
+  setText("bytes", sent ? text(matrix.isWhole() ? "affinity.bytes" : "affinity.bytes_line", { kb: Math.round(sent / 1000) }) : "", section);
 }
 
 /** The learned weight of every head that the affinity reads, as bars from 0. */

@@ -5,7 +5,7 @@ import { percent, signed } from "../../core/format.js";
 import { toBytes } from "../../core/packed.js";
 import { linkCell } from "../../core/pointer.js";
 import { registerTab, setView } from "../../core/schedule.js";
-import { blockValues, className, queryCell } from "../../core/selection.js";
+import { blockValues, className, countCells, queryCell } from "../../core/selection.js";
 import { MEAN_HEAD, store, view } from "../../core/store.js";
 import { text } from "../../core/words.js";
 import { context2d, createCanvas } from "../../draw/canvas.js";
@@ -177,6 +177,18 @@ function keyShares(/** @type {Block} */ block) {
   return shares.list;
 }
 
+/** What of the attention is not here, and why. */
+function missingWords() {
+  const { first_block: first, memory, held } = store.trace;
+  const named = (blocks) => blocks.map((block) => text("bar.block_name", blockValues(store.scene.blocks[block]))).join("; ");
+  const words = [];
+  if (first) words.push(memory ? text("attention.not_kept", { memory }) : text("site.attention_not_kept"));
+  if (held?.queries) words.push(text("site.held_cells", { cells: countCells(), count: held.queries.length }));
+  if (held && held.probs.length < store.scene.blocks.length - first) words.push(text("site.held_probs", { blocks: named(held.probs) }));
+  if (held) words.push(held.logits.length ? text("site.held_logits", { blocks: named(held.logits) }) : text("site.no_logits"));
+  return words.join(" ");
+}
+
 function draw() {
   if (!store.trace) return;
   const block = store.scene.blocks[view.block];
@@ -188,7 +200,7 @@ function draw() {
   const head = view.head === MEAN_HEAD ? text("bar.mean_head") : text("bar.one_head", { head: view.head + 1 });
   const words = { ...blockValues(block), head, what: text(kindOf()) };
   setText("heads", text("attention.heads", words), section);
-  setText("not_kept", store.trace.first_block ? text("attention.not_kept", { memory: store.trace.memory }) : "", section);
+  setText("not_kept", missingWords(), section);
   figure("large").querySelector("figcaption").textContent = text("attention.large", words);
   const ratio = [0, 1].map((axis) => Math.round(block.queries[axis] / store.trace.grid[axis]));
   setText("grids", text(block.ratio > 1 ? "attention.coarse" : "attention.fine", { queries: block.queries.join(" × "),

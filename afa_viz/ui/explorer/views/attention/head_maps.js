@@ -2,7 +2,7 @@
 // all heads for the one cell on which the pointer rests.
 
 import { cached } from "../../core/cache.js";
-import { inflate, toFloats, unpack } from "../../core/packed.js";
+import { toFloats, unpackAttention } from "../../core/packed.js";
 import { scheduleDraw, SELECTION } from "../../core/schedule.js";
 import { queryCell, sameCell } from "../../core/selection.js";
 import { accepted, reportError } from "../../core/status.js";
@@ -29,9 +29,7 @@ export const isWhole = () => block().heads * cells() * keys() <= MAX_BYTES;
 function load(/** @type {HeadMapQuery} */ asked) {
   return cached(blocks, `${name()} ${JSON.stringify(asked)}`, async () => {
     const raw = accepted(await host.attention({ key: store.trace.key, block: view.block, logits: view.logits, ...asked }));
-    const [maps, lows, peaks] = await Promise.all([unpack(raw), inflate(raw.lows), inflate(raw.peaks)]);
-    const [lowest, highest] = [lows, peaks].map((bytes) => new Float32Array(bytes.buffer));
-    return { ...maps, asked, lows: lowest, peaks: highest };
+    return { ...await unpackAttention(raw), asked };
   });
 }
 
@@ -54,7 +52,7 @@ export function request() {
     if (!parts.length) addPart({});
     return;
   }
-  if (cells() * keys() <= MAX_BYTES && !parts.some((p) => p.asked.head === view.head)) addPart({ head: view.head });
+  if (!store.trace.held?.queries && cells() * keys() <= MAX_BYTES && !parts.some((p) => p.asked.head === view.head)) addPart({ head: view.head });
   clearTimeout(resting);
   resting = setTimeout(() => addPart({ cell: queryCell() }), HOVER_DELAY);
 }

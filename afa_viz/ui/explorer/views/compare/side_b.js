@@ -78,6 +78,7 @@ export function drawForm() {
   select.replaceChildren(...options);
   select.value = current.model ?? "";
   select.disabled = options.length < 2;
+  select.closest("label").hidden = run?.models.length === 0; // the host has no models
   const box = (/** @type {string} */ words, /** @type {boolean} */ on, /** @type {(on: boolean) => void} */ toggle, disabled = false) => {
     const [label, input] = [document.createElement("label"), document.createElement("input")];
     label.className = "afa-step";

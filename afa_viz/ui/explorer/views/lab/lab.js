@@ -101,7 +101,7 @@ function draw() {
   const open = find('[data-do="open"]');
   open.hidden = store.trace.link?.example === now.example;
   open.href = address(now.example, now.name);
-  open.textContent = text("lab.open", { title: translateServerText(now.title) });
+  open.textContent = text("lab.open", { title: translateServerText(now.title ?? "") });
   drawAnswers(now);
   drawFigure(now);
   drawVerdict(now);
@@ -263,6 +263,7 @@ async function load() {
     const next = accepted(await host.lab.steps({ key }));
     if (key !== store.trace.key) return;
     [contents, loaded, cam, failed] = [next, key, toFloats(store.trace.cam), false];
+    find('[data-for="failures"]').hidden = !contents.failures.length;
     drawFailures(find('[data-list="failures"]'), contents.failures, follow);
     draw();
   } catch (error) {
@@ -275,7 +276,7 @@ async function load() {
 }
 
 /** Why there are no questions about this explanation, in their place. */
-function drawRefusal(words) {
+function drawRefusal(/** @type {string} */ words) {
   for (const part of ["title", "story", "task", "verdict", "why", "failure"]) setLabText(part, "");
   for (const part of ["form", '[data-do="next"]', '[data-do="open"]']) find(part).hidden = true;
   for (const part of ["steps", "failures"]) find(`[data-list="${part}"]`).replaceChildren();
