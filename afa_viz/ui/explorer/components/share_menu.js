@@ -34,7 +34,7 @@ function factsLine() {
 async function saveTab() {
   const name = $(`[role=tab][data-tab="${view.tab}"]`).textContent;
   const { section, hooks } = tabs.get(view.tab);
-  const charts = await Promise.all((hooks.charts?.() ?? []).map(async (chart) => [chart.place, await chart.picture()]));
+  const charts = await Promise.all((hooks.charts?.() ?? []).map(async (/** @type {any} */ chart) => /** @type {[HTMLElement, any]} */ ([chart.place, await chart.picture()])));
   const canvas = paintTab(section, `${translateServerText(store.trace.title)}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" "),
     new Map(charts));
   if (!canvas) {
@@ -44,7 +44,8 @@ async function saveTab() {
   await saveCanvas(canvas, view.tab);
 }
 
-async function saveCanvas(canvas, name) {
+async function saveCanvas(/** @type {HTMLCanvasElement} */ canvas, /** @type {string} */ name) {
+  /** @type {any} */
   const blob = await new Promise((done) => { canvas.toBlob(done); });
   const address = URL.createObjectURL(blob);
   download(address, `afa-viz-${name}.png`);

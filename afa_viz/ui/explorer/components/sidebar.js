@@ -14,7 +14,8 @@ const OPENED = "side.group_regions";
 const PARTS = { "random walk": "side.without_walk", PAR: "side.without_par", // of the method; what the server calls them -> texts
   "symmetry of the affinity": "side.without_symmetry", "other scales of the CAM": "side.without_scales" };
 
-function made(tag, /** @type {{[name: string]: any}} */ props = {}, ...children) {
+/** @returns {any} an element of any kind, with its properties */
+function made(/** @type {string} */ tag, /** @type {{[name: string]: any}} */ props = {}, /** @type {(Element | string)[]} */ ...children) {
   const element = Object.assign(document.createElement(tag), props);
   element.append(...children);
   return element;
@@ -48,10 +49,10 @@ export function markPicture(/** @type {HTMLImageElement[]} */ pictures, /** @typ
   pictures.forEach((picture, place) => picture.closest("button")?.setAttribute("aria-pressed", String(place === shown)));
 }
 
-const settingOf = (field) => Object.keys(recompute.FIELDS).find((name) => recompute.FIELDS[name] === field) ?? "";
-const digitsOf = (step) => (String(step).split(".")[1] ?? "").length;
+const settingOf = (/** @type {string} */ field) => Object.keys(recompute.FIELDS).find((name) => recompute.FIELDS[name] === field) ?? "";
+const digitsOf = (/** @type {number} */ step) => (String(step).split(".")[1] ?? "").length;
 
-function slider(field) {
+function slider(/** @type {string} */ field) {
   const [low, high, step] = tables.sliders[field];
   const name = settingOf(field);
   const input = made("input", { type: "range", min: low, max: high, step, id: `afa-${field}` });
@@ -73,7 +74,7 @@ function slider(field) {
   return { element, input, show };
 }
 
-function group(key, opened, ...children) {
+function group(/** @type {string} */ key, /** @type {boolean} */ opened, /** @type {Element[]} */ ...children) {
   return made("details", { open: opened, className: "afa-group" }, made("summary", { textContent: text(key) }), ...children);
 }
 
