@@ -97,6 +97,8 @@ class CurriculumStage:
         topk_start, topk_end: share of the cells that top-k pooling averages, moved linearly through the stage.
         half_size: probability of a batch at half the crop size with twice the images, so that the network sees the
             small scale of multi-scale tests in training.
+        affinity_different_share: as that of the run; 0: the run's. An affinity that starts from nothing needs equal
+            shares first: with more weight on different classes, calling all pairs different is cheaper than learning.
     Raises: ValueError: for a value out of range.
     """
 
@@ -110,6 +112,7 @@ class CurriculumStage:
     topk_start: float = 1.0
     topk_end: float = 1.0
     half_size: float = 0.0
+    affinity_different_share: float = 0.0
 
     def __post_init__(self) -> None:
         check(self, CURRICULUM_CHECKS)

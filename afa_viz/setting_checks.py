@@ -103,6 +103,7 @@ CURRICULUM_CHECKS: Mapping[str, Rule] = {
     "topk_start": SHARE,
     "topk_end": SHARE,
     "half_size": number(0, 1),
+    "affinity_different_share": FRACTION,
 }
 TRAIN_CHECKS: Mapping[str, Rule] = {
     "backbone": TEXT,

@@ -33,6 +33,12 @@ def learning_rate(config: TrainConfig, part: CurriculumStage, within: int) -> fl
     return part.learning_rate * lr_multiplier(within, part.iterations, warmup, config.warmup_ratio, config.lr_power)
 
 
+def affinity_different_share(config: TrainConfig, iteration: int) -> float:
+    """Share of the affinity loss on pairs of different classes: that of the stage, else that of the run."""
+    part = locate(config, iteration)[0] if config.curriculum else None
+    return (part and part.affinity_different_share) or config.affinity_different_share
+
+
 def topk(part: CurriculumStage, within: int) -> float:
     """Share of the cells that top-k pooling averages, interpolated linearly over the stage."""
     return part.topk_start + (part.topk_end - part.topk_start) * within / max(1, part.iterations - 1)

@@ -18,6 +18,7 @@ from afa_viz.ops.checks import NonFiniteError, all_finite
 from afa_viz.ops.energy_loss import energy_loss
 from afa_viz.ops.image import denormalize_image
 from afa_viz.stages.batch_labels import PseudoLabels, make_pseudo_labels
+from afa_viz.training import curriculum
 from afa_viz.training.distributed import Processes, mean_counts, true_in_all_processes
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -132,8 +133,9 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
         output.seg_logits,
     )
     loss_aff = losses.affinity_loss(
-        output.affinity.float(), affinity_target, objects, aff_counts, config.affinity_different_share
-    )
+        output.affinity.float(), affinity_target, objects, aff_counts,
+        curriculum.affinity_different_share(config, iteration),
+    )  # fmt: skip
     loss_energy = None
     if config.energy_weight:
         loss_energy = _finite_or_nan(

@@ -9,11 +9,12 @@ import pytest
 import torch
 from golden_vectors import ROOT, cases, check, golden_model
 
-from afa_viz.config import ExplainConfig, TrainConfig
+from afa_viz.config import CurriculumStage, ExplainConfig, TrainConfig
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.losses import affinity_counts
 from afa_viz.ops.par_fast import cpu_kernel
 from afa_viz.stages.batch_labels import make_pseudo_labels
+from afa_viz.training.curriculum import affinity_different_share
 from afa_viz.training.optimizer import build_optimizer, lr_multiplier, set_learning_rate
 from afa_viz.training.step import Batch, training_losses
 
@@ -146,6 +147,15 @@ def test_refined_together_is_refined_apart():
     of_cam, of_walk = pseudo_label.refine_cam_and_walk(image, cam, (0.35, 0.55), walked)
     torch.testing.assert_close(of_cam, pseudo_label.refine_cam(image, cam, (0.35, 0.55)))
     torch.testing.assert_close(of_walk, pseudo_label.refine_walk(image, walked))
+
+
+def test_a_stage_has_its_own_share_of_different_pairs():
+    stages = [CurriculumStage(4, 64, 64, 1, 1e-3, affinity_different_share=share) for share in (0.0, 0.9)]
+    config = TrainConfig(max_iters=8, cam_iters=0, joint_after=8, curriculum=tuple(stages))
+    assert [affinity_different_share(config, iteration) for iteration in (0, 3, 4, 7)] == [0.5, 0.5, 0.9, 0.9]
+    assert affinity_different_share(dataclasses.replace(config, curriculum=(), affinity_different_share=0.3), 2) == 0.3
+    with pytest.raises(ValueError, match="affinity_different_share is 2; expected a number from 0 to 1"):
+        CurriculumStage(4, 64, 64, 1, 1e-3, affinity_different_share=2)
 
 
 def test_the_energy_loss_adds_its_share_in_the_decoder_alone():
