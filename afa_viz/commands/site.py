@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from afa_viz.bundled import bundled_checkpoint
 from afa_viz.commands.outputs import require_counts, require_folder
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_content_arguments(parser: argparse._ActionsContainer) -> None:
     """Declare what a site shows."""
     parser.add_argument(
-        "--checkpoint", default="checkpoints/sandbox", metavar="C",
-        help="folder, file or hf://owner/repo of the network (default: checkpoints/sandbox)",
+        "--checkpoint", metavar="C", help="folder, file or hf://owner/repo of the network (default: the bundled model)",
     )  # fmt: skip
     parser.add_argument(
         "--images", nargs="+", type=Path, default=[], metavar="PATH",
@@ -108,7 +108,7 @@ def open_contents(args: argparse.Namespace) -> Contents:
     from afa_viz.ui.sessions.model_registry import ModelRegistry, name_sources
     from afa_viz.ui.site.contents import open_contents
 
-    registry = ModelRegistry(name_sources([args.checkpoint]), args.device)
+    registry = ModelRegistry(name_sources([args.checkpoint or str(bundled_checkpoint())]), args.device)
     cache = cache_folder(args.cache)
     return open_contents(registry, Options.examples, cache, args.images, data, args.split, args.limit)
 
@@ -119,6 +119,5 @@ def summary(sizes: Sizes, seconds: float) -> str:
     rows += [(f"{question.replace('_', ' ')}, at most", size) for question, size in sizes.deeper.items()]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {size / 1000:7.1f} kB" for name, size in rows]
-    return "\n".join(
-        ["as transferred (gzip):", *lines, f"{sizes.files} files, {sizes.whole / 1e6:.1f} MB, built in {seconds:.0f} s"]
-    )
+    whole = f"{sizes.files} files, {sizes.whole / 1e6:.1f} MB, and plotly.js, {sizes.plotly / 1e6:.1f} MB"
+    return "\n".join(["as transferred (gzip):", *lines, f"{whole}; built in {seconds:.0f} s"])

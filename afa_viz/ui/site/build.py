@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import itertools
 import json
 import os
 import re
@@ -12,17 +13,23 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from afa_viz import __version__
+from afa_viz.classes import colours_for
+from afa_viz.figures.interactive.base import plotly_js, plotly_version
 from afa_viz.trace import Trace
-from afa_viz.ui.handlers.dataset.scoring import score_trace
+from afa_viz.ui.handlers.charts import render
+from afa_viz.ui.handlers.dataset.browse import ListingQuery
+from afa_viz.ui.handlers.dataset.charts import dataset_figures
+from afa_viz.ui.handlers.dataset.scoring import STAGES, Table, score_trace
 from afa_viz.ui.handlers.explorer import ExplorerHandlers, scene_key
 from afa_viz.ui.handlers.prepared import GROUPS, answer_name, prepare
-from afa_viz.ui.localization import fill_template, texts
+from afa_viz.ui.localization import fill_template, languages, texts
 from afa_viz.ui.page import assets
 from afa_viz.ui.site.contents import Contents, Shown
 from afa_viz.ui.site.packing import SUFFIX, file_name, pack
@@ -69,6 +76,8 @@ def build_site(
             },
             "images": images,
             "dataset": builder.dataset(images),
+            "charts": {language: builder.charts(language) for language in languages()},
+            "plotly": _write_plotly(folder),
         }
         _write_page(folder, site, options.title)
 
@@ -91,6 +100,7 @@ class _Builder:
         self._progress = progress
         self._lock = threading.Lock()
         self._scores: dict[str, dict[str, Any]] = {}  # by name
+        self._table = Table(folder / "scores")  # the same for the charts; never stored
 
     def _done(self, shown: Shown, what: str) -> None:
         with self._lock:
@@ -130,7 +140,7 @@ class _Builder:
         if shown.in_gallery:
             add(self._snapshots(number, shown, request.key))
         if shown.image_id.startswith("data:"):
-            self._scores[shown.name] = self._scored(trace)
+            self._scores[shown.name] = self._scored(shown.name, trace)
         lasting = sorted(file for file in packed if not file.startswith(TIMED))
         digest = hashlib.sha256(b"".join(packed[file] for file in lasting)).hexdigest()[:8]
         folder = f"{UNSAFE.sub('-', shown.name.lower()).strip('-') or 'image'}-{digest}"
@@ -147,9 +157,12 @@ class _Builder:
         }  # fmt: skip
 
     def _snapshots(self, number: int, shown: Shown, key: str) -> Iterator[tuple[str, str]]:
-        """The training run, and of the first images of the gallery what each snapshot makes of them."""
+        """The training run with its charts, and of the first images of the gallery what each snapshot makes of them."""
         run = self._ask["training_run"]({"key": key})
         yield answer_name("training_run", {"key": key}), run
+        for language in languages():
+            asked = {"key": key, "language": language}
+            yield answer_name("training_charts", asked), self._ask["training_charts"](asked)
         if number >= self._options.snapshots:
             return
         listed = [entry["model"] for entry in json.loads(run)["snapshots"]]
@@ -160,8 +173,9 @@ class _Builder:
             yield answer_name("snapshot", asked), self._ask["snapshot"](asked)
             self._done(shown, model)
 
-    def _scored(self, trace: Trace) -> dict[str, Any]:
+    def _scored(self, name: str, trace: Trace) -> dict[str, Any]:
         score = score_trace(trace)
+        self._table.put(name, score)
         labels = [trace.class_names[label] for label in trace.present] if trace.labels_given else []
         return {"labels": labels, "miou": score.miou, "iou": score.iou, "broken": False}
 
@@ -175,6 +189,26 @@ class _Builder:
         ]
         data = {"title": dataset.source.title, "classes": list(dataset.source.class_names[1:]), "images": listed}
         return _write_hashed(self._folder, "dataset", SUFFIX, pack(json.dumps(data, ensure_ascii=False)))
+
+    def charts(self, language: str) -> str:
+        """Write the charts of the Data set tab, for all classes together, by "before stage"; returns their file."""
+        registry = self._contents.session.registry
+        names, card = registry.class_names(self._contents.model), registry.get(self._contents.model).card
+        palette = dict(zip(names, card.palette if card else colours_for(len(names)), strict=True))
+        found = {}
+        for before, stage in itertools.permutations(STAGES, 2):
+            query = ListingQuery("set", stage, before)
+            figures = partial(dataset_figures, self._contents.dataset, self._table, query, palette)
+            found[f"{before} {stage}"] = render({"language": language}, figures)
+        text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _write_hashed(self._folder, f"charts-{language}", SUFFIX, pack(text))
+
+
+def _write_plotly(folder: Path) -> str:
+    """Write plotly.js, which a page loads when its first chart is opened; returns the name of the file."""
+    name = f"plotly-{plotly_version()}.min.js"
+    (folder / name).write_text(plotly_js(), encoding="utf-8")
+    return name
 
 
 def _write_hashed(folder: Path, stem: str, suffix: str, data: bytes) -> str:

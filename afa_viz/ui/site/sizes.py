@@ -21,8 +21,9 @@ class Sizes:
         first_view: the page with its first image, and the thumbnails of the gallery.
         example: the largest further image of the gallery.
         deeper: question -> the largest file that answers it, for questions of tabs that are opened later.
-        whole: all files.
+        whole: all files but plotly.js.
         files: their number.
+        plotly: plotly.js, which is loaded when the first chart is opened.
     """
 
     first_view: int
@@ -30,6 +31,7 @@ class Sizes:
     deeper: dict[str, int]
     whole: int
     files: int
+    plotly: int
 
 
 def measure(folder: Path) -> Sizes:
@@ -48,13 +50,15 @@ def measure(folder: Path) -> Sizes:
         question = path.stem.partition("-")[0]
         if question not in FIRST_FILES:
             deeper[question] = max(deeper.get(question, 0), transferred(path))
-    every = [path for path in folder.rglob("*") if path.is_file()]
+    plotly = set(folder.glob("plotly-*.js"))
+    every = [path for path in folder.rglob("*") if path.is_file() and path not in plotly]
     return Sizes(
         first_view=_total([*page, *thumbnails]) + first(gallery[0]),
         example=max(map(first, gallery)),
         deeper=dict(sorted(deeper.items())),
         whole=_total(every),
         files=len(every),
+        plotly=_total(plotly),
     )
 
 

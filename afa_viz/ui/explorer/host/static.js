@@ -27,7 +27,8 @@ const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
  */
 export async function start({ tables, site }) {
   followTheme();
-  /** @type {{images: SiteImage[], model: {name: string, line: string}, dataset: string}} */
+  /** @type {{images: SiteImage[], model: {name: string, line: string}, dataset: string, plotly: string,
+   *   charts: {[language: string]: string}}} */
   const contents = await fetchAnswer(site);
   const images = new Map(contents.images.map((image) => [image.key, image]));
   const gallery = contents.images.filter((image) => image.gallery);
@@ -39,6 +40,7 @@ export async function start({ tables, site }) {
     return image?.files.includes(file) ? cached(answers, name, () => fetchAnswer(`images/${image.folder}/${file}`)) : null;
   };
   const set = () => cached(answers, "data set", () => fetchAnswer(contents.dataset));
+  const charts = (/** @type {string} */ language) => cached(answers, `charts ${language}`, () => fetchAnswer(contents.charts[language]));
   /** @type {HTMLImageElement[]} */
   let pictures = [];
   const open = (image) => {
@@ -79,6 +81,9 @@ export async function start({ tables, site }) {
     onChange(() => markPicture(pictures, gallery.findIndex(({ key }) => key === base()?.key)));
   }
 
+  host.charts.address = () => contents.plotly;
+  host.charts.dataset = async ({ key, before, stage, class_name, language }) => ( // of all classes together
+    class_name || key !== base().key ? {} : (await charts(language))[`${before} ${stage}`] ?? {});
   use(host);
   startPage(element("afa-explorer"));
   const asked = readAddress(contents, gallery[0]);
