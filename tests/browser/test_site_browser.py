@@ -277,6 +277,24 @@ def test_snapshots_of_the_first_image(visit):  # noqa: F811
     )
 
 
+def test_charts_are_drawn_by_the_plotly_of_the_site(visit):  # noqa: F811
+    page = visit(query="tab=data&lang=ko")
+    chart = page.locator(f'{DATA} [data-chart="images"]')
+    expect(chart).to_have_attribute("data-chart-state", "drawn")
+    held = "(box) => box.querySelector('.js-plotly-plot').data.flatMap((trace) => trace.customdata)"
+    assert sorted(chart.evaluate(held)) == sorted(
+        page.locator(f"{DATA} [data-list=cards] button").evaluate_all("(all) => all.map((card) => card.dataset.id)")
+    )
+    page.locator(f'{DATA} [data-set="class_name"]').select_option(index=1)  # the charts are of all classes together
+    expect(chart).to_be_hidden()
+    tab(page, "training")
+    expect(page.locator('[data-tab="training"] [data-chart]').first).to_have_attribute("data-chart-state", "drawn")
+    scripts = page.evaluate(
+        "performance.getEntriesByType('resource').map((r) => r.name).filter((n) => n.includes('plotly'))"
+    )
+    assert len(scripts) == 1 and scripts[0].startswith(page.url.partition("?")[0])
+
+
 def test_the_data_set_is_scored_sorted_and_opened(visit):  # noqa: F811
     page = visit(query="tab=data")
     cards = page.locator(f"{DATA} [data-list=cards] button")

@@ -93,4 +93,5 @@ def test_the_page_is_light():
     parts = {"script": page.script(), "style": page.style(), "html": page.explorer_html(), "tables": page.tables()}
     sizes = {name: len(text.encode()) for name, text in parts.items()}
     assert sum(sizes.values()) < 500_000, sizes  # two languages; before the server compresses it
-    assert len(gzip.compress(parts["script"].encode(), 6)) < 73_620, "the modules are no dearer than one script was"
+    # 73,620 bytes before there were charts to hold, pages without a server and a lab that says why it has no questions
+    assert len(gzip.compress(parts["script"].encode(), 6)) < 77_500
