@@ -25,7 +25,7 @@ from pathology_page import heads_and_bodies, in_words
 from tqdm import tqdm
 
 from afa_viz.atomic_files import atomic_write_text
-from afa_viz.config import SANDBOX, ExplainConfig, TrainConfig
+from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig, TrainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, ThresholdSweep, evaluate_samples, write_scores
 from afa_viz.evaluation.stage_text import stage_text
@@ -203,6 +203,8 @@ def since(training: Mapping[str, Any]) -> str:
         found = {name: (old.get(name, usual.get(name)), value) for name, value in own.items()}
         return {name: (a, b) for name, (a, b) in found.items() if a != b}
 
+    of_stage = {f.name: f.default for f in dataclasses.fields(CurriculumStage) if f.default is not dataclasses.MISSING}
+    before = before | {"curriculum": [{**of_stage, **part} for part in before.get("curriculum", ())]}
     explain = pairs(before["explain"], now.pop("explain"), dataclasses.asdict(ExplainConfig()))
     changed = pairs({k: v for k, v in before.items() if k != "explain"}, now, new) | explain
     if not changed:

@@ -94,6 +94,7 @@ class Keys(HTMLParser):
 def test_every_word_of_the_static_page_says_where_it_comes_from():
     parser = Keys()
     parser.feed(page.explorer_html())
+    parser.feed(localization.fill_template((page.EXPLORER / "site.html").read_text(encoding="utf-8")))
     assert len(parser.keys) > 100 and not parser.wrong
     templates = "".join(path.read_text(encoding="utf-8") for path in page.EXPLORER.rglob("*.html"))
     asked = set(re.findall(r"\{\{([\w.]+)\}\}", templates))
@@ -125,7 +126,7 @@ def test_the_published_numbers_in_words_are_those_of_the_settings():
 
 UI = Path(localization.__file__).parent
 ELSEWHERE = {  # files whose errors are shown to programs, or on the command line, not in the app
-    "api.py", "sources.py", "examples.py",  # the last one's are put into `refused.example_broken`
+    "api.py", "contents.py", "sources.py", "examples.py",  # the last one's are put into `refused.example_broken`
 }  # fmt: skip
 AT_THE_START = {  # and functions
     "ModelRegistry.__init__", "build", "_first", "config_from",

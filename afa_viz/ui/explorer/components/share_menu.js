@@ -34,7 +34,8 @@ function factsLine() {
 async function saveTab() {
   const name = $(`[role=tab][data-tab="${view.tab}"]`).textContent;
   const { section, hooks } = tabs.get(view.tab);
-  const charts = await Promise.all((hooks.charts?.() ?? []).map(async (/** @type {any} */ chart) => /** @type {[HTMLElement, any]} */ ([chart.place, await chart.picture()])));
+  const pictureOf = /** @type {(chart: any) => Promise<[HTMLElement, any]>} */ (async (chart) => [chart.place, await chart.picture()]);
+  const charts = await Promise.all((hooks.charts?.() ?? []).map(pictureOf));
   const canvas = paintTab(section, `${translateServerText(store.trace.title)}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" "),
     new Map(charts));
   if (!canvas) {

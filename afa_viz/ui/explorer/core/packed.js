@@ -38,7 +38,8 @@ export async function unpack(packed) {
  * @param {any} raw
  */
 export async function unpackAttention(raw) {
-  const numbers = async (/** @type {any} */ packed) => (typeof packed === "string" ? new Float32Array((await inflate(packed)).buffer) : packed);
+  const numbers = async (/** @type {any} */ packed) => (
+    typeof packed === "string" ? new Float32Array((await inflate(packed)).buffer) : packed);
   const [maps, lows, peaks] = await Promise.all([unpack(raw), numbers(raw.lows), numbers(raw.peaks)]);
   return { ...maps, lows, peaks };
 }

@@ -81,7 +81,8 @@ export function restorePermalink() {
     const [row, col, ...more] = cellOf(value);
     return !more.length && row >= 0 && col >= 0 && row < store.trace.grid[0] && col < store.trace.grid[1];
   }, (value) => Object.assign(view, { pin: nearestQuery(cellOf(value)), rest: nearestQuery(cellOf(value)), home: false }));
-  read("block", (value) => whole(value) <= store.scene.blocks.length && isHeld(whole(value) - 1), (value) => { view.block = whole(value) - 1; });
+  read("block", (value) => whole(value) <= store.scene.blocks.length && isHeld(whole(value) - 1),
+    (value) => { view.block = whole(value) - 1; });
   const { heads } = store.scene.blocks[view.block];
   read("head", (value) => whole(value) >= 1 && whole(value) <= heads, (value) => { view.head = whole(value) - 1; });
   return wrong.length ? text("link.wrong", { names: wrong.join(", ") }) : "";

@@ -42,14 +42,14 @@
  *   there is none: the tables of the charts are shown then; snapshots {key, language} -> {scores}; dataset {key, stage,
  *   before, class_name, order, page, language} -> {images, changes, classes}; {} where nothing is scored
  * @property {{page: Question, thumbnails: Question, scoring: Question, open: (id: string) => void}} dataset
- *   page {key, order, stage, before, class_name, page, ids?} -> images in an order, `ids`: these alone; thumbnails {ids}; scoring {key, do: "start" |
- *   "stop" | "look"}; open: explain this image next
+ *   page {key, order, stage, before, class_name, page, ids?} -> images in an order, `ids`: these alone; thumbnails {ids};
+ *   scoring {key, do: "start" | "stop" | "look"}; open: explain this image next
  * @property {{steps: Question, check: Question}} lab steps {key} -> questions and failures; check {key, step, answer,
  *   label} -> the verdict
  * @property {{form: Answer, status: Question, start: Question, stop: Question, resume: Question, panel: Question,
  *   apply: (run: string, iteration: number) => void}} training form: what may be chosen, {off: a sentence} where nothing
- *   can be trained; status {run, known, language} -> charts {losses, rates, scores} where they are new; start {order}; stop {run}; resume {run}; panel {run, iteration}; apply: explain
- *   with the model of this iteration next
+ *   can be trained; status {run, known, language} -> charts {losses, rates, scores} where they are new; start {order};
+ *   stop {run}; resume {run}; panel {run, iteration}; apply: explain with the model of this iteration next
  * @property {{kinds: string[], file: Question, python: Question | null}} exports file {key, kind: one of `kinds` of "png",
  *   "npz" and "html", label, cell, language} -> {address, name} to download; python {key, tab, label, cell, block, head, b}
  *   -> {code}, null where there is none

@@ -41,7 +41,8 @@ export async function start(element, { key, language, markup, tables, answers, p
 }
 
 /** The settings of the trace below its story; where some are changed, a button that takes them back. */
-function tellSettings(/** @type {ReturnType<typeof preparedHost>} */ { show, changes, onChange }, /** @type {string} */ key, /** @type {string} */ settings) {
+function tellSettings(/** @type {ReturnType<typeof preparedHost>} */ { show, changes, onChange }, /** @type {string} */ key,
+  /** @type {string} */ settings) {
   const words = Object.assign(document.createElement("p"), { textContent: translateServerText(settings) });
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: text("side.reset") });
   button.addEventListener("click", () => show(key, {}));

@@ -135,8 +135,11 @@ export function preparedHost({ find, tables, parts }) {
       if (b.crf) return isPrepared(key) && !others(b) ? fixed("compare")({ key, b: { crf: true } }) : refusal("site.crf_alone");
       return studio.compare(baseKey(key), own, b);
     },
-    charts: { address: () => null, snapshots: async (asked) => await findAnswer("training_charts", { ...asked, key: baseKey(asked.key) }) ?? {},
-      dataset: async () => ({}) },
+    charts: {
+      address: () => null,
+      snapshots: async (asked) => await findAnswer("training_charts", { ...asked, key: baseKey(asked.key) }) ?? {},
+      dataset: async () => ({}),
+    },
     snapshots: { run: fixed("training_run"), frame: fixed("snapshot") },
     dataset: { page: nothing, thumbnails: nothing, scoring: nothing, open() {} },
     lab: {

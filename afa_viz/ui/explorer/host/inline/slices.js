@@ -7,7 +7,8 @@ import { refusal } from "../prepared/studio.js";
 /** @typedef {{bytes: Uint8Array, shape: number[], lows: Float32Array, peaks: Float32Array}} HeadMaps (heads, cells, keys) */
 
 /** The maps of some rows of a block, as a host answers them. */
-function answerOf(/** @type {Uint8Array} */ bytes, /** @type {number[]} */ shape, /** @type {Float32Array} */ lows, /** @type {Float32Array} */ peaks) {
+function answerOf(/** @type {Uint8Array} */ bytes, /** @type {number[]} */ shape, /** @type {Float32Array} */ lows,
+  /** @type {Float32Array} */ peaks) {
   return { bytes, shape, lows, peaks };
 }
 

@@ -180,7 +180,8 @@ function keyShares(/** @type {Block} */ block) {
 /** What of the attention is not here, and why. */
 function missingWords() {
   const { first_block: first, memory, held } = store.trace;
-  const named = (/** @type {number[]} */ blocks) => blocks.map((block) => text("bar.block_name", blockValues(store.scene.blocks[block]))).join("; ");
+  const nameOf = (/** @type {number} */ block) => text("bar.block_name", blockValues(store.scene.blocks[block]));
+  const named = (/** @type {number[]} */ blocks) => blocks.map(nameOf).join("; ");
   const words = [];
   if (first) words.push(memory ? text("attention.not_kept", { memory }) : text("site.attention_not_kept"));
   if (held?.queries) words.push(text("site.held_cells", { cells: countCells(), count: held.queries.length }));

@@ -52,7 +52,8 @@ export function request() {
     if (!parts.length) addPart({});
     return;
   }
-  if (!store.trace.held?.queries && cells() * keys() <= MAX_BYTES && !parts.some((p) => p.asked.head === view.head)) addPart({ head: view.head });
+  const whole = !store.trace.held?.queries && cells() * keys() <= MAX_BYTES;
+  if (whole && !parts.some((p) => p.asked.head === view.head)) addPart({ head: view.head });
   clearTimeout(resting);
   resting = setTimeout(() => addPart({ cell: queryCell() }), HOVER_DELAY);
 }

@@ -126,7 +126,8 @@ function paintFields(/** @type {string} */ name, /** @type {Column} */ canvases)
   if (!found) return;
   const [rows, cols] = found.size;
   const smooth = name === "cam" || name === "cam_par";
-  const paint = (/** @type {string} */ row, /** @type {number} */ low, /** @type {number} */ high, /** @type {Uint8ClampedArray} */ table) =>
+  const paint = (/** @type {string} */ row, /** @type {number} */ low, /** @type {number} */ high,
+    /** @type {Uint8ClampedArray} */ table) =>
     paintMap(canvases[row], { rows, cols, bytes: toBytes(found[row], low, high) }, table, smooth);
   const [low, high] = found.limits;
   paint("a", low, high, colours.heat);

@@ -127,7 +127,8 @@ export function build(/** @type {HTMLElement} */ element, /** @type {() => void}
   [section, changed] = [element, listener];
   find('[data-do="setting"]').append(new Option(text("compare.no_setting"), ""),
     ...Object.keys(SETTINGS).map((field) => new Option(settingName(field), field)));
-  find('[data-do="model"]').addEventListener("change", (/** @type {ControlEvent} */ event) => change({ model: event.target.value || null }));
+  find('[data-do="model"]').addEventListener("change", (/** @type {ControlEvent} */ event) => (
+    change({ model: event.target.value || null })));
   find('[data-do="setting"]').addEventListener("change", (/** @type {ControlEvent} */ event) => {
     const setting = event.target.value || null;
     change({ setting, value: setting && own(setting) });

@@ -13,7 +13,7 @@ const EVERY = 6000; // milliseconds between two drawings while images are being 
 const tenth = (number) => Math.round(10 * number) / 10;
 
 /** The images whose change lies in a bin of the histogram. */
-export function imagesInBin(figure, [low, high]) {
+function imagesInBin(figure, [low, high]) {
   return figure.data.flatMap(({ x, y, customdata }) => customdata.filter((_, i) => {
     const change = tenth(y[i] - x[i]);
     return low <= change && change < high;

@@ -131,7 +131,8 @@ function draw(listing, anew = true) {
   fillClasses(listing.classes);
   const { first, matching, page, pages, cards } = listing;
   find('[data-do="all"]').hidden = !asked.ids;
-  put("found", matching ? text(asked.ids ? "data.found_chosen" : asked.class_name ? "data.found_class" : "data.found", { title: translateServerText(listing.title),
+  const found = asked.ids ? "data.found_chosen" : asked.class_name ? "data.found_class" : "data.found";
+  put("found", matching ? text(found, { title: translateServerText(listing.title),
     first: first + 1, last: first + cards.length, matching, name: translateClass(asked.class_name) })
     : text("data.nothing", { name: translateClass(asked.class_name) }));
   find(".afa-pager").hidden = pages < 2;

@@ -295,7 +295,8 @@ registerTab("lab", {
     find('[data-do="next"]').addEventListener("click", () => {
       go(contents.steps[contents.steps.indexOf(step()) + 1].name);
     });
-    find('[data-do="open"]').addEventListener("click", (/** @type {MouseEvent} */ event) => follow(event, step().place, step().example, step().name));
+    find('[data-do="open"]').addEventListener("click", (/** @type {MouseEvent} */ event) => (
+      follow(event, step().place, step().example, step().name)));
     linkCell(figure().querySelector("canvas"));
     new MutationObserver(coverStages).observe(section, { attributes: true, attributeFilter: ["hidden"] });
   },

@@ -53,7 +53,8 @@ export function drawHistogram(section, label, dragged) {
   const s = recompute.settings();
   if (plot) bars(plot, bins, colours, total, dragged);
   setText("histogram", text("regions.histogram", { name }), section);
-  fillLegend($('[data-list="bars"]', section), rows.filter((_, i) => bins.some((bin) => bin[i])).map(([colour, words]) => [colour, words, null]));
+  const drawn = rows.filter((_, i) => bins.some((bin) => bin[i]));
+  fillLegend($('[data-list="bars"]', section), drawn.map(([colour, words]) => [colour, words, null]));
   if (s) {
     canvas.setAttribute("aria-label", text("regions.histogram_aria", { name, low: percent(above(s.low)),
       high: percent(above(s.high)) }));

@@ -134,7 +134,9 @@ function build(/** @type {HTMLElement} */ element) {
     canvas.setPointerCapture(event.pointerId);
     recompute.setSetting(dragged, at);
   });
-  canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => { if (dragged) recompute.setSetting(dragged, scoreAt(event)); });
+  canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
+    if (dragged) recompute.setSetting(dragged, scoreAt(event));
+  });
   const end = () => {
     if (!dragged) return;
     const name = dragged;

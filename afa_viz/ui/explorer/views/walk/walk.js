@@ -119,7 +119,7 @@ function paint(/** @type {Walk} */ look, /** @type {number} */ at, /** @type {Fl
 
 function controls(/** @type {number} */ at) {
   section.dataset.from = mode;
-  section.querySelectorAll("[data-mode]").forEach((/** @type {HTMLElement} */ b) => b.setAttribute("aria-pressed", String(b.dataset.mode === mode)));
+  for (const button of section.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
   find('[data-for="seeds"]').hidden = mode !== "seeds";
   find('[data-setting="low"]').hidden = mode === "seeds";
   find("[data-step]").value = at;
