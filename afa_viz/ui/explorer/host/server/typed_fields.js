@@ -4,6 +4,8 @@
 import { announce } from "../../core/status.js";
 import { text } from "../../core/words.js";
 
+const PAUSE = 700; // milliseconds after which what was typed counts as finished
+
 const isNumber = (/** @type {any} */ field) => field.matches?.("input[type=number]");
 
 /**
@@ -29,6 +31,8 @@ export function listenToTypedFields(onCleared) {
   const sidebar = document.querySelector("#afa-settings");
   /** @type {any} */
   let held = null; // the field whose number Gradio has not had yet
+  /** @type {any} */
+  let timer = 0;
   sidebar?.addEventListener("input", (/** @type {any} */ event) => {
     const field = event.target;
     if (!isNumber(field)) return;
@@ -36,6 +40,12 @@ export function listenToTypedFields(onCleared) {
     if (!event.isTrusted && nearest(field, "") === String(Number(field.value))) return;
     held = field;
     event.stopPropagation();
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (held !== field || nearest(field, "") !== String(Number(field.value))) return; // no number of the slider: not finished
+      held = null;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }, PAUSE);
   }, true);
   sidebar?.addEventListener("change", (/** @type {any} */ event) => { // left, or Enter
     const field = event.target;
