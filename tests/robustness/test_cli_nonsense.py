@@ -85,6 +85,7 @@ KINDS = (
 )  # fmt: skip
 TRAIN = ["train", "--config", "few_seconds", "--device", "cpu"]
 SANDBOX = ["data", "sandbox", "--train", "1", "--val", "0", "--test", "0", "--out"]
+SITE = ["site", "--device", "cpu", "--out", "new"]
 OF_DATA = {  # what every command about a data set refuses of its folder
     "missing file": ["--root", "none"],
     "file for a folder": ["--root", "text"],
@@ -185,6 +186,20 @@ CASES = {
         "output is there": ["space", "jane/../afa", "--dry-run"],
         "letters of any script": ["space", "jane/앵무새", "--dry-run"],
     },
+    "site": {
+        "missing file": [*SITE, "--images", "none.png"],
+        "folder for a file": [*SITE, "--images", "folder"],
+        "file for a folder": ["site", "--out", "text"],
+        "empty file": [*SITE, "--images", "empty"],
+        "other file": [*SITE, "--images", "text"],
+        "no number": [*SITE, "--limit", "nan"],
+        "negative number": [*SITE, "--limit", "-1"],
+        "too large": [*SITE, "--images", "bomb.png"],
+        "unknown name": [*SITE, "--data", "sandbx"],
+        "output in no place": ["site", "--out", "text/new"],
+        "output is there": ["site", "--out", "folder.npy/.."],
+        "letters of any script": [*SITE, "--images", "없는 🦜.png"],
+    },
     "data sandbox": {
         "folder for a file": [*SANDBOX, "new", "--recipe", "folder"],
         "file for a folder": [*SANDBOX, "text"],
@@ -282,7 +297,8 @@ def test_every_command_is_tried_with_ten_kinds():
     parser = argparse.ArgumentParser()
     data.add_arguments(parser)
     kinds = next(action.choices for action in parser._actions if action.dest == "kind")
-    commands = {command.name for command in COMMANDS} - {"data"} | {f"data {kind}" for kind in kinds}
+    # The options of `app` are those of app.py, which test_any_machine.py and test_hosts.py try.
+    commands = {command.name for command in COMMANDS} - {"app", "data"} | {f"data {kind}" for kind in kinds}
     assert set(CASES) == commands
     for command, cases in CASES.items():
         assert len(cases) >= 10 and set(cases) <= set(KINDS), command
@@ -294,8 +310,8 @@ def test_every_command_is_tried_with_ten_kinds():
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_options_that_there_are_not(refused, command):
     for arguments in ([], ["--nonsense"], ["a", "b", "c", "d"], ["--"], ["--json"]):
-        if command in ("bench", "train") and arguments in ([], ["--"]):
-            continue  # that is no nonsense: it measures everything, or trains
+        if command in ("app", "bench", "evaluate", "train") and arguments in ([], ["--"]):
+            continue  # that is no nonsense: it serves, measures everything, scores the bundled model, or trains
         refused(command, *arguments)
 
 

@@ -139,6 +139,10 @@ def browser_calls() -> dict[str, dict[str, Any]]:
         "python_code": {"tab": "cam", "label": 6, "cell": cell, "block": 7, "head": -1, "b": {"model": "tiny@10"}},
         "lab_check": {"step": "labels", "answer": 12, "label": 6},
         "dataset_page": {"order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0},
+        "dataset_charts": {
+            "order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0, "language": "ko",
+        },
+        "training_charts": {"language": "ko"},
         "dataset_thumbnails": {"ids": ["val_0001"]}, "dataset_scoring": {"do": "look"},
         "train_look": {"run": "", "known": ""}, "train_start": {"order": {"recipe": "two_minutes"}},
         "train_stop": {"run": "x"}, "train_resume": {"run": "x"}, "train_panel": {"run": "x", "iteration": 0},
