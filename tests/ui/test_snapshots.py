@@ -67,7 +67,7 @@ def test_the_history_joins_each_ladder_with_the_losses_before_it():
     assert first == {
         "iteration": 20, "phase": "classification", "miou_cam": 20.0, "miou_walk_start": None, "miou_cam_rw": None,
         "miou_cam_refined": None, "miou_cam_par": None, "miou_pseudo_label": None, "miou_seg": None, "map": 40.0,
-        "f1": None, "loss_cls": 0.7, "loss_seg": None, "loss_aff": None,
+        "f1": None, "loss_cls": 0.7, "loss_seg": None, "loss_aff": None, "loss_energy": None,
     }  # fmt: skip
     assert (second["iteration"], second["phase"], second["loss_aff"], second["f1"]) == (45, "affinity", 0.6, 50.0)
     assert score_history([{"iteration": 3, "loss_cls": 1.0}]) == []

@@ -107,7 +107,8 @@ def test_python_of_readme_runs(tmp_path, monkeypatch):
     for name in ("checkpoints", "afa_viz"):
         (tmp_path / name).symlink_to(ROOT / name)
     names: dict = {}
-    exec(compile(code, "README.md", "exec"), names)
+    with pytest.warns(UserWarning, match="This is the explorer of a trace, which notebooks draw"):
+        exec(compile(code, "README.md", "exec"), names)
     assert torch.equal(names["again"].affinity, names["trace"].affinity)
     assert (tmp_path / "trace.npz").exists()
     assert (tmp_path / "trace.html").exists()
