@@ -43,7 +43,7 @@ def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
         if not os.path.isfile(path):
             raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
         try:
-            with Image.open(path) as opened:
+            with open(path, "rb") as file, Image.open(file) as opened:  # Pillow leaves a file open that fails at once
                 return to_rgb(opened, upright)
         except Exception as error:  # a broken or hostile file may raise anything
             name, reason = os.path.basename(path), str(error).rstrip(".")

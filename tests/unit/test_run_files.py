@@ -145,7 +145,7 @@ def test_a_strange_line_does_no_harm(tmp_path, line):
     (run / records.METRICS).write_text(f'{line}\n{{"iteration": 40, "loss_cls": 0.5, "seconds": 8, "lr": 1e-3}}\n')
     told = look(tmp_path)
     assert told["run"]["iteration"] == 40 and told["run"]["seconds"] == 8
-    assert told["lines"]["loss_cls"][-1] == 0.5
+    assert told["charts"]["losses"]["data"][0]["y"][-1] == 0.5
     lines = records.read_metrics(run)
     assert all(value is None or value < 1e3 for value in (seconds_left(QUICK["few_seconds"], lines, 5),))
     write_training_plot(lines, tmp_path / "plot.png")
@@ -174,7 +174,8 @@ def test_one_run_that_can_not_be_read_hides_no_other(tmp_path, name):
     told = look(tmp_path)
     assert [one["name"] for one in told["runs"]] == ["two_minutes-002", "two_minutes-001"]
     assert told["run"]["state"] in ("killed", "starting") and told["run"]["iteration"] == 0
-    assert look(tmp_path, run="two_minutes-001")["lines"]["loss_cls"] == [0.5]
+    drawn = look(tmp_path, run="two_minutes-001")["charts"]["losses"]["data"]
+    assert [list(line["y"]) for line in drawn] == [[0.5]]
 
 
 # --- status ----------------------------------------------------------------------------------------------------------
