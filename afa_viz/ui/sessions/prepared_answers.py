@@ -32,6 +32,7 @@ LOCK_SUFFIX = ".lock"
 LOCK_AGE = 3600.0  # seconds after which a lock is of no process any more
 MAX_FILE_BYTES = 64 * 2**20  # of one file, unpacked; a bundled example takes one or two
 MAX_TOTAL_BYTES = 256 * 2**20  # of all files
+MAX_HELD = 4  # examples whose answers stay in memory; others are read again, which takes 20 ms
 MAX_WAIT = 5.0  # seconds for an example that another process is preparing; computing it takes about as long
 POLL = 0.02  # seconds
 
@@ -145,6 +146,9 @@ class PreparedAnswers:
         with self._lock:
             if found is not None or not self._is_preparing():
                 self._found[example.name] = found
+                held = [name for name, prepared in self._found.items() if prepared is not None]
+                for name in held[:-MAX_HELD]:
+                    del self._found[name]
             else:
                 self._late.add(example.name)
         return found
