@@ -250,6 +250,7 @@ def test_a_training_that_can_not_begin_says_why(folders, tmp_path):
     late = Trainer(tmp_path, folders[1], extra=(*SMALL, "--init", str(tmp_path / "nothing")))
     run = ended(late, late.start(parse_training_request(GOOD, DEVICES, None)))
     assert run.state == "failed" and "nothing" in run.message
+    late._wait_for_exit(run.name)
 
 
 def test_training_is_off_unless_only_this_computer_visits(monkeypatch):

@@ -127,7 +127,8 @@ class Trainer:
         if before != status and not alive:
             alive = is_alive(folder)  # it started or ended between the two reads
         if alive:
-            return Run(name, request, "stopping" if name in self._stopping else status.doing, "", status)
+            message = status.message if status.doing in ENDED else ""  # it has said how it ended, and is about to
+            return Run(name, request, "stopping" if name in self._stopping else status.doing, message, status)
         if status.doing not in ENDED and status.pid == 0 and abs(_file_age(folder / STATUS)) < START_TIMEOUT:
             return Run(name, request, status.doing, "", status)
         self._stopping.discard(name)
