@@ -153,6 +153,8 @@ def test_settings_change_what_the_app_would_change(visit, browser, plain_page): 
     app.wait_for_selector(".afa[data-settled]", timeout=20_000)
     alike(strip(page), strip(app), 0.5)
     tables = [f'{panel(one, "affinity")} [data-list="numbers"]' for one in (page, app)]
+    for one, table in zip((page, app), tables, strict=True):
+        expect(one.locator(table)).to_contain_text("Learned")  # drawn
     pairs, expected = (one.locator(table).inner_text() for one, table in zip((page, app), tables, strict=True))
     assert pairs == expected, "of all pairs: prepared for every radius, with symmetry and without"
     app.close()
