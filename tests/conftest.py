@@ -10,6 +10,8 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * WORKER)  # two workers that try the same ports may take one at once
 
 
 @pytest.fixture(autouse=True)

@@ -141,7 +141,9 @@ def test_an_outline_is_claimed_where_there_is_one(visit):  # noqa: F811
 def test_names_stand_above_the_frame_of_the_query_cell(visit):  # noqa: F811
     page = visit(query="tab=seg")
     canvas = '[data-tab="seg"] [data-view="target"] canvas'
-    white = """(canvas) => {
+    white = """async (canvas) => {
+      await new Promise(requestAnimationFrame);  // drawn after the next frame has begun
+      await new Promise(requestAnimationFrame);
       const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
       const context = copy.getContext("2d", { willReadFrequently: true });
       context.drawImage(canvas, 0, 0);

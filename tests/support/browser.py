@@ -98,6 +98,7 @@ def visit(browser, address):
 
     def go(width: int = 1440, height: int = 900, theme: str = "light", query: str = "") -> Page:
         page = take_page(browser)
+        page.bring_to_front()  # Chromium draws a page that stands behind another about once a second
         pages.append(page)
         for event, listener in watched.items():
             page.on(event, listener)
