@@ -15,6 +15,7 @@ from browser import (  # noqa: F401  (fixtures)
     key,
     pixels,
     pytestmark,
+    ready,
     recomputed,
     requests,
     small_targets,
@@ -261,3 +262,24 @@ def test_a_link_leads_back(visit):  # noqa: F811
     expect(again.locator(".afa-status")).to_contain_text("Row 2,")
     wrong = visit(query="tab=regions&class=unicorn&cell=99,1")
     expect(wrong.locator(".afa-status")).to_contain_text("ignored: class, cell")
+
+
+def test_a_tab_that_does_not_load_says_so_and_is_loaded_when_it_is_opened_again(browser, address):  # noqa: F811
+    page = browser.new_context().new_page()
+    asked = requests(page)
+    page.route("**/scripts/tabs-*", lambda route: route.abort())
+    page.goto(address)
+    ready(page)
+    assert not [url for url in asked if "/scripts/" in url]  # a first look needs none
+    panel = tab(page, "lab")
+    expect(page.locator(".afa-status")).to_have_text(
+        "The tab Lab could not be loaded. Check the connection and open it again."
+    )
+    tab(page, "cam")
+    page.unroute("**/scripts/tabs-*")
+    tab(page, "lab")
+    expect(page.locator(f'{panel} [data-fill="lab-task"]')).not_to_be_empty()
+    tab(page, "compare")
+    expect(page.locator('[data-tab="compare"] .afa-board button').first).to_be_visible()
+    assert len([url for url in asked if "/scripts/" in url]) == 2
+    page.context.close()

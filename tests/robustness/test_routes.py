@@ -14,10 +14,10 @@ from app_fixtures import prepare
 from raw_http import Reply, ask
 
 from afa_viz.figures.interactive import plotly_js
-from afa_viz.ui.page.assets import plotly_address
+from afa_viz.ui.page.assets import later_address, later_script, plotly_address
 from afa_viz.ui.server.app import build, serve
 from afa_viz.ui.server.guard import Guard
-from afa_viz.ui.server.plotly_route import accepts_gzip
+from afa_viz.ui.server.later_scripts import accepts_gzip
 from afa_viz.ui.server.routes import ENDPOINTS, ROUTES, THIS_COMPUTER, find_route
 from benchmarks.load import Page
 
@@ -207,15 +207,16 @@ def test_the_open_ones_answer(address):
     assert set(json.loads(ask(address, "/gradio_api/info").body)["named_endpoints"]) == {f"/{n}" for n in ENDPOINTS}
 
 
-def test_plotly_js_is_served_compressed_and_for_good(address):
-    path = f"/{plotly_address()}"
+@pytest.mark.parametrize("path, whole", [(plotly_address(), plotly_js), (later_address(), later_script)])
+def test_later_scripts_are_served_compressed_and_for_good(address, path, whole):
+    path = f"/{path}"
     small = ask(address, path, headers=[("Accept-Encoding", "br, gzip;q=0.8")])
     assert small.status == 200 and len(small.body) < 1_600_000
     headers = small.headers
     assert headers["content-encoding"] == "gzip" and headers["vary"] == "accept-encoding"
     assert headers["cache-control"] == "public, max-age=31536000, immutable"
     assert headers["content-type"] == "text/javascript; charset=utf-8"
-    script = plotly_js().encode()
+    script = whole().encode()
     assert gzip.decompress(small.body) == script
     plain = ask(address, path, headers=[("Accept-Encoding", "gzip;q=0, identity")])
     assert plain.body == script and "content-encoding" not in plain.headers
@@ -226,7 +227,8 @@ def test_plotly_js_is_served_compressed_and_for_good(address):
     [
         "/charts/plotly-0.0.1.min.js", "/charts/", "/charts", "/charts/plotly.min.js", "/charts/../config",
         "/plotly.min.js", "/charts/plotly-7.1.0.min.js/", "/charts//plotly-7.1.0.min.js",
-        "/charts/plotly-%2e%2e.min.js", "/Charts/plotly-7.1.0.min.js",
+        "/charts/plotly-%2e%2e.min.js", "/Charts/plotly-7.1.0.min.js", "/scripts/tabs-000000000000.js",
+        "/scripts/tabs-.js", "/scripts/", f"/{later_address()}/", f"/{later_address().upper()}",
     ],
 )  # fmt: skip
 def test_no_other_script_is_served(address, path):

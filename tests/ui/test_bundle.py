@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from afa_viz.ui.page.bundle import BundleError, bundle, ordered, read
+from afa_viz.ui.page.bundle import BundleError, bundle, bundle_in_two, ordered, read
 
 node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node; the browser tests run a bundle too")
 
@@ -169,9 +169,10 @@ REFUSED = {  # what main.js holds, and the sentence
     'export { a } from "./a.js";': r"main\.js, line 1: export functions",
     "export const { a } = b;": r"main\.js, line 1: export functions",
     "export const a = 1;\nexport { a };": r"main\.js, line 2: a is exported twice",
-    'function f() {\n  return import("./a.js");\n}': r"main\.js, line 2: import belongs at the top of a module",
+    "function f() {\n  return import(name);\n}": r"main\.js, line 2: import belongs at the top of a module",
+    'function f() {\n  return import("./a");\n}': r"'\./a' is no file beside this one",
     "if (x) {\n  export const a = 1;\n}": r"main\.js, line 2: export belongs at the top of a module",
-    'const a = await import("./a.js");': r"main\.js, line 1: write imports as",
+    'const a = await import("./a.js");': r"main\.js, line 1: a module cannot wait for another; load it inside",
     "const a = `never ends;": r"main\.js, line 1: a template literal does not end",
 }
 
@@ -192,7 +193,58 @@ def test_words_that_only_look_like_module_syntax_are_code():
 def test_each_module_comes_after_those_that_it_imports():
     explorer = Path(__file__).parents[2] / "afa_viz" / "ui" / "explorer"
     seen: set[str] = set()
-    for module in ordered(explorer, "host/server.js"):
+    for module in ordered(explorer, "host/server.js", later=True):
         assert {name for name, _ in module.imports} <= seen, module.name
         seen.add(module.name)
     assert len(seen) > 70
+
+
+LATER = {
+    "main": """import { count } from "./shared.js";
+export const open = () => import("./views/tab.js");
+export const seen = () => count();""",
+    "shared": "let n = 0;\nexport const count = () => ++n;",
+    "views__tab": """import { count } from "../shared.js";
+import { name } from "./part.js";
+export const shown = () => name + count();""",
+    "views__part": 'export const name = "tab ";',
+}  # fmt: skip
+
+
+@node
+def test_a_module_that_is_imported_later_is_in_the_one_script(joined):
+    shown = run(joined(**LATER), "JSON.stringify([main.seen(), typeof main.open().then])")
+    assert shown == [1, "function"]
+
+
+@node
+def test_the_second_script_is_fetched_once_and_shares_what_the_first_has(joined, tmp_path):
+    joined(**LATER)
+    first, second = bundle_in_two(tmp_path / "explorer", "main.js")
+    assert "part.js" not in first and "shared.js" not in second
+    browser = f"""
+      let fetched = 0, fails = true;
+      globalThis.afaLater = "scripts/second.js";
+      globalThis.document = {{ createElement: () => ({{ remove() {{}} }}), head: {{ append(script) {{
+        fetched++;
+        if (fails) return setTimeout(() => script.onerror());
+        if (script.src !== afaLater) throw new Error(script.src);
+        (0, eval)({json.dumps(second)});
+        script.onload();
+      }} }} }};
+      const main = {first};
+      (async () => {{
+        const failure = await main.open().catch((error) => error.message); // and is asked for again
+        fails = false;
+        const [one, two] = await Promise.all([main.open(), main.open()]);
+        const again = await main.open();
+        console.log(JSON.stringify([failure, main.seen(), one.shown(), two.shown(), again === one, fetched]));
+      }})();"""
+    done = subprocess.run(["node", "-e", browser], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["a part of the page did not load", 1, "tab 2", "tab 3", True, 2]
+
+
+def test_a_later_module_that_is_missing_is_named(joined):
+    with pytest.raises(BundleError, match="main.js imports views/gone.js, but there is no such file"):
+        joined(main='export const open = () => import("./views/gone.js");')

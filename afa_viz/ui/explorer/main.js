@@ -12,7 +12,7 @@ import { listenToKeys } from "./core/keyboard.js";
 import { listenToView } from "./core/permalink.js";
 import { listenToPointer } from "./core/pointer.js";
 import { receive } from "./core/receive.js";
-import { buildAll, scheduleDraw, SELECTION } from "./core/schedule.js";
+import { buildAll, registerLater, scheduleDraw, SELECTION } from "./core/schedule.js";
 import { loadTables } from "./core/tables.js";
 import { translatePage } from "./core/translate.js";
 import { loadColours } from "./draw/colours.js";
@@ -24,11 +24,13 @@ import "./views/walk/walk.js";
 import "./views/par/par.js";
 import "./views/regions/regions.js";
 import "./views/seg/seg.js";
-import "./views/compare/compare.js";
-import "./views/training/training.js";
-import "./views/data/data.js";
-import "./views/train/train.js";
-import "./views/lab/lab.js";
+
+// What a first look does not need is loaded when it is opened.
+registerLater("compare", () => import("./views/compare/compare.js"));
+registerLater("training", () => import("./views/training/training.js"));
+registerLater("data", () => import("./views/data/data.js"));
+registerLater("train", () => import("./views/train/train.js"));
+registerLater("lab", () => import("./views/lab/lab.js"));
 
 /** Build the page in an element, and show what the host explains. The language is that of the address (?lang=ko), else
  * the host's, else the first of the browser's that there is, else English. */

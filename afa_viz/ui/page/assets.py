@@ -6,6 +6,7 @@ Nothing here knows gradio: the app, the static site and the one-file report are 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from afa_viz.figures import colour
 from afa_viz.figures.interactive.base import plotly_version
 from afa_viz.ui import localization
-from afa_viz.ui.page.bundle import bundle
+from afa_viz.ui.page.bundle import bundle, bundle_in_two
 from afa_viz.ui.page.config_fields import SLIDERS
 
 EXPLORER = Path(__file__).parents[1] / "explorer"
@@ -74,7 +75,23 @@ def script(entry: str = SERVER) -> str:
     Args:
         entry: a module of `explorer/host/`; it exports `start`.
     """
-    return bundle(EXPLORER, entry)
+    return _in_two()[0] if entry == SERVER else bundle(EXPLORER, entry)
+
+
+def later_script() -> str:
+    """The modules that the app's page loads when a tab first needs them."""
+    return _in_two()[1]
+
+
+@cache
+def later_address() -> str:
+    """Where they are below the root of the app."""
+    return f"scripts/tabs-{hashlib.sha256(later_script().encode()).hexdigest()[:12]}.js"
+
+
+@cache
+def _in_two() -> tuple[str, str]:
+    return bundle_in_two(EXPLORER, SERVER)
 
 
 def style(standalone: bool = False) -> str:

@@ -4,8 +4,11 @@ Modules are put in the order of their imports, each in a function scope of its o
 evaluated under its own name (`sourceURL`), so stack traces and developer tools name its file and, since no line is
 removed, its line. Comments and spaces stay behind.
 
+`import("./x.js")` loads a module when it is first needed. All such modules, and what they alone need, may be a second
+script, which the browser fetches then.
+
 What a module may write, and nothing else of the module syntax:
-    import { a, b as c } from "./x.js";    import * as x from "../room/x.js";    import "./x.js";
+    import { a, b as c } from "./x.js";    import * as x from "../room/x.js";    import "./x.js";    import("./x.js")
     export function f() {}    export async function f() {}    export class C {}
     export const a = 1;    export { a, b as c };
 """
@@ -20,6 +23,7 @@ from pathlib import Path, PurePosixPath
 IMPORT = re.compile(
     r'import\s*(?:(?:\{(?P<names>[^{}]*)\}|\*\s*as\s+(?P<whole>[\w$]+))\s*from\s*)?(?P<quote>["\'])(?P<path>[^"\']+)(?P=quote)\s*;'
 )
+LATER = re.compile(r'import\(\s*(?P<quote>["\'])(?P<path>[^"\']+)(?P=quote)\s*\)')
 DECLARED = re.compile(r"export\s+(?P<kept>(?:async\s+function|function|class|const)\s+(?P<name>[\w$]+))")
 LISTED = re.compile(r"export\s*\{(?P<names>[^{}]*)\}\s*;")
 NAME = re.compile(r"(?P<name>[A-Za-z_$][\w$]*)(?:\s+as\s+(?P<other>[A-Za-z_$][\w$]*))?")
@@ -51,6 +55,8 @@ class Module:
     """(module, names that it must export), in the order of the file."""
     exports: dict[str, str] = field(default_factory=dict)
     """Exported name -> name inside the module."""
+    later: list[str] = field(default_factory=list)
+    """Modules that it loads when they are first needed."""
 
 
 def bundle(root: Path, entry: str) -> str:
@@ -62,20 +68,54 @@ def bundle(root: Path, entry: str) -> str:
     Raises: BundleError: for a file that is missing, syntax beyond the forms above, a name that a module does not
         export, or modules that import each other in a circle.
     """
-    modules = ordered(root, entry)
+    return _joined(ordered(root, entry, later=True), entry)
+
+
+def bundle_in_two(root: Path, entry: str) -> tuple[str, str]:
+    """As `bundle`, but what is loaded later is a second script.
+
+    The first script fetches the second from the address in `globalThis.afaLater`.
+
+    Returns: expression, second script. Raises: BundleError: as `bundle`.
+    """
+    first, whole = ordered(root, entry), ordered(root, entry, later=True)
+    return _joined(whole, entry, len(first)), "\n".join(["afaAdd(run=>{", *_runs(whole)[len(first) :], "});\n"])
+
+
+def _joined(modules: list[Module], entry: str, count: int | None = None) -> str:
+    """A script of the first `count` modules; its value is what `entry` exports."""
+    place = [module.name for module in modules].index(entry)
+    return "\n".join([_PRELUDE, *_runs(modules)[:count], f"return done[{place}]}})()"])
+
+
+def _runs(modules: list[Module]) -> list[str]:
+    """A statement for each module that runs it."""
     numbers = {module.name: number for number, module in enumerate(modules)}
-    runs = [f'run("{module.name}",{_template(_body(module, numbers))});' for module in modules]
-    return "\n".join([_PRELUDE, *runs, "return done.at(-1)})()"])
+    return [f'run("{module.name}",{_template(_body(module, numbers))});' for module in modules]
 
 
-_PRELUDE = """(()=>{"use strict";const done=[];
+# `later`: the module of a number, where need be after the second script, which hands its modules to `afaAdd`
+_PRELUDE = """(()=>{"use strict";const done=[];let coming=null;
+const later=async number=>{if(!(number in done))await(coming??=new Promise((loaded,failed)=>{
+const script=document.createElement("script");
+globalThis.afaAdd=add=>add(run);
+script.onload=loaded;
+script.onerror=()=>{coming=null;script.remove();failed(new Error("a part of the page did not load"))};
+script.src=globalThis.afaLater;
+document.head.append(script)}));
+return done[number]};
 const run=(name,code)=>{
 const lines=code.replace(/@(\\d*)@/g,(_,count)=>count?"\\n".repeat(count):"@");
-done.push((0,eval)(`($m)=>{"use strict";${lines}\\n}\\n//# sourceURL=afa-viz/${name}`)(done))};"""
+done.push((0,eval)(`($m,$later)=>{"use strict";${lines}\\n}\\n//# sourceURL=afa-viz/${name}`)(done,later))};"""
 
 
-def ordered(root: Path, entry: str) -> list[Module]:
-    """The modules that `entry` needs, each after those that it imports. Raises: BundleError: as `bundle`."""
+def ordered(root: Path, entry: str, later: bool = False) -> list[Module]:
+    """The modules that `entry` needs, each after those that it imports.
+
+    Args:
+        later: with those that are loaded when they are first needed.
+    Raises: BundleError: as `bundle`.
+    """
     done: dict[str, Module] = {}
     path: list[str] = []
 
@@ -100,6 +140,11 @@ def ordered(root: Path, entry: str) -> list[Module]:
         done[name] = module
 
     visit(entry, "The page")
+    waiting = list(done.values()) if later else []
+    for module in waiting:  # grows while it is read
+        for other in module.later:
+            visit(other, module.name)
+        waiting += [one for one in done.values() if one not in waiting]
     return list(done.values())
 
 
@@ -115,6 +160,14 @@ def read(name: str, source: str) -> Module:
         while kind == "code" and (found := STATEMENT.search(source, start, end)):
             depth += _depth(source[start : found.start()])
             where = _where(name, source, found.start())
+            if dynamic := LATER.match(source, found.start()):
+                if not depth and source[: found.start()].rstrip().endswith("await"):
+                    raise BundleError(f"{where}: a module cannot wait for another; load it inside a function.")
+                other = _resolved(name, dynamic["path"], where)
+                module.later.append(other)
+                code += f"{source[start : found.start()]}$later(\0{other}\0)"
+                skip_to = start = dynamic.end()
+                continue
             if depth:
                 raise BundleError(f"{where}: {found[0]} belongs at the top of a module, on a line of its own.")
             code += source[start : found.start()]
@@ -267,7 +320,8 @@ def _tight(code: str) -> str:
 
 def _body(module: Module, numbers: dict[str, int]) -> str:
     """The function body of a module: its code, with other modules by their numbers, and what it exports."""
-    code = re.sub(r"\0([^\0]+)\0", lambda found: f"$m[{numbers[found[1]]}]", module.code)
+    code = re.sub(r"\$later\(\0([^\0]+)\0\)", lambda found: f"$later({numbers[found[1]]})", module.code)
+    code = re.sub(r"\0([^\0]+)\0", lambda found: f"$m[{numbers[found[1]]}]", code)
     exported = ",".join(name if name == own else f"{name}:{own}" for name, own in module.exports.items())
     body = f"{code}\nreturn{{{exported}}}"
     # lines that comments have left empty, as their number: `run` puts them back

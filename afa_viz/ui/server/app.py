@@ -35,9 +35,9 @@ from afa_viz.ui.page.component import explorer_component
 from afa_viz.ui.page.controls import build_controls, build_image_picker
 from afa_viz.ui.server.guard import Guard, ServerApp
 from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
+from afa_viz.ui.server.later_scripts import LaterScripts
 from afa_viz.ui.server.options import TITLE, Options
 from afa_viz.ui.server.payload_validation import PayloadValidator
-from afa_viz.ui.server.plotly_route import PlotlyRoute
 from afa_viz.ui.server.prepare import first_prepared
 from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
@@ -212,7 +212,7 @@ def theme() -> gr.themes.Base:
 class GuardedApp(App):
     """Gradio's server behind a `Guard`, which is the outermost middleware, outside of gradio's CORS middleware.
 
-    `PlotlyRoute` serves plotly.js, and `UploadRoute` handles uploads instead of gradio.
+    `LaterScripts` serves what pages load later, and `UploadRoute` handles uploads instead of gradio.
     """
 
     def __init__(self, guard: Callable[[ServerApp], Guard], uploads: Uploads, on_upload: Callable[[], None]) -> None:
@@ -221,7 +221,7 @@ class GuardedApp(App):
 
     def build_middleware_stack(self) -> ServerApp:
         """The middleware that every request passes first."""
-        return self._guard(PlotlyRoute(UploadRoute(super().build_middleware_stack(), self._uploads, self._on_upload)))
+        return self._guard(LaterScripts(UploadRoute(super().build_middleware_stack(), self._uploads, self._on_upload)))
 
 
 def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:

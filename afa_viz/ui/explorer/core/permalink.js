@@ -15,22 +15,31 @@ const VIEW_KEYS = ["tab", "step", "class", "cell", "block", "head", "maps", "sca
 const HOST_KEYS = ["example", "data", "photo", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters",
   "bkg_score_low", "bkg_score_high"]; // of the host
 
+// Of tabs that may not be loaded yet:
+export const SIDE_B_KEYS = ["b_model", "b_switched", "b_crf", "b_setting", "b_stage"];
+export const SNAPSHOT_KEY = "snapshot";
+
 /** @type {PermalinkPart[]} */
 const parts = [];
 
 /**
- * A tab with an own share of the address: {names, read(asked) -> names that do not fit, write(query)}.
+ * A tab with an own share of the address: {names, read(asked) -> names that do not fit, write(query)}. A tab that is loaded after
+ * the address was read reads it at once.
  *
  * @param {PermalinkPart} part
  */
 export function registerPermalink(part) {
   parts.push(part);
+  if (!isRead) return;
+  const wrong = part.read(addressed);
+  if (wrong.length) announce(text("link.wrong", { names: wrong.join(", ") }), true);
 }
 
 const WAIT_LIMIT = 4000; // milliseconds that a first picture waits for the one that the address names
 export const addressed = currentQuery(); // as the page was opened
 const namesTrace = HOST_KEYS.some((name) => addressed.has(name));
-let restored = false; // what the address says of the page is taken over
+let restored = false; // what the address says of the page is taken over, or no longer counts
+let isRead = false; // it is taken over
 let overdue = false;
 /** @type {any} */
 let waiting = 0;
@@ -57,7 +66,7 @@ export function dropAddress() {
 /** Take over what the address says, once what it names is here; what does not fit is left out, and a sentence says so. */
 export function restorePermalink() {
   if (restored || host.photograph.isAwaited() || (namesTrace && !store.trace.linked && !store.trace.photo)) return "";
-  restored = true;
+  [restored, isRead] = [true, true];
   /** @type {any[]} */
   const wrong = [];
   const read = (/** @type {string} */ name, /** @type {(value: string) => any} */ fits, /** @type {(value: string) => void} */ take) => {
@@ -91,7 +100,8 @@ export function restorePermalink() {
 /** The query string of what is shown; what others have put there stays. */
 function permalinkQuery() {
   const query = currentQuery();
-  for (const name of [...VIEW_KEYS, ...HOST_KEYS, ...parts.flatMap((part) => part.names)]) query.delete(name);
+  for (const name of [...VIEW_KEYS, ...HOST_KEYS, ...SIDE_B_KEYS, SNAPSHOT_KEY,
+    ...parts.flatMap((part) => part.names)]) query.delete(name);
   for (const [name, value] of Object.entries(store.trace.link ?? {})) query.set(name, value);
   if (store.trace.photo) query.set("photo", store.trace.photo);
   query.set("tab", view.tab);

@@ -2,7 +2,9 @@
 
 import { $, $$, scrollIntoRow } from "./dom.js";
 import { emit } from "./events.js";
+import { announce } from "./status.js";
 import { store, view } from "./store.js";
+import { text } from "./words.js";
 
 // How much a change asks to be drawn; what redraws more also redraws less.
 export const CELL = 1; // the query cell moved
@@ -15,7 +17,7 @@ const HOOKS = [null, "cell", "opacity", "selection", "data"]; // what draws each
 const LEVELS = { pin: CELL, hover: CELL, rest: CELL, home: CELL, picked: CELL, opacity: OPACITY }; // else: SELECTION
 
 /** @type {Map<string, any>} */
-export const tabs = new Map(); // name -> {hooks, section, stale}
+export const tabs = new Map(); // name -> {hooks, section, stale, load}; load: of a tab whose script is not here yet
 /** @type {Hooks[]} */
 const alwaysHooks = []; // hooks of what is always in sight: strip, status line
 
@@ -29,7 +31,18 @@ const alwaysHooks = []; // hooks of what is always in sight: strip, status line
  * @param {Hooks} hooks
  */
 export function registerTab(name, hooks) {
-  tabs.set(name, { hooks, section: null, stale: DATA });
+  if (tabs.has(name)) tabs.get(name).hooks = hooks;
+  else tabs.set(name, { hooks, section: null, stale: DATA });
+}
+
+/**
+ * A tab whose module is loaded when the tab is first opened; it then registers its hooks.
+ *
+ * @param {string} name
+ * @param {() => Promise<any>} load
+ */
+export function registerLater(name, load) {
+  tabs.set(name, { hooks: {}, section: null, stale: DATA, load });
 }
 
 /**
@@ -96,7 +109,7 @@ function drawPending() {
 
 function drawTab() {
   const tab = tabs.get(view.tab);
-  if (!tab?.stale || !store.trace) return;
+  if (!tab?.stale || tab.load || !store.trace) return;
   const level = tab.stale;
   tab.stale = 0;
   callHook(tab.hooks, level);
@@ -118,10 +131,32 @@ export function showTab(name) {
     if (chosen) scrollIntoRow(button);
   }
   for (const button of $$("[data-open]")) button.classList.toggle("afa-here", button.dataset.open === name);
-  if (store.trace) {
-    tabs.get(name).hooks.show?.();
+  const tab = tabs.get(name);
+  if (tab.load) loadTab(name, tab);
+  else if (store.trace) {
+    tab.hooks.show?.();
     drawTab();
   }
+}
+
+/**
+ * Load the module of a tab, then show the tab if it is still open. One that did not load is tried again when next opened.
+ *
+ * @param {string} name
+ * @param {any} tab
+ */
+async function loadTab(name, tab) {
+  const { load } = tab;
+  try {
+    await load();
+  } catch {
+    if (view.tab === name) announce(text("tabs.lost", { name: text(`tabs.${name}`) }), true);
+    return;
+  }
+  if (!tab.load) return; // opened twice meanwhile
+  tab.load = null;
+  tab.hooks.build?.(tab.section);
+  if (view.tab === name) showTab(name);
 }
 
 /**

@@ -17,6 +17,7 @@ import { start as startPage } from "../main.js";
  *   what gradio gives a script (`js_on_load` of gr.HTML)
  */
 export function start({ element, props, trigger, server, watch }) {
+  /** @type {any} */ (window).afaLater = `${window.gradio_config?.root ?? ""}/${props.later}`; // where the bundle loads from
   const question = (/** @type {any} */ name) => async (/** @type {any} */ asked) => JSON.parse(await server[name](asked));
   const measured = (/** @type {any} */ name) => async (/** @type {any} */ asked) => { // with the size of the answer
     const json = await server[name](asked);

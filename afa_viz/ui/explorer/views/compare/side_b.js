@@ -1,7 +1,7 @@
 // What B is in a comparison: the form, the same in words, and its part of the address. A is what the page shows.
 
 import { significant } from "../../core/format.js";
-import { registerPermalink } from "../../core/permalink.js";
+import { registerPermalink, SIDE_B_KEYS } from "../../core/permalink.js";
 import { store, view } from "../../core/store.js";
 import { tables } from "../../core/tables.js";
 import { text } from "../../core/words.js";
@@ -147,11 +147,11 @@ export function setModels(/** @type {TrainingRun} */ found) {
 }
 
 registerPermalink({
-  names: ["b_model", "b_switched", "b_crf", "b_setting", "b_stage"],
+  names: SIDE_B_KEYS,
   read(query) {
     /** @type {any[]} */
     const wrong = [];
-    const [model, switched, crf, setting, shown] = this.names.map((name) => query.get(name));
+    const [model, switched, crf, setting, shown] = SIDE_B_KEYS.map((name) => query.get(name));
     /** @type {SideChanges} */
     const next = { model: null, switched: [], crf: false, setting: null, value: null };
     if (model != null) {

@@ -6,7 +6,7 @@ import { playSlider } from "../../components/play_slider.js";
 import { setText } from "../../core/dom.js";
 import { percent, significant } from "../../core/format.js";
 import { channelOf, layer, toFloats, unpack } from "../../core/packed.js";
-import { registerPermalink, updatePermalink } from "../../core/permalink.js";
+import { registerPermalink, SNAPSHOT_KEY, updatePermalink } from "../../core/permalink.js";
 import { linkCell } from "../../core/pointer.js";
 import * as recompute from "../../core/recompute.js";
 import { DATA, registerTab, tabs } from "../../core/schedule.js";
@@ -273,16 +273,16 @@ function chooseNearest(point) {
 }
 
 registerPermalink({
-  names: ["snapshot"],
+  names: [SNAPSHOT_KEY],
   read(query) {
-    const value = query.get("snapshot");
+    const value = query.get(SNAPSHOT_KEY);
     if (value == null) return [];
-    if (!/^\d{1,9}$/.test(value)) return ["snapshot"];
+    if (!/^\d{1,9}$/.test(value)) return [SNAPSHOT_KEY];
     [iteration, linked] = [Number(value), true];
     return [];
   },
   write(query) {
-    if (view.tab === "training" && run?.snapshots.length) query.set("snapshot", run.snapshots[at].iteration);
+    if (view.tab === "training" && run?.snapshots.length) query.set(SNAPSHOT_KEY, run.snapshots[at].iteration);
   },
 });
 

@@ -1,6 +1,6 @@
-"""The route of plotly.js, which a page loads when its first chart is opened: from the installed package, compressed.
+"""Scripts that a page loads when it first needs them, compressed: tabs beyond the first look, and plotly.js.
 
-Its address holds the package's version, so that browsers may keep it for good.
+Their addresses hold a hash or the package's version, so that browsers may keep them for good.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 
 from afa_viz.figures.interactive.base import plotly_js
-from afa_viz.ui.page.assets import plotly_address
+from afa_viz.ui.page.assets import later_address, later_script, plotly_address
 
 COMPRESSION = 6
 FOREVER = b"public, max-age=31536000, immutable"
@@ -26,13 +26,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 @cache
-def compressed_script() -> bytes:
-    """plotly.js, compressed: 1.5 MB that stay in memory once somebody has opened a chart."""
-    return gzip.compress(plotly_js().encode(), COMPRESSION, mtime=0)
+def compressed(script: Callable[[], str]) -> bytes:
+    """A script, compressed: it stays in memory once somebody has asked for it (plotly.js: 1.5 MB)."""
+    return gzip.compress(script().encode(), COMPRESSION, mtime=0)
 
 
-class PlotlyRoute:
-    """ASGI middleware that answers with plotly.js at its address and passes everything else on.
+class LaterScripts:
+    """ASGI middleware that answers with a script at its address and passes everything else on.
 
     Args:
         app: the next application.
@@ -40,14 +40,15 @@ class PlotlyRoute:
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._app = app
-        self._path = f"/{plotly_address()}"
+        self._scripts = {f"/{plotly_address()}": plotly_js, f"/{later_address()}": later_script}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or scope["path"] != self._path:
+        script = self._scripts.get(scope["path"]) if scope["type"] == "http" else None
+        if script is None:
             await self._app(scope, receive, send)
             return
-        body = await anyio.to_thread.run_sync(compressed_script)
+        body = await anyio.to_thread.run_sync(compressed, script)
         encoding = [(b"content-encoding", b"gzip")]
         if not accepts_gzip(scope["headers"]):
             body, encoding = await anyio.to_thread.run_sync(gzip.decompress, body), []
