@@ -237,6 +237,8 @@ def test_bars_list_images_and_a_class_chooses_itself(visit):  # noqa: F811
     page.mouse.click(*spot(changes, bar["x"], bar["y"] / 2))
     expect(page.locator(f"{panel} .afa-cards button")).to_have_count(bar["y"], timeout=WAIT)
     classes = chart(page, panel, "classes")
+    marks = page.locator(f'{panel} [data-chart="classes"] .afa-switches circle')
+    assert [mark.get_attribute("fill") for mark in marks.all()] == ["none", "currentColor"]  # before is open, as drawn
     point = classes.evaluate(POINTS)[-1]
     page.mouse.click(*spot(classes, point["x"], point["y"]))
     expect(page.locator(f'{panel} [data-set="class_name"]')).to_have_value(point["id"])

@@ -5,15 +5,24 @@ import { text } from "../core/words.js";
 
 const DASHES = /** @type {{[line: string]: string}} */ ({ dash: "7 3", dot: "2 3", dashdot: "7 3 2 3" });
 
+const LINE = '<line x1="0" y1="4" x2="26" y2="4" stroke="currentColor" stroke-width="2.5"/>';
+/** Marks by plotly's names of them. */
+const MARKS = /** @type {{[symbol: string]: string}} */ ({
+  circle: '<circle cx="13" cy="4" r="4" fill="currentColor"/>',
+  "circle-open": '<circle cx="13" cy="4" r="3.25" fill="none" stroke="currentColor" stroke-width="1.5"/>',
+  diamond: '<path d="M13 -0.5L17.5 4L13 8.5L8.5 4Z" fill="currentColor"/>',
+  square: '<rect x="9.5" y="0.5" width="7" height="7" fill="currentColor"/>',
+  "square-open": '<rect x="10" y="1" width="6" height="6" fill="none" stroke="currentColor" stroke-width="1.5"/>' });
+
 /** How a trace is drawn, small: its line, else its mark. */
 function swatch(/** @type {any} */ { line, marker, mode, type }) {
-  const own = mode === "markers" || type === "bar" ? marker?.color : line?.color ?? marker?.color;
+  const isMark = mode === "markers" || type === "bar";
+  const own = isMark ? marker?.color : line?.color ?? marker?.color;
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 26 8");
   svg.setAttribute("aria-hidden", "true");
   svg.style.color = Array.isArray(own) ? own[0] : own ?? "var(--accent)"; // colours of the page by their names
-  svg.innerHTML = mode === "markers" || type === "bar" ? '<circle cx="13" cy="4" r="4" fill="currentColor"/>'
-    : '<line x1="0" y1="4" x2="26" y2="4" stroke="currentColor" stroke-width="2.5"/>';
+  svg.innerHTML = isMark ? MARKS[marker?.symbol] ?? MARKS[type === "bar" ? "square" : "circle"] : LINE;
   svg.firstElementChild?.setAttribute("stroke-dasharray", DASHES[line?.dash] ?? "");
   return svg;
 }
