@@ -14,7 +14,7 @@ from browser import ARGUMENTS, CHROMIUM, missing, pytestmark, ready, running_pla
 
 from afa_viz.ui.server import app as app_module
 from afa_viz.ui.server.guard import Guard
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 NAMES = "--host-resolver-rules=MAP evil.example 127.0.0.1,MAP rebound.example 127.0.0.1"
 ATTACKS = """

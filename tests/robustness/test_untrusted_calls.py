@@ -24,7 +24,7 @@ from untrusted_input import (
 )
 
 from afa_viz.ui.errors import UserError
-from afa_viz.ui.handlers.explorer import KINDS
+from afa_viz.ui.handlers.exports import KINDS
 from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS
 
 

@@ -82,7 +82,7 @@ class AppUnderTest:
         self.browse = DataSetHandlers(self.session, dataset, self.scorer)
         self.key = self.api.explain(None, "example:scene0", None, None, None)["key"]
         self.trace = self.session.find_by_key(self.key)[1]
-        self.upload = self.session.store_image(self.session.input_image("example:photo"))
+        self.upload = self.session.images.store(self.session.images.find("example:photo"))
         self.upload_request = self.session.request(self.upload, "tiny")
         self.session.trace(self.upload_request)
 

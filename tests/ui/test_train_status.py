@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
+from afa_viz.config import CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
 from afa_viz.figures.panel import STAGES, panel_facts, write_panel
 from afa_viz.model.afa import build_afa
 from afa_viz.pipeline import explain
+from afa_viz.presets import PRESETS, QUICK
 from afa_viz.training import machine_errors, records, status
 from afa_viz.training.progress import PSEUDO_LABELS, seconds_left
 from afa_viz.training.status import Status, delayed_interrupts, is_alive, read_status, report_status

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from app_fixtures import prepare
 
-from afa_viz.config import PRESETS
+from afa_viz.presets import PRESETS
 from afa_viz.training import records
 from afa_viz.training.status import Status, write_status
 from afa_viz.ui.errors import UserError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from afa_viz.config import QUICK
+from afa_viz.presets import QUICK
 from afa_viz.training import records, status
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.status import STATUS, Status, is_alive, read_status, report_status, write_status

@@ -12,9 +12,9 @@ from data_trees import make_folder, make_voc
 
 from afa_viz import progress as progress_module
 from afa_viz.__main__ import main
-from afa_viz.config import PRESETS
 from afa_viz.data.file_index import find_files
 from afa_viz.model.card import Card
+from afa_viz.presets import PRESETS
 from afa_viz.progress import PlainProgress, progress
 from afa_viz.training.batch_size import PUBLISHED_BATCH, batch_warning
 from afa_viz.training.records import read_metrics

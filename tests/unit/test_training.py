@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig
+from afa_viz.config import CurriculumStage, ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample
 from afa_viz.model.afa import build_afa
 from afa_viz.model.checkpoint import load_model
 from afa_viz.ops.cam import resize
 from afa_viz.ops.losses import segmentation_counts, segmentation_loss
+from afa_viz.presets import SANDBOX
 from afa_viz.training.batches import ImageSet, SandboxBatches, random_batch
 from afa_viz.training.curriculum import curriculum_stages, learning_rate, locate, topk
 from afa_viz.training.loop import Run

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.config import PRESETS
 from afa_viz.figures.interactive.training import training_figures
+from afa_viz.presets import PRESETS
 from afa_viz.training.machine_errors import explain_machine_error
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.charts import render
