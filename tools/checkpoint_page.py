@@ -57,7 +57,7 @@ mAP {map:.1f}   F1 {f1:.1f}
 
 {worth}
 {remark}
-![Stages under one rule](../docs/pictures/ladder.png)
+![Stages under one rule](../docs/pictures/stages.png)
 
 Thresholds are the published ones; none was chosen on masks. What other thresholds would give is drawn in
 [sweep.png](../docs/pictures/sweep.png), and choosing one there would be no weak supervision any more.

@@ -227,7 +227,7 @@ class Run:
         except NonFiniteError as error:
             raise diverged_network(self.iteration, f" for an image ({error})") from error
         where = {records.SCORED_ON: self.scores.scored_on} if scores else {}
-        self.log(**scores, **self.scores.by_class, **where, ladder_seconds=round(time.monotonic() - began, 2))
+        self.log(**scores, **self.scores.by_class, **where, evaluation_seconds=round(time.monotonic() - began, 2))
         if self.processes.is_main and self.on_evaluated is not None:
             self.on_evaluated(self)
 

@@ -212,7 +212,7 @@ def test_the_page_itself_may(name, browser, address, asked):
     status = page.evaluate(
         """async (question) => (await fetch("/gradio_api/component_server/", {
              method: "POST", body: question, headers: {"Content-Type": "application/json"}})).status""",
-        asked["question"].replace("train_start", "train_look"),
+        asked["question"].replace("train_start", "train_status"),
     )
     assert status == 200
     page.close()

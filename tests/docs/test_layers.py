@@ -65,7 +65,7 @@ EXTRA = {
     ("afa_viz.trace", "afa_viz.stages"),  # Trace.load, inside the method: a stage that earlier versions did not keep
     ("afa_viz.lab", "afa_viz.figures"),  # the lab asks about the numbers that the figures show
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
-    ("afa_viz.training", "afa_viz.evaluation"),  # and shows the ladder while it trains
+    ("afa_viz.training", "afa_viz.evaluation"),  # and scores while it trains
     ("afa_viz.evaluation", "afa_viz.data"),  # samples of data sets
     ("afa_viz.ui.report", "afa_viz.ui.site"),  # answers packed smaller, as for the files of a site
 }

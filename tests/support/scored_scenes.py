@@ -43,5 +43,5 @@ def sweep(model):
 
 
 @pytest.fixture(scope="module")
-def ladder(model, samples, sweep):
+def by_stage(model, samples, sweep):
     return evaluate_samples(model, samples, CONFIG, multi_scale=True, on_trace=sweep.update)

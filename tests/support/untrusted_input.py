@@ -144,7 +144,7 @@ def browser_calls() -> dict[str, dict[str, Any]]:
         },
         "training_charts": {"language": "ko"},
         "dataset_thumbnails": {"ids": ["val_0001"]}, "dataset_scoring": {"do": "look"},
-        "train_look": {"run": "", "known": ""}, "train_start": {"order": {"recipe": "two_minutes"}},
+        "train_status": {"run": "", "known": ""}, "train_start": {"request": {"recipe": "two_minutes"}},
         "train_stop": {"run": "x"}, "train_resume": {"run": "x"}, "train_panel": {"run": "x", "iteration": 0},
     }  # fmt: skip
 

@@ -55,7 +55,7 @@ def test_evaluate_prints_writes_and_draws(folder, capsys):
     present = {CLASSES[i] for scene in scenes for i in np.flatnonzero(scene.image_labels)}
     scored = {name for name, value in data["iou"]["cam"].items() if value is not None}
     assert present <= scored
-    names = {"ladder.png", "parts.png", "contexts.png", "sweep.png"}
+    names = {"stages.png", "parts.png", "contexts.png", "sweep.png"}
     assert {path.name for path in (folder / "plots").iterdir()} == {*names, "scores.html"}
     assert "Scores by stage" in (folder / "plots" / "scores.html").read_text(encoding="utf-8")
     assert all((folder / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in names)

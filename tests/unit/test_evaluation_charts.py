@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from scored_scenes import CONFIG, ladder, model, samples, sweep  # noqa: F401
+from scored_scenes import CONFIG, by_stage, model, samples, sweep  # noqa: F401
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.evaluation import evaluate_samples
@@ -21,8 +21,8 @@ from afa_viz.ui.localization import display_names
 # --- charts ----------------------------------------------------------------------------------------------------------
 
 
-def test_ladder_chart_shows_the_numbers(ladder):
-    data = ladder.data()
+def test_stage_chart_shows_the_numbers(by_stage):
+    data = by_stage.data()
     axes = stage_score_chart(data).axes[0]
     stages = ["walk_start", "cam_rw", "cam_refined", "cam_par", "seg", "seg_multi_scale"]  # one rule, every pixel
     assert [bar.get_height() for bar in axes.patches] == [data["summary"][f"miou_{stage}"] for stage in stages]
@@ -30,8 +30,8 @@ def test_ladder_chart_shows_the_numbers(ladder):
     assert sorted(points) == sorted(v for stage in stages for v in data["iou"][stage].values() if v is not None)
 
 
-def test_part_chart_writes_each_number_in_its_cell(ladder):
-    data = ladder.data()
+def test_part_chart_writes_each_number_in_its_cell(by_stage):
+    data = by_stage.data()
     axes = part_chart(data).axes[0]
     rows = [label.get_text() for label in axes.get_yticklabels()]
     texts = {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts}
@@ -43,7 +43,7 @@ def test_part_chart_writes_each_number_in_its_cell(ladder):
     assert axes.images[0].get_cmap().name == MAGNITUDE and table(MAGNITUDE).shape == (256, 3)
 
 
-def test_sweep_chart_draws_the_curve_and_the_scores_in_use(ladder, sweep):
+def test_sweep_chart_draws_the_curve_and_the_scores_in_use(by_stage, sweep):
     data = sweep.data()
     cam = threshold_sweep_chart(data).axes[0]
     curves = {line.get_label(): line for line in cam.lines}
@@ -58,12 +58,12 @@ def test_training_chart_draws_lines_and_phases(tmp_path):
         {"iteration": 40, "miou_cam": 30.0, "miou_seg": 1.0, "map": 50.0, "f1": 40.0},
         {"iteration": 60, "phase": "affinity", "lr": 1e-4, "loss_cls": 0.5, "loss_seg": 1.5, "loss_aff": 0.7},
     ]
-    losses, rate, ladder, labels = training_chart(lines).axes
+    losses, rate, by_stage, labels = training_chart(lines).axes
     curves = {line.get_label(): list(zip(*line.get_data(), strict=True)) for line in losses.lines}
     assert curves["classification"] == [(20, 2.0), (40, 1.0), (60, 0.5)] and curves["affinity"] == [(60, 0.7)]
     assert [text.get_text() for text in losses.texts] == ["classification", "affinity"]
     assert list(rate.lines[0].get_ydata()) == [1e-3, 5e-4, 1e-4]
-    assert {line.get_label() for line in ladder.lines} == {"CAM, cut once (another rule)", "prediction"}
+    assert {line.get_label() for line in by_stage.lines} == {"CAM, cut once (another rule)", "prediction"}
     assert {line.get_label() for line in labels.lines} == {"mAP", "F1"}
     assert write_training_plot(lines, tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in tmp_path.iterdir()] == ["plot.png"]
@@ -75,9 +75,9 @@ def test_training_chart_draws_lines_and_phases(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def data(model, samples, sweep, ladder):
+def data(model, samples, sweep, by_stage):
     whole = evaluate_samples(model, samples, CONFIG, diagnose=True)
-    assert whole.matrices["seg"].matrix.equal(ladder.matrices["seg"].matrix)
+    assert whole.matrices["seg"].matrix.equal(by_stage.matrices["seg"].matrix)
     return {**whole.data(), "sweep": sweep.data()}
 
 
@@ -123,8 +123,8 @@ def test_stages_and_classes_have_their_scores_and_intervals(figures, data):
     assert list(figures["steps"].data[0].x) == [step["change"] for step in reversed(data["changes"].values())]
 
 
-def test_rows_of_a_confusion_matrix_add_up(figures, data, ladder):
-    counts = ladder.matrices["seg"].matrix
+def test_rows_of_a_confusion_matrix_add_up(figures, data, by_stage):
+    counts = by_stage.matrices["seg"].matrix
     assert data["confusion"]["seg"] == counts.tolist() and set(data["confusion"]) >= {"seg", "cam_par"}
     cells = figures["confusion_seg"].data[0]
     names = list(figures["confusion_seg"].layout.yaxis.ticktext)

@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from scored_scenes import CONFIG, SIZE, ladder, model, samples, sweep, traces  # noqa: F401
+from scored_scenes import CONFIG, SIZE, by_stage, model, samples, sweep, traces  # noqa: F401
 
 from afa_viz.classes import SANDBOX_CLASSES, SANDBOX_PARTS
 from afa_viz.data.sandbox import SandboxDataset
@@ -52,7 +52,7 @@ def test_part_counts_refuse_what_does_not_fit():
     assert np.isnan(counts.share()["head"])
 
 
-def test_ladder_by_part_is_what_the_stages_label(ladder, samples, traces):
+def test_stage_by_part_is_what_the_stages_label(by_stage, samples, traces):
     assert traces[0].target.shape == (SIZE, SIZE)
     for stage in ("cam", "cam_rw", "cam_par", "pseudo_label", "seg"):
         for number, part in ((1, "head"), (2, "body"), (7, "wheel")):
@@ -62,13 +62,13 @@ def test_ladder_by_part_is_what_the_stages_label(ladder, samples, traces):
                 total += here.sum()
                 right += (stage_labels(trace)[stage].numpy() == sample.target)[here].sum()
             if total:
-                assert ladder.parts[stage].share()[part] == pytest.approx(right / total)
+                assert by_stage.parts[stage].share()[part] == pytest.approx(right / total)
     left_out = np.mean([(trace.pseudo_label == 255).float().mean() for trace in traces])
-    assert ladder.uncertain() == pytest.approx(left_out, abs=1e-6)
+    assert by_stage.uncertain() == pytest.approx(left_out, abs=1e-6)
 
 
-def test_summary_follows_heads_and_bodies_of_quadrupeds(ladder, samples, traces):
-    summary = ladder.summary()
+def test_summary_follows_heads_and_bodies_of_quadrupeds(by_stage, samples, traces):
+    summary = by_stage.summary()
     quadrupeds = [SANDBOX_CLASSES.index(name) for name in ("cat", "cow", "dog", "horse", "sheep")]
     right = total = 0
     for sample, trace in zip(samples, traces, strict=True):
@@ -81,51 +81,51 @@ def test_summary_follows_heads_and_bodies_of_quadrupeds(ladder, samples, traces)
 
 def test_without_parts_the_summary_has_none(model, samples):
     plain = [Sample(s.image, s.image_labels, s.target) for s in samples[:1]]
-    ladder = evaluate_samples(model, plain, CONFIG)
-    assert not any(name.startswith(("head", "body")) for name in ladder.summary())
-    assert "parts" not in ladder.data() and "contexts" not in ladder.data()
+    by_stage = evaluate_samples(model, plain, CONFIG)
+    assert not any(name.startswith(("head", "body")) for name in by_stage.summary())
+    assert "parts" not in by_stage.data() and "contexts" not in by_stage.data()
 
 
 def test_parts_are_resized_like_the_target(model, samples):
     large = SandboxDataset("val", 1, 2 * SIZE)[0]
     sample = Sample(large.image, large.image_labels, large.mask, large.parts)
-    ladder = evaluate_samples(model, [sample], CONFIG)
-    counts = ladder.parts["seg"].counts[..., 0]
+    by_stage = evaluate_samples(model, [sample], CONFIG)
+    counts = by_stage.parts["seg"].counts[..., 0]
     assert int(counts.sum()) == SIZE * SIZE
     assert int(counts[0, 1:].sum()) == int(counts[1:, 0].sum()) == 0  # parts and classes still lie on each other
 
 
-def test_contexts_share_out_the_images(ladder, samples):
-    assert set(ladder.contexts) == {sample.context for sample in samples}
-    for stage, matrix in ladder.matrices.items():
-        parts = sum(context.matrices[stage].matrix for context in ladder.contexts.values())
+def test_contexts_share_out_the_images(by_stage, samples):
+    assert set(by_stage.contexts) == {sample.context for sample in samples}
+    for stage, matrix in by_stage.matrices.items():
+        parts = sum(context.matrices[stage].matrix for context in by_stage.contexts.values())
         assert torch.equal(matrix.matrix, parts)
-    assert sum(len(context.logits) for context in ladder.contexts.values()) == len(samples)
-    assert all(f"{name} ({len(one.logits)})" in ladder.context_table() for name, one in ladder.contexts.items())
+    assert sum(len(context.logits) for context in by_stage.contexts.values()) == len(samples)
+    assert all(f"{name} ({len(one.logits)})" in by_stage.context_table() for name, one in by_stage.contexts.items())
 
 
-def test_single_images_add_up(model, samples, ladder):
+def test_single_images_add_up(model, samples, by_stage):
     pairs = list(score_samples(model, samples, CONFIG, multi_scale=True))
     assert [sample.context for sample, _ in pairs] == [sample.context for sample in samples]
     total = sum(one.matrices["cam"].matrix for _, one in pairs)
-    assert torch.equal(total, ladder.matrices["cam"].matrix)
+    assert torch.equal(total, by_stage.matrices["cam"].matrix)
 
 
-def test_json_holds_every_number(ladder, tmp_path):
-    write_scores(ladder, tmp_path / "scores.json", {"split": "val"})
+def test_json_holds_every_number(by_stage, tmp_path):
+    write_scores(by_stage, tmp_path / "scores.json", {"split": "val"})
     data = json.loads((tmp_path / "scores.json").read_text())
     assert data["split"] == "val" and data["images"] == 5
-    share = ladder.parts["cam_par"].share([SANDBOX_CLASSES.index("person")])["head"]
+    share = by_stage.parts["cam_par"].share([SANDBOX_CLASSES.index("person")])["head"]
     stored = data["parts_by_class"]["cam_par"]["person"]["head"]
     assert stored is None if np.isnan(share) else stored == pytest.approx(100 * share, abs=0.005)
     assert set(data["parts"]["cam"]) == set(SANDBOX_PARTS[1:])
-    assert set(data["contexts"]) == set(ladder.contexts)
+    assert set(data["contexts"]) == set(by_stage.contexts)
 
 
 # --- thresholds ------------------------------------------------------------------------------------------------------
 
 
-def test_sweep_of_the_cam_is_the_cut_at_every_score(ladder, sweep, traces):
+def test_sweep_of_the_cam_is_the_cut_at_every_score(by_stage, sweep, traces):
     for score, counts in zip(sweep.cam_scores, sweep.cam, strict=True):
         again = ConfusionMatrix(13)
         for trace in traces:
@@ -135,7 +135,7 @@ def test_sweep_of_the_cam_is_the_cut_at_every_score(ladder, sweep, traces):
     assert not torch.equal(sweep.cam[0], sweep.cam[-1])
 
 
-def test_sweep_of_the_pseudo_label_is_the_recomputed_one(ladder, sweep, traces):
+def test_sweep_of_the_pseudo_label_is_the_recomputed_one(by_stage, sweep, traces):
     assert len(sweep.pairs) == 6
     for (low, high), counts in sweep.pairs.items():
         again, left_out = ConfusionMatrix(13), 0

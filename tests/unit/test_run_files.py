@@ -41,7 +41,7 @@ def make_run(folder: Path, number: int = 1, request: object = None, **state) -> 
 
 def look(folder: Path, **asked) -> dict:
     """What the page is told, which must be strict JSON."""
-    text = TrainHandlers(Trainer(folder, folder)).train_look(asked)
+    text = TrainHandlers(Trainer(folder, folder)).train_status(asked)
     return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
@@ -59,7 +59,7 @@ def test_a_stray_snapshot_is_no_moment(tmp_path, stray):
     for name in (stray, "iter_000040.safetensors"):
         (run / records.SNAPSHOTS / name).write_bytes(b"")
     (run / records.SNAPSHOTS / "iter_000050.safetensors").mkdir()
-    assert look(tmp_path)["moments"] == [40]
+    assert look(tmp_path)["iterations"] == [40]
     write_status(run, Status("training", pid=1))  # its cause names the last moment
     assert "40" in look(tmp_path)["run"]["message"]
 
@@ -102,16 +102,16 @@ def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
     read, whole = [], Path.read_text
     monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: read.append(self.name) or whole(self, *a, **k))
     page = TrainHandlers(Trainer(tmp_path, tmp_path))
-    told = json.loads(page.train_look({}))
+    told = json.loads(page.train_status({}))
     assert len(told["runs"]) == 30 and read.count(REQUEST) <= 35
     del read[:]
     for _ in range(5):
-        page.train_look({"run": told["run"]["name"], "known": told["mark"]})
-    page.train_look({})
+        page.train_status({"run": told["run"]["name"], "known": told["mark"]})
+    page.train_status({})
     assert read.count(REQUEST) == 0
     changed = tmp_path / "two_minutes-035" / REQUEST
     changed.write_text(json.dumps({**GOOD, "iterations": 77}))
-    assert json.loads(page.train_look({}))["run"]["order"]["iterations"] == 77 and read.count(REQUEST) == 1
+    assert json.loads(page.train_status({}))["run"]["order"]["iterations"] == 77 and read.count(REQUEST) == 1
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------

@@ -169,8 +169,8 @@ def test_page_api_report_picture_lab_and_evaluate_agree(session, tmp_path, setti
     assert table is not None
     sent = json.loads(answers.stages(request))
     sample = Sample(trace.image.numpy(), trace.image_labels.numpy(), trace.target.numpy())
-    ladder = evaluate_samples(session.registry.get("tiny"), [sample], trace.config, diagnose=True)
-    data = ladder.data()
+    by_stage = evaluate_samples(session.registry.get("tiny"), [sample], trace.config, diagnose=True)
+    data = by_stage.data()
     for stage, score in table.items():
         assert sent["scores"][stage]["miou"] == pytest.approx(score["miou"], rel=1e-5)
         assert sent["scores"][stage]["coverage"] == pytest.approx(score["coverage"], rel=1e-5)

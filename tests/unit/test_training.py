@@ -82,8 +82,8 @@ def test_resume_is_bit_for_bit(batches, samples, tmp_path):
     loaded = load_model(tmp_path / "model.safetensors", device="cpu")
     assert loaded.card.training["iterations"] == 10
     snapshot = load_model(tmp_path / "a" / "snapshots" / "iter_000003.safetensors", device="cpu")
-    ladder = next(line for line in lines if line["iteration"] == 3 and "miou_cam" in line)
-    assert snapshot.card.training["iterations"] == 3 and snapshot.card.scores["miou_cam"] == ladder["miou_cam"]
+    by_stage = next(line for line in lines if line["iteration"] == 3 and "miou_cam" in line)
+    assert snapshot.card.training["iterations"] == 3 and snapshot.card.scores["miou_cam"] == by_stage["miou_cam"]
 
 
 def test_a_run_is_not_overwritten(batches, tmp_path):

@@ -185,7 +185,7 @@ interface TrainingOffers {
 }
 /** A run of this machine: see handlers/train.py. */
 interface TrainingState {
-  name: string; order: { iterations: number; [choice: string]: any }; state: string; live: boolean; message: string;
+  name: string; request: { iterations: number; [choice: string]: any }; state: string; live: boolean; message: string;
   rendered: [number, number]; iteration: number; left: number | null; seconds: number; command: string;
 }
 /** A run in the list of runs. */

@@ -166,7 +166,7 @@ class Trainer:
         whole = whole and 0 <= iteration <= run.request.iterations
         path = self.folder / run.name / kind / f"iter_{iteration if whole else 0:06d}.{suffix}"
         if not whole or not path.is_file():
-            raise UserError(error_message("refused.no_moment", iteration=quote_value(iteration, 20)))
+            raise UserError(error_message("refused.no_snapshot", iteration=quote_value(iteration, 20)))
         return path
 
     def seconds_left(self, run: Run) -> float | None:

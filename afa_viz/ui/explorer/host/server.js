@@ -65,7 +65,7 @@ export function start({ element, props, trigger, server, watch }) {
     lab: { steps: question("lab"), check: question("lab_check") },
     training: {
       form: JSON.parse(props.offers),
-      status: question("train_look"),
+      status: question("train_status"),
       start: question("train_start"),
       stop: question("train_stop"),
       resume: question("train_resume"),

@@ -33,10 +33,10 @@ let figures = null; // its charts, as the server makes them
 /** @type {Map<string, Chart>} */
 const charts = new Map(); // the places where they are drawn
 /** @type {number[]} */
-let moments = []; // iterations with a panel
+let iterations = []; // iterations with a panel
 let known = ""; // mark of the numbers that are here
 /** @type {number | null} */
-let moment = null; // iteration that is looked at; null: the newest
+let chosenIteration = null; // iteration that is looked at; null: the newest
 let painted = ""; // panel that is in sight
 /** @type {ReturnType<typeof playSlider> | null} */
 let plays = null;
@@ -138,7 +138,7 @@ async function start() {
   const before = chosen;
   chosen = null;
   put("refusal", text("train.starting"));
-  if (!await act("start", { order: requestedTraining() })) chosen = before;
+  if (!await act("start", { request: requestedTraining() })) chosen = before;
   else find('[data-for="run"]').scrollIntoView({ block: "nearest", behavior: prefersReducedMotion() ? "auto" : "smooth" });
 }
 
@@ -147,12 +147,12 @@ function show(/** @type {Answer} */ answer) {
   run = answer.run;
   find('[data-for="run"]').hidden = !run;
   if (!run) return;
-  if (other) [moment, painted] = [null, ""];
+  if (other) [chosenIteration, painted] = [null, ""];
   if (answer.charts) {
-    [figures, moments, known] = [answer.charts, answer.moments, answer.mark];
+    [figures, iterations, known] = [answer.charts, answer.iterations, answer.mark];
     listRuns(answer.runs);
     drawCurves();
-    drawMoments();
+    drawSlider();
   }
   drawState();
 }
@@ -173,7 +173,7 @@ function listRuns(/** @type {TrainingEntry[]} */ runs) {
 
 function drawState() {
   if (!run) return;
-  const of = run.order.iterations;
+  const of = run.request.iterations;
   const share = run.state === "rendering" ? run.rendered[0] / Math.max(1, run.rendered[1]) : run.iteration / of;
   put("state", text(run.state === "training" && run.left == null ? "train.state_first" : `train.state_${run.state}`, {
     iteration: run.iteration, of, share: percent(share), left: run.left == null ? "" : duration(run.left),
@@ -194,35 +194,35 @@ function drawState() {
 
 function drawCurves() {
   if (!figures || !run) return;
-  for (const name of CHARTS) charts.get(name)?.draw(figures[name], { keep: run.name, mark: moments.length ? at() : null });
+  for (const name of CHARTS) charts.get(name)?.draw(figures[name], { keep: run.name, mark: iterations.length ? at() : null });
 }
 
-/** The moment nearest to a point of a chart. */
+/** The iteration nearest to a point of a chart. */
 function chooseNearest(/** @type {ChartPoint} */ point) {
-  if (!moments.length) return;
-  const gaps = moments.map((iteration) => Math.abs(iteration - point.x));
-  chooseMoment(gaps.indexOf(Math.min(...gaps)));
+  if (!iterations.length) return;
+  const gaps = iterations.map((iteration) => Math.abs(iteration - point.x));
+  chooseIteration(gaps.indexOf(Math.min(...gaps)));
 }
 
-// --- moments -------------------------------------------------------------------------------------------------------
+// --- iterations -------------------------------------------------------------------------------------------------------
 
 /** The iteration that is looked at; there are some. */
-const at = () => (moment !== null && moments.includes(moment) ? moment : moments[moments.length - 1]);
+const at = () => (chosenIteration !== null && iterations.includes(chosenIteration) ? chosenIteration : iterations[iterations.length - 1]);
 
-function drawMoments() {
-  find('[data-for="moments"]').hidden = !moments.length;
-  if (!moments.length || !run) return;
-  const slider = find('[data-do="moment"]');
-  slider.max = moments.length - 1;
-  slider.value = moments.indexOf(at());
+function drawSlider() {
+  find('[data-for="snapshots"]').hidden = !iterations.length;
+  if (!iterations.length || !run) return;
+  const slider = find('[data-do="iteration"]');
+  slider.max = iterations.length - 1;
+  slider.value = iterations.indexOf(at());
   slider.setAttribute("aria-valuetext", text("train.at", { iteration: at() }));
-  put("moment", text("train.at", { iteration: at() }));
+  put("iteration", text("train.at", { iteration: at() }));
   showPanel(run.name, at());
 }
 
-function chooseMoment(/** @type {number} */ place) {
-  moment = place >= moments.length - 1 ? null : moments[place]; // at the end it follows the training
-  drawMoments();
+function chooseIteration(/** @type {number} */ place) {
+  chosenIteration = place >= iterations.length - 1 ? null : iterations[place]; // at the end it follows the training
+  drawSlider();
   for (const chart of charts.values()) chart.mark(at());
 }
 
@@ -241,7 +241,7 @@ async function showPanel(/** @type {string} */ name, /** @type {number} */ itera
   const image = find('[data-view="panel"]');
   image.src = panel.picture;
   image.alt = text("train.panel_alt", { iteration, classes: panel.classes.map(translateClass).join(", ") });
-  section.dataset.moment = iteration;
+  section.dataset.iteration = iteration;
 }
 
 registerTab("train", {
@@ -256,8 +256,8 @@ registerTab("train", {
     }
     buildForm();
     for (const name of CHARTS) charts.set(name, createChart(find(`[data-chart="${name}"]`), { click: chooseNearest }));
-    const slider = find('[data-do="moment"]');
-    slider.addEventListener("input", () => chooseMoment(Number(slider.value)));
+    const slider = find('[data-do="iteration"]');
+    slider.addEventListener("input", () => chooseIteration(Number(slider.value)));
     plays = playSlider(find("[data-play]"), slider);
     find('[data-do="run"]').addEventListener("change", (/** @type {ControlEvent} */ event) => {
       [chosen, known] = [event.target.value, ""];

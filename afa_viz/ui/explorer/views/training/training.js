@@ -3,7 +3,7 @@
 
 import { createChart } from "../../charts/plotly.js";
 import { frameAt, frameName, keep, walked, walkLimits } from "./frames.js";
-import { describeMoment, phaseName } from "./moment_words.js";
+import { describeSnapshot, phaseName } from "./snapshot_words.js";
 import { playSlider } from "../../components/play_slider.js";
 import { setText } from "../../core/dom.js";
 import { percent } from "../../core/format.js";
@@ -65,7 +65,7 @@ async function open() {
   }
   const some = run.snapshots.length > 0;
   find('[data-for="snapshots"]').hidden = !some;
-  find('[data-for="ladder"]').hidden = !run.points.length;
+  find('[data-for="by_stage"]').hidden = !run.points.length;
   find('[data-fill="none"]').hidden = some;
   find('[data-fill="none"]').textContent = text("training.none", { name: run.model });
   section.dataset.state = some ? "loading" : "none";
@@ -140,7 +140,7 @@ function draw() {
   const now = shownOf(run).iteration;
   find('[data-do="frame"]').value = at;
   find('[data-fill="frame"]').textContent = text("training.frame", { iteration: now, at: at + 1, of: run.snapshots.length });
-  setText("moment", describeMoment(run, now, frameAt(run, at)), section);
+  setText("snapshot", describeSnapshot(run, now, frameAt(run, at)), section);
   drawFrame(run);
   chart.mark(now);
 }
@@ -246,6 +246,6 @@ registerTab("training", {
   },
   keys: { " ": () => plays.play() },
   other: () => (run?.snapshots.length ? { model: shownOf(run).model } : null),
-  facts: () => (run?.snapshots.length ? describeMoment(run, shownOf(run).iteration, frameAt(run, at)) : ""),
+  facts: () => (run?.snapshots.length ? describeSnapshot(run, shownOf(run).iteration, frameAt(run, at)) : ""),
   charts: () => [chart],
 });

@@ -1,4 +1,4 @@
-// A moment of the training in words: its phase, its scores and losses, and what is missing of the image.
+// A snapshot in words: its phase, its scores and losses, and what is missing of the image.
 
 import { significant } from "../../core/format.js";
 import { translateServerText } from "../../core/server_words.js";
@@ -17,7 +17,7 @@ export const phaseName = (/** @type {TrainingPhase} */ { name }, /** @type {numb
  * @param {number} iteration of the snapshot
  * @param {SnapshotFrame | RefusedFrame | undefined} frame what it made of the image, once that is here
  */
-export function describeMoment(run, iteration, frame) {
+export function describeSnapshot(run, iteration, frame) {
   const phase = run.phases.find(({ until }) => iteration <= until) ?? run.phases.at(-1);
   const scores = run.points.find((point) => point.iteration === iteration);
   const words = [text("training.after", { iteration })];
