@@ -64,7 +64,7 @@ def test_a_stray_snapshot_is_no_moment(tmp_path, stray):
     assert "40" in look(tmp_path)["run"]["message"]
 
 
-# --- orders ----------------------------------------------------------------------------------------------------------
+# --- requests ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_stray_snapshot_is_no_moment(tmp_path, stray):
      json.dumps({**GOOD, "device": 3}), json.dumps({**GOOD, "pooling": None}), json.dumps({"recipe": "two_minutes"})],
     ids=lambda text: text[:20],
 )  # fmt: skip
-def test_one_bad_order_hides_no_other_run(tmp_path, text, monkeypatch):
+def test_one_bad_request_hides_no_other_run(tmp_path, text, monkeypatch):
     make_run(tmp_path, 1)
     make_run(tmp_path, 2, request=text or " ")
     told = look(tmp_path)
@@ -89,14 +89,14 @@ def test_one_bad_order_hides_no_other_run(tmp_path, text, monkeypatch):
     )
 
 
-def test_an_order_of_another_machine_is_one(tmp_path):
+def test_a_request_of_another_machine_is_one(tmp_path):
     request = stored_training_request({**GOOD, "device": "cuda", "start": "bundled", "of a newer version": 3})
     assert request.device == "cuda" and request.preset == "two_minutes_on"
     with pytest.raises(ValueError, match="device"):
         stored_training_request({**GOOD, "device": "toaster"})
 
 
-def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
+def test_a_status_reads_each_request_once(tmp_path, monkeypatch):
     for number in range(1, 36):
         make_run(tmp_path, number)
     read, whole = [], Path.read_text
@@ -111,7 +111,7 @@ def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
     assert read.count(REQUEST) == 0
     changed = tmp_path / "two_minutes-035" / REQUEST
     changed.write_text(json.dumps({**GOOD, "iterations": 77}))
-    assert json.loads(page.train_status({}))["run"]["order"]["iterations"] == 77 and read.count(REQUEST) == 1
+    assert json.loads(page.train_status({}))["run"]["request"]["iterations"] == 77 and read.count(REQUEST) == 1
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
