@@ -25,8 +25,9 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.growth import reading
-from benchmarks.load import Page, p95, serve, settled
+from benchmarks.load import p95
 from benchmarks.measurements import Measurement
+from benchmarks.served_app import Page, serve, settled
 
 EXAMPLE = "default_024"  # of the bundled ones
 MAX_OPEN_SECONDS = 1.0  # seconds within which the page opens, always

@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from afa_viz.config import SANDBOX, CurriculumStage, TrainConfig
+from afa_viz.config import CurriculumStage, TrainConfig
 from afa_viz.data.sandbox import render_scene
 from afa_viz.ops.image import normalize_image
+from afa_viz.presets import SANDBOX
 from afa_viz.training.distributed import Processes
 from afa_viz.training.optimizer import build_optimizer
 from afa_viz.training.step import Batch, Losses

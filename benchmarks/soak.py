@@ -25,8 +25,9 @@ import torch
 from benchmarks import machine
 from benchmarks.app import photograph
 from benchmarks.growth import EVERY, WARM_UP, growth, growth_figures, growth_lines, reading
-from benchmarks.load import Student, action_lines, action_rows, all_errors, open_session
+from benchmarks.load import action_lines, action_rows, all_errors, open_session
 from benchmarks.measurements import Measurement
+from benchmarks.students import Student
 
 TIMEOUT = 90  # seconds for the last answers
 MAGIC = {"png": b"\x89PNG", "npz": b"PK\x03\x04", "html": b"<!doctype html>"}

@@ -28,8 +28,8 @@ from benchmarks import machine
 from benchmarks.app import photograph
 from benchmarks.browser import ROOT
 from benchmarks.growth import resident_mb
-from benchmarks.load import Page, serve, settled
 from benchmarks.measurements import Measurement
+from benchmarks.served_app import Page, serve, settled
 
 TARGETS = {
     "help": 0.5, "first page": 6.0, "ratio": 1.3, "nothing prepared": 8.0, "prepared": 350.0, "first upload": 5.0,

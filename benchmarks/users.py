@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from benchmarks import machine
-from benchmarks.load import Expected, Student, all_errors, open_session, p95
+from benchmarks.load import all_errors, open_session, p95
+from benchmarks.students import Expected, Student
 
 TIMEOUT = 90  # seconds for the last answers
 

@@ -23,9 +23,10 @@ import torch
 
 from afa_viz.atomic_files import atomic_write_text
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import SANDBOX, CurriculumStage, TrainConfig
+from afa_viz.config import CurriculumStage, TrainConfig
 from afa_viz.data.sandbox import SandboxDataset, load_split, render_split
 from afa_viz.evaluation import Sample, evaluate_samples
+from afa_viz.presets import SANDBOX
 from afa_viz.training.batches import ImageSet, SandboxBatches
 from afa_viz.training.loop import Run
 

@@ -16,8 +16,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from afa_viz.config import PRESETS, TrainConfig
+from afa_viz.config import TrainConfig
 from afa_viz.model.afa import AFA, build_afa
+from afa_viz.presets import PRESETS
 from benchmarks import train_step
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 
 from afa_viz.atomic_files import atomic_write_text
-from afa_viz.config import QUICK, TrainConfig
+from afa_viz.config import TrainConfig
 from afa_viz.data.sandbox import render_split
+from afa_viz.presets import QUICK
 from afa_viz.training.records import read_metrics
 from afa_viz.ui.handlers.train import MEASURED
 

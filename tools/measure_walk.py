@@ -151,11 +151,11 @@ def measure(model: AFA, args: argparse.Namespace) -> dict[str, Any]:
             yield Sample(scene.image, scene.image_labels, scene.mask, scene.parts)
 
     with torch.inference_mode():
-        ladder = evaluate_samples(
+        by_stage = evaluate_samples(
             model, samples(), config, args.several_sizes, lambda trace: count_scene(tally, trace, parts[-1], args.high)
         )
     scores = {
-        name: value for name, value in ladder.summary().items() if name.startswith(("miou_cam", "miou_seg", "map"))
+        name: value for name, value in by_stage.summary().items() if name.startswith(("miou_cam", "miou_seg", "map"))
     }
     facts = {"radius": config.radius, "par_downscale": config.par_downscale, "bkg_score_high": args.high}
     facts |= {"checkpoint_id": model.checkpoint_id, "split": args.split, "scenes": args.scenes, "size": size}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from afa_viz.commands.outputs import require_counts, require_file, require_folder
+from afa_viz.data.arguments import add_data_arguments
 
 DEFAULT_COUNTS = {"train": 8000, "val": 400, "test": 400}  # the sizes of the published splits
 DEFAULT_SIZE = 160
@@ -29,21 +30,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sandbox.add_argument("--workers", type=int, default=1, metavar="N", help="rendering processes (default: 1)")
 
     check = kinds.add_parser("check", help="report what of a data set is present, what is missing and where to get it")
-    check.add_argument("data", choices=["voc", "coco", "folder"], help="layout of the data set")
-    check.add_argument("--root", required=True, metavar="DIR", help="folder of the data set")
-    check.add_argument("--split", help="training split, as for `train` (default: train_aug for voc, else train)")
+    add_data_arguments(
+        check,
+        layout=True,
+        root="folder of the data set",
+        require_root=True,
+        split="training split, as for `train` (default: train_aug for voc, else train)",
+    )
     check.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
     check.add_argument(
         "--read", type=_count, default=200, metavar="N", help="images to open per split; 0: all (default: 200)"
     )
 
     onehot = kinds.add_parser("onehot", help="write image labels as the .npy file that AFA, ToCo, SEAM and IRN read")
-    onehot.add_argument("data", choices=["voc", "coco", "folder"], help="layout of the data set")
-    onehot.add_argument("--root", required=True, metavar="DIR", help="folder of the data set")
+    add_data_arguments(
+        onehot, layout=True, require_root=True, split="split; may be repeated (default: all)", several_splits=True
+    )
     onehot.add_argument(
         "--out", default="cls_labels_onehot.npy", metavar="F", help="file to write (default: cls_labels_onehot.npy)"
     )
-    onehot.add_argument("--split", action="append", default=[], help="split; may be repeated (default: all)")
     onehot.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
 
     sbd = kinds.add_parser("sbd", help="add SBD's masks and the train_aug list to the VOC folder")

@@ -12,6 +12,7 @@ from afa_viz.commands.evaluate_data import SCENES
 from afa_viz.commands.evaluate_model import write_table_files
 from afa_viz.commands.evaluate_runs import Report, compare_runs, compare_with, single
 from afa_viz.commands.outputs import require_counts, require_file, require_folder
+from afa_viz.data.arguments import add_data_arguments
 
 PROTOCOLS = {"sandbox": "stages", "folder": "stages", "voc": "both", "coco": "both"}
 
@@ -19,9 +20,11 @@ PROTOCOLS = {"sandbox": "stages", "folder": "stages", "voc": "both", "coco": "bo
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--checkpoint", help="weights (default: the bundled model)")
-    parser.add_argument("--data", default="sandbox", choices=list(PROTOCOLS), help="data set (default: sandbox)")
-    parser.add_argument("--root", metavar="DIR", help="folder of the data set; `data check` lists what must be there")
-    parser.add_argument("--split", help="split to score (default: test for the sandbox, else val)")
+    add_data_arguments(
+        parser,
+        data={"default": "sandbox", "choices": list(PROTOCOLS), "help": "data set (default: sandbox)"},
+        split="split to score (default: test for the sandbox, else val)",
+    )
     parser.add_argument(
         "--from", dest="folder", metavar="DIR",
         help="score this folder in place of a model: NAME.png label maps (also another method's), NAME.npz of "

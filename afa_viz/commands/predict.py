@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afa_viz.commands.outputs import require_counts, require_folder
+from afa_viz.data.arguments import LAYOUTS, add_data_arguments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,9 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "images", nargs="*", metavar="IMAGE", help="images, folders of them, or .txt files with one path per line"
     )
-    parser.add_argument("--data", choices=["voc", "coco", "folder"], help="a data set in place of images")
-    parser.add_argument("--root", metavar="DIR", help="folder of the data set")
-    parser.add_argument("--split", help="split of the data set (default: val)")
+    add_data_arguments(
+        parser,
+        data={"choices": LAYOUTS, "help": "a data set in place of images"},
+        split="split of the data set (default: val)",
+    )
     parser.add_argument("--checkpoint", help="weights (default: the bundled model)")
     parser.add_argument("--stage", default="seg", choices=STAGES, help="stage whose label is written (default: seg)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for NAME.png of every image")

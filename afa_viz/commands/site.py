@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from afa_viz.bundled import bundled_checkpoint
 from afa_viz.commands.outputs import require_counts, require_folder
+from afa_viz.data.arguments import SET_HELP, SET_SPLIT_HELP, add_data_arguments
 
 if TYPE_CHECKING:
     from afa_viz.ui.site.contents import Contents
@@ -41,13 +42,13 @@ def add_content_arguments(parser: argparse._ActionsContainer) -> None:
         "--images", nargs="+", type=Path, default=[], metavar="PATH",
         help="show these PNG, JPEG or WebP files, or those in these folders, in place of the examples",
     )  # fmt: skip
-    parser.add_argument(
-        "--data", metavar="SET",
-        help="show images of a data set in place of the examples: sandbox, folder:PATH, voc:PATH or coco:PATH "
-        "(default: the examples, and the sandbox in the tab Data set)",
+    add_data_arguments(
+        parser,
+        data={"metavar": "SET", "help": f"show images of a data set in place of the examples: {SET_HELP} "
+              "(default: the examples, and the sandbox in the tab Data set)"},
+        root="folder of the data set, if --data is only folder, voc or coco",
+        split=SET_SPLIT_HELP,
     )  # fmt: skip
-    parser.add_argument("--root", metavar="DIR", help="folder of the data set, if --data is only folder, voc or coco")
-    parser.add_argument("--split", help="split of the data set (default: val; for a folder: all images)")
     parser.add_argument("--limit", type=int, default=12, help="number of images of the data set (default: 12)")
     parser.add_argument(
         "--snapshots", type=int, default=1, metavar="N",

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from afa_viz.atomic_files import atomic_write
 from afa_viz.commands import train_runs
 from afa_viz.commands.outputs import require_counts, require_folder
-from afa_viz.config import PRESETS, override_curriculum, scale_iterations
+from afa_viz.config import override_curriculum, scale_iterations
 from afa_viz.config_io import apply_mapping, apply_settings, nearest, read_settings
+from afa_viz.data.arguments import add_data_arguments
+from afa_viz.presets import PRESETS
 
 if TYPE_CHECKING:
     from afa_viz.config import TrainConfig
@@ -32,10 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", default="sandbox", metavar="NAME|FILE",
         help=f"one of {', '.join(PRESETS)}; or a TOML or JSON file whose `preset` is one of them",
     )  # fmt: skip
-    parser.add_argument(
-        "--root", metavar="DIR", help="folder of the photographs; `data check` lists what must be there"
-    )
-    parser.add_argument("--split", help="split to train on (default: train_aug for voc, else train)")
+    add_data_arguments(parser, split="split to train on (default: train_aug for voc, else train)")
     parser.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
     parser.add_argument("--out", help="folder of the run (default: runs/NAME)")
     parser.add_argument(

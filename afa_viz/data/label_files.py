@@ -20,13 +20,13 @@ from typing import Any
 
 from afa_viz.data.file_index import IMAGE_EXTENSIONS
 from afa_viz.data.label_cells import classes_of_cells
+from afa_viz.data.label_rows import rows_of_csv
 from afa_viz.data.label_tables import (
     CLASS_TITLES,
     NAME_TITLES,
     ParsedLabels,
     labels_of_rows,
     normalize_title,
-    rows_of_csv,
 )
 from afa_viz.data.text_files import normalize_unicode, read_text
 

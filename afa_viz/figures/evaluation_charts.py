@@ -31,7 +31,7 @@ SPREAD = 0.28  # half-width over which the points of the classes are spread
 
 def write_plots(data: Data, folder: str | os.PathLike[str]) -> list[Path]:
     """Write every chart that the data of an evaluation allows as a PNG file; returns the paths."""
-    charts = {"ladder": stage_score_chart(data)}
+    charts = {"stages": stage_score_chart(data)}
     if "parts" in data:
         charts["parts"] = part_chart(data)
     if "contexts" in data:

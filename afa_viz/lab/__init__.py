@@ -1,7 +1,9 @@
 """The guided lab: questions about an explained image, answered by its `Trace`. Independent of the app."""
 
+from afa_viz.lab.answers import check
 from afa_viz.lab.failures import CAUSES, FAILURES, error_attribution, measure
-from afa_viz.lab.questions import QUESTIONS, Question, Verdict, check, decoder_supervision, is_ready, options
+from afa_viz.lab.questions import QUESTIONS, Question, Verdict, is_ready, options
+from afa_viz.lab.verdicts import decoder_supervision
 
 __all__ = [
     "CAUSES", "FAILURES", "QUESTIONS", "Question", "Verdict", "check", "decoder_supervision", "error_attribution",

@@ -21,6 +21,14 @@ class DivergedError(ValueError):
     """Losses, gradients or weights of a run are no longer finite; the message is one sentence."""
 
 
+def diverged_network(iteration: int, where: str = "") -> DivergedError:
+    """The error for a network whose outputs are not finite; `where`: for what, with a space in front."""
+    return DivergedError(
+        f"the network of iteration {iteration} gives no finite numbers{where}; expected finite ones: lower the "
+        "learning rate."
+    )
+
+
 def first_non_finite(held: Any, name: str = "") -> str | None:
     """Where in nested mappings and lists of tensors and numbers the first NaN or infinity stands; None without any."""
     if isinstance(held, Tensor):

@@ -14,23 +14,23 @@ import torch
 from afa_viz.config import TrainConfig
 from afa_viz.model.afa import AFA
 from afa_viz.model.card import Card
-from afa_viz.model.checkpoint import LoadReport, load_any, save_model
-from afa_viz.model.pretrained import load_imagenet
+from afa_viz.model.checkpoint import LoadReport, save_model
 from afa_viz.ops.checks import NonFiniteError
 from afa_viz.progress import progress as progress_bar
-from afa_viz.training import curriculum, records
+from afa_viz.training import records
 from afa_viz.training.batches import Batches
 from afa_viz.training.card import card_of
 from afa_viz.training.distributed import Processes, rank_zero_first
 from afa_viz.training.evaluations import RunScores, Samples, score_run
-from afa_viz.training.finite_checks import DivergedError
+from afa_viz.training.finite_checks import DivergedError, diverged_network
+from afa_viz.training.history import RunHistory
+from afa_viz.training.initial_weights import load_initial_weights
 from afa_viz.training.means import Means
 from afa_viz.training.progress import LOG_EVERY
-from afa_viz.training.resume import changed_settings, flat_settings, saved_settings
+from afa_viz.training.resume import changed_settings, flat_settings, log_changes, resume_hint, saved_settings
 from afa_viz.training.run_files import has_state, reject_overwriting
 from afa_viz.training.status import delayed_interrupts
 from afa_viz.training.step import phase
-from afa_viz.training.supervision import last_supervision, supervision_at
 from afa_viz.training.tensorboard_log import TensorBoardLog
 from afa_viz.training.train_state import TrainState, build_model
 
@@ -90,12 +90,7 @@ class Run:
         self.eval_every, self.snapshots, self.on_evaluated = eval_every, snapshots, on_evaluated
         self.log_every = min(LOG_EVERY, max(1, config.max_iters // 100))
         self.save_every = min(SAVE_EVERY, -(-config.max_iters // 4))
-        self.facts, self.skipped, self.licence = dict(facts or {}), 0, "Apache-2.0"
-        self.skipped_steps = 0
-        self.changes: list[dict[str, Any]] = []  # of settings, when the run was resumed
-        self.trained_on: dict[str, str | None] = dict(
-            last_supervision(config, 0)
-        )  # last label of affinity and decoder, for the card
+        self.facts, self.history = dict(facts or {}), RunHistory.begin(config)
         self.scores = RunScores()  # the last evaluation
         self.saved = -1  # iteration of `last.pt`
         self.iteration, self.seconds = 0, 0.0
@@ -107,21 +102,13 @@ class Run:
         self.init_report: LoadReport | None = None
         if not begun:
             with rank_zero_first(self.processes):  # rank 0 downloads; the others read the cache
-                self._load_initial_weights(init)
+                self.init_report = load_initial_weights(self.model, config, self.history, class_names, init)
         self.train_state = TrainState(config, self.model, self.processes)
         if begun:
             self._load()
         elif self.processes.is_main:
             records.truncate_metrics(self.folder, -1)  # of a run that was killed before its first save
         self.tensorboard = TensorBoardLog(self.folder, self.iteration) if self.processes.is_main else None
-
-    def _load_initial_weights(self, init: str | os.PathLike[str] | None) -> None:
-        """Load the initial weights into the new network; the result inherits their licence."""
-        if init is not None:
-            report = self.init_report = load_any(self.model, init, class_names=self.class_names)
-            self.licence, self.trained_on = report.licence, self.trained_on | report.trained_on
-        elif self.config.pretrained:
-            self.licence = load_imagenet(self.model, self.config.backbone)
 
     def settings(self) -> dict[str, Any]:
         """All settings that define the run, by name; see `resume`."""
@@ -135,11 +122,7 @@ class Run:
         with rank_zero_first(self.processes):  # rank 0 moves a damaged state aside first
             state = records.load_state(self.folder, self.processes.device)
         self.iteration, self.seconds = state["iteration"], state["seconds"]
-        self.skipped, self.licence = state.get("skipped", 0), state.get("licence", self.licence)
-        self.trained_on |= (
-            state.get("trained_on") or state.get("teachers") or last_supervision(self.config, self.iteration)
-        )
-        self.skipped_steps, self.changes = state.get("skipped_steps", 0), list(state.get("changes", []))
+        self.history.load(state, self.config)
         before = saved_settings(state, self.settings(), repr(self.config), self.folder)
         changed = changed_settings(before, self.settings(), self.iteration, self.folder)
         self.train_state.load(state)
@@ -147,11 +130,9 @@ class Run:
         if self.processes.is_main:
             records.truncate_metrics(self.folder, self.iteration)
         if changed:
-            self.changes.append({"iteration": self.iteration, **changed})
+            self.history.changes.append({"iteration": self.iteration, **changed})
         if changed and self.processes.is_main:
-            records.append_metrics(self.folder, {"iteration": self.iteration, records.CHANGED: changed})
-            listed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())
-            log.warning("resumed at iteration %s with other settings: %s", self.iteration, listed)
+            log_changes(self.folder, self.iteration, changed)
 
     def save(self) -> bool:
         """Write `last.pt` atomically; the older one becomes `previous.pt`.
@@ -165,9 +146,7 @@ class Run:
             log.warning("the state of iteration %s is not saved: its network gives no finite numbers.", self.iteration)
             return False
         numbers = {
-            "iteration": self.iteration, "seconds": self.seconds, "settings": self.settings(),
-            "skipped": self.skipped, "skipped_steps": self.skipped_steps, "changes": self.changes,
-            "licence": self.licence, "trained_on": self.trained_on,
+            "iteration": self.iteration, "seconds": self.seconds, "settings": self.settings(), **self.history.state(),
         }  # fmt: skip
         records.save_state(self.folder, self.train_state.state() | numbers)
         self.saved = self.iteration
@@ -184,17 +163,16 @@ class Run:
         calibration = {} if state is None else dict(state.calibration)
         training = {
             "iterations": self.iteration, "seconds": round(self.seconds), "device": self.processes.device,
-            "processes": self.processes.world_size, "skipped_images": self.skipped, "skipped_steps": self.skipped_steps,
-            **({"affinity_calibration": calibration} if calibration else {}),
-            **({"changes": self.changes} if self.changes else {}), **self.facts,
+            "processes": self.processes.world_size, **self.history.facts(),
+            **({"affinity_calibration": calibration} if calibration else {}), **self.facts,
             **({"scored_on": self.scores.scored_on} if scores else {}),
         }  # fmt: skip
         return card_of(
             self.config,
             self.class_names,
             topk=self.model.topk,
-            licence=self.licence,
-            trained_on=self.trained_on,
+            licence=self.history.licence,
+            trained_on=self.history.trained_on,
             training=training,
             scores=scores or {},
         )
@@ -221,10 +199,7 @@ class Run:
         gradients = self.train_state.compute_gradients(self.batches, self.iteration)
         with delayed_interrupts():  # weights, optimiser and iteration belong together
             good = self.train_state.update(gradients)
-            self.skipped += gradients.skipped
-            self.skipped_steps += not good
-            if good:
-                self.trained_on |= supervision_at(self.config, self.iteration)
+            self.history.add_step(self.config, self.iteration, gradients.skipped, updated=good)
             self.iteration += 1
         if good:
             return gradients.losses
@@ -250,12 +225,9 @@ class Run:
         try:
             scores = self.evaluate()
         except NonFiniteError as error:
-            raise DivergedError(
-                f"the network of iteration {self.iteration} gives no finite numbers for an image ({error}); expected "
-                "finite ones: lower the learning rate."
-            ) from error
+            raise diverged_network(self.iteration, f" for an image ({error})") from error
         where = {records.SCORED_ON: self.scores.scored_on} if scores else {}
-        self.log(**scores, **self.scores.by_class, **where, ladder_seconds=round(time.monotonic() - began, 2))
+        self.log(**scores, **self.scores.by_class, **where, evaluation_seconds=round(time.monotonic() - began, 2))
         if self.processes.is_main and self.on_evaluated is not None:
             self.on_evaluated(self)
 
@@ -273,12 +245,11 @@ class Run:
             self.save()  # a state to fall back to
             self._train(end, bar)
             if not self.save():
-                raise DivergedError(
-                    f"the network of iteration {self.iteration} gives no finite numbers; expected finite ones: lower "
-                    "the learning rate."
-                )
+                raise diverged_network(self.iteration)
         except DivergedError as error:
-            raise DivergedError(f"{str(error).removesuffix('.')}{self._resume_hint()}.") from error
+            raise DivergedError(
+                f"{str(error).removesuffix('.')}{resume_hint(self.config, self.iteration, self.saved)}."
+            ) from error
         except BaseException:
             with delayed_interrupts():
                 self.save()
@@ -288,12 +259,6 @@ class Run:
                 bar.close()
                 if self.tensorboard is not None:
                     self.tensorboard.close()
-
-    def _resume_hint(self) -> str:
-        """How to continue a diverged run, as the end of a sentence."""
-        part, _ = curriculum.locate(self.config, max(0, self.iteration - 1))
-        kept = f"from iteration {self.saved}, whose state is kept, " if self.saved >= 0 else ""
-        return f" and go on {kept}with --resume --set learning_rate={part.learning_rate / 10:.1g}"
 
     def _train(self, end: int, bar: Any) -> None:
         """Steps up to iteration `end`, with logs, evaluations and checkpoints between them."""
@@ -307,10 +272,9 @@ class Run:
             if self.iteration % self.log_every == 0 or self.iteration == end:
                 values = means.take()
                 bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
-                counts = {"skipped": self.skipped, "skipped_steps": self.skipped_steps}
                 self.log(
                     phase=phase(self.iteration - 1, self.config), lr=self.train_state.learning_rate,
-                    seconds=round(self.seconds, 2), **values, **{name: n for name, n in counts.items() if n},
+                    seconds=round(self.seconds, 2), **values, **self.history.counts(),
                 )  # fmt: skip
             self._evaluate_and_save(self.iteration == end)
             clock = time.monotonic()

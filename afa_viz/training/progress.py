@@ -41,6 +41,6 @@ def seconds_left(config: TrainConfig, lines: Sequence[Mapping[str, Any]], eval_e
     if done == 0:
         return None
     steps = now["seconds"] * (costs[-1] - costs[done]) / costs[done]
-    durations = [line["ladder_seconds"] for line in lines if "ladder_seconds" in line]
+    durations = [line["evaluation_seconds"] for line in lines if "evaluation_seconds" in line]
     to_come = -(-config.max_iters // eval_every) - done // eval_every
     return float(steps + (sum(durations) / len(durations) * to_come if durations else 0.0))

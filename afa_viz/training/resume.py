@@ -6,6 +6,7 @@ Settings are compared as one flat table of names and values: "explain.radius", "
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,7 +15,8 @@ from typing import Any
 
 from afa_viz.config import TrainConfig
 from afa_viz.scalars import preview
-from afa_viz.training.records import load_state
+from afa_viz.training import curriculum
+from afa_viz.training.records import CHANGED, append_metrics, load_state
 from afa_viz.training.run_files import has_state
 
 # Schedule, precision, hardware and monitoring may change; what the weights mean may not: classes and their order,
@@ -28,6 +30,8 @@ CHANGEABLE = frozenset(
 FINGERPRINT, SIZES = "fingerprint", "file_sizes"  # hashes: names and labels of the images; sizes of their files
 DATA_FACTS = ("data", "images", "image_labels", SIZES)  # what else is known about the data
 MAX_LISTED = 4  # differences listed in a message
+
+log = logging.getLogger(__name__)
 
 
 def saved_settings(state: Mapping[str, Any], now: Mapping[str, Any], config: str, folder: Path) -> Mapping[str, Any]:
@@ -123,3 +127,18 @@ def _same_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 def _format_value(value: Any) -> str:
     return "nothing" if value is None else preview(value)
+
+
+def log_changes(folder: Path, iteration: int, changed: Mapping[str, Sequence[Any]]) -> None:
+    """Write the settings that a run is resumed with and that differ to `metrics.jsonl` and the log."""
+    append_metrics(folder, {"iteration": iteration, CHANGED: changed})
+    listed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())
+    log.warning("resumed at iteration %s with other settings: %s", iteration, listed)
+
+
+def resume_hint(config: TrainConfig, iteration: int, saved: int) -> str:
+    """How to continue a run that diverged at `iteration`, as the end of a sentence; `saved`: iteration of the state
+    that is kept, negative if there is none."""
+    part, _ = curriculum.locate(config, max(0, iteration - 1))
+    kept = f"from iteration {saved}, whose state is kept, " if saved >= 0 else ""
+    return f" and go on {kept}with --resume --set learning_rate={part.learning_rate / 10:.1g}"

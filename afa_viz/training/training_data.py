@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from afa_viz.config import PRESETS, TrainConfig
+from afa_viz.config import TrainConfig
 from afa_viz.data.images import LabelledImages
 from afa_viz.data.registry import open_for_training
 from afa_viz.evaluation import Sample
 from afa_viz.evaluation.photographs import evenly_spaced, photograph_samples
+from afa_viz.presets import PRESETS
 from afa_viz.training.evaluations import Samples
 from afa_viz.training.photographs import PhotoBatches, Prefetcher
 from afa_viz.training.resume import FINGERPRINT, SIZES

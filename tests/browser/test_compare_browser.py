@@ -229,17 +229,17 @@ def test_scrubbing_over_the_snapshots_asks_for_nothing(visit):  # noqa: F811
     tab(page, "training")
     ready(page, TRAINING)
     expect(page.locator(f'{TRAINING} [data-fill="progress"]')).to_have_text("All 3 snapshots are ready.")
-    moment, slider = page.locator(f'{TRAINING} [data-fill="moment"]'), f'{TRAINING} [data-do="frame"]'
-    expect(moment).to_contain_text("After 10 iterations.")
-    expect(moment).to_contain_text(
+    words, slider = page.locator(f'{TRAINING} [data-fill="snapshot"]'), f'{TRAINING} [data-do="frame"]'
+    expect(words).to_contain_text("After 10 iterations.")
+    expect(words).to_contain_text(
         "mAP of the image labels 50.0 %; mIoU of the CAM (one threshold, another rule) 20.0 %,"
     )
-    expect(moment).to_contain_text("at the start of the walk –, after the walk –")
+    expect(words).to_contain_text("at the start of the walk –, after the walk –")
     seen = requests(page)
     views = [f'{TRAINING} [data-view="{name}"] canvas' for name in ("cam", "affinity", "cam_rw", "seg")]
     before = [pixels(page, view) for view in views]
     set_range(page, slider, 2)
-    expect(moment).to_contain_text("After 90 iterations. No validation scores were measured at this iteration.")
+    expect(words).to_contain_text("After 90 iterations. No validation scores were measured at this iteration.")
     for view, old in zip(views, before, strict=True):
         assert pixels(page, view) != old, view
     page.locator(f"{TRAINING} [data-play]").click()

@@ -14,7 +14,7 @@ from browser import ARGUMENTS, CHROMIUM, missing, pytestmark, ready, running_pla
 
 from afa_viz.ui.server import app as app_module
 from afa_viz.ui.server.guard import Guard
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 NAMES = "--host-resolver-rules=MAP evil.example 127.0.0.1,MAP rebound.example 127.0.0.1"
 ATTACKS = """
@@ -212,7 +212,7 @@ def test_the_page_itself_may(name, browser, address, asked):
     status = page.evaluate(
         """async (question) => (await fetch("/gradio_api/component_server/", {
              method: "POST", body: question, headers: {"Content-Type": "application/json"}})).status""",
-        asked["question"].replace("train_start", "train_look"),
+        asked["question"].replace("train_start", "train_status"),
     )
     assert status == 200
     page.close()

@@ -174,7 +174,7 @@ def test_a_change_of_nothing_has_no_colour(visit):  # noqa: F811
     expect(page.locator('[data-tab="compare"] .afa-score').last).to_contain_text("equal")
     legend = page.locator('[data-tab="compare"] .afa-pair [data-view="difference"] .afa-legend')
     expect(legend).to_have_text("")  # no key for colours that are not there
-    for box in page.locator(".afa-arrow b b, .afa-score b, .afa-ladder b:not(:empty)").all():
+    for box in page.locator(".afa-arrow b b, .afa-score b, .afa-score-bars b:not(:empty)").all():
         if box.inner_text() == "= 0.0":
             assert box.get_attribute("class") == ""
 

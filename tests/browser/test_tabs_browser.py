@@ -259,7 +259,7 @@ def test_the_dense_crf_beside_par(visit):  # noqa: F811
 def test_the_prediction_against_the_truth(visit):  # noqa: F811
     page = visit()
     panel = tab(page, "seg")
-    expect(page.locator(f"{panel} .afa-ladder > div")).to_have_count(5)
+    expect(page.locator(f"{panel} .afa-score-bars > div")).to_have_count(5)
     for row in page.locator(f"{panel} .afa-confusion tr").all()[1:]:
         numbers = [float(text.split()[0]) for text in row.locator("td").all_inner_texts()]
         assert 0 < sum(numbers) < 100.3  # rare wrong classes have no column
@@ -274,7 +274,7 @@ def test_without_a_mask_nothing_is_scored(visit):  # noqa: F811
     expect(page.locator(f'{tab(page, "cam")} [data-fill="words"]')).to_contain_text("This image has no mask")
     panel = tab(page, "seg")
     expect(page.locator(f"{panel}")).to_contain_text("nothing to score")
-    expect(page.locator(f"{panel} .afa-ladder")).to_be_hidden()
+    expect(page.locator(f"{panel} .afa-score-bars")).to_be_hidden()
     panel = tab(page, "regions")
     expect(page.locator(f"{panel} .afa-truth")).to_be_hidden()
     panel = tab(page, "walk")

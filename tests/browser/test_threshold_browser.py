@@ -20,12 +20,12 @@ def places(page: Page) -> list[str]:
     strip = page.locator("[data-stage=cam] .afa-score").inner_text()
     cut = page.locator(f'{tab(page, "cam")} [data-fill="words"]').inner_text()
     regions = page.locator(f'{tab(page, "regions")} [data-fill="iou"]').inner_text()
-    ladder = page.locator(f"{tab(page, 'seg')} .afa-ladder > div").first.inner_text()
+    by_stage = page.locator(f"{tab(page, 'seg')} .afa-score-bars > div").first.inner_text()
     return [
         number(strip, "IoU"),
         number(cut, "(IoU"),
         number(regions, "CAM threshold:"),
-        number(ladder, "CAM, threshold"),
+        number(by_stage, "CAM, threshold"),
     ]
 
 

@@ -111,17 +111,17 @@ def test_start_stop_resume_and_explain_with_it(visit, folder):  # noqa: F811
     state(page, "stopped")
 
     before = key(page)
-    slider = page.locator(f"{PANEL} [data-do=moment]")
+    slider = page.locator(f"{PANEL} [data-do=iteration]")
     slider.focus()
     page.keyboard.press("Home")
-    expect(page.locator(PANEL)).to_have_attribute("data-moment", "0")
+    expect(page.locator(PANEL)).to_have_attribute("data-iteration", "0")
     assert "every stage for aeroplane, boat, cow" in page.locator(f"{PANEL} [data-view=panel]").get_attribute("alt")
     page.keyboard.press("End")
-    expect(page.locator(PANEL)).not_to_have_attribute("data-moment", "0")
-    moment = page.locator(PANEL).get_attribute("data-moment")
+    expect(page.locator(PANEL)).not_to_have_attribute("data-iteration", "0")
+    iteration = page.locator(PANEL).get_attribute("data-iteration")
     press(page, "explain")
     recomputed(page, before)
-    expect(page.locator("#afa-model input")).to_have_value(f"two_minutes-001@{moment}")
+    expect(page.locator("#afa-model input")).to_have_value(f"two_minutes-001@{iteration}")
     expect(page.locator("#afa-model-line")).to_contain_text("input size 64 pixels")
 
 
@@ -131,7 +131,7 @@ def test_the_tab_fits(visit, width, theme):  # noqa: F811
     page = visit(width, 900, theme)
     tab(page, "train")
     drawn(page)
-    expect(page.locator(PANEL)).to_have_attribute("data-moment", re.compile(r"\d+"))
+    expect(page.locator(PANEL)).to_have_attribute("data-iteration", re.compile(r"\d+"))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert not small_targets(page, PANEL)
     for plot in page.locator(f"{PANEL} .afa-plotly:visible").all():
@@ -149,7 +149,7 @@ def test_the_server_is_asked_only_while_somebody_looks(visit):  # noqa: F811
     tab(page, "train")
     drawn(page)
     page.wait_for_timeout(3000)
-    looks = [body for body in seen if "train_look" in body]
+    looks = [body for body in seen if "train_status" in body]
     assert 1 <= len(looks) <= 3  # nothing is at work, so a look every five seconds is enough
     tab(page, "cam")
     page.wait_for_timeout(500)

@@ -19,6 +19,7 @@ FLOORS = {
     "afa_viz.normalisation": 0,
     "afa_viz.trace": 1,
     "afa_viz.config": 1,
+    "afa_viz.presets": 1,
     "afa_viz.setting_checks": 1,
     "afa_viz.classes": 1,
     "afa_viz.config_io": 1,
@@ -54,6 +55,7 @@ FLOORS = {
 EXTRA = {
     ("afa_viz.trace", "afa_viz.config"),  # a trace carries its settings
     ("afa_viz.config", "afa_viz.setting_checks"),  # the ranges of its settings, as data
+    ("afa_viz.presets", "afa_viz.config"),  # recipes are settings
     ("afa_viz.config_io", "afa_viz.structured_text"),
     ("afa_viz.trace", "afa_viz.trace_file"),
     ("afa_viz.trace_file", "afa_viz.structured_text"),
@@ -63,7 +65,7 @@ EXTRA = {
     ("afa_viz.trace", "afa_viz.stages"),  # Trace.load, inside the method: a stage that earlier versions did not keep
     ("afa_viz.lab", "afa_viz.figures"),  # the lab asks about the numbers that the figures show
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
-    ("afa_viz.training", "afa_viz.evaluation"),  # and shows the ladder while it trains
+    ("afa_viz.training", "afa_viz.evaluation"),  # and scores while it trains
     ("afa_viz.evaluation", "afa_viz.data"),  # samples of data sets
     ("afa_viz.ui.report", "afa_viz.ui.site"),  # answers packed smaller, as for the files of a site
 }

@@ -1,4 +1,4 @@
-"""The measurement of pathologies: its counts are those of the ladder, its changes are paired, its page holds them."""
+"""The measurement of pathologies: its counts are those of the stages, its changes are paired, its page holds them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def rows(counts):
     return {name: measured.describe(one, default, draws) for name, one in counts.items()}
 
 
-def test_numbers_are_those_of_the_ladder(model, rows):
+def test_numbers_are_those_of_the_stages(model, rows):
     scenes = SandboxDataset("test", SCENES, SIZE)
     scores = evaluate_samples(model, [Sample(s.image, s.image_labels, s.mask, s.parts) for s in scenes])
     summary, values = scores.summary(), rows["default"]["values"]

@@ -12,19 +12,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoint_page import describe, since
 from make_stage_pages import OUT, pages
-from publish_checkpoint import describe, since
 
-from afa_viz.config import PRESETS, SANDBOX, ExplainConfig, TrainConfig
+from afa_viz.config import ExplainConfig, TrainConfig
 from afa_viz.data.sandbox.layout import Streams, make_plan
 from afa_viz.data.sandbox.recipe import DEFAULT
 from afa_viz.data.sandbox.scene import SPLIT_IDS
 from afa_viz.evaluation.published import REFERENCES
-from afa_viz.lab.questions import THRESHOLD_INCREASE
+from afa_viz.lab.verdicts import THRESHOLD_INCREASE
 from afa_viz.model.afa import AFFINITY_BLOCKS, build_afa, parameter_count
 from afa_viz.model.card import Card
 from afa_viz.model.publish import model_page
 from afa_viz.ops import affinity, cam, par, pseudo_label, random_walk
+from afa_viz.presets import PRESETS, SANDBOX
 from afa_viz.ui import localization
 from afa_viz.ui.report import pictures
 from afa_viz.ui.report.markup import Words

@@ -25,7 +25,7 @@ from test_untrusted_requests import photograph, sent
 from afa_viz.ui.server import account, launch
 from afa_viz.ui.server.hosts import Host
 from afa_viz.ui.server.ports import choose_port, require_address
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes, and accounts can be changed")
 as_root = pytest.mark.skipif(

@@ -68,8 +68,8 @@ def test_a_bad_batch_leaves_no_trace(tmp_path, at):
         (batches.kind, batches.value), run.iteration = bad, at
         assert run.step() == {}, bad
         assert_same(state_of(run), before)
-        assert (run.iteration, run.skipped_steps) == (at + 1, skipped)
-    assert run.step() and run.skipped_steps == len(BAD_VALUES)
+        assert (run.iteration, run.history.skipped_steps) == (at + 1, skipped)
+    assert run.step() and run.history.skipped_steps == len(BAD_VALUES)
     assert first_non_finite(run.train_state.state()) is None
     assert run.card().training["skipped_steps"] == len(BAD_VALUES)
 
@@ -128,7 +128,7 @@ def test_a_bad_row_that_ends_does_not_stop_it(tmp_path):
     run = run_in(tmp_path, Noise({1, 2, 4, 5}), dataclasses.replace(CONFIG, max_bad_steps=2))
     for _ in range(7):
         run.step()
-    assert run.skipped_steps == 4
+    assert run.history.skipped_steps == 4
 
 
 @pytest.mark.parametrize("rate", [1e5, 1e6])
@@ -143,7 +143,7 @@ def test_a_rate_that_is_far_too_high_destroys_no_run(tmp_path, rate):
     again = run_in(tmp_path, config=at(1e-4), resume=True)
     assert again.iteration == 3
     again.run(until=6, progress=False)
-    assert again.skipped_steps == 0 and first_non_finite(again.train_state.state()) is None
+    assert again.history.skipped_steps == 0 and first_non_finite(again.train_state.state()) is None
 
 
 @pytest.mark.parametrize("what", ["weight", "statistics"])
@@ -217,7 +217,7 @@ def test_a_scale_that_is_too_high_is_lowered_and_no_fault(tmp_path):
     for _ in range(15):
         if run.step():
             break
-    assert 1 < run.skipped_steps < 12 and scaler.get_scale() == 2.0 ** (24 - run.skipped_steps)
+    assert 1 < run.history.skipped_steps < 12 and scaler.get_scale() == 2.0 ** (24 - run.history.skipped_steps)
 
 
 def test_a_bad_loss_leaves_the_scale_alone(tmp_path):
@@ -225,7 +225,7 @@ def test_a_bad_loss_leaves_the_scale_alone(tmp_path):
     scaler = run.train_state.scaler = CountedScaler(256.0)
     for _ in range(4):
         run.step()
-    assert scaler.get_scale() == 256.0 and run.skipped_steps == 2
+    assert scaler.get_scale() == 256.0 and run.history.skipped_steps == 2
     assert scaler.state_dict()["_growth_tracker"] == 2
 
 

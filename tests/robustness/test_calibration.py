@@ -8,9 +8,9 @@ import pytest
 import torch
 from noise_runs import CONFIG, NAN, Noise, run_in, small_network  # noqa: F401  (a fixture)
 
-from afa_viz.config import PRESETS, QUICK, SANDBOX
 from afa_viz.model.afa import build_afa
 from afa_viz.ops import affinity as aff
+from afa_viz.presets import PRESETS, QUICK, SANDBOX
 from afa_viz.training import records
 from afa_viz.training.calibration import logit_moments, rescale_affinity
 
@@ -129,4 +129,4 @@ def test_a_bad_batch_is_left_out():
 def test_a_run_with_a_bad_batch_is_calibrated_by_the_others(tmp_path):
     run = run_in(tmp_path, Noise({FIRST}, "image", NAN), CALIBRATED)
     run.run(progress=False)
-    assert run.train_state.calibration and run.skipped_steps == 1
+    assert run.train_state.calibration and run.history.skipped_steps == 1

@@ -21,7 +21,8 @@ from afa_viz.model.checkpoint import save_model
 from afa_viz.ui.report import document as report_module
 from afa_viz.ui.sessions import concurrency, session
 from benchmarks import crowd
-from benchmarks.load import Page, p95
+from benchmarks.load import p95
+from benchmarks.served_app import Page
 
 WAIT = 40  # seconds; a test machine may be busy
 BUSY = "The server is at its limit of concurrent requests; please try again in a minute."

@@ -14,7 +14,7 @@ from afa_viz.ui.errors import UserError
 from afa_viz.ui.sessions import exports as kept
 from afa_viz.ui.sessions.exports import Exports
 from afa_viz.ui.sessions.temporary import process_folder
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 KB = 2**10
 pytestmark = [

@@ -244,7 +244,7 @@ def test_a_full_disk_while_exporting_is_a_sentence(page, kind, tmp_path, monkeyp
         context.setattr("afa_viz.ui.sessions.exports.tempfile.mkdtemp", lambda **where: str(tmp_path))
         with pytest.raises(UserError, match=r"no room for this file at the moment; try again later\.$"):
             api.export(key, kind, None, None, None)
-    assert not tmp_path.exists() and kind not in {path.suffix[1:] for path in answers.exports.folder.rglob("*.*")}
+    assert not tmp_path.exists() and kind not in {path.suffix[1:] for path in answers.exports.files.folder.rglob("*.*")}
     assert Path(api.export(key, kind, None, None, None)).stat().st_size > 1000
 
 

@@ -21,13 +21,14 @@ from afa_viz import pipeline
 from afa_viz.data.sandbox import dataset as rendering
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers.dataset.scoring import Score, Table
-from afa_viz.ui.handlers.explorer import KINDS, ExplorerHandlers
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.handlers.exports import KINDS
 from afa_viz.ui.server import app as app_module
 from afa_viz.ui.server import launch as launch_module
 from afa_viz.ui.sessions.exports import Exports
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = [[], 0.35, 0.55, 8, 2, 1, 10]
@@ -155,9 +156,9 @@ def test_many_visitors_save_the_same_files(options, tmp_path):
     answers = ExplorerHandlers(session, tmp_path / "exports")
     requests = [session.request(f"example:scene{number}", "tiny") for number in (0, 1)]
     traces = [session.trace(request) for request in requests]
-    answers.exports = Exports(tmp_path / "exports", max_bytes=ROOM)
+    answers.exports.files = Exports(tmp_path / "exports", max_bytes=ROOM)
     for number in range(9):
-        answers.exports.write(
+        answers.exports.files.write(
             f"old{number}", "old.png", lambda path, n=number: path.write_bytes(bytes([n]) * (ROOM // 8))
         )
     wrong: list[BaseException] = []
@@ -166,7 +167,7 @@ def test_many_visitors_save_the_same_files(options, tmp_path):
         try:
             for turn in range(3):
                 kind = KINDS[(number + turn) % 3]
-                path = Path(answers.write(requests[number % 2], traces[number % 2], kind))
+                path = Path(answers.exports.write(requests[number % 2], traces[number % 2], kind))
                 content = path.read_bytes()
                 if kind == "npz":
                     assert Trace.load(path).present == traces[number % 2].present

@@ -10,7 +10,9 @@ from app_fixtures import launched, prepare
 
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
-from benchmarks.load import Expected, Page, Student, measurements_of, p95, table
+from benchmarks.load import measurements_of, p95, table
+from benchmarks.served_app import Page
+from benchmarks.students import Expected, Student
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas

@@ -16,7 +16,7 @@ from test_untrusted_requests import photograph, sent
 from untrusted_input import DEFAULTS, ODD_VALUES, assert_sentence
 
 from afa_viz.ui.server.routes import ENDPOINTS, MAX_VALUES
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas

@@ -204,7 +204,7 @@ def test_two_processes_equal_one(tree, tmp_path):
     one, two = (read_metrics(tmp_path / name) for name in ("one", "two"))
     assert len(one) == len(two) == STEPS + 1
     for alone, shared in zip(one, two, strict=True):
-        for name in alone.keys() - {"seconds", "ladder_seconds"}:
+        for name in alone.keys() - {"seconds", "evaluation_seconds"}:
             if isinstance(alone[name], str) or name in ("iteration", "skipped", "lr"):
                 assert shared[name] == alone[name], name
             else:

@@ -19,7 +19,7 @@ from afa_viz.ui.server.app import build, serve
 from afa_viz.ui.server.guard import Guard
 from afa_viz.ui.server.later_scripts import accepts_gzip
 from afa_viz.ui.server.routes import ENDPOINTS, ROUTES, THIS_COMPUTER, find_route
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas

@@ -16,8 +16,8 @@ from afa_viz.ui.sessions.memory import MemoryTrimmer
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 from benchmarks.growth import WARM_UP, growth, slope
-from benchmarks.load import Expected
 from benchmarks.soak import Visitor, table
+from benchmarks.students import Expected
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas

@@ -20,7 +20,7 @@ from afa_viz.ui.errors import UserError
 from afa_viz.ui.server.app import build
 from afa_viz.ui.sessions.examples import read_examples
 from afa_viz.ui.sessions.temporary import process_folder
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas

@@ -18,7 +18,7 @@ from app_fixtures import launched, prepare, scene
 from afa_viz.ui.server.guard import MAX_NESTING, contains_remote_file
 from afa_viz.ui.server.routes import MAX_BODY
 from afa_viz.ui.sessions.temporary import process_folder
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [

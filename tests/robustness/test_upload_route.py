@@ -26,7 +26,7 @@ from afa_viz.ui.server.upload_route import MAX_ENVELOPE, UploadRoute, one_file
 from afa_viz.ui.server.uploads import Uploads
 from afa_viz.ui.sessions.images import MAX_BYTES
 from afa_viz.ui.sessions.temporary import process_folder
-from benchmarks.load import Page
+from benchmarks.served_app import Page
 
 EDGE = "an-edge"
 MB = 2**20

@@ -47,7 +47,7 @@ def main() -> None:
         run.run(progress=False)
     except DivergedError as error:
         stopped = str(error)
-    (folder / f"rank_{processes.rank}.json").write_text(json.dumps([made, state, run.skipped_steps, stopped]))
+    (folder / f"rank_{processes.rank}.json").write_text(json.dumps([made, state, run.history.skipped_steps, stopped]))
     distributed.stop()
 
 

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig
+from afa_viz.config import CurriculumStage, ExplainConfig
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import Card, default_card
 from afa_viz.model.checkpoint import load_model, save_model
+from afa_viz.presets import SANDBOX
 from afa_viz.training import loop
 from afa_viz.training.batches import ImageSet, random_batch
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig
+from afa_viz.config import CurriculumStage, ExplainConfig
 from afa_viz.model import mix_transformer
+from afa_viz.presets import SANDBOX
 from afa_viz.training.batches import ImageSet, random_batch
 from afa_viz.training.loop import Run
 from afa_viz.training.step import Batch

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig
+from afa_viz.config import CurriculumStage, ExplainConfig
+from afa_viz.presets import SANDBOX
 from afa_viz.training import distributed
 from afa_viz.training.batches import ImageSet, SandboxBatches
 from afa_viz.training.loop import Run

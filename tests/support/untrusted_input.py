@@ -82,7 +82,7 @@ class AppUnderTest:
         self.browse = DataSetHandlers(self.session, dataset, self.scorer)
         self.key = self.api.explain(None, "example:scene0", None, None, None)["key"]
         self.trace = self.session.find_by_key(self.key)[1]
-        self.upload = self.session.store_image(self.session.input_image("example:photo"))
+        self.upload = self.session.images.store(self.session.images.find("example:photo"))
         self.upload_request = self.session.request(self.upload, "tiny")
         self.session.trace(self.upload_request)
 
@@ -144,7 +144,7 @@ def browser_calls() -> dict[str, dict[str, Any]]:
         },
         "training_charts": {"language": "ko"},
         "dataset_thumbnails": {"ids": ["val_0001"]}, "dataset_scoring": {"do": "look"},
-        "train_look": {"run": "", "known": ""}, "train_start": {"order": {"recipe": "two_minutes"}},
+        "train_status": {"run": "", "known": ""}, "train_start": {"request": {"recipe": "two_minutes"}},
         "train_stop": {"run": "x"}, "train_resume": {"run": "x"}, "train_panel": {"run": "x", "iteration": 0},
     }  # fmt: skip
 

@@ -139,7 +139,7 @@ def test_untrusted_values_are_refused_in_one_sentence(api, key, value):
 def test_what_is_not_there_is_refused(api, session, key):
     with pytest.raises(UserError, match="no such example"):
         api.explain(None, "example:nothing", None, None, None)
-    name = session.store_image(session.input_image("example:photo"))
+    name = session.images.store(session.images.find("example:photo"))
     with pytest.raises(UserError, match="expected example:NAME or data:ID"):
         api.explain(None, name, None, None, None)  # what others uploaded stays theirs
     with pytest.raises(UserError, match="expected example:NAME"):
@@ -241,15 +241,15 @@ def test_the_program_makes_both_sides_of_a_comparison(bundled, monkeypatch):
 def test_the_program_of_a_snapshot_names_its_file(options, session, answers, key):
     add_snapshots(options)
     good = {"key": key, "tab": "training", "label": 6, "cell": [1, 2], "block": 7, "head": -1}
-    code = json.loads(answers.python_code({**good, "b": {"model": "tiny@40"}}))["code"]
+    code = json.loads(answers.exports.python_code({**good, "b": {"model": "tiny@40"}}))["code"]
     assert "other_model = afa_viz.load_model('checkpoints/tiny/snapshots/iter_000040.safetensors')" in code
     assert "other = afa_viz.explain(other_model, image, labels=['bird', 'cat'], target=target)" in code
     compile(code, "copied", "exec")
     for same in ({}, {"model": "tiny"}, None):
-        assert "other" not in json.loads(answers.python_code({**good, "b": same}))["code"]
+        assert "other" not in json.loads(answers.exports.python_code({**good, "b": same}))["code"]
     for wrong in ("tiny@40", [], {"switched": 3}, {"model": "nobody"}):
         with pytest.raises((TypeError, ValueError)):
-            answers.python_code({**good, "b": wrong})
+            answers.exports.python_code({**good, "b": wrong})
 
 
 def test_every_tab_has_its_lines(session, trace, key):
@@ -266,7 +266,7 @@ def test_every_tab_has_its_lines(session, trace, key):
     assert changed_settings(ExplainConfig(), ExplainConfig()) == ""
     assert changed_settings(ExplainConfig(radius=3), ExplainConfig()) == "radius=3"
     assert changed_settings(ExplainConfig(), ExplainConfig(radius=3)) == "radius=8"
-    upload = session.request(session.store_image(session.input_image("example:photo")), "tiny")
+    upload = session.request(session.images.store(session.images.find("example:photo")), "tiny")
     assert 'image = "photograph.jpg"' in snippet(
         upload, session.trace(upload), session, TabView("cam", 1, (0, 0), 7, 0)
     )
@@ -274,8 +274,8 @@ def test_every_tab_has_its_lines(session, trace, key):
 
 def test_the_page_gets_its_program_and_nothing_else(answers, key):
     good = {"key": key, "tab": "cam", "label": 6, "cell": [1, 2], "block": 7, "head": -1}
-    assert "stages.cam(" in json.loads(answers.python_code(good))["code"]
-    assert "print(1)" not in json.loads(answers.python_code({**good, "tab": "cam(print(1))"}))["code"]
+    assert "stages.cam(" in json.loads(answers.exports.python_code(good))["code"]
+    assert "print(1)" not in json.loads(answers.exports.python_code({**good, "tab": "cam(print(1))"}))["code"]
     for name, values in {
         "key": ["", None, 3], "tab": [None, 3, []], "label": [0, 13, "cat", None, True, 1.5],
         "cell": [[6, 0], [0], [0, 0, 0], "00", None, [0.5, 1], [True, 1], {}], "block": [8, -1, None, "1", True],
@@ -283,8 +283,8 @@ def test_the_page_gets_its_program_and_nothing_else(answers, key):
     }.items():  # fmt: skip
         for value in values:
             with pytest.raises((KeyError, TypeError)):
-                answers.python_code({**good, name: value})
+                answers.exports.python_code({**good, name: value})
     with pytest.raises(KeyError):
-        answers.export_file({"key": key, "kind": "png", "label": 6, "cell": [9, 9]})
-    file = json.loads(answers.export_file({"key": key, "kind": "png", "label": 6, "cell": [1, 2]}))
+        answers.exports.export_file({"key": key, "kind": "png", "label": 6, "cell": [9, 9]})
+    file = json.loads(answers.exports.export_file({"key": key, "kind": "png", "label": 6, "cell": [1, 2]}))
     assert file["name"] == "afa-viz.png" and Path(file["path"]).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -120,8 +120,8 @@ def test_unknown_things_are_refused(session, options):
     for ask, words in (
         (lambda: session.request("example:scene0", "other"), "no model 'other'"),
         (lambda: session.request("example:scene0", "tiny", ["unicorn"]), "'unicorn' is not a class"),
-        (lambda: session.input_image("example:../../etc/passwd"), "no such example"),
-        (lambda: session.input_image("upload:0000"), "no longer holds"),
+        (lambda: session.images.find("example:../../etc/passwd"), "no such example"),
+        (lambda: session.images.find("upload:0000"), "no longer holds"),
         (lambda: ModelRegistry({}), "put one into checkpoints/"),
         (lambda: config_from({"radius": 1e9}, [], ExplainConfig()), "Radius"),
         (lambda: config_from({"power": True}, [], ExplainConfig()), "Power"),
@@ -195,7 +195,7 @@ def test_what_the_browser_asks_for_is_checked(session, tmp_path):
         lambda: answers.attention({"key": key, "block": 7, "logits": False, "cell": [1, 2.5]}),
         lambda: answers.attention({"key": key, "block": 7, "logits": False, "cell": {"row": 1}}),
         lambda: answers.affinity({"key": key, "cell": "1,2"}),
-        lambda: answers.export_file({"key": key, "kind": "../x"}),
+        lambda: answers.exports.export_file({"key": key, "kind": "../x"}),
     ):
         with pytest.raises(KeyError):
             ask()
@@ -223,9 +223,11 @@ def test_affinity_labels_are_read_where_the_model_read_them(session, tmp_path):
 def test_files_to_download(session, tmp_path):
     answers = ExplorerHandlers(session, tmp_path)
     key = json.loads(answers.stages(session.request("example:scene0", "tiny")))["key"]
-    arrays = json.loads(answers.export_file({"key": key, "kind": "npz"}))
+    arrays = json.loads(answers.exports.export_file({"key": key, "kind": "npz"}))
     assert arrays["name"] == "afa-viz.npz" and Trace.load(arrays["path"]).present == (2, 6)
-    page = Path(json.loads(answers.export_file({"key": key, "kind": "html"}))["path"]).read_text(encoding="utf-8")
+    page = Path(json.loads(answers.exports.export_file({"key": key, "kind": "html"}))["path"]).read_text(
+        encoding="utf-8"
+    )
     assert page.lstrip().lower().startswith("<!doctype html>")
 
 

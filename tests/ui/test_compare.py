@@ -64,7 +64,7 @@ def unpacked(packed: dict) -> np.ndarray:
 
 def explained(session, **changes):
     """The first example by the model "tiny", outside every cache."""
-    picture = session.input_image("example:scene0")
+    picture = session.images.find("example:scene0")
     model = session.registry.get("tiny")
     return explain(model, picture.image, list(picture.labels), ExplainConfig(**changes), target=picture.mask.copy())
 
@@ -141,7 +141,7 @@ def test_no_stage_runs_twice(ask, monkeypatch):
 
 def test_another_model_sees_the_same_picture_and_speaks_of_the_same_classes(ask, session):
     found = ask(model="other")
-    picture = session.input_image("example:scene0")
+    picture = session.images.find("example:scene0")
     config = ExplainConfig(long_side=SIDE)  # of A; its own would be 64
     own = explain(session.registry.get("other"), picture.image, ["bird", "cat"], config)
     number = {name: SANDBOX_CLASSES.index(name) for name in OTHER_NAMES if name in SANDBOX_CLASSES} | {"lamp": 13}

@@ -77,7 +77,7 @@ def test_an_own_folder_is_browsed_and_scored(tmp_path, options, monkeypatch):
     )
     cats = [i for i, labels in enumerate(rows.values()) if labels == ["cat"]]
     place = list(dataset.source.names).index(list(rows)[cats[0]])
-    picture = session.input_image(f"data:{dataset.ids[place]}")
+    picture = session.images.find(f"data:{dataset.ids[place]}")
     assert (
         session.ground_truth(picture, "tiny") == np.where(picture.mask == 1, 6, picture.mask)
     ).all()  # cat is 6 there
@@ -138,7 +138,7 @@ def test_a_picture_has_its_truth_in_the_numbers_of_the_model(session, dataset):
 def test_a_damaged_image_is_one_sentence_without_its_path(session, dataset):
     dataset.source.broken = True
     with pytest.raises(UserError, match="disc_2 of the data set cannot be read") as refused:
-        session.input_image("data:disc_2")
+        session.images.find("data:disc_2")
     assert "home" not in str(refused.value) and dataset.thumbnail(2) == ""
 
 

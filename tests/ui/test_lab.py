@@ -15,7 +15,7 @@ from app_fixtures import SIDE, prepare, scene
 from afa_viz import lab
 from afa_viz.config import ExplainConfig
 from afa_viz.figures import maps
-from afa_viz.lab.questions import THRESHOLD_INCREASE
+from afa_viz.lab.verdicts import THRESHOLD_INCREASE
 from afa_viz.pipeline import explain, recompute
 from afa_viz.trace_file import LABEL_SOURCES
 from afa_viz.ui import localization

@@ -12,9 +12,10 @@ from app_fixtures import prepare, scene, tiny
 import afa_viz
 from afa_viz.__main__ import main
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import PRESETS, ExplainConfig
+from afa_viz.config import ExplainConfig
 from afa_viz.model.card import Card, CheckpointError
 from afa_viz.model.checkpoint import save_model
+from afa_viz.presets import PRESETS
 from afa_viz.training.loop import Run
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.callbacks import Callbacks

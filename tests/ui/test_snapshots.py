@@ -7,6 +7,7 @@ import json
 import shutil
 import zlib
 
+import checkpoint_page
 import numpy as np
 import publish_checkpoint
 import pytest
@@ -184,7 +185,7 @@ def test_a_snapshot_is_what_explain_makes_of_it_and_is_made_once(ask, session, m
     look = session.uncached_trace
     monkeypatch.setattr(session, "uncached_trace", lambda request: made.append(request) or look(request))
     found = ask("snapshot", model="tiny@40")
-    picture = session.input_image("example:scene0")
+    picture = session.images.find("example:scene0")
     wanted = explain(session.registry.get("tiny@40"), picture.image, list(picture.labels), ExplainConfig())
     present = [label - 1 for label in wanted.present]
     assert found["labels"] == list(wanted.present)
@@ -239,7 +240,8 @@ def test_only_snapshots_of_the_shown_model(ask, model):
 
 def test_publishing_packs_the_snapshots_and_fills_in_their_ladders(tmp_path, monkeypatch):
     run, folder = tmp_path / "run", tmp_path / "checkpoints" / "sandbox"
-    monkeypatch.setattr(publish_checkpoint, "FOLDER", folder)
+    for module in (publish_checkpoint, checkpoint_page):
+        monkeypatch.setattr(module, "FOLDER", folder)
     for iteration in (20, 33, 50):
         model, card = tiny(iteration, side=64, training={"iterations": iteration})
         save_model(model, run / "snapshots" / f"iter_{iteration:06d}.safetensors", card, half=True)
@@ -258,5 +260,5 @@ def test_publishing_packs_the_snapshots_and_fills_in_their_ladders(tmp_path, mon
         assert (weight - wanted).abs().max() <= wanted.abs().max() / 200
         assert snapshot.path.stat().st_size < 4e6
     assert [row["iteration"] for row in snapshots.read_history(folder / "snapshots")] == [20, 45]
-    page = publish_checkpoint.snapshots()
+    page = checkpoint_page.snapshots()
     assert "20, 33 iterations (2 files" in page

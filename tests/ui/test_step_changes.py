@@ -185,8 +185,8 @@ def model():
 
 def test_evaluate_says_what_the_walk_is_worth(model, samples, trace):
     config = dataclasses.replace(trace.config, long_side=None, num_iters=2)
-    ladder = evaluate_samples(model, samples, config, diagnose=True)
-    data = ladder.data()
+    by_stage = evaluate_samples(model, samples, config, diagnose=True)
+    data = by_stage.data()
     for name, (before, after) in {
         "cam_rw": ("walk_start", "cam_rw"), "cam_par": ("par_start", "cam_par"), "seg": ("cam_par", "seg"),
         "walk_after_par": ("cam_refined", "cam_par"),
@@ -198,7 +198,7 @@ def test_evaluate_says_what_the_walk_is_worth(model, samples, trace):
     assert set(data["best_thresholds"]) == {"cam", *SAME_RULE}
     for stage in ("cam", *SAME_RULE):
         assert data["best_thresholds"][stage]["miou"] >= data["summary"][f"miou_{stage}"] - 0.05
-    text = ladder.table()
+    text = by_stage.table()
     assert CHOSEN_WITH_MASKS in text and "CAM cut once at 0.45" in text and "par_start" not in text.splitlines()[1]
     processes = [score_shards(model, samples[rank::2], lambda one: [one], config, diagnose=True) for rank in range(2)]
     both = score_shards(model, [], lambda _: processes, config, diagnose=True)
@@ -208,22 +208,22 @@ def test_evaluate_says_what_the_walk_is_worth(model, samples, trace):
 
 def test_without_the_walk_no_number_is_its(model, samples, trace):
     config = dataclasses.replace(trace.config, long_side=None, num_iters=2, use_walk=False)
-    ladder = evaluate_samples(model, samples, config, diagnose=True)
-    data = ladder.data()
+    by_stage = evaluate_samples(model, samples, config, diagnose=True)
+    data = by_stage.data()
     assert set(data["changes"]) == {"cam_par", "seg"} and data["rule"]["left_out"] == ["cam_rw"]
     assert data["summary"]["miou_walk_start"] == data["summary"]["miou_cam_rw"]
     assert data["labels"]["affinity_label"] == data["labels"]["pseudo_label"]
-    text = ladder.table()
+    text = by_stage.table()
     assert "the walk" not in text and "left out by the settings: cam_rw" in text
 
 
 def test_labels_are_compared_with_par_on_their_own_pixels(model, samples, trace):
     config = dataclasses.replace(trace.config, long_side=None, num_iters=2)
-    ladder = evaluate_samples(model, samples, config)
-    assert ladder.changes() == {} and "best_thresholds" not in ladder.data()
+    by_stage = evaluate_samples(model, samples, config)
+    assert by_stage.changes() == {} and "best_thresholds" not in by_stage.data()
     for label in ("affinity_label", "pseudo_label"):
-        certain, same = ladder.matrices[label].matrix, ladder.same_pixels[label].matrix
+        certain, same = by_stage.matrices[label].matrix, by_stage.same_pixels[label].matrix
         assert torch.equal(certain.sum(dim=1), same.sum(dim=1))  # the same pixels of every true class
-        numbers = ladder.label_scores(label)
-        assert numbers["coverage"] == pytest.approx(int(certain.sum()) / int(ladder.matrices["seg"].matrix.sum()))
+        numbers = by_stage.label_scores(label)
+        assert numbers["coverage"] == pytest.approx(int(certain.sum()) / int(by_stage.matrices["seg"].matrix.sum()))
         assert numbers["precision"] == pytest.approx(int(certain.diag().sum()) / int(certain.sum()))

@@ -13,8 +13,9 @@ import pytest
 
 from afa_viz.__main__ import main
 from afa_viz.commands.train import read_config
-from afa_viz.config import PRESETS, SANDBOX, CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
+from afa_viz.config import CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
 from afa_viz.config_io import apply_settings
+from afa_viz.presets import PRESETS, SANDBOX
 from afa_viz.setting_checks import CURRICULUM_CHECKS, TRAIN_CHECKS
 from afa_viz.spelling import nearest
 

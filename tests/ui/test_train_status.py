@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
+from afa_viz.config import CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
 from afa_viz.figures.panel import STAGES, panel_facts, write_panel
 from afa_viz.model.afa import build_afa
 from afa_viz.pipeline import explain
+from afa_viz.presets import PRESETS, QUICK
 from afa_viz.training import machine_errors, records, status
 from afa_viz.training.progress import PSEUDO_LABELS, seconds_left
 from afa_viz.training.status import Status, delayed_interrupts, is_alive, read_status, report_status
@@ -117,11 +118,11 @@ def test_a_recipe_keeps_its_proportions():
 def test_time_left_counts_parts_by_their_cost():
     parts = (CurriculumStage(10, 32, 32, 2, 1e-3, single_objects=True), CurriculumStage(10, 64, 64, 2, 1e-3))
     config = TrainConfig(crop_size=64, curriculum=parts, max_iters=20, cam_iters=14, joint_after=14)
-    assert seconds_left(config, [{"iteration": 0, "miou_cam": 1.0, "ladder_seconds": 2.0}], 5) is None
+    assert seconds_left(config, [{"iteration": 0, "miou_cam": 1.0, "evaluation_seconds": 2.0}], 5) is None
     lines = [
-        {"iteration": 0, "ladder_seconds": 1.0},
+        {"iteration": 0, "evaluation_seconds": 1.0},
         {"iteration": 5, "seconds": 10.0},
-        {"iteration": 5, "ladder_seconds": 3.0},
+        {"iteration": 5, "evaluation_seconds": 3.0},
     ]
     # A step of the first part takes 2 s. Left: 5 of them, 5 of four times the pixels, 5 with pseudo labels; 3 ladders.
     assert seconds_left(config, lines, 5) == pytest.approx(2 * (5 + 5 * 4 + 5 * 4 * PSEUDO_LABELS) + 3 * 2.0)
@@ -172,5 +173,5 @@ def test_the_command_has_what_the_page_needs(tmp_path):
     assert [p.name for p in weights] == [f"iter_{i:06d}.safetensors" for i in snapshot_iterations]
     assert (tmp_path / "run" / "model.safetensors").exists() and (tmp_path / "run" / "training.png").exists()
     lines = records.read_metrics(tmp_path / "run")
-    assert [line["iteration"] for line in lines if "ladder_seconds" in line] == snapshot_iterations
+    assert [line["iteration"] for line in lines if "evaluation_seconds" in line] == snapshot_iterations
     assert {"loss_cls", "loss_seg", "loss_aff", "lr", "phase", "seconds"} <= set(lines[-2])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from app_fixtures import prepare
 
-from afa_viz.config import PRESETS
+from afa_viz.presets import PRESETS
 from afa_viz.training import records
 from afa_viz.training.status import Status, write_status
 from afa_viz.ui.errors import UserError
@@ -144,17 +144,17 @@ def test_explaining_with_what_was_learned(stopped, tmp_path):
 def test_what_the_page_is_told(stopped):
     trainer, name = stopped
     page = TrainHandlers(trainer)
-    seen = json.loads(page.train_look({}))
+    seen = json.loads(page.train_status({}))
     assert seen["run"]["name"] == name and [run["name"] for run in seen["runs"]] == [name]
-    assert seen["moments"] == trainer.snapshot_iterations(name)
+    assert seen["iterations"] == trainer.snapshot_iterations(name)
     losses = seen["charts"]["losses"]["data"][0]
     assert losses["name"] == "classification"
     assert losses["y"] == pytest.approx(
         [line["loss_cls"] for line in trainer.metrics(name) if "loss_cls" in line], rel=1e-4
     )
-    korean = json.loads(page.train_look({"language": "ko"}))["charts"]["losses"]
+    korean = json.loads(page.train_status({"language": "ko"}))["charts"]["losses"]
     assert korean["data"][0]["name"] == "분류" and korean["layout"]["title"]["text"] == "반복에 따른 손실"
-    again = json.loads(page.train_look({"run": name, "known": seen["mark"]}))
+    again = json.loads(page.train_status({"run": name, "known": seen["mark"]}))
     assert "charts" not in again and again["run"]["iteration"] == seen["run"]["iteration"]
     assert len(json.dumps(again)) < 1500  # what a look a second costs
     assert "--config two_minutes" in seen["run"]["command"] and str(trainer.folder) not in seen["run"]["command"]
@@ -183,8 +183,8 @@ def test_names_that_are_no_run(stopped, name):
     for iteration in HOSTILE:
         assert "refused" in json.loads(page.train_panel({"run": stopped[1], "iteration": iteration}))
     for asked in (None, 3, "run", []):
-        assert "refused" in json.loads(page.train_look(asked)) and "refused" in json.loads(page.train_start(asked))
-    assert "unknown" in json.loads(page.train_start({"order": name}))["refused"] or isinstance(name, dict)
+        assert "refused" in json.loads(page.train_status(asked)) and "refused" in json.loads(page.train_start(asked))
+    assert "unknown" in json.loads(page.train_start({"request": name}))["refused"] or isinstance(name, dict)
 
 
 def test_every_order_is_a_training_that_can_be_had():
@@ -232,14 +232,14 @@ def test_a_damaged_run_is_left_out(tmp_path):
         folder.mkdir()
         (folder / REQUEST).write_text(text)
     assert Trainer(tmp_path, tmp_path).names() == ["two_minutes-005"]
-    assert json.loads(TrainHandlers(Trainer(tmp_path, tmp_path)).train_look({}))["run"]["state"] == "killed"
+    assert json.loads(TrainHandlers(Trainer(tmp_path, tmp_path)).train_status({}))["run"]["state"] == "killed"
 
 
 def test_a_folder_that_can_not_be_used_is_a_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file")
     page = TrainHandlers(Trainer(tmp_path / "runs", tmp_path))
-    assert json.loads(page.train_look({})) == {"runs": [], "run": None}
-    assert "cannot be used" in json.loads(page.train_start({"order": GOOD}))["refused"]
+    assert json.loads(page.train_status({})) == {"runs": [], "run": None}
+    assert "cannot be used" in json.loads(page.train_start({"request": GOOD}))["refused"]
 
 
 def test_a_training_that_can_not_begin_says_why(folders, tmp_path):
@@ -265,7 +265,7 @@ def test_training_is_off_unless_only_this_computer_visits(monkeypatch):
     page = TrainHandlers(None)
     assert page.offers() == {"off": TRAINING_OFF}
     for answer in page.server_functions():
-        assert json.loads(answer({"order": GOOD, "run": "a", "iteration": 0})) == {"refused": TRAINING_OFF}
+        assert json.loads(answer({"request": GOOD, "run": "a", "iteration": 0})) == {"refused": TRAINING_OFF}
 
 
 def test_many_losses_are_thinned_and_every_ladder_stays():

@@ -12,9 +12,9 @@ from data_trees import SIZE, make_folder, make_voc, save_mask
 from layout_forms import LIST, OWN_IMAGES, coco, xml
 
 from afa_viz.__main__ import main
-from afa_viz.config import PRESETS
 from afa_viz.data.check import check
 from afa_viz.data.registry import open_images
+from afa_viz.presets import PRESETS
 from afa_viz.training.training_data import open_photographs
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.sources import open_source

@@ -13,7 +13,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from afa_viz.config import SANDBOX, CurriculumStage
+from afa_viz.config import CurriculumStage
+from afa_viz.presets import SANDBOX
 from afa_viz.training.batches import ImageSet, random_batch
 from afa_viz.training.distributed import CpuSyncBatchNorm, Processes, mean_counts, mean_over_processes, start
 from afa_viz.training.loop import build_model

@@ -1,4 +1,4 @@
-"""Whole evaluation passes against the golden vectors, and the stage ladder."""
+"""Whole evaluation passes against the golden vectors, and the scores by stage."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_golden_multi_scale_flip():
         check(resize(merged, size).argmax(dim=1)[0], outputs[f"msc_label_{i}"])
 
 
-def test_ladder_counts_every_stage():
+def test_scores_count_every_stage():
     rng = np.random.default_rng(0)
     labels = np.zeros(20, np.float32)
     labels[[2, 6]] = 1
@@ -60,23 +60,23 @@ def test_ladder_counts_every_stage():
         Sample(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8), labels, rng.choice([0, 3, 7, 255], (48, 64)))
         for _ in range(2)
     ]
-    ladder = evaluate_samples(golden_model(), samples, ExplainConfig(scales=(1.0,)), multi_scale=True)
-    summary = ladder.summary()
+    by_stage = evaluate_samples(golden_model(), samples, ExplainConfig(scales=(1.0,)), multi_scale=True)
+    summary = by_stage.summary()
     assert {"miou_cam", "miou_cam_rw", "miou_cam_par", "miou_pseudo_label", "miou_seg", "miou_seg_multi_scale"} < set(
         summary
     )
     assert all(0 <= value <= 100 for value in summary.values())
     known = sum(int((sample.target != 255).sum()) for sample in samples)
-    assert int(ladder.matrices["seg"].matrix.sum()) == known
-    assert "mIoU" in ladder.table()
+    assert int(by_stage.matrices["seg"].matrix.sum()) == known
+    assert "mIoU" in by_stage.table()
     with pytest.raises(ValueError, match="no sample"):
         evaluate_samples(golden_model(), [])
 
 
 def test_scores_file_is_strict_json_where_nothing_was_counted(tmp_path):
     nothing = Sample(np.zeros((32, 32, 3), np.uint8), np.zeros(20, np.float32), np.full((32, 32), 255, np.uint8))
-    ladder = evaluate_samples(golden_model(), [nothing], ExplainConfig(scales=(1.0,)))
-    write_scores(ladder, str(tmp_path / "scores.json"))
+    by_stage = evaluate_samples(golden_model(), [nothing], ExplainConfig(scales=(1.0,)))
+    write_scores(by_stage, str(tmp_path / "scores.json"))
 
     def refuse(word):
         raise AssertionError(f"{word} is no JSON")

@@ -262,10 +262,10 @@ def test_scores_of_a_perfect_and_an_empty_label(trace):
 
 
 def test_stage_scores(trace, bare):
-    ladder = scores.stage_scores(trace)
-    assert ladder is not None and list(ladder) == list(scores.STAGES)
+    by_stage = scores.stage_scores(trace)
+    assert by_stage is not None and list(by_stage) == list(scores.STAGES)
     expected = scores.label_score(trace.target, trace.seg, 13)
-    assert ladder["seg"] == expected
+    assert by_stage["seg"] == expected
     assert scores.stage_scores(bare) is None and scores.label_precision(bare) is None
 
 

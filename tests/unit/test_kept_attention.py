@@ -34,6 +34,7 @@ from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.compare import Changes, comparison_request
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.report.document import document
+from afa_viz.ui.sessions import memory as sessions_memory
 from afa_viz.ui.sessions import session as session_module
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
@@ -190,12 +191,12 @@ def test_the_api_says_so(session):
 def test_what_no_memory_is_left_for_is_refused_before_it_runs(session, monkeypatch):
     request = session.request("example:scene1", session.registry.names[0])
     with monkeypatch.context() as patched:
-        patched.setattr(session_module, "free_memory", lambda: 10)
+        patched.setattr(sessions_memory, "free_memory", lambda: 10)
         with pytest.raises(UserError, match=r"needs about 0\.\d GB of memory and 0\.0 GB are free; choose a smaller"):
             session.trace(request)
-        patched.setattr(session_module, "free_memory", lambda: None)  # a system that does not tell
+        patched.setattr(sessions_memory, "free_memory", lambda: None)  # a system that does not tell
         session.trace(request)
-        patched.setattr(session_module, "free_memory", lambda: 10)
+        patched.setattr(sessions_memory, "free_memory", lambda: 10)
         session.trace(request)  # made already
 
 

@@ -15,7 +15,7 @@ from data_trees import make_folder, save_mask
 from PIL import Image
 
 from afa_viz.commands.train import read_config
-from afa_viz.config import PRESETS, SANDBOX, CurriculumStage, TrainConfig
+from afa_viz.config import CurriculumStage, TrainConfig
 from afa_viz.data.images import LabelledImages
 from afa_viz.data.registry import open_images
 from afa_viz.evaluation.photographs import evenly_spaced, photograph_samples
@@ -23,6 +23,7 @@ from afa_viz.model import pretrained
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import CheckpointError
 from afa_viz.ops.image import normalize_image
+from afa_viz.presets import PRESETS, SANDBOX
 from afa_viz.training.photographs import MAX_SUBSTITUTES, PhotoBatches, Prefetcher
 from afa_viz.training.tensorboard_log import TensorBoardLog
 from afa_viz.training.training_data import open_photographs

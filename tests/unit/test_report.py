@@ -16,7 +16,7 @@ import afa_viz
 from afa_viz import lab
 from afa_viz import stage_scores as scores
 from afa_viz.config import ExplainConfig
-from afa_viz.figures import strip
+from afa_viz.figures import maps, strip, strip_tiles
 from afa_viz.figures.typography import format_number, format_percent
 from afa_viz.model.afa import build_afa
 from afa_viz.pipeline import recompute
@@ -44,7 +44,7 @@ def bare(trace) -> Trace:
 
 
 def test_strip_lists_the_stages_and_their_change(trace, bare):
-    row = strip.stage_tiles(trace, label=6)
+    row = strip_tiles.stage_tiles(trace, label=6)
     assert [p.stage for p in row] == [
         "image", "cam", "affinity_label", "attention", "affinity", "cam_rw", "cam_par", "regions", "pseudo_label",
         "seg", "target",
@@ -59,7 +59,7 @@ def test_strip_lists_the_stages_and_their_change(trace, bare):
     changed = {p.stage for p in row if p.change is not None}
     assert changed == {"cam_rw", "cam_par", "seg"}  # no arrow from another rule, none from or to a part of the pixels
     assert by_stage["cam"].notes[0].startswith("cat IoU") and by_stage["cam"].notes[-1] == "cut once at 0.45"
-    assert all(p.change is None for p in strip.stage_tiles(bare))
+    assert all(p.change is None for p in strip_tiles.stage_tiles(bare))
     assert strip.strip(bare, side=80).dtype == np.uint8
     dark = strip.strip(trace, side=80, theme=strip.DARK)
     assert tuple(dark[0, 0]) == strip.DARK.paper
@@ -85,7 +85,7 @@ def test_the_strip_is_a_fork():
 )
 def test_a_step_that_is_left_out_says_so_and_has_no_arrow(trace, changes, gone):
     other = recompute(trace, dataclasses.replace(trace.config, **changes))
-    row = {p.stage: p for p in strip.stage_tiles(other)}
+    row = {p.stage: p for p in strip_tiles.stage_tiles(other)}
     for stage in ("cam_rw", "cam_par"):
         assert row[stage].left_out == (stage in gone) == ("left out" in row[stage].title)
         assert (row[stage].change is None) == (stage in gone)
@@ -116,7 +116,7 @@ def test_labels_say_what_they_taught(trace):
         ),
         (trace, (None, None), "What the decoder of this model learned from is not known: its card does not say it."),
     ):
-        row = {p.stage: p for p in strip.stage_tiles(other)}
+        row = {p.stage: p for p in strip_tiles.stage_tiles(other)}
         for stage, note in zip(("affinity_label", "pseudo_label"), notes, strict=True):
             assert [text for text in row[stage].notes if text.startswith("taught")] == ([note] if note else [])
         assert words in Page(document(other)).words("en")
@@ -142,14 +142,14 @@ def test_report_is_whole_and_needs_nothing_else(trace, tmp_path):
 
 def test_every_stage_is_a_picture_with_its_numbers(trace, page):
     found = Page(page)
-    stages = {tile.stage for tile in strip.stage_tiles(trace)}
+    stages = {tile.stage for tile in strip_tiles.stage_tiles(trace)}
     assert set(found.pictures) == stages | {"head", "affinity_raw", "change"}
     heads = sum(len(trace.logits(block)) for block in (-1, -2))
     assert found.pictures.count("head") == heads and len(found.images) == len(found.pictures)
     for classes in ("cam", "cam_rw", "cam_par"):  # of every class, and the background where it has scores
         assert found.pictures.count(classes) == len(trace.present) + (classes != "cam")
     words = found.words("en")
-    table, label = scores.stage_scores(trace), strip.maps.main_label(trace)
+    table, label = scores.stage_scores(trace), maps.main_label(trace)
     assert table is not None
     for stage in ("cam", "walk_start", "cam_rw", "cam_par", "seg"):
         assert format_percent(table[stage]["miou"]) in words and format_percent(table[stage]["pixel_accuracy"]) in words
@@ -161,7 +161,7 @@ def test_every_stage_is_a_picture_with_its_numbers(trace, page):
         assert format_percent(precision[name]["all"]) in words
     for logit in trace.class_logits.topk(5).values.tolist():
         assert format_number(logit) in words
-    for weight in strip.maps.head_weights(trace)[0].tolist():
+    for weight in maps.head_weights(trace)[0].tolist():
         assert format_number(weight) in words
     for key in ("cam", "attention", "affinity", "walk", "par", "regions", "seg"):
         assert texts()[f"{key}.equation"] in page  # test_statements holds them to the code
@@ -279,7 +279,7 @@ def test_where_not_even_the_last_block_fits_some_cells_are_held(trace, monkeypat
     answers, facts = held.held_maps(trace, "report")
     assert facts["probs"] == facts["logits"] == [6, 7]
     queries = [tuple(cell) for cell in facts["queries"]]
-    assert {strip.maps.strongest_cell(trace, label) for label in trace.present} <= set(queries) and len(queries) < 30
+    assert {maps.strongest_cell(trace, label) for label in trace.present} <= set(queries) and len(queries) < 30
     named = dict(answers)
     assert sum(name.startswith("attention") for name in named) == 4 * len(queries)
     assert sum('"cell"' in name for name in named) == 5 * len(queries)

@@ -68,7 +68,7 @@ def test_each_change_is_logged_and_written_on_the_card(folder, caplog):
     again = run_in(
         folder, config=longer(weight_decay=0.5, betas=(0.5, 0.6), freeze_norms=True, clip_grad=0.0), resume=True
     )
-    assert [list(change) for change in again.changes][1:] == [["iteration", "clip_grad"]], "only what is new"
+    assert [list(change) for change in again.history.changes][1:] == [["iteration", "clip_grad"]], "only what is new"
     again.run(progress=False)
     again.export(folder / "model.safetensors")
     held = json.loads((folder / "model.json").read_text())["training"]["changes"]
@@ -89,7 +89,7 @@ def test_precision_may_change(tmp_path, was, now):
     run_in(tmp_path, config=dataclasses.replace(CONFIG, amp=was)).run(until=1, progress=False)
     run = run_in(tmp_path, config=dataclasses.replace(CONFIG, amp=now), resume=True)
     run.run(until=2, progress=False)
-    assert run.changes == [{"iteration": 1, "amp": [was, now]}]
+    assert run.history.changes == [{"iteration": 1, "amp": [was, now]}]
 
 
 def test_a_state_of_an_older_version(folder):

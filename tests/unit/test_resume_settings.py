@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from afa_viz.config import PRESETS, QUICK, CurriculumStage, ExplainConfig, TrainConfig, override_curriculum
+from afa_viz.config import CurriculumStage, ExplainConfig, TrainConfig, override_curriculum
+from afa_viz.presets import PRESETS, QUICK
 from afa_viz.training.resume import CHANGEABLE, changed_settings, flat_settings
 
 NAMES = ("background", "cat", "dog")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from afa_viz.config import QUICK
+from afa_viz.presets import QUICK
 from afa_viz.training import records, status
 from afa_viz.training.progress import seconds_left
 from afa_viz.training.status import STATUS, Status, is_alive, read_status, report_status, write_status
@@ -41,7 +41,7 @@ def make_run(folder: Path, number: int = 1, request: object = None, **state) -> 
 
 def look(folder: Path, **asked) -> dict:
     """What the page is told, which must be strict JSON."""
-    text = TrainHandlers(Trainer(folder, folder)).train_look(asked)
+    text = TrainHandlers(Trainer(folder, folder)).train_status(asked)
     return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
@@ -59,12 +59,12 @@ def test_a_stray_snapshot_is_no_moment(tmp_path, stray):
     for name in (stray, "iter_000040.safetensors"):
         (run / records.SNAPSHOTS / name).write_bytes(b"")
     (run / records.SNAPSHOTS / "iter_000050.safetensors").mkdir()
-    assert look(tmp_path)["moments"] == [40]
+    assert look(tmp_path)["iterations"] == [40]
     write_status(run, Status("training", pid=1))  # its cause names the last moment
     assert "40" in look(tmp_path)["run"]["message"]
 
 
-# --- orders ----------------------------------------------------------------------------------------------------------
+# --- requests ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_stray_snapshot_is_no_moment(tmp_path, stray):
      json.dumps({**GOOD, "device": 3}), json.dumps({**GOOD, "pooling": None}), json.dumps({"recipe": "two_minutes"})],
     ids=lambda text: text[:20],
 )  # fmt: skip
-def test_one_bad_order_hides_no_other_run(tmp_path, text, monkeypatch):
+def test_one_bad_request_hides_no_other_run(tmp_path, text, monkeypatch):
     make_run(tmp_path, 1)
     make_run(tmp_path, 2, request=text or " ")
     told = look(tmp_path)
@@ -89,29 +89,29 @@ def test_one_bad_order_hides_no_other_run(tmp_path, text, monkeypatch):
     )
 
 
-def test_an_order_of_another_machine_is_one(tmp_path):
+def test_a_request_of_another_machine_is_one(tmp_path):
     request = stored_training_request({**GOOD, "device": "cuda", "start": "bundled", "of a newer version": 3})
     assert request.device == "cuda" and request.preset == "two_minutes_on"
     with pytest.raises(ValueError, match="device"):
         stored_training_request({**GOOD, "device": "toaster"})
 
 
-def test_a_look_reads_each_order_once(tmp_path, monkeypatch):
+def test_a_status_reads_each_request_once(tmp_path, monkeypatch):
     for number in range(1, 36):
         make_run(tmp_path, number)
     read, whole = [], Path.read_text
     monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: read.append(self.name) or whole(self, *a, **k))
     page = TrainHandlers(Trainer(tmp_path, tmp_path))
-    told = json.loads(page.train_look({}))
+    told = json.loads(page.train_status({}))
     assert len(told["runs"]) == 30 and read.count(REQUEST) <= 35
     del read[:]
     for _ in range(5):
-        page.train_look({"run": told["run"]["name"], "known": told["mark"]})
-    page.train_look({})
+        page.train_status({"run": told["run"]["name"], "known": told["mark"]})
+    page.train_status({})
     assert read.count(REQUEST) == 0
     changed = tmp_path / "two_minutes-035" / REQUEST
     changed.write_text(json.dumps({**GOOD, "iterations": 77}))
-    assert json.loads(page.train_look({}))["run"]["order"]["iterations"] == 77 and read.count(REQUEST) == 1
+    assert json.loads(page.train_status({}))["run"]["request"]["iterations"] == 77 and read.count(REQUEST) == 1
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from report_file import Page
 from afa_viz import lab, stage_scores
 from afa_viz.config import ExplainConfig
 from afa_viz.evaluation import Sample, evaluate_samples
-from afa_viz.figures import strip
+from afa_viz.figures import strip_tiles
+from afa_viz.figures.typography import format_percent
 from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.pipeline import explain, recompute
@@ -168,8 +169,8 @@ def test_page_api_report_picture_lab_and_evaluate_agree(session, tmp_path, setti
     assert table is not None
     sent = json.loads(answers.stages(request))
     sample = Sample(trace.image.numpy(), trace.image_labels.numpy(), trace.target.numpy())
-    ladder = evaluate_samples(session.registry.get("tiny"), [sample], trace.config, diagnose=True)
-    data = ladder.data()
+    by_stage = evaluate_samples(session.registry.get("tiny"), [sample], trace.config, diagnose=True)
+    data = by_stage.data()
     for stage, score in table.items():
         assert sent["scores"][stage]["miou"] == pytest.approx(score["miou"], rel=1e-5)
         assert sent["scores"][stage]["coverage"] == pytest.approx(score["coverage"], rel=1e-5)
@@ -191,14 +192,14 @@ def test_page_api_report_picture_lab_and_evaluate_agree(session, tmp_path, setti
     }
     assert ("walk_after_par" in data["changes"]) == (not sent["left_out"])
     of_class = stage_scores.stage_changes(table, trace.config, 6)
-    panels = {panel.stage: panel for panel in strip.stage_tiles(trace, 6)}
+    panels = {panel.stage: panel for panel in strip_tiles.stage_tiles(trace, 6)}
     assert {stage: panel.change for stage, panel in panels.items() if panel.change is not None} == of_class
     page = Page(document(trace)).words("en")
     for stage, change in of_class.items():
-        assert f"change {strip.format_percent(change, signed=True)}" in page, stage
+        assert f"change {format_percent(change, signed=True)}" in page, stage
     before, after = (table[stage]["iou"].get(6, 0.0) for stage in ("walk_start", "cam_rw"))
     facts = lab.check(trace, "walk", "same", 6).facts
-    assert (facts["before"], facts["after"]) == (strip.format_percent(before), strip.format_percent(after))
+    assert (facts["before"], facts["after"]) == (format_percent(before), format_percent(after))
     for name in stage_scores.PARTIAL_LABELS:
         right = stage_scores.label_precision(trace)[name]["all"]
         assert found["precision"][name]["all"] == right

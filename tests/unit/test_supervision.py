@@ -11,9 +11,10 @@ from noise_runs import small_network  # noqa: F401  (a fixture)
 from test_training import CONFIG, image_set
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import PRESETS, CurriculumStage, TrainConfig
+from afa_viz.config import CurriculumStage, TrainConfig
 from afa_viz.model.card import Card, CheckpointError, default_card
 from afa_viz.model.checkpoint import load_any, load_model, save_model
+from afa_viz.presets import PRESETS
 from afa_viz.training.batches import SandboxBatches
 from afa_viz.training.loop import Run, build_model
 from afa_viz.training.supervision import last_supervision, supervision_at

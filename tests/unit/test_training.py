@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from afa_viz.classes import SANDBOX_CLASSES
-from afa_viz.config import SANDBOX, CurriculumStage, ExplainConfig
+from afa_viz.config import CurriculumStage, ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample
 from afa_viz.model.afa import build_afa
 from afa_viz.model.checkpoint import load_model
 from afa_viz.ops.cam import resize
 from afa_viz.ops.losses import segmentation_counts, segmentation_loss
+from afa_viz.presets import SANDBOX
 from afa_viz.training.batches import ImageSet, SandboxBatches, random_batch
 from afa_viz.training.curriculum import curriculum_stages, learning_rate, locate, topk
 from afa_viz.training.loop import Run
@@ -81,8 +82,8 @@ def test_resume_is_bit_for_bit(batches, samples, tmp_path):
     loaded = load_model(tmp_path / "model.safetensors", device="cpu")
     assert loaded.card.training["iterations"] == 10
     snapshot = load_model(tmp_path / "a" / "snapshots" / "iter_000003.safetensors", device="cpu")
-    ladder = next(line for line in lines if line["iteration"] == 3 and "miou_cam" in line)
-    assert snapshot.card.training["iterations"] == 3 and snapshot.card.scores["miou_cam"] == ladder["miou_cam"]
+    by_stage = next(line for line in lines if line["iteration"] == 3 and "miou_cam" in line)
+    assert snapshot.card.training["iterations"] == 3 and snapshot.card.scores["miou_cam"] == by_stage["miou_cam"]
 
 
 def test_a_run_is_not_overwritten(batches, tmp_path):

@@ -34,7 +34,7 @@ registerLater("lab", () => import("./views/lab/lab.js"));
 
 /** Build the page in an element, and show what the host explains. The language is that of the address (?lang=ko), else
  * the host's, else the first of the browser's that there is, else English. */
-export function start(/** @type {any} */ element) {
+export function start(/** @type {HTMLElement} */ element) {
   mount(element, host.markup);
   loadTables(host.tables, [query().get("lang"), host.language ?? null, ...navigator.languages]);
   loadColours(host.tables);

@@ -145,8 +145,70 @@ interface Column { a: HTMLCanvasElement; b: HTMLCanvasElement; difference: HTMLC
 interface BoardColumn extends Column { button: HTMLButtonElement; score: HTMLElement }
 /** What B changes. */
 interface SideChanges { model: string | null; switched: string[]; crf: boolean; setting: string | null; value: number | null }
-/** The training run of a model; see core/training_run.js. */
-interface TrainingRun { model: string; models: string[]; snapshots: { model: string; iteration: number }[]; [field: string]: any }
+
+// --- data set ------------------------------------------------------------------------------------------------------------
+
+/** What of the data set is asked for: an order, two stages to compare, a class or "", a page; `ids`: these images alone. */
+interface DataQuestion { order: string; stage: string; before: string; class_name: string; page: number; ids: string[] | null }
+/** A score by stage, 0 to 1; null where it is not known. */
+interface StageMeans { [stage: string]: number | null }
+/** An image of a listing: its scores (`iou`: by class) where it has any, its labels where they are known already. */
+interface DataCard {
+  id: string; title: string; labels: string[] | null; broken: boolean;
+  miou: StageMeans | null; iou: { [stage: string]: { [name: string]: number | null } } | null;
+}
+interface DataThumbnail { image: string; labels: string[] | null }
+/** How far the scoring of the images is; `failure`: why it stopped. */
+interface DataProgress { state: string; known: number; total: number; broken: number; seconds: number | null; failure?: string }
+interface DataOverview { scored: number; means: StageMeans; better: number; worse: number; compared: number }
+/** One page of images; see handlers/dataset/browse.py. */
+interface DataListing {
+  title: string; classes: string[]; matching: number; page: number; pages: number; first: number; cards: DataCard[];
+  overview: DataOverview; progress: DataProgress;
+}
+
+// --- charts --------------------------------------------------------------------------------------------------------------
+
+/** A figure of plotly, as Python makes it. */
+interface Figure { data: { x: number[]; y: number[]; customdata: any[]; [field: string]: any }[]; layout: any }
+type Chart = ReturnType<typeof import("./charts/plotly.js").createChart>;
+/** A point of a chart that is pressed. */
+interface ChartPoint { x: number; y: number; customdata: any }
+
+// --- training ------------------------------------------------------------------------------------------------------------
+
+/** What a training may be; lists of values by name, the first one preset. `off`: why nothing can be trained. */
+interface TrainingOffers {
+  off?: string; recipe: string[]; start: string[]; pooling: string[]; backbone: string[]; device: string[]; shortest: number; longest: number;
+  bundled_backbone: string; iterations: { [preset: string]: number }; own_pooling: { [preset: string]: string };
+  measured: { [preset: string]: { seconds: number; render_seconds: number; [score: string]: number } }; [name: string]: any;
+}
+/** A run of this machine: see handlers/train.py. */
+interface TrainingState {
+  name: string; request: { iterations: number; [choice: string]: any }; state: string; live: boolean; message: string;
+  rendered: [number, number]; iteration: number; left: number | null; seconds: number; command: string;
+}
+/** A run in the list of runs. */
+interface TrainingEntry { name: string; state: string; recipe: string; start: string; pooling: string }
+/** A panel of images of one iteration. */
+interface TrainingPanel { picture: string; stages: string[]; classes: string[]; refused?: string }
+
+// --- snapshots -----------------------------------------------------------------------------------------------------------
+
+/** The training run of the model that explained the image: its snapshots, scores by iteration, phases; all models. */
+interface TrainingRun {
+  model: string; models: string[]; series: string; snapshots: { model: string; iteration: number }[];
+  phases: TrainingPhase[]; points: { iteration: number; [score: string]: number | null }[];
+}
+interface TrainingPhase { name: string; until: number }
+/** The image by one snapshot, its maps unpacked; `walks`: scores after the walk, by its settings. */
+interface SnapshotFrame {
+  labels: number[]; cam: Unpacked; affinity: Unpacked | null; seg: Unpacked; scores: { [stage: string]: { iou: { [label: number]: number } } } | null;
+  walks: Map<string, SnapshotWalk>; refused?: undefined;
+}
+interface SnapshotWalk { scores: Float32Array; iou: { [label: number]: number } | null }
+/** Why the host did not explain with a snapshot. */
+interface RefusedFrame { refused: string; cam?: undefined; seg?: undefined; affinity?: undefined; labels?: undefined; scores?: undefined }
 
 // --- lab ---------------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError, quote_value
-from afa_viz.ui.handlers.explorer import KINDS, ExplorerHandlers
+from afa_viz.ui.handlers.explorer import ExplorerHandlers
+from afa_viz.ui.handlers.exports import KINDS
 from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.sessions.session import Request, Session
 
@@ -89,16 +90,16 @@ class Api:
             number = names.index(label)
         if row is not None or column is not None:
             cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
-        return self._answers.write(request, trace, kind, number, cell)
+        return self._answers.exports.write(request, trace, kind, number, cell)
 
     def _picture(self, path: Any, image: Any) -> str:
         if path:
-            return self._session.store_upload(path)
+            return self._session.images.store_upload(path)
         if not isinstance(image, str) or not image:
             raise UserError('There is no image; send a PNG, JPEG or WebP file, or image="example:NAME".')
         if image.partition(":")[0] not in ("example", "data"):
             raise UserError(f"image is {quote_value(image)}; expected example:NAME or data:ID.")
-        self._session.input_image(image)
+        self._session.images.find(image)
         return image
 
     def _found(self, key: Any) -> tuple[Request, Trace]:

@@ -166,7 +166,7 @@ class Callbacks:
         """An uploaded photograph: as `open_data`. labels: that it had before; None: predicted ones."""
         if not isinstance(path, (str, os.PathLike)):
             raise UserError(error_message("refused.no_photograph"))
-        yield from self._open_outside_gallery(self.session.store_upload(path), model, settings, labels)
+        yield from self._open_outside_gallery(self.session.images.store_upload(path), model, settings, labels)
 
     def change_model(self, image_id: str, model: str, *settings) -> Iterator[tuple]:
         """Another model: value, choices of labels, the description of the model, its default radius."""

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.config import PRESETS
 from afa_viz.figures.interactive.training import training_figures
+from afa_viz.presets import PRESETS
 from afa_viz.training.machine_errors import explain_machine_error
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.charts import render
@@ -99,7 +99,7 @@ class TrainHandlers:
 
     def server_functions(self) -> tuple[Callable[[dict], str], ...]:
         """The functions that a browser may call by name."""
-        return self.train_look, self.train_start, self.train_stop, self.train_resume, self.train_panel
+        return self.train_status, self.train_start, self.train_stop, self.train_resume, self.train_panel
 
     def offers(self) -> dict[str, Any]:
         """The choices of the form; only `off`, with the reason, if training is off."""
@@ -122,7 +122,7 @@ class TrainHandlers:
         }
 
     @_as_json
-    def train_look(self, params: dict) -> dict[str, Any]:
+    def train_status(self, params: dict) -> dict[str, Any]:
         """All runs, and the details of one of them: `params["run"]`, or the newest.
 
         `params["known"]` is the "mark" of the last result: if nothing has changed since, no charts are sent.
@@ -138,7 +138,7 @@ class TrainHandlers:
             runs = [self.trainer.run(name) for name in names]
             found["runs"] = [{"name": r.name, "state": r.state, **r.request.to_dict()} for r in runs]
             found["charts"] = render(params, lambda theme: self._figures(run, lines, theme))
-            found["moments"] = self.trainer.snapshot_iterations(run.name)
+            found["iterations"] = self.trainer.snapshot_iterations(run.name)
         return found
 
     @staticmethod
@@ -152,7 +152,7 @@ class TrainHandlers:
         """Facts for the texts about a run."""
         return {
             "name": run.name,
-            "order": run.request.to_dict(),
+            "request": run.request.to_dict(),
             "state": run.state,
             "live": run.is_active,
             "message": run.message,
@@ -172,11 +172,11 @@ class TrainHandlers:
 
     @_as_json
     def train_start(self, params: dict) -> dict[str, Any]:
-        """Start the run that `params["order"]` describes."""
-        order = params.get("order")
-        if not isinstance(order, dict):
+        """Start the run that `params["request"]` describes."""
+        request = params.get("request")
+        if not isinstance(request, dict):
             raise UserError(error_message("refused.no_question"))
-        return {"run": self.trainer.start(self.trainer.parse_training_request(order, self._devices()))}
+        return {"run": self.trainer.start(self.trainer.parse_training_request(request, self._devices()))}
 
     @_as_json
     def train_stop(self, params: dict) -> dict[str, Any]:

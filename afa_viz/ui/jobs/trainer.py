@@ -7,7 +7,6 @@ does not depend on the app that started it.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -25,12 +24,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from afa_viz.atomic_files import atomic_write
-from afa_viz.structured_text import parse_json, read_text
 from afa_viz.training.progress import LOG_EVERY, seconds_left
 from afa_viz.training.records import read_metrics
 from afa_viz.training.status import ENDED, STATUS, Status, is_alive, read_status, write_status
 from afa_viz.ui.errors import UserError, quote_value
-from afa_viz.ui.jobs.training_request import TrainingRequest, parse_training_request, stored_training_request
+from afa_viz.ui.jobs.run_folders import backbone_of, file_age, read_training_request, run_number, snapshot_iteration
+from afa_viz.ui.jobs.training_request import TrainingRequest, parse_training_request
 from afa_viz.ui.localization import error_message
 
 REQUEST, LOG, START = "order.json", "log.txt", "start.lock"
@@ -41,8 +40,6 @@ START_TIMEOUT = 30.0  # seconds that a process may take to start
 EXIT_TIMEOUT = 5.0  # seconds that a process may take to end
 MAX_LISTED = 30  # newest runs
 NICENESS = 5  # keeps the app responsive while a run trains
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ class Trainer:
     def __init__(self, folder: Path, cache: Path, bundled: Path | None = None, extra: tuple[str, ...] = ()) -> None:
         self.folder, self.cache, self.extra = Path(folder).resolve(), Path(cache).resolve(), extra
         self.bundled = bundled
-        self.bundled_backbone = _backbone_of(bundled)
+        self.bundled_backbone = backbone_of(bundled)
         self._children: dict[str, subprocess.Popen] = {}
         self._requests: dict[
             str, tuple[tuple[int, ...], TrainingRequest | None]
@@ -94,7 +91,7 @@ class Trainer:
 
     def names(self) -> list[str]:
         """Names of the runs, newest first."""
-        found = sorted((path for path in self._folders() if (path / REQUEST).is_file()), key=_run_number, reverse=True)
+        found = sorted((path for path in self._folders() if (path / REQUEST).is_file()), key=run_number, reverse=True)
         return [path.name for path in found[:MAX_LISTED] if self._request(path) is not None]
 
     def _folders(self) -> list[Path]:
@@ -107,7 +104,7 @@ class Trainer:
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
             if self._requests.get(folder.name, ((), None))[0] != stamp:
-                self._requests[folder.name] = (stamp, _read_training_request(path))
+                self._requests[folder.name] = (stamp, read_training_request(path))
             return self._requests[folder.name][1]
         except OSError:
             return None
@@ -129,7 +126,7 @@ class Trainer:
         if alive:
             message = status.message if status.doing in ENDED else ""  # it has said how it ended, and is about to
             return Run(name, request, "stopping" if name in self._stopping else status.doing, message, status)
-        if status.doing not in ENDED and status.pid == 0 and abs(_file_age(folder / STATUS)) < START_TIMEOUT:
+        if status.doing not in ENDED and status.pid == 0 and abs(file_age(folder / STATUS)) < START_TIMEOUT:
             return Run(name, request, status.doing, "", status)
         self._stopping.discard(name)
         self._wait_for_exit(name)
@@ -152,7 +149,7 @@ class Trainer:
     def snapshot_iterations(self, name: str) -> list[int]:
         """Iterations with weights and a panel, ascending; a run may have stopped between two log lines."""
         end = max((line["iteration"] for line in self.metrics(name)), default=-LOG_EVERY) + LOG_EVERY
-        found = (_iteration_of(path) for path in (self.folder / name / "snapshots").glob("iter_*.safetensors"))
+        found = (snapshot_iteration(path) for path in (self.folder / name / "snapshots").glob("iter_*.safetensors"))
         return sorted(iteration for iteration in found if iteration is not None and iteration < end)
 
     def weights(self, name: Any, iteration: Any) -> Path:
@@ -169,7 +166,7 @@ class Trainer:
         whole = whole and 0 <= iteration <= run.request.iterations
         path = self.folder / run.name / kind / f"iter_{iteration if whole else 0:06d}.{suffix}"
         if not whole or not path.is_file():
-            raise UserError(error_message("refused.no_moment", iteration=quote_value(iteration, 20)))
+            raise UserError(error_message("refused.no_snapshot", iteration=quote_value(iteration, 20)))
         return path
 
     def seconds_left(self, run: Run) -> float | None:
@@ -189,7 +186,7 @@ class Trainer:
             free = shutil.disk_usage(self.folder).free
             if free < DISK_NEEDED:
                 raise UserError(error_message("refused.disk_room", free=free >> 20, needed=DISK_NEEDED >> 20))
-            number = max(map(_run_number, self._folders()), default=0) + 1
+            number = max(map(run_number, self._folders()), default=0) + 1
             name = f"{request.preset}-{number:03d}"
             (self.folder / name).mkdir()
             with atomic_write(self.folder / name / REQUEST) as partial:
@@ -281,41 +278,3 @@ class Trainer:
         text = (self.folder / name / LOG).read_text(encoding="utf-8", errors="replace")
         lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
         return lines[-1].removeprefix("afa_viz: ")[:300] if lines else "it said nothing."
-
-
-def _read_training_request(path: Path) -> TrainingRequest | None:
-    """The stored request; None if it is invalid. Raises: OSError: if the file cannot be read at the moment."""
-    try:
-        return stored_training_request(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, RecursionError) as error:
-        log.warning("the training run %s is skipped: %r", path.parent.name, error)
-        return None
-
-
-def _iteration_of(path: Path) -> int | None:
-    """Iteration of a snapshot file, as `training.loop` names it; None for any other file."""
-    number = path.stem.removeprefix("iter_")
-    matches = number.isdecimal() and path.name == f"iter_{int(number):06d}{path.suffix}"
-    return int(number) if matches and path.is_file() else None
-
-
-def _run_number(path: Path) -> int:
-    """Number at the end of the name of a run's folder."""
-    found = re.search(r"-(\d+)$", path.name)
-    return int(found[1]) if found else 0
-
-
-def _file_age(path: Path) -> float:
-    """Seconds since a file was written; negative for a date in the future."""
-    return time.time() - path.stat().st_mtime if path.exists() else float("inf")
-
-
-def _backbone_of(folder: Path | None) -> str | None:
-    """Backbone of the checkpoint in a folder, according to its card."""
-    cards = [] if folder is None else list(Path(folder).glob("*.json"))
-    for card in cards:
-        try:
-            return str(parse_json(read_text(card))["backbone"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return None

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from afa_viz.config import PRESETS, TrainConfig, scale_iterations
+from afa_viz.config import TrainConfig, scale_iterations
 from afa_viz.config_io import apply_settings
+from afa_viz.presets import PRESETS
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message
 

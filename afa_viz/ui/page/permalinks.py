@@ -101,7 +101,7 @@ def _image_id(params: Mapping[str, str], session: Session, invalid: list[str]) -
     if "data" in params:
         image_id = f"data:{params['data']}"
         try:
-            session.input_image(image_id)
+            session.images.find(image_id)
             return image_id, None
         except UserError:
             invalid.append("data")

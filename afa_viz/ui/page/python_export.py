@@ -54,7 +54,7 @@ class TabView:
 
 def snippet(request: Request, trace: Trace, session: Session, look: TabView) -> str:
     """A program that explains the same image with the same settings and saves what the tab displays."""
-    source = session.python_source(request.image_id)
+    source = session.images.python_source(request.image_id)
     name = trace.class_names[look.label]
     drawn = _drawn(look, name)
     module = drawn.partition(".")[0]

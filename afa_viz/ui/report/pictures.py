@@ -7,8 +7,8 @@ from html import escape
 import torch
 
 from afa_viz import stage_scores as scores
-from afa_viz.figures import maps, stages, strip
-from afa_viz.figures.strip import StageTile
+from afa_viz.figures import maps, stages, strip_tiles
+from afa_viz.figures.strip_tiles import StageTile
 from afa_viz.figures.translation import language_scope
 from afa_viz.figures.typography import format_number, format_percent
 from afa_viz.ops.affinity import asymmetry
@@ -27,7 +27,7 @@ def sections(trace: Trace, words: Words) -> str:
     Names that are drawn into label maps are in the first language.
     """
     with language_scope(words.first, words.names[words.first]):
-        tiles = {tile.stage: tile for tile in strip.stage_tiles(trace)}
+        tiles = {tile.stage: tile for tile in strip_tiles.stage_tiles(trace)}
         parts = [
             ("image", "Image and image labels", _image(trace, words, tiles)),
             ("cam", "Class activation maps", _cam(trace, words, tiles)),

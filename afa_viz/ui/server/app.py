@@ -104,11 +104,11 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
                 controls = build_controls(registry, present)
         bind_events(callbacks, image_id, picker, controls, explorer)
         bind_permalink(demo, callbacks, image_id, picker, controls, explorer)
-        _bind_api(Api(session, answers), answers.exports.folder)
+        _bind_api(Api(session, answers), answers.exports.files.folder)
     demo.queue(max_size=128, default_concurrency_limit=PAGE_EVENTS, api_open=False)  # everything goes through the queue
     if options.warm:
         threading.Thread(target=_warm_once_loaded, args=(session, answers, model), daemon=True).start()
-    sweep_regularly(uploads.remove_expired, answers.exports.remove_expired)
+    sweep_regularly(uploads.remove_expired, answers.exports.files.remove_expired)
     return BuiltApp(demo, uploads, session)
 
 
@@ -116,7 +116,7 @@ def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
     """The first example that can be opened, explained. Raises: UserError: if there is none."""
     for example in session.examples:
         try:
-            session.input_image(f"example:{example.name}")  # first: a request needs the model if nothing was prepared
+            session.images.find(f"example:{example.name}")  # first: a request needs the model if nothing was prepared
             request = session.request(f"example:{example.name}", model)
             if session.prepared(request) is None:
                 answers.warm(request)

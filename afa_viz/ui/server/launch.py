@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afa_viz.console import announce, exit_now, exit_on_signals, prepare_streams
+from afa_viz.data.arguments import SET_HELP, SET_SPLIT_HELP, add_data_arguments
 from afa_viz.ui.server.account import prepare_home
 from afa_viz.ui.server.hosts import AllowedHosts, Host, Origin, parse_host, parse_origin
 from afa_viz.ui.server.options import TITLE, Options
@@ -48,11 +49,16 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         help="a folder, file or hf://owner/repo; may be repeated; default: everything in checkpoints/",
     )
     result.add_argument("--examples", type=Path, default=Options.examples, help="folder with examples.json")
-    result.add_argument(
-        "--data", default=Options.data, metavar="SET",
-        help="images of the Data set tab: sandbox, folder:PATH, voc:PATH or coco:PATH (default: sandbox)",
-    )  # fmt: skip
-    result.add_argument("--split", help="split of the data set (default: val; for a folder: all images)")
+    add_data_arguments(
+        result,
+        data={
+            "default": Options.data,
+            "metavar": "SET",
+            "help": f"images of the Data set tab: {SET_HELP} (default: sandbox)",
+        },
+        root=None,
+        split=SET_SPLIT_HELP,
+    )
     result.add_argument(
         "--cache", type=Path, help="folder for rendered scenes, scores and prepared answers (default: the user's cache)"
     )

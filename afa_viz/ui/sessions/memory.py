@@ -1,4 +1,4 @@
-"""Return free memory to the operating system.
+"""Return free memory to the operating system, and refuse what would need more than there is.
 
 glibc keeps freed memory in arenas, one for every few threads: a server whose threads allocate large tensors in turn
 holds twice the memory that it uses. Allocating every block by mmap would return memory at once, but each stage would
@@ -12,6 +12,10 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable
+
+from afa_viz.stages.memory import free_memory
+from afa_viz.ui.errors import UserError
+from afa_viz.ui.localization import error_message
 
 MAX_WAIT = 4.0  # seconds that a trim waits until the server is idle; on a busy server its cost is negligible
 POLL_INTERVAL = 0.25  # seconds
@@ -56,3 +60,15 @@ class MemoryTrimmer:
         """Trim now; returns whether memory could be returned."""
         self._release()
         return self._trim is not None and self._trim(0) >= 0
+
+
+def require_memory(size: tuple[int, int], needed: int) -> None:
+    """Raises: UserError: if the system has less memory than an explanation needs, and would kill the server.
+
+    Args:
+        size: (H, W) of the image. needed: in bytes.
+    """
+    free = free_memory()
+    if free is not None and needed > free:
+        sizes = {"needed": f"{needed / 2**30:.1f}", "free": f"{free / 2**30:.1f}"}
+        raise UserError(error_message("refused.picture_memory", width=size[1], height=size[0], **sizes))

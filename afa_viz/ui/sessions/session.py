@@ -8,20 +8,18 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import fit_size
-from afa_viz.stages.memory import LARGE, estimate_memory, free_memory
+from afa_viz.stages.memory import LARGE, estimate_memory
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.cache import SingleFlightCache
@@ -32,32 +30,21 @@ from afa_viz.ui.sessions.concurrency import (
     ConcurrencyLimit,
 )
 from afa_viz.ui.sessions.examples import Example, read_examples
-from afa_viz.ui.sessions.images import UPLOAD_SOURCE, InputImage, PythonSource, read_upload
-from afa_viz.ui.sessions.memory import MemoryTrimmer
+from afa_viz.ui.sessions.image_store import ImageStore, InputImageSource
+from afa_viz.ui.sessions.images import InputImage
+from afa_viz.ui.sessions.memory import MemoryTrimmer, require_memory
 from afa_viz.ui.sessions.model_registry import ModelRegistry
 from afa_viz.ui.sessions.prepared_answers import PreparedAnswers, PreparedExample
-from afa_viz.ui.sessions.request import Request
+from afa_viz.ui.sessions.request import Request, RequestHistory
 
 if TYPE_CHECKING:
     from afa_viz.trace import Trace
     from afa_viz.ui.sessions.threads import ThreadBudget
 
 TRACE_BYTES = 288 * 2**20  # all examples at the bundled size; `bench start` checks the memory of a server
-IMAGE_BYTES = 96 * 2**20
 IDLE_SECONDS = 1.0  # without an explanation, before memory is trimmed
-MAX_REQUESTS = 20_000  # that are remembered by key, a few hundred bytes each
 
 log = logging.getLogger(__name__)
-
-
-class InputImageSource(Protocol):
-    """Images beside the examples, each with an id; `dataset.images.DataSet` is one."""
-
-    def input_image(self, image_id: object) -> InputImage:
-        """The image. Raises: UserError: for an unknown id."""
-
-    def python_source(self, image_id: object) -> PythonSource:
-        """Python code that loads the image. Raises: UserError: for an unknown id."""
 
 
 class Session:
@@ -70,6 +57,7 @@ class Session:
         prepared: answers for the examples that were made beforehand; None: there are none.
 
     Attributes:
+        images: every image by its id: examples, uploads, the data set's.
         expensive: limits reports, comparisons, explanations by large networks and the like.
         loaded: set once torch, the pipeline and a model are in memory.
     """
@@ -82,22 +70,18 @@ class Session:
         dataset: InputImageSource | None = None,
         prepared: PreparedAnswers | None = None,
     ) -> None:
-        self._dataset = dataset
         self._prepared = prepared
         self.registry = registry
         self.examples: list[Example] = read_examples(examples)
+        self.images = ImageStore(self.examples, dataset)
         self._trace_bytes_max = trace_bytes_max
         self._traces: SingleFlightCache[Request, Trace] = SingleFlightCache(trace_bytes_max, _trace_bytes)
-        self._images: SingleFlightCache[str, InputImage] = SingleFlightCache(
-            IMAGE_BYTES, lambda pictures: sum(p.nbytes for p in pictures)
-        )
         self._lock = threading.Lock()
-        self._requests: OrderedDict[str, Request] = OrderedDict()
+        self._requests = RequestHistory()
         self.memory = MemoryTrimmer(lambda: self.is_idle(IDLE_SECONDS), release=self._compact)
         self.loaded = threading.Event()
         self._loading = threading.Lock()
         self._normal = ConcurrencyLimit(EXPLANATIONS_AT_ONCE)
-        self._decoding = ConcurrencyLimit(1)  # decoding the largest photograph takes some hundred megabytes
         self.expensive = ConcurrencyLimit(EXPENSIVE_AT_ONCE, EXPENSIVE_WAITING)
         self._explaining = 0  # explanations for visitors that are running
         self._explained = -math.inf  # end of the last of them, by time.monotonic
@@ -140,51 +124,6 @@ class Session:
         """Whether the cache has room for `count` traces of the size of this one."""
         return count * _trace_bytes([self.trace(request, in_background=True)]) <= self._trace_bytes_max
 
-    def store_upload(self, path: str | os.PathLike[str]) -> str:
-        """Read an uploaded photograph into memory; returns its image id.
-
-        Raises: UserError: as `read_upload`, or if the file no longer exists.
-        """
-        with self._decoding.slot():
-            try:
-                os.utime(path)  # marks the file as used
-                image = read_upload(path)
-            except FileNotFoundError:
-                raise UserError(error_message("refused.upload_gone")) from None
-        return self.store_image(image)
-
-    def store_image(self, image: InputImage) -> str:
-        """Keep a photograph in memory; returns its image id."""
-        image_id = f"upload:{image.sha}"
-        self._images.get(image_id, lambda: image)
-        return image_id
-
-    def input_image(self, image_id: str) -> InputImage:
-        """An image by its id. Raises: UserError: if it does not exist, or no longer."""
-        kind, _, name = str(image_id).partition(":")
-        if kind == "example":
-            for example in self.examples:
-                if example.name == name:
-                    return self._images.get(image_id, example.read)
-            raise UserError(error_message("refused.no_example"))
-        if kind == "data" and self._dataset is not None:
-            dataset = self._dataset
-            return self._images.get(image_id, lambda: dataset.input_image(name))
-        held = self._images.peek(image_id)
-        if held is None:
-            raise UserError(error_message("refused.upload_gone"))
-        return held
-
-    def python_source(self, image_id: str) -> PythonSource:
-        """Python code that loads an image. Raises: UserError: for an unknown image of the data set."""
-        kind, _, name = image_id.partition(":")
-        if kind == "data" and self._dataset is not None:
-            return self._dataset.python_source(name)
-        for example in self.examples if kind == "example" else []:
-            if example.name == name:
-                return example.source()
-        return UPLOAD_SOURCE
-
     def request(
         self, image_id: str, model: str, labels: Sequence[str] | None = None, config: ExplainConfig | None = None
     ) -> Request:
@@ -199,7 +138,7 @@ class Session:
             raise UserError(error_message("refused.no_picture"))
         known = self.registry.class_names(model)[1:]
         if labels is None:
-            labels = [label for label in self.input_image(image_id).labels or () if label in known]
+            labels = [label for label in self.images.find(image_id).labels or () if label in known]
         if isinstance(labels, str) or not isinstance(labels, Sequence):
             raise UserError(error_message("refused.labels", labels=quote_value(labels)))
         unknown = [label for label in labels if label not in known]
@@ -221,7 +160,7 @@ class Session:
 
     def _size(self, image_id: str, model: str, config: ExplainConfig) -> tuple[int, int]:
         """(H, W) at which an image is explained."""
-        return fit_size(self.input_image(image_id).image, config.long_side or self.registry.input_size(model))
+        return fit_size(self.images.find(image_id).image, config.long_side or self.registry.input_size(model))
 
     def trace(self, request: Request, in_background: bool = False) -> Trace:
         """The trace of a request: from the cache, recomputed from the nearest cached one, or explained.
@@ -230,22 +169,15 @@ class Session:
             in_background: no visitor is waiting for it.
         """
         trace = self._trace_in_background(request) if in_background else self._cached_or_computed(request)
-        self._remember(request)
+        self._requests.add(request)
         return trace
-
-    def _remember(self, request: Request) -> None:
-        with self._lock:
-            self._requests[request.key] = request
-            self._requests.move_to_end(request.key)
-            while len(self._requests) > MAX_REQUESTS:
-                self._requests.popitem(last=False)
 
     def prepared(self, request: Request) -> PreparedExample | None:
         """What was prepared for a request, which then counts as explained; None where nothing was."""
         found = self._prepared_example(request.image_id, request.model, request.config)
         if found is None or found.key != request.key:
             return None
-        self._remember(request)
+        self._requests.add(request)
         return found
 
     def _prepared_example(self, image_id: str, model: str, config: ExplainConfig) -> PreparedExample | None:
@@ -292,8 +224,7 @@ class Session:
 
     def request_of(self, key: object) -> Request | None:
         """The explained request with a `Request.key`; None for an unknown key."""
-        with self._lock:
-            return self._requests.get(key) if isinstance(key, str) else None
+        return self._requests.find(key)
 
     def preview_request(self, request: Request) -> Request | None:
         """A faster request for a preview: the CAM at one scale, no PAR. The full request reuses what it computes.
@@ -339,19 +270,12 @@ class Session:
             labels = None if base.labels == request.labels else request.labels
             with self._threads.allocate(trace.seg.numel(), alone):
                 return recompute(trace, request.config, labels=labels, model=model)
-        image = self.input_image(request.image_id)
+        image = self.images.find(request.image_id)
         mask = self.ground_truth(image, request.model)
         size = self._size(request.image_id, request.model, request.config)
-        self._require_memory(size, estimate_memory(model, size, request.config).peak)
+        require_memory(size, estimate_memory(model, size, request.config).peak)
         with self._threads.allocate(math.prod(size), alone):
             return explain(model, image.image, request.labels, request.config, target=mask)
-
-    def _require_memory(self, size: tuple[int, int], needed: int) -> None:
-        """Raises: UserError: if the system has less memory than needed, and would kill the server."""
-        free = free_memory()
-        if free is not None and needed > free:
-            sizes = {"needed": f"{needed / 2**30:.1f}", "free": f"{free / 2**30:.1f}"}
-            raise UserError(error_message("refused.picture_memory", width=size[1], height=size[0], **sizes))
 
     def ground_truth(self, image: InputImage, model: str) -> np.ndarray | None:
         """The mask of an image in the class indices of a model; None if the model lacks one of its classes."""

@@ -5,15 +5,18 @@ const MAX_CACHED = 12; // images, and answers of each kind
 /**
  * What a loader gave for a name, or gives now; a failed load is forgotten.
  *
- * @param {Map<string, any>} answers
+ * @template T
+ * @param {Map<string, Promise<T>>} answers
  * @param {string} name
- * @param {() => Promise<any>} load
+ * @param {() => Promise<T>} load
+ * @returns {Promise<T>}
  */
 export function cached(answers, name, load) {
   if (!answers.has(name)) {
     if (answers.size >= MAX_CACHED) answers.delete(String(answers.keys().next().value));
-    answers.set(name, load());
-    answers.get(name).catch(() => answers.delete(name));
+    const loading = load();
+    answers.set(name, loading);
+    loading.catch(() => answers.delete(name));
   }
-  return answers.get(name);
+  return /** @type {Promise<T>} */ (answers.get(name));
 }

@@ -48,7 +48,7 @@
  *   label} -> the verdict
  * @property {{form: Answer, status: Question, start: Question, stop: Question, resume: Question, panel: Question,
  *   apply: (run: string, iteration: number) => void}} training form: what may be chosen, {off: a sentence} where nothing
- *   can be trained; status {run, known, language} -> charts {losses, rates, scores} where they are new; start {order};
+ *   can be trained; status {run, known, language} -> charts {losses, rates, scores} where they are new; start {request};
  *   stop {run}; resume {run}; panel {run, iteration}; apply: explain with the model of this iteration next
  * @property {{kinds: string[], file: Question, python: Question | null}} exports file {key, kind: one of `kinds` of "png",
  *   "npz" and "html", label, cell, language} -> {address, name} to download; python {key, tab, label, cell, block, head, b}

@@ -18,8 +18,10 @@ import { start as startPage } from "../main.js";
  */
 export function start({ element, props, trigger, server, watch }) {
   /** @type {any} */ (window).afaLater = `${window.gradio_config?.root ?? ""}/${props.later}`; // where the bundle loads from
-  const question = (/** @type {any} */ name) => async (/** @type {any} */ asked) => JSON.parse(await server[name](asked));
-  const measured = (/** @type {any} */ name) => async (/** @type {any} */ asked) => { // with the size of the answer
+  /** @type {(name: string) => import("./host.js").Question} */
+  const question = (name) => async (asked) => JSON.parse(await server[name](asked));
+  /** @type {(name: string) => import("./host.js").Question} */
+  const measured = (name) => async (asked) => { // with the size of the answer
     const json = await server[name](asked);
     const answer = JSON.parse(json);
     return answer && { ...answer, sent: json.length };
@@ -36,7 +38,7 @@ export function start({ element, props, trigger, server, watch }) {
     },
     translatable: () => [...document.querySelectorAll("#afa-head [data-words]")],
     stages: () => (props.value ? JSON.parse(props.value) : null),
-    onStages: (/** @type {any} */ listener) => watch("value", listener),
+    onStages: (listener) => watch("value", listener),
     setSetting: setSlider,
     scene: question("scene"),
     attention: measured("attention"),
@@ -55,7 +57,7 @@ export function start({ element, props, trigger, server, watch }) {
       page: question("dataset_page"),
       thumbnails: question("dataset_thumbnails"),
       scoring: question("dataset_scoring"),
-      open(/** @type {any} */ id) {
+      open(id) {
         photograph.dismiss();
         trigger("select", { data: id });
       },
@@ -63,16 +65,16 @@ export function start({ element, props, trigger, server, watch }) {
     lab: { steps: question("lab"), check: question("lab_check") },
     training: {
       form: JSON.parse(props.offers),
-      status: question("train_look"),
+      status: question("train_status"),
       start: question("train_start"),
       stop: question("train_stop"),
       resume: question("train_resume"),
       panel: question("train_panel"),
-      apply: (/** @type {any} */ run, /** @type {any} */ iteration) => trigger("apply", { run, iteration }),
+      apply: (run, iteration) => trigger("apply", { run, iteration }),
     },
     exports: {
       kinds: ["png", "npz", "html"],
-      async file(/** @type {any} */ asked) {
+      async file(asked) {
         const answer = await question("export_file")(asked);
         if (answer?.path) answer.address = `${window.gradio_config?.root ?? ""}/gradio_api/file=${answer.path}`;
         return answer;
@@ -81,7 +83,7 @@ export function start({ element, props, trigger, server, watch }) {
     },
     examples: {
       thumbnails: () => thumbnails().map((item) => /** @type {HTMLImageElement} */ (item.querySelector("img"))),
-      open(/** @type {any} */ place) {
+      open(place) {
         const thumbnail = thumbnails()[place];
         thumbnail?.click();
         return Boolean(thumbnail);

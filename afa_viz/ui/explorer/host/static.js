@@ -15,10 +15,12 @@ import { start as startPage } from "../main.js";
 
 const PARTS = ["random walk", "PAR", "symmetry of the affinity", "other scales of the CAM"]; // that can be left out
 
-const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /** @typedef {{key: string, folder: string, name: string, title: string, photograph: boolean, gallery: boolean, thumbnail: string,
  *   files: string[]}} SiteImage */
+/** @typedef {{images: SiteImage[], model: {name: string, line: string}, dataset: string, plotly: string,
+ *   charts: {[language: string]: string}}} SiteContents */
 
 /**
  * Start the page: its frame is there already.
@@ -27,13 +29,13 @@ const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
  */
 export async function start({ tables, site }) {
   followTheme();
-  /** @type {{images: SiteImage[], model: {name: string, line: string}, dataset: string, plotly: string,
-   *   charts: {[language: string]: string}}} */
+  /** @type {SiteContents} */
   const contents = await fetchAnswer(site);
   const images = new Map(contents.images.map((image) => [image.key, image]));
   const gallery = contents.images.filter((image) => image.gallery);
   /** @type {Map<string, any>} */
   const answers = new Map();
+  /** @type {import("./prepared.js").Find} */
   const find = async (name, question, asked) => {
     const image = images.get(asked.key);
     const file = fileName(question, asked);
@@ -43,7 +45,7 @@ export async function start({ tables, site }) {
   const charts = (/** @type {string} */ language) => cached(answers, `charts ${language}`, () => fetchAnswer(contents.charts[language]));
   /** @type {HTMLImageElement[]} */
   let pictures = [];
-  const open = (image) => {
+  const open = (/** @type {SiteImage | undefined} */ image) => {
     if (!image) return false;
     dropAddress();
     show(image.key);
@@ -91,8 +93,14 @@ export async function start({ tables, site }) {
     ? text("refused.link", { names: asked.wrong.join(", ") }) : "" });
 }
 
-/** What the address asks for: an image and settings; `wrong`: names of parts that do not fit. */
+/**
+ * What the address asks for: an image and settings; `wrong`: names of parts that do not fit.
+ *
+ * @param {SiteContents} contents
+ * @param {SiteImage} first the image where it names none
+ */
 function readAddress({ images, model }, first) {
+  /** @type {string[]} */
   const wrong = [];
   const name = addressed.get("example") ?? addressed.get("data");
   const image = images.find((one) => one.name === name) ?? first;

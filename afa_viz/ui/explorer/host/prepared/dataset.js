@@ -5,7 +5,8 @@ const PAGE_SIZE = 24; // images
 const STAGES = ["walk_start", "cam_rw", "cam_refined", "cam_par", "seg"];
 const SAME = 0.0005; // of a score: shown as 0.0 points
 
-/** @typedef {{id: string, title: string, labels: string[], miou: any, iou: any, broken: boolean, image: string}} Scored */
+/** @typedef {{id: string, title: string, labels: string[], miou: DataCard["miou"], iou: DataCard["iou"], broken: boolean,
+ *   image: string}} Scored */
 /** @typedef {{order: string, stage: string, before: string, class_name: string, page: number}} ListingQuery */
 
 /** A stage's score of an image, or of one class in it; null where it is not known. */
@@ -53,6 +54,7 @@ function overview(/** @type {Scored[]} */ images, /** @type {ListingQuery} */ qu
  *
  * @param {{title: string, classes: string[], images: Scored[]}} set
  * @param {ListingQuery} query
+ * @returns {DataListing}
  */
 export function listing({ title, classes, images }, query) {
   const found = sorted(images, query);

@@ -10,10 +10,10 @@ import { host } from "../../host/host.js";
 const EVERY = 6000; // milliseconds between two drawings while images are being scored
 
 /** One decimal, as the figures have them. */
-const tenth = (number) => Math.round(10 * number) / 10;
+const tenth = (/** @type {number} */ number) => Math.round(10 * number) / 10;
 
 /** The images whose change lies in a bin of the histogram. */
-function imagesInBin(figure, [low, high]) {
+function imagesInBin(/** @type {Figure} */ figure, /** @type {[number, number]} */ [low, high]) {
   return figure.data.flatMap(({ x, y, customdata }) => customdata.filter((_, i) => {
     const change = tenth(y[i] - x[i]);
     return low <= change && change < high;
@@ -28,8 +28,8 @@ function imagesInBin(figure, [low, high]) {
  */
 export function buildCharts(section, { open, choose, chooseClass }) {
   const box = section.querySelector('[data-for="charts"]');
-  const place = (name) => box.querySelector(`[data-chart="${name}"]`);
-  /** @type {any} */
+  const place = (/** @type {string} */ name) => box.querySelector(`[data-chart="${name}"]`);
+  /** @type {{[name: string]: Figure}} */
   let figures = {};
   const charts = {
     images: createChart(place("images"), { open, click: (point) => open(point.customdata),
@@ -43,7 +43,12 @@ export function buildCharts(section, { open, choose, chooseClass }) {
   return {
     list: Object.values(charts),
     unselect: () => charts.images.unselect(),
-    /** Draw the charts of a question, if they are others; `scored`: how many images have scores, of how many. */
+    /**
+     * Draw the charts of a question, if they are others.
+     *
+     * @param {DataQuestion} asked
+     * @param {{scored: number, done: boolean}} progress scored: how many images have scores; done: no more will have
+     */
     async draw(asked, { scored, done }) {
       const { stage, before, class_name } = asked;
       const question = { key: store.trace.key, stage, before, class_name };

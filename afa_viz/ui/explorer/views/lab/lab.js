@@ -1,6 +1,9 @@
 // The guided lab: one question per step, answered by the trace on the host. Until then the strip is covered from the
 // stage on that would tell, so that a guess is a guess.
 
+import { answerOf, chosenShare, drawAnswers, optionText } from "./answer_form.js";
+import { address, drawFailures } from "./gallery.js";
+import { isSolved, rememberSolved } from "./solved.js";
 import { icon } from "../../components/icons.js";
 import { $$, page, setText } from "../../core/dom.js";
 import { layer, toFloats } from "../../core/packed.js";
@@ -10,7 +13,6 @@ import { classIndex, className, strongestCell, strongestCellSelection } from "..
 import { translateServerText } from "../../core/server_words.js";
 import { accepted, announce, errorText, reportError } from "../../core/status.js";
 import { store, view } from "../../core/store.js";
-import { tables } from "../../core/tables.js";
 import { text, translateClass } from "../../core/words.js";
 import { paintLabelFigure, paintMapFigure } from "../../draw/figures.js";
 import { createMarks, markCell } from "../../draw/marks.js";
@@ -18,10 +20,7 @@ import { paintImage } from "../../draw/repaint.js";
 import { fitCanvas } from "../../draw/size.js";
 import { thresholdCam } from "../../method/labels.js";
 import { host } from "../../host/host.js";
-import { address, drawFailures } from "./gallery.js";
 
-const STORE = "afa-lab"; // steps that were answered, in this browser tab
-const SHARE = 0.45; // where the threshold of "cut" begins: the published one
 /** @type {any} */
 let section = null;
 /** @type {any} */
@@ -29,36 +28,15 @@ let contents = null; // steps and gallery for the explanation that is shown
 let loaded = ""; // its key
 /** @type {any} */
 let cam = null; // its CAMs as numbers
-let choice = { share: SHARE };
 let failed = false; // the server did not give them
 /** @type {Map<any, any>} */
 const verdicts = new Map(); // explanation, class and step -> what the server said
-const solved = recall();
 
 const find = (/** @type {string} */ selector) => section.querySelector(selector);
 const setLabText = (/** @type {string} */ name, /** @type {string} */ words) => setText(`lab-${name}`, words, section);
 const step = () => contents.steps.find((/** @type {LabStep} */ s) => s.name === view.step) ?? contents.steps[0];
 const name = () => `${store.trace.key} ${view.label} ${step().name}`;
 const verdict = () => verdicts.get(name());
-const optionText = (/** @type {string} */ of, /** @type {string} */ code) =>
-  (tables.texts[`lab.${of}.option_${code}`] ? text(`lab.${of}.option_${code}`) : text(`lab.${of}.option`, { code }));
-
-function recall() {
-  try {
-    return JSON.parse(window.sessionStorage.getItem(STORE) ?? "null") ?? {};
-  } catch {
-    return {}; // no storage, or not ours
-  }
-}
-
-function remember(/** @type {boolean} */ right) {
-  solved[step().name] ||= right;
-  try {
-    window.sessionStorage.setItem(STORE, JSON.stringify(solved));
-  } catch {
-    // ticks then last as long as the page
-  }
-}
 
 // --- what is covered -----------------------------------------------------------------------------------------------
 
@@ -87,7 +65,7 @@ function draw() {
   const at = contents.steps.indexOf(now);
   drawSteps(now);
   const cell_ = strongestCell();
-    const words = { name: className(view.label), row: cell_[0] + 1, col: cell_[1] + 1, high: store.trace.high.toFixed(2) };
+  const words = { name: className(view.label), row: cell_[0] + 1, col: cell_[1] + 1, high: store.trace.high.toFixed(2) };
   setLabText("title", text("lab.step_of", { at: at + 1, of: contents.steps.length, title: text(`lab.${now.name}.title`) }));
   setLabText("story", text(`lab.${now.name}.story`, words));
   const teacher = now.teacher ? ` ${text(`lab.seg.teacher_${now.teacher}`)}` : "";
@@ -102,7 +80,7 @@ function draw() {
   open.hidden = store.trace.link?.example === now.example;
   open.href = address(now.example, now.name);
   open.textContent = text("lab.open", { title: translateServerText(now.title ?? "") });
-  drawAnswers(now);
+  drawAnswers(find('[data-list="answers"]'), now, name(), () => drawFigure(step()));
   drawFigure(now);
   drawVerdict(now);
   coverStages();
@@ -113,7 +91,7 @@ function drawSteps(/** @type {LabStep} */ now) {
     const [item, button, mark] = ["li", "button", "span"].map((tag) => /** @type {any} */ (document.createElement(tag)));
     button.type = "button";
     button.setAttribute("aria-current", s === now ? "step" : "false");
-    if (solved[s.name]) {
+    if (isSolved(s.name)) {
       mark.append(icon("check"));
       mark.setAttribute("role", "img");
       mark.setAttribute("aria-label", text("lab.solved"));
@@ -123,40 +101,6 @@ function drawSteps(/** @type {LabStep} */ now) {
     item.append(button);
     return item;
   }));
-}
-
-/** The controls that an answer is given with. */
-function drawAnswers(/** @type {LabStep} */ now) {
-  const box = find('[data-list="answers"]');
-  const wanted = `${name()} ${now.options}`;
-  if (box.dataset.of === wanted) return; // what is being typed stays
-  box.dataset.of = wanted;
-  const input = (/** @type {string} */ type, /** @type {{[name: string]: unknown}} */ extra) =>
-    Object.assign(document.createElement("input"), { type, name: "answer", ...extra });
-  const label = (/** @type {(Node | string)[]} */ ...parts) => {
-    const made = document.createElement("label");
-    made.append(...parts);
-    return made;
-  };
-  if (now.kind === "choice") {
-    box.replaceChildren(...now.options.map((code) => label(input("radio", { value: code, required: true }),
-      optionText(now.name, code))));
-  } else if (now.kind === "number") {
-    box.replaceChildren(label(text("lab.number"), input("number", { min: 0, step: 1, required: true })));
-  } else if (now.kind === "share") {
-    const output = document.createElement("output");
-    const slider = input("range", { min: 0.01, max: 0.99, step: 0.01, value: choice.share });
-    const show = () => { output.textContent = choice.share.toFixed(2); };
-    slider.addEventListener("input", () => {
-      choice = { share: Number(slider.value) };
-      show();
-      drawFigure(step());
-    });
-    show();
-    box.replaceChildren(label(text("lab.threshold"), slider, output));
-  } else {
-    box.replaceChildren(); // the cell is pressed in the picture
-  }
 }
 
 const figure = () => find('[data-view="lab"]');
@@ -170,10 +114,10 @@ function drawFigure(/** @type {LabStep} */ now) {
   box.querySelector(".afa-scale")?.remove(); // only a map has one
   marks.forget();
   if (now.kind === "share") {
-    const labels = thresholdCam(cam, store.trace.classes.map((c) => c.label), choice.share);
+    const labels = thresholdCam(cam, store.trace.classes.map((c) => c.label), chosenShare());
     const here = labels.map((l) => (l === view.label ? l : 0));
     paintLabelFigure(box, here, store.trace.size, (l) => (l ? store.trace.palette[l] : null), () => "");
-    setLabText("figure", text("lab.cut.figure", { name: className(view.label), value: choice.share.toFixed(2) }));
+    setLabText("figure", text("lab.cut.figure", { name: className(view.label), value: chosenShare().toFixed(2) }));
   } else if (verdict()) {
     paintMapFigure(box, toFloats(layer(store.trace.cam, classIndex())), store.trace.size, [0, 1], { smooth: true });
     setLabText("figure", text("lab.cam.figure_after", { name: className(view.label) }));
@@ -227,17 +171,10 @@ function follow(event, at, example, to) {
   if (store.trace.link?.example !== example) host.examples.open(at);
 }
 
-function answerOf(/** @type {LabStep} */ now) {
-  const form = new FormData(find("form"));
-  if (now.kind === "cell") return view.pin;
-  if (now.kind === "share") return choice.share;
-  return now.kind === "number" ? Number(form.get("answer")) : form.get("answer");
-}
-
 async function submit(/** @type {SubmitEvent} */ event) {
   event.preventDefault();
   const [now, asked] = [step(), name()];
-  const answer = answerOf(now);
+  const answer = answerOf(find("form"), now);
   if (answer == null) {
     announce(text("lab.press"), true);
     return;
@@ -246,7 +183,7 @@ async function submit(/** @type {SubmitEvent} */ event) {
     const found = accepted(await host.lab.check({ key: store.trace.key, step: now.name, answer, label: view.label }));
     if (!found) throw new Error("the server gave no verdict");
     verdicts.set(asked, found);
-    if (asked === name()) remember(found.right);
+    if (asked === name()) rememberSolved(step().name, found.right);
     draw();
   } catch (error) {
     reportError(error);

@@ -79,9 +79,9 @@ function scoredStages() {
 }
 
 function scoreRows() {
-  find('[data-fill="ladder"]').textContent = text("seg.ladder", { name: className(view.label) });
+  find('[data-fill="by_stage"]').textContent = text("seg.by_stage", { name: className(view.label) });
   const iouOf = (/** @type {string} */ key) => store.trace.scores[key].iou[view.label] ?? 0;
-  find('[data-list="ladder"]').replaceChildren(...scoredStages().map((key) => {
+  find('[data-list="by_stage"]').replaceChildren(...scoredStages().map((key) => {
     const { miou } = store.trace.scores[key];
     const [share, before] = [iouOf(key), stageBefore(key)];
     const row = document.createElement("div");

@@ -17,36 +17,36 @@ import { host } from "../../host/host.js";
 const LIVE = 1000; // milliseconds between two looks at a training that is at work
 const IDLE = 5000; // at one that is not: it may be started elsewhere
 const CHARTS = ["scores", "losses", "rates"];
-/** @type {any} */
-let offers = null; // what the form offers
-/** @type {Map<any, any>} */
+/** @type {TrainingOffers} */
+let offers; // what the form offers
+/** @type {Map<string, Promise<TrainingPanel>>} */
 const panels = new Map(); // "run iteration" -> its panel, coming or here
 
 /** @type {any} */
 let section = null;
-/** @type {any} */
+/** @type {string | null} */
 let chosen = null; // run that somebody chose; null: the newest
-/** @type {any} */
+/** @type {TrainingState | null} */
 let run = null; // what the server said of it last
-/** @type {any} */
+/** @type {{[name: string]: Figure} | null} */
 let figures = null; // its charts, as the server makes them
-/** @type {Map<string, any>} */
+/** @type {Map<string, Chart>} */
 const charts = new Map(); // the places where they are drawn
-/** @type {any[]} */
-let moments = []; // iterations with a panel
+/** @type {number[]} */
+let iterations = []; // iterations with a panel
 let known = ""; // mark of the numbers that are here
-/** @type {any} */
-let moment = null; // iteration that is looked at; null: the newest
+/** @type {number | null} */
+let chosenIteration = null; // iteration that is looked at; null: the newest
 let painted = ""; // panel that is in sight
-/** @type {any} */
+/** @type {ReturnType<typeof playSlider> | null} */
 let plays = null;
-/** @type {any} */
-let timer = 0;
+/** @type {ReturnType<typeof setTimeout>} */
+let timer;
 let asking = false;
 
-const find = (selector) => section.querySelector(selector);
-const put = (name, words) => setText(name, words, section);
-const field = (name) => find(`[data-choice="${name}"]`);
+const find = (/** @type {string} */ selector) => section.querySelector(selector);
+const put = (/** @type {string} */ name, /** @type {string} */ words) => setText(name, words, section);
+const field = (/** @type {string} */ name) => find(`[data-choice="${name}"]`);
 const watching = () => view.tab === "train" && !document.hidden && !offers.off;
 
 // --- the form ------------------------------------------------------------------------------------------------------
@@ -64,14 +64,14 @@ function buildForm() {
     return label;
   }));
   for (const name of ["start", "pooling", "backbone", "device"]) {
-    field(name).replaceChildren(...offers[name].map((value) => new Option(text(`train.${name}_${value}`), value)));
+    field(name).replaceChildren(...offers[name].map((/** @type {string} */ value) => new Option(text(`train.${name}_${value}`), value)));
   }
   Object.assign(field("iterations"), { min: offers.shortest, max: offers.longest });
   for (const name of ["recipe", "start"]) {
     const box = name === "start" ? field(name) : find('[data-list="recipe"]');
     box.addEventListener("change", byRecipe);
   }
-  find("form").addEventListener("submit", (event) => {
+  find("form").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     start();
   });
@@ -95,10 +95,16 @@ const requestedTraining = () => ({ recipe: recipe(), iterations: Number(field("i
 
 // --- asking the server ---------------------------------------------------------------------------------------------
 
-/** An answer; {refused: sentence} if it was refused, or lost on the way. */
+/**
+ * An answer; {refused: sentence} if it was refused, or lost on the way.
+ *
+ * @param {"status" | "start" | "stop" | "resume" | "panel"} name
+ * @param {{[field: string]: unknown}} asked
+ * @returns {Promise<Answer>}
+ */
 async function ask(name, asked) {
   try {
-    return await /** @type {any} */ (host.training)[name](asked) ?? { refused: text("train.lost") };
+    return await host.training[name](asked) ?? { refused: text("train.lost") };
   } catch (error) {
     console.info(error);
     return { refused: text("train.lost") };
@@ -117,7 +123,7 @@ async function refresh() {
 }
 
 /** Do something with a run, then look at once. */
-async function act(name, asked) {
+async function act(/** @type {"start" | "stop" | "resume"} */ name, /** @type {{[field: string]: unknown}} */ asked) {
   const buttons = section.querySelectorAll('[data-do="start"], [data-do="stop"], [data-do="resume"]');
   for (const button of buttons) button.disabled = true;
   const answer = await ask(name, asked);
@@ -132,41 +138,42 @@ async function start() {
   const before = chosen;
   chosen = null;
   put("refusal", text("train.starting"));
-  if (!await act("start", { order: requestedTraining() })) chosen = before;
+  if (!await act("start", { request: requestedTraining() })) chosen = before;
   else find('[data-for="run"]').scrollIntoView({ block: "nearest", behavior: prefersReducedMotion() ? "auto" : "smooth" });
 }
 
-function show(answer) {
+function show(/** @type {Answer} */ answer) {
   const other = answer.run?.name !== run?.name;
   run = answer.run;
   find('[data-for="run"]').hidden = !run;
   if (!run) return;
-  if (other) [moment, painted] = [null, ""];
+  if (other) [chosenIteration, painted] = [null, ""];
   if (answer.charts) {
-    [figures, moments, known] = [answer.charts, answer.moments, answer.mark];
+    [figures, iterations, known] = [answer.charts, answer.iterations, answer.mark];
     listRuns(answer.runs);
     drawCurves();
-    drawMoments();
+    drawSlider();
   }
   drawState();
 }
 
 // --- words and buttons ---------------------------------------------------------------------------------------------
 
-function duration(seconds) {
+function duration(/** @type {number} */ seconds) {
   if (seconds < 90) return text("train.seconds", { count: Math.max(1, Math.round(seconds)) });
   return text("train.minutes", { count: (seconds / 60).toFixed(seconds < 570 ? 1 : 0) });
 }
 
-function listRuns(runs) {
+function listRuns(/** @type {TrainingEntry[]} */ runs) {
   find('[data-do="run"]').replaceChildren(...runs.map((one) => new Option(text("train.title", {
     number: Number(one.name.split("-").pop()), recipe: text(`train.recipe_${one.recipe}`),
     start: text(`train.short_${one.start}`), pooling: text(`train.pooling_${one.pooling}`),
-    state: text(`train.is_${one.state}`) }), one.name, false, one.name === run.name)));
+    state: text(`train.is_${one.state}`) }), one.name, false, one.name === run?.name)));
 }
 
 function drawState() {
-  const of = run.order.iterations;
+  if (!run) return;
+  const of = run.request.iterations;
   const share = run.state === "rendering" ? run.rendered[0] / Math.max(1, run.rendered[1]) : run.iteration / of;
   put("state", text(run.state === "training" && run.left == null ? "train.state_first" : `train.state_${run.state}`, {
     iteration: run.iteration, of, share: percent(share), left: run.left == null ? "" : duration(run.left),
@@ -187,42 +194,43 @@ function drawState() {
 
 function drawCurves() {
   if (!figures || !run) return;
-  for (const name of CHARTS) charts.get(name).draw(figures[name], { keep: run.name, mark: moments.length ? at() : null });
+  for (const name of CHARTS) charts.get(name)?.draw(figures[name], { keep: run.name, mark: iterations.length ? at() : null });
 }
 
-/** The moment nearest to a point of a chart. */
-function chooseNearest(point) {
-  if (!moments.length) return;
-  const gaps = moments.map((iteration) => Math.abs(iteration - point.x));
-  chooseMoment(gaps.indexOf(Math.min(...gaps)));
+/** The iteration nearest to a point of a chart. */
+function chooseNearest(/** @type {ChartPoint} */ point) {
+  if (!iterations.length) return;
+  const gaps = iterations.map((iteration) => Math.abs(iteration - point.x));
+  chooseIteration(gaps.indexOf(Math.min(...gaps)));
 }
 
-// --- moments -------------------------------------------------------------------------------------------------------
+// --- iterations -------------------------------------------------------------------------------------------------------
 
-const at = () => (moments.includes(moment) ? moment : moments.at(-1));
+/** The iteration that is looked at; there are some. */
+const at = () => (chosenIteration !== null && iterations.includes(chosenIteration) ? chosenIteration : iterations[iterations.length - 1]);
 
-function drawMoments() {
-  find('[data-for="moments"]').hidden = !moments.length;
-  if (!moments.length) return;
-  const slider = find('[data-do="moment"]');
-  slider.max = moments.length - 1;
-  slider.value = moments.indexOf(at());
+function drawSlider() {
+  find('[data-for="snapshots"]').hidden = !iterations.length;
+  if (!iterations.length || !run) return;
+  const slider = find('[data-do="iteration"]');
+  slider.max = iterations.length - 1;
+  slider.value = iterations.indexOf(at());
   slider.setAttribute("aria-valuetext", text("train.at", { iteration: at() }));
-  put("moment", text("train.at", { iteration: at() }));
+  put("iteration", text("train.at", { iteration: at() }));
   showPanel(run.name, at());
 }
 
-function chooseMoment(place) {
-  moment = place >= moments.length - 1 ? null : moments[place]; // at the end it follows the training
-  drawMoments();
+function chooseIteration(/** @type {number} */ place) {
+  chosenIteration = place >= iterations.length - 1 ? null : iterations[place]; // at the end it follows the training
+  drawSlider();
   for (const chart of charts.values()) chart.mark(at());
 }
 
-async function showPanel(name, iteration) {
+async function showPanel(/** @type {string} */ name, /** @type {number} */ iteration) {
   const key = `${name} ${iteration}`;
   if (painted === key) return;
   painted = key;
-  const panel = await cached(panels, key, () => ask("panel", { run: name, iteration }));
+  const panel = await cached(panels, key, () => /** @type {Promise<TrainingPanel>} */ (ask("panel", { run: name, iteration })));
   if (panel.refused) panels.delete(key);
   if (panel.refused || painted !== key) return;
   find('[data-list="columns"]').replaceChildren(...panel.stages.map((stage) => {
@@ -233,13 +241,13 @@ async function showPanel(name, iteration) {
   const image = find('[data-view="panel"]');
   image.src = panel.picture;
   image.alt = text("train.panel_alt", { iteration, classes: panel.classes.map(translateClass).join(", ") });
-  section.dataset.moment = iteration;
+  section.dataset.iteration = iteration;
 }
 
 registerTab("train", {
   build(element) {
     section = element;
-    offers = host.training.form;
+    offers = /** @type {TrainingOffers} */ (host.training.form);
     find('[data-for="off"]').hidden = !offers.off;
     find('[data-for="on"]').hidden = Boolean(offers.off);
     if (offers.off) {
@@ -248,16 +256,17 @@ registerTab("train", {
     }
     buildForm();
     for (const name of CHARTS) charts.set(name, createChart(find(`[data-chart="${name}"]`), { click: chooseNearest }));
-    const slider = find('[data-do="moment"]');
-    slider.addEventListener("input", () => chooseMoment(Number(slider.value)));
+    const slider = find('[data-do="iteration"]');
+    slider.addEventListener("input", () => chooseIteration(Number(slider.value)));
     plays = playSlider(find("[data-play]"), slider);
-    find('[data-do="run"]').addEventListener("change", (event) => {
+    find('[data-do="run"]').addEventListener("change", (/** @type {ControlEvent} */ event) => {
       [chosen, known] = [event.target.value, ""];
       refresh();
     });
-    find('[data-do="stop"]').addEventListener("click", () => act("stop", { run: run.name }));
-    find('[data-do="resume"]').addEventListener("click", () => act("resume", { run: run.name }));
+    find('[data-do="stop"]').addEventListener("click", () => act("stop", { run: run?.name }));
+    find('[data-do="resume"]').addEventListener("click", () => act("resume", { run: run?.name }));
     find('[data-do="explain"]').addEventListener("click", () => {
+      if (!run) return;
       announce(text("train.explaining", { iteration: at() }), true);
       host.training.apply(run.name, at());
     });

@@ -2,16 +2,17 @@
 // the tab is open; what is here is scrubbed without asking. The walk is made here, with the page's settings.
 
 import { createChart } from "../../charts/plotly.js";
+import { frameAt, frameName, keep, walked, walkLimits } from "./frames.js";
+import { describeSnapshot, phaseName } from "./snapshot_words.js";
 import { playSlider } from "../../components/play_slider.js";
 import { setText } from "../../core/dom.js";
-import { percent, significant } from "../../core/format.js";
-import { channelOf, layer, toFloats, unpack } from "../../core/packed.js";
+import { percent } from "../../core/format.js";
+import { channelOf, layer, toFloats } from "../../core/packed.js";
 import { registerPermalink, SNAPSHOT_KEY, updatePermalink } from "../../core/permalink.js";
 import { linkCell } from "../../core/pointer.js";
 import * as recompute from "../../core/recompute.js";
 import { DATA, registerTab, tabs } from "../../core/schedule.js";
 import { classColour, className, queryCell } from "../../core/selection.js";
-import { translateServerText } from "../../core/server_words.js";
 import { announce, reportError } from "../../core/status.js";
 import { store, view } from "../../core/store.js";
 import { tables } from "../../core/tables.js";
@@ -22,14 +23,8 @@ import { areaRows, fillLegend, largestAreas } from "../../draw/legend.js";
 import { createMarks, markCell } from "../../draw/marks.js";
 import { paintImage } from "../../draw/repaint.js";
 import { fitCanvas } from "../../draw/size.js";
-import { argmaxLabels } from "../../method/labels.js";
-import { resize } from "../../method/resize.js";
-import { iouScores } from "../../method/scores.js";
-import { robustLimits } from "../../method/statistics.js";
-import { transitionMatrix, walkSteps, withBackground } from "../../method/walk.js";
 import { host } from "../../host/host.js";
 
-const FRAMES = 60; // kept; a quarter of a megabyte each
 const PACE = 800; // milliseconds for each snapshot that is played
 const AGAIN = 500; // milliseconds until a busy server is asked again
 const LARGEST_AREAS = 4; // named below the prediction: early ones have a patch of every class
@@ -37,24 +32,20 @@ const STAGES_SHOWN = ["cam", "affinity", "cam_rw", "seg"];
 
 /** @type {any} */
 let section = null;
-/** @type {any} */
+/** @type {TrainingRun | null} */
 let run = null;
-/** @type {any} */
-let chart = null; // of the scores
+/** @type {Chart} */
+let chart; // of the scores
 let at = 0; // number of the shown snapshot
-/** @type {any} */
+/** @type {number | null} */
 let iteration = null; // of the shown snapshot, kept when run or picture change; of a link before the run is here
 let linked = false; // whether a link named it
 let loading = false;
-/** @type {any} */
-let plays = null;
-/** @type {Map<any, any>} */
-const frames = new Map(); // series and model -> what the server made
+/** @type {ReturnType<typeof playSlider>} */
+let plays;
 
-const find = (selector) => section.querySelector(selector);
-const figure = (name) => find(`[data-view="${name}"]`);
-const nameOf = (number) => `${run.series} ${run.snapshots[number].model}`;
-const frameAt = (number) => frames.get(nameOf(number));
+const find = (/** @type {string} */ selector) => section.querySelector(selector);
+const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
 const marks = createMarks((canvas) => markCell(canvas, store.trace.grid, queryCell(), Boolean(view.pin)));
 
 // --- loading -------------------------------------------------------------------------------------------------------
@@ -65,7 +56,7 @@ async function open() {
     const next = await trainingRun(key);
     if (key !== store.trace.key) return;
     run = next;
-    const same = run.snapshots.findIndex((s) => s.iteration === iteration);
+    const same = next.snapshots.findIndex((s) => s.iteration === iteration);
     if (same < 0 && linked) announce(text("link.wrong", { names: "snapshot" }), true);
     [at, linked] = [Math.max(0, same), false];
   } catch (error) {
@@ -74,7 +65,7 @@ async function open() {
   }
   const some = run.snapshots.length > 0;
   find('[data-for="snapshots"]').hidden = !some;
-  find('[data-for="ladder"]').hidden = !run.points.length;
+  find('[data-for="by_stage"]').hidden = !run.points.length;
   find('[data-fill="none"]').hidden = some;
   find('[data-fill="none"]').textContent = text("training.none", { name: run.model });
   section.dataset.state = some ? "loading" : "none";
@@ -89,18 +80,14 @@ async function open() {
 }
 
 /** The scores over the run; drawn once, then only its mark moves. */
-async function drawChart(key) {
+async function drawChart(/** @type {string} */ key) {
   const { scores } = await host.charts.snapshots({ key, language: tables.language }) ?? {};
   if (key === store.trace.key && run) chart.draw(scores, { keep: run.model, mark: run.snapshots[at].iteration });
 }
 
-/** A phase of the training with its number. */
-const phaseName = ({ name }, i) => text("training.phase", { number: i + 1, name: text(`training.short_${name}`) });
-
 /** The shown snapshot if it is not here yet, else the first missing one; -1 when all are here. */
-function missing() {
-  if (!frameAt(at)) return at;
-  return run.snapshots.findIndex((_, i) => !frameAt(i));
+function missing(/** @type {TrainingRun} */ of) {
+  return frameAt(of, at) ? of.snapshots.findIndex((_, i) => !frameAt(of, i)) : at;
 }
 
 /** Fetch what is missing, one snapshot at a time, as long as the tab is open. */
@@ -109,18 +96,18 @@ async function load() {
   loading = true;
   try {
     while (run && view.tab === "training") {
-      const next = missing();
-      progress();
+      const of = run;
+      const next = missing(of);
+      progress(of);
       if (next < 0) {
         draw(); // the walk's colours now mean the same in all of them
         break;
       }
-      const name = nameOf(next);
-      const raw = await host.snapshots.frame({ key: store.trace.key, model: run.snapshots[next].model });
+      const raw = await host.snapshots.frame({ key: store.trace.key, model: of.snapshots[next].model });
       if (!raw) throw new Error("no such snapshot");
       if (raw.waiting || raw.busy) await new Promise((done) => { setTimeout(done, AGAIN); });
-      else keep(name, raw.refused ? raw : await opened(raw));
-      if (run && name === nameOf(at)) draw();
+      else await keep(of, next, raw);
+      if (run && frameName(run, at) === frameName(of, next)) draw();
     }
   } catch (error) {
     setText("progress", text("gone"), section);
@@ -129,76 +116,43 @@ async function load() {
   loading = false;
 }
 
-function keep(name, frame) {
-  while (frames.size >= FRAMES) frames.delete(frames.keys().next().value);
-  frames.set(name, frame);
-}
-
-async function opened(raw) {
-  const [cam, affinity, seg] = await Promise.all([raw.cam, raw.affinity, raw.seg].map(unpack));
-  return { ...raw, cam, affinity, seg, walks: new Map() };
-}
-
-function progress() {
-  const [of, done] = [run.snapshots.length, run.snapshots.filter((_, i) => frameAt(i)).length];
+function progress(/** @type {TrainingRun} */ shown) {
+  const [of, done] = [shown.snapshots.length, shown.snapshots.filter((_, i) => frameAt(shown, i)).length];
   section.dataset.state = done === of ? "ready" : "loading";
   setText("progress", text(done === of ? "training.all_here" : "training.progress", { done, of }), section);
 }
 
 // --- one snapshot --------------------------------------------------------------------------------------------------
 
-/** Scores after the walk with the page's settings: (P, N); null where the grid is too large for the browser. */
-function walked(frame) {
-  const s = recompute.settings();
-  if (!s || !frame.affinity) return null;
-  const name = JSON.stringify([s.low, s.radius, s.power, s.num_steps, s.use_walk]);
-  if (!frame.walks.has(name)) {
-    frame.walks.clear();
-    const small = resize(toFloats(frame.cam), store.trace.size, store.trace.grid);
-    const start = withBackground(small, store.trace.grid[0] * store.trace.grid[1], s.low);
-    const matrix = transitionMatrix(toFloats(frame.affinity), store.trace.grid, s);
-    const scores = walkSteps(start, matrix, s.use_walk ? s.num_steps : 0).at(-1);
-    const label = argmaxLabels(resize(/** @type {Float32Array} */ (scores), store.trace.grid, store.trace.size), [0, ...frame.labels]);
-    const iou = store.scene.target ? iouScores(label, store.scene.target.bytes).iou : null;
-    frame.walks.set(name, { scores, iou });
-  }
-  return frame.walks.get(name);
-}
-
-/** The numbers of the colours after the walk: one scale for all snapshots that are here. */
-function walkLimits() {
-  const cells = store.trace.grid[0] * store.trace.grid[1];
-  const maps = run.snapshots.map((_, i) => frameAt(i)).filter((frame) => frame?.cam && walked(frame))
-    .map((frame) => channelOf(walked(frame).scores, 1 + frame.labels.indexOf(view.label), cells));
-  return robustLimits(...maps);
-}
-
-function title(name, words, /** @type {number | null} */ iou = null) {
+function title(/** @type {string} */ name, /** @type {string} */ words, /** @type {number | null} */ iou = null) {
   const key = name === "cam" ? "strip.iou_cut" : "strip.iou"; // the CAM is decided by another rule
   const all = iou == null ? words : `${words}, ${text(key, { iou: percent(iou) })}`;
   figure(name).querySelector("figcaption").textContent = all;
   figure(name).querySelector("canvas").setAttribute("aria-label", `${all}, ${iterationWords()}`);
 }
 
-const iterationWords = () => text("training.iteration", { iteration: run.snapshots[at].iteration });
+/** The snapshot that is shown, of a run that has some. */
+const shownOf = (/** @type {TrainingRun} */ of) => of.snapshots[at];
+const iterationWords = () => (run ? text("training.iteration", { iteration: shownOf(run).iteration }) : "");
 
 function draw() {
   if (!store.trace || !run?.snapshots.length) return;
+  const now = shownOf(run).iteration;
   find('[data-do="frame"]').value = at;
-  find('[data-fill="frame"]').textContent = text("training.frame", {
-    iteration: run.snapshots[at].iteration, at: at + 1, of: run.snapshots.length });
-  setText("moment", describeMoment(), section);
-  drawFrame();
-  chart.mark(run.snapshots[at].iteration);
+  find('[data-fill="frame"]').textContent = text("training.frame", { iteration: now, at: at + 1, of: run.snapshots.length });
+  setText("snapshot", describeSnapshot(run, now, frameAt(run, at)), section);
+  drawFrame(run);
+  chart.mark(now);
 }
 
-function drawFrame() {
-  const frame = frameAt(at);
+function drawFrame(/** @type {TrainingRun} */ of) {
+  const frame = frameAt(of, at);
   const index = frame?.cam ? frame.labels.indexOf(view.label) : -1;
   const name = className(view.label);
-  title("cam", text("training.cam", { name }), index < 0 ? null : frame.scores && (frame.scores.cam.iou[view.label] ?? 0));
-  title("seg", text("strip.seg"), frame?.seg && frame.scores ? frame.scores.seg.iou[view.label] ?? 0 : null);
-  if (index < 0) {
+  const iou = (/** @type {"cam" | "seg"} */ stage) => (frame?.scores ? frame.scores[stage].iou[view.label] ?? 0 : null);
+  title("cam", text("training.cam", { name }), index < 0 ? null : iou("cam"));
+  title("seg", text("strip.seg"), frame?.seg ? iou("seg") : null);
+  if (!frame?.cam || index < 0) {
     for (const stage of STAGES_SHOWN) blank(stage);
     return;
   }
@@ -207,25 +161,26 @@ function drawFrame() {
   for (const stage of ["affinity", "cam_rw"]) figure(stage).hidden = !walk;
   if (walk) {
     const cells = store.trace.grid[0] * store.trace.grid[1];
-    paintMapFigure(figure("cam_rw"), channelOf(walk.scores, 1 + index, cells), store.trace.grid, walkLimits());
+    paintMapFigure(figure("cam_rw"), channelOf(walk.scores, 1 + index, cells), store.trace.grid, walkLimits(of));
     title("cam_rw", text("training.cam_rw", { name }), walk.iou && (walk.iou[view.label] ?? 0));
-    drawAffinity(frame);
+    drawAffinity(frame.affinity);
   }
   paintLabelFigure(figure("seg"), frame.seg.bytes, store.trace.size, classColour, className);
   fillLegend(figure("seg").querySelector(".afa-legend"), largestAreas(areaRows(frame.seg.bytes, text("uncertain")), LARGEST_AREAS));
   marks.keep(section.querySelectorAll(".afa-figs canvas[role=img]"));
 }
 
-function drawAffinity(frame) {
+function drawAffinity(/** @type {Unpacked | null} */ affinity) {
+  if (!affinity) return;
   const [rows, cols] = store.trace.grid;
   const from = (queryCell()[0] * cols + queryCell()[1]) * rows * cols;
-  const bytes = frame.affinity.bytes.subarray(from, from + rows * cols);
-  paintMapFigure(figure("affinity"), toFloats({ ...frame.affinity, bytes }), store.trace.grid, [0, 1]);
+  const bytes = affinity.bytes.subarray(from, from + rows * cols);
+  paintMapFigure(figure("affinity"), toFloats({ ...affinity, bytes }), store.trace.grid, [0, 1]);
   title("affinity", text("training.affinity", { row: queryCell()[0] + 1, col: queryCell()[1] + 1 }));
 }
 
 /** A snapshot that is not here: the grey photograph. */
-function blank(stage) {
+function blank(/** @type {string} */ stage) {
   const canvas = figure(stage).querySelector("canvas");
   fitCanvas(canvas);
   paintImage(canvas, store.scene.grey);
@@ -234,30 +189,7 @@ function blank(stage) {
   marks.keep([canvas]);
 }
 
-/** What is known of the shown moment, in words. */
-function describeMoment() {
-  const made = run.snapshots[at].iteration;
-  const frame = frameAt(at);
-  const phase = run.phases.find((p) => made <= p.until) ?? run.phases.at(-1);
-  const scores = run.points.find((p) => p.iteration === made);
-  const words = [text("training.after", { iteration: made })];
-  if (phase) words.push(text(`training.phase_${phase.name}`));
-  const number = (key) => (scores[key] == null ? "–" : `${scores[key].toFixed(1)} %`);
-  words.push(scores ? text("training.scores", { map: number("map"), cam: number("miou_cam"),
-    start: number("miou_walk_start"), walk: number("miou_cam_rw"),
-    par: number("miou_cam_par"), seg: number("miou_seg") }) : text("training.no_scores"));
-  const losses = ["cls", "seg", "aff"].filter((key) => scores?.[`loss_${key}`] != null);
-  if (losses.length) {
-    words.push(text("training.losses", { losses: losses.map((key) => text(`training.loss_${key}`,
-      { value: significant(scores[`loss_${key}`]) })).join(", ") }));
-  }
-  if (!frame) words.push(text("training.wait"));
-  else if (frame.refused) words.push(translateServerText(frame.refused));
-  else if (!frame.affinity) words.push(text("training.too_large"));
-  return words.join(" ");
-}
-
-function choose(number) {
+function choose(/** @type {number} */ number) {
   if (!run) return; // another picture is on its way
   at = Math.max(0, Math.min(run.snapshots.length - 1, number));
   iteration = run.snapshots[at].iteration;
@@ -267,7 +199,8 @@ function choose(number) {
 }
 
 /** The snapshot nearest to a point of the chart. */
-function chooseNearest(point) {
+function chooseNearest(/** @type {ChartPoint} */ point) {
+  if (!run) return;
   const gaps = run.snapshots.map((s) => Math.abs(s.iteration - point.x));
   choose(gaps.indexOf(Math.min(...gaps)));
 }
@@ -282,7 +215,7 @@ registerPermalink({
     return [];
   },
   write(query) {
-    if (view.tab === "training" && run?.snapshots.length) query.set(SNAPSHOT_KEY, run.snapshots[at].iteration);
+    if (view.tab === "training" && run?.snapshots.length) query.set(SNAPSHOT_KEY, String(shownOf(run).iteration));
   },
 });
 
@@ -303,16 +236,16 @@ registerTab("training", {
     open();
   },
   selection: draw,
-  opacity() { if (run?.snapshots.length) drawFrame(); },
+  opacity() { if (run?.snapshots.length) drawFrame(run); },
   cell() {
-    const frame = run?.snapshots.length ? frameAt(at) : null;
+    const frame = run?.snapshots.length ? frameAt(run, at) : null;
     if (store.trace) marks.each();
     if (!store.trace || !frame?.cam || !walked(frame)) return;
-    drawAffinity(frame);
+    drawAffinity(frame.affinity);
     marks.keep([figure("affinity").querySelector("canvas")]);
   },
   keys: { " ": () => plays.play() },
-  other: () => (run?.snapshots.length ? { model: run.snapshots[at].model } : null),
-  facts: () => (run?.snapshots.length ? describeMoment() : ""),
+  other: () => (run?.snapshots.length ? { model: shownOf(run).model } : null),
+  facts: () => (run?.snapshots.length ? describeSnapshot(run, shownOf(run).iteration, frameAt(run, at)) : ""),
   charts: () => [chart],
 });

@@ -1,0 +1,95 @@
+"""Measure what the dense energy loss changes: runs from the bundled model with and without it.
+
+    python tools/measure_energy_loss.py run        # writes docs/data/energy_loss.json and the page; about 40 minutes
+    python tools/measure_energy_loss.py page       # docs/energy_loss.md from docs/data/energy_loss.json
+
+Every run begins with the bundled weights, is in the joint phase from its first step (the decoder learns from the
+walked pseudo label), and sees the same batches as the others of its seed. `evaluate --against` scores each run with
+the loss and the one without on the same validation scenes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from afa_viz.atomic_files import atomic_write_text
+from afa_viz.structured_text import parse_json, read_text
+
+ROOT = Path(__file__).parents[1]
+DATA, PAGE = ROOT / "docs" / "data" / "energy_loss.json", ROOT / "docs" / "energy_loss.md"
+ITERATIONS, SCENES, TRAIN_SCENES, SIZE = 120, 80, 480, 192
+WEIGHTS = (
+    0.0,
+    0.01,
+    0.12,
+)  # without; the published one; one whose loss is as large as that at 512 pixels, see the page
+SEEDS = (1,)
+RECIPE = {
+    "preset": "sandbox", "max_iters": ITERATIONS, "cam_iters": 0, "joint_after": 0, "warmup_iters": 20,
+    "calibrate_affinity": False, "train_images": TRAIN_SCENES, "crop_size": SIZE, "seg_scales": [1.0], "amp": "off",
+    "curriculum": [{
+        "iterations": ITERATIONS, "image_size": SIZE, "crop_size": SIZE, "batch_size": 4, "learning_rate": 1e-4,
+        "min_crop": 0.8, "topk_start": 0.07, "topk_end": 0.07, "half_size": 0.0,
+    }],
+}  # fmt: skip
+STAGES = ("cam_rw", "cam_par", "seg")
+
+
+def afa_viz(*arguments: str | Path) -> None:
+    """Run a command of the package; its output is printed."""
+    words = [sys.executable, "-m", "afa_viz", *map(str, arguments)]
+    print("$ python -m afa_viz", *map(str, arguments), flush=True)
+    subprocess.run(words, cwd=ROOT, check=True)
+
+
+def train(folder: Path, weight: float, seed: int, init: str) -> None:
+    """One run, unless its folder holds the finished one."""
+    if not (folder / "model.safetensors").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        recipe = folder.with_suffix(".json")
+        atomic_write_text(recipe, json.dumps({**RECIPE, "energy_weight": weight, "rng_seed": seed}, indent=2) + "\n")
+        resume = ["--resume"] if (folder / "last.pt").is_file() else []
+        afa_viz("train", "--config", recipe, "--init", init, "--out", folder, "--device", "cpu", "--threads", 1,
+                "--eval-every", ITERATIONS, "--eval-images", 4, *resume)  # fmt: skip
+
+
+def last_losses(folder: Path) -> dict[str, float]:
+    """Means of the last logged steps."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return {k: v for line in lines for k, v in line.items() if k.startswith("loss_")}
+
+
+def measure(runs: Path, init: str) -> dict[str, Any]:
+    """Train all runs and score each one with the loss against the one without it."""
+    rows = []
+    for seed in SEEDS:
+        folders = {weight: runs / f"seed{seed}_weight{weight}" for weight in WEIGHTS}
+        for weight, folder in folders.items():
+            train(folder, weight, seed, init)
+        for weight in WEIGHTS[1:]:
+            out = runs / f"seed{seed}_weight{weight}_scores.json"
+            afa_viz("evaluate", "--checkpoint", folders[weight], "--against", folders[0.0], "--data", "sandbox",
+                    "--split", "val", "--limit", SCENES, "--device", "cpu", "--threads", 1, "--json", out)  # fmt: skip
+            found = parse_json(read_text(out))
+            compared = [row for row in found["against"]["rows"] if row["stage"] in STAGES]
+            rows.append({"seed": seed, "weight": weight, "stages": compared, "losses": last_losses(folders[weight])})
+    return {"iterations": ITERATIONS, "scenes": SCENES, "train_scenes": TRAIN_SCENES, "rows": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "page"))
+    parser.add_argument("--init", default="checkpoints/sandbox", help="weights that every run begins with")
+    parser.add_argument("--runs", type=Path, default=Path("runs/energy_loss"), help="folder of the runs")
+    args = parser.parse_args()
+    if args.what == "run":
+        atomic_write_text(DATA, json.dumps(measure(args.runs, args.init), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
