@@ -1,4 +1,4 @@
-"""Draw the pictures of README.md from the bundled model: the strip of one example, the running app and a tab.
+"""Draw the pictures of README.md from the bundled model: the strip of one example and the running app.
 
 PYTHONPATH=. python tools/make_pictures.py [--chromium /usr/bin/chromium]
 """
@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "pictures"
 EXAMPLE, LABELS = "default_024", ["cow"]
 WIDTH = 1440  # pixels of the window
-PANELS = ("affinity",)  # tabs with a picture of their own
 START = 120  # seconds that the app may take
 
 
@@ -38,7 +37,7 @@ def draw_strip() -> None:
 
 
 def shoot_app(chromium: str) -> None:
-    """docs/pictures/app.png, the first sight of the app, and the panels of `PANELS`."""
+    """docs/pictures/app.png, the first sight of the app."""
     from playwright.sync_api import sync_playwright
 
     with socket.socket() as probe:
@@ -63,12 +62,6 @@ def shoot_app(chromium: str) -> None:
             page.locator(".afa[data-settled]").wait_for()
             page.wait_for_timeout(1500)  # fonts and pictures of the gallery
             page.screenshot(path=OUT / "app.png", full_page=True)
-            for name in PANELS:
-                page.locator(f'[role=tab][data-tab="{name}"]').click()
-                panel = page.locator(f'[role=tabpanel][data-tab="{name}"]')
-                page.locator(f'[role=tabpanel][data-tab="{name}"][data-state="ready"]').wait_for()
-                page.wait_for_timeout(500)
-                panel.screenshot(path=OUT / f"{name}.png")
             browser.close()
     finally:
         app.terminate()
