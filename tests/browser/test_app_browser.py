@@ -283,3 +283,20 @@ def test_a_tab_that_does_not_load_says_so_and_is_loaded_when_it_is_opened_again(
     expect(page.locator('[data-tab="compare"] .afa-board button').first).to_be_visible()
     assert len([url for url in asked if "/scripts/" in url]) == 2
     page.context.close()
+
+
+def test_a_first_visit_is_led_to_the_lab_and_from_tab_to_tab(visit):  # noqa: F811
+    page = visit(1280, 720)
+    tabs = [tab.get_attribute("data-tab") for tab in page.get_by_role("tab").all()]
+    for name, following in zip(tabs, tabs[1:], strict=False):
+        page.locator(f'[role=tabpanel][data-tab="{name}"] .afa-next').click()
+        selected = page.get_by_role("tab", selected=True)
+        expect(selected).to_have_attribute("data-tab", following)
+        expect(selected).to_be_focused()
+        expect(selected).to_be_in_viewport()
+    assert following == "lab" and not page.locator('[data-tab="lab"] .afa-next').count()
+    begin = page.get_by_role("button", name="New here? Start with the lab")
+    expect(begin).to_be_hidden()  # the lab has been opened
+    again = visit(390, 844)
+    again.get_by_role("button", name="New here? Start with the lab").click()
+    expect(again.locator('[role=tabpanel][data-tab="lab"] .afa-lab-task')).to_be_visible()

@@ -3,6 +3,7 @@
 import { placeIcons } from "./components/icons.js";
 import { listenToPopups } from "./components/popups.js";
 import "./components/bar.js";
+import "./components/next_step.js";
 import "./components/opacity.js";
 import "./components/strip.js";
 import { buildShareMenu } from "./components/share_menu.js";
