@@ -21,6 +21,7 @@ LOSSES = {
     "loss_seg": ("segmentation", ORANGE, "-"),
     "loss_aff": ("affinity", GREEN, "-"),
 }
+ENERGY = {"loss_energy": ("", RED, "-")}  # at most 0, and far smaller than the others: an axis for itself
 STAGES = {
     f"miou_{stage}": (STAGE_TITLES[stage] + (" (another rule)" if stage == "cam" else ""), *STAGE_LINES[stage])
     for stage in ("cam", "walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
@@ -35,7 +36,8 @@ def write_training_plot(lines: Lines, path: str | os.PathLike[str]) -> Path:
 
 
 def training_chart(lines: Lines) -> Figure:
-    """Losses, learning rate, mIoU of the stages, and scores of the image labels, below each other.
+    """Losses, the dense energy loss of a run that has it, learning rate, mIoU of the stages, and scores of the image
+    labels, below each other.
 
     Args:
         lines: of `metrics.jsonl`: losses with "iteration", "phase" and "lr"; evaluations with "miou_<stage>" and "map".
@@ -43,9 +45,13 @@ def training_chart(lines: Lines) -> Figure:
     """
     if not any("iteration" in line for line in lines):
         raise ValueError("the run has no numbers yet; expected lines of metrics.jsonl with iterations: train first.")
-    figure = new_figure(9.5, 9.5)
-    rows = figure.subplots(4, 1, sharex=True, height_ratios=(3, 1.4, 3, 2))
-    losses, rate, scores, labels = rows
+    energy = [1.4] if any(line.get("loss_energy") is not None for line in lines) else []
+    heights = (3, *energy, 1.4, 3, 2)
+    figure = new_figure(9.5, 9.5 + sum(energy))
+    rows = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    losses, (rate, scores, labels) = rows[0], rows[-3:]
+    if energy:
+        _draw(rows[1], lines, ENERGY, "Dense energy loss, before its weight")
     _draw(losses, lines, LOSSES, "Losses (mean of the steps between two lines)")
     if any((line.get("loss_cls") or 0) > 0 for line in lines):
         losses.set_yscale("log")

@@ -65,6 +65,9 @@ def test_training_chart_draws_lines_and_phases(tmp_path):
     assert list(rate.lines[0].get_ydata()) == [1e-3, 5e-4, 1e-4]
     assert {line.get_label() for line in by_stage.lines} == {"CAM, cut once (another rule)", "prediction"}
     assert {line.get_label() for line in labels.lines} == {"mAP", "F1"}
+    energies = [{**lines[0]}, {**lines[-1], "loss_energy": -0.03}]
+    _, energy, _, _, _ = training_chart(energies).axes  # it is negative, which the losses' logarithm cannot show
+    assert list(zip(*energy.lines[0].get_data(), strict=True)) == [(60, -0.03)]
     assert write_training_plot(lines, tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in tmp_path.iterdir()] == ["plot.png"]
     with pytest.raises(ValueError, match="no numbers yet"):

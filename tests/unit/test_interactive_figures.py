@@ -72,6 +72,18 @@ def test_curves_of_a_run_are_its_numbers():
     assert interactive.training_figures([{"iteration": 1}]) == {} and interactive.training_figures([]) == {}
 
 
+def test_the_dense_energy_loss_has_a_chart_where_a_run_has_it():
+    lines = [*LINES[:3], {**LINES[3], "loss_energy": -0.03}, {**LINES[3], "iteration": 80, "loss_energy": -0.04}]
+    figures = interactive.training_figures(lines)
+    assert list(figures) == ["losses", "energy", "rates", "scores"]
+    (energy,) = figures["energy"].data
+    assert (list(energy.x), list(energy.y)) == ([60, 80], [-0.03, -0.04])
+    assert figures["energy"].layout.meta["table"]["rows"] == [["60", "−0.03"], ["80", "−0.04"]]
+    with language_scope("ko", {}):
+        korean = interactive.training_figures(lines)["energy"].layout
+    assert not re.search("[A-Za-z]{2,}", korean.title.text + "".join(korean.meta["table"]["columns"]))
+
+
 def test_scores_of_snapshots_are_joined_with_the_history():
     history = [{"iteration": 10, "miou_seg": 5.0, "map": None}, {"iteration": 20, "map": None}]
     points = interactive.merge_scores(history, [(10, {"map": 40.0}), (30, {"miou_seg": 7.0}), (40, {})])

@@ -21,6 +21,7 @@ LOSSES: dict[str, Style] = {
     "loss_seg": ("segmentation", "warm", "dash"),
     "loss_aff": ("affinity", "good", "dot"),
 }
+ENERGY: dict[str, Style] = {"loss_energy": ("dense energy", "accent", "solid")}  # far smaller than the other losses
 RATES: dict[str, Style] = {
     "lr": ("encoder", "accent", "solid"),
     "heads": ("classifier, affinity, decoder", "warm", "dash"),
@@ -42,7 +43,7 @@ def training_figures(
     end: int | None = None,
     theme: str = "light",
 ) -> dict[str, Figure]:
-    """`losses`, `rates` and `scores` of a run; one without numbers is left out.
+    """`losses`, `energy` (the dense energy loss), `rates` and `scores` of a run; one without numbers is left out.
 
     Args:
         lines: of `metrics.jsonl`, as `afa_viz.training.records.read_metrics` reads them.
@@ -54,6 +55,9 @@ def training_figures(
     known = phases_of(lines) if phases is None else phases
     found = {
         "losses": _curves("Losses by iteration", lines, LOSSES, known, end, {"rangemode": "tozero"}, theme),
+        "energy": _curves(
+            "Dense energy loss by iteration, before its weight", lines, ENERGY, known, end, {"rangemode": "tozero"}, theme
+        ),
         "rates": _curves(
             "Learning rates by iteration", heads, RATES, known, end,
             {"rangemode": "tozero", "exponentformat": "power", "nticks": 5}, theme,

@@ -16,7 +16,7 @@ import { host } from "../../host/host.js";
 
 const LIVE = 1000; // milliseconds between two looks at a training that is at work
 const IDLE = 5000; // at one that is not: it may be started elsewhere
-const CHARTS = ["scores", "losses", "rates"];
+const CHARTS = ["scores", "losses", "energy", "rates"];
 /** @type {TrainingOffers} */
 let offers; // what the form offers
 /** @type {Map<string, Promise<TrainingPanel>>} */

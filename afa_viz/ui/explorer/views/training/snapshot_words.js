@@ -4,7 +4,7 @@ import { significant } from "../../core/format.js";
 import { translateServerText } from "../../core/server_words.js";
 import { text } from "../../core/words.js";
 
-const LOSSES = ["cls", "seg", "aff"]; // names of loss_NAME, in the order of the words
+const LOSSES = ["cls", "seg", "aff", "energy"]; // names of loss_NAME, in the order of the words
 
 /** A phase of the training with its number. */
 export const phaseName = (/** @type {TrainingPhase} */ { name }, /** @type {number} */ i) => (
