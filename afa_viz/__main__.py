@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands[arguments[0]]
     try:
         module = import_module(command.module)
-        parser = argparse.ArgumentParser(prog=f"{PROGRAM} {command.name}", description=f"{command.help.capitalize()}.")
+        parser = argparse.ArgumentParser(
+            prog=f"{PROGRAM} {command.name}", description=f"{command.help[0].upper()}{command.help[1:]}."
+        )
         module.add_arguments(parser)
         args = parser.parse_args(arguments[1:])
         return int(module.run(args) or 0)

@@ -39,7 +39,11 @@ GROUPS = (
     Group("crf", "the dense CRF: agreement with pydensecrf2, time and memory", "benchmarks.crf"),
     Group("walk", "the random walk: dense against banded, time and memory by grid", "benchmarks.walk"),
     Group("train_step", "a full AFA training step against its textbook form", "benchmarks.train_step"),
-    Group("gpu", "every op, training steps and times on a CUDA device, against the CPU", "benchmarks.gpu"),
+    Group(
+        "gpu",
+        "every op, training steps and times on a CUDA device, against the CPU; writes docs/gpu.md",
+        "benchmarks.gpu",
+    ),
     Group("explain", "a full trace: bundled model, MiT-B1, over sizes", "benchmarks.explain"),
     Group("start", "start-up time, and memory after many uploads", "benchmarks.start"),
     Group("sandbox", "rendering of scenes, and training on them", "benchmarks.sandbox"),

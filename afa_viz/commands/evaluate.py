@@ -10,7 +10,7 @@ import argparse
 from afa_viz.commands import evaluate_folder
 from afa_viz.commands.evaluate_data import SCENES
 from afa_viz.commands.evaluate_model import write_table_files
-from afa_viz.commands.evaluate_runs import Report, compare_runs, compare_with, single
+from afa_viz.commands.evaluate_runs import Report, compare_runs, compare_with, require_sources, single
 from afa_viz.commands.outputs import require_counts, require_file, require_folder
 from afa_viz.data.arguments import add_data_arguments
 
@@ -52,7 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sandbox recipe: a preset such as hard, knobs such as cooc=0.9, or both",
     )  # fmt: skip
     parser.add_argument(
-        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="see explain"
+        "--set",
+        dest="settings",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings of the stages, such as bkg_score=0.4 (all of them: `explain --help`)",
     )
     parser.add_argument("--multi-scale", action="store_true", help="also score the decoder over three scales and flips")
     parser.add_argument("--by", choices=["context"], help="also print a table of scores by context")
@@ -131,6 +137,7 @@ def _check_options(args: argparse.Namespace) -> None:
             raise ValueError(
                 f"{option} means nothing for --data {args.data}; expected --data {other}, or leave it out."
             )
+    require_sources(args)
     require_file(args.json, "--json")
     require_folder(args.plots, "--plots")
     require_folder(args.tables, "--tables")

@@ -11,14 +11,16 @@ from afa_viz.commands.evaluate_model import write_table_files
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """Raise ValueError for options that need a model."""
+    """Raise ValueError for options about a model."""
     if args.data == "sandbox":
         raise ValueError("--from is scored on a data set on the disk; expected --data voc, coco or folder with --root.")
     of_models = {"--plots": args.plots, "--by": args.by, "--sweep": args.sweep, "--multi-scale": args.multi_scale}
-    of_models |= {"--runs": args.runs, "--against": args.against}
+    of_models |= {"--checkpoint": args.checkpoint, "--runs": args.runs, "--against": args.against}
     for option, asked in {**of_models, "--crf": args.crf}.items():
         if asked:
-            raise ValueError(f"{option} needs a model; expected it without --from, which scores what is in a folder.")
+            raise ValueError(
+                f"{option} is about a model; expected it without --from, which scores what is in a folder."
+            )
 
 
 def run(args: argparse.Namespace) -> int:

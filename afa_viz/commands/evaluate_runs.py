@@ -22,6 +22,19 @@ class Report:
     class_names: tuple[str, ...]
 
 
+def require_sources(args: argparse.Namespace) -> None:
+    """Raise FileNotFoundError or ValueError for a checkpoint or file of scores that cannot be read, before the first
+    one is scored. What lies on a hub is found when it is loaded."""
+    from afa_viz.model.sources import checkpoint_files
+    from afa_viz.model.weight_files import read_weights
+
+    for source in filter(None, [args.against, *(args.runs or [])]):
+        if args.runs and source.endswith(".json"):
+            read_evaluation(source)
+        elif ":" not in source:
+            read_weights(checkpoint_files(source)[0])
+
+
 def single(args: argparse.Namespace, processes: Processes) -> Report:
     """One checkpoint."""
     found = evaluate_checkpoint(args, args.checkpoint, processes, sweep=args.sweep)

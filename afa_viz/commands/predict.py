@@ -58,7 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scores", action="store_true", help="also write NAME.npz: scores in half precision, and classes"
     )
     parser.add_argument(
-        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="see explain"
+        "--set",
+        dest="settings",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings of the stages, such as bkg_score=0.4 (all of them: `explain --help`)",
     )
     parser.add_argument("--limit", type=int, help="maximum number of images")
     parser.add_argument("--overwrite", action="store_true", help="replace existing maps")

@@ -283,13 +283,21 @@ def test_published_passes_have_intervals_and_differences_too(folder, tmp_path, c
     (["--runs", "LIST", "B"], "holds no scores of a checkpoint"),
     (["--runs", "TEXT", "B"], "is no JSON"),
     (["--against", "none"], "there is no 'none'"),
+    (["--against", "LIST"], "list.json"),
+    (["--runs", "RUN", "none"], "there is no 'none'"),
     (["--against", "VOC"], "the checkpoint knows 20 classes but sandbox val has 12"),
     (["--tables", "LIST"], "--tables"),
 ])  # fmt: skip
 def test_refusals_are_one_sentence(folder, tmp_path, capsys, more, says):
     (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "text.json").write_text("{no")
-    names = {"LIST": tmp_path / "list.json", "TEXT": tmp_path / "text.json", "VOC": folder / "voc"}
+    names = {
+        "LIST": tmp_path / "list.json",
+        "TEXT": tmp_path / "text.json",
+        "VOC": folder / "voc",
+        "RUN": folder / "run0",
+    }
     assert evaluate(folder, *of_sandbox(folder), *(str(names.get(word, word)) for word in more), limit=1) == 2
-    last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last.startswith("afa_viz: ") and says in last and last.endswith(".")
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("afa_viz: ") and says in lines[-1] and lines[-1].endswith(".")
+    assert says.startswith("the checkpoint knows") or not any("explain" in line for line in lines), "nothing was scored"

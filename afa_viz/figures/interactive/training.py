@@ -56,7 +56,8 @@ def training_figures(
     found = {
         "losses": _curves("Losses by iteration", lines, LOSSES, known, end, {"rangemode": "tozero"}, theme),
         "energy": _curves(
-            "Dense energy loss by iteration, before its weight", lines, ENERGY, known, end, {"rangemode": "tozero"}, theme
+            "Dense energy loss by iteration, before its weight", lines, ENERGY, known, end, {"rangemode": "tozero"},
+            theme,
         ),
         "rates": _curves(
             "Learning rates by iteration", heads, RATES, known, end,
