@@ -127,8 +127,10 @@ class Kernel:
 
 
 def positions(height: int, width: int) -> Tensor:
-    """(H W, 2) float32: row and column of every pixel."""
-    return torch.cartesian_prod(torch.arange(height), torch.arange(width)).float()
+    """(H W, 2) float32: column and row of every pixel. A lattice treats the axes of its space differently; in the
+    original the horizontal one is the first."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([columns.flatten(), rows.flatten()], dim=1).float()
 
 
 @torch.no_grad()

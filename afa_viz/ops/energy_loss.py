@@ -21,6 +21,7 @@ from torch import Tensor
 
 from afa_viz.ops.cam import resize
 from afa_viz.ops.checks import require_dims, require_finite, require_positive
+from afa_viz.ops.dense_crf import positions
 from afa_viz.ops.permutohedral import build_lattice
 from afa_viz.ops.pseudo_label import IGNORE
 
@@ -99,7 +100,6 @@ class _DenseEnergy(torch.autograd.Function):
 def _filtered(shares: Tensor, image: Tensor, srgb: float, sxy: float) -> Tensor:
     """(K, h, w) W s of one image, on the device of the shares."""
     height, width = shares.shape[-2:]
-    place = torch.cartesian_prod(torch.arange(height), torch.arange(width)).float()
-    features = torch.cat([place / sxy, image.flatten(1).t().cpu() / srgb], dim=1)
+    features = torch.cat([positions(height, width) / sxy, image.flatten(1).t().cpu() / srgb], dim=1)
     filtered = build_lattice(features).filter(shares.detach().flatten(1).t().cpu().float())
     return filtered.t().reshape(shares.shape).to(shares)

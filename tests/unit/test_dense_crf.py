@@ -43,8 +43,8 @@ def test_golden(name):
     changed = (marginals.argmax(dim=0) != probabilities.argmax(dim=0)).double().mean()
     assert float(changed) == pytest.approx(CASES[name]["changed_labels"], abs=1e-6), "the file is read right"
     got = dense_crf.dense_crf(image, probabilities, **parameters)
-    assert (got - marginals).abs().mean() <= 2e-3
-    assert (got.argmax(dim=0) == marginals.argmax(dim=0)).double().mean() >= 0.995
+    assert (got - marginals).abs().mean() <= 1e-5  # the same lattice: only the rounding differs
+    assert (got.argmax(dim=0) == marginals.argmax(dim=0)).double().mean() >= 0.999
 
 
 def exact_mean_field(image: Tensor, probabilities: Tensor, num_iters: int, sxy: float, srgb: float) -> Tensor:
@@ -130,15 +130,15 @@ def test_equals_the_compiled_one_on_a_photograph():
     from skimage import data
 
     image = torch.from_numpy(data.astronaut()[::4, ::4].copy())
-    probabilities = torch.rand(3, 128, 128).softmax(dim=0)
+    probabilities = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0)).softmax(dim=0)
     crf = DenseCRF2D(128, 128, 3)
     crf.setUnaryEnergy(np.ascontiguousarray(-probabilities.log().reshape(3, -1).numpy()))
     crf.addPairwiseGaussian(sxy=3, compat=3)
     crf.addPairwiseBilateral(sxy=64, srgb=5, rgbim=np.ascontiguousarray(image.numpy()), compat=4)
     theirs = torch.from_numpy(np.array(crf.inference(10))).reshape(3, 128, 128)
     got = dense_crf.dense_crf(image, probabilities)
-    assert (got - theirs).abs().mean() <= 2e-2
-    assert (got.argmax(dim=0) == theirs.argmax(dim=0)).double().mean() >= 0.99
+    assert (got - theirs).abs().mean() <= 1e-4  # noise: every iteration magnifies what rounding begins
+    assert (got.argmax(dim=0) == theirs.argmax(dim=0)).double().mean() >= 0.999
 
 
 def halves() -> tuple[torch.Tensor, torch.Tensor]:
