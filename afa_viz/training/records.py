@@ -130,11 +130,11 @@ def _strict(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
+def read_metrics(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The lines of `metrics.jsonl`, oldest first, each with what was measured: finite numbers, the name of the phase,
     what an evaluation was made on, and settings that were changed. What is no line, such as one that was cut off, is
     left out."""
-    path = folder / METRICS
+    path = Path(folder) / METRICS
     lines = []
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         try:

@@ -68,6 +68,8 @@ def test_training_chart_draws_lines_and_phases(tmp_path):
     energies = [{**lines[0]}, {**lines[-1], "loss_energy": -0.03}]
     _, energy, _, _, _ = training_chart(energies).axes  # it is negative, which the losses' logarithm cannot show
     assert list(zip(*energy.lines[0].get_data(), strict=True)) == [(60, -0.03)]
+    short = training_chart([{**lines[0], "iteration": 1}, {**lines[-1], "iteration": 100}]).axes[0]
+    assert [text.get_text() for text in short.texts] == ["", "affinity"]  # a name must not leave its phase
     assert write_training_plot(lines, tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in tmp_path.iterdir()] == ["plot.png"]
     with pytest.raises(ValueError, match="no numbers yet"):
