@@ -70,7 +70,8 @@ def training_chart(lines: Lines) -> Figure:
             axes.axvspan(begin, end, color=SHADES[number % 2], zorder=0, linewidth=0)
         middle = (begin + end) / 2
         fits = (end - begin) / max(1, last) > 0.012 * len(phase["name"])
-        losses.annotate(phase["name"] if fits else "", (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, -4), ha="center",
+        name = phase["name"] if fits else ""
+        losses.annotate(name, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, -4), ha="center",
                         va="top", textcoords="offset points", fontsize=9, color="#666666")  # fmt: skip
         begin = end
     labels.set_xlim(0, max(1, last))

@@ -215,7 +215,12 @@ interface RefusedFrame { refused: string; cam?: undefined; seg?: undefined; affi
 /** A question: how it is answered, what it hides until then, and where its example is. */
 interface LabStep {
   name: string; kind: "choice" | "number" | "share" | "cell"; options: string[]; hides: string; ready: boolean; tab: string;
-  place: number; example: string;
+  place: number; example: string; title?: string; teacher?: string;
+}
+interface LabContents { steps: LabStep[]; failures: LabFailure[] }
+/** What the host says to an answer: `truth`: the right option, `facts`: numbers as text. */
+interface LabVerdict {
+  right: boolean; truth: string; facts: { [name: string]: string }; failure?: { pathology: string; facts: { [name: string]: string } } | null;
 }
 /** An example of a pathology in the gallery of failures. */
 interface LabFailure { example: string; place: number; pathology: string; title: string }

@@ -23,18 +23,20 @@ import { host } from "../../host/host.js";
 
 /** @type {any} */
 let section = null;
-/** @type {any} */
+/** @type {LabContents | null} */
 let contents = null; // steps and gallery for the explanation that is shown
 let loaded = ""; // its key
-/** @type {any} */
-let cam = null; // its CAMs as numbers
+/** @type {Float32Array} */
+let cam; // its CAMs as numbers
 let failed = false; // the server did not give them
-/** @type {Map<any, any>} */
+/** @type {Map<string, LabVerdict>} */
 const verdicts = new Map(); // explanation, class and step -> what the server said
 
 const find = (/** @type {string} */ selector) => section.querySelector(selector);
 const setLabText = (/** @type {string} */ name, /** @type {string} */ words) => setText(`lab-${name}`, words, section);
-const step = () => contents.steps.find((/** @type {LabStep} */ s) => s.name === view.step) ?? contents.steps[0];
+/** The questions; they are here. */
+const steps = () => /** @type {LabContents} */ (contents).steps;
+const step = () => steps().find((one) => one.name === view.step) ?? steps()[0];
 const name = () => `${store.trace.key} ${view.label} ${step().name}`;
 const verdict = () => verdicts.get(name());
 
@@ -87,7 +89,7 @@ function draw() {
 }
 
 function drawSteps(/** @type {LabStep} */ now) {
-  find('[data-list="steps"]').replaceChildren(...contents.steps.map((/** @type {LabStep} */ s) => {
+  find('[data-list="steps"]').replaceChildren(...steps().map((s) => {
     const [item, button, mark] = ["li", "button", "span"].map((tag) => /** @type {any} */ (document.createElement(tag)));
     button.type = "button";
     button.setAttribute("aria-current", s === now ? "step" : "false");
@@ -139,8 +141,8 @@ function drawVerdict(/** @type {LabStep} */ now) {
   find(".afa-lab-verdict").dataset.right = found ? found.right : "";
   for (const part of ["verdict", "why", "failure"]) setLabText(part, "");
   if (!found) return;
-  const number = (/** @type {[string, any]} */ [key, value]) => [key, /^\d+$/.test(value) ? Number(value) : value];
-  const numbers = (/** @type {string} */ of) => Object.fromEntries(Object.entries(of).map(number));
+  const number = (/** @type {[string, string]} */ [key, value]) => [key, /^\d+$/.test(value) ? Number(value) : value];
+  const numbers = (/** @type {{[name: string]: string}} */ of) => Object.fromEntries(Object.entries(of).map(number));
   const facts = { ...numbers(found.facts), name: className(view.label),
     truth: found.truth ? optionText(now.name, found.truth) : "",
     names: (found.facts.names ?? "").split(", ").map(translateClass).join(", ") };
@@ -199,9 +201,10 @@ async function load() {
   try {
     const next = accepted(await host.lab.steps({ key }));
     if (key !== store.trace.key) return;
-    [contents, loaded, cam, failed] = [next, key, toFloats(store.trace.cam), false];
-    find('[data-for="failures"]').hidden = !contents.failures.length;
-    drawFailures(find('[data-list="failures"]'), contents.failures, follow);
+    const { failures } = /** @type {LabContents} */ (next);
+    [contents, loaded, cam, failed] = [/** @type {LabContents} */ (next), key, toFloats(store.trace.cam), false];
+    find('[data-for="failures"]').hidden = !failures.length;
+    drawFailures(find('[data-list="failures"]'), failures, follow);
     draw();
   } catch (error) {
     if (key !== store.trace.key) return;
@@ -230,7 +233,7 @@ registerTab("lab", {
       setView({ tab: step().tab, ...strongestCellSelection(), block: store.scene.blocks.length - 1 });
     });
     find('[data-do="next"]').addEventListener("click", () => {
-      go(contents.steps[contents.steps.indexOf(step()) + 1].name);
+      go(steps()[steps().indexOf(step()) + 1].name);
     });
     find('[data-do="open"]').addEventListener("click", (/** @type {MouseEvent} */ event) => (
       follow(event, step().place, step().example, step().name)));
