@@ -14,6 +14,10 @@ def check_options(args: argparse.Namespace) -> None:
     """Raise ValueError for options about a model."""
     if args.data == "sandbox":
         raise ValueError("--from is scored on a data set on the disk; expected --data voc, coco or folder with --root.")
+    if args.checkpoint is not None:
+        raise ValueError(
+            "--checkpoint names a model and --from a folder to score in place of one; expected one of them."
+        )
     of_models = {"--plots": args.plots, "--by": args.by, "--sweep": args.sweep, "--multi-scale": args.multi_scale}
     of_models |= {"--checkpoint": args.checkpoint, "--runs": args.runs, "--against": args.against}
     for option, asked in {**of_models, "--crf": args.crf}.items():
