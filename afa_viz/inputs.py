@@ -18,6 +18,7 @@ ImageLike = Image.Image | np.ndarray | str | os.PathLike[str]
 Labels: TypeAlias = "str | int | np.integer | Sequence[str] | Sequence[int] | np.ndarray | Tensor"
 
 MAX_16_BIT = 65535
+MANY_CLASSES, SIMILAR = 100, 6  # more names than that are not listed, only similar ones
 ORIENTATION = 0x0112  # EXIF: how the camera was held, 1 to 8
 EXIF_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -150,6 +151,26 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
     return hot
 
 
+def expected_classes(name: str, class_names: Sequence[str]) -> str:
+    """What was expected in the place of an unknown class, part of a sentence: all names, or similar ones of many."""
+    if len(class_names) <= MANY_CLASSES:
+        return f"expected some of {', '.join(class_names)}"
+    found = similar_classes(name, class_names)
+    if not found:
+        return f"expected some of its {len(class_names)} classes, and no name of them is similar"
+    return f"expected some of its {len(class_names)} classes, such as {', '.join(found)}"
+
+
+def similar_classes(name: str, class_names: Sequence[str]) -> list[str]:
+    """A few of very many class names: those that hold a word of the name, then those that are spelled like it."""
+    from difflib import get_close_matches
+
+    words = [word for word in name.lower().split() if len(word) > 2]
+    same = [other for other in class_names if any(word in other.lower() for word in words)]
+    near = get_close_matches(name, class_names, SIMILAR)
+    return list(dict.fromkeys([*same, *near]))[:SIMILAR]
+
+
 def _values(labels: Labels) -> list:
     """Image labels as a list of names, numbers or booleans, all of them Python's own."""
     labels = to_python(labels)
@@ -173,7 +194,7 @@ def _is_array(value: Any) -> TypeGuard[Tensor | np.ndarray]:
 def _class_number(label: object, class_names: Sequence[str]) -> int:
     if isinstance(label, str):
         if label not in class_names[1:]:
-            raise ValueError(f"{label!r} is not a class of this model; expected some of {', '.join(class_names[1:])}.")
+            raise ValueError(f"{label!r} is not a class of this model; {expected_classes(label, class_names[1:])}.")
         return class_names.index(label, 1)
     number = as_int(label)
     if number is None or not 1 <= number < len(class_names):

@@ -24,6 +24,8 @@ def walk_steps(trace: Trace, num_steps: int, bkg_score: float | None = None) -> 
     """
     config = trace.config
     beta = config.bkg_score_low if bkg_score is None else bkg_score
+    trace.parts.require("affinity")
+    assert trace.affinity is not None
     start = walk_start(trace.cam[None], trace.image_labels[None], trace.grid, beta)
     steps = banded_walk.windowed_walk_steps(
         start, trace.affinity[None], config.radius, config.power, num_steps=num_steps
@@ -146,7 +148,7 @@ def target_cells(trace: Trace, at_centre: bool | None = None) -> Tensor:
 def label_cells(trace: Trace, label: Tensor, at_centre: bool | None = None) -> Tensor:
     """(h, w) uint8 label of every cell of a trace in an (H, W) label map, read as `target_cells` reads."""
     centre = bool(trace.affinity_at_centre) if at_centre is None else at_centre
-    cells = aff.cell_labels(label[None], at_centre=centre, grid=trace.grid)
+    cells = aff.cell_labels(label[None], trace.parts.stride, at_centre=centre, grid=trace.grid)
     return cells[0].reshape(trace.grid).to(torch.uint8)
 
 
@@ -159,4 +161,4 @@ def target_affinity(trace: Trace, at_centre: bool | None = None) -> Tensor:
     centre = bool(trace.affinity_at_centre) if at_centre is None else at_centre
     mask = aff.radius_mask(*trace.grid, radius=trace.config.radius)
     label = getattr(trace, affinity_label_source(trace))
-    return aff.affinity_labels(label[None], mask=mask, at_centre=centre)[0].to(torch.uint8)
+    return aff.affinity_labels(label[None], mask=mask, stride=trace.parts.stride, at_centre=centre)[0].to(torch.uint8)

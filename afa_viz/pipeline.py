@@ -25,7 +25,7 @@ from afa_viz.stages import memory, one_image
 from afa_viz.trace import Trace
 
 if TYPE_CHECKING:
-    from afa_viz.model.afa import AFA
+    from afa_viz.model.interface import Network
 
 Progress = Callable[[str], None]
 
@@ -55,7 +55,7 @@ _STAGE_FUNCTIONS = {
 
 
 def explain(
-    model: AFA,
+    model: Network,
     image: ImageLike,
     labels: Labels | None = None,
     config: ExplainConfig | None = None,
@@ -77,7 +77,9 @@ def explain(
     Returns: the `Trace`; the same input gives the same trace.
     Raises: ValueError, FileNotFoundError: for an image, labels or target that cannot be used.
     """
-    if not isinstance(model, torch.nn.Module):
+    from afa_viz.model.interface import Network
+
+    if not isinstance(model, Network):
         raise ValueError(f"model is {preview(model)}; expected a network: afa_viz.load_model gives one.")
     config = ExplainConfig.for_model(model) if config is None else _require_config(config)
     class_names, palette = _names(model)
@@ -99,6 +101,7 @@ def explain(
         **_training_fields(model),
         "image_labels": given,
         "labels_given": given is not None,
+        "predictions": None,
     }
     return _run(fields, config, "network", model, progress)
 
@@ -114,7 +117,7 @@ def recompute(
     config: ExplainConfig,
     *,
     labels: Labels | None = None,
-    model: AFA | None = None,
+    model: Network | None = None,
     progress: Progress | None = None,
 ) -> Trace:
     """The trace under other settings or image labels; only changed stages and the ones below them run.
@@ -158,16 +161,20 @@ def _require_config(config: ExplainConfig) -> ExplainConfig:
     return config
 
 
-def _made_by(model: AFA, trace: Trace) -> bool:
-    weight = model.attn_proj.weight.detach().flatten().float().cpu()  # tells models that came from no file apart
-    return getattr(model, "checkpoint_id", "") == trace.checkpoint_id and torch.equal(weight, trace.affinity_weight)
+def _made_by(model: Network, trace: Trace) -> bool:
+    if getattr(model, "checkpoint_id", "") != trace.checkpoint_id or model.parts != trace.parts:
+        return False
+    head = model.affinity_head()  # tells models that came from no file apart
+    if head is None or trace.affinity_weight is None:
+        return head is None and trace.affinity_weight is None and set(trace.class_names) <= set(_names(model)[0])
+    return torch.equal(head[0].cpu(), trace.affinity_weight)
 
 
 def _run(
     fields: dict,
     config: ExplainConfig,
     first: str | None,
-    model: AFA | None,
+    model: Network | None,
     progress: Progress | None,
     kept: Collection[str] = (),
 ) -> Trace:
@@ -181,6 +188,8 @@ def _run(
             if progress:
                 progress(stage)
             fields |= _STAGE_FUNCTIONS[stage](fields, config, model)
+            if fields["parts"].affinity is None:  # nothing is walked, whatever the settings say
+                config = dataclasses.replace(config, use_walk=False)
         return Trace(**{name: _on_cpu(fields.pop(name)) for name in list(fields)} | {"config": config})
 
 
@@ -193,14 +202,14 @@ def _on_cpu(value):
     return tuple(map(_on_cpu, value)) if of_blocks else value
 
 
-def _names(model: AFA) -> tuple[tuple[str, ...], tuple[classes.Colour, ...]]:
+def _names(model: Network) -> tuple[tuple[str, ...], tuple[classes.Colour, ...]]:
     card = getattr(model, "card", None)
     if card is not None:
         return tuple(card.class_names), tuple(tuple(c) for c in card.palette)
     return classes.names_for(model.num_classes), classes.colours_for(model.num_classes)
 
 
-def _training_fields(model: AFA) -> dict[str, Any]:
+def _training_fields(model: Network) -> dict[str, Any]:
     """What the model's card says about the labels that it learned from."""
     card = getattr(model, "card", None)
     names = ("affinity_trained_on", "decoder_trained_on", "affinity_at_centre")

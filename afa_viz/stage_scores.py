@@ -19,6 +19,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.metrics import ConfusionMatrix
+from afa_viz.parts import Parts
 from afa_viz.stages.refine import par_size, present_channels
 from afa_viz.stages.walk import walk_start
 from afa_viz.trace import Trace
@@ -26,6 +27,7 @@ from afa_viz.trace import Trace
 STAGES = (
     "cam", "walk_start", "cam_rw", "par_start", "cam_refined", "cam_par", "affinity_label", "pseudo_label", "seg",
 )  # fmt: skip
+AFA_PARTS = Parts()
 COMPARED_WITH = {"cam_rw": "walk_start", "cam_par": "par_start", "seg": "cam_par"}  # stage -> its baseline, in order
 PARTIAL_LABELS = ("affinity_label", "pseudo_label")  # labels with uncertain pixels
 REGIONS = {"background": pseudo_label.BACKGROUND, "foreground": pseudo_label.FOREGROUND,
@@ -46,15 +48,15 @@ class StageScore(TypedDict):
     coverage: float
 
 
-def disabled_stages(config: ExplainConfig) -> tuple[str, ...]:
-    """Stages that the settings switch off; no change of scores is attributed to them."""
-    used = {"cam_rw": config.use_walk, "cam_par": config.use_par and config.num_iters > 0}
+def disabled_stages(config: ExplainConfig, parts: Parts = AFA_PARTS) -> tuple[str, ...]:
+    """Stages that the settings switch off or the method lacks; no change of scores is attributed to them."""
+    used = {"cam_rw": config.use_walk, "cam_par": config.use_par and config.num_iters > 0, "seg": parts.decoder}
     return tuple(stage for stage, is_used in used.items() if not is_used)
 
 
-def compared_stages(config: ExplainConfig) -> dict[str, str]:
-    """`COMPARED_WITH` without the stages that the settings switch off: stage -> its baseline."""
-    return {stage: before for stage, before in COMPARED_WITH.items() if stage not in disabled_stages(config)}
+def compared_stages(config: ExplainConfig, parts: Parts = AFA_PARTS) -> dict[str, str]:
+    """`COMPARED_WITH` without the stages of `disabled_stages`: stage -> its baseline."""
+    return {stage: before for stage, before in COMPARED_WITH.items() if stage not in disabled_stages(config, parts)}
 
 
 def distinct_stages(stages: Sequence[str], disabled: Sequence[str]) -> list[str]:
@@ -66,7 +68,7 @@ def stage_labels(trace: Trace) -> dict[str, Tensor]:
     """(H, W) uint8 label that every stage would give, in the order of `STAGES`.
 
     cam: cut once at `bkg_score`, as the published validation does. Those of `stage_maps`: the strongest score.
-    affinity_label, pseudo_label and seg as they are.
+    affinity_label, pseudo_label and seg as they are; without a decoder there is no seg.
     """
     used = present_channels(trace.image_labels)
     cut = pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], trace.config.bkg_score)[0]
@@ -75,7 +77,7 @@ def stage_labels(trace: Trace) -> dict[str, Tensor]:
         **{stage: pseudo_label.argmax_label(scores, used) for stage, scores in stage_maps(trace).items()},
         "affinity_label": trace.affinity_label,
         "pseudo_label": trace.pseudo_label,
-        "seg": trace.seg,
+        **({} if trace.seg is None else {"seg": trace.seg}),
     }
     return {stage: label.to(torch.uint8) for stage, label in labels.items()}
 
@@ -133,7 +135,7 @@ def stage_scores(trace: Trace, labels: dict[str, Tensor] | None = None) -> dict[
 
 
 def stage_changes(
-    scores: dict[str, StageScore], config: ExplainConfig, label: int | None = None
+    scores: dict[str, StageScore], config: ExplainConfig, label: int | None = None, parts: Parts = AFA_PARTS
 ) -> dict[str, float | None]:
     """What each step of `compared_stages` changes: mIoU, or the IoU of one class, after minus before; None where
     unknown."""
@@ -142,7 +144,7 @@ def stage_changes(
         found = scores[stage]["miou"] if label is None else scores[stage]["iou"].get(label)
         return None if found is None or found != found else found
 
-    pairs = {stage: (value(before), value(stage)) for stage, before in compared_stages(config).items()}
+    pairs = {stage: (value(before), value(stage)) for stage, before in compared_stages(config, parts).items()}
     return {stage: None if old is None or new is None else new - old for stage, (old, new) in pairs.items()}
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 import afa_viz
 from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
+from afa_viz.parts import Parts
 from afa_viz.trace_file import FIELDS, OPTIONAL_META, read_arrays, write_arrays
 
 FORMAT = 1
@@ -35,8 +36,10 @@ class Trace:
     The stages do not form a chain: the affinity comes from the attention and joins the CAM at the walk, and two labels
     are made from the CAM: `affinity_label` (R_cam, without the walk) and `pseudo_label` (R_aff, with it).
 
-    C foreground classes, K = C + 1 with background first, H W pixels of the explained image, h w cells at
-    stride 16 (ceil divisions), N = h * w cells in row-major order.
+    C foreground classes, K = C + 1 with background first, H W pixels of the explained image, h w cells at the stride
+    of `parts`, 16 for AFA (ceil divisions), N = h * w cells in row-major order, X extra tokens (0 for AFA).
+
+    Parts that a method lacks are None (`attn_logits`: empty), and `parts.lacks` says so in a sentence each.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, at the size that was explained.
@@ -45,13 +48,15 @@ class Trace:
         class_logits: (C,) float32, of the classifier.
         raw_cam: (C, h, w) float32: the class activation of the image as it is, from which `cam` begins; negative
             values are kept. None in files of an earlier version.
-        attn_logits: one (heads, queries, keys) float32 map a block: q k^T before scale and softmax. Stages 1 to 3
-            have fewer keys than queries; None for their blocks where `config.keep_attention` is "last_stage".
+        attn_logits: one (heads, X + queries, X + keys) float32 map a block: q k^T before scale and softmax. Stages 1
+            to 3 have fewer keys than queries; None for their blocks where `config.keep_attention` is "last_stage". Of
+            a method that gives probabilities alone: their logarithm.
         attn_scales: the factor before softmax, one a block; see `attn_probs`.
         query_grids, key_grids: (rows, columns) of queries and keys, one a block.
-        affinity_weight, affinity_bias: (heads of the last two blocks,) and (1,): the learned combination.
+        affinity_weight, affinity_bias: (heads of the last two blocks,) and (1,): the learned combination; None where
+            the affinity is not learned.
         cam: (C, H, W) float32 in [0, 1): fused over scales and flips, normalised; absent classes included.
-        affinity: (N, N) float32 in (0, 1), learned.
+        affinity: (N, N) float32: learned, in (0, 1); or averaged, in [0, 1], see `ops.averaged_affinity`; or None.
         cam_rw, cam_rw_high: (K, h, w) float32 after the random walk, with the low and the high background score.
             Without the walk: where it would have started.
         cam_par, cam_par_high: (K, H, W) float32 after PAR, likewise. Without PAR: `cam_rw` at image size.
@@ -61,13 +66,18 @@ class Trace:
         cam_refined, cam_refined_high: (K, H, W) float32: the CAM after PAR without the walk, with the low and the high
             background score. Without the walk they are `cam_par` and `cam_par_high`.
         affinity_label: (H, W) uint8 as `pseudo_label`: R_cam, from `cam_refined`: what the affinity is trained on.
-        seg_logits: (K, H / 4, W / 4) float32, of the decoder.
-        seg: (H, W) uint8 label of the decoder; uses no image labels.
+        seg_logits: (K, H / 4, W / 4) float32, of the decoder; None without one.
+        seg: (H, W) uint8 label of the decoder; uses no image labels. None without one.
         target: (H, W) uint8 ground truth with 255 = ignore, or None where it is not known.
         class_names: K names, background first. palette: K colours.
         config: the settings that made this trace. checkpoint_id: of the weights.
         affinity_trained_on, decoder_trained_on, affinity_at_centre: as in the model's card (`model.card.Card`); None
             where that is not known.
+        parts: which parts the method has; see `Parts`.
+        class_probs: (C,) float32, of the softmax over all classes of the network; None where each is decided for
+            itself. Of a network with more classes than a label map holds, a trace has the given and the most probable.
+        predictions: those most probable classes with their probabilities, to be given as image labels; None where the
+            trace has all classes.
     """
 
     image: Tensor
@@ -79,10 +89,10 @@ class Trace:
     attn_scales: tuple[float, ...]
     query_grids: tuple[tuple[int, int], ...]
     key_grids: tuple[tuple[int, int], ...]
-    affinity_weight: Tensor
-    affinity_bias: Tensor
+    affinity_weight: Tensor | None
+    affinity_bias: Tensor | None
     cam: Tensor
-    affinity: Tensor
+    affinity: Tensor | None
     cam_rw: Tensor
     cam_rw_high: Tensor
     cam_par: Tensor
@@ -92,8 +102,8 @@ class Trace:
     cam_refined: Tensor
     cam_refined_high: Tensor
     affinity_label: Tensor
-    seg_logits: Tensor
-    seg: Tensor
+    seg_logits: Tensor | None
+    seg: Tensor | None
     target: Tensor | None
     class_names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
@@ -102,11 +112,15 @@ class Trace:
     affinity_trained_on: str | None = None
     decoder_trained_on: str | None = None
     affinity_at_centre: bool | None = None
+    parts: Parts = Parts()
+    class_probs: Tensor | None = None
+    predictions: tuple[tuple[str, float], ...] | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
-        """(rows, columns) of the stride-16 grid of CAM walk and affinity."""
-        return self.query_grids[-1]
+        """(rows, columns) of the grid of CAM, walk and affinity, at the stride of `parts`."""
+        rows, cols = self.cam_rw.shape[-2:]
+        return rows, cols
 
     @property
     def present(self) -> tuple[int, ...]:
@@ -124,6 +138,7 @@ class Trace:
 
         Raises: ValueError: for a block that there is not, or whose attention was not kept.
         """
+        self.parts.require("attention")
         blocks = len(self.attn_logits)
         found = self.attn_logits[block] if -blocks <= block < blocks else None
         if found is None:
@@ -140,6 +155,16 @@ class Trace:
         """
         return (self.logits(block) * self.attn_scales[block]).softmax(dim=-1)
 
+    def cell_logits(self, block: int) -> Tensor:
+        """`logits` without the extra tokens: (heads, queries, keys)."""
+        extra = self.parts.extra_tokens
+        return self.logits(block)[:, extra:, extra:]
+
+    def cell_probs(self, block: int) -> Tensor:
+        """`attn_probs` without the extra tokens: (heads, queries, keys); what these get is missing from the sums."""
+        extra = self.parts.extra_tokens
+        return self.attn_probs(block)[:, extra:, extra:]
+
     def __repr__(self) -> str:
         """A line for the image, and one for every stage with its shape."""
         (height, width), (rows, cols) = self.image.shape[:2], self.grid
@@ -151,6 +176,8 @@ class Trace:
             value = getattr(self, field.name)
             if value is None:
                 lines.append(f"  {field.name}: none")
+            elif field.name == "attn_logits" and not value:
+                lines.append("  attn_logits: none")
             elif isinstance(value, Tensor):
                 lines.append(f"  {field.name}: {_shape(value)} {str(value.dtype).removeprefix('torch.')}")
             elif field.name == "attn_logits":
@@ -161,7 +188,7 @@ class Trace:
                     else (f"last {len(self.kept_blocks)} of {len(value)} blocks")
                 )
                 lines.append(f"  attn_logits: {kept}, {_shape(first)} to {_shape(last)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {sentence}" for sentence in self.parts.lacks.values())])
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one compressed `.npz` file, whole or not at all; returns its path."""
@@ -182,6 +209,8 @@ class Trace:
             "config": dataclasses.asdict(self.config),
             "checkpoint_id": self.checkpoint_id,
             **{name: getattr(self, name) for name in OPTIONAL_META},
+            **({} if self.parts == Parts() else {"parts": dataclasses.asdict(self.parts)}),
+            **({} if self.predictions is None else {"predictions": self.predictions}),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as partial:
@@ -215,7 +244,10 @@ class Trace:
                 "config": ExplainConfig(**config),
                 "checkpoint_id": meta["checkpoint_id"],
                 **{name: meta.get(name) for name in OPTIONAL_META},
+                "parts": Parts(**meta.get("parts", {})),
             }
+            if "predictions" in meta:
+                fields["predictions"] = tuple((name, share) for name, share in meta["predictions"])
             missing = [name for name in _ADDED if name not in tensors]
             if not missing:
                 return Trace(**fields)

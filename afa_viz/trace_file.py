@@ -12,13 +12,14 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from afa_viz.parts import Parts
 from afa_viz.structured_text import parse_json
 
 FREE_BYTES, MAX_RATIO = 2**27, 64  # a file's arrays may hold so many bytes, and so many times what the file has
@@ -42,11 +43,13 @@ class Field:
         shape: numbers, and symbols that mean the same in all fields: H W pixels of the image, K classes with the
             background and C without, h w cells and N all of them; other symbols are whatever comes first.
         optional: whether a file may lack it.
+        part: of `parts.LACKS` that it comes from: a file has it exactly where the network has that part.
     """
 
     kind: str
     shape: str
     optional: bool = False
+    part: str | None = None
 
 
 FIELDS: dict[str, Field] = {
@@ -55,9 +58,10 @@ FIELDS: dict[str, Field] = {
     "class_logits": Field("f4", "C"),
     "raw_cam": Field("f4", "C h w", optional=True),
     "cam": Field("f4", "C H W"),
-    "affinity_weight": Field("f4", "heads"),
-    "affinity_bias": Field("f4", "1"),
-    "affinity": Field("f4", "N N"),
+    "class_probs": Field("f4", "C", optional=True),
+    "affinity_weight": Field("f4", "heads", part="learned_affinity"),
+    "affinity_bias": Field("f4", "1", part="learned_affinity"),
+    "affinity": Field("f4", "N N", part="affinity"),
     "cam_rw": Field("f4", "K h w"),
     "cam_rw_high": Field("f4", "K h w"),
     "cam_par": Field("f4", "K H W"),
@@ -67,8 +71,8 @@ FIELDS: dict[str, Field] = {
     "cam_refined": Field("f4", "K H W", optional=True),
     "cam_refined_high": Field("f4", "K H W", optional=True),
     "affinity_label": Field("u1", "H W", optional=True),
-    "seg_logits": Field("f4", "K H/4 W/4"),
-    "seg": Field("u1", "H W"),
+    "seg_logits": Field("f4", "K H/4 W/4", part="decoder"),
+    "seg": Field("u1", "H W", part="decoder"),
     "target": Field("u1", "H W", optional=True),
 }
 META_TYPES = {"format": int, "labels_given": bool, "checkpoint_id": str, "config": dict}  # beside the arrays
@@ -122,6 +126,7 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
         with zipfile.ZipFile(file) as opened:
             entries = _entries(opened)
             meta = _read_meta(opened, entries.pop(META))
+            _require_parts(entries, Parts(**meta.get("parts", {})))
             arrays = {name: _read_header(opened, entry) for name, entry in entries.items()}
             _require_shapes(arrays, meta)
             total = sum(array.nbytes for array in arrays.values())
@@ -159,10 +164,23 @@ def _entries(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{name} is packed in a way that is not ours")
         found[name] = entry
-    missing = [name for name, field in FIELDS.items() if name not in found and not field.optional]
+    always = [name for name, field in FIELDS.items() if not field.optional and field.part is None]
+    missing = [name for name in always if name not in found]
     if META not in found or missing:
         raise ValueError(f"it lacks {', '.join(missing[:3]) or META}")
     return found
+
+
+def _require_parts(found: Collection[str], parts: Parts) -> None:
+    """Raises: ValueError: unless there are exactly the arrays of the parts that the network has."""
+    lacks = set(parts.lacks) | ({"learned_affinity"} if parts.affinity is None else set())
+    needed = [name for name, field in FIELDS.items() if field.part is not None and field.part not in lacks]
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing[:3])}")
+    for name, field in FIELDS.items():
+        if field.part in lacks and name in found:
+            raise ValueError(f"it holds {name} of a part that its network lacks")
 
 
 def _read_meta(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> dict[str, Any]:
@@ -191,7 +209,17 @@ def _require_meta(meta: Any) -> None:
     require(_is_list_of(names, str) and 1 <= len(names) <= MAX_CLASSES, "class names")
     require(_is_list_of(palette, list) and len(palette) == len(names), "colours")
     require(all(_is_list_of(c, int) and len(c) == 3 and all(0 <= v <= 255 for v in c) for c in palette), "colours")
-    require(_is_list_of(scales, (int, float)) and 1 <= len(scales) <= MAX_BLOCKS, "scales")
+    parts = meta.get("parts", {})
+    require(isinstance(parts, dict), "parts")
+    try:
+        has_attention = Parts(**parts).attention is not None
+    except (TypeError, ValueError):
+        raise ValueError("its parts cannot be those of a trace") from None
+    least = 1 if has_attention else 0
+    require(_is_list_of(scales, (int, float)) and least <= len(scales) <= MAX_BLOCKS * least, "scales")
+    offered = meta.get("predictions", [])
+    good = isinstance(offered, list) and len(offered) <= MAX_CLASSES
+    require(good and all(_is_prediction(entry) for entry in offered), "predictions")
     require(all(math.isfinite(scale) for scale in scales), "scales")
     for grids in (meta.get("query_grids"), meta.get("key_grids")):
         require(_is_list_of(grids, list) and len(grids) == len(scales), "grids")
@@ -200,6 +228,12 @@ def _require_meta(meta: Any) -> None:
         require(isinstance(meta.get(name), kind), name)
     for name, known in OPTIONAL_META.items():
         require(meta.get(name) is None or any(type(meta[name]) is type(k) and meta[name] == k for k in known), name)
+
+
+def _is_prediction(entry: Any) -> bool:
+    """Whether it is a name and a probability."""
+    named = isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str) and type(entry[1]) in (int, float)
+    return named and 0 <= entry[1] <= 1
 
 
 def _is_list_of(values: Any, kind: type | tuple[type, ...]) -> bool:
@@ -240,12 +274,14 @@ def _npy_header(content: IO[bytes]) -> tuple[str, tuple[int, ...], bool]:
 def _require_shapes(arrays: Mapping[str, _Array], meta: Mapping[str, Any]) -> None:
     """Every array is of its kind and shape; the shapes agree with each other and with the names and grids beside."""
     queries, keys, count = meta["query_grids"], meta["key_grids"], len(meta["class_names"])
-    h, w = queries[-1]
+    scores = arrays["cam_rw"].shape
+    h, w = queries[-1] if queries else (scores[-2:] if len(scores) == 3 else (1, 1))
+    extra = Parts(**meta.get("parts", {})).extra_tokens
     known = {"K": count, "C": count - 1, "h": h, "w": w, "N": h * w}
     for name, field in FIELDS.items():
         if name in arrays:
             _require_shape(name, arrays[name], field.kind, field.shape.split(), known)
-    if known["H/4"] > known["H"] or known["W/4"] > known["W"] or h > known["H"] or w > known["W"]:
+    if known.get("H/4", 0) > known["H"] or known.get("W/4", 0) > known["W"] or h > known["H"] or w > known["W"]:
         raise ValueError("its maps are larger than its image")
     for name, array in arrays.items():
         if name in FIELDS:
@@ -253,10 +289,10 @@ def _require_shapes(arrays: Mapping[str, _Array], meta: Mapping[str, Any]) -> No
         block = int(name.rsplit("_", 1)[-1])
         if block >= len(queries):
             raise ValueError(f"it holds {name} but has {len(queries)} blocks")
-        sides = [f"heads of {block}", str(math.prod(queries[block])), str(math.prod(keys[block]))]
+        sides = [f"heads of {block}", *(str(extra + math.prod(grids[block])) for grids in (queries, keys))]
         _require_shape(name, array, "f4", sides, known)
     last = [known.get(f"heads of {block}", 0) for block in range(len(queries))[-2:]]
-    if sum(last) != known["heads"]:
+    if "heads" in known and sum(last) != known["heads"]:
         raise ValueError(f"affinity_weight has {known['heads']} numbers for {sum(last)} heads of the last two blocks")
 
 

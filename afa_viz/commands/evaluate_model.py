@@ -48,10 +48,13 @@ def evaluate_checkpoint(
     from afa_viz.config_io import apply_settings
     from afa_viz.evaluation import ThresholdSweep, score_shards
     from afa_viz.evaluation.published import REFERENCES, PublishedScores
+    from afa_viz.model.afa import AFA
     from afa_viz.model.checkpoint import load_model
     from afa_viz.training.distributed import gather
 
     model = load_model(source, device=processes.device)
+    if args.protocol != "stages" and not isinstance(model, AFA):
+        raise ValueError(f"--protocol {args.protocol} is of AFA networks; expected --protocol stages for {source}.")
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
     own_size = model.card.input_size if model.card is not None else 256
     data = open_data(args, size or own_size, processes)
@@ -62,6 +65,7 @@ def evaluate_checkpoint(
     def counted() -> Iterator[Sample]:
         for sample in data.samples:
             if published is not None:
+                assert isinstance(model, AFA)
                 published.update(model, sample, config)
             yield sample
 

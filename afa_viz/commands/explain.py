@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint",
         metavar="C",
-        help=".safetensors, folder, .pth or hf://owner/repo (default: the bundled model)",
+        help=".safetensors, folder, .pth or hf://owner/repo or timm:NAME (default: the bundled model)",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder; one folder per image is made in it")
     parser.add_argument(
@@ -93,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
             images = write_trace(trace, folder)
             names = ", ".join(trace.class_names[label] for label in trace.present) or "no class"
             bar.write(f"{folder}: {names}; {images} pictures, trace.npz, report.html")
+            for sentence in trace.parts.lacks.values() if path == paths[0] else ():
+                bar.write(sentence)
     if not skipped:
         return 0
     named = ", ".join(str(path) for path in skipped)
@@ -103,26 +105,30 @@ def run(args: argparse.Namespace) -> int:
 def write_trace(trace: Trace, folder: Path) -> int:
     """Write pictures of every stage as PNG, `trace.npz` and `report.html`, each atomically.
 
-    Returns: the number of pictures.
+    Of what the method lacks there is none. Returns: the number of pictures.
     """
     from PIL import Image
 
     from afa_viz.figures import maps, stages
     from afa_viz.figures.strip import strip
 
+    lacks = trace.parts.lacks
     cell = maps.strongest_cell(trace)
     images = {
         "strip": strip(trace, cell=cell),
         "image": stages.image(trace),
-        "attention": stages.attention(trace, -1, None, cell),
-        "heads": stages.head_grid(trace, -1, cell),
-        "affinity_raw": stages.raw_affinity(trace, cell),
-        "affinity": stages.affinity(trace, cell),
         "regions": stages.regions(trace),
         "affinity_label": stages.affinity_label(trace),
         "pseudo_label": stages.pseudo_label(trace),
-        "seg": stages.seg(trace),
     }
+    if "attention" not in lacks:
+        images |= {"attention": stages.attention(trace, -1, None, cell), "heads": stages.head_grid(trace, -1, cell)}
+    if not {"affinity", "attention_logits"} & set(lacks):
+        images["affinity_raw"] = stages.raw_affinity(trace, cell)
+    if "affinity" not in lacks:
+        images["affinity"] = stages.affinity(trace, cell)
+    if "decoder" not in lacks:
+        images["seg"] = stages.seg(trace)
     words = _file_name_parts(trace)
     for label in trace.present:
         images[f"cam_{words[label]}"] = stages.cam(trace, label)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from afa_viz.data.images import LabelledImages
-    from afa_viz.model.afa import AFA
+    from afa_viz.model.interface import Network
     from afa_viz.training.distributed import Processes
 
 STAGES = ("cam", "cam_rw", "cam_par", "affinity_label", "pseudo_label", "seg")
@@ -152,12 +152,22 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
     from afa_viz.evaluation.label_maps import label_map, write_label_map, write_scores
     from afa_viz.evaluation.photographs import evenly_spaced
     from afa_viz.inputs import multi_hot
+    from afa_viz.model.afa import AFA
     from afa_viz.model.checkpoint import load_model
+    from afa_viz.ops.pseudo_label import IGNORE
     from afa_viz.pipeline import explain
     from afa_viz.progress import progress
     from afa_viz.training.distributed import gather
 
     model = load_model(args.checkpoint, device=processes.device)
+    if args.stage == "seg":
+        model.parts.require("decoder")
+    several = model if args.multi_scale and isinstance(model, AFA) else None
+    if model.num_classes > IGNORE:
+        raise ValueError(
+            f"{args.checkpoint} has {model.num_classes - 1} classes; expected at most {IGNORE - 1}, which a label map "
+            "can hold: write reports of single images with `explain`."
+        )
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
     config = dataclasses.replace(config, keep_attention="last_stage")
     images = None
@@ -185,7 +195,7 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
                 bar.write(f"skipped: {error}", file=sys.stderr)
                 continue
             trace = explain(model, image, labels, config)
-            found = label_map(trace, image, args.stage, crf=args.crf, multi_scale=model if args.multi_scale else None)
+            found = label_map(trace, image, args.stage, crf=args.crf, multi_scale=several)
             (out / item.name).parent.mkdir(parents=True, exist_ok=True)
             if not noted:
                 atomic_write_text(out / METADATA_FILE, json.dumps(facts, indent=1) + "\n")
@@ -229,7 +239,7 @@ def _exists(out: Path, name: str, with_scores: bool) -> bool:
     return (out / f"{name}.png").is_file() and (not with_scores or (out / f"{name}.npz").is_file())
 
 
-def _metadata(args: argparse.Namespace, model: AFA, config: Any, images: LabelledImages | None) -> dict[str, Any]:
+def _metadata(args: argparse.Namespace, model: Network, config: Any, images: LabelledImages | None) -> dict[str, Any]:
     """Model and settings shared by all maps of the folder, as JSON values."""
     return json.loads(json.dumps({
         "stage": args.stage, "checkpoint_id": model.checkpoint_id, "crf": args.crf, "multi_scale": args.multi_scale,
@@ -253,7 +263,7 @@ def _require_same(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
             )
 
 
-def _require_classes(model: AFA, images: LabelledImages) -> None:
+def _require_classes(model: Network, images: LabelledImages) -> None:
     names = model.card.class_names if model.card is not None else images.class_names
     if tuple(names) != tuple(images.class_names):
         raise ValueError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--static", action="store_true", help="a static site, computed in the browser, in place of the app"
     )
+    parser.add_argument(
+        "--preload", metavar="timm:NAME", help="fetch a model of timm when the Space is built, not when it is chosen"
+    )
     site.add_content_arguments(parser.add_argument_group("what a static site shows"))
 
 
@@ -52,8 +56,20 @@ def run(args: argparse.Namespace) -> None:
 
     require_repository_name(args.space, "jane/afa-viz")
     if not args.static:
-        _send(args, args.folder, space_files(args.folder), "gradio", "The app and its model")
+        files = space_files(args.folder)
+        if not args.preload:
+            _send(args, args.folder, files, "gradio", "The app and its model")
+            return
+        with tempfile.TemporaryDirectory() as temporary:
+            copy = Path(temporary) / "space"
+            for file in files:
+                (copy / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(args.folder / file, copy / file)
+            (copy / FRONT_MATTER).write_text(preloading((args.folder / FRONT_MATTER), args.preload), encoding="utf-8")
+            _send(args, copy, files, "gradio", "The app and its models")
         return
+    if args.preload:
+        raise ValueError("--preload is of a Space with a server; expected no --static beside it: leave one out.")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "site"
         site.build(args, folder)
@@ -85,6 +101,22 @@ def _send(args: argparse.Namespace, folder: Path, files: list[str], sdk: str, me
             commit_message=message,
         )
     print(f"sent {len(files)} files, {megabytes:.1f} MB; the Space builds itself in some minutes: {url}")
+
+
+def preloading(readme: Path, source: str) -> str:
+    """The README of a Space whose build fetches the weights of a model of timm.
+
+    Raises: ValueError: for another source, or a name that timm does not have.
+    """
+    from afa_viz.model.timm_source import WEIGHTS, is_timm, parse
+
+    if not is_timm(source) or parse(source)[1] is not None:
+        raise ValueError(f"--preload is {source!r}; expected timm:NAME, whose weights are on the hub.")
+    from afa_viz.model.timm_networks import build_timm
+
+    repository = build_timm(parse(source)[0])[1].pretrained_cfg["hf_hub_id"]
+    _, settings, rest = readme.read_text(encoding="utf-8").split("---\n", 2)
+    return f"---\n{settings}preload_from_hub:\n- {repository} {WEIGHTS[0]}\n---\n{rest}"
 
 
 def space_files(folder: Path) -> list[str]:

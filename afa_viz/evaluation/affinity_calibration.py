@@ -38,6 +38,8 @@ class AffinityCalibration:
         """Count the pairs of one image with known ground truth."""
         assert trace.target is not None
         cells = label_cells(trace, trace.target).flatten().long()
+        if trace.affinity is None:  # of a method that has none
+            return
         self.count(trace.affinity, cells, trace.grid)
 
     def count(self, affinity: Tensor, cells: Tensor, grid: tuple[int, int]) -> None:

@@ -66,6 +66,8 @@ def label_map(
         raise ValueError(f"there is no stage {stage!r} with a label; expected one of {', '.join(STAGES)}.")
     if multi_scale is not None and stage != "seg":
         raise ValueError(f"several scales are of the decoder; expected stage 'seg', got {stage!r}.")
+    if stage == "seg":
+        trace.parts.require("decoder")
     size = (image.shape[0], image.shape[1])
     classes = torch.arange(len(trace.class_names)) if stage == "seg" else present_channels(trace.image_labels)
     versions = [resize(scores[None].float(), size)[0] for scores in _scores(trace, stage, classes, multi_scale)]
@@ -84,6 +86,7 @@ def _scores(trace: Trace, stage: str, classes: Tensor, multi_scale: AFA | None) 
     """(P, h, w) scores of the classes, background first; two of them, low and high, for a label cut by two."""
     if stage == "seg":
         if multi_scale is None:
+            assert trace.seg_logits is not None
             return [trace.seg_logits]
         return [multi_scale_seg(multi_scale, network_input(multi_scale, trace.image))[0].cpu()]
     if stage == "cam":

@@ -113,7 +113,7 @@ class StageScores:
 
     def uncertain(self) -> float:
         """Share of the pixels with ground truth that the pseudo label marks uncertain; NaN without such pixels."""
-        all_pixels = int(self.matrices["seg"].matrix.sum())
+        all_pixels = int(self.matrices["cam_par"].matrix.sum())
         return 1 - int(self.matrices["pseudo_label"].matrix.sum()) / all_pixels if all_pixels else float("nan")
 
     def quadrupeds(self) -> list[int]:
@@ -154,7 +154,7 @@ class StageScores:
         matrix, same = self.matrices[label].matrix.double(), self.same_pixels[label].scores()
         right = matrix.diag()
         return {
-            "coverage": float(matrix.sum() / self.matrices["seg"].matrix.sum()),
+            "coverage": float(matrix.sum() / self.matrices["cam_par"].matrix.sum()),
             "precision": float(right.sum() / matrix.sum()),
             "precision_background": float(right[0] / matrix[:, 0].sum()),
             "precision_foreground": float(right[1:].sum() / matrix[:, 1:].sum()),
@@ -170,6 +170,7 @@ class StageScores:
         if self.bootstrap is None or self.config is None:
             return {}
         pairs = {stage: (before, stage) for stage, before in stage_scores.compared_stages(self.config).items()}
+        pairs = {stage: pair for stage, pair in pairs.items() if stage in self.matrices}
         if not stage_scores.disabled_stages(self.config):
             pairs["walk_after_par"] = ("cam_refined", "cam_par")
         found = {name: self.bootstrap.change(*pair) for name, pair in pairs.items()}

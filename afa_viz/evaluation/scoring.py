@@ -23,6 +23,7 @@ from afa_viz.evaluation.protocols import multi_scale_label
 from afa_viz.evaluation.scores_by_stage import PAR_OF_LABEL, SAME_RULE, STAGES, StageScores
 from afa_viz.evaluation.thresholds import BestThresholds
 from afa_viz.model.afa import AFA
+from afa_viz.model.interface import Network
 from afa_viz.ops.pseudo_label import IGNORE
 from afa_viz.pipeline import explain
 from afa_viz.trace import Trace
@@ -48,7 +49,7 @@ OnLabels = Callable[[Trace, dict[str, Tensor]], Any]
 
 
 def score_samples(
-    model: AFA,
+    model: Network,
     samples: Iterable[Sample],
     config: ExplainConfig | None = None,
     multi_scale: bool = False,
@@ -64,7 +65,7 @@ def score_samples(
         multi_scale: also the decoder over three scales and flips, as stage `seg_multi_scale`.
         on_trace: called with every trace. on_labels: also with the (H, W) label of every stage.
     """
-    stages = STAGES if multi_scale else STAGES[:-1]
+    stages = stages_of(model, multi_scale)
     config = config or ExplainConfig.for_model(model)
     config = dataclasses.replace(config, keep_attention="last_stage")  # attention is not scored
     for sample in samples:
@@ -72,6 +73,7 @@ def score_samples(
         assert trace.target is not None
         labels = stage_scores.stage_labels(trace)
         if multi_scale:
+            assert isinstance(model, AFA)
             labels["seg_multi_scale"] = multi_scale_label(model, trace.image.numpy())
         parts = None if sample.parts is None else _resized(sample.parts, trace.target)
         scores = StageScores.empty(stages, trace.class_names)
@@ -91,8 +93,22 @@ def score_samples(
         yield sample, scores
 
 
+def stages_of(model: Network, multi_scale: bool = False) -> tuple[str, ...]:
+    """`STAGES` that a network has. Raises: ValueError: for several scales without a decoder, or too many classes."""
+    if multi_scale:
+        model.parts.require("decoder")
+        if not isinstance(model, AFA):
+            raise ValueError("several scales are of AFA's decoder; expected an AFA network, or one scale.")
+    if model.num_fg_classes > model.max_kept_classes:
+        raise ValueError(
+            f"the network has {model.num_fg_classes} classes; expected at most {model.max_kept_classes}, since scores "
+            "are counted over the classes of a label map."
+        )
+    return tuple(s for s in STAGES if (multi_scale or s != STAGES[-1]) and (model.parts.decoder or s != "seg"))
+
+
 def evaluate_samples(
-    model: AFA,
+    model: Network,
     samples: Iterable[Sample],
     config: ExplainConfig | None = None,
     multi_scale: bool = False,
@@ -104,7 +120,7 @@ def evaluate_samples(
 
 
 def score_shards(
-    model: AFA,
+    model: Network,
     samples: Iterable[Sample],
     gather: Callable[[StageScores | None], list[StageScores | None]],
     config: ExplainConfig | None = None,
@@ -120,7 +136,7 @@ def score_shards(
             scores of boundaries, and the calibration of the affinity.
     Raises: ValueError: if none of them had a sample.
     """
-    stages = STAGES if multi_scale else STAGES[:-1]
+    stages = stages_of(model, multi_scale)
     radius = (config or ExplainConfig.for_model(model)).radius
     thresholds = BestThresholds(("cam", *SAME_RULE), model.num_classes)
     boundaries, calibration = BoundaryScores(stages, model.num_classes), AffinityCalibration(radius)

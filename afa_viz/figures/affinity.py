@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from afa_viz.figures.maps import AFFINITY_BLOCKS, raw_matrix
+from afa_viz.figures.maps import AFFINITY_BLOCKS, affinity_matrix, raw_matrix
 from afa_viz.inspection import label_cells, target_affinity
 from afa_viz.ops import affinity as aff
 from afa_viz.ops.pseudo_label import IGNORE
@@ -25,7 +25,8 @@ class AffinityNumbers:
 
     Attributes:
         asymmetry_raw, asymmetry_learned: see `ops.affinity.asymmetry`; of the mean logits and of the affinity.
-        auc_raw, auc_symmetric, auc_learned: see `pairwise_auc`; NaN if undefined.
+        auc_raw, auc_symmetric, auc_learned: see `pairwise_auc`; NaN if undefined, or where there are no logits.
+            "learned" stands for the affinity that is there, averaged or learned.
         by_truth: the pairs are labelled by the ground truth; False: as in training.
     """
 
@@ -74,19 +75,23 @@ def pair_labels(trace: Trace, at_centre: bool | None = None) -> Tensor:
 
 
 def affinity_numbers(trace: Trace, at_centre: bool | None = None) -> AffinityNumbers:
-    """Asymmetry and ROC AUC of the mean attention logits and of the learned affinity.
+    """Asymmetry and ROC AUC of the mean attention logits and of the affinity.
 
     Args:
         at_centre: see `inspection.target_cells`.
     """
-    raw, labels = raw_matrix(trace), pair_labels(trace, at_centre)
-    logits = [trace.logits(block)[None] for block in range(-AFFINITY_BLOCKS, 0)]
-    learned = aff.affinity_logits(logits, trace.affinity_weight, trace.affinity_bias, trace.config.symmetric)[0]
+    affinity, labels = affinity_matrix(trace), pair_labels(trace, at_centre)
+    raw = None if "attention_logits" in trace.parts.lacks else raw_matrix(trace)
+    learned = affinity
+    if trace.affinity_weight is not None and trace.affinity_bias is not None:
+        logits = [trace.logits(block)[None] for block in range(-AFFINITY_BLOCKS, 0)]
+        learned = aff.affinity_logits(logits, trace.affinity_weight, trace.affinity_bias, trace.config.symmetric)[0]
+    nan = float("nan")
     return AffinityNumbers(
-        asymmetry_raw=float(aff.asymmetry(raw)),
-        asymmetry_learned=float(aff.asymmetry(trace.affinity)),
-        auc_raw=pairwise_auc(raw, labels),
-        auc_symmetric=pairwise_auc(aff.symmetrize(raw), labels),
+        asymmetry_raw=nan if raw is None else float(aff.asymmetry(raw)),
+        asymmetry_learned=float(aff.asymmetry(affinity)),
+        auc_raw=nan if raw is None else pairwise_auc(raw, labels),
+        auc_symmetric=nan if raw is None else pairwise_auc(aff.symmetrize(raw), labels),
         auc_learned=pairwise_auc(learned, labels),  # before the sigmoid, which makes ties of what is nearly 0 or 1
         by_truth=trace.target is not None,
     )

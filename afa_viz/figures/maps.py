@@ -1,6 +1,6 @@
 """The numbers behind the images: maps of a trace at their native resolution, and the geometry of cells.
 
-A cell is (row, column) on the stride-16 grid of the trace, everywhere. A label is 0 for background, 1..C for classes.
+A cell is (row, column) on the grid of the trace, everywhere. A label is 0 for background, 1..C for classes.
 Symbols: H W pixels, h w cells, C foreground classes, K = C + 1.
 """
 
@@ -55,6 +55,7 @@ def check_cell(trace: Trace, cell: Cell) -> Cell:
 
 def check_block(trace: Trace, block: int) -> int:
     """The block's number from 0; negative ones count from the end. Raises: ValueError: for a missing block."""
+    trace.parts.require("attention")
     blocks = len(trace.attn_logits)
     if not -blocks <= block < blocks:
         raise ValueError(f"got block {block}; expected 0 to {blocks - 1}: this network has {blocks} blocks.")
@@ -81,7 +82,10 @@ def _index(trace: Trace, cell: Cell) -> int:
 
 
 def queries_in(trace: Trace, block: int, cell: Cell) -> list[int]:
-    """Query tokens of a block that lie in a cell: one in the last two stages, 2 x 2 or 4 x 4 in the finer ones."""
+    """Query tokens of a block that lie in a cell: one in the last two stages, 2 x 2 or 4 x 4 in the finer ones.
+
+    Counted with the extra tokens before them.
+    """
     row, col = check_cell(trace, cell)
     block = check_block(trace, block)
     height, width = trace.query_grids[block]
@@ -89,11 +93,11 @@ def queries_in(trace: Trace, block: int, cell: Cell) -> list[int]:
         [i for i in range(n) if i * m // n == at]
         for n, m, at in zip((height, width), trace.grid, (row, col), strict=True)
     )
-    return [i * width + j for i in rows for j in cols]
+    return [trace.parts.extra_tokens + i * width + j for i in rows for j in cols]
 
 
 def attention(trace: Trace, block: int, head: int | None, cell: Cell) -> Tensor:
-    """Softmaxed attention of one query cell: (key rows, key columns), sums to 1.
+    """Softmaxed attention of one query cell: (key rows, key columns); with what extra tokens get it sums to 1.
 
     Args:
         block: from 0, or from the end with negative numbers.
@@ -107,7 +111,7 @@ def attention(trace: Trace, block: int, head: int | None, cell: Cell) -> Tensor:
     chosen = slice(None) if head is None else slice(head, head + 1)
     logits = trace.logits(block)[chosen][:, queries_in(trace, block, cell)]
     probs = (logits * trace.attn_scales[block]).softmax(dim=-1)
-    return probs.mean(dim=(0, 1)).reshape(trace.key_grids[block])
+    return probs.mean(dim=(0, 1))[trace.parts.extra_tokens :].reshape(trace.key_grids[block])
 
 
 def key_ratio(trace: Trace, block: int) -> int:
@@ -131,13 +135,25 @@ def on_query_grid(trace: Trace, block: int, keys: Tensor) -> Tensor:
 
 
 def affinity(trace: Trace, cell: Cell) -> Tensor:
-    """Learned affinity of one cell to all: (h, w) in (0, 1)."""
-    return trace.affinity[_index(trace, cell)].reshape(trace.grid)
+    """Affinity of one cell to all: (h, w) in [0, 1]. Raises: ValueError: if the method has none."""
+    return affinity_matrix(trace)[_index(trace, cell)].reshape(trace.grid)
+
+
+def affinity_matrix(trace: Trace) -> Tensor:
+    """(N, N), learned or averaged. Raises: ValueError: if the method has none."""
+    trace.parts.require("affinity")
+    assert trace.affinity is not None
+    return trace.affinity
 
 
 def raw_matrix(trace: Trace) -> Tensor:
-    """Mean attention logit of the heads of the last two blocks, the unweighted input of the affinity: (N, N)."""
-    blocks = [trace.logits(block) for block in range(-AFFINITY_BLOCKS, 0)]
+    """Mean attention logit of the heads of the last two blocks, the unweighted input of the affinity: (N, N).
+
+    Raises: ValueError: if the method has no affinity, or no logits.
+    """
+    for part in ("affinity", "attention_logits"):
+        trace.parts.require(part)
+    blocks = [trace.cell_logits(block) for block in range(-AFFINITY_BLOCKS, 0)]
     return torch.stack([block.sum(dim=0) for block in blocks]).sum(dim=0) / sum(map(len, blocks))
 
 
@@ -153,7 +169,12 @@ def raw_affinity(trace: Trace, cell: Cell, symmetric: bool = False) -> Tensor:
 
 
 def head_weights(trace: Trace) -> tuple[Tensor, ...]:
-    """The learned weight of each head in the affinity, one (heads,) tensor for each of the last two blocks."""
+    """The learned weight of each head in the affinity, one (heads,) tensor for each of the last two blocks.
+
+    None at all where the affinity is not learned.
+    """
+    if trace.affinity_weight is None:
+        return ()
     return tuple(trace.affinity_weight.split([len(trace.logits(block)) for block in range(-AFFINITY_BLOCKS, 0)]))
 
 

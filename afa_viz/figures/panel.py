@@ -39,11 +39,11 @@ def _row(trace: Trace, side: int) -> RGBImage:
     images = (
         stages.image(trace),
         stages.cam(trace, label),
-        stages.affinity(trace, cell),
+        stages.affinity(trace, cell) if trace.parts.affinity else stages.lacking(trace),
         stages.cam_rw(trace, label),
         stages.cam_par(trace, label),
         stages.pseudo_label(trace, names=False),
-        stages.seg(trace, names=False),
+        stages.seg(trace, names=False) if trace.parts.decoder else stages.lacking(trace),
         stages.target(trace, names=False),
     )
     tiles = np.full((side, len(images) * side, 3), 255, np.uint8)

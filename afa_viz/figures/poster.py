@@ -61,10 +61,8 @@ def summary_line(trace: Trace) -> str:
 def swatches(trace: Trace) -> list[Swatch]:
     """Name and swatch of each colour in the strip: regions, then every class in the label maps."""
     plain = [("sure foreground", colour.FOREGROUND), ("sure background", colour.BACKGROUND)]
-    shown = {int(i) for image in (trace.affinity_label, trace.pseudo_label, trace.seg) for i in image.unique()} - {
-        0,
-        255,
-    }
+    made = (trace.affinity_label, trace.pseudo_label, trace.seg)
+    shown = {int(i) for image in made if image is not None for i in image.unique()} - {0, 255}
     known = sorted(shown | set(trace.present))
     plain += [(trace.class_names[i], trace.palette[i]) for i in known]
     filled: list[Swatch] = [(words, np.full((SIDE, SIDE, 3), shade, np.uint8)) for words, shade in plain]

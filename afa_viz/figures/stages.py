@@ -1,7 +1,7 @@
 """One image per stage: `Trace` -> (H, W, 3) uint8 at image size.
 
 Maps lie over the greyed photograph: cell maps as visible squares, pixel maps smooth. `label` is 0 for background (where
-there is one), 1..C for classes. `cell` is (row, column) on the trace's stride-16 grid and carries a marker. `limits`
+there is one), 1..C for classes. `cell` is (row, column) on the trace's grid and carries a marker. `limits`
 are the numbers at the dark and the bright end of the colours; None takes what the docstring says.
 """
 
@@ -67,7 +67,7 @@ def attention(
 
 
 def affinity(trace: Trace, cell: Cell, limits: Limits | None = None) -> RGBImage:
-    """Learned affinity of one cell to all others, 0 to 1."""
+    """Affinity of one cell to all others, 0 to 1."""
     return mark_cell(_over(trace, maps.affinity(trace, cell), limits or (0.0, 1.0), smooth=False), trace, cell)
 
 
@@ -135,7 +135,8 @@ def pseudo_label(trace: Trace, names: bool = True) -> RGBImage:
 
 
 def seg(trace: Trace, names: bool = True) -> RGBImage:
-    """The decoder's prediction over the photograph."""
+    """The decoder's prediction over the photograph. Raises: ValueError: if the method has no decoder."""
+    trace.parts.require("decoder")
     return labels_over_image(trace, trace.seg, names)
 
 
@@ -182,10 +183,15 @@ def head_captions(trace: Trace, block: int, cell: Cell) -> list[str]:
     peaks = [float(maps.attention(trace, block, head, cell).max()) for head in range(heads)]
     captions = [f"head {head + 1} · max {format_number(peak)}" for head, peak in enumerate(peaks)]
     of_affinity = block - (len(trace.attn_logits) - maps.AFFINITY_BLOCKS)
-    if of_affinity >= 0:
+    if of_affinity >= 0 and trace.affinity_weight is not None:
         weights = maps.head_weights(trace)[of_affinity]
         captions = [f"{text} · w {format_number(float(w))}" for text, w in zip(captions, weights, strict=True)]
     return captions
+
+
+def lacking(trace: Trace) -> RGBImage:
+    """What stands in the place of a stage that the method lacks: even grey."""
+    return np.full((*_size(trace), 3), 228, np.uint8)
 
 
 # --- between two stages ----------------------------------------------------------------------------------------------

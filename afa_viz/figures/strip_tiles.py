@@ -56,11 +56,9 @@ def stage_tiles(trace: Trace, label: int | None = None, cell: Cell | None = None
     config = trace.config
     name = trace.class_names[label]
     scores = stage_scores(trace)
-    heads = trace.logits(-1).shape[0]
-    peak = float(maps.attention(trace, -1, None, cell).max())
     names = ", ".join(trace.class_names[i] for i in trace.present) or "no class"
     where = f"row {cell[0] + 1}, column {cell[1] + 1}"
-    gone = disabled_stages(config)
+    gone = disabled_stages(config, trace.parts)
     walk = "left out" if "cam_rw" in gone else f"{config.num_steps} step{'s' * (config.num_steps != 1)}"
     par = "left out" if "cam_par" in gone else f"{config.num_iters} iterations"
     cut = () if scores is None else (*_iou(name, scores["cam"], label), f"cut once at {config.bkg_score:g}")
@@ -68,14 +66,8 @@ def stage_tiles(trace: Trace, label: int | None = None, cell: Cell | None = None
         StageTile("image", "image", stages.image(trace), notes=("image labels:", names)),
         StageTile("cam", f"CAM: {name}", stages.cam(trace, label), (0.0, 1.0), cut, scored=bool(cut)),
         _label(trace, "affinity_label", "affinity label (R_cam)"),
-        StageTile(
-            "attention",
-            "attention",
-            stages.attention(trace, -1, None, cell),
-            (0.0, peak),
-            (f"from {where},", f"last block, mean of {heads} heads"),
-        ),
-        StageTile("affinity", "learned affinity", stages.affinity(trace, cell), (0.0, 1.0), (f"to {where}",)),
+        _attention(trace, cell, where),
+        _affinity(trace, cell, where),
         _step(
             trace, "cam_rw", f"random walk, {walk}", stages.cam_rw(trace, label), label, scores,
             maps.shared_colour_limits(trace, trace.cam_rw),
@@ -86,11 +78,33 @@ def stage_tiles(trace: Trace, label: int | None = None, cell: Cell | None = None
         ),
         StageTile("regions", "regions", stages.regions(trace), notes=_areas(trace)),
         _label(trace, "pseudo_label", "pseudo label (R_aff)"),
-        _step(trace, "seg", "prediction", stages.seg(trace), label, scores),
+        _step(trace, "seg", "prediction", stages.seg(trace), label, scores)
+        if trace.parts.decoder else _lacking(trace, "seg", "prediction", "decoder"),
     ]  # fmt: skip
     if trace.target is not None:
         row.append(StageTile("target", "ground truth", stages.target(trace)))
     return row
+
+
+def _attention(trace: Trace, cell: Cell, where: str) -> StageTile:
+    if trace.parts.attention is None:
+        return _lacking(trace, "attention", "attention", "attention")
+    heads, peak = trace.logits(-1).shape[0], float(maps.attention(trace, -1, None, cell).max())
+    notes = (f"from {where},", f"last block, mean of {heads} heads")
+    return StageTile("attention", "attention", stages.attention(trace, -1, None, cell), (0.0, peak), notes)
+
+
+def _affinity(trace: Trace, cell: Cell, where: str) -> StageTile:
+    if trace.parts.affinity is None:
+        return _lacking(trace, "affinity", "learned affinity", "affinity")
+    title = "learned affinity" if trace.parts.affinity == "learned" else "affinity, not learned"
+    return StageTile("affinity", title, stages.affinity(trace, cell), (0.0, 1.0), (f"to {where}",))
+
+
+def _lacking(trace: Trace, stage: str, title: str, part: str) -> StageTile:
+    """A stage that the method lacks: grey, with its sentence in lines that fit."""
+    lines = trace.parts.lacks[part].replace(", ", ",\n").splitlines()
+    return StageTile(stage, title, stages.lacking(trace), notes=tuple(lines), left_out=True)
 
 
 def _areas(trace: Trace) -> tuple[str, str]:
@@ -115,12 +129,12 @@ def _step(
     limits: Limits | None = None,
 ) -> StageTile:
     """A stage that labels every pixel, with its IoU and the change against the stage that it starts from."""
-    gone = stage in disabled_stages(trace.config)
+    gone = stage in disabled_stages(trace.config, trace.parts)
     if scores is None:
         return StageTile(stage, title, image, limits, left_out=gone)
     first, mean = _iou(trace.class_names[label], scores[stage], label)
-    before = compared_stages(trace.config).get(stage)
-    change = stage_changes(scores, trace.config, label).get(stage)
+    before = compared_stages(trace.config, trace.parts).get(stage)
+    change = stage_changes(scores, trace.config, label, trace.parts).get(stage)
     notes = [first, mean]
     if before is not None:
         old = format_percent(scores[before]["iou"].get(label))

@@ -21,6 +21,8 @@ def check(trace: Trace, name: str, answer: Any, label: int) -> Verdict:
     question = find_question(name)
     if label not in trace.present:
         raise ValueError(f"class {label!r} is not in this image; expected one of {list(trace.present)}.")
+    for part in question.needs:
+        trace.parts.require(part)
     if not is_ready(trace, question):
         raise ValueError(
             f"{name} needs a ground-truth mask, which this image does not have; choose an example that has one."

@@ -19,6 +19,7 @@ class Question:
         hides: the first stage that stays hidden until the question is answered, or "".
         needs_truth: whether it needs a ground-truth mask.
         pathology: of the recommended example; "" for the first one.
+        needs: parts of `parts.LACKS` that it asks about.
     """
 
     name: str
@@ -27,18 +28,19 @@ class Question:
     hides: str = ""
     needs_truth: bool = True
     pathology: str = ""
+    needs: tuple[str, ...] = ()
 
 
 QUESTIONS = (
     Question("labels", "number", "cam", hides="cam", needs_truth=False),
     Question("cam", "cell", "cam", hides="cam", needs_truth=False),
     Question("cut", "share", "cam", hides="cam_rw", pathology="context"),
-    Question("heads", "choice", "attention"),
-    Question("affinity", "choice", "affinity", needs_truth=False),
-    Question("walk", "choice", "walk", hides="cam_rw", pathology="leak"),
+    Question("heads", "choice", "attention", needs=("attention",)),
+    Question("affinity", "choice", "affinity", needs_truth=False, needs=("attention", "affinity")),
+    Question("walk", "choice", "walk", hides="cam_rw", pathology="leak", needs=("affinity",)),
     Question("par", "choice", "par", needs_truth=False, pathology="leak"),
     Question("regions", "choice", "regions", pathology="crowd"),
-    Question("seg", "choice", "seg", hides="seg", pathology="confused"),
+    Question("seg", "choice", "seg", hides="seg", pathology="confused", needs=("decoder",)),
     Question("blame", "choice", "seg", hides="target", pathology="context"),
 )
 CHANGE_OPTIONS = ("rises", "same", "falls")
@@ -68,7 +70,7 @@ def find_question(name: str) -> Question:
 def options(trace: Trace, question: Question) -> tuple[str, ...]:
     """Codes of the options; empty for other kinds of answers."""
     return {
-        "heads": tuple(str(head + 1) for head in range(trace.logits(-1).shape[0])),
+        "heads": tuple(str(head + 1) for head in range(len(trace.logits(-1)) if trace.attn_logits else 0)),
         "affinity": SYMMETRY_OPTIONS,
         "walk": CHANGE_OPTIONS,
         "par": tuple(str(distance) for distance in trace.config.dilations),
@@ -79,5 +81,7 @@ def options(trace: Trace, question: Question) -> tuple[str, ...]:
 
 
 def is_ready(trace: Trace, question: Question) -> bool:
-    """Whether the question can be answered for the image."""
+    """Whether the question can be answered for the image, by a method that has what it asks about."""
+    if any(part in trace.parts.lacks for part in question.needs):
+        return False
     return bool(trace.present) and (not question.needs_truth or trace.target is not None)

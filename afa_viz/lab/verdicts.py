@@ -98,7 +98,7 @@ def _inside(trace: Trace, label: int) -> Tensor:
 def _heads(trace: Trace, label: int, answer: str) -> Verdict:
     row, col = maps.strongest_cell(trace, label)
     inside = _inside(trace, label)
-    shares = trace.attn_probs(-1)[:, row * trace.grid[1] + col] @ inside
+    shares = trace.cell_probs(-1)[:, row * trace.grid[1] + col] @ inside
     best = int(shares.argmax())
     facts = {
         "share": format_percent(float(shares[int(answer) - 1])), "best_share": format_percent(float(shares[best])),
@@ -116,8 +116,9 @@ def _affinity(trace: Trace, label: int, answer: str) -> Verdict:
 @once_a_trace
 def _symmetry(trace: Trace, label: int) -> tuple[str, dict[str, str]]:
     """Which of attention and affinity are symmetric, and the most uneven pair of the strongest cell."""
-    probs = trace.attn_probs(-1).mean(dim=0)
-    uneven = {"attention": float(aff.asymmetry(probs)), "affinity": float(aff.asymmetry(trace.affinity))}
+    probs = trace.cell_probs(-1).mean(dim=0)
+    affinity = maps.affinity_matrix(trace)
+    uneven = {"attention": float(aff.asymmetry(probs)), "affinity": float(aff.asymmetry(affinity))}
     mutual = [name for name, value in uneven.items() if value < SYMMETRY_TOLERANCE]
     truth = "both" if len(mutual) == 2 else mutual[0] if mutual else "neither"
     row, col = maps.strongest_cell(trace, label)
@@ -128,7 +129,7 @@ def _symmetry(trace: Trace, label: int) -> tuple[str, dict[str, str]]:
         "row": str(row + 1), "col": str(col + 1),
         "other_row": str(there // trace.grid[1] + 1), "other_col": str(there % trace.grid[1] + 1),
         "out": format_percent(float(probs[here, there])), "back": format_percent(float(probs[there, here])),
-        "tie": f"{float(trace.affinity[here, there]):.2f}", "tie_back": f"{float(trace.affinity[there, here]):.2f}",
+        "tie": f"{float(affinity[here, there]):.2f}", "tie_back": f"{float(affinity[there, here]):.2f}",
     }  # fmt: skip
     return truth, facts
 

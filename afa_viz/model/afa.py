@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from afa_viz.model import mix_transformer, pvt_v2
-from afa_viz.model.card import Card
-from afa_viz.model.pyramid import BlockAttention, PyramidEncoder
+from afa_viz.model.interface import Intermediates, Network
+from afa_viz.model.pyramid import PyramidEncoder
 from afa_viz.model.segformer_head import SegFormerHead
 from afa_viz.ops.affinity import affinity_from_qk
 from afa_viz.ops.cam import class_activation
+from afa_viz.parts import Parts
 
 BACKBONES = (*mix_transformer.VARIANTS, *pvt_v2.VARIANTS)
 POOLINGS = {"max": "max", "gmp": "max", "avg": "avg", "average": "avg", "gap": "avg", "topk": "topk"}
@@ -31,20 +32,7 @@ class TrainOutput:
     affinity: Tensor
 
 
-@dataclass(frozen=True)
-class Intermediates:
-    """All intermediate results of one forward pass.
-
-    class_logits (B, C); seg_logits (B, K, H/4, W/4); cam (B, C, h, w) raw; attention: every block, first to last.
-    """
-
-    class_logits: Tensor
-    seg_logits: Tensor
-    cam: Tensor
-    attention: list[BlockAttention]
-
-
-class AFA(nn.Module):
+class AFA(Network):
     """Learning Affinity from Attention. State-dict keys are those of the authors' checkpoints.
 
     Args:
@@ -56,13 +44,11 @@ class AFA(nn.Module):
         logit_offset: subtracted from the pooled class logit and left out of the CAM; 0 is published. With an offset
             an object must score above it somewhere, so that most of its cells stay positive.
     Attributes:
-        card: metadata of the weights, set by `checkpoint.load_model`.
-        checkpoint_id: short hash of their file, "" for weights that were not loaded from a file.
+        parts, card, checkpoint_id: see `Network`; the last two are set by `checkpoint.load_model`.
     Source: Ru et al. 2022, figure 3; docs/spec.md section 3.
     """
 
-    card: Card | None = None
-    checkpoint_id: str = ""
+    parts = Parts()
 
     def __init__(
         self,
@@ -88,11 +74,6 @@ class AFA(nn.Module):
         self.attn_proj = nn.Conv2d(AFFINITY_BLOCKS * encoder.last_heads, 1, kernel_size=1)
         nn.init.kaiming_normal_(self.attn_proj.weight, a=5**0.5, mode="fan_out")
         self.classifier = nn.Conv2d(encoder.widths[-1], num_classes - 1, kernel_size=1, bias=False)
-
-    @property
-    def num_fg_classes(self) -> int:
-        """C, background excluded."""
-        return self.num_classes - 1
 
     def classify(self, features: Tensor) -> Tensor:
         """Features of the last stage (B, D, h, w) -> class logits (B, C)."""
@@ -141,6 +122,21 @@ class AFA(nn.Module):
         features, affinity = self._encode(image)
         self.decoder(features)
         return self._cam(features[-1]), affinity
+
+    def affinity_head(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the learned affinity, copied: not the model's own memory."""
+        bias = self.attn_proj.bias
+        assert bias is not None
+        return self.attn_proj.weight.detach().flatten().float().clone(), bias.detach().float().clone()
+
+    def attention_shapes(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
+        """See `PyramidEncoder.attention_shapes`."""
+        return self.encoder.attention_shapes(height, width)
+
+    def widest_activations(self, height: int, width: int) -> float:
+        """Of the first stage, where a token has 4 x 4 pixels, in the middle of a block's MLP."""
+        layers = self.encoder.stage(0)[0].modules()
+        return max(layer.out_features for layer in layers if isinstance(layer, nn.Linear)) * height * width / 16
 
     def forward_seg(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> segmentation logits (B, K, H/4, W/4)."""

@@ -25,6 +25,7 @@ MAX_RADIUS = 128  # limit of `ExplainConfig.radius`
 PAR_DOWNSCALE = 2  # docs/spec.md section 8
 MAX_PAR_DOWNSCALE = 8  # limit of `ExplainConfig.par_downscale`
 MAX_CLASSES = 255  # labels are uint8; 255 = ignore
+MAX_CLASSIFIER_CLASSES = 4096  # without a decoder: a trace keeps some of them, see `model.interface`
 MAX_NAME_LENGTH = 100  # characters of a class name
 
 Colour = tuple[int, int, int]
@@ -105,8 +106,9 @@ class Card:
         require(known == self.parts and "encoder" in known, "parts", f"a selection of {', '.join(PARTS)} in this order")
         headless = not {"decoder", "classifier"} & set(known)
         least = 0 if headless else 2
-        fits = is_int(self.num_classes) and least <= self.num_classes <= MAX_CLASSES
-        require(fits, "num_classes", f"a whole number from {least} to {MAX_CLASSES}")
+        most = MAX_CLASSES if "decoder" in known or headless else MAX_CLASSIFIER_CLASSES
+        fits = is_int(self.num_classes) and least <= self.num_classes <= most
+        require(fits, "num_classes", f"a whole number from {least} to {most}")
         good = all(isinstance(n, str) and n.isprintable() and 1 <= len(n) <= MAX_NAME_LENGTH for n in self.class_names)
         require(good, "class_names", f"texts of 1 to {MAX_NAME_LENGTH} letters in one line")
         require(len(set(self.class_names)) == len(self.class_names), "class_names", "different names")

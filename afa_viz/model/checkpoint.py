@@ -19,10 +19,12 @@ from torch import Tensor
 from afa_viz import bundled
 from afa_viz.atomic_files import atomic_write
 from afa_viz.classes import COCO_CLASSES, VOC_CLASSES, names_for
-from afa_viz.model import layouts, packing
+from afa_viz.model import layouts, packing, timm_source
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, format_names
 from afa_viz.model.class_rows import CLASS_LAYERS, ClassRows, match_classes, take_rows
+from afa_viz.model.hub import Progress
+from afa_viz.model.interface import Network
 from afa_viz.model.sources import Source, checkpoint_files
 from afa_viz.model.weight_files import read_weights
 from afa_viz.model.wrappers import single_network
@@ -62,17 +64,22 @@ class LoadReport:
         return text if self.class_rows is None else f"{text}; {self.class_rows.summary()}"
 
 
-def load_model(source: Source | None = None, device: str | torch.device = "auto") -> AFA:
-    """A trained AFA network in evaluation mode, float32, with its `card` and `checkpoint_id`.
+def load_model(
+    source: Source | None = None, device: str | torch.device = "auto", *, progress: Progress | None = None
+) -> Network:
+    """A trained network in evaluation mode, float32, with its `card` and `checkpoint_id`.
 
     Args:
         source: a .safetensors file with its card, a folder that holds one, `hf://owner/repo[@revision][/file]`, or
             the authors' .pth. Pickles are read as weights only. Without a card the published settings are assumed.
-            None: the bundled model.
+            timm:NAME or timm:NAME@FILE: an ImageNet classifier of timm. None: the bundled model.
         device: "auto" (CUDA if there is one, else CPU) or a torch device.
+        progress: called with the bytes that have come and all of them, while timm's weights are fetched.
     Raises: FileNotFoundError: if nothing is there; CheckpointError, a ValueError: if it cannot be used.
     """
     target = _resolve_device(device)
+    if timm_source.is_timm(source):
+        return timm_source.load_timm(str(source), target, progress)
     path, card_path = checkpoint_files(bundled.bundled_checkpoint() if source is None else source)
     weights = read_weights(path)
     card = Card.read(card_path) if card_path else None

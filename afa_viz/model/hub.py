@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 from huggingface_hub import constants, errors
+from tqdm import tqdm
 
 from afa_viz.model.card import CheckpointError
 from afa_viz.scalars import preview
@@ -26,16 +29,36 @@ NAME = re.compile(r"[a-zA-Z0-9_](?:[\w.-]{0,94}\w)?", re.ASCII)  # of an owner, 
 ADVICE = {401: "log in with `hf auth login`", 403: "ask for access", 429: "wait some minutes, or log in"}
 
 
+Progress = Callable[[int, int], None]
+
+
+def _reporting(progress: Progress) -> type[tqdm]:
+    """A progress bar that draws nothing and tells `progress` instead."""
+
+    class Reporting(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)  # of the client's own bars
+            super().__init__(*args, **{**kwargs, "disable": False, "file": io.StringIO()})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            progress(int(self.n), int(self.total or 0))
+            return shown
+
+    return Reporting
+
+
 class HubFiles:
     """Files of one repository, from the hub or its cache; from the cache alone once the hub is unreachable.
 
     Args:
         repo: OWNER/NAME.
         revision: branch, tag or commit; None: the newest.
+        progress: called with the bytes that have come and all of them, while a file is fetched.
     """
 
-    def __init__(self, repo: str, revision: str | None = None) -> None:
-        self.repo, self.revision = repo, revision
+    def __init__(self, repo: str, revision: str | None = None, progress: Progress | None = None) -> None:
+        self.repo, self.revision, self._progress = repo, revision, progress
         self._offline = False
 
     def first_existing(self, names: Sequence[str]) -> Path:
@@ -79,7 +102,8 @@ class HubFiles:
                 self._offline = True
         if self._offline:
             return self._cached(name)
-        return Path(huggingface_hub.hf_hub_download(self.repo, name, revision=self.revision))
+        bar = None if self._progress is None else _reporting(self._progress)
+        return Path(huggingface_hub.hf_hub_download(self.repo, name, revision=self.revision, tqdm_class=bar))
 
     def _cached(self, name: str) -> Path:
         return Path(huggingface_hub.hf_hub_download(self.repo, name, revision=self.revision, local_files_only=True))

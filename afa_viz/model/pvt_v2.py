@@ -18,23 +18,33 @@ class PvtV2(PyramidEncoder):
         name: of the timm model.
         pretrained: fetch timm's ImageNet weights (needs a network or a filled cache).
         drop_path_rate: stochastic depth of the last block.
+        net: a model of timm whose layers are taken as they are, its last stage at stride 32; None: a new one.
     Source: Wang et al. 2022, "PVT v2"; weights at stride 32 are used at stride 16 by setting the last stride to 1.
     """
 
-    def __init__(self, name: str, pretrained: bool = False, drop_path_rate: float = 0.1) -> None:
+    def __init__(self, name: str, pretrained: bool = False, drop_path_rate: float = 0.1, net: Any = None) -> None:
         super().__init__()
         if name not in VARIANTS:
             raise ValueError(f"{name!r} is not a PVT v2 backbone; expected one of {', '.join(VARIANTS)}.")
-        import timm  # seconds and hundreds of megabytes, which the other family does without
-
         self.patch_embed: nn.Module
         self.stages: nn.Sequential
-        net: Any = timm.create_model(name, pretrained=pretrained, num_classes=0, drop_path_rate=drop_path_rate)
+        if net is None:
+            net = self._new(name, pretrained, drop_path_rate)
+        else:
+            self.strides = (*self.strides[:3], 2)
         self.patch_embed, self.stages = net.patch_embed, net.stages
-        net.stages[3].downsample.proj.stride = (1, 1)
         self.widths = tuple(info["num_chs"] for info in net.feature_info)
         self.depths = tuple(len(stage.blocks) for stage in net.stages)
         self.last_heads = net.stages[3].blocks[0].attn.num_heads
+
+    @staticmethod
+    def _new(name: str, pretrained: bool, drop_path_rate: float) -> Any:
+        """A model of timm with the last stage at stride 16."""
+        import timm  # seconds and hundreds of megabytes, which the other family does without
+
+        net: Any = timm.create_model(name, pretrained=pretrained, num_classes=0, drop_path_rate=drop_path_rate)
+        net.stages[3].downsample.proj.stride = (1, 1)
+        return net
 
     def stage(self, i: int) -> tuple[nn.ModuleList, nn.Module]:
         stage: Any = self.stages[i]

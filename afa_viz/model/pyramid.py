@@ -17,26 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Grid = tuple[int, int]
-STRIDES = (4, 2, 2, 1)  # of the four stages, each against the one before
-
-
-@dataclass(frozen=True)
-class BlockAttention:
-    """Attention of one block.
-
-    Attributes:
-        logits: (B, heads, N, M) unscaled q k^T, before softmax; None where it was not kept.
-        query_grid, key_grid: (rows, columns) of queries and keys; N and M are their products.
-        scale: the factor applied to the logits before softmax, d ** -0.5.
-        reduction: cells that a key spans along each side; 1 in the last stage.
-    """
-
-    logits: Tensor | None
-    query_grid: Grid
-    key_grid: Grid
-    scale: float
-    reduction: int
+from afa_viz.model.interface import BlockAttention, Grid
 
 
 @dataclass(frozen=True)
@@ -113,11 +94,13 @@ class PyramidEncoder(nn.Module):
     Attributes:
         widths, depths: channels and blocks of the four stages.
         last_heads: heads of each block of the last stage.
+        strides: of the four stages, each against the one before.
     """
 
     widths: tuple[int, ...]
     depths: tuple[int, ...]
     last_heads: int
+    strides: tuple[int, int, int, int] = (4, 2, 2, 1)
 
     def stage(self, i: int) -> tuple[nn.ModuleList, nn.Module]:
         """Blocks and final norm of stage i in 0..3."""
@@ -171,7 +154,7 @@ class PyramidEncoder(nn.Module):
         """What `forward_attention` makes of an image of (height, width) pixels: (stage, heads, N, M) of every block."""
         shapes: list[tuple[int, int, int, int]] = []
         grid = (height, width)
-        for i, stride in enumerate(STRIDES):
+        for i, stride in enumerate(self.strides):
             grid = (-(-grid[0] // stride), -(-grid[1] // stride))
             for block in self.stage(i)[0]:
                 attn: Any = block.attn

@@ -20,6 +20,11 @@ def checkpoint_files(source: Source) -> tuple[Path, Path | None]:
     """The weights file of a source, fetched where it lies on the hub, and the card beside it where there is one."""
     if str(source).startswith("hf:"):
         return _from_hub(str(source))
+    if str(source).startswith("timm:"):
+        raise CheckpointError(
+            f"{source} is a classifier as it is; expected weights of an AFA network here: `load_model` and the app "
+            "take it."
+        )
     path = Path(source).expanduser()
     if path.is_dir():
         names = sorted(file.name for file in path.glob("*.safetensors"))

@@ -3,7 +3,7 @@
 Attention and affinity are counted exactly. Maps and the network's activations are rules of thumb that were measured
 with MiT-B0, MiT-B1 and PVT-v2-B1 at 512 to 1536 pixels: within a quarter of what the process takes.
 
-Symbols: C foreground classes, H W pixels, N cells at stride 16.
+Symbols: C foreground classes, H W pixels, N cells.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from afa_viz.config import ExplainConfig
 
 if TYPE_CHECKING:
-    from afa_viz.model.afa import AFA
+    from afa_viz.model.interface import Network
 
 FLOAT = 4  # bytes
 LARGE = 2**30  # bytes: larger explanations are logged
@@ -36,27 +36,26 @@ class MemoryEstimate:
         return f"{self.peak / 2**30:.1f} GB"
 
 
-def estimate_memory(model: AFA, size: tuple[int, int], config: ExplainConfig) -> MemoryEstimate:
+def estimate_memory(model: Network, size: tuple[int, int], config: ExplainConfig) -> MemoryEstimate:
     """Memory of `explain` for an image.
 
     Args:
-        model: whose encoder says how many heads, queries and keys there are.
+        model: which says how many heads, queries and keys there are.
         size: (H, W) in pixels, as it is explained: see `inputs.fit_size`.
     """
-    from afa_viz.ops.affinity import token_grid  # here: the app knows the limit `LARGE` before it has loaded torch
-    from afa_viz.ops.banded_walk import uses_band
+    from afa_viz.ops.banded_walk import uses_band  # here: the app knows the limit `LARGE` before it has loaded torch
 
     height, width = size
-    pixels, cells = height * width, token_grid(height, width)
-    shapes = model.encoder.attention_shapes(height, width)
-    last = shapes[-1][0]
+    pixels, cells = height * width, model.token_grid(height, width)
+    shapes = model.attention_shapes(height, width)
+    last = shapes[-1][0] if shapes else 0
     kept = [shape for shape in shapes if config.keep_attention == "all" or shape[0] == last]
     attention = FLOAT * sum(heads * queries * keys for _, heads, queries, keys in kept)
-    affinity = FLOAT * (cells[0] * cells[1]) ** 2
-    maps = FLOAT * pixels * model.num_fg_classes
+    affinity = FLOAT * (cells[0] * cells[1]) ** 2 if model.parts.affinity else 0
+    maps = FLOAT * pixels * min(model.num_fg_classes, model.max_kept_classes)
     largest = max((1.0, *config.scales)) ** 2
     stages = (
-        FLOAT * ACTIVATIONS * _widest(model) * pixels / 16 * largest + MAPS * maps,  # the CAM; a token has 4 x 4 pixels
+        FLOAT * ACTIVATIONS * model.widest_activations(height, width) * largest + MAPS * maps,  # the CAM
         affinity * (1 if uses_band(cells, config.radius) else 3),  # the affinity, and the walk's transitions
         FLOAT * NEIGHBOURS * pixels / config.par_downscale**2 + MAPS * maps,  # PAR
     )
@@ -64,14 +63,7 @@ def estimate_memory(model: AFA, size: tuple[int, int], config: ExplainConfig) ->
     return MemoryEstimate(attention, trace, round(trace + max(stages)))
 
 
-def _widest(model: AFA) -> int:
-    """Channels of the widest layer of the first stage, in the middle of a block's MLP."""
-    from torch import nn
-
-    return max(layer.out_features for layer in model.encoder.stage(0)[0].modules() if isinstance(layer, nn.Linear))
-
-
-def memory_warning(model: AFA, size: tuple[int, int], config: ExplainConfig) -> str:
+def memory_warning(model: Network, size: tuple[int, int], config: ExplainConfig) -> str:
     """Message about the memory of a large explanation and cheaper settings; "" below `LARGE`."""
     needed = estimate_memory(model, size, config)
     if needed.peak < LARGE:

@@ -6,7 +6,7 @@ Symbols: B batch, C foreground classes, N cells of the affinity, H W pixels, h w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,13 @@ from afa_viz.ops import cam as cams
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
+
+
+class CamModel(Protocol):
+    """Whatever gives a raw CAM: a network, or some of its classes."""
+
+    def forward_cam(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised -> raw CAM (B, C, h, w), detached."""
 
 
 def multi_scale_cam(
@@ -57,11 +64,12 @@ def multi_scale_cam(
 
 
 def multi_scale_cam_of(
-    model: AFA, image: Tensor, raw: Tensor, scales: Sequence[float], flip: bool = True, relu: bool = True
+    model: CamModel, image: Tensor, raw: Tensor, scales: Sequence[float], flip: bool = True, relu: bool = True
 ) -> Tensor:
     """The CAM of `multi_scale_cam` where that of the image as it is, at scale 1, has been computed already.
 
     Args:
+        model: in evaluation mode.
         raw: (B, C, h, w), of the image at scale 1, not mirrored. The others as `multi_scale_cam`.
     Returns: cam (B, C, H, W) in [0, 1].
     """

@@ -20,15 +20,19 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import cam as cams
 from afa_viz.ops import pseudo_label
+from afa_viz.ops.averaged_affinity import averaged_affinity
 from afa_viz.ops.image import normalize_image
+from afa_viz.parts import Parts
+from afa_viz.stages.kept_classes import cam_of_classes, keep_classes, predicted_labels
 from afa_viz.stages.multi_scale_cam import multi_scale_cam_of
 from afa_viz.stages.refine import present_channels, refine, refine_both, refine_cam
 from afa_viz.stages.walk import walk
 
 if TYPE_CHECKING:
-    from afa_viz.model.afa import AFA
+    from afa_viz.model.interface import Network
 
 
+AFFINITY_BLOCKS = 2  # the last two; docs/spec.md section 4
 LAST_STAGE = 3  # of the four, counted from 0
 PAR_FIELDS = ("cam_par", "cam_par_high", "cam_refined", "cam_refined_high")  # what `cam_par_stage` makes
 
@@ -42,7 +46,7 @@ def lazy_zeros(*shape: int) -> Tensor:
         return torch.frombuffer(pages, dtype=torch.float32).view(shape)
 
 
-def network_input(model: AFA, image: Tensor) -> Tensor:
+def network_input(model: Network, image: Tensor) -> Tensor:
     """(H, W, 3) uint8 -> (1, 3, H, W) normalised as the model's card says, of its weights' device and type."""
     weight = next(model.parameters())
     pixels = image.permute(2, 0, 1)[None].to(weight.device)
@@ -51,73 +55,88 @@ def network_input(model: AFA, image: Tensor) -> Tensor:
     return normalised.to(weight.dtype)
 
 
-def network_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+def network_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dict:
     """One forward pass with all intermediates: class logits, prediction and the attention of every block."""
     assert model is not None
     model.eval()
     first_stage = LAST_STAGE if config.keep_attention == "last_stage" else 0
     output = model.forward_intermediates(network_input(model, fields["image"]), first_stage)
-    bias = model.attn_proj.bias
-    assert bias is not None
-    seg = cams.resize(output.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
-    return {
+    head = model.affinity_head()
+    made = {
         "raw_cam": output.cam[0].float(),
         "class_logits": output.class_logits[0].float(),
-        "seg_logits": output.seg_logits[0].float(),
-        "seg": seg[0].to(torch.uint8),
+        "class_probs": None,
+        "seg_logits": None,
+        "seg": None,
         "attn_logits": tuple(None if block.logits is None else block.logits[0].float() for block in output.attention),
         "attn_scales": tuple(block.scale for block in output.attention),
         "query_grids": tuple(block.query_grid for block in output.attention),
         "key_grids": tuple(block.key_grid for block in output.attention),
-        "affinity_weight": model.attn_proj.weight.detach().flatten().float().clone(),
-        "affinity_bias": bias.detach().float().clone(),  # not the model's own memory
+        "affinity_weight": None if head is None else head[0],
+        "affinity_bias": None if head is None else head[1],
+        "parts": model.parts,
     }
+    if output.seg_logits is not None:
+        seg = cams.resize(output.seg_logits, tuple(fields["image"].shape[:2])).max(dim=1).indices
+        made |= {"seg_logits": output.seg_logits[0].float(), "seg": seg[0].to(torch.uint8)}
+    probs = model.class_probs(output.class_logits.float())
+    if probs is not None:
+        made["class_probs"] = probs[0]
+    return made | keep_classes(fields, made, model)
 
 
 def keep_last_stage(attn_logits: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
     """The attention of every block without that of stages 1 to 3: of the blocks that are not like the last one."""
-    last = attn_logits[-1]
-    assert last is not None
+    last = attn_logits[-1] if attn_logits else None
+    if last is None:
+        return attn_logits
     return tuple(block if block is not None and block.shape == last.shape else None for block in attn_logits)
 
 
-def cam_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+def cam_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dict:
     """The multi-scale CAM, starting from the raw CAM of the network stage."""
     assert model is not None
     model.eval()
     relu = getattr(getattr(model, "card", None), "cam_relu", True)
     image = network_input(model, fields["image"])
     raw = fields["raw_cam"]
+    source = cam_of_classes(model, fields["class_names"])
     if raw is None:  # a trace from a file of an earlier version
-        raw = model.forward_cam(image)[0].float()
-    cam = multi_scale_cam_of(model, image, raw[None].to(image.device), config.scales, config.flip, relu=relu)
+        raw = source.forward_cam(image)[0].float()
+    cam = multi_scale_cam_of(source, image, raw[None].to(image.device), config.scales, config.flip, relu=relu)
     return {"raw_cam": raw, "cam": cam[0].float()}
 
 
-def affinity_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
-    """The learned affinity, from the attention logits of the last two blocks."""
+def affinity_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dict:
+    """The affinity, from the attention of the last two blocks: learned, averaged, or none."""
     device = fields["cam"].device  # where the walk will be, and where an earlier trace lies
+    parts: Parts = fields["parts"]
+    if parts.affinity is None:
+        return {"affinity": None}
     logits = [block[None].to(device) for block in fields["attn_logits"] if block is not None]
+    if parts.affinity == "averaged":
+        scales = fields["attn_scales"][-AFFINITY_BLOCKS:]
+        probs = [(block * scale).softmax(-1) for block, scale in zip(logits[-AFFINITY_BLOCKS:], scales, strict=True)]
+        return {"affinity": averaged_affinity(probs, parts.extra_tokens, config.symmetric)[0]}
     weight, bias = fields["affinity_weight"].to(device), fields["affinity_bias"].to(device)
     combined = aff.affinity_logits(logits, weight, bias, config.symmetric)
     return {"affinity": combined.sigmoid_()[0]}
 
 
-def cam_rw_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+def cam_rw_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dict:
     """Image labels, predicted where none were given, and the walked scores."""
     labels = fields["image_labels"]
     if not fields["labels_given"]:
-        logits = fields["class_logits"].cpu()
-        labels = (logits > config.label_threshold).float()
-        if not labels.any():
-            labels = torch.zeros_like(logits).index_fill_(0, logits.argmax(), 1)
-    grid = fields["query_grids"][-1]
-    affinity = fields["affinity"].to(fields["cam"].device)  # of an earlier trace, whose CAM alone was made anew
-    low, high = walk(fields["cam"][None], affinity[None], labels[None], grid, config)
+        labels = predicted_labels(fields["class_logits"], fields["class_probs"], config.label_threshold)
+    grid = tuple(fields["raw_cam"].shape[-2:]) if fields["raw_cam"] is not None else fields["query_grids"][-1]
+    affinity = fields["affinity"]
+    if affinity is not None:
+        affinity = affinity.to(fields["cam"].device)[None]  # of an earlier trace, whose CAM alone was made anew
+    low, high = walk(fields["cam"][None], affinity, labels[None], grid, config)
     return {"image_labels": labels, "cam_rw": low[0], "cam_rw_high": high[0]}
 
 
-def cam_par_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+def cam_par_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dict:
     """Scores at image size after PAR, of the walked CAM and of the CAM itself; 0 for absent classes."""
     labels = present_channels(fields["image_labels"])
     image01 = _image01(fields)
@@ -131,7 +150,7 @@ def cam_par_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dic
     return {"cam_refined": refined[0], "cam_refined_high": refined[1], "cam_par": par[0], "cam_par_high": par[1]}
 
 
-def pseudo_label_stage(fields: dict, config: ExplainConfig, model: AFA | None) -> dict:
+def pseudo_label_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dict:
     """The two labels that training uses, and the three regions of the pseudo label."""
     merged = _merge_label(fields, "cam_par")
     return {

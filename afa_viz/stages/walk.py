@@ -14,20 +14,20 @@ from afa_viz.ops import cam as cams
 
 
 def walk(
-    cam: Tensor, affinity: Tensor, image_labels: Tensor, grid: tuple[int, int], config: ExplainConfig
+    cam: Tensor, affinity: Tensor | None, image_labels: Tensor, grid: tuple[int, int], config: ExplainConfig
 ) -> tuple[Tensor, Tensor]:
     """Scores on the grid after the random walk, with the low and with the high background score.
 
     Args:
         cam: (B, C, H, W) in [0, 1]; absent classes may hold anything.
-        affinity: (B', N, N) with B' >= B.
+        affinity: (B', N, N) with B' >= B; None: there is none, so nothing is walked.
         image_labels: (B, C) multi-hot.
         grid: (h, w) of the affinity.
     Returns: two (B, K, h, w). Without the walk: where it would have started.
     Source: docs/spec.md section 11, step 4.
     """
     starts = [walk_start(cam, image_labels, grid, beta) for beta in (config.bkg_score_low, config.bkg_score_high)]
-    if not config.use_walk:
+    if affinity is None or not config.use_walk:
         return starts[0], starts[1]
     walked = banded_walk.propagate_windowed(
         torch.cat(starts, dim=1), affinity[: len(cam)], config.radius, config.power, num_steps=config.num_steps

@@ -24,6 +24,7 @@ FLOORS = {
     "afa_viz.classes": 1,
     "afa_viz.config_io": 1,
     "afa_viz.inputs": 1,
+    "afa_viz.parts": 0,
     "afa_viz.console": 1,
     "afa_viz.progress": 1,
     "afa_viz.structured_text": 1,

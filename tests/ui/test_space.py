@@ -68,6 +68,15 @@ def clone(tmp_path):
     return tmp_path / "clone"
 
 
+def test_a_space_may_fetch_a_model_of_timm_when_it_is_built(clone, hub, capsys):  # noqa: F811
+    asked, _ = hub
+    assert main(["space", "jane/afa-viz", "--folder", str(clone), "--preload", "timm:pvt_v2_b0"]) == 0
+    readme = committed(asked)[0]["README.md"].decode()
+    assert readme.startswith("---\nsdk: gradio\npreload_from_hub:\n- timm/pvt_v2_b0.in1k model.safetensors\n---\n")
+    assert main(["space", "jane/afa-viz", "--folder", str(clone), "--preload", "checkpoints/a"]) == 2
+    assert "expected timm:NAME" in capsys.readouterr().err
+
+
 def test_one_command_uploads_what_a_space_needs(clone, hub, capsys):  # noqa: F811
     asked, _ = hub
     assert main(["space", "jane/afa-viz", "--folder", str(clone)]) == 0

@@ -39,6 +39,11 @@ interface Trace {
   /** label -> precision by region; null without a ground truth */
   precision: any;
   trained_on: { affinity: string | null; decoder: string | null };
+  /** what the method has, and what it lacks: see afa_viz/parts.py */
+  parts: { stride: number; extra_tokens: number; attention: string | null; affinity: string | null; cam: string; decoder: boolean;
+    labels: string; lacks: string[] };
+  /** the most probable of very many classes */
+  predictions: { name: string; probability: number }[] | null;
   memory: string; title: string; story: string; domain: string; link: { [name: string]: string } | null; photo: string | null;
   model: string; partial?: boolean; linked?: boolean;
   /** of which blocks and query cells a report holds the attention, where it does not hold all: see ui/report/held.py */

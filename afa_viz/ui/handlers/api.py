@@ -62,8 +62,10 @@ class Api:
         from afa_viz.ui.handlers.api_numbers import cell_numbers
 
         blocks = trace.kept_blocks
-        number = blocks[-1] if block is None else _whole(block, "block", blocks.stop)
-        if number not in blocks:
+        if not blocks and block is not None:
+            raise UserError(trace.parts.lacks["attention"])
+        number = (blocks[-1] if blocks else 0) if block is None else _whole(block, "block", blocks.stop)
+        if blocks and number not in blocks:
             raise UserError(f"block is {number}; expected {blocks.start} to {blocks[-1]}: {NOT_KEPT}")
         cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
         return cell_numbers(trace, number, cell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -25,15 +26,20 @@ def summary(trace: Trace) -> dict[str, Any]:
         "regions": scores.region_shares(trace.pseudo_label),
         "affinity_label": _areas(trace, trace.affinity_label),
         "pseudo_label": _areas(trace, trace.pseudo_label),
-        "prediction": _areas(trace, trace.seg),
+        "prediction": None if trace.seg is None else _areas(trace, trace.seg),
         "miou": known and _finite({stage: score["miou"] for stage, score in known.items()}),
         "coverage": known and {stage: score["coverage"] for stage, score in known.items()},
         "precision": known and {name: _finite(of) for name, of in (scores.label_precision(trace) or {}).items()},
-        "changes": known and scores.stage_changes(known, trace.config),
-        "steps": scores.compared_stages(trace.config),
-        "left_out": list(scores.disabled_stages(trace.config)),
+        "changes": known and scores.stage_changes(known, trace.config, parts=trace.parts),
+        "steps": scores.compared_stages(trace.config, trace.parts),
+        "left_out": list(scores.disabled_stages(trace.config, trace.parts)),
         "trained_on": {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on},
         "checkpoint_id": trace.checkpoint_id,
+        "parts": dataclasses.asdict(trace.parts),
+        "lacks": trace.parts.lacks,
+        "predictions": None
+        if trace.predictions is None
+        else [{"name": name, "probability": round(share, 6)} for name, share in trace.predictions],
     }
 
 
@@ -48,15 +54,20 @@ def _areas(trace: Trace, label: Tensor) -> dict[str, float]:
 
 
 def cell_numbers(trace: Trace, block: int, cell: maps.Cell) -> dict[str, Any]:
-    """The numbers of one cell: attention of every head of a block, affinity to all cells, scores and labels."""
-    heads = [maps.attention(trace, block, head, cell) for head in range(len(trace.logits(block)))]
+    """The numbers of one cell: attention of every head of a block, affinity to all cells, scores and labels.
+
+    None for what the method lacks, with its sentence in `lacks`.
+    """
+    has_attention, has_affinity = trace.parts.attention is not None, trace.parts.affinity is not None
+    heads = range(len(trace.logits(block))) if has_attention else ()
     return {
         "grid": list(trace.grid),
         "cell": list(cell),
-        "block": block,
-        "key_grid": list(trace.key_grids[block]),
-        "attention": [_numbers(head) for head in heads],
-        "affinity": _numbers(maps.affinity(trace, cell)),
+        "block": block if has_attention else None,
+        "key_grid": list(trace.key_grids[block]) if has_attention else None,
+        "attention": [_numbers(maps.attention(trace, block, h, cell)) for h in heads] if has_attention else None,
+        "affinity": _numbers(maps.affinity(trace, cell)) if has_affinity else None,
+        "lacks": trace.parts.lacks,
         "scores": _scores(trace, cell),
         "labels": _labels(trace, cell),
     }

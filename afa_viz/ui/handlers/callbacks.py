@@ -7,11 +7,13 @@ import html
 import logging
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import gradio as gr
 
 from afa_viz.config import ExplainConfig
+from afa_viz.inputs import MANY_CLASSES
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.last_request_wins import LastRequestWins
@@ -22,6 +24,7 @@ from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.page.controls import NONE_SELECTED
 from afa_viz.ui.sessions.session import Session
 
+FETCH_SECONDS = 0.5  # between two looks at how far a download is
 UNEXPECTED_ERROR = error_message("refused.failed")
 
 log = logging.getLogger(__name__)
@@ -143,11 +146,12 @@ class Callbacks:
         if restored.warning:
             warn_user(restored.warning)
         request, registry = restored.request, self.session.registry
-        value, choices = self.answers.linked(request), list(registry.class_names(request.model)[1:])
+        value, present = self.answers.linked(request), self.session.present_labels(request)
+        choices = self._label_choices(request.image_id, request.model, present)
         index = NONE_SELECTED if restored.gallery_index is None else restored.gallery_index
         return (
             value, request.image_id, gr.update(selected_index=index), request.model,
-            registry.describe(request.model), gr.update(choices=choices, value=self.session.present_labels(request)),
+            registry.describe(request.model), gr.update(choices=choices, value=present),
             *restored.settings,
         )  # fmt: skip
 
@@ -170,14 +174,37 @@ class Callbacks:
 
     def change_model(self, image_id: str, model: str, *settings) -> Iterator[tuple]:
         """Another model: value, choices of labels, the description of the model, its default radius."""
-        choices = list(self.session.registry.class_names(model)[1:])
+        yield from self._fetch(model)
         description = self.session.registry.describe(model)
         radius = self.session.registry.config(model).radius
         fields = ["left_out", *(s.field for s in SLIDERS)]
         values = dict(zip(fields, settings, strict=True)) | {"radius": radius}
         for value, present, _ in self._open_with_preview(image_id, model, tuple(values.values())):
+            choices = self._label_choices(image_id, model, present)
             labels = gr.update(choices=choices, value=present) if isinstance(present, list) else gr.skip()
             yield value, labels, description, radius
+
+    def _label_choices(self, image_id: str, model: str, present: object) -> list:
+        """Classes for the list of image labels; of very many the predicted ones come first."""
+        registry = self.session.registry
+        if not isinstance(present, list) or len(registry.class_names(model)) <= MANY_CLASSES:
+            return registry.label_choices(model)
+        return registry.label_choices(model, self.session.predictions(image_id, model))
+
+    def _fetch(self, model: str) -> Iterator[tuple]:
+        """Load a model that may have to be fetched; meanwhile its line says how far that is."""
+        registry = self.session.registry
+        size = registry.offered_size(model)
+        if size is None:
+            return
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(registry.get, model)
+            while not wait([loading], FETCH_SECONDS).done:
+                came, total = registry.fetched(model) or (0, 0)
+                share = f" {came / total:.0%}" if total else ""
+                line = html.escape(error_message("side.fetching", name=model, size=size) + share)
+                yield gr.skip(), gr.skip(), line, gr.skip()
+            loading.result()
 
     def open_checkpoint(self, params: Any, image_id: str, *settings) -> tuple:
         """The image explained by a snapshot of a training run: value, labels, models, description, radius.
@@ -191,7 +218,7 @@ class Callbacks:
         registry, name = self.session.registry, f"{params['run']}@{params['iteration']}"
         registry.add(name, str(path))
         *_, (value, labels, description, radius) = self.change_model(image_id, name, *settings)
-        return value, labels, gr.update(choices=registry.names, value=name, visible=True), description, radius
+        return value, labels, gr.update(choices=registry.choices, value=name, visible=True), description, radius
 
     def reset(self, model: str) -> list:
         """The default settings of a model: no ablation, then every slider."""

@@ -172,9 +172,13 @@ def remap_classes(trace: Trace, reference: Trace) -> Trace:
         values = getattr(trace, name)
         return values.new_zeros(count, *values.shape[1:]).index_copy_(0, rows, values)
 
-    without_background = ("image_labels", "cam", "class_logits")
+    without_background = ["image_labels", "cam", "class_logits"]
+    if trace.class_probs is not None:
+        without_background.append("class_probs")
     scores = ("cam_rw", "cam_par", "cam_refined")
-    with_background = (*scores, *(f"{name}_high" for name in scores), "seg_logits")
+    with_background = [*scores, *(f"{name}_high" for name in scores)]
+    if trace.seg_logits is not None:
+        with_background.append("seg_logits")
     arrays: dict[str, Any] = {name: scatter_rows(name, index[1:] - 1, len(names) - 1) for name in without_background}
     arrays |= {name: scatter_rows(name, index, len(names)) for name in with_background}
     return dataclasses.replace(
@@ -184,7 +188,7 @@ def remap_classes(trace: Trace, reference: Trace) -> Trace:
         target=reference.target,
         pseudo_label=lookup[trace.pseudo_label.long()],
         affinity_label=lookup[trace.affinity_label.long()],
-        seg=lookup[trace.seg.long()],
+        seg=None if trace.seg is None else lookup[trace.seg.long()],
         **arrays,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from afa_viz.ui.handlers.compare import CompareHandlers
 from afa_viz.ui.handlers.exports import ExportHandlers
 from afa_viz.ui.handlers.parameters import is_index, parse_cell
 from afa_viz.ui.handlers.snapshots import SnapshotHandlers
+from afa_viz.ui.localization import error_message
 from afa_viz.ui.page import permalinks
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.session import Request, Session
@@ -119,11 +121,15 @@ class ExplorerHandlers:
         from afa_viz.ui.handlers import payload, payload_attention
 
         (request, trace), block, logits = self._find(params), params["block"], params["logits"]
+        if "attention" in trace.parts.lacks:
+            return _lack("attention")
         head, cell = params.get("head"), parse_cell(params.get("cell"))
         if not is_index(block) or block not in trace.kept_blocks:
             raise KeyError("block")
         if not isinstance(logits, bool):
             raise KeyError("logits")
+        if logits and "attention_logits" in trace.parts.lacks:
+            return _lack("attention_logits")
         if head is not None and not is_index(head):
             raise KeyError("head")
         name = ("attention", scene_key(request), block, logits, head, cell)
@@ -137,6 +143,8 @@ class ExplorerHandlers:
         from afa_viz.ui.handlers import payload, payload_attention
 
         request, trace = self._find(params)
+        if "attention" in trace.parts.lacks:
+            return _lack("attention")
         return self._texts.get(("overview", request.key), lambda: payload.to_json(payload_attention.overview(trace)))
 
     @prepared_first
@@ -145,6 +153,8 @@ class ExplorerHandlers:
         from afa_viz.ui.handlers import payload, payload_attention
 
         (request, trace), cell = self._find(params), parse_cell(params.get("cell"))
+        if "affinity" in trace.parts.lacks:
+            return _lack("affinity")
         name = ("affinity", request.key, cell)
         return self._texts.get(name, lambda: payload.to_json(payload_attention.affinity(trace, cell)))
 
@@ -195,6 +205,11 @@ class ExplorerHandlers:
         if found is None:
             raise KeyError("key")
         return found
+
+
+def _lack(part: str) -> str:
+    """The answer to a question about a part that the method lacks."""
+    return json.dumps({"refused": error_message(f"lacks.{part}")})
 
 
 def upload_prefix(image_id: str) -> str | None:

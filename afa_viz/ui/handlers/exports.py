@@ -71,7 +71,9 @@ class ExportHandlers:
         request, trace = self._find(params)
         label, cell = self._view(params, trace)
         block, head = params["block"], params["head"]
-        if not is_index(block) or block not in trace.kept_blocks:
+        if "attention" in trace.parts.lacks:
+            block, head = -1, -1
+        elif not is_index(block) or block not in trace.kept_blocks:
             raise KeyError("block")
         if head != -1 and not is_index(head, len(trace.logits(block))):
             raise KeyError("head")

@@ -39,10 +39,15 @@ def opening_questions(session: Session, request: Request) -> Iterator[tuple[str,
     The training run and the data set may change while a server runs: they are read when they are asked for.
     """
     trace, key = session.trace(request), {"key": request.key}
-    yield from ((name, key) for name in ("scene", "overview", "affinity", "lab"))
+    lacks = trace.parts.lacks
+    parts = {"overview": "attention", "affinity": "affinity"}
+    yield from ((name, key) for name in ("scene", "overview", "affinity", "lab") if parts.get(name) not in lacks)
     cells = trace.grid[0] * trace.grid[1]
     if cells > payload.MAX_CELLS:
         yield "par", key
+    yield "compare", {**key, "b": WITHOUT_WALK}
+    if "attention" in lacks:
+        return
     block = trace.kept_blocks[-1]
     heads, keys = len(trace.logits(block)), trace.key_grids[block][0] * trace.key_grids[block][1]
     attention = {**key, "block": block, "logits": False}
@@ -53,6 +58,5 @@ def opening_questions(session: Session, request: Request) -> Iterator[tuple[str,
         if cells * keys <= payload_attention.WHOLE_BYTES:
             yield "attention", {**attention, "head": payload_attention.MEAN}
         yield "attention", {**attention, "cell": cell}
-        if cells > payload.MAX_CELLS:
+        if cells > payload.MAX_CELLS and "affinity" not in lacks:
             yield "affinity", {**key, "cell": cell}
-    yield "compare", {**key, "b": WITHOUT_WALK}

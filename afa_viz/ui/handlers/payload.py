@@ -10,6 +10,7 @@ Symbols: H W pixels, h w cells, N = h * w, P present classes including backgroun
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import io
 import itertools
@@ -107,8 +108,22 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "cam_par": pack_scores(trace.cam_par[channels], low, high),
         "labels": packed,
         "trained_on": trained_on(trace),
+        "parts": parts(trace),
+        "predictions": predictions(trace),
         **table,
     }
+
+
+def parts(trace: Trace) -> dict[str, Any]:
+    """What the method has, see `Parts`, and which of `parts.LACKS` it lacks."""
+    return {**dataclasses.asdict(trace.parts), "lacks": list(trace.parts.lacks)}
+
+
+def predictions(trace: Trace) -> list[dict[str, Any]] | None:
+    """The most probable classes of a network whose trace has but some, to be offered as image labels."""
+    if trace.predictions is None:
+        return None
+    return [{"name": name, "probability": finite(share)} for name, share in trace.predictions]
 
 
 def classes(trace: Trace) -> list[dict[str, Any]]:
@@ -118,9 +133,14 @@ def classes(trace: Trace) -> list[dict[str, Any]]:
             "label": label,
             "cell": list(maps.strongest_cell(trace, label)),
             "logit": finite(float(trace.class_logits[label - 1])),
+            "probability": _probability(trace, label),
         }
         for label in trace.present
     ]
+
+
+def _probability(trace: Trace, label: int) -> float | None:
+    return None if trace.class_probs is None else finite(float(trace.class_probs[label - 1]))
 
 
 def pack_cam(trace: Trace) -> Packed:
@@ -143,22 +163,26 @@ def score_table(trace: Trace) -> tuple[dict[str, Packed], dict[str, Any]]:
     packed = {stage: pack_labels(labels[stage]) for stage in LABELLED_STAGES}
     if trace.config.use_walk:
         del packed["par_start"]
+    steps = scores.compared_stages(trace.config, trace.parts).items()
     return packed, {
         "affinity_label": pack_labels(trace.affinity_label),
         "pseudo_label": pack_labels(trace.pseudo_label),
         "scores": finite(scores.stage_scores(trace, labels)),
-        "steps": [{"stage": stage, "before": before} for stage, before in scores.compared_stages(trace.config).items()],
-        "left_out": list(scores.disabled_stages(trace.config)),
+        "steps": [{"stage": stage, "before": before} for stage, before in steps],
+        "left_out": list(scores.disabled_stages(trace.config, trace.parts)),
         "shares": finite(scores.label_shares(trace)),
         "precision": finite(scores.label_precision(trace)),
     }
 
 
-def local_affinity(trace: Trace) -> Packed:
-    """The affinity, (N, N); on large grids only the window around every cell: (N, side, side), side = 2 * band + 1.
+def local_affinity(trace: Trace) -> Packed | None:
+    """The affinity, (N, N), None without one; on large grids only the window around every cell: (N, side, side), side =
+    2 * band + 1.
 
     The window is never smaller than that of the walk. Values outside the grid are 0.
     """
+    if trace.affinity is None:
+        return None
     rows, cols = trace.grid
     cells = rows * cols
     band = max(trace.config.radius, WINDOW)
@@ -221,7 +245,7 @@ def scene(trace: Trace, scene_key: str) -> dict[str, Any]:
     return {
         "key": scene_key,
         "image": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"),
-        "seg": pack_labels(trace.seg),
+        "seg": None if trace.seg is None else pack_labels(trace.seg),
         "target": None if trace.target is None else pack_labels(trace.target),
         "blocks": blocks(trace),
     }
@@ -258,8 +282,8 @@ def frame(trace: Trace) -> dict[str, Any]:
         "labels": list(present),
         "cam": pack_cam(trace),
         "affinity": pack_affinity(trace),
-        "seg": pack_labels(trace.seg),
-        "scores": known and finite({stage: known[stage] for stage in ("cam", "seg")}),
+        "seg": None if trace.seg is None else pack_labels(trace.seg),
+        "scores": known and finite({stage: known[stage] for stage in ("cam", "seg") if stage in known}),
     }
 
 
@@ -272,6 +296,8 @@ def comparison(trace: Trace) -> dict[str, Any]:
         **frame(trace),
         "names": list(trace.class_names),
         "palette": [list(colour) for colour in trace.palette],
+        "grid": list(trace.grid),
+        "parts": parts(trace),
         "cam_rw": pack_scores(trace.cam_rw[channels], low, high),
         "cam_par": pack_scores(trace.cam_par[channels], low, high),
         "stage_labels": packed,
@@ -281,5 +307,6 @@ def comparison(trace: Trace) -> dict[str, Any]:
 
 
 def pack_affinity(trace: Trace) -> Packed | None:
-    """The learned affinity, or None for grids of more than `MAX_CELLS` cells, whose matrix would take megabytes."""
-    return pack_scores(trace.affinity, 0.0, 1.0) if len(trace.affinity) <= MAX_CELLS else None
+    """The affinity; None without one, and for grids of more than `MAX_CELLS` cells, whose matrix takes megabytes."""
+    whole = trace.affinity is not None and len(trace.affinity) <= MAX_CELLS
+    return pack_scores(trace.affinity, 0.0, 1.0) if whole and trace.affinity is not None else None

@@ -32,8 +32,8 @@ def cell_maps(trace: Trace, block: int, logits: bool = False, cell: maps.Cell | 
     if cell is not None:
         chosen = trace.logits(block)[:, maps.queries_in(trace, block, cell)]
         values = chosen if logits else (chosen * trace.attn_scales[block]).softmax(dim=-1)
-        return values.mean(dim=1, keepdim=True)
-    values = trace.logits(block) if logits else trace.attn_probs(block)
+        return values.mean(dim=1, keepdim=True)[:, :, trace.parts.extra_tokens :]
+    values = trace.cell_logits(block) if logits else trace.cell_probs(block)
     rows, cols = trace.grid
     height, width = trace.query_grids[block]
     if (height, width) == (rows, cols):
@@ -55,9 +55,11 @@ def attention(
         logits: q k^T before scale and softmax instead of the attention, whose lows are 0.
         head: only this head, or the mean of all heads (`MEAN`); None: all heads.
         cell: only this cell; None: all cells.
-    Raises: ValueError: for a block, head or cell that the trace does not have.
+    Raises: ValueError: for a block, head or cell that the trace does not have, or logits that the method does not.
     """
     block = maps.check_block(trace, block)
+    if logits:
+        trace.parts.require("attention_logits")
     values = cell_maps(trace, block, logits, None if cell is None else maps.check_cell(trace, cell))
     if head is not None:
         if not MEAN <= head < len(values):
@@ -111,26 +113,31 @@ def affinity(trace: Trace, cell: maps.Cell | None = None, raw: Tensor | None = N
     Args:
         cell: the query cell, only used on such grids.
         raw: the mean logits, where somebody has them already.
+    Raises: ValueError: if the method has no affinity.
     """
-    raw = maps.raw_matrix(trace) if raw is None else raw
-    low, high = float(raw.min()), float(raw.max())
+    matrix = maps.affinity_matrix(trace)
+    if raw is None and "attention_logits" not in trace.parts.lacks:
+        raw = maps.raw_matrix(trace)
+    low, high = (0.0, 0.0) if raw is None else (float(raw.min()), float(raw.max()))
     result: dict[str, Any] = {}
-    if len(raw) <= MAX_CELLS:
-        result["raw"] = pack_scores(raw, low, high)
-        if len(raw) > WHOLE_CELLS:
-            result["learned"] = pack_scores(trace.affinity, 0.0, 1.0)
+    if len(matrix) <= MAX_CELLS:
+        if raw is not None:
+            result["raw"] = pack_scores(raw, low, high)
+        if len(matrix) > WHOLE_CELLS:
+            result["learned"] = pack_scores(matrix, 0.0, 1.0)
     elif cell is not None:
         row, col = maps.check_cell(trace, cell)
         at = row * trace.grid[1] + col
-        result["raw_row"] = pack_scores(raw[at : at + 1], low, high)
-        result["raw_column"] = pack_scores(raw[:, at : at + 1].T, low, high)
-        result["learned"] = pack_scores(trace.affinity[at : at + 1], 0.0, 1.0)
+        if raw is not None:
+            result["raw_row"] = pack_scores(raw[at : at + 1], low, high)
+            result["raw_column"] = pack_scores(raw[:, at : at + 1].T, low, high)
+        result["learned"] = pack_scores(matrix[at : at + 1], 0.0, 1.0)
         return result
     return result | {
         "cells": pack_labels(target_cells(trace)),
         "cells_of": affinity_label_source(trace),
         "at_centre": bool(trace.affinity_at_centre),
-        "bias": finite(float(trace.affinity_bias)),
+        "bias": None if trace.affinity_bias is None else finite(float(trace.affinity_bias)),
         "numbers": affinity_numbers(trace),
     }
 

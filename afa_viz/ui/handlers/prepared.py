@@ -20,7 +20,7 @@ from afa_viz.ui.handlers.compare import replace_par_by_crf
 from afa_viz.ui.sessions.examples import Example
 
 if TYPE_CHECKING:
-    from afa_viz.model.afa import AFA
+    from afa_viz.model.interface import Network
 
 GROUPS = ("stages", "starts", "attention", "logits", "affinity", "par", "crf", "lab")
 SYMMETRY, SCALES = "symmetry of the affinity", "other scales of the CAM"  # of `ABLATIONS`; the browser needs a start
@@ -36,7 +36,7 @@ def prepare(
     facts: Mapping[str, Any],
     examples: Sequence[Example] = (),
     pathology: str = "",
-    model: AFA | None = None,
+    model: Network | None = None,
     groups: Collection[str] = GROUPS,
 ) -> Iterator[Answer]:
     """All that the explorer may ask of one explained image: (name, JSON text), group by group.
@@ -76,11 +76,11 @@ def _stages(trace: Trace, key: str, scene_key: str, facts: Mapping[str, Any]) ->
     yield _named("scene", {"key": key}, payload.scene(trace, scene_key))
 
 
-def _starts(trace: Trace, key: str, model: AFA | None) -> Iterator[Answer]:
+def _starts(trace: Trace, key: str, model: Network | None) -> Iterator[Answer]:
     if trace.grid[0] * trace.grid[1] > payload.MAX_CELLS:
         return
     quick = dataclasses.replace(trace.config, use_par=False)
-    if trace.config.symmetric:
+    if trace.config.symmetric and trace.affinity is not None:
         one_way = recompute(trace, dataclasses.replace(quick, symmetric=False))
         yield _named("start", {"key": key, "left_out": SYMMETRY}, {"affinity": payload.pack_affinity(one_way)})
     if model is not None and len(trace.config.scales) > 1:
@@ -91,6 +91,8 @@ def _starts(trace: Trace, key: str, model: AFA | None) -> Iterator[Answer]:
 
 def _attention(trace: Trace, key: str, logits: bool) -> Iterator[Answer]:
     """Of the blocks whose maps the page takes whole; others are asked for cell by cell, which only a server answers."""
+    if trace.parts.attention is None or (logits and "attention_logits" in trace.parts.lacks):
+        return
     if not logits:
         yield _named("overview", {"key": key}, payload_attention.overview(trace))
     rows, cols = trace.grid
@@ -103,6 +105,8 @@ def _attention(trace: Trace, key: str, logits: bool) -> Iterator[Answer]:
 
 def _affinity(trace: Trace, key: str) -> Iterator[Answer]:
     """Also the numbers of all pairs for every radius: they follow from the ground truth alone."""
+    if trace.affinity is None:
+        return
     yield _named("affinity", {"key": key}, payload_attention.affinity(trace))
     if trace.target is None or trace.grid[0] * trace.grid[1] > payload.MAX_CELLS:
         return

@@ -93,11 +93,11 @@ def build_controls(registry: ModelRegistry, labels: list[str]) -> Controls:
     defaults = registry.config(first)
     several = len(registry.names) > 1
     model = gr.Dropdown(
-        registry.names, value=first, label=words["side.model"], info=words["side.model_info"], visible=several,
+        registry.choices, value=first, label=words["side.model"], info=words["side.model_info"], visible=several,
         elem_id="afa-model",
     )  # fmt: skip
     chosen = gr.Dropdown(
-        list(registry.class_names(first)[1:]),
+        registry.label_choices(first),
         value=labels,
         multiselect=True,
         label=words["side.labels"],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from afa_viz import bundled
 from afa_viz.config import ExplainConfig
+from afa_viz.model.timm_source import PREFIX, is_timm, parse
 from afa_viz.training.records import SNAPSHOTS
 from afa_viz.ui.sessions.model_registry import SNAPSHOT_MARK
 from afa_viz.ui.sessions.session import Request, Session
@@ -27,6 +28,7 @@ DRAW_CALLS = {
     "regions": "stages.regions(trace)",
     "seg": "stages.seg(trace)",
 }
+LACKING = {"attention": "attention", "affinity": "affinity", "walk": "affinity", "seg": "decoder"}  # tab -> its part
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ def snippet(request: Request, trace: Trace, session: Session, look: TabView) -> 
     """A program that explains the same image with the same settings and saves what the tab displays."""
     source = session.images.python_source(request.image_id)
     name = trace.class_names[look.label]
+    lacks = trace.parts.lacks
+    tab = "strip" if LACKING.get(look.tab) in lacks else look.tab  # whose picture says what the method lacks
+    look = replace(look, tab=tab)
     drawn = _drawn(look, name)
     module = drawn.partition(".")[0]
     file = f"{look.tab if look.tab in DRAW_CALLS else 'strip'}.png"
@@ -146,6 +151,9 @@ def model_source(session: Session, name: str) -> str:
     source = session.registry.source(name)
     if source.startswith("hf://"):
         return source
+    if is_timm(source):
+        model, file = parse(source)
+        return source if file is None else f"{PREFIX}{model}@checkpoints/{file.name}"
     path = PurePosixPath(source.replace(chr(92), "/"))
     if name in session.registry.names and path.parent.name == SNAPSHOTS:  # a snapshot of a run of the Train tab
         return "/".join(path.parts[-5:])  # runs/page/NAME/snapshots/FILE

@@ -37,8 +37,12 @@ def held_maps(trace: Trace, key: str, used: int = 0) -> tuple[list[Answer], dict
     """
     cells = trace.grid[0] * trace.grid[1]
     room = min(MOST, FILE * max(cells, CELLS) // CELLS) - PAGE - used
+    if trace.parts.attention is None:
+        return [], {}
     always = [_named("overview", {"key": key}, payload_attention.overview(trace))]
-    if cells <= payload.WHOLE_CELLS:  # also what follows from the radius and without symmetry
+    if trace.affinity is None:
+        pass
+    elif cells <= payload.WHOLE_CELLS:  # also what follows from the radius and without symmetry
         few = prepare(trace, key, key, {}, groups=("starts", "affinity"))
         always += [(name, smaller(text, LEVEL)) for name, text in few]
     else:
@@ -56,8 +60,9 @@ def _named(question: str, asked: dict[str, Any], answer: dict[str, Any]) -> Answ
 def _by_importance(trace: Trace) -> Iterator[tuple[int, bool]]:
     """(block, logits) of every kept block from the last one on: those that the affinity reads, then the others."""
     blocks = list(reversed(trace.kept_blocks))
+    kinds = (False,) if "attention_logits" in trace.parts.lacks else (False, True)
     for group in (blocks[: maps.AFFINITY_BLOCKS], blocks[maps.AFFINITY_BLOCKS :]):
-        yield from itertools.chain(((block, False) for block in group), ((block, True) for block in group))
+        yield from ((block, logits) for logits in kinds for block in group)
 
 
 def _of_whole_blocks(trace: Trace, key: str, room: int) -> tuple[list[Answer], dict[str, Any]] | None:
@@ -76,7 +81,8 @@ def _of_whole_blocks(trace: Trace, key: str, room: int) -> tuple[list[Answer], d
         held["logits" if logits else "probs"].append(block)
     if len(trace.attn_logits) - 1 not in held["probs"]:
         return None
-    everything = all(sorted(blocks) == list(trace.kept_blocks) for blocks in held.values())
+    kinds = {"probs", *(() if "attention_logits" in trace.parts.lacks else ("logits",))}
+    everything = all(sorted(held[kind]) == list(trace.kept_blocks) for kind in kinds)
     return answers, {} if everything else {**{kind: sorted(blocks) for kind, blocks in held.items()}, "queries": None}
 
 
@@ -84,19 +90,23 @@ def _of_some_cells(trace: Trace, key: str, room: int) -> tuple[list[Answer], dic
     """Attention in the blocks that the affinity reads, and the affinity, for cells of a lattice."""
     blocks = list(trace.kept_blocks)[-maps.AFFINITY_BLOCKS :]
     strongest = [maps.strongest_cell(trace, label) for label in trace.present] or [maps.strongest_cell(trace)]
-    raw = maps.raw_matrix(trace)
+    lacks = trace.parts.lacks
+    raw = None if "affinity" in lacks or "attention_logits" in lacks else maps.raw_matrix(trace)
     size = sum(len(text) for _, text in _of_cell(trace, key, blocks, strongest[0], raw))
     cells = lattice(trace.grid, strongest, room // size)
     answers = [answer for cell in cells for answer in _of_cell(trace, key, blocks, cell, raw)]
-    return answers, {"probs": blocks, "logits": blocks, "queries": [list(cell) for cell in cells]}
+    logits = [] if "attention_logits" in lacks else blocks
+    return answers, {"probs": blocks, "logits": logits, "queries": [list(cell) for cell in cells]}
 
 
-def _of_cell(trace: Trace, key: str, blocks: Sequence[int], cell: Cell, raw: Tensor) -> Iterator[Answer]:
+def _of_cell(trace: Trace, key: str, blocks: Sequence[int], cell: Cell, raw: Tensor | None) -> Iterator[Answer]:
     place = list(cell)
-    for block, logits in itertools.product(blocks, (False, True)):
+    kinds = (False,) if "attention_logits" in trace.parts.lacks else (False, True)
+    for block, logits in itertools.product(blocks, kinds):
         answer = payload_attention.attention(trace, block, logits, cell=cell)
         yield _named("attention", {"key": key, "block": block, "logits": logits, "cell": place}, answer)
-    yield _named("affinity", {"key": key, "cell": place}, payload_attention.affinity(trace, cell, raw))
+    if trace.affinity is not None:
+        yield _named("affinity", {"key": key, "cell": place}, payload_attention.affinity(trace, cell, raw))
 
 
 def lattice(grid: tuple[int, int], always: Sequence[Cell], most: int) -> list[Cell]:

@@ -44,7 +44,8 @@ def stage_table(trace: Trace, words: Words) -> str:
     if found is None or trace.target is None:
         return f"<p>{words('The ground truth of this image is not known, so no stage is scored.')}</p>"
     present = sorted({int(v) for v in trace.target.unique()} - {colour.IGNORE})
-    changes, gone = scores.stage_changes(found, trace.config), scores.disabled_stages(trace.config)
+    changes = scores.stage_changes(found, trace.config, parts=trace.parts)
+    gone = scores.disabled_stages(trace.config, trace.parts)
 
     def row(stage: str, title: str, change: str) -> list[str]:
         score = found[stage]
@@ -88,7 +89,10 @@ def supervision(trace: Trace) -> str:
     """One sentence each about the label that affinity and decoder of this model were trained on last."""
     sentences = []
     for part, teacher in (("affinity", trace.affinity_trained_on), ("decoder", trace.decoder_trained_on)):
-        if teacher is None:
+        lacking = [trace.parts.lacks[name] for name in (part, f"learned_{part}") if name in trace.parts.lacks]
+        if lacking:
+            sentences.append(lacking[0][0].upper() + lacking[0][1:])
+        elif teacher is None:
             sentences.append(f"What the {part} of this model learned from is not known: its card does not say it.")
         elif teacher == "nothing":
             sentences.append(f"The {part} of this model learned nothing: its training ended before.")
@@ -102,7 +106,7 @@ def head_weights(trace: Trace, words: Words, groups: list[list[float]]) -> str:
     first = len(trace.attn_logits) - len(groups) + 1
     heads = max(len(group) for group in groups)
     rows = [[f"block {first + i}", *(format_number(weight) for weight in group)] for i, group in enumerate(groups)]
-    caption = f"Learned weight of each head in the affinity; bias {format_number(float(trace.affinity_bias))}"
+    caption = f"Learned weight of each head in the affinity; bias {format_number(float(trace.affinity_bias or 0))}"
     return words.table(caption, ["", *(f"head {i + 1}" for i in range(heads))], rows)
 
 

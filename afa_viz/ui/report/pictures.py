@@ -32,7 +32,11 @@ def sections(trace: Trace, words: Words) -> str:
             ("image", "Image and image labels", _image(trace, words, tiles)),
             ("cam", "Class activation maps", _cam(trace, words, tiles)),
             ("attention", "Attention", _attention(trace, words, tiles)),
-            ("affinity", "Learned affinity", _affinity(trace, words, tiles)),
+            (
+                "affinity",
+                "Learned affinity" if trace.parts.affinity == "learned" else "Affinity",
+                _affinity(trace, words, tiles),
+            ),
             ("walk", "Random walk", _scores(trace, words, tiles["cam_rw"])),
             ("par", "Pixel-adaptive refinement", _scores(trace, words, tiles["cam_par"])),
             ("regions", "Regions", _labels(trace, words, tiles)),
@@ -85,17 +89,27 @@ def _cam(trace: Trace, words: Words, tiles: dict[str, StageTile]) -> str:
 
 def _attention(trace: Trace, words: Words, tiles: dict[str, StageTile]) -> str:
     """The mean of the last block, and every head of the blocks that the affinity reads."""
+    if trace.parts.attention is None:
+        return _tile(tiles["attention"], words)
     cell, blocks = maps.strongest_cell(trace), len(trace.attn_logits)
     heads = []
     for block in range(max(trace.kept_blocks.start, blocks - maps.AFFINITY_BLOCKS), blocks):
         for head, caption in enumerate(stages.head_captions(trace, block, cell)):
             image = stages.attention(trace, block, head, cell)
             heads.append(words.figure("head", image, [f"Block {block + 1}, {caption}."], side=HEAD_SIDE))
-    missing = f"<p>{words(NOT_KEPT[0].upper() + NOT_KEPT[1:])}</p>" if trace.kept_blocks.start else ""
+    missing = f"<p>{words(_sentence(NOT_KEPT))}</p>" if trace.kept_blocks.start else ""
     return f'{_tile(tiles["attention"], words)}<div class="afa-pictures-heads">{"".join(heads)}</div>{missing}'
 
 
 def _affinity(trace: Trace, words: Words, tiles: dict[str, StageTile]) -> str:
+    lacks = trace.parts.lacks
+    if "affinity" in lacks:
+        return _tile(tiles["affinity"], words)
+    said = "".join(
+        f"<p>{words(_sentence(lacks[p]))}</p>" for p in ("attention_logits", "learned_affinity") if p in lacks
+    )
+    if "attention_logits" in lacks:
+        return _tile(tiles["affinity"], words) + said
     cell = maps.strongest_cell(trace)
     raw, symmetric = (maps.raw_affinity(trace, cell, flag) for flag in (False, True))
     both = (float(torch.minimum(raw, symmetric).min()), float(torch.maximum(raw, symmetric).max()))
@@ -109,7 +123,12 @@ def _affinity(trace: Trace, words: Words, tiles: dict[str, StageTile]) -> str:
         for flag, said in zip((False, True), notes, strict=True)
     ]
     weights = [group.tolist() for group in maps.head_weights(trace)]
-    return "".join(figures) + _tile(tiles["affinity"], words) + numbers.head_weights(trace, words, weights)
+    table = numbers.head_weights(trace, words, weights) if weights else said
+    return "".join(figures) + _tile(tiles["affinity"], words) + table
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _scores(trace: Trace, words: Words, tile: StageTile) -> str:
@@ -124,6 +143,8 @@ def _scores(trace: Trace, words: Words, tile: StageTile) -> str:
         for label in (0, *_other_classes(trace))
     ]
     used = trace.config.use_walk if walk else trace.config.use_par
+    if walk and trace.affinity is None:
+        return _tile(tile, words) + "".join(others) + f"<p>{words(_sentence(trace.parts.lacks['affinity']))}</p>"
     off = {
         "cam_rw": "In this trace the walk is switched off: the maps show where it would start.",
         "cam_par": "In this trace PAR is switched off: the maps are the walk's at image size.",
@@ -138,6 +159,8 @@ def _labels(trace: Trace, words: Words, tiles: dict[str, StageTile]) -> str:
 
 def _prediction(trace: Trace, words: Words, tiles: dict[str, StageTile]) -> str:
     figures = [_tile(tiles["seg"], words)]
+    if trace.seg is None:
+        return figures[0] + numbers.stage_table(trace, words)
     if trace.target is not None:
         before = scores.stage_labels(trace)["cam_par"]
         count = scores.pixel_changes(before, trace.seg, trace.target)

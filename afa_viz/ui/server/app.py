@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads 
 import gradio as gr
 from gradio.routes import App, ORJSONResponse
 
+from afa_viz.model import timm_source
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.callbacks import UNEXPECTED_ERROR, Callbacks
@@ -75,6 +76,8 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
     options = options or Options()
     uploads = Uploads(process_folder())
     registry = ModelRegistry(checkpoint_sources(options.checkpoints, options.checkpoint_folder), options.device)
+    if options.offered is not None:
+        registry.offer(options.offered, timm_source.DEFAULT_SIZE)
     model = registry.names[0]
     known = first_prepared(prepared, options)
     if known is not None:

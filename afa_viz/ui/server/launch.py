@@ -46,7 +46,8 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="C",
-        help="a folder, file or hf://owner/repo; may be repeated; default: everything in checkpoints/",
+        help="a folder, file, hf://owner/repo, timm:NAME or timm:NAME@FILE; may be repeated; default: everything in "
+        "checkpoints/",
     )
     result.add_argument("--examples", type=Path, default=Options.examples, help="folder with examples.json")
     add_data_arguments(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from afa_viz.model.card import Card
 
 if TYPE_CHECKING:
-    from afa_viz.model.afa import AFA
+    from afa_viz.model.interface import Network
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ModelFacts:
     checkpoint_id: str
 
     @classmethod
-    def of(cls, model: AFA) -> ModelFacts:
+    def of(cls, model: Network) -> ModelFacts:
         """The facts of a loaded model."""
         parameters = sum(weights.numel() for weights in model.parameters())
         return cls(model.card, model.num_classes, parameters, model.checkpoint_id)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from afa_viz.classes import names_for
 from afa_viz.config import ExplainConfig
+from afa_viz.model.imagenet_classes import VOC_GROUPS
+from afa_viz.model.timm_source import PREFIX, is_timm, parse
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message, texts
 from afa_viz.ui.sessions.cache import SingleFlightCache
@@ -19,7 +21,7 @@ from afa_viz.ui.sessions.model_facts import ModelFacts
 from afa_viz.ui.sessions.snapshots import Snapshot, find_snapshots, snapshot_folder
 
 if TYPE_CHECKING:
-    from afa_viz.model.afa import AFA
+    from afa_viz.model.interface import Network
 
 SNAPSHOTS_HELD = 2  # snapshot models kept in memory; loading one takes a tenth of a second
 SNAPSHOT_MARK = "@"  # "sandbox@2000": the model sandbox after 2000 iterations
@@ -44,12 +46,16 @@ def name_sources(sources: Sequence[str]) -> dict[str, str]:
     """Name -> source for the sources given on the command line; duplicate names get a number."""
     result: dict[str, str] = {}
     for source in sources:
-        stem = source.removeprefix("hf://") if source.startswith("hf://") else Path(source).stem or source
+        stem = f"{PREFIX}{parse(source)[0]}" if is_timm(source) else _stem(source)
         name, number = stem, 2
         while name in result:
             name, number = f"{stem} ({number})", number + 1
         result[name] = source
     return result
+
+
+def _stem(source: str) -> str:
+    return source.removeprefix("hf://") if source.startswith("hf://") else Path(source).stem or source
 
 
 def checkpoint_sources(named: Sequence[str], folder: Path) -> dict[str, str]:
@@ -71,10 +77,12 @@ class ModelRegistry:
         self._sources = dict(sources)
         self._device = device
         self._lock = threading.Lock()
-        self._models: SingleFlightCache[str, AFA] = SingleFlightCache(len(sources), len)  # room for all
-        self._snapshots: SingleFlightCache[str, AFA] = SingleFlightCache(SNAPSHOTS_HELD, len)
+        self._models: SingleFlightCache[str, Network] = SingleFlightCache(len(sources), len)  # room for all
+        self._snapshots: SingleFlightCache[str, Network] = SingleFlightCache(SNAPSHOTS_HELD, len)
         self._added: set[str] = set()
         self._assumed: dict[str, ModelFacts] = {}
+        self._offered: dict[str, str] = {}
+        self._fetched: dict[str, tuple[int, int]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -87,6 +95,39 @@ class ModelRegistry:
             self._sources = {**self._sources, name: source}
             self._added.add(name)
 
+    def offer(self, source: str, size: str) -> None:
+        """Offer a model of timm that is fetched from the hub only once somebody chooses it; nothing if it is there.
+
+        Args:
+            size: of its weights, for people.
+        """
+        with self._lock:
+            if source not in self._sources.values():
+                name = f"{PREFIX}{parse(source)[0]}"
+                self._sources = {**self._sources, name: source}
+                self._offered[name] = size
+
+    @property
+    def choices(self) -> list[str | tuple[str, str]]:
+        """The names for a menu; of those that would be fetched with what they are."""
+        words = texts()["side.timm_offered"]
+        return [
+            (words.format(name=name, size=self._offered[name]), name) if name in self._offered else name
+            for name in self.names
+        ]
+
+    def fetched(self, name: str) -> tuple[int, int] | None:
+        """Bytes that have come and all of them, while a model is fetched from the hub; None otherwise."""
+        return self._fetched.get(name)
+
+    def offered_size(self, name: str) -> str | None:
+        """Size for people of a model that is offered but may not be here yet; None for any other."""
+        return None if self.is_loaded(name) else self._offered.get(name)
+
+    def is_loaded(self, name: str) -> bool:
+        """Whether a model is in memory."""
+        return self._models.peek(name) is not None
+
     def assume(self, name: str, facts: ModelFacts) -> None:
         """Facts of a model that is not loaded yet, from earlier; once it is loaded, only what it is itself counts."""
         self._assumed[name] = facts
@@ -96,7 +137,7 @@ class ModelRegistry:
         assumed = self._assumed.get(name) if isinstance(name, str) else None
         return ModelFacts.of(self.get(name)) if assumed is None else assumed
 
-    def get(self, name: str) -> AFA:
+    def get(self, name: str) -> Network:
         """A loaded model or snapshot, in evaluation mode.
 
         Raises: UserError: for an unknown name, or for weights that cannot be loaded.
@@ -106,13 +147,18 @@ class ModelRegistry:
         cache = self._snapshots if snapshot else self._models
         return cache.get(name, lambda: self._load(name, source))
 
-    def _load(self, name: str, source: str) -> AFA:
+    def _load(self, name: str, source: str) -> Network:
         from afa_viz.model.checkpoint import load_model
 
+        def report(came: int, total: int) -> None:
+            self._fetched[name] = (came, total)
+
         try:
-            model = load_model(source, device=self._device)
+            model = load_model(source, device=self._device, progress=report)
         except (OSError, ValueError) as error:
             raise UserError(error_message("refused.model_broken", name=name, error=error)) from error
+        finally:
+            self._fetched.pop(name, None)
         self._assumed.pop(name, None)
         return model
 
@@ -152,11 +198,21 @@ class ModelRegistry:
         facts = self.facts(name)
         return tuple(facts.card.class_names) if facts.card else names_for(facts.num_classes)
 
+    def label_choices(self, name: str, predictions: Sequence[tuple[str, float]] | None = None) -> list:
+        """Class names for the list of image labels: first what the network predicts, with its probability."""
+        names = list(self.class_names(name)[1:])
+        first = [(f"{label} ({share:.0%})", label) for label, share in predictions or ()]
+        return [*first, *(label for label in names if label not in dict(predictions or ()))]
+
     def describe(self, name: str) -> str:
         """One line of HTML about a model: backbone, classes, input size."""
         card = self.facts(name).card
         if card is None:
             return ""
+        if "decoder" not in card.parts:
+            return texts()["side.timm_line"].format(
+                backbone=card.backbone, groups=len(VOC_GROUPS), size=card.input_size
+            )
         classes = html.escape(", ".join(card.class_names[1:7])) + (", …" if card.num_classes > 7 else "")
         return texts()["side.model_line"].format(
             backbone=card.backbone, count=card.num_classes - 1, names=classes, size=card.input_size

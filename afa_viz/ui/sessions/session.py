@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from afa_viz.config import ExplainConfig
-from afa_viz.inputs import fit_size
+from afa_viz.inputs import MANY_CLASSES, fit_size, similar_classes
 from afa_viz.stages.memory import LARGE, estimate_memory
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message
@@ -143,7 +143,7 @@ class Session:
             raise UserError(error_message("refused.labels", labels=quote_value(labels)))
         unknown = [label for label in labels if label not in known]
         if unknown:
-            raise UserError(error_message("refused.no_class", name=quote_value(unknown[0]), names=", ".join(known)))
+            raise UserError(unknown_class(unknown[0], known))
         chosen = tuple(sorted(set(labels), key=known.index)) or None
         config = config or self.registry.config(model)
         if config.keep_attention == "all" and self.memory_with_all_attention(image_id, model, config) >= LARGE:
@@ -198,6 +198,13 @@ class Session:
             return list(found.present)
         trace = self.trace(request)
         return [trace.class_names[label] for label in trace.present]
+
+    def predictions(self, image_id: str, model: str) -> tuple[tuple[str, float], ...] | None:
+        """What a model predicts for an image that it has explained; None where that is not kept."""
+        for request, trace in self._traces.items():
+            if (request.image_id, request.model) == (image_id, model):
+                return trace.predictions
+        return None
 
     def uncached_trace(self, request: Request) -> Trace:
         """The trace of a request that is not made again: read from the cache, but not stored there."""
@@ -268,7 +275,7 @@ class Session:
         if nearest is not None:
             base, trace = nearest
             labels = None if base.labels == request.labels else request.labels
-            with self._threads.allocate(trace.seg.numel(), alone):
+            with self._threads.allocate(trace.pseudo_label.numel(), alone):
                 return recompute(trace, request.config, labels=labels, model=model)
         image = self.images.find(request.image_id)
         mask = self.ground_truth(image, request.model)
@@ -285,6 +292,16 @@ class Session:
         from afa_viz.ui.sessions.trace_reuse import nearest
 
         return nearest(request, self._traces.items())
+
+
+def unknown_class(name: object, known: Sequence[str]) -> str:
+    """The sentence about a class that a model does not know; of very many classes it names similar ones."""
+    quoted = quote_value(name)
+    if len(known) <= MANY_CLASSES:
+        return error_message("refused.no_class", name=quoted, names=", ".join(known))
+    found = similar_classes(str(name), known)
+    key = "refused.close_classes" if found else "refused.no_similar_class"
+    return error_message(key, name=quoted, count=len(known), names=", ".join(found))
 
 
 def _trace_bytes(traces: Sequence[Trace]) -> int:

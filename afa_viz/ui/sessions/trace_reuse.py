@@ -46,6 +46,8 @@ def nearest(request: Request, cached: Iterable[tuple[Request, Trace]]) -> tuple[
         if other.labels != request.labels:
             if request.labels is None:
                 continue  # predicted labels cannot be derived from a trace with given ones
+            if not set(request.labels) <= set(trace.class_names):
+                continue  # of very many classes a trace keeps some
             stage = min(stage, labels_read_at)
         if stage > best_stage:
             best, best_stage = (other, trace), stage

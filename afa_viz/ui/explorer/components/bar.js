@@ -3,12 +3,16 @@
 import { describeCell } from "./status_line.js";
 import { $, $$, barControl, setText } from "../core/dom.js";
 import { on } from "../core/events.js";
+import { percent } from "../core/format.js";
 import { moveCell } from "../core/keyboard.js";
+import { lacks } from "../core/parts.js";
 import { registerAlways, setView } from "../core/schedule.js";
 import { blockValues, className, isCellHidden, isHeld, nearestQuery, queryCell, startCell } from "../core/selection.js";
 import { translateServerText } from "../core/server_words.js";
 import { MEAN_HEAD, store, view } from "../core/store.js";
-import { text } from "../core/words.js";
+import { text, translateClass } from "../core/words.js";
+
+const OFFERED = 5; // predictions that are named
 
 /** Everything here that a new explanation may change. */
 function rebuildBar() {
@@ -32,12 +36,30 @@ function rebuildBar() {
   setText("story", translateServerText(store.trace.story));
   const names = store.trace.classes.map((c) => className(c.label)).join(", ");
   setText("labels", text(store.trace.labels_given ? "bar.labels_given" : "bar.labels_predicted", { names }));
+  setText("method", methodWords());
   setText("grid", text("bar.grid", { width: store.trace.size[1], height: store.trace.size[0], cols, rows }));
   rebuildHeads();
 }
 
+/** What a method that is not AFA is, and what it predicts where that is one class among very many; "" for AFA. */
+function methodWords() {
+  const { parts, predictions } = store.trace;
+  const words = [];
+  if (predictions) words.push(text("bar.imagenet"));
+  if (lacks("learned_affinity")) words.push(text("bar.not_learned"));
+  if (lacks("affinity")) words.push(text("bar.no_affinity"));
+  if (lacks("decoder")) words.push(text("bar.no_decoder"));
+  const sentences = words.length ? [`${words.join(", ")}.`] : [];
+  if (parts.cam === "class token") sentences.push(text("bar.class_token"));
+  if (predictions) {
+    const names = predictions.slice(0, OFFERED).map((one) => `${translateClass(one.name)} ${percent(one.probability)}`);
+    sentences.push(text("bar.predictions", { names: names.join(", ") }));
+  }
+  return sentences.join(" ");
+}
+
 function rebuildHeads() {
-  const { heads } = store.scene.blocks[view.block];
+  const heads = store.scene.blocks[view.block]?.heads ?? 0; // of a method without attention there is no block
   view.head = Math.min(view.head, heads - 1);
   barControl("block").value = view.block;
   barControl("head").replaceChildren(...[MEAN_HEAD, ...Array(heads).keys()].map((head) => new Option(

@@ -4,6 +4,7 @@
 import { buildStripLines, drawStripLines } from "./strip_lines.js";
 import { $, page } from "../core/dom.js";
 import { percent, signed } from "../core/format.js";
+import { lackOfStage, lacks, lackWords } from "../core/parts.js";
 import { layer, toBytes, toFloats } from "../core/packed.js";
 import { linkCell } from "../core/pointer.js";
 import { registerAlways, setView } from "../core/schedule.js";
@@ -94,7 +95,7 @@ function arrowOf(/** @type {StripStage} */ { key }) {
 
 /** Label map of a scored stage. */
 function labelOf(/** @type {string} */ key) {
-  if (key === "seg") return store.scene.seg.bytes;
+  if (key === "seg") return store.scene.seg?.bytes ?? new Uint8Array(0);
   return (store.trace.labels[key] ?? store.trace.labels.cam_rw).bytes; // where PAR starts from the walk, this is the label of both
 }
 
@@ -176,23 +177,32 @@ function paintStageMap(canvas, map, smooth, spread = limitsOf) {
   paintMap(canvas, map, /** @type {any} */ (table), smooth); // as pixels, four bytes each
 }
 
+/** Even grey, where the method has no such stage. */
+function paintLack(/** @type {HTMLCanvasElement} */ canvas) {
+  const context = context2d(canvas);
+  context.fillStyle = "#8888";
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.fillRect(0, 0, canvas.width, canvas.height);
+}
+
 /** @type {{[stage: string]: (canvas: HTMLCanvasElement) => void}} */
 const PAINT = {
   image: (canvas) => paintImage(canvas, store.scene.image),
   cam: (canvas) => paintStageMap(canvas, layer(store.trace.cam, classIndex()), true),
-  affinity: (canvas) => paintStageMap(canvas, affinityOfCell(), false),
+  affinity: (canvas) => (store.trace.affinity ? paintStageMap(canvas, affinityOfCell(), false) : paintLack(canvas)),
   cam_rw: (canvas) => paintStageMap(canvas, layer(store.trace.cam_rw, classChannel()), false, robustByteLimits),
   cam_par: (canvas) => paintStageMap(canvas, layer(store.trace.cam_par, classChannel()), true, robustByteLimits),
   affinity_label: (canvas) => paintLabelMap(canvas, layer(store.trace.affinity_label), classColour),
   regions: (canvas) => paintLabelMap(canvas, layer(store.trace.pseudo_label),
     (label) => (label ? tables.foreground : tables.background)),
   pseudo_label: (canvas) => paintLabelMap(canvas, layer(store.trace.pseudo_label), classColour),
-  seg: (canvas) => paintLabelMap(canvas, layer(store.scene.seg), classColour),
+  seg: (canvas) => (store.scene.seg ? paintLabelMap(canvas, layer(store.scene.seg), classColour) : paintLack(canvas)),
   target: (canvas) => paintLabelMap(canvas, layer(store.scene.target), classColour),
 };
 
 /** A picture with the query cell in it; the affinity is the cell's own. */
 function drawMark(/** @type {StripItem} */ { key, canvas }, fillAffinity = PAINT.affinity) {
+  if (key === "affinity" && !store.trace.affinity) fillAffinity = PAINT.affinity;
   if (!canvas.width || (key === "target" && !store.scene.target)) return;
   if (key === "affinity") fillAffinity(canvas);
   else context2d(canvas).drawImage(/** @type {HTMLCanvasElement} */ (bases.get(key)), 0, 0);
@@ -235,6 +245,8 @@ function repaintAll() {
 
 /** The line below a picture: its IoU over all pixels, or of a label how much is certain and how much of that right. */
 function scoreOf(/** @type {StripStage} */ { key, label }) {
+  const lack = lackOfStage(key);
+  if (lack) return [lackWords(lack)];
   if (store.trace.left_out.includes(key)) return [text("strip.left_out")];
   if (label) {
     const certain = text("strip.certain", { share: percent(1 - store.trace.shares[label].uncertain) });
@@ -250,7 +262,7 @@ function draw() {
   for (const stage of items.values()) {
     if (stage.item.hidden) continue;
     const { key, item, caption, score, button } = stage;
-    caption.textContent = text(`strip.${key}`);
+    caption.textContent = key === "affinity" && lacks("learned_affinity") ? text("strip.averaged") : text(`strip.${key}`);
     const lines = scoreOf(stage);
     score.replaceChildren(...lines.map((line) => element("span", "", line)));
     item.classList.toggle("afa-left-out", store.trace.left_out.includes(key));

@@ -52,7 +52,7 @@ export function drawStripLines(/** @type {string[]} */ stages) {
   const straight = (/** @type {string} */ from, /** @type {string} */ to) => `M${at[from].right + 2} ${at[from].y}H${at[to].left - 3}`;
   const lines = [
     [`${start}V${at.cam.y}H${at.cam.left - 3}`], [`${start}V${at.affinity.y}H${at.affinity.left - 3}`],
-    [`${start}V${OVER}H${at.seg.x}V${at.seg.above - 3}`],
+    [`${start}V${OVER}H${at.seg.x}V${at.seg.above - 3}`, "seg"],
     [straight("cam", "affinity_label")], [`M${at.cam_rw.x} ${at.cam.y}V${at.cam_rw.above - 3}`],
     [straight("affinity", "cam_rw"), "cam_rw"], [straight("cam_rw", "cam_par"), "cam_par"],
     [straight("cam_par", "regions")], [straight("regions", "pseudo_label")],

@@ -1,6 +1,7 @@
 // Keys, only while the tabs' area has the focus.
 
 import { $, $$, page } from "./dom.js";
+import { lackOfTab } from "./parts.js";
 import { setView, tabs } from "./schedule.js";
 import { startCell, steppedQuery, strongestCellSelection } from "./selection.js";
 import { MEAN_HEAD, store, view } from "./store.js";
@@ -18,7 +19,7 @@ export function moveCell(rows, cols) {
 
 /** @param {any} by */
 function stepHead(by) {
-  const { heads } = store.scene.blocks[view.block];
+  const heads = store.scene.blocks[view.block]?.heads ?? 0;
   setView({ head: ((view.head - MEAN_HEAD + by + heads + 1) % (heads + 1)) + MEAN_HEAD });
 }
 
@@ -39,7 +40,7 @@ export const keys = { // key -> what it does in every tab
 export function listenToKeys() {
   page.views.addEventListener("keydown", (/** @type {any} */ event) => {
     const here = event.target === page.views || event.target.matches("canvas, .afa-heads button, .afa-overview button");
-    const act = tabs.get(view.tab)?.hooks.keys?.[event.key] ?? keys[event.key];
+    const act = (lackOfTab(view.tab) ? null : tabs.get(view.tab)?.hooks.keys?.[event.key]) ?? keys[event.key];
     if (!here || !store.trace || !act || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     act(event);

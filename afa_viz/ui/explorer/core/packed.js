@@ -65,7 +65,7 @@ export function layer(packed, ...index) {
  * @param {number[]} grid
  */
 export function expandBand(packed, [rows, cols]) {
-  if (!packed.band) return packed;
+  if (!packed?.band) return packed;
   const [cells, reach] = [rows * cols, packed.band];
   const side = 2 * reach + 1;
   const bytes = new Uint8Array(cells * cells);

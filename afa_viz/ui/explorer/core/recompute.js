@@ -67,10 +67,11 @@ export function openTrace(soon = true) {
   }
   const labels = [0, ...store.trace.classes.map((c) => c.label)];
   /** @type {{[part: string]: any}} */
-  const next = { scene: store.scene, labels, cam: store.trace.cam.bytes, affinity: store.trace.affinity.bytes };
+  const next = { scene: store.scene, labels, cam: store.trace.cam.bytes, affinity: store.trace.affinity?.bytes ?? [] };
   if (!source || source.scene !== store.scene || !["labels", "cam", "affinity"].every((k) => equal(source[k], next[k]))) {
     browserPipeline = createPipeline({ size: store.trace.size, grid: store.trace.grid, labels, cam: toFloats(store.trace.cam),
-      affinity: toFloats(store.trace.affinity), image: pixelsOf(store.scene.image, store.trace.size) });
+      affinity: store.trace.affinity ? toFloats(store.trace.affinity) : new Float32Array(0), stride: store.trace.parts.stride,
+      image: pixelsOf(store.scene.image, store.trace.size) });
     source = next;
   }
   const { low, high, radius, num_steps, num_iters, use_walk, use_par } = store.trace;

@@ -2,6 +2,7 @@
 
 import { $, $$, scrollIntoRow } from "./dom.js";
 import { emit } from "./events.js";
+import { lackOfTab, lackWords } from "./parts.js";
 import { announce } from "./status.js";
 import { store, view } from "./store.js";
 import { text } from "./words.js";
@@ -112,7 +113,19 @@ function drawTab() {
   if (!tab?.stale || tab.load || !store.trace) return;
   const level = tab.stale;
   tab.stale = 0;
-  callHook(tab.hooks, level);
+  if (!showLack(tab.section, view.tab)) callHook(tab.hooks, level);
+}
+
+/** One sentence in the place of a tab whose subject the method lacks; whether it does. */
+function showLack(/** @type {HTMLElement | null} */ section, /** @type {string} */ name) {
+  const part = lackOfTab(name);
+  section?.querySelector(":scope > .afa-lacks")?.remove();
+  section?.classList.toggle("afa-lacking", Boolean(part));
+  if (!part) return false;
+  const said = document.createElement("p");
+  [said.className, said.textContent] = ["afa-lacks", lackWords(part)];
+  section?.prepend(said);
+  return true;
 }
 
 /**
@@ -134,7 +147,7 @@ export function showTab(name) {
   const tab = tabs.get(name);
   if (tab.load) loadTab(name, tab);
   else if (store.trace) {
-    tab.hooks.show?.();
+    if (!lackOfTab(name)) tab.hooks.show?.();
     drawTab();
   }
 }

@@ -61,6 +61,7 @@ export function affinityOfCell() {
   const [rows, cols] = store.trace.grid;
   const size = rows * cols;
   const query = queryCell()[0] * cols + queryCell()[1];
+  if (!store.trace.affinity) return { rows, cols, low: 0, high: 1, bytes: new Uint8Array(size) }; // the method has none
   return { rows, cols, low: 0, high: 1, bytes: store.trace.affinity.bytes.subarray(query * size, (query + 1) * size) };
 }
 

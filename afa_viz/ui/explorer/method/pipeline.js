@@ -7,7 +7,7 @@ import { kernelByRows, parStep } from "./par.js";
 import { resize } from "./resize.js";
 import { transitionMatrix, walkSteps, withBackground } from "./walk.js";
 
-const STRIDE = 16; // pixels a cell
+const STRIDE = 16; // pixels a cell, of AFA
 const UNCERTAIN = 255;
 
 // --- every background score at once --------------------------------------------------------------------------------
@@ -42,14 +42,15 @@ function interpolateBackgroundScore(maps, beta) {
  * what lies below it, and a moved background score only its own half. Two labels leave the CAM: the pseudo label by way
  * of the walk, and the affinity label without it; both are refined by the same kernel.
  *
- * picture: { size, grid, labels (P), cam (P - 1, H, W) in [0, 1], affinity (N, N), image (3, H, W) in [0, 1] }.
+ * picture: { size, grid, labels (P), cam (P - 1, H, W) in [0, 1], affinity (N, N), image (3, H, W) in [0, 1], stride: pixels
+ * a cell }. A method without an affinity has none, and never walks.
  * The settings are ExplainConfig's, with PAR's w1, w2 and the walk's eps: low, high, bkg_score, radius, power, eps,
  * num_steps, num_iters, use_walk, use_par, dilations, par_downscale, w1, w2.
  *
- * @param {{size: Size, grid: Size, labels: number[], cam: Float32Array, affinity: Float32Array, image: Float32Array}} picture
+ * @param {{size: Size, grid: Size, labels: number[], cam: Float32Array, affinity: Float32Array, image: Float32Array, stride?: number}} picture
  */
 export function createPipeline(picture) {
-  const { size, grid, labels, cam, affinity, image } = picture;
+  const { size, grid, labels, cam, affinity, image, stride = STRIDE } = picture;
   const cells = grid[0] * grid[1];
   /** @type {Map<string, {name: string, value: any}>} */
   const memory = new Map();
@@ -143,8 +144,8 @@ export function createPipeline(picture) {
 
   /** The label of every cell as affinity labels are made from it: of the pixel at its top left or in its middle. */
   function cellLabels(/** @type {Uint8Array} */ map, /** @type {boolean} */ atCentre) {
-    const whole = size.map((side) => Math.floor(side / STRIDE));
-    const lengths = whole.every((count, axis) => count === grid[axis]) ? size : grid.map((count) => count * STRIDE);
+    const whole = size.map((side) => Math.floor(side / stride));
+    const lengths = whole.every((count, axis) => count === grid[axis]) ? size : grid.map((count) => count * stride);
     const [rowsAt, colsAt] = grid.map((count, axis) => Array.from({ length: count },
       (_, i) => Math.floor(((2 * i + Number(atCentre)) * lengths[axis]) / (2 * count))));
     return Uint8Array.from({ length: cells }, (_, i) => {

@@ -67,10 +67,15 @@ def score_trace(trace: Trace) -> Score:
     if found is None:
         return Score()
     return Score(
-        miou={stage: round(found[stage]["miou"], 4) for stage in STAGES if math.isfinite(found[stage]["miou"])},
+        miou={
+            stage: round(found[stage]["miou"], 4)
+            for stage in STAGES
+            if stage in found and math.isfinite(found[stage]["miou"])
+        },
         iou={
             stage: {trace.class_names[label]: round(value, 4) for label, value in found[stage]["iou"].items() if label}
             for stage in STAGES
+            if stage in found
         },
     )
 

@@ -28,7 +28,7 @@ const COMPARED_WITH = { cam_rw: "walk_start", cam_par: "par_start", seg: "cam_pa
  * What walk and PAR start from: CAM and affinity, with the numbers that follow from them alone; the prediction where it is
  * another one.
  *
- * @typedef {{cam: Unpacked, affinity: Unpacked, classes: any[], symmetric: boolean, seg?: Uint8Array}} Start
+ * @typedef {{cam: Unpacked, affinity: Unpacked | null, classes: any[], symmetric: boolean, seg?: Uint8Array}} Start
  */
 
 /**
@@ -36,13 +36,14 @@ const COMPARED_WITH = { cam_rw: "walk_start", cam_par: "par_start", seg: "cam_pa
  *
  * @param {Trace} base the prepared stages, unpacked
  * @param {Start} start
- * @param {{pixels: Float32Array, seg: Uint8Array, target: Uint8Array | null}} scene pixels (3, H, W) in [0, 1]; labels (H, W)
+ * @param {{pixels: Float32Array, seg: Uint8Array | null, target: Uint8Array | null}} scene pixels (3, H, W) in [0, 1]; labels (H, W)
  */
 export function createExplainer(base, start, scene) {
   const labels = [0, ...base.classes.map((c) => c.label)];
   const cam = toFloats(start.cam);
   const { size, grid } = base;
-  const pipeline = createPipeline({ size, grid, labels, cam, affinity: toFloats(start.affinity), image: scene.pixels });
+  const pipeline = createPipeline({ size, grid, labels, cam, affinity: start.affinity ? toFloats(start.affinity) : new Float32Array(0),
+    image: scene.pixels, stride: base.parts.stride });
   const cells = grid[0] * grid[1];
 
   /**
@@ -53,6 +54,7 @@ export function createExplainer(base, start, scene) {
   const stageLabels = (s, made) => {
     const decide = (/** @type {Float32Array} */ scores, /** @type {Size} */ from) => argmaxLabels(resize(scores, from, size), labels);
     const walked = decide(made.cam_rw, grid);
+    const seg = start.seg ?? scene.seg;
     return {
       cam: thresholdCam(cam, labels.slice(1), s.bkg_score),
       walk_start: decide(withBackground(pipeline.small, cells, s.low), grid),
@@ -62,7 +64,7 @@ export function createExplainer(base, start, scene) {
       cam_par: made.low,
       affinity_label: made.affinity_label,
       pseudo_label: made.pseudo_label,
-      seg: start.seg ?? scene.seg,
+      ...(seg ? { seg } : {}),
     };
   };
 
@@ -84,7 +86,8 @@ export function createExplainer(base, start, scene) {
       const [low, high] = limitsOf(made.cam_rw, made.cam_par);
       const map = (/** @type {Float32Array} */ values, /** @type {Size} */ of) => (
         packed(toBytes(values, low, high), [labels.length, ...of], { low, high }));
-      const leftOut = [["cam_rw", s.use_walk], ["cam_par", s.use_par && s.num_iters > 0]].filter(([, used]) => !used)
+      const leftOut = [["cam_rw", s.use_walk], ["cam_par", s.use_par && s.num_iters > 0],
+        ["seg", !base.parts.lacks.includes("decoder")]].filter(([, used]) => !used)
         .map(([stage]) => String(stage));
       const settings = settingsOf(base, {});
       /** Whether a stage is the prepared one, which was not made from maps of 8 bits. */
@@ -136,5 +139,6 @@ function precisionOf(/** @type {Uint8Array} */ label, /** @type {Uint8Array} */ 
 export function settingsOf(base, changes) {
   const { low, high, radius, num_steps, num_iters, use_walk, use_par } = base;
   const moved = Object.entries(changes).filter(([field]) => SETTINGS[field]).map(([field, value]) => [SETTINGS[field], value]);
-  return { ...base.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...Object.fromEntries(moved) };
+  const settings = { ...base.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...Object.fromEntries(moved) };
+  return base.parts.lacks.includes("affinity") ? { ...settings, use_walk: false } : settings;
 }

@@ -33,7 +33,7 @@ export function createStudio(find) {
     await image.decode();
     const [cam, affinity, seg, target] = await Promise.all([raw.cam, raw.affinity, scene.seg, scene.target].map(unpack));
     const base = { ...raw, cam, affinity: expandBand(affinity, raw.grid) };
-    return { base, pixels: pixelsOf(image, raw.size), seg: seg.bytes, target: target?.bytes ?? null };
+    return { base, pixels: pixelsOf(image, raw.size), seg: seg?.bytes ?? null, target: target?.bytes ?? null };
   }
 
   const imageOf = (/** @type {string} */ key) => {
@@ -106,12 +106,12 @@ export function createStudio(find) {
       if (!frame?.affinity) return refusal("site.not_prepared");
       const [cam, affinity, map] = await Promise.all([frame.cam, frame.affinity, frame.seg].map(unpack));
       const classes = base.classes.filter((/** @type {any} */ c) => frame.labels.includes(c.label));
-      [start, of] = [{ cam, affinity, classes, symmetric: base.symmetric, seg: map.bytes }, { ...base, classes }];
+      [start, of] = [{ cam, affinity, classes, symmetric: base.symmetric, seg: map?.bytes }, { ...base, classes }];
     }
     if (!start) return refusal("site.not_prepared");
     await new Promise((done) => { setTimeout(done); }); // what the hand did is drawn first
     const { pixels, seg, target } = image;
-    const parts = [key, model, leftOut.includes(SCALES), leftOut.includes(SYMMETRY), start.affinity.band];
+    const parts = [key, model, leftOut.includes(SCALES), leftOut.includes(SYMMETRY), start.affinity?.band];
     const explainer = explainerOf(role, JSON.stringify(parts), () => createExplainer(of, start, { pixels, seg, target }));
     return { ...explainer.explain(name, fields), seg: start.seg ?? seg };
   }
@@ -130,8 +130,7 @@ export function createStudio(find) {
     const made = await explain(key, other, { role: "other side", model });
     if (made.refused) return made;
     const { classes, labels, seg, size, ...stages } = made;
-    const decided = { bytes: seg, shape: size };
-    return { ...stages, seg: decided, stage_labels: labels, labels: classes.map((/** @type {any} */ c) => c.label), resized: false };
+    return { ...stages, seg: seg && { bytes: seg, shape: size }, stage_labels: labels, labels: classes.map((/** @type {any} */ c) => c.label), resized: false };
   }
 
   /**

@@ -5,6 +5,7 @@ import { $, $$, setText } from "../../core/dom.js";
 import { signed } from "../../core/format.js";
 import { toBytes } from "../../core/packed.js";
 import { linkCell } from "../../core/pointer.js";
+import { lacks, lackWords } from "../../core/parts.js";
 import * as recompute from "../../core/recompute.js";
 import { CELL, registerTab, scheduleDraw, setView } from "../../core/schedule.js";
 import { cellOfIndex, countCells, queryCell } from "../../core/selection.js";
@@ -106,7 +107,7 @@ function words(/** @type {AffinityRows} */ found, /** @type {Uint8Array} */ labe
 function teacherWords() {
   const [of, known] = [matrix.numbers().cells_of, store.trace.trained_on.affinity];
   const words = text(`affinity.made_of_${of}`);
-  if (known === "nothing") return `${words} ${text("affinity.untrained")}`;
+  if (known === "nothing" || lacks("learned_affinity")) return `${words} ${text("affinity.untrained")}`;
   return known ? words : `${words} ${text("affinity.teacher_unknown")}`;
 }
 
@@ -146,7 +147,7 @@ function drawMatrix() {
   const drawn = [store.trace.key, shown, width, ...(shown === "labels" && s ? [s.radius, s.low, s.high] : [])].join(" ");
   if (base?.drawn !== drawn) paintMatrix(canvas, width, cells);
   base.drawn = drawn;
-  title("matrix", text("affinity.matrix_of", { name: text(`affinity.${shown}`), cells }));
+  title("matrix", text("affinity.matrix_of", { name: text(`affinity.${shown === "learned" && lacks("learned_affinity") ? "averaged" : shown}`), cells }));
   drawMarks();
 }
 
@@ -216,11 +217,18 @@ function pressed(/** @type {string} */ name, /** @type {string} */ chosen) {
 
 function draw() {
   if (!store.trace || !matrix.isLoaded()) return;
-  title("raw", text("affinity.raw_title"));
+  title("raw", text("affinity.raw_title", { heads: store.scene.blocks.slice(-2).reduce((sum, { heads }) => sum + heads, 0) }));
   title("symmetric", text("affinity.symmetric_title"));
-  title("learned", text(store.trace.symmetric ? "affinity.learned_title" : "affinity.learned_one_way"));
+  const averaged = lacks("learned_affinity");
+  const learned = store.trace.symmetric ? "affinity.learned_title" : "affinity.learned_one_way";
+  title("learned", text(averaged ? "affinity.averaged_title" : learned));
+  setText("not_learned", averaged ? lackWords("learned_affinity") : "", section);
+  $('[data-for="weights"]', section).hidden = averaged;
+  $('[data-step="learned"]', section).textContent = text(averaged ? "affinity.step_averaged" : "affinity.step_learned");
+  $('[data-matrix="learned"]', section).textContent = text(averaged ? "affinity.averaged" : "affinity.learned");
   title("labels", text("affinity.labels_title"));
-  title("change", text(step === "learned" ? "affinity.change_learned" : "affinity.change_symmetric"));
+  const made = averaged ? "affinity.change_averaged" : "affinity.change_learned";
+  title("change", text(step === "learned" ? made : "affinity.change_symmetric"));
   drawNumbers(section);
   drawWeights(section);
   drawQuery();

@@ -3,6 +3,7 @@
 import * as matrix from "../../components/matrix.js";
 import { $, setText } from "../../core/dom.js";
 import { percent, signed } from "../../core/format.js";
+import { lacks } from "../../core/parts.js";
 import { setView } from "../../core/schedule.js";
 import { blockValues } from "../../core/selection.js";
 import { store } from "../../core/store.js";
@@ -16,7 +17,8 @@ export function drawNumbers(/** @type {HTMLElement} */ section) {
   $('[data-list="numbers"]', section).replaceChildren(...rows.map(([name, uneven, order]) => {
     const row = document.createElement("tr");
     const numbers = [uneven?.toFixed(2), order == null ? null : percent(order)].map((words) => words ?? "–");
-    const cells = [text(`affinity.${name}`), ...numbers].map((words, i) => {
+    const titled = name === "learned" && lacks("learned_affinity") ? "averaged" : name;
+    const cells = [text(`affinity.${titled}`), ...numbers].map((words, i) => {
       const box = document.createElement(i ? "td" : "th");
       box.textContent = words;
       return box;
@@ -26,7 +28,7 @@ export function drawNumbers(/** @type {HTMLElement} */ section) {
   }));
   const teacher = matrix.numbers().cells_of === "pseudo_label" ? "attention.by_label" : "attention.by_affinity_label";
   setText("order", text("affinity.order_hint", { by: text(numbers.by_truth ? "attention.by_truth" : teacher) }), section);
-  setText("bias", text("affinity.bias", { bias: signed(bias, 2) }), section);
+  setText("bias", bias == null ? "" : text("affinity.bias", { bias: signed(bias, 2) }), section);
   const { sent } = matrix.numbers(); // none where the page has no server
   setText("bytes", sent ? text(matrix.isWhole() ? "affinity.bytes" : "affinity.bytes_line", { kb: Math.round(sent / 1000) }) : "", section);
 }

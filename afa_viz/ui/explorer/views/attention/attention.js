@@ -3,6 +3,7 @@
 import { $, $$, setText } from "../../core/dom.js";
 import { percent, signed } from "../../core/format.js";
 import { toBytes } from "../../core/packed.js";
+import { lacks, lackWords } from "../../core/parts.js";
 import { linkCell } from "../../core/pointer.js";
 import { registerTab, setView } from "../../core/schedule.js";
 import { blockValues, className, countCells, queryCell } from "../../core/selection.js";
@@ -186,17 +187,21 @@ function missingWords() {
   if (first) words.push(memory ? text("attention.not_kept", { memory }) : text("site.attention_not_kept"));
   if (held?.queries) words.push(text("site.held_cells", { cells: countCells(), count: held.queries.length }));
   if (held && held.probs.length < store.scene.blocks.length - first) words.push(text("site.held_probs", { blocks: named(held.probs) }));
-  if (held) words.push(held.logits.length ? text("site.held_logits", { blocks: named(held.logits) }) : text("site.no_logits"));
+  if (lacks("attention_logits")) words.push(lackWords("attention_logits"));
+  if (store.trace.parts.extra_tokens) words.push(text("attention.extra_tokens", { count: store.trace.parts.extra_tokens }));
+  if (held && !lacks("attention_logits")) words.push(held.logits.length ? text("site.held_logits", { blocks: named(held.logits) }) : text("site.no_logits"));
   return words.join(" ");
 }
 
 function draw() {
   if (!store.trace) return;
+  if (view.logits && lacks("attention_logits")) view.logits = false;
   const block = store.scene.blocks[view.block];
   headMaps.request();
   buildGrid();
   for (const button of $$("[data-logits]", section)) {
     button.setAttribute("aria-pressed", (button.dataset.logits === "yes") === view.logits);
+    button.disabled = button.dataset.logits === "yes" && lacks("attention_logits");
   }
   const head = view.head === MEAN_HEAD ? text("bar.mean_head") : text("bar.one_head", { head: view.head + 1 });
   const words = { ...blockValues(block), head, what: text(kindOf()) };

@@ -4,6 +4,7 @@
 import { setText } from "../../core/dom.js";
 import { percent, signed } from "../../core/format.js";
 import { toBytes } from "../../core/packed.js";
+import { lackWords } from "../../core/parts.js";
 import { updatePermalink } from "../../core/permalink.js";
 import { linkCell } from "../../core/pointer.js";
 import { registerTab } from "../../core/schedule.js";
@@ -13,6 +14,7 @@ import { reportError } from "../../core/status.js";
 import { store, view } from "../../core/store.js";
 import { trainingRun } from "../../core/training_run.js";
 import { text, translateClass } from "../../core/words.js";
+import { context2d } from "../../draw/canvas.js";
 import { colours } from "../../draw/colours.js";
 import { changeLegend, iouChange, paintChanges } from "../../draw/difference.js";
 import { paintLabelFigure, paintLabelMap, paintMap, paintMapFigure } from "../../draw/figures.js";
@@ -97,6 +99,12 @@ function drawColumn(/** @type {string} */ name) {
   button.setAttribute("aria-pressed", String(name === sideB.largeStage()));
   ROWS.forEach((row) => fitCanvas(canvases[row]));
   if (!canvases.a.width || !displayWidth(canvases.a)) return;
+  const lack = comparison.lackOf(name);
+  if (lack) {
+    for (const row of ROWS) context2d(canvases[row]).clearRect(0, 0, canvases[row].width, canvases[row].height);
+    score.textContent = `${lack.side}: ${lackWords(lack.part)}`;
+    return;
+  }
   paintColumn(name);
   const same = isLabel(name) ? !shareApart(name) : comparison.maps(name)?.same ?? false;
   const [a, b] = [iouOf(store.trace, name), iouOf(comparison.sideB(), name)];
@@ -118,7 +126,7 @@ function shareApart(/** @type {string} */ name) {
   return a.reduce((count, label, i) => count + Number(label !== b[i]), 0) / a.length;
 }
 
-const paintColumn = (/** @type {string} */ name) => (isLabel(name) ? paintLabelMaps : paintFields)(name, columnOf(name));
+const paintColumn = (/** @type {string} */ name) => !comparison.lackOf(name) && (isLabel(name) ? paintLabelMaps : paintFields)(name, columnOf(name));
 
 /** Scores of both sides and their difference. */
 function paintFields(/** @type {string} */ name, /** @type {Column} */ canvases) {
@@ -145,6 +153,7 @@ function paintLabelMaps(/** @type {string} */ name, /** @type {Column} */ canvas
 
 function drawLarge() {
   const name = className(view.label);
+  const lack = comparison.lackOf(sideB.largeStage());
   const words = text(`strip.${sideB.largeStage()}`);
   setText("stage", text("compare.large", { stage: words }), section);
   /** @type {{[row: string]: string}} */
@@ -160,12 +169,18 @@ function drawLarge() {
     figure(row).querySelector("canvas").setAttribute("aria-label", titles[row]);
     figure(row).querySelector(".afa-legend").replaceChildren();
   }
+  if (lack) {
+    find(".afa-pair").hidden = true;
+    setText("numbers", `${lack.side}: ${lackWords(lack.part)}`, section);
+    return;
+  }
   paintLarge();
   const sentences = isLabel(sideB.largeStage()) ? largeLabels() : largeFields();
   setText("numbers", sentences.join(" "), section);
 }
 
 function paintLarge() {
+  if (comparison.lackOf(sideB.largeStage())) return;
   const found = isLabel(sideB.largeStage()) ? comparison.labels(sideB.largeStage()) : comparison.maps(sideB.largeStage());
   find(".afa-pair").hidden = !found;
   if (!found) return;
@@ -192,7 +207,7 @@ function largeFields() {
   const least = 0.02 * (found.limits[1] - found.limits[0]);
   const sentences = [found.same ? text("compare.same") : text("compare.fields", { more: share((d) => d > least),
     less: share((d) => d < -least) })];
-  const { band } = store.trace.affinity;
+  const band = store.trace.affinity?.band;
   if (sideB.largeStage() === "affinity" && band) sentences.push(text("compare.window", { band }));
   return sideB.largeStage() === "affinity" ? sentences : [...sentences, text("compare.as_labels"), ...changeWords()];
 }

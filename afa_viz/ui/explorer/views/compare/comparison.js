@@ -52,7 +52,7 @@ async function unpacked(/** @type {Answer} */ raw) {
 /** Scores of a stage on both sides, their grid and the numbers of the colours; null where there are none. */
 export function maps(/** @type {string} */ name) {
   if (name === "affinity") {
-    if (!loaded.affinity) return null;
+    if (!loaded.affinity || !store.trace.affinity) return null;
     return pair(affinityOfCell(), { ...loaded.affinity, bytes: theirAffinity() }, store.trace.grid, true);
   }
   const which = `${name} ${view.label} ${view.shared}`;
@@ -64,14 +64,27 @@ function scoresOf(/** @type {string} */ name) {
   const at = loaded.labels.indexOf(view.label);
   const first = name === "cam" ? 0 : 1; // background comes first after the walk
   const mine = layer(store.trace[name], first + classIndex());
-  return pair(mine, at < 0 ? null : layer(loaded[name], first + at), [mine.rows, mine.cols], name === "cam");
+  return pair(mine, at < 0 ? null : onGrid(layer(loaded[name], first + at), mine), [mine.rows, mine.cols], name === "cam");
+}
+
+/** A map on the grid of another one, each cell the one that its middle lies in: networks of other strides have other grids. */
+function onGrid(/** @type {Layer} */ map, /** @type {{rows: number, cols: number}} */ { rows, cols }) {
+  if (map.rows === rows && map.cols === cols) return map;
+  const at = (/** @type {number} */ i, /** @type {number} */ from, /** @type {number} */ to) => Math.floor(((i + 0.5) * from) / to);
+  const bytes = Uint8Array.from({ length: rows * cols }, (_, i) => (
+    map.bytes[at(Math.floor(i / cols), map.rows, rows) * map.cols + at(i % cols, map.cols, cols)]));
+  return { ...map, bytes, rows, cols };
 }
 
 /** B's affinities of the query cell; where A knows a window of them only, that window. */
 function theirAffinity() {
-  const [[row, col], [rows, cols]] = [queryCell(), store.trace.grid];
-  const from = (row * cols + col) * rows * cols;
-  const bytes = loaded.affinity.bytes.subarray(from, from + rows * cols);
+  const [query, [rows, cols], [theirRows, theirCols]] = [queryCell(), store.trace.grid, loaded.grid];
+  const [row, col] = query;
+  const [theirRow, theirCol] = query.map((at, axis) => Math.floor(((at + 0.5) * loaded.grid[axis]) / store.trace.grid[axis]));
+  const from = (theirRow * theirCols + theirCol) * theirRows * theirCols;
+  const own = { ...loaded.affinity, bytes: loaded.affinity.bytes.subarray(from, from + theirRows * theirCols), rows: theirRows,
+    cols: theirCols };
+  const { bytes } = onGrid(own, { rows, cols });
   const { band } = store.trace.affinity;
   const near = (/** @type {number} */ i) => Math.abs(Math.floor(i / cols) - row) <= band && Math.abs((i % cols) - col) <= band;
   return band ? bytes.map((/** @type {number} */ byte, /** @type {number} */ i) => (near(i) ? byte : 0)) : bytes;
@@ -99,9 +112,17 @@ function pair(mine, theirs, size, share) {
 /** Labels of a stage on both sides. */
 /** @returns {any[]} */
 export function labels(/** @type {string} */ name) {
-  if (name === "seg") return [store.scene.seg.bytes, loaded.seg.bytes];
+  if (name === "seg") return [store.scene.seg.bytes, loaded.seg.bytes]; // both are there: `lackOf`
   if (PARTIAL_LABELS.includes(name)) return [store.trace[name].bytes, loaded[name].bytes];
   return [store.trace.labels[name].bytes, loaded.stage_labels[name].bytes];
+}
+
+/** The part that a stage comes from, where one of the sides lacks it, and which side. */
+export function lackOf(/** @type {string} */ name) {
+  const part = { seg: "decoder", affinity: "affinity" }[name];
+  if (!part) return null;
+  const side = [["A", store.trace], ["B", loaded]].find(([, one]) => one.parts.lacks.includes(part));
+  return side ? { side: side[0], part } : null;
 }
 
 /** B as the server made it; null before. */

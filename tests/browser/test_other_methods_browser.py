@@ -1,0 +1,75 @@
+"""An ImageNet classifier of timm in a real browser: what it lacks is said, everything else is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from app_fixtures import launched, prepare
+from browser import (  # noqa: F401  (fixtures)
+    browser,
+    drawn_and_fits,
+    expect,
+    keep_picture,
+    missing,
+    pytestmark,
+    tab,
+    visit,
+)
+from other_methods import NAMES, timm_folder
+
+from afa_viz.model import timm_networks
+from afa_viz.ui.localization import texts
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    if missing:
+        pytest.skip(missing)
+    folder = tmp_path_factory.mktemp("methods")
+    options = prepare(folder)
+    sources = [str(options.checkpoint_folder / "tiny"), *(timm_folder(folder / name, name) for name in NAMES)]
+    patch = pytest.MonkeyPatch()
+    patch.setattr(timm_networks, "PVT_SIDE", 192)  # quick
+    patch.setattr(timm_networks, "VIT_CELLS", 14)
+    with launched(replace(options, checkpoints=tuple(sources))) as served:
+        yield served
+    patch.undo()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width, height, theme", [(1440, 900, "light"), (390, 844, "dark")])
+def test_every_tab_is_drawn_or_says_what_is_missing(visit, width, height, theme, name):  # noqa: F811
+    page = visit(width, height, theme, f"example=scene0&labels=&model=timm:{name}")
+    line = page.locator('[data-fill="method"]')
+    expect(line).to_contain_text("ImageNet classifier, affinity not learned, no decoder.", timeout=60_000)
+    expect(line).to_contain_text("Most probable:")
+    keep_picture(page, f"{name}-page-{width}-{theme}")
+    for of in ("cam", "attention", "affinity", "walk", "par", "regions"):
+        panel = tab(page, of)
+        page.wait_for_function(
+            "p => (document.querySelector(p).dataset.state ?? 'ready') === 'ready'", arg=panel, timeout=60_000
+        )
+        drawn_and_fits(page, panel, ".afa-figs canvas[role=img]:visible", f"{name}-{of}-{width}-{theme}", colours=1)
+    assert page.locator(tab(page, "seg")).inner_text() == texts()["lacks.decoder"]
+    assert texts()["lacks.decoder"] in page.locator('[data-stage="seg"]').inner_text()
+    assert texts()["lacks.learned_affinity"] in page.locator(tab(page, "affinity")).inner_text()
+
+
+def test_compare_shows_both_kinds_of_method(visit):  # noqa: F811
+    page = visit(query="example=scene0&model=tiny&tab=compare&b_model=timm:pvt_v2_b0&b_switched=")
+    panel = page.locator('[role=tabpanel][data-tab="compare"]')
+    expect(panel).to_have_attribute("data-state", "ready", timeout=60_000)
+    assert f"B: {texts()['lacks.decoder']}" in panel.inner_text()
+    keep_picture(panel, "compare-methods-1440")
+
+
+def test_classes_are_searched_by_a_word_and_the_menu_says_what_would_be_fetched(visit):  # noqa: F811
+    page = visit(query="example=scene0&labels=&model=timm:pvt_v2_b0")
+    box = page.locator("#afa-labels input")
+    box.click()
+    box.fill("toy terr")
+    page.get_by_role("option", name="toy terrier").click()
+    expect(page.locator('[data-list="classes"]')).to_contain_text("toy terrier", timeout=60_000)
+    page.locator("#afa-model input").click()
+    expect(page.get_by_role("option", name="timm:pvt_v2_b2: ImageNet classifier")).to_be_visible()
