@@ -154,7 +154,8 @@ class ModelRegistry:
             self._fetched[name] = (came, total)
 
         try:
-            model = load_model(source, device=self._device, progress=report)
+            watched = {"progress": report} if is_timm(source) else {}
+            model = load_model(source, device=self._device, **watched)
         except (OSError, ValueError) as error:
             raise UserError(error_message("refused.model_broken", name=name, error=error)) from error
         finally:
