@@ -85,16 +85,16 @@ def measure(checkpoint: str, split: str, count: int) -> list[str]:
             kept.setdefault(name, []).append(float(transition_matrix(affinity, near).sum(dim=1).mean()))
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLINGS).astype(float)
     weights = np.vstack([np.ones((1, count)), draws])
-    start = tally.miou("start", weights)
+    before = tally.miou("start", weights)
     lines = [
         "| affinity | walk | walk − start | kept |",
         "|---|---|---|---|",
-        f"| none: the start | {start[0]:.1f} | | |",
+        f"| none: the start | {before[0]:.1f} | | |",
     ]
     for name in kept:
         after = tally.miou(name, weights)
-        low, high = interval((after - start)[1:])
-        change = f"{after[0] - start[0]:+.1f} [{low:+.1f}, {high:+.1f}]"
+        low, high = interval((after - before)[1:])
+        change = f"{after[0] - before[0]:+.1f} [{low:+.1f}, {high:+.1f}]"
         lines.append(f"| {name} | {after[0]:.1f} | {change} | {np.mean(kept[name]):.2f} |")
     return lines
 
