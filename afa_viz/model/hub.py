@@ -102,8 +102,8 @@ class HubFiles:
                 self._offline = True
         if self._offline:
             return self._cached(name)
-        bar = None if self._progress is None else _reporting(self._progress)
-        return Path(huggingface_hub.hf_hub_download(self.repo, name, revision=self.revision, tqdm_class=bar))
+        bar: dict[str, Any] = {} if self._progress is None else {"tqdm_class": _reporting(self._progress)}
+        return Path(huggingface_hub.hf_hub_download(self.repo, name, revision=self.revision, **bar))
 
     def _cached(self, name: str) -> Path:
         return Path(huggingface_hub.hf_hub_download(self.repo, name, revision=self.revision, local_files_only=True))
