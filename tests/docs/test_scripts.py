@@ -94,4 +94,5 @@ def test_the_page_is_light():
     sizes = {name: len(text.encode()) for name, text in parts.items()}
     assert sum(sizes.values()) < 450_000, sizes  # two languages, before the server compresses it
     assert len(gzip.compress(parts["script"].encode(), 6)) < 58_500
-    assert len(gzip.compress(page.later_script().encode(), 6)) < 23_000  # when a later tab is first opened
+    # when a later tab is first opened; with sides of a comparison on two grids, and what one of them lacks
+    assert len(gzip.compress(page.later_script().encode(), 6)) < 23_500

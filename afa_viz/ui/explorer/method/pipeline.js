@@ -47,7 +47,8 @@ function interpolateBackgroundScore(maps, beta) {
  * The settings are ExplainConfig's, with PAR's w1, w2 and the walk's eps: low, high, bkg_score, radius, power, eps,
  * num_steps, num_iters, use_walk, use_par, dilations, par_downscale, w1, w2.
  *
- * @param {{size: Size, grid: Size, labels: number[], cam: Float32Array, affinity: Float32Array, image: Float32Array, stride?: number}} picture
+ * @param {{size: Size, grid: Size, labels: number[], cam: Float32Array, affinity: Float32Array, image: Float32Array,
+ *   stride?: number}} picture
  */
 export function createPipeline(picture) {
   const { size, grid, labels, cam, affinity, image, stride = STRIDE } = picture;

@@ -130,7 +130,8 @@ export function createStudio(find) {
     const made = await explain(key, other, { role: "other side", model });
     if (made.refused) return made;
     const { classes, labels, seg, size, ...stages } = made;
-    return { ...stages, seg: seg && { bytes: seg, shape: size }, stage_labels: labels, labels: classes.map((/** @type {any} */ c) => c.label), resized: false };
+    const decided = seg && { bytes: seg, shape: size };
+    return { ...stages, seg: decided, stage_labels: labels, labels: classes.map((/** @type {any} */ c) => c.label), resized: false };
   }
 
   /**

@@ -147,7 +147,8 @@ function drawMatrix() {
   const drawn = [store.trace.key, shown, width, ...(shown === "labels" && s ? [s.radius, s.low, s.high] : [])].join(" ");
   if (base?.drawn !== drawn) paintMatrix(canvas, width, cells);
   base.drawn = drawn;
-  title("matrix", text("affinity.matrix_of", { name: text(`affinity.${shown === "learned" && lacks("learned_affinity") ? "averaged" : shown}`), cells }));
+  const name = shown === "learned" && lacks("learned_affinity") ? "averaged" : shown;
+  title("matrix", text("affinity.matrix_of", { name: text(`affinity.${name}`), cells }));
   drawMarks();
 }
 

@@ -189,7 +189,9 @@ function missingWords() {
   if (held && held.probs.length < store.scene.blocks.length - first) words.push(text("site.held_probs", { blocks: named(held.probs) }));
   if (lacks("attention_logits")) words.push(lackWords("attention_logits"));
   if (store.trace.parts.extra_tokens) words.push(text("attention.extra_tokens", { count: store.trace.parts.extra_tokens }));
-  if (held && !lacks("attention_logits")) words.push(held.logits.length ? text("site.held_logits", { blocks: named(held.logits) }) : text("site.no_logits"));
+  if (held && !lacks("attention_logits")) {
+    words.push(held.logits.length ? text("site.held_logits", { blocks: named(held.logits) }) : text("site.no_logits"));
+  }
   return words.join(" ");
 }
 

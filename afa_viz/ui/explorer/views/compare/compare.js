@@ -126,7 +126,8 @@ function shareApart(/** @type {string} */ name) {
   return a.reduce((count, label, i) => count + Number(label !== b[i]), 0) / a.length;
 }
 
-const paintColumn = (/** @type {string} */ name) => !comparison.lackOf(name) && (isLabel(name) ? paintLabelMaps : paintFields)(name, columnOf(name));
+const paintColumn = (/** @type {string} */ name) => (
+  !comparison.lackOf(name) && (isLabel(name) ? paintLabelMaps : paintFields)(name, columnOf(name)));
 
 /** Scores of both sides and their difference. */
 function paintFields(/** @type {string} */ name, /** @type {Column} */ canvases) {
