@@ -13,7 +13,7 @@ import re
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts
 from afa_viz.model.card import default_card
+from afa_viz.model.pyramid import reduction_of
 from afa_viz.ops.affinity import affinity_logits
 
 if TYPE_CHECKING:
@@ -119,7 +120,6 @@ def card_of(model: AFA, half: bool, verification: Verification | None) -> dict[s
         topk=model.topk,
         logit_offset=model.logit_offset,
     )
-    shapes = model.encoder.attention_shapes(*EXAMPLE_SIZE[2:])
     return {
         "format": 1,
         "opset": OPSET,
@@ -127,18 +127,30 @@ def card_of(model: AFA, half: bool, verification: Verification | None) -> dict[s
         "input": {INPUT: "(B, 3, H, W) float32: RGB in 0..255, minus mean, divided by std; B >= 1, H and W >= 16"},
         "outputs": LAYOUTS
         | {
-            BLOCK_OUTPUT.format(i): "(B, heads, N of the stage, M) before scale and softmax" for i in range(len(shapes))
+            BLOCK_OUTPUT.format(i): "(B, heads, N of the stage, M) before scale and softmax"
+            for i in range(sum(model.encoder.depths))
         },
-        "blocks": [
-            {"stage": stage + 1, "heads": heads, "scale": (model.encoder.widths[stage] / heads) ** -0.5}
-            for stage, heads, _, _ in shapes
-        ],
+        "blocks": _blocks(model),
         "checkpoint_id": model.checkpoint_id,
         "affinity_weight": model.attn_proj.weight.detach().flatten().tolist(),
         "affinity_bias": float(model.attn_proj.bias.detach()),  # type: ignore[union-attr]
         "verified": None if verification is None else dataclasses.asdict(verification),
         "model": json.loads(known.to_json()),
     }
+
+
+def _blocks(model: AFA) -> list[dict[str, Any]]:
+    """Stage from 1, heads, scale of the logits, and queries that a key spans along each side, of every block."""
+    return [
+        {
+            "stage": stage + 1,
+            "heads": block.attn.num_heads,
+            "scale": (model.encoder.widths[stage] / block.attn.num_heads) ** -0.5,
+            "reduction": reduction_of(block.attn),
+        }
+        for stage in range(4)
+        for block in cast(Any, model.encoder.stage(stage)[0])
+    ]
 
 
 def verify_onnx(model: AFA, path: Path) -> Verification | None:
