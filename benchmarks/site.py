@@ -2,7 +2,8 @@
 
 WASM, one thread. Needs `npm ci` for onnxruntime-web. `ready`: a worker has loaded runtime and network from a local
 server; `first CAM`: after that, from the file to the stages of the CAM at one scale; `whole`: from the file to every
-stage, with all scales, flips, walk, PAR and both thresholds; `memory`: the largest resident set of any renderer.
+stage, with all scales, flips, walk, PAR and both thresholds; `CPU`: processor time of the tab's process for the whole,
+which other programs on the machine change little; `memory`: its largest resident set.
 
 Run: python -m afa_viz bench site [--repeats 5] [--onnxruntime-web DIR] [--json FILE]
 """
@@ -76,13 +77,9 @@ def measurements_of(report: dict[str, Any]) -> list[Measurement]:
 
 def table(report: dict[str, Any]) -> str:
     """A line for each size, and the targets."""
-    names = [*TARGETS, "memory"]
-    lines = [
-        machine.heading(report["machine"]),
-        "",
-        f"| pixels | {' s | '.join(TARGETS)} s | memory MB |",
-        "|---" * 5 + "|",
-    ]
+    names = [*TARGETS, "CPU", "memory"]
+    head = f"| pixels | {' s | '.join(names[:-1])} s | memory MB |"
+    lines = [machine.heading(report["machine"]), "", head, "|---" * (len(names) + 1) + "|"]
     lines += [f"| {_words(row)} | {' | '.join(f'{row[name]:.3g}' for name in names)} |" for row in report["rows"]]
     return "\n".join([*lines, "", *measurement_table(measurements_of(report))])
 
@@ -101,24 +98,29 @@ def _sample(address: str, network: dict[str, Any], size: tuple[int, int]) -> dic
         page.goto(address)
         page.evaluate(DRIVER.read_text(encoding="utf-8"))
         ready = page.evaluate("network => driver.open(network)", given)
+        loaded, _ = _renderer()
         answer = page.evaluate("data => driver.explain(data, 'image/png')", base64.b64encode(file.getvalue()).decode())
-        memory = _renderer_memory()
-    return {"ready": ready / 1000, "first CAM": answer["firstMs"] / 1000, "whole": answer["wholeMs"] / 1000,
-            "memory": memory}  # fmt: skip
+        worked, memory = _renderer()
+    return {
+        "ready": ready / 1000, "first CAM": answer["firstMs"] / 1000, "whole": answer["wholeMs"] / 1000,
+        "CPU": worked - loaded, "memory": memory,
+    }  # fmt: skip
 
 
-def _renderer_memory() -> float:
-    """Megabytes of the largest resident set that a renderer of ours has had; 0 where the system does not say."""
-    largest, waiting = 0.0, [str(os.getpid())]
+def _renderer() -> tuple[float, float]:
+    """CPU seconds and peak megabytes of the renderer of ours that has worked most; zeros where there is no /proc."""
+    found, waiting = (0.0, 0.0), [str(os.getpid())]
     for pid in waiting:  # grows while it is read
         try:
             waiting += child_processes(int(pid))
             if b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-                largest = max(largest, *(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")))
+                fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+                status = Path(f"/proc/{pid}/status").read_text().splitlines()
+                peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+                found = max(found, ((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), peak))
         except OSError:  # it has ended
             continue
-    return largest
+    return found
 
 
 class _Quiet(SimpleHTTPRequestHandler):
