@@ -40,6 +40,7 @@ COMMANDS = (
     Command("explain", "explain images: stage images, trace and report for each", "afa_viz.commands.explain"),
     Command("predict", "label maps of a stage as PNGs: images, folders, lists or a split", "afa_viz.commands.predict"),
     Command("convert", "convert weights of another layout to a checkpoint of this package", "afa_viz.commands.convert"),
+    Command("export", "export a network with all its outputs as an ONNX file", "afa_viz.commands.export"),
     Command("push", "upload a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),
     Command("bench", "run the benchmarks and compare with their targets", "afa_viz.commands.bench"),

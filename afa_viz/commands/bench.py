@@ -45,6 +45,7 @@ GROUPS = (
         "benchmarks.gpu",
     ),
     Group("explain", "a full trace: bundled model, MiT-B1, over sizes", "benchmarks.explain"),
+    Group("site", "photographs of visitors in a static site: the network in the browser", "benchmarks.site"),
     Group("start", "start-up time, and memory after many uploads", "benchmarks.start"),
     Group("sandbox", "rendering of scenes, and training on them", "benchmarks.sandbox"),
     Group("load", "a classroom of simulated students", "benchmarks.load"),

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """The explorer as a static web site: no server computes, any web server can hold it, under any path.
 
 Every answer of the page is made beforehand and written as a file; walk, PAR, thresholds and comparisons are computed in
-the browser. The gallery shows the bundled examples, or --images, or --data. What needs a server (own photographs, other
-labels and models, training) says so on the page."""
+the browser. The gallery shows the bundled examples, or --images, or --data. With --onnxruntime-web the network itself
+runs in the browser, so that visitors explain photographs of their own, which stay on their device. What needs a server
+(other models, training) says so on the page."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +55,11 @@ def add_content_arguments(parser: argparse._ActionsContainer) -> None:
         "--snapshots", type=int, default=1, metavar="N",
         help="number of images that every snapshot of the training run explains (default: 1)",
     )  # fmt: skip
+    parser.add_argument(
+        "--onnxruntime-web", type=Path, metavar="DIR",
+        help="folder of the npm package onnxruntime-web: visitors explain their own photographs in the browser "
+        "(needs `pip install onnx onnxscript`; 22 MB more; default: they cannot)",
+    )  # fmt: skip
     parser.add_argument("--title", default="AFA Viz", help="title of the page (default: AFA Viz)")
     parser.add_argument("--cache", type=Path, help="folder for rendered scenes (default: the user's cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
@@ -74,6 +80,12 @@ def run(args: argparse.Namespace) -> None:
 
 def build(args: argparse.Namespace, out: Path) -> None:
     """Build the site of `add_content_arguments` in a folder, whole or not at all, with a progress bar."""
+    from afa_viz.model.onnx_export import require_packages
+    from afa_viz.ui.site.network import find_runtime
+
+    runtime = None if args.onnxruntime_web is None else find_runtime(args.onnxruntime_web)
+    if runtime is not None:
+        require_packages()
     contents = open_contents(args)
 
     from tqdm import tqdm
@@ -81,7 +93,7 @@ def build(args: argparse.Namespace, out: Path) -> None:
     from afa_viz.ui.site.build import SiteOptions, build_site, count_steps
     from afa_viz.ui.site.folder import replaced_folder
 
-    options = SiteOptions(args.title, args.snapshots)
+    options = SiteOptions(args.title, args.snapshots, runtime)
     with replaced_folder(out) as folder, tqdm(total=count_steps(contents, options), unit="step") as bar:
 
         def show(steps: int, what: str) -> None:
@@ -120,5 +132,7 @@ def summary(sizes: Sizes, seconds: float) -> str:
     rows += [(f"{question.replace('_', ' ')}, at most", size) for question, size in sizes.deeper.items()]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {size / 1000:7.1f} kB" for name, size in rows]
+    if sizes.network:
+        lines.append(f"with the first own photograph, once: {sizes.network / 1e6:.1f} MB (network and runtime)")
     whole = f"{sizes.files} files, {sizes.whole / 1e6:.1f} MB, and plotly.js, {sizes.plotly / 1e6:.1f} MB"
     return "\n".join(["as transferred (gzip):", *lines, f"{whole}; built in {seconds:.0f} s"])

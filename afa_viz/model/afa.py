@@ -83,7 +83,7 @@ class AFA(Network):
             pooled = features.mean(dim=(-2, -1), keepdim=True)
         else:  # per class, over the strongest cells of its map
             cells = self.classifier(features).flatten(2)
-            count = max(1, round(self.topk * cells.shape[-1]))
+            count = torch.sym_max(1, round(self.topk * cells.shape[-1]))
             return cells.topk(count, dim=-1).values.mean(dim=-1) - self.logit_offset
         return self.classifier(pooled).flatten(1) - self.logit_offset
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afa_viz.model.interface import BlockAttention, Grid
+from afa_viz.ops.checks import is_exporting
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ def query_key_value(attn: Any, tokens: Tensor, grid: Grid) -> tuple[Tensor, Tens
         maps = as_maps(tokens, grid)
         # A map smaller than the kernel would vanish: extend it to one cell (images under 29 pixels).
         kernel = reduce.kernel_size
-        missing = (max(0, kernel[0] - grid[0]), max(0, kernel[1] - grid[1]))
-        if any(missing):
+        missing = (torch.sym_max(0, kernel[0] - grid[0]), torch.sym_max(0, kernel[1] - grid[1]))
+        if is_exporting() or any(missing):  # an exported network takes both
             maps = F.pad(maps, (0, missing[1], 0, missing[0]))
         maps = reduce(maps)
         key_grid = (maps.shape[-2], maps.shape[-1])

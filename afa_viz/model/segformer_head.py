@@ -60,13 +60,15 @@ class SegFormerHead(nn.Module):
         size = (features[0].shape[-2], features[0].shape[-1])
         layers = (self.linear_c4, self.linear_c3, self.linear_c2, self.linear_c1)
         slices = self.linear_fuse.conv.weight.flatten(1).chunk(4, dim=1)
-        by_grid: dict[tuple[int, int], Tensor] = {}  # stages 3 and 4 share a grid and are enlarged once
+        by_grid: list[Tensor] = []  # coarse to fine; stages 3 and 4 share a grid and are enlarged once
         bias = slices[0].new_zeros(())
         for layer, fuse, feature in zip(layers, slices, reversed(features), strict=True):
             bias = bias + fuse @ layer.proj.bias
             fused = F.conv2d(feature, (fuse @ layer.proj.weight)[:, :, None, None])
-            grid = (feature.shape[-2], feature.shape[-1])
-            by_grid[grid] = by_grid[grid] + fused if grid in by_grid else fused
-        maps = sum((resize(fused, size) for fused in by_grid.values()), start=bias[:, None, None])
+            if by_grid and by_grid[-1].shape == fused.shape:
+                by_grid[-1] = by_grid[-1] + fused
+            else:
+                by_grid.append(fused)
+        maps = sum((resize(fused, size) for fused in by_grid), start=bias[:, None, None])
         maps = F.relu(self.linear_fuse.bn(maps))
         return self.linear_pred(self.dropout(maps))

@@ -14,9 +14,14 @@ class NonFiniteError(ValueError):
     """Numbers that hold NaN or infinity where every one must be finite."""
 
 
+def is_exporting() -> bool:
+    """Whether `torch.export` or `torch.compile` traces: sizes are symbols then, and tensors hold no values."""
+    return torch.compiler.is_compiling()
+
+
 def all_finite(tensor: Tensor) -> bool:
-    """Whether a tensor holds neither NaN nor infinity."""
-    if not tensor.is_floating_point() or tensor.numel() == 0:
+    """Whether a tensor holds neither NaN nor infinity; True while `is_exporting`, where there are no values."""
+    if is_exporting() or not tensor.is_floating_point() or tensor.numel() == 0:
         return True
     # One pass, no temporary of the tensor's size: NaN is the smallest and the largest value where there is one.
     return bool(torch.isfinite(torch.stack(tensor.detach().aminmax())).all())
@@ -87,6 +92,8 @@ def require_bool(name: str, value: bool) -> bool:
 
 def require_size(name: str, size: Sequence[int]) -> tuple[int, int]:
     """(rows, columns) as ints. Raise ValueError unless they are two whole numbers of at least 1."""
+    if is_exporting():
+        return size[0], size[1]
     sides = [as_int(side) for side in as_list(size) or []]
     if len(sides) != 2 or any(side is None or side < 1 for side in sides):
         raise ValueError(f"got {name} {preview(size)}; expected two whole numbers of at least 1: rows and columns.")

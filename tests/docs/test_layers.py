@@ -78,6 +78,9 @@ OWNED = {
     "huggingface_hub": {"afa_viz.model", "afa_viz.commands"},
     "timm": {"afa_viz.model"},
     "triton": {"afa_viz.ops"},
+    "onnx": {"afa_viz.model"},
+    "onnxscript": {"afa_viz.model"},
+    "onnxruntime": {"afa_viz.model"},
 }
 FILES = sorted([*(ROOT / "afa_viz").rglob("*.py"), ROOT / "app.py"])
 

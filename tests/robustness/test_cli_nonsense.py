@@ -94,6 +94,20 @@ CASES = {
         "output is there": ["convert", CHECKPOINT, "folder.safetensors"],
         "letters of any script": ["convert", "없는 🦜.pth", "old.safetensors"],
     },
+    "export": {
+        "missing file": ["export", "none.pth", "--onnx", "new.onnx"],
+        "folder for a file": ["export", "folder", "--onnx", "new.onnx"],
+        "file for a folder": ["export", "text/model.safetensors", "--onnx", "new.onnx"],
+        "empty file": ["export", "empty.safetensors", "--onnx", "new.onnx"],
+        "other file": ["export", "a.png", "--onnx", "new.onnx"],
+        "no number": ["export", "nan", "--onnx", "new.onnx"],
+        "negative number": ["export", "-1", "--onnx", "new.onnx"],
+        "too large": ["export", "a" * 5000, "--onnx", "new.onnx"],
+        "unknown name": ["export", CHECKPOINT, "--onnx", "new.pt"],
+        "output in no place": ["export", CHECKPOINT, "--onnx", "text/new.onnx"],
+        "output is there": ["export", CHECKPOINT, "--onnx", "folder.onnx"],
+        "letters of any script": ["export", "없는 🦜.pth", "--onnx", "new.onnx"],
+    },
     "push": {
         "missing file": ["push", "none", "jane/afa"],
         "folder for a file": ["push", "folder", "jane/afa"],
@@ -193,7 +207,16 @@ CASES = {
 @pytest.fixture
 def nonsense(tmp_path, image) -> Path:
     """A folder with what the cases name."""
-    for folder in ("folder", "folder.npy", "folder.safetensors", "set/images", "broken set/images", "run", "clone"):
+    for folder in (
+        "folder",
+        "folder.npy",
+        "folder.safetensors",
+        "folder.onnx",
+        "set/images",
+        "broken set/images",
+        "run",
+        "clone",
+    ):
         (tmp_path / folder).mkdir(parents=True)
     for name in ("empty", "empty.safetensors", "clone/app.py"):
         (tmp_path / name).write_bytes(b"")

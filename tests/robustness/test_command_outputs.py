@@ -85,6 +85,8 @@ def test_evaluate_refuses_before_the_first_image(folder, capsys, monkeypatch, mo
     [(["explain", "FOLDER/one.png", "--out", "FOLDER/a file/out"], "afa_viz.model.checkpoint.load_model"),
      (["convert", "FOLDER/weights", "FOLDER/a file/x.safetensors"], "afa_viz.model.checkpoint.convert"),
      (["convert", "FOLDER/weights", "FOLDER/x.pth"], "afa_viz.model.checkpoint.convert"),
+     (["export", "FOLDER/weights", "--onnx", "FOLDER/a file/x.onnx"], "afa_viz.model.checkpoint.load_model"),
+     (["export", "FOLDER/weights", "--onnx", "FOLDER/x.pth"], "afa_viz.model.checkpoint.load_model"),
      (["data", "sandbox", "--out", "FOLDER/a file/w", "--train", "3"], "afa_viz.data.sandbox.write_voc_layout"),
      (["train", "--config", "few_seconds", "--out", "FOLDER/a file/run"], "afa_viz.training.distributed.start"),
      (["train", "--config", "few_seconds", "--cache", "FOLDER/a file/c", "--out", "FOLDER/r"],

@@ -13,7 +13,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 REASONS = (ROOT / "docs" / "decisions" / "004-dependencies.md").read_text(encoding="utf-8")
 MODULES = {"skimage": "scikit-image", "PIL": "pillow"}  # import -> package, where the two differ
-OPTIONAL = {"IPython", "pycocotools", "tensorboard", "triton"}  # asked for only where they are used
+OPTIONAL = {
+    "IPython",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "pycocotools",
+    "tensorboard",
+    "triton",
+}  # asked for only where they are used
 PROVIDED = {"starlette": "gradio", "anyio": "gradio", "python_multipart": "gradio"}  # come with what needs them
 NOT_IMPORTED = {"torchvision"}  # timm needs it
 

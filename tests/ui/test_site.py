@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import io
 import json
@@ -18,9 +19,11 @@ import pytest
 from app_fixtures import prepare, scene
 from hub_stub import committed, hub  # noqa: F401
 from PIL import Image
+from small_checkpoint import small_card, small_model
 
 from afa_viz.__main__ import main
 from afa_viz.ui.site.folder import MARK, replaced_folder, require_replaceable
+from afa_viz.ui.site.network import RUNTIME, WASM, find_runtime, network_files, require_small, write_network
 from afa_viz.ui.site.packing import file_name, pack, plane_differences
 from afa_viz.ui.site.sizes import measure
 
@@ -315,3 +318,54 @@ def test_the_bundled_site_is_small_and_soon_built(tmp_path):
     gallery = [image for image in contents(tmp_path / "site")["images"] if image["gallery"]]
     assert [image["name"] for image in gallery] == [example["name"] for example in examples]
     assert sum(file.startswith("snapshot-") for file in gallery[0]["files"]) == 10
+
+
+# --- photographs of visitors -----------------------------------------------------------------------------------------
+
+
+def test_a_folder_without_the_runtime_is_refused_before_anything_is_computed(tmp_path, capsys):
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / RUNTIME).write_bytes(b"")
+    assert main(["site", "--out", str(tmp_path / "site"), "--onnxruntime-web", str(tmp_path)]) == 2
+    shown = capsys.readouterr().err
+    assert "expected the folder of the npm package onnxruntime-web" in shown and shown.count("\n") == 1
+    assert not (tmp_path / "site").exists()
+    (tmp_path / "dist" / WASM).write_bytes(b"")
+    for given in (tmp_path, tmp_path / "dist"):
+        assert find_runtime(given) == (tmp_path / "dist" / RUNTIME, tmp_path / "dist" / WASM)
+
+
+def test_the_network_of_a_site_has_its_own_files(tmp_path, monkeypatch):
+    model = small_model()
+    model.card = small_card()
+    for name, data in ((RUNTIME, b"/* ONNX Runtime Web v9.8.7 */"), (WASM, b"wasm")):
+        (tmp_path / name).write_bytes(data)
+    site = tmp_path / "site"
+    site.mkdir()
+
+    def exported(model, path, half):
+        assert half
+        path.write_bytes(b"weights")
+        path.with_suffix(".json").write_text("{}")
+
+    monkeypatch.setattr("afa_viz.ui.site.network.export_onnx", exported)
+    found = write_network(site, model, "small", find_runtime(tmp_path))
+    files = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    assert files == {found[name] for name in ("model", "script", "runtime", "wasm")}
+    assert found["runtime"] == "onnxruntime-web-9.8.7/ort.wasm.bundle.min.js"
+    given = json.loads(json.dumps(found["facts"]))
+    assert (given["long_side"], given["cam_relu"], given["scales"]) == (320, False, [1.0, 0.5, 1.5])
+    assert [(block["stage"], block["reduction"]) for block in given["blocks"]] == [
+        (1, 8), (1, 8), (2, 4), (2, 4), (3, 2), (3, 2), (4, 1), (4, 1),
+    ]  # fmt: skip
+    assert len(given["affinity_weight"]) == 16 and given["settings"]["radius"] == model.card.radius
+    assert set(network_files(site)) == {site / name for name in files}
+
+
+def test_a_model_for_large_images_is_refused():
+    model = small_model()
+    model.card = dataclasses.replace(small_card(), input_size=512)
+    require_small(model)
+    model.card = dataclasses.replace(small_card(), input_size=544)
+    with pytest.raises(ValueError, match="544 pixels; expected at most 512"):
+        require_small(model)

@@ -24,9 +24,9 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
     "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "train",
     "lab",
 )  # fmt: skip
-# entry modules: of the app, of a static site, of a report
-SERVER, STATIC, INLINE = "host/server.js", "host/static.js", "host/inline.js"
-ENTRIES = (SERVER, STATIC, INLINE)
+# entry modules: of the app, of a static site, of a report, of the worker that runs the network in a site
+SERVER, STATIC, INLINE, WORKER = "host/server.js", "host/static.js", "host/inline.js", "host/onnx/worker.js"
+ENTRIES = (SERVER, STATIC, INLINE, WORKER)
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
 STANDALONE_STYLES = (
     ("standalone.css",),

@@ -32,6 +32,7 @@ from afa_viz.ui.handlers.prepared import GROUPS, answer_name, prepare
 from afa_viz.ui.localization import fill_template, languages, texts
 from afa_viz.ui.page import assets
 from afa_viz.ui.site.contents import Contents, Shown
+from afa_viz.ui.site.network import require_small, write_network
 from afa_viz.ui.site.packing import SUFFIX, file_name, pack
 
 DATA_GROUPS = ("stages", "starts", "affinity")  # of images that are only in the Data set tab
@@ -49,10 +50,13 @@ class SiteOptions:
     Attributes:
         title: of the page.
         snapshots: number of images of the gallery that are explained by every snapshot of the training run.
+        runtime: files of onnxruntime-web, see `network.find_runtime`, with which visitors explain photographs of their
+            own; None: the site takes none.
     """
 
     title: str = "AFA Viz"
     snapshots: int = 1
+    runtime: tuple[Path, Path] | None = None
 
 
 def build_site(
@@ -78,6 +82,7 @@ def build_site(
             "dataset": builder.dataset(images),
             "charts": {language: builder.charts(language) for language in languages()},
             "plotly": _write_plotly(folder),
+            "network": builder.network(),
         }
         _write_page(folder, site, options.title)
 
@@ -86,7 +91,8 @@ def count_steps(contents: Contents, options: SiteOptions) -> int:
     """The number of steps of `build_site`."""
     gallery = sum(one.in_gallery for one in contents.shown)
     snapshots = len(contents.session.registry.snapshots(contents.model)) * min(options.snapshots, gallery)
-    return gallery * (len(GROUPS) + 1) + (len(contents.shown) - gallery) * (len(DATA_GROUPS) + 1) + snapshots
+    network = options.runtime is not None
+    return network + gallery * (len(GROUPS) + 1) + (len(contents.shown) - gallery) * (len(DATA_GROUPS) + 1) + snapshots
 
 
 class _Builder:
@@ -189,6 +195,17 @@ class _Builder:
         ]
         data = {"title": dataset.source.title, "classes": list(dataset.source.class_names[1:]), "images": listed}
         return _write_hashed(self._folder, "dataset", SUFFIX, pack(json.dumps(data, ensure_ascii=False)))
+
+    def network(self) -> dict[str, Any] | None:
+        """Write what explains the photographs of visitors; None where the site takes none."""
+        if self._options.runtime is None:
+            return None
+        model = self._contents.session.registry.get(self._contents.model)
+        require_small(model)
+        found = write_network(self._folder, model, self._contents.model, self._options.runtime)
+        with self._lock:
+            self._progress(1, "network exported")
+        return found
 
     def charts(self, language: str) -> str:
         """Write the charts of the Data set tab, for all classes together, by "before stage"; returns their file."""

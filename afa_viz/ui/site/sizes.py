@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from afa_viz.ui.site.network import network_files
 from afa_viz.ui.site.packing import SUFFIX
 
 FIRST_FILES = ("stages", "scene")  # of an image, with its thumbnail
@@ -21,9 +22,10 @@ class Sizes:
         first_view: the page with its first image, and the thumbnails of the gallery.
         example: the largest further image of the gallery.
         deeper: question -> the largest file that answers it, for questions of tabs that are opened later.
-        whole: all files but plotly.js.
+        whole: all files but plotly.js, the network and its runtime.
         files: their number.
         plotly: plotly.js, which is loaded when the first chart is opened.
+        network: network and runtime, which are loaded with the first photograph of a visitor; 0 where there are none.
     """
 
     first_view: int
@@ -32,6 +34,7 @@ class Sizes:
     whole: int
     files: int
     plotly: int
+    network: int = 0
 
 
 def measure(folder: Path) -> Sizes:
@@ -51,7 +54,8 @@ def measure(folder: Path) -> Sizes:
         if question not in FIRST_FILES:
             deeper[question] = max(deeper.get(question, 0), transferred(path))
     plotly = set(folder.glob("plotly-*.js"))
-    every = [path for path in folder.rglob("*") if path.is_file() and path not in plotly]
+    network = set(network_files(folder))
+    every = [path for path in folder.rglob("*") if path.is_file() and path not in plotly | network]
     return Sizes(
         first_view=_total([*page, *thumbnails]) + first(gallery[0]),
         example=max(map(first, gallery)),
@@ -59,6 +63,7 @@ def measure(folder: Path) -> Sizes:
         whole=_total(every),
         files=len(every),
         plotly=_total(plotly),
+        network=_total(network),
     )
 
 

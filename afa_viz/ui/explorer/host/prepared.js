@@ -100,7 +100,7 @@ export function preparedHost({ find, tables, parts }) {
   /** One that the page says the size of. */
   const measured = (/** @type {string} */ question) => async (/** @type {any} */ asked) => {
     const answer = await fixed(question)(asked);
-    return answer.refused ? answer : { sent: JSON.stringify(answer).length, ...answer };
+    return answer.refused || answer.sent != null ? answer : { sent: JSON.stringify(answer).length, ...answer };
   };
 
   async function affinity(/** @type {any} */ asked) {

@@ -3,6 +3,7 @@
 
 import { fetchAnswer, fileName } from "./files.js";
 import { use } from "./host.js";
+import { visitorsPhotographs } from "./onnx.js";
 import { preparedHost } from "./prepared.js";
 import { listing, thumbnailsOf } from "./prepared/dataset.js";
 import { followTheme } from "./standalone.js";
@@ -20,7 +21,7 @@ const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (docume
 /** @typedef {{key: string, folder: string, name: string, title: string, photograph: boolean, gallery: boolean, thumbnail: string,
  *   files: string[]}} SiteImage */
 /** @typedef {{images: SiteImage[], model: {name: string, line: string}, dataset: string, plotly: string,
- *   charts: {[language: string]: string}}} SiteContents */
+ *   charts: {[language: string]: string}, network: import("./onnx.js").Given | null}} SiteContents */
 
 /**
  * Start the page: its frame is there already.
@@ -35,8 +36,11 @@ export async function start({ tables, site }) {
   const gallery = contents.images.filter((image) => image.gallery);
   /** @type {Map<string, any>} */
   const answers = new Map();
+  /** @type {ReturnType<typeof visitorsPhotographs> | null} */
+  const own = contents.network && visitorsPhotographs(contents.network, (...next) => show(...next));
   /** @type {import("./prepared.js").Find} */
   const find = async (name, question, asked) => {
+    if (own?.knows(asked.key)) return own.find(question, asked);
     const image = images.get(asked.key);
     const file = fileName(question, asked);
     return image?.files.includes(file) ? cached(answers, name, () => fetchAnswer(`images/${image.folder}/${file}`)) : null;
@@ -48,6 +52,7 @@ export async function start({ tables, site }) {
   const open = (/** @type {SiteImage | undefined} */ image) => {
     if (!image) return false;
     dropAddress();
+    own?.dismiss();
     show(image.key);
     return true;
   };
@@ -72,9 +77,10 @@ export async function start({ tables, site }) {
   function connect() {
     document.documentElement.lang = pageTables.language;
     pictures = buildGallery(element("afa-pick"), gallery, (place) => open(gallery[place]));
+    own?.build(element("afa-pick"));
     buildSettings(element("afa-settings"), {
       model: contents.model.line,
-      note: text("site.note"),
+      note: text(own ? "site.note_network" : "site.note"),
       leftOut: () => changes().left_out ?? [],
       leaveOut: (names) => change({ left_out: names }),
       reset: () => show(base().key, {}),

@@ -26,9 +26,10 @@ const COMPARED_WITH = { cam_rw: "walk_start", cam_par: "par_start", seg: "cam_pa
 
 /**
  * What walk and PAR start from: CAM and affinity, with the numbers that follow from them alone; the prediction where it is
- * another one.
+ * another one, and the numbers of both maps where they are not only known as bytes.
  *
- * @typedef {{cam: Unpacked, affinity: Unpacked | null, classes: any[], symmetric: boolean, seg?: Uint8Array}} Start
+ * @typedef {{cam: Unpacked, affinity: Unpacked | null, classes: any[], symmetric: boolean, seg?: Uint8Array,
+ *   floats?: {cam: Float32Array, affinity: Float32Array}}} Start
  */
 
 /**
@@ -40,10 +41,10 @@ const COMPARED_WITH = { cam_rw: "walk_start", cam_par: "par_start", seg: "cam_pa
  */
 export function createExplainer(base, start, scene) {
   const labels = [0, ...base.classes.map((c) => c.label)];
-  const cam = toFloats(start.cam);
+  const { cam, affinity } = start.floats ?? { cam: toFloats(start.cam),
+    affinity: start.affinity ? toFloats(start.affinity) : new Float32Array(0) };
   const { size, grid } = base;
-  const pipeline = createPipeline({ size, grid, labels, cam, affinity: start.affinity ? toFloats(start.affinity) : new Float32Array(0),
-    image: scene.pixels, stride: base.parts.stride });
+  const pipeline = createPipeline({ size, grid, labels, cam, affinity, image: scene.pixels, stride: base.parts.stride });
   const cells = grid[0] * grid[1];
 
   /**

@@ -1,0 +1,85 @@
+// A file of a visitor's as the pixels that the network gets: checked, upright, on white, RGB, resized as `explain` does.
+// The limits are those of the app, ui/sessions/images.py.
+
+import { fitSize, resampleColumns, resampleRows, tapsOf } from "./resample.js";
+
+const LIMITS = { bytes: 32 * 2 ** 20, pixels: 40_000_000, side: 16, ratio: 8 };
+const STRIP = 2 ** 22; // bytes of pixels that are read at once
+
+/** Why an image cannot be explained: the key of a text and its places. */
+class ImageError extends Error {
+  constructor(/** @type {string} */ key, /** @type {{[name: string]: any}} */ places = {}) {
+    super(key);
+    Object.assign(this, { key, places });
+  }
+}
+
+export { ImageError };
+
+/** Throws an `ImageError` for an image that is too large, too small or too narrow. */
+export function checkSize(/** @type {number} */ width, /** @type {number} */ height) {
+  const size = { width, height };
+  if (width * height > LIMITS.pixels) throw new ImageError("refused.pixels", { ...size, most: LIMITS.pixels / 1e6 });
+  if (Math.min(width, height) < LIMITS.side) throw new ImageError("refused.small", { ...size, least: LIMITS.side });
+  if (Math.max(width, height) > LIMITS.ratio * Math.min(width, height)) {
+    throw new ImageError("refused.narrow", { ...size, times: LIMITS.ratio });
+  }
+}
+
+/**
+ * @param {Blob} file
+ * @param {number} longSide pixels
+ * @returns {Promise<{rgb: Uint8ClampedArray, size: Size}>} (H, W, 3) and (H, W)
+ */
+export async function decode(file, longSide) {
+  if (!file.size) throw new ImageError("site.no_image_file");
+  if (file.size > LIMITS.bytes) {
+    throw new ImageError("refused.file_size", { size: Math.round(file.size / 2 ** 20), most: LIMITS.bytes / 2 ** 20 });
+  }
+  /** @type {ImageBitmap} */
+  let image;
+  try {
+    image = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
+  } catch {
+    throw new ImageError("site.no_image_file");
+  }
+  try {
+    const { width, height } = image;
+    checkSize(width, height);
+    const [rows, cols] = fitSize([height, width], longSide);
+    const across = tapsOf(width, cols);
+    const narrow = new Uint8ClampedArray(height * cols * 3);
+    const strip = Math.max(1, Math.min(height, Math.floor(STRIP / (4 * width))));
+    const context = new OffscreenCanvas(width, strip).getContext("2d", { willReadFrequently: true });
+    if (!context) throw new ImageError("site.no_image_file");
+    context.fillStyle = "white";
+    for (let y = 0; y < height; y += strip) {
+      const count = Math.min(strip, height - y);
+      context.fillRect(0, 0, width, strip);
+      context.drawImage(image, 0, y, width, count, 0, 0, width, count);
+      resampleRows(context.getImageData(0, 0, width, count).data, count, width, across, narrow, y);
+    }
+    return { rgb: resampleColumns(narrow, cols, tapsOf(height, rows)), size: [rows, cols] };
+  } finally {
+    image.close();
+  }
+}
+
+/** (H, W, 3) as the address of a PNG. */
+export async function toAddress(/** @type {Uint8ClampedArray} */ rgb, /** @type {Size} */ [height, width]) {
+  const canvas = new OffscreenCanvas(width, height);
+  const pixels = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) pixels.data.set([rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2], 255], 4 * i);
+  canvas.getContext("2d")?.putImageData(pixels, 0, 0);
+  const bytes = new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer());
+  let letters = "";
+  for (const byte of bytes) letters += String.fromCharCode(byte);
+  return `data:image/png;base64,${btoa(letters)}`;
+}
+
+/** Eight letters that tell images apart: FNV-1a of the pixels. */
+export function markOf(/** @type {Uint8ClampedArray} */ rgb) {
+  let hash = 0x811c9dc5;
+  for (const byte of rgb) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
