@@ -169,12 +169,12 @@ def test_a_path_that_was_not_uploaded_is_refused(options, address):
     for path in ("/etc/passwd", str(options.examples / "photo.png"), "../x.png", "", None, 3, "x" * 5000):
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
         page = Page(address)
-        for name, data in (
-            ("explain", [file, None, None, None, None]),
-            ("open_upload", [file, "tiny", [], 0.35, 0.55, 8, 2, 1, 10]),
+        for name, data, event in (
+            ("explain", [file, None, None, None, None], None),
+            ("open_upload", ["tiny", [], 0.35, 0.55, 8, 2, 1, 10], {"path": path, "labels": None}),
         ):
             try:
-                found = page.event(name, data)
+                found = page.event(name, data, event)
             except (RuntimeError, urllib.error.HTTPError) as error:
                 assert "Traceback" not in str(error) and "root:" not in str(error)
                 if isinstance(error, urllib.error.HTTPError):

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from afa_viz import image_files
 from afa_viz.figures import colour
 from afa_viz.figures.interactive.base import plotly_version
 from afa_viz.ui import localization
@@ -107,7 +108,7 @@ def style(standalone: bool = False) -> str:
 
 @cache
 def tables(standalone: bool = False) -> str:
-    """Constants for the scripts, as JSON: colours, slider limits and texts.
+    """Constants for the scripts, as JSON: colours, limits of sliders and uploads, and texts.
 
     Args:
         standalone: with the texts that only a page without a server says.
@@ -118,7 +119,7 @@ def tables(standalone: bool = False) -> str:
     flat = {"foreground": colour.FOREGROUND, "background": colour.BACKGROUND, "gained": GAINED, "lost": LOST}
     limits = {slider.field: [slider.low, slider.high, slider.step] for slider in SLIDERS}
     said = {"texts": localization.script_texts(standalone), "languages": localization.translations(standalone)}
-    sent = {"lut": lut, "difference": difference, **flat, "sliders": limits, **said}
+    sent = {"lut": lut, "difference": difference, **flat, "sliders": limits, "uploads": image_files.limits(), **said}
     return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -77,7 +77,7 @@ class Uploads:
         with self._lock:
             self._arriving -= count
 
-    def keep(self, content: bytes, suffix: str) -> Path:
+    def keep(self, content: bytes | memoryview, suffix: str) -> Path:
         """Write a complete photograph; returns its path. Raises: StorageFullError, OSError."""
         path = self.folder / hash_bytes(content) / f"photo{suffix}"
         size = max(len(content), MIN_COUNTED)

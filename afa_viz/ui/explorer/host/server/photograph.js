@@ -2,18 +2,21 @@
 // After a reload or in another language it is brought again. And of two images that are chosen, the last one counts,
 // however long a file takes to arrive.
 
+import { buildPhotoInput } from "../../components/photo_input.js";
 import { addressed, dropAddress } from "../../core/permalink.js";
+import { translateServerText } from "../../core/server_words.js";
 import { reportError } from "../../core/status.js";
-import { context2d, createCanvas } from "../../draw/canvas.js";
+import { tables } from "../../core/tables.js";
+import { text } from "../../core/words.js";
+import { prepared, send, shrink } from "./send.js";
 
 const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
-const SIDE = 1024; // pixels; the server keeps no more of a photograph, see pictures.py
 const CLOSE = 40; // milliseconds
 const mark = addressed.get("photo");
 let wanted = mark && readStored(STORE) && readStored(MARK) === mark ? mark : null; // to be brought again, until it is here
 const missing = Boolean(mark) && !wanted; // the address is of one that is not kept here
 /** @type {any} */
-let newest = null; // file that was chosen last; null: another picture was
+let newest = null; // file that was sent last; null: another picture was chosen
 /** @type {any} */
 let labels = null; // that a photograph had which is brought again
 let bringing = false;
@@ -35,19 +38,6 @@ const toDataUrl = (/** @type {Blob} */ blob) => new Promise((done, failed) => {
 });
 
 /**
- * A smaller copy, as text, of a photograph that there is no room for.
- *
- * @param {File} file
- */
-async function shrink(file) {
-  const picture = await createImageBitmap(file);
-  const scale = Math.min(1, SIDE / Math.max(picture.width, picture.height));
-  const canvas = createCanvas(Math.round(picture.width * scale), Math.round(picture.height * scale));
-  context2d(canvas).drawImage(picture, 0, 0, canvas.width, canvas.height);
-  return canvas.toDataURL("image/jpeg", 0.95);
-}
-
-/**
  * Keep a file with the mark that the server gave its picture; where that fails a sentence says so after a reload.
  *
  * @param {File} file
@@ -62,7 +52,7 @@ async function keep(file, mark) {
     try {
       put(text);
     } catch {
-      put(await shrink(file));
+      put(await toDataUrl(await shrink(file)));
     }
   } catch (error) {
     console.info(error);
@@ -73,17 +63,50 @@ async function reopen() {
   bringing = true;
   const { name, text } = JSON.parse(readStored(STORE) ?? "null");
   const blob = await (await fetch(text)).blob();
-  const chosen = new DataTransfer();
-  chosen.items.add(new File([blob], name, { type: blob.type }));
-  const input = /** @type {HTMLInputElement} */ (document.querySelector("#afa-pick input[type=file]"));
-  input.files = chosen.files;
-  input.dispatchEvent(new Event("change", { bubbles: true }));
+  await open(new File([blob], name, { type: blob.type }));
+}
+
+/** @type {import("../../components/photo_input.js").PhotoInput} */
+let input;
+/** @type {(asked: {path: string, labels: string[] | null}) => void} */
+let explain;
+let chosen = 0; // number of the file that was chosen last, or of another image
+
+/**
+ * Send a file and have it explained, unless something else is chosen meanwhile.
+ *
+ * @param {File} file
+ */
+async function open(file) {
+  const mine = ++chosen;
+  const isLate = () => mine !== chosen;
+  try {
+    input.progress(text("side.preparing"));
+    const copy = await prepared(file);
+    if (isLate()) return;
+    const { mb } = tables.uploads;
+    if (copy.size > mb * 2 ** 20) {
+      throw Object.assign(new Error(), { refused: text("refused.file_size", { size: Math.ceil(copy.size / 2 ** 20), most: mb }) });
+    }
+    const path = await send(copy, (share) => {
+      if (!isLate()) input.progress(text("side.sending", { percent: Math.floor(100 * share) }), share);
+    });
+    if (isLate()) return;
+    input.clear();
+    newest = copy;
+    explain({ path, labels: bringing ? labels : null });
+  } catch (/** @type {any} */ error) {
+    if (isLate()) return;
+    input.fail(error.refused ? translateServerText(error.refused) : text("side.unreachable"));
+    if (bringing) dismiss();
+  }
 }
 
 /** Another picture than a photograph was chosen. */
 export function dismiss() {
   if (wanted) dropAddress(); // the rest of it was the photograph's
   [newest, wanted] = [null, null];
+  chosen += 1;
 }
 
 /**
@@ -135,22 +158,20 @@ async function onOpened(inputs) {
 }
 
 /**
- * The same of a file that has arrived, with its labels where it is brought again. One that was overtaken while it came
- * opens nothing.
+ * Follow what is chosen in gradio's column of images.
  *
- * @param {any} first
+ * @param {(asked: {path: string, labels: string[] | null}) => void} onFile explains an uploaded file
  */
-function onUploaded([file, , ...rest]) {
-  const fits = newest && file?.orig_name === newest.name && (file.size ?? newest.size) === newest.size;
-  return fits ? onOpened([file, bringing ? labels : null, ...rest]) : [null, null, ...rest];
-}
-
-/** Follow what is chosen in gradio's column of images. */
-export function listen() {
+export function listen(onFile) {
+  explain = onFile;
   const picker = document.querySelector("#afa-pick");
-  picker?.addEventListener("click", (/** @type {any} */ event) => { if (event.target.closest(".thumbnail-item")) dismiss(); }, true);
-  picker?.addEventListener("change", (/** @type {any} */ event) => {
-    if (event.target.type === "file") [newest] = event.target.files;
+  picker?.addEventListener("click", (/** @type {any} */ event) => {
+    if (event.target.closest(".thumbnail-item")) {
+      dismiss();
+      input.clear();
+    }
   }, true);
-  Object.assign(window, { afaOpened: onOpened, afaUploaded: onUploaded });
+  const box = picker?.querySelector(".afa-upload");
+  if (box) input = buildPhotoInput(box, ([file]) => open(file));
+  Object.assign(window, { afaOpened: onOpened });
 }

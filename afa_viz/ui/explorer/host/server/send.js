@@ -1,0 +1,88 @@
+// A photograph on its way to the server: made smaller where that saves time, and sent with its progress.
+
+import { tables } from "../../core/tables.js";
+import { context2d, createCanvas } from "../../draw/canvas.js";
+
+export const SIDE = 1024; // pixels; the server keeps no more of a photograph, see sessions/images.py
+const SMALL = 2 ** 20; // bytes that are sent as they are
+const ONLY_HERE = /hei[cf]/i; // formats that some browsers decode and few servers
+const QUALITY = 0.95;
+
+/** @param {Blob} file */
+async function sizeOf(file) {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  try {
+    await new Promise((done, failed) => Object.assign(image, { onload: done, onerror: failed })); // decodes no pixel
+    return { width: image.naturalWidth, height: image.naturalHeight };
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+}
+
+/**
+ * A copy with its longer side at `SIDE` at most, upright and on white. Throws where the browser cannot decode the file.
+ *
+ * @param {Blob} file
+ * @returns {Promise<Blob>}
+ */
+export async function shrink(file) {
+  const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
+  const scale = Math.min(1, SIDE / Math.max(picture.width, picture.height));
+  const canvas = createCanvas(Math.max(1, Math.round(picture.width * scale)), Math.max(1, Math.round(picture.height * scale)));
+  const context = context2d(canvas);
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  picture.close();
+  return new Promise((done, failed) => {
+    canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("no picture"))), "image/jpeg", QUALITY);
+  });
+}
+
+/**
+ * The file to send in place of a photograph: a smaller copy where the file is large and the browser knows its format;
+ * else the file itself, of which the server says what is wrong with it.
+ *
+ * @param {File} file
+ * @returns {Promise<File>}
+ */
+export async function prepared(file) {
+  const foreign = ONLY_HERE.test(file.type || file.name) && !tables.uploads.megapixels.HEIC;
+  if (file.size <= SMALL && !foreign) return file;
+  try {
+    const { width, height } = await sizeOf(file);
+    const fits = Math.max(width, height) <= SIDE;
+    if ((fits && !foreign) || width * height > tables.uploads.megapixels.JPEG * 1e6) return file;
+    const copy = await shrink(file);
+    return copy.size < file.size || foreign ? new File([copy], file.name, { type: copy.type }) : file;
+  } catch {
+    return file; // of a format that this browser does not decode
+  }
+}
+
+/**
+ * Send a file; returns its path on the server.
+ *
+ * Throws an error with the sentence of a server that refuses it in `refused`.
+ *
+ * @param {Blob & {name?: string}} file
+ * @param {(share: number) => void} onProgress
+ * @returns {Promise<string>}
+ */
+export function send(file, onProgress) {
+  const form = new FormData();
+  form.append("files", file, file.name ?? "photograph");
+  return new Promise((done, failed) => {
+    const request = new XMLHttpRequest();
+    request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(total ? loaded / total : 1));
+    request.addEventListener("load", () => {
+      if (request.status === 200) done(JSON.parse(request.responseText)[0]);
+      else failed(Object.assign(new Error(request.statusText), { refused: request.responseText }));
+    });
+    request.addEventListener("error", () => failed(new Error("the server cannot be reached")));
+    request.open("POST", `${window.gradio_config?.root ?? ""}/gradio_api/upload`);
+    request.send(form);
+  });
+}
