@@ -28,7 +28,7 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
 # entry modules: of the app, of a static site, of a report
 SERVER, STATIC, INLINE = "host/server.js", "host/static.js", "host/inline.js"
 ENTRIES = (SERVER, STATIC, INLINE)
-STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
+STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css", "components/zoom/zoom.css")
 STANDALONE_STYLES = (
     ("standalone.css",),
     ("components/sidebar.css",),

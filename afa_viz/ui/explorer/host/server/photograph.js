@@ -8,7 +8,6 @@ import { translateServerText } from "../../core/server_words.js";
 import { reportError } from "../../core/status.js";
 import { tables } from "../../core/tables.js";
 import { text } from "../../core/words.js";
-import { prepared, send, shrink } from "./send.js";
 
 const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
 const CLOSE = 40; // milliseconds
@@ -52,7 +51,7 @@ async function keep(file, mark) {
     try {
       put(text);
     } catch {
-      put(await toDataUrl(await shrink(file)));
+      put(await toDataUrl(await (await import("./send.js")).shrink(file)));
     }
   } catch (error) {
     console.info(error);
@@ -82,6 +81,7 @@ async function open(file) {
   const isLate = () => mine !== chosen;
   try {
     input.progress(text("side.preparing"));
+    const { prepared, send } = await import("./send.js");
     const copy = await prepared(file);
     if (isLate()) return;
     const { mb } = tables.uploads;
