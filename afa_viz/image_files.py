@@ -75,9 +75,14 @@ SENTENCES = {  # key -> English; `ui/texts/en.json` has the same under "refused.
 
 
 class ImageFileError(ValueError):
-    """An image file that is not read; the message is one sentence of `SENTENCES`."""
+    """An image file that is not read; the message is one sentence of `SENTENCES`.
+
+    Attributes:
+        key, places: of the sentence, and what it is filled with.
+    """
 
     def __init__(self, key: str, **places: object) -> None:
+        self.key, self.places = key, places
         super().__init__(SENTENCES[key].format(**places))
 
 

@@ -155,7 +155,13 @@ def test_a_small_file_is_sent_as_it_is(visit, tmp_path):  # noqa: F811
     assert sent(page) == [path.stat().st_size], "not made smaller or larger"
 
 
-FORMATS = [("photo.avif", "AVIF"), ("photo.gif", "GIF"), ("photo.bmp", "BMP"), ("photo.tiff", "TIFF"), ("photo", "WEBP")]
+FORMATS = [
+    ("photo.avif", "AVIF"),
+    ("photo.gif", "GIF"),
+    ("photo.bmp", "BMP"),
+    ("photo.tiff", "TIFF"),
+    ("photo", "WEBP"),
+]
 
 
 @pytest.mark.parametrize(("name", "kind"), FORMATS, ids=[kind for _, kind in FORMATS])

@@ -92,8 +92,9 @@ def test_a_map_large_with_values_under_the_pointer(visit, width, theme):  # noqa
     large = visible_box(page, canvas)
     assert large[2] > (1.5 * small[2] if width > 1000 else 0.85 * width)
     assert large[0] >= 0 and large[0] + large[2] <= width and large[1] + large[3] <= 844, "all of it is in sight"
-    page.wait_for_function("c => Math.abs(c.width - c.clientWidth * Math.min(2, devicePixelRatio)) < 2",
-                           arg=canvas.element_handle())  # fmt: skip  (drawn anew, not stretched)
+    page.wait_for_function(
+        "c => Math.abs(c.width - c.clientWidth * Math.min(2, devicePixelRatio)) < 2", arg=canvas.element_handle()
+    )  # fmt: skip  (drawn anew, not stretched)
     over(page, canvas, 0.5, 0.5)
     value = page.locator(".afa-zoom-value")
     expect(value).to_have_text(re.compile(r"Pixel 48, 48 · image \d+, \d+, \d+ · map: \d\.\d{3}"))
@@ -172,5 +173,7 @@ def test_two_fingers_zoom_and_one_finger_moves(browser, address):  # noqa: F811
     for step in (10, 30, 60):
         send("touchMove", (x - step, y))
     send("touchEnd")
-    page.wait_for_function(f"Number(document.querySelector('.afa-views').style.getPropertyValue('--part-x')) > {before}")
+    page.wait_for_function(
+        f"Number(document.querySelector('.afa-views').style.getPropertyValue('--part-x')) > {before}"
+    )
     context.close()

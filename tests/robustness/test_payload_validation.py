@@ -178,8 +178,21 @@ def test_files_are_those_that_were_uploaded(address, page, tmp_path, capfd):
     rest = [None, None, {"num_iters": 1}, None]
     upload = {"fn_index": page.functions["open_upload"], "data": ["tiny", *DEFAULTS]}
     assert join(address, page, **upload, event_data={"path": path, "labels": None}) == (True, [])
-    for wrong in (str(outside), str(link), path + "x", str(Path(path).parent), path + "/../../../../etc/passwd", "x\0",
-                  "a" * 5000, 3, [path], {"path": path}, None, "https://evil.example/x.png", "//evil.example/x.png"):
+    for wrong in (
+        str(outside),
+        str(link),
+        path + "x",
+        str(Path(path).parent),
+        path + "/../../../../etc/passwd",
+        "x\0",
+        "a" * 5000,
+        3,
+        [path],
+        {"path": path},
+        None,
+        "https://evil.example/x.png",
+        "//evil.example/x.png",
+    ):
         done, output = join(address, page, **upload, event_data={"path": wrong, "labels": None})
         assert not done and output, wrong
         assert_sentence(output[0])

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from app_fixtures import launched, prepare, scene
 
+from afa_viz.image_files import MAX_BYTES
 from afa_viz.ui.server.guard import MAX_NESTING, contains_remote_file
 from afa_viz.ui.server.routes import MAX_BODY
 from afa_viz.ui.sessions.temporary import process_folder
@@ -222,7 +223,7 @@ def test_uploads_keep_to_their_folder_and_their_size(address):
             assert process_folder() in Path(path).parents and Path(path).read_bytes() == photograph()
         else:
             assert b"Traceback" not in body
-    status, body = sent(address, "large.png", bytes(9 * 2**20))
+    status, body = sent(address, "large.png", bytes(MAX_BYTES + 1))
     assert status == 413 and b"Traceback" not in body
 
 

@@ -26,7 +26,9 @@ def test_the_page_says_the_same_sentences():
 
 
 def test_data_sets_and_the_file_chooser_take_what_is_read():
-    assert {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".heic"} <= set(IMAGE_EXTENSIONS)
+    assert {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".heic"} <= set(
+        IMAGE_EXTENSIONS
+    )
     accepted = limits()["accept"].split(",")
     assert {".avif", "image/png"} <= set(accepted)
     assert (".heic" in accepted) == can_read(image_files.HEIC)  # elsewhere phones turn them into JPEG for the page

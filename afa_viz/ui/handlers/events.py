@@ -66,7 +66,8 @@ def bind_events(
         if args[0] is None:
             yield no_updates(4)
             return
-        call = partial(callbacks.open_upload, labels=_entry(event._data, "labels"))
+        labels, mask = _entry(event._data, "labels"), _entry(event._data, "mask")
+        call = partial(callbacks.open_upload, labels=labels, mask=mask)
         run = stream_errors_as_warnings(4)(latest.run_opening)
         yield from run(request.session_hash, call, _entry(event._data, "path"), *args)
 

@@ -28,7 +28,8 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
 # entry modules: of the app, of a static site, of a report
 SERVER, STATIC, INLINE = "host/server.js", "host/static.js", "host/inline.js"
 ENTRIES = (SERVER, STATIC, INLINE)
-STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css", "components/zoom/zoom.css")
+STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
+LATER_STYLES = ("components/zoom/zoom.css", "components/mask/mask.css")  # the app loads them with `later_script`
 STANDALONE_STYLES = (
     ("standalone.css",),
     ("components/sidebar.css",),
@@ -80,8 +81,9 @@ def script(entry: str = SERVER) -> str:
 
 
 def later_script() -> str:
-    """The modules that the app's page loads when a tab first needs them."""
-    return _in_two()[1]
+    """The modules that the app's page loads when it first needs them, with their texts and style."""
+    tables_of_later = _json({"style": _joined(LATER_STYLES), **localization.later_texts()})
+    return f"globalThis.afaLaterTables={tables_of_later};\n{_in_two()[1]}"
 
 
 @cache
@@ -102,8 +104,18 @@ def style(standalone: bool = False) -> str:
         standalone: with what gradio's theme gives the app: for a page without gradio.
     """
     first, last = STANDALONE_STYLES if standalone else ((), ())
-    files = [EXPLORER / path for path in (*first, *STYLES, *(f"views/{name}/{name}.css" for name in TABS), *last)]
+    later = LATER_STYLES if standalone else ()
+    return _joined((*first, *STYLES, *(f"views/{name}/{name}.css" for name in TABS), *later, *last))
+
+
+def _joined(paths: Sequence[str]) -> str:
+    """Style sheets as one, those that exist, without comments and indentation."""
+    files = [EXPLORER / path for path in paths]
     return UNSENT.sub("", "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file()))
+
+
+def _json(sent: object) -> str:
+    return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
 
 
 @cache
@@ -120,7 +132,7 @@ def tables(standalone: bool = False) -> str:
     limits = {slider.field: [slider.low, slider.high, slider.step] for slider in SLIDERS}
     said = {"texts": localization.script_texts(standalone), "languages": localization.translations(standalone)}
     sent = {"lut": lut, "difference": difference, **flat, "sliders": limits, "uploads": image_files.limits(), **said}
-    return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
+    return _json(sent)
 
 
 def plotly_address() -> str:

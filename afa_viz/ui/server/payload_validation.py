@@ -21,6 +21,7 @@ from afa_viz.ui.server.routes import SESSION
 
 FILES = (gr.File,)
 FILE_FIELDS = {"path": (str,), "url": (str, None), "orig_name": (str, None), "mime_type": (str, None)}
+EVENT_FILES = ("path", "mask")  # entries of event data that name uploaded files
 MARK = {"_type": "gradio.FileData"}
 
 
@@ -77,7 +78,8 @@ class PayloadValidator:
         if not (question.get("trigger_id") is None or _is_number(question["trigger_id"])):
             raise RequestError(400, "trigger_id is no number of a component.")
         event = question.get("event_data")
-        if isinstance(event, dict) and "path" in event and not _is_upload(event["path"]):
+        files = [event[name] for name in EVENT_FILES if event.get(name) is not None] if isinstance(event, dict) else []
+        if not all(map(_is_upload, files)):
             raise RequestError(400, error_message("refused.upload_gone"))
         for value, is_file in zip(data, takes_file, strict=True):
             if is_file and value is not None:

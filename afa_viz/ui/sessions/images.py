@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from afa_viz.image_files import ImageFileError, open_image
 from afa_viz.inputs import to_rgb
@@ -17,6 +18,7 @@ from afa_viz.ui.localization import error_message, texts
 
 MAX_RATIO = 8
 MIN_SIDE = 16  # pixels: one cell
+MASK_SHAPE = 0.05  # by which the shapes of a mask and its photograph may differ
 LONG_SIDE = 1024  # pixels; larger uploads are scaled down, networks use less
 
 
@@ -112,7 +114,36 @@ def read_upload(path: str | os.PathLike[str]) -> InputImage:
             except Exception:  # a damaged or malicious file may raise anything
                 raise UserError(error_message("refused.damaged")) from None
     except ImageFileError as error:
-        raise UserError(str(error)) from None
+        raise UserError(error_message(f"refused.{error.key}", **error.places)) from None
+
+
+def with_mask(image: InputImage, path: str | os.PathLike[str], names: Sequence[str]) -> InputImage:
+    """A photograph with the mask of an untrusted file, and the classes in it as its image labels.
+
+    Args:
+        path: grey image of class indices, 255 = ignore, of the photograph's shape; resized to it.
+        names: of the classes, background first.
+    Raises: UserError: for another shape, an index without a class, or as `open_image`. FileNotFoundError.
+    """
+    height, width = image.image.shape[:2]
+    try:
+        with open_image(path) as opened:
+            size = opened.size
+            if abs(size[0] * height / (size[1] * width) - 1) > MASK_SHAPE:
+                raise UserError(error_message("refused.mask_shape", width=size[0], height=size[1]))
+            try:
+                levels = to_rgb(opened, upright=False)[..., 0]
+            except Exception:  # a damaged or malicious file may raise anything
+                raise UserError(error_message("refused.damaged")) from None
+    except ImageFileError as error:
+        raise UserError(error_message(f"refused.{error.key}", **error.places)) from None
+    present = np.unique(levels).tolist()
+    if unknown := [level for level in present if level not in (*range(len(names)), 255)]:
+        raise UserError(error_message("refused.mask_values", value=unknown[0], most=len(names) - 1))
+    mask = np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.NEAREST))
+    labels = tuple(names[level] for level in present if level not in (0, 255))
+    story = texts()["side.masked_story"]
+    return new_input_image(image.image, mask, labels=labels, story=story, class_names=tuple(names))
 
 
 def check_shape(width: int, height: int) -> None:

@@ -22,7 +22,6 @@ from afa_viz.ui.sessions.model_registry import ModelRegistry
 from afa_viz.ui.sessions.session import Session
 
 
-
 @dataclass(frozen=True)
 class Shown:
     """One image of a site.

@@ -12,6 +12,7 @@ const QUIET = 200; // milliseconds without a dragover: the file has left the pag
  *   where it cannot be told
  * @property {(words: string) => void} fail show why nothing is explained
  * @property {() => void} clear show neither
+ * @property {(offered: boolean) => void} offerMask show the button for a mask
  */
 
 /**
@@ -19,18 +20,23 @@ const QUIET = 200; // milliseconds without a dragover: the file has left the pag
  *
  * @param {Element} box
  * @param {(files: File[]) => void} open called with the files that were chosen, one at least
+ * @param {() => void} addMask called by the button for a mask
  * @returns {PhotoInput}
  */
-export function buildPhotoInput(box, open) {
+export function buildPhotoInput(box, open, addMask) {
   const { mb, megapixels, accept } = tables.uploads;
-  box.innerHTML = '<label class="afa-choose"><input type="file" multiple><span></span></label><button type="button" class="afa-camera"></button>'
-    + '<small></small><div class="afa-sending" role="status" hidden><progress max="1"></progress><span></span></div>';
+  box.innerHTML = '<label class="afa-choose"><input type="file" multiple><span></span></label>'
+    + '<button type="button" class="afa-camera"></button><button type="button" class="afa-add-mask" hidden></button><small></small>'
+    + '<div class="afa-sending" role="status" hidden><progress max="1"></progress><span></span></div>';
   const [input, button, info, state] = ["input", "button", "small", ".afa-sending"].map((name) => box.querySelector(name));
   const file = /** @type {HTMLInputElement} */ (input);
   const [bar, words] = [/** @type {HTMLProgressElement} */ (state?.firstElementChild), /** @type {Element} */ (state?.lastElementChild)];
   file.accept = accept;
   const label = /** @type {Element} */ (file.nextElementSibling);
   label.textContent = text("side.upload");
+  const masks = /** @type {HTMLButtonElement} */ (box.querySelector(".afa-add-mask"));
+  masks.textContent = text("side.add_mask");
+  masks.addEventListener("click", addMask);
   if (button) button.textContent = text("side.camera");
   if (info) info.textContent = text("side.upload_info", { formats: Object.keys(megapixels).join(", "), mb, megapixels: megapixels.JPEG });
 
@@ -52,6 +58,7 @@ export function buildPhotoInput(box, open) {
       announce(said, true);
     },
     clear: () => show("", false),
+    offerMask: (/** @type {boolean} */ offered) => { masks.hidden = !offered; },
   };
   const take = (/** @type {FileList | undefined} */ files) => {
     if (files?.length) open([...files]);
@@ -85,7 +92,8 @@ function listenToDrops(take) {
   hint.hidden = true;
   document.body.append(hint);
   let timer = 0;
-  const carried = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.some((type) => type === "Files" || type === "text/uri-list");
+  const carried = (/** @type {DragEvent} */ event) => event.dataTransfer?.types
+    .some((type) => type === "Files" || type === "text/uri-list");
   document.addEventListener("dragover", (event) => {
     if (!carried(event)) return;
     event.preventDefault();

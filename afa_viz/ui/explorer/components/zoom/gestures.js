@@ -2,6 +2,7 @@
 
 const FACTOR = 1.0022; // of one unit of the wheel; a notch has about 100
 const LINE = 30; // units of a line, where a wheel counts in lines
+const PINCH = 4; // times as much does a unit count that comes from fingers on a touch pad
 const CLICK = 4; // pixels that a hand moves while it clicks
 
 /**
@@ -24,7 +25,8 @@ export function listenToGestures(element, { mapAt, isLarge, isPaintable, zoom, m
     const map = mapAt(event.target);
     if (!map || !(event.ctrlKey || event.metaKey || isLarge())) return;
     event.preventDefault();
-    const units = event.deltaY * (event.deltaMode ? LINE : 1) * (event.ctrlKey && Math.abs(event.deltaY) < 20 ? 4 : 1); // a pinch counts less
+    const pinch = event.ctrlKey && Math.abs(event.deltaY) < 20 ? PINCH : 1;
+    const units = event.deltaY * (event.deltaMode ? LINE : 1) * pinch;
     zoom(map, FACTOR ** -units, event.clientX, event.clientY);
   }, { passive: false });
 

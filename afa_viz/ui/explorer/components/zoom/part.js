@@ -31,16 +31,23 @@ export function zoomed({ zoom, x, y }, factor, u, v) {
 }
 
 /** Moved by shares of the frame, as a hand moves a sheet of paper. */
-export const moved = (/** @type {Part} */ { zoom, x, y }, /** @type {number} */ u, /** @type {number} */ v) => inside({ zoom, x: x - u / zoom, y: y - v / zoom });
+export function moved(/** @type {Part} */ { zoom, x, y }, /** @type {number} */ u, /** @type {number} */ v) {
+  return inside({ zoom, x: x - u / zoom, y: y - v / zoom });
+}
 
 /** Moved as little as brings a rectangle, in shares of the map, into sight. */
 export function showing(/** @type {Part} */ { zoom, x, y }, /** @type {{x0: number, y0: number, x1: number, y1: number}} */ { x0, y0, x1, y1 }) {
   const side = 1 / zoom;
-  const shift = (/** @type {number} */ from, /** @type {number} */ a, /** @type {number} */ b) => (a < from ? a : b > from + side ? b - side : from);
+  const shift = (/** @type {number} */ from, /** @type {number} */ a, /** @type {number} */ b) => {
+    if (a < from) return a;
+    return b > from + side ? b - side : from;
+  };
   return inside({ zoom, x: shift(x, x0, x1), y: shift(y, y0, y1) });
 }
 
+/** @typedef {{left: number, top: number, width: number, height: number}} Box */
+
 /** The frame of a zoomed element, from the box that all of it takes. */
-export function frameOf(/** @type {Part} */ { zoom, x, y }, /** @type {{left: number, top: number, width: number, height: number}} */ box) {
+export function frameOf(/** @type {Part} */ { zoom, x, y }, /** @type {Box} */ box) {
   return { left: box.left + x * box.width, top: box.top + y * box.height, width: box.width / zoom, height: box.height / zoom };
 }

@@ -5,17 +5,22 @@
 import { buildPhotoInput } from "../../components/photo_input.js";
 import { addressed, dropAddress } from "../../core/permalink.js";
 import { translateServerText } from "../../core/server_words.js";
-import { reportError } from "../../core/status.js";
+import { announce, reportError } from "../../core/status.js";
 import { tables } from "../../core/tables.js";
 import { text } from "../../core/words.js";
 
 const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
+const MASKED = /mask|label|truth|[_-](gt|seg)\b/i; // how masks are called
 const CLOSE = 40; // milliseconds
 const mark = addressed.get("photo");
 let wanted = mark && readStored(STORE) && readStored(MARK) === mark ? mark : null; // to be brought again, until it is here
 const missing = Boolean(mark) && !wanted; // the address is of one that is not kept here
 /** @type {any} */
 let newest = null; // file that was sent last; null: another picture was chosen
+/** @type {{path: string, mask: Blob | null}} */
+let sentFile = { path: "", mask: null }; // where the server has it, and the mask that belongs to it
+/** @type {File | null} */
+let waitingMask = null; // came with the photograph that is on its way
 /** @type {any} */
 let labels = null; // that a photograph had which is brought again
 let bringing = false;
@@ -46,7 +51,8 @@ async function keep(file, mark) {
   try {
     window.sessionStorage.removeItem(STORE);
     window.sessionStorage.setItem(MARK, mark);
-    const put = (/** @type {any} */ text) => window.sessionStorage.setItem(STORE, JSON.stringify({ name: file.name, text }));
+    const mask = sentFile.mask && await toDataUrl(sentFile.mask);
+    const put = (/** @type {any} */ text) => window.sessionStorage.setItem(STORE, JSON.stringify({ name: file.name, text, mask }));
     const text = await toDataUrl(file);
     try {
       put(text);
@@ -60,14 +66,14 @@ async function keep(file, mark) {
 
 async function reopen() {
   bringing = true;
-  const { name, text } = JSON.parse(readStored(STORE) ?? "null");
+  const { name, text, mask: kept } = JSON.parse(readStored(STORE) ?? "null");
   const blob = await (await fetch(text)).blob();
-  await open(new File([blob], name, { type: blob.type }));
+  await open(new File([blob], name, { type: blob.type }), kept ? await (await fetch(kept)).blob() : null);
 }
 
 /** @type {import("../../components/photo_input.js").PhotoInput} */
 let input;
-/** @type {(asked: {path: string, labels: string[] | null}) => void} */
+/** @type {(asked: {path: string, labels: string[] | null, mask: string | null}) => void} */
 let explain;
 let chosen = 0; // number of the file that was chosen last, or of another image
 
@@ -75,8 +81,9 @@ let chosen = 0; // number of the file that was chosen last, or of another image
  * Send a file and have it explained, unless something else is chosen meanwhile.
  *
  * @param {File} file
+ * @param {Blob | null} [mask] its ground truth, as the mask editor makes it
  */
-async function open(file) {
+async function open(file, mask = null) {
   const mine = ++chosen;
   const isLate = () => mine !== chosen;
   try {
@@ -92,9 +99,12 @@ async function open(file) {
       if (!isLate()) input.progress(text("side.sending", { percent: Math.floor(100 * share) }), share);
     });
     if (isLate()) return;
+    const maskPath = mask && await send(mask, () => {});
+    if (isLate()) return;
     input.clear();
     newest = copy;
-    explain({ path, labels: bringing ? labels : null });
+    sentFile = { path, mask };
+    explain({ path, labels: bringing ? labels : null, mask: maskPath });
   } catch (/** @type {any} */ error) {
     if (isLate()) return;
     input.fail(error.refused ? translateServerText(error.refused) : text("side.unreachable"));
@@ -102,10 +112,25 @@ async function open(file) {
   }
 }
 
+/** Open the editor of the ground truth for the photograph that is shown. */
+async function addMask(/** @type {File | null} */ file = null) {
+  const { openMask } = await import("../../components/mask/editor.js");
+  openMask((png) => { if (newest) open(newest, png); }, file);
+}
+
+/** One photograph, and of two files the one that is called so as its mask. */
+function take(/** @type {File[]} */ files) {
+  const mask = files.length === 2 ? files.find((file) => MASKED.test(file.name)) : null;
+  waitingMask = mask ?? null;
+  const photographs = files.filter((file) => file !== mask);
+  open(photographs[0]);
+  if (photographs.length > 1) announce(text("side.one_of", { count: photographs.length }), true);
+}
+
 /** Another picture than a photograph was chosen. */
 export function dismiss() {
   if (wanted) dropAddress(); // the rest of it was the photograph's
-  [newest, wanted] = [null, null];
+  [newest, wanted, waitingMask] = [null, null, null];
   chosen += 1;
 }
 
@@ -132,9 +157,12 @@ export function mustWait(raw) {
  * @param {any} raw
  */
 export function noteTrace(raw) {
+  input?.offerMask(Boolean(raw.photo && newest));
   if (!raw.photo || raw.partial) return;
   [wanted, bringing] = [null, false];
   if (newest && readStored(MARK) !== raw.photo) keep(newest, raw.photo);
+  if (waitingMask) addMask(waitingMask);
+  waitingMask = null;
 }
 
 /** Whether the photograph of the address is still to be brought again. */
@@ -160,7 +188,7 @@ async function onOpened(inputs) {
 /**
  * Follow what is chosen in gradio's column of images.
  *
- * @param {(asked: {path: string, labels: string[] | null}) => void} onFile explains an uploaded file
+ * @param {(asked: {path: string, labels: string[] | null, mask: string | null}) => void} onFile explains an uploaded file
  */
 export function listen(onFile) {
   explain = onFile;
@@ -172,6 +200,6 @@ export function listen(onFile) {
     }
   }, true);
   const box = picker?.querySelector(".afa-upload");
-  if (box) input = buildPhotoInput(box, ([file]) => open(file));
+  if (box) input = buildPhotoInput(box, take, () => addMask());
   Object.assign(window, { afaOpened: onOpened });
 }

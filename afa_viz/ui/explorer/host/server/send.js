@@ -3,7 +3,7 @@
 import { tables } from "../../core/tables.js";
 import { context2d, createCanvas } from "../../draw/canvas.js";
 
-export const SIDE = 1024; // pixels; the server keeps no more of a photograph, see sessions/images.py
+const SIDE = 1024; // pixels; the server keeps no more of a photograph, see sessions/images.py
 const SMALL = 2 ** 20; // bytes that are sent as they are
 const ONLY_HERE = /hei[cf]/i; // formats that some browsers decode and few servers
 const QUALITY = 0.95;
