@@ -36,7 +36,7 @@ export function moved(/** @type {Part} */ { zoom, x, y }, /** @type {number} */ 
 }
 
 /** Moved as little as brings a rectangle, in shares of the map, into sight. */
-export function showing(/** @type {Part} */ { zoom, x, y }, /** @type {{x0: number, y0: number, x1: number, y1: number}} */ { x0, y0, x1, y1 }) {
+export function showing(/** @type {Part} */ { zoom, x, y }, /** @type {{[side: string]: number}} */ { x0, y0, x1, y1 }) {
   const side = 1 / zoom;
   const shift = (/** @type {number} */ from, /** @type {number} */ a, /** @type {number} */ b) => {
     if (a < from) return a;

@@ -9,9 +9,9 @@ import { takeLaterTexts } from "../../core/later.js";
 import { isCellHidden, queryCell } from "../../core/selection.js";
 import { store } from "../../core/store.js";
 import { text } from "../../core/words.js";
-import { valueAt } from "../../draw/readings.js";
 import { listenToGestures } from "./gestures.js";
 import { frameOf, moved, showing, WHOLE, zoomed } from "./part.js";
+import { valueAt } from "./values.js";
 
 const MAPS = ".afa-tab figure canvas[data-shape]";
 const PAINTED = "[data-from=seeds] [data-view=before], [data-view=pixel], [data-view=cut]"; // a drag there is no move
