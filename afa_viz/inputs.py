@@ -97,7 +97,8 @@ def _draft(image: Image.Image, long_side: int) -> None:
     """Have a JPEG decoded at the smallest scale at which its longer side keeps `long_side` pixels."""
     if image.format in JPEG.pillow:
         longest = max(image.size)
-        image.draft("RGB", tuple(min(side, max(1, side * long_side // longest)) for side in image.size))
+        width, height = (min(side, max(1, side * long_side // longest)) for side in image.size)
+        image.draft("RGB", (width, height))
 
 
 def _on_white(image: Image.Image) -> Image.Image:

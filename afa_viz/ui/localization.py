@@ -19,7 +19,7 @@ MARKUP = ("_html", "equation")  # how keys end whose texts are HTML already
 PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script
 CLASS = "class."  # before the names of classes, which are English themselves
 SITE = "site."  # before what only a page without a server says
-LATER = ("mask.", "zoom.")  # and before what the app loads when it is first opened
+LATER = ("mask.", "photo.", "zoom.")  # and before what the app loads when it is first opened
 
 
 @cache

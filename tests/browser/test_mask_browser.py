@@ -147,9 +147,11 @@ def test_a_photograph_and_its_mask_are_dropped_together(visit):  # noqa: F811
         """(files) => {
           const data = new DataTransfer();
           for (const [name, letters] of files) {
-            data.items.add(new File([Uint8Array.from(atob(letters), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
+            const bytes = Uint8Array.from(atob(letters), (c) => c.charCodeAt(0));
+            data.items.add(new File([bytes], name, { type: "image/png" }));
           }
-          document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+          const options = { dataTransfer: data, bubbles: true, cancelable: true };
+          document.body.dispatchEvent(new DragEvent("drop", options));
         }""",
         [[name, base64.b64encode(content).decode()] for name, content in files],
     )

@@ -29,7 +29,8 @@ GIVE = """([letters, name, type, how, more]) => {
     target.dispatchEvent(new ClipboardEvent("paste", { clipboardData: files, bubbles: true, cancelable: true }));
     return true;
   }
-  const drag = (kind) => target.dispatchEvent(new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true }));
+  const options = { dataTransfer: files, bubbles: true, cancelable: true };
+  const drag = (kind) => target.dispatchEvent(new DragEvent(kind, options));
   const taken = !drag("dragover");
   window.hint = document.querySelector(".afa-drop")?.checkVisibility();
   drag("drop");
@@ -56,7 +57,10 @@ def watch_uploads(page) -> None:
         """() => {
           window.sent = [];
           const own = XMLHttpRequest.prototype.send;
-          XMLHttpRequest.prototype.send = function (form) { window.sent.push(form.get("files").size); own.call(this, form); };
+          XMLHttpRequest.prototype.send = function (form) {
+            window.sent.push(form.get("files").size);
+            own.call(this, form);
+          };
         }"""
     )
 

@@ -24,7 +24,8 @@ def visible_box(page: Page, canvas) -> tuple[float, float, float, float]:
     """Of a canvas that may be zoomed: its box while it is not."""
     x, y, width, height = canvas.evaluate(BOX)
     part = page.locator(".afa-views").evaluate(
-        "e => ['zoom', 'x', 'y'].map((n) => Number(getComputedStyle(e).getPropertyValue(`--part-${n}`) || Number(n === 'zoom')))"
+        """e => ['zoom', 'x', 'y'].map((n) =>
+             Number(getComputedStyle(e).getPropertyValue(`--part-${n}`) || Number(n === 'zoom')))"""
     )
     return x + part[1] * width, y + part[2] * height, width / part[0], height / part[0]
 
@@ -60,7 +61,10 @@ def test_all_maps_of_a_tab_are_zoomed_alike_and_the_cell_under_the_pointer_is_ri
     assert visible_box(page, canvas) == pytest.approx(frame, abs=1.5), "zoomed inside its frame"
     shown = [c for c in maps(page, panel).all() if c.is_visible()]
     parts = {tuple(round(n, 2) for n in c.evaluate(
-        "c => { const t = new DOMMatrix(getComputedStyle(c).transform); return [t.a, t.e / c.clientWidth, t.f / c.clientHeight]; }"
+        """c => {
+             const t = new DOMMatrix(getComputedStyle(c).transform);
+             return [t.a, t.e / c.clientWidth, t.f / c.clientHeight];
+           }"""
     )) for c in shown}  # fmt: skip
     assert len(shown) > 2 and len(parts) == 1, parts
     x0, y0 = (float(page.locator(".afa-views").evaluate(f"e => e.style.getPropertyValue('--part-{n}')")) for n in "xy")
@@ -68,7 +72,7 @@ def test_all_maps_of_a_tab_are_zoomed_alike_and_the_cell_under_the_pointer_is_ri
         over(page, canvas, u, v)
         cell = (int((y0 + v / zoom) * GRID) + 1, int((x0 + u / zoom) * GRID) + 1)
         page.wait_for_function(
-            "([row, col]) => document.querySelector('[data-do=row]').value === row && document.querySelector('[data-do=col]').value === col",
+            "cell => ['row', 'col'].every((name, i) => document.querySelector(`[data-do=${name}]`).value === cell[i])",
             arg=[str(n) for n in cell],
         )
     keep_picture(page, f"zoom_{name}")

@@ -317,6 +317,7 @@ NO_PICTURES = [
 ]  # fmt: skip
 
 GROUPS = {
-    "PNG": PNG, "JPEG": [*JPEG, *orientations()], "WebP": WEBP, "AVIF, GIF, BMP, TIFF": OTHERS, "Sizes": SIZES, "Other files and names": NO_PICTURES,
+    "PNG": PNG, "JPEG": [*JPEG, *orientations()], "WebP": WEBP, "AVIF, GIF, BMP, TIFF": OTHERS, "Sizes": SIZES,
+    "Other files and names": NO_PICTURES,
 }  # fmt: skip
 CORPUS = [upload for group in GROUPS.values() for upload in group]

@@ -141,7 +141,7 @@ def bind_events(
     ).then(after_reset, [image_id, *controls.inputs], [explorer, *scores], **live_options)  # fmt: skip
 
 
-def _entry(sent: object, name: str) -> object:
+def _entry(sent: object, name: str) -> Any:
     """One entry of an object that a browser sent; None if it has none."""
     return sent.get(name) if isinstance(sent, dict) else None
 

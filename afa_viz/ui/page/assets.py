@@ -29,7 +29,9 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
 SERVER, STATIC, INLINE = "host/server.js", "host/static.js", "host/inline.js"
 ENTRIES = (SERVER, STATIC, INLINE)
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
-LATER_STYLES = ("components/zoom/zoom.css", "components/mask/mask.css")  # the app loads them with `later_script`
+LATER_STYLES = (  # the app loads them with `later_script`
+    "components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css",
+)  # fmt: skip
 STANDALONE_STYLES = (
     ("standalone.css",),
     ("components/sidebar.css",),

@@ -25,42 +25,18 @@ let waitingMask = null; // came with the photograph that is on its way
 let labels = null; // that a photograph had which is brought again
 let bringing = false;
 
+async function loadSending() {
+  const sending = await import("./send.js");
+  sending.start();
+  return sending;
+}
+
 /** @param {any} name */
 function readStored(name) {
   try {
     return window.sessionStorage.getItem(name);
   } catch {
     return null; // no storage
-  }
-}
-
-const toDataUrl = (/** @type {Blob} */ blob) => new Promise((done, failed) => {
-  const reader = new FileReader();
-  reader.onload = () => done(reader.result);
-  reader.onerror = failed;
-  reader.readAsDataURL(blob);
-});
-
-/**
- * Keep a file with the mark that the server gave its picture; where that fails a sentence says so after a reload.
- *
- * @param {File} file
- * @param {any} mark
- */
-async function keep(file, mark) {
-  try {
-    window.sessionStorage.removeItem(STORE);
-    window.sessionStorage.setItem(MARK, mark);
-    const mask = sentFile.mask && await toDataUrl(sentFile.mask);
-    const put = (/** @type {any} */ text) => window.sessionStorage.setItem(STORE, JSON.stringify({ name: file.name, text, mask }));
-    const text = await toDataUrl(file);
-    try {
-      put(text);
-    } catch {
-      put(await toDataUrl(await (await import("./send.js")).shrink(file)));
-    }
-  } catch (error) {
-    console.info(error);
   }
 }
 
@@ -87,8 +63,8 @@ async function open(file, mask = null) {
   const mine = ++chosen;
   const isLate = () => mine !== chosen;
   try {
-    input.progress(text("side.preparing"));
-    const { prepared, send } = await import("./send.js");
+    const { prepared, send } = await loadSending();
+    input.progress(text("photo.preparing"));
     const copy = await prepared(file);
     if (isLate()) return;
     const { mb } = tables.uploads;
@@ -96,7 +72,7 @@ async function open(file, mask = null) {
       throw Object.assign(new Error(), { refused: text("refused.file_size", { size: Math.ceil(copy.size / 2 ** 20), most: mb }) });
     }
     const path = await send(copy, (share) => {
-      if (!isLate()) input.progress(text("side.sending", { percent: Math.floor(100 * share) }), share);
+      if (!isLate()) input.progress(text("photo.sending", { percent: Math.floor(100 * share) }), share);
     });
     if (isLate()) return;
     const maskPath = mask && await send(mask, () => {});
@@ -160,7 +136,10 @@ export function noteTrace(raw) {
   input?.offerMask(Boolean(raw.photo && newest));
   if (!raw.photo || raw.partial) return;
   [wanted, bringing] = [null, false];
-  if (newest && readStored(MARK) !== raw.photo) keep(newest, raw.photo);
+  if (newest && readStored(MARK) !== raw.photo) {
+    const file = newest;
+    loadSending().then(({ keep }) => keep([STORE, MARK], { file, mark: raw.photo, mask: sentFile.mask })).catch(console.info);
+  }
   if (waitingMask) addMask(waitingMask);
   waitingMask = null;
 }

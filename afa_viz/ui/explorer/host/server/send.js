@@ -1,5 +1,6 @@
 // A photograph on its way to the server: made smaller where that saves time, and sent with its progress.
 
+import { takeLaterTexts } from "../../core/later.js";
 import { tables } from "../../core/tables.js";
 import { context2d, createCanvas } from "../../draw/canvas.js";
 
@@ -7,6 +8,9 @@ const SIDE = 1024; // pixels; the server keeps no more of a photograph, see sess
 const SMALL = 2 ** 20; // bytes that are sent as they are
 const ONLY_HERE = /hei[cf]/i; // formats that some browsers decode and few servers
 const QUALITY = 0.95;
+
+/** Whatever is said of sending comes with this part of the page. */
+export const start = takeLaterTexts;
 
 /** @param {Blob} file */
 async function sizeOf(file) {
@@ -26,7 +30,7 @@ async function sizeOf(file) {
  * @param {Blob} file
  * @returns {Promise<Blob>}
  */
-export async function shrink(file) {
+async function shrink(file) {
   const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
   const scale = Math.min(1, SIDE / Math.max(picture.width, picture.height));
   const canvas = createCanvas(Math.max(1, Math.round(picture.width * scale)), Math.max(1, Math.round(picture.height * scale)));
@@ -85,4 +89,34 @@ export function send(file, onProgress) {
     request.open("POST", `${window.gradio_config?.root ?? ""}/gradio_api/upload`);
     request.send(form);
   });
+}
+
+const toDataUrl = (/** @type {Blob} */ blob) => new Promise((done, failed) => {
+  const reader = new FileReader();
+  reader.onload = () => done(reader.result);
+  reader.onerror = failed;
+  reader.readAsDataURL(blob);
+});
+
+/**
+ * Keep a file with the mark that the server gave its picture; where that fails a sentence says so after a reload.
+ *
+ * @param {string[]} names under which the browser tab keeps both
+ * @param {{file: File, mark: string, mask: Blob | null}} kept
+ */
+export async function keep([store, marks], { file, mark, mask }) {
+  try {
+    window.sessionStorage.removeItem(store);
+    window.sessionStorage.setItem(marks, mark);
+    const ground = mask && await toDataUrl(mask);
+    const put = (/** @type {any} */ text) => window.sessionStorage.setItem(store, JSON.stringify({ name: file.name, text, mask: ground }));
+    const text = await toDataUrl(file);
+    try {
+      put(text);
+    } catch {
+      put(await toDataUrl(await shrink(file)));
+    }
+  } catch (error) {
+    console.info(error);
+  }
 }
