@@ -189,13 +189,13 @@ def test_files_are_those_that_were_uploaded(address, page, tmp_path, capfd):
         3,
         [path],
         {"path": path},
-        None,
         "https://evil.example/x.png",
         "//evil.example/x.png",
     ):
-        done, output = join(address, page, **upload, event_data={"path": wrong, "labels": None})
-        assert not done and output, wrong
-        assert_sentence(output[0])
+        for sent_files in ({"path": wrong}, {"path": path, "mask": wrong}):
+            done, output = join(address, page, **upload, event_data=sent_files)
+            assert not done and output, wrong
+            assert_sentence(output[0])
     event = {"fn_index": page.functions["explain"]}
     assert join(address, page, **event, data=[good, *rest]) == (True, [])
     for file in (

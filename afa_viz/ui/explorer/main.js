@@ -56,11 +56,7 @@ export function start(/** @type {HTMLElement} */ element) {
 
 /** Maps in detail, whose script is loaded when a map is first touched, or by the key F. */
 function listenToMaps() {
-  const load = async () => {
-    const zoom = await import("./components/zoom/zoom.js");
-    zoom.startZoom();
-    return zoom;
-  };
+  const load = () => import("./components/zoom/zoom.js");
   const first = async (/** @type {Event} */ event) => {
     if (!(event.target instanceof Element) || !event.target.closest(".afa-tab figure canvas")) return;
     for (const name of ["pointerover", "pointerdown"]) page.views.removeEventListener(name, first);

@@ -151,7 +151,7 @@ class UploadRoute:
 
 
 def one_file(body: bytes, boundary: bytes) -> tuple[memoryview, str]:
-    """Content of the only part of a form, not copied, and the suffix of its name. Raises: UploadError: for another form."""
+    """Content of the only part of a form, and the suffix of its name. Raises: UploadError: for another form."""
     edge = b"\r\n--" + boundary
     start = body.find(b"\r\n\r\n", 0, MAX_ENVELOPE)
     end = body.find(edge, start + 4)

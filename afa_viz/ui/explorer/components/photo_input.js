@@ -28,7 +28,7 @@ export function buildPhotoInput(box, open, addMask) {
   box.innerHTML = '<label class="afa-choose"><input type="file" multiple><span></span></label>'
     + '<button type="button" class="afa-camera"></button><button type="button" class="afa-add-mask" hidden></button><small></small>'
     + '<div class="afa-sending" role="status" hidden><progress max="1"></progress><span></span></div>';
-  const [input, button, info, state] = ["input", "button", "small", ".afa-sending"].map((name) => box.querySelector(name));
+  const [input, button, info, state] = ["input", "button", "small", "div"].map((name) => box.querySelector(name));
   const file = /** @type {HTMLInputElement} */ (input);
   const [bar, words] = [/** @type {HTMLProgressElement} */ (state?.firstElementChild), /** @type {Element} */ (state?.lastElementChild)];
   file.accept = accept;
@@ -65,21 +65,17 @@ export function buildPhotoInput(box, open, addMask) {
     else input_.fail(text("side.no_file"));
   };
   file.addEventListener("change", () => {
-    if (file.files?.length) open([...file.files]);
+    if (file.files?.length) take(file.files);
     file.value = ""; // the same file may be chosen again
     file.removeAttribute("capture");
   });
   button?.addEventListener("click", () => {
     file.setAttribute("capture", "environment");
     file.click();
-    setTimeout(() => file.removeAttribute("capture"));
   });
   listenToDrops(take);
   document.addEventListener("paste", (event) => {
-    if (event.clipboardData?.files.length) {
-      event.preventDefault();
-      take(event.clipboardData.files);
-    }
+    if (event.clipboardData?.files.length) take(event.clipboardData.files);
   });
   return input_;
 }
@@ -92,8 +88,7 @@ function listenToDrops(take) {
   hint.hidden = true;
   document.body.append(hint);
   let timer = 0;
-  const carried = (/** @type {DragEvent} */ event) => event.dataTransfer?.types
-    .some((type) => type === "Files" || type === "text/uri-list");
+  const carried = (/** @type {DragEvent} */ event) => /Files|uri-list/.test(String(event.dataTransfer?.types));
   document.addEventListener("dragover", (event) => {
     if (!carried(event)) return;
     event.preventDefault();

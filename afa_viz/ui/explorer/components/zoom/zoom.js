@@ -47,7 +47,7 @@ function button(/** @type {string} */ name, /** @type {string} */ sign, /** @typ
 }
 
 /** @type {ReturnType<typeof makeControls>} */
-let made; // by `startZoom`
+let made; // by `start`
 
 function makeControls() {
   const opener = button("enlarge", "", () => { if (opener.parentElement) enlarge(opener.parentElement); });
@@ -197,6 +197,7 @@ function reveal() {
 
 /** Show the map that has the focus, or the first one of the open tab, large; or leave it. */
 export function toggleLarge() {
+  start();
   const map = mapAt(document.activeElement) ?? $$(MAPS).find((canvas) => canvas.checkVisibility());
   if (large) leave();
   else if (map?.parentElement) enlarge(map.parentElement);
@@ -204,6 +205,7 @@ export function toggleLarge() {
 
 /** Put the button on the map under an event. */
 export function offer(/** @type {Event} */ event) {
+  start();
   const map = mapAt(event.target);
   const figure = map?.parentElement;
   if (!map || !figure || large || figure.tagName !== "FIGURE") return;
@@ -214,7 +216,7 @@ export function offer(/** @type {Event} */ event) {
 }
 
 /** Make the controls and listen to the page; again does nothing. */
-export function startZoom() {
+function start() {
   if (made) return;
   takeLaterTexts();
   made = makeControls();

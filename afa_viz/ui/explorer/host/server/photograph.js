@@ -6,11 +6,10 @@ import { buildPhotoInput } from "../../components/photo_input.js";
 import { addressed, dropAddress } from "../../core/permalink.js";
 import { translateServerText } from "../../core/server_words.js";
 import { announce, reportError } from "../../core/status.js";
-import { tables } from "../../core/tables.js";
 import { text } from "../../core/words.js";
 
 const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
-const MASKED = /mask|label|truth|[_-](gt|seg)\b/i; // how masks are called
+const MASKED = /mask|truth|gt/i; // how masks are called
 const CLOSE = 40; // milliseconds
 const mark = addressed.get("photo");
 let wanted = mark && readStored(STORE) && readStored(MARK) === mark ? mark : null; // to be brought again, until it is here
@@ -63,24 +62,11 @@ async function open(file, mask = null) {
   const mine = ++chosen;
   const isLate = () => mine !== chosen;
   try {
-    const { prepared, send } = await loadSending();
-    input.progress(text("photo.preparing"));
-    const copy = await prepared(file);
-    if (isLate()) return;
-    const { mb } = tables.uploads;
-    if (copy.size > mb * 2 ** 20) {
-      throw Object.assign(new Error(), { refused: text("refused.file_size", { size: Math.ceil(copy.size / 2 ** 20), most: mb }) });
-    }
-    const path = await send(copy, (share) => {
-      if (!isLate()) input.progress(text("photo.sending", { percent: Math.floor(100 * share) }), share);
-    });
-    if (isLate()) return;
-    const maskPath = mask && await send(mask, () => {});
-    if (isLate()) return;
-    input.clear();
-    newest = copy;
-    sentFile = { path, mask };
-    explain({ path, labels: bringing ? labels : null, mask: maskPath });
+    const sent = await (await loadSending()).deliver(file, mask, input, isLate);
+    if (!sent) return;
+    newest = sent.file;
+    sentFile = { path: sent.path, mask };
+    explain({ path: sent.path, labels: bringing ? labels : null, mask: sent.mask });
   } catch (/** @type {any} */ error) {
     if (isLate()) return;
     input.fail(error.refused ? translateServerText(error.refused) : text("side.unreachable"));
@@ -96,9 +82,9 @@ async function addMask(/** @type {File | null} */ file = null) {
 
 /** One photograph, and of two files the one that is called so as its mask. */
 function take(/** @type {File[]} */ files) {
-  const mask = files.length === 2 ? files.find((file) => MASKED.test(file.name)) : null;
-  waitingMask = mask ?? null;
+  const mask = files.length === 2 && files.find((file) => MASKED.test(file.name));
   const photographs = files.filter((file) => file !== mask);
+  waitingMask = mask || null;
   open(photographs[0]);
   if (photographs.length > 1) announce(text("side.one_of", { count: photographs.length }), true);
 }

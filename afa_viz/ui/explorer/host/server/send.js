@@ -2,6 +2,7 @@
 
 import { takeLaterTexts } from "../../core/later.js";
 import { tables } from "../../core/tables.js";
+import { text } from "../../core/words.js";
 import { context2d, createCanvas } from "../../draw/canvas.js";
 
 const SIDE = 1024; // pixels; the server keeps no more of a photograph, see sessions/images.py
@@ -52,7 +53,7 @@ async function shrink(file) {
  * @param {File} file
  * @returns {Promise<File>}
  */
-export async function prepared(file) {
+async function prepared(file) {
   const foreign = ONLY_HERE.test(file.type || file.name) && !tables.uploads.megapixels.HEIC;
   if (file.size <= SMALL && !foreign) return file;
   try {
@@ -75,7 +76,7 @@ export async function prepared(file) {
  * @param {(share: number) => void} onProgress
  * @returns {Promise<string>}
  */
-export function send(file, onProgress) {
+function send(file, onProgress) {
   const form = new FormData();
   form.append("files", file, file.name ?? "photograph");
   return new Promise((done, failed) => {
@@ -89,6 +90,33 @@ export function send(file, onProgress) {
     request.open("POST", `${window.gradio_config?.root ?? ""}/gradio_api/upload`);
     request.send(form);
   });
+}
+
+/**
+ * Send a photograph, and its mask where it has one, with progress. null if something else was chosen meanwhile.
+ *
+ * Throws an error, with a sentence in `refused` where the server or a limit refuses the file.
+ *
+ * @param {File} file
+ * @param {Blob | null} mask
+ * @param {import("../../components/photo_input.js").PhotoInput} input
+ * @param {() => boolean} isLate
+ */
+export async function deliver(file, mask, input, isLate) {
+  input.progress(text("photo.preparing"));
+  const copy = await prepared(file);
+  if (isLate()) return null;
+  const { mb } = tables.uploads;
+  if (copy.size > mb * 2 ** 20) {
+    throw Object.assign(new Error(), { refused: text("refused.file_size", { size: Math.ceil(copy.size / 2 ** 20), most: mb }) });
+  }
+  const path = await send(copy, (share) => {
+    if (!isLate()) input.progress(text("photo.sending", { percent: Math.floor(100 * share) }), share);
+  });
+  const maskPath = mask && !isLate() ? await send(mask, () => {}) : null;
+  if (isLate()) return null;
+  input.clear();
+  return { file: copy, path, mask: maskPath };
 }
 
 const toDataUrl = (/** @type {Blob} */ blob) => new Promise((done, failed) => {
