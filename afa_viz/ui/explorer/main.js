@@ -59,10 +59,10 @@ function listenToMaps() {
   const load = () => import("./components/zoom/zoom.js");
   const first = async (/** @type {Event} */ event) => {
     if (!(event.target instanceof Element) || !event.target.closest(".afa-tab figure canvas")) return;
-    for (const name of ["pointerover", "pointerdown"]) page.views.removeEventListener(name, first);
+    page.views.removeEventListener("pointerover", first);
     (await load()).offer(event);
   };
-  for (const name of ["pointerover", "pointerdown"]) page.views.addEventListener(name, first);
+  page.views.addEventListener("pointerover", first); // of a finger, too
   keys.f = keys.F = async () => (await load()).toggleLarge();
 }
 
