@@ -99,6 +99,7 @@ def test_a_map_large_with_values_under_the_pointer(visit, width, theme):  # noqa
     page.wait_for_function(
         "c => Math.abs(c.width - c.clientWidth * Math.min(2, devicePixelRatio)) < 2", arg=canvas.element_handle()
     )  # fmt: skip  (drawn anew, not stretched)
+    over(page, canvas, 0.4, 0.4)
     over(page, canvas, 0.5, 0.5)
     value = page.locator(".afa-zoom-value")
     expect(value).to_have_text(re.compile(r"Pixel 48, 48 · image \d+, \d+, \d+ · map: \d\.\d{3}"))
