@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 import numpy as np
 from PIL import Image
 
+from afa_viz.image_files import JPEG, NAMES, ImageFileError, open_image
 from afa_viz.scalars import as_float, as_int, preview, to_python
 
 if TYPE_CHECKING:  # a program that only reads images does without torch
@@ -19,6 +20,8 @@ Labels: TypeAlias = "str | int | np.integer | Sequence[str] | Sequence[int] | np
 
 MAX_16_BIT = 65535
 MANY_CLASSES, SIMILAR = 100, 6  # more names than that are not listed, only similar ones
+REDUCED_SIDE = 4096  # pixels that a JPEG's longer side keeps at least where it may be reduced
+BAND = 2**22  # pixels that are converted at a time
 ORIENTATION = 0x0112  # EXIF: how the camera was held, 1 to 8
 EXIF_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -31,26 +34,31 @@ EXIF_TRANSPOSES = {
 }
 
 
-def read_image(image: ImageLike, upright: bool = True) -> np.ndarray:
+def read_image(image: ImageLike, upright: bool = True, may_reduce: bool = False) -> np.ndarray:
     """PIL image, array or path -> (H, W, 3) uint8 RGB, upright as its EXIF note says or else as stored.
 
     Transparent pixels are composited on white. Grey levels of 16 bits become 8 bits (divided by 257). Of an animation,
-    the frame that is open: the first one of a file.
+    the frame that is open: the first one of a file. Formats and limits of files: `image_files`.
 
+    Args:
+        may_reduce: decode a JPEG file with a side over 2 * `REDUCED_SIDE` at a half, quarter or eighth of its size.
     Raises: FileNotFoundError: for a missing file. ValueError: for anything that is not a colour or grey image.
     """
     if isinstance(image, (str, os.PathLike)):
         path = os.fspath(image)
         if not os.path.isfile(path):
-            raise FileNotFoundError(f"there is no image {path}; expected the path of a PNG, JPEG or WebP file.")
+            raise FileNotFoundError(f"there is no image {path}; expected the path of a {NAMES} file.")
+        name = os.path.basename(path)
         try:
-            with open(path, "rb") as file, Image.open(file) as opened:  # Pillow leaves a file open that fails at once
+            with open_image(path) as opened:
+                if may_reduce:
+                    _draft(opened, REDUCED_SIDE)
                 return to_rgb(opened, upright)
+        except ImageFileError as error:
+            raise ValueError(f"{name} cannot be read as an image: {error}") from error
         except Exception as error:  # a broken or hostile file may raise anything
-            name, reason = os.path.basename(path), str(error).rstrip(".")
-            raise ValueError(
-                f"{name} cannot be read as an image ({reason}); expected a PNG, JPEG or WebP file."
-            ) from error
+            reason = str(error).rstrip(".")
+            raise ValueError(f"{name} cannot be read as an image ({reason}); expected a {NAMES} file.") from error
     if isinstance(image, Image.Image):
         return to_rgb(image, upright)
     array = np.asarray(image)
@@ -68,27 +76,54 @@ def to_rgb(image: Image.Image, upright: bool = True, long_side: int | None = Non
 
     Args:
         upright: turn it as its EXIF note says; a note that cannot be read says nothing.
-        long_side: make it smaller if it is longer, in pixels; before anything else is copied at full size.
+        long_side: make it smaller if it is longer, in pixels; nothing else is made at full size.
     Raises: ValueError: for grey levels that are not 8 or 16 bits. Whatever PIL raises for a damaged file.
     """
+    if long_side is not None:
+        _draft(image, long_side)
     image.load()  # first: a note may lie behind the pixels, and their damage must not be taken for that of the note
     turn = EXIF_TRANSPOSES.get(_orientation(image)) if upright else None
+    if image.mode == "F":
+        raise ValueError("the image has grey levels that are not whole numbers; expected 8 or 16 bits: convert it.")
+    factor = 1 if long_side is None else max(image.size) // (2 * long_side)
+    image = _on_white(image) if factor < 2 else _reduced(image, factor)
+    longest = max(image.size)
+    if long_side is not None and longest > long_side:
+        size = (max(1, round(image.width * long_side / longest)), max(1, round(image.height * long_side / longest)))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(image if turn is None else image.transpose(turn))
+
+
+def _draft(image: Image.Image, long_side: int) -> None:
+    """Have a JPEG decoded at the smallest scale at which its longer side keeps `long_side` pixels."""
+    if image.format in JPEG.pillow:
+        longest = max(image.size)
+        width, height = (min(side, max(1, side * long_side // longest)) for side in image.size)
+        image.draft("RGB", (width, height))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """An image of any mode as RGB. Raises: ValueError: for grey levels that are not 16 bits."""
     if image.mode == "I" or image.mode.startswith("I;16"):
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > MAX_16_BIT:
             raise ValueError(f"the image has grey levels {levels.min()} to {levels.max()}; expected 0 to {MAX_16_BIT}.")
         image = Image.fromarray(((levels.astype(np.int32) + 128) // 257).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("the image has grey levels that are not whole numbers; expected 8 or 16 bits: convert it.")
-    kind = "RGBA" if image.has_transparency_data else "RGB"
-    image = image if image.mode == kind else image.convert(kind)
-    longest = max(image.size)
-    if long_side is not None and longest > long_side:  # never in place: without conversion it is the caller's image
-        size = (max(1, round(image.width * long_side / longest)), max(1, round(image.height * long_side / longest)))
-        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    if kind == "RGBA":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return np.asarray(image if turn is None else image.transpose(turn))
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """The same, smaller by a whole factor: means over blocks of pixels, made of one band of rows after the other."""
+    width, height = image.size
+    small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    rows = max(1, BAND // width // factor) * factor
+    for top in range(0, height, rows):
+        band = _on_white(image.crop((0, top, width, min(top + rows, height))))
+        small.paste(band.reduce(factor), (0, top // factor))
+    return small
 
 
 def _orientation(image: Image.Image) -> int:

@@ -83,7 +83,7 @@ def explain(
         raise ValueError(f"model is {preview(model)}; expected a network: afa_viz.load_model gives one.")
     config = ExplainConfig.for_model(model) if config is None else _require_config(config)
     class_names, palette = _names(model)
-    array = read_image(image)
+    array = read_image(image, may_reduce=target is None)
     truth = None if target is None else read_target(target, array.shape[:2])
     height, width = fit_size(array, config.long_side or getattr(model.card, "input_size", None))
     if large := memory.memory_warning(model, (height, width), config):

@@ -15,6 +15,7 @@ import untrusted_input
 import upload_corpus
 from upload_corpus import Upload
 
+from afa_viz import image_files
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.server.routes import MAX_BODY, MAX_VALUES, ROUTES
 from afa_viz.ui.sessions.images import read_upload
@@ -124,7 +125,10 @@ def page() -> str:
         routes(),
         f"## Pictures: {len(upload_corpus.CORPUS)} files",
         f"Each row is a case of `{PICTURES}`. `{MEMORY}` reads all of them in a separate process: no file takes more "
-        f"than {upload_corpus.PEAK_MB} MB of memory for a moment.",
+        f"than {upload_corpus.PEAK_MB} MB of memory for a moment. A file may have {image_files.MAX_MB} MB and, in "
+        f"megapixels, {', '.join(f'{known.name} {known.megapixels}' for known in image_files.FORMATS)}; a progressive "
+        f"JPEG {image_files.PROGRESSIVE_MEGAPIXELS}. `explain`, the command line and data sets have the same limits "
+        "(`test_image_files.py::test_the_command_line_has_the_limits_of_uploads`).",
         *pictures(),
         "## Weights",
         f"Each row is a case of `{WEIGHTS}`.",

@@ -13,6 +13,7 @@ from afa_viz.atomic_files import atomic_write
 from afa_viz.commands.outputs import require_folder
 from afa_viz.config import ExplainConfig
 from afa_viz.config_io import apply_settings, field_types
+from afa_viz.image_files import NAMES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG or WebP files")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help=f"{NAMES} files")
     parser.add_argument(
         "--checkpoint",
         metavar="C",
@@ -168,7 +169,7 @@ def _folders(paths: list[Path], out: Path) -> list[Path]:
 def _missing_file(image: Path, truth_folder: str | None) -> str:
     """Error message for a missing file; "" if image and truth exist."""
     if not image.is_file():
-        return f"there is no image {image}; expected the path of a PNG, JPEG or WebP file."
+        return f"there is no image {image}; expected the path of a {NAMES} file."
     if truth_folder is None or (truth := _truth_path(image, truth_folder)).is_file():
         return ""
     return f"there is no ground truth {truth}; expected a PNG of class indices named like the image."
@@ -185,7 +186,7 @@ def _read(path: Path, truth_folder: str | None, num_classes: int) -> tuple[np.nd
 
     if problem := _missing_file(path, truth_folder):
         raise FileNotFoundError(problem)
-    image = read_image(path)
+    image = read_image(path, may_reduce=truth_folder is None)
     if truth_folder is None:
         return image, None
     return image, read_target(read_mask(_truth_path(path, truth_folder), num_classes), image.shape[:2])

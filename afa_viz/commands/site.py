@@ -41,7 +41,7 @@ def add_content_arguments(parser: argparse._ActionsContainer) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--images", nargs="+", type=Path, default=[], metavar="PATH",
-        help="show these PNG, JPEG or WebP files, or those in these folders, in place of the examples",
+        help="show these image files, or those in these folders, in place of the examples",
     )  # fmt: skip
     add_data_arguments(
         parser,

@@ -183,7 +183,7 @@ def test_another_example_and_a_photograph_of_ones_own(visit, tmp_path):  # noqa:
     expect(page.locator('[data-fill="grid"]')).to_have_text(re.compile("96 × 58 pixels, 6 × 4 cells"))
     (tmp_path / "fake.png").write_text("no picture")
     page.locator("#afa-pick input[type=file]").set_input_files(tmp_path / "fake.png")
-    expect(page.get_by_text("not a PNG, JPEG or WebP image")).to_be_visible()
+    expect(page.get_by_text("of no known format")).to_be_visible()
     expect(page.get_by_role("heading", name="Your photograph")).to_be_visible()
     expect(page.locator("#afa-gallery .thumbnail-item.selected")).to_have_count(0)
     page.get_by_role("button", name="Thumbnail 3").click()  # the one from before

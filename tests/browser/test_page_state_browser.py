@@ -28,10 +28,10 @@ import afa_viz
 from afa_viz.figures import maps
 
 FILE = "#afa-pick input[type=file]"
-LATE_UPLOADS = """() => { const own = window.fetch; window.fetch = async (...asked) => {
-  if (String(asked[0].url ?? asked[0]).endsWith("/upload")) await new Promise((done) => setTimeout(done, 900));
-  return own(...asked);
-}; }"""
+LATE_UPLOADS = """() => {
+  const own = XMLHttpRequest.prototype.send;
+  XMLHttpRequest.prototype.send = function (form) { setTimeout(() => own.call(this, form), 900); };
+}"""
 
 
 def heading(page: Page, words: str) -> None:

@@ -17,12 +17,14 @@ FLOORS = {
     "afa_viz.spelling": 0,
     "afa_viz.encodings": 0,
     "afa_viz.normalisation": 0,
+    "afa_viz.jpeg_header": 0,
     "afa_viz.trace": 1,
     "afa_viz.config": 1,
     "afa_viz.presets": 1,
     "afa_viz.setting_checks": 1,
     "afa_viz.classes": 1,
     "afa_viz.config_io": 1,
+    "afa_viz.image_files": 1,
     "afa_viz.inputs": 1,
     "afa_viz.parts": 0,
     "afa_viz.console": 1,
@@ -58,6 +60,7 @@ EXTRA = {
     ("afa_viz.config", "afa_viz.setting_checks"),  # the ranges of its settings, as data
     ("afa_viz.presets", "afa_viz.config"),  # recipes are settings
     ("afa_viz.config_io", "afa_viz.structured_text"),
+    ("afa_viz.inputs", "afa_viz.image_files"),  # which files are read
     ("afa_viz.trace", "afa_viz.trace_file"),
     ("afa_viz.trace_file", "afa_viz.structured_text"),
     ("afa_viz.pipeline", "afa_viz.stages"),  # the order of the stages; `stages` knows none

@@ -14,6 +14,7 @@ from browser import address, browser, expect, pytestmark, ready, tab, visit  # n
 
 from afa_viz.classes import COCO_CLASSES, SANDBOX_CLASSES, VOC_CLASSES
 from afa_viz.config import ExplainConfig
+from afa_viz.image_files import NAMES as FORMAT_NAMES
 from afa_viz.training import machine_errors
 from afa_viz.ui import localization
 from afa_viz.ui.page import assets as page
@@ -258,7 +259,7 @@ def test_classes_and_refusals_are_korean_and_addresses_are_not(browser, address,
     wrong = tmp_path / "wrong.png"
     wrong.write_bytes(b"no picture")
     page_.locator("#afa-pick input[type=file]").set_input_files(wrong)
-    expect(page_.get_by_text(korean["refused.no_picture_file"])).to_be_visible()
+    expect(page_.get_by_text(korean["refused.no_picture_file"].format(formats=FORMAT_NAMES))).to_be_visible()
     page_.reload()  # the address, English inside, leads back
     ready(page_)
     expect(chosen).to_have_text(korean[f"class.{name}"])

@@ -29,7 +29,7 @@ CHANGE = [None, "tiny", ["cat"], *DEFAULTS]
 EVENTS: dict[str, tuple[list, Any]] = {  # values and event_data that each event takes
     "open_example": (["tiny", *DEFAULTS], {"index": 0, "value": None, "selected": True}),
     "open_data": (["tiny", *DEFAULTS], {"data": "val_0001"}),
-    "open_upload": ([None, [], "tiny", *DEFAULTS], None),
+    "open_upload": (["tiny", *DEFAULTS], {"path": None, "labels": None}),
     "change_model": ([None, "tiny", *DEFAULTS], None),
     "open_checkpoint": ([None, *DEFAULTS], {"run": "x", "iteration": 0}),
     "reset": (["tiny"], None),
@@ -175,24 +175,44 @@ def test_files_are_those_that_were_uploaded(address, page, tmp_path, capfd):
     link = Path(path).with_name("link.png")
     link.unlink(missing_ok=True)
     link.symlink_to(outside)
-    for name, rest in (("explain", [None, None, {"num_iters": 1}, None]), ("open_upload", [[], "tiny", *DEFAULTS])):
-        event = {"fn_index": page.functions[name]}
-        assert join(address, page, **event, data=[good, *rest]) == (True, [])
-        for file in (
-            str(outside), {"path": str(outside), "meta": mark}, {"path": path}, {"path": path, "meta": {}}, [good],
-            [[good]], {"path": str(link), "meta": mark}, {"path": path + "x", "meta": mark}, {"meta": mark},
-            {"path": str(Path(path).parent), "meta": mark}, {"path": path + "/../../../../etc/passwd", "meta": mark},
-            {"path": "x\0", "meta": mark}, {"path": "a" * 5000, "meta": mark}, {**good, "is_stream": True},
-            {**good, "size": "x"}, {**good, "url": 3}, {**good, "orig_name": []}, {**good, "mime_type": {}},
-            {"path": 3, "meta": mark}, {"path": [path], "meta": mark}, {"path": "//evil.example/x.png", "meta": mark},
-            {"path": "https://evil.example/x.png", "meta": mark}, {"path": "\\\\evil.example\\x.png", "meta": mark},
-            "https://evil.example/x.png", 3, "", True,
-        ):  # fmt: skip
-            done, output = join(address, page, **event, data=[file, *rest])
-            assert not done and output, file
+    rest = [None, None, {"num_iters": 1}, None]
+    upload = {"fn_index": page.functions["open_upload"], "data": ["tiny", *DEFAULTS]}
+    assert join(address, page, **upload, event_data={"path": path, "labels": None}) == (True, [])
+    for wrong in (
+        str(outside),
+        str(link),
+        path + "x",
+        str(Path(path).parent),
+        path + "/../../../../etc/passwd",
+        "x\0",
+        "a" * 5000,
+        3,
+        [path],
+        {"path": path},
+        "https://evil.example/x.png",
+        "//evil.example/x.png",
+    ):
+        for sent_files in ({"path": wrong}, {"path": path, "mask": wrong}):
+            done, output = join(address, page, **upload, event_data=sent_files)
+            assert not done and output, wrong
             assert_sentence(output[0])
-        done, output = join(address, page, **event, data=[None, [good], *rest[1:]])
-        assert not done and output == ["There is a file where this event takes none."]
+    event = {"fn_index": page.functions["explain"]}
+    assert join(address, page, **event, data=[good, *rest]) == (True, [])
+    for file in (
+        str(outside), {"path": str(outside), "meta": mark}, {"path": path}, {"path": path, "meta": {}}, [good],
+        [[good]], {"path": str(link), "meta": mark}, {"path": path + "x", "meta": mark}, {"meta": mark},
+        {"path": str(Path(path).parent), "meta": mark}, {"path": path + "/../../../../etc/passwd", "meta": mark},
+        {"path": "x\0", "meta": mark}, {"path": "a" * 5000, "meta": mark}, {**good, "is_stream": True},
+        {**good, "size": "x"}, {**good, "url": 3}, {**good, "orig_name": []}, {**good, "mime_type": {}},
+        {"path": 3, "meta": mark}, {"path": [path], "meta": mark}, {"path": "//evil.example/x.png", "meta": mark},
+        {"path": "https://evil.example/x.png", "meta": mark}, {"path": "\\\\evil.example\\x.png", "meta": mark},
+        "https://evil.example/x.png", 3, "", True,
+    ):  # fmt: skip
+        done, output = join(address, page, **event, data=[file, *rest])
+        assert not done and output, file
+        assert_sentence(output[0])
+    done, output = join(address, page, **event, data=[None, [good], *rest[1:]])
+    assert not done and output == ["There is a file where this event takes none."]
     link.unlink()
     quiet(capfd)
 

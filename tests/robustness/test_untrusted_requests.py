@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from app_fixtures import launched, prepare, scene
 
+from afa_viz.image_files import MAX_BYTES
 from afa_viz.ui.server.guard import MAX_NESTING, contains_remote_file
 from afa_viz.ui.server.routes import MAX_BODY
 from afa_viz.ui.sessions.temporary import process_folder
@@ -169,12 +170,12 @@ def test_a_path_that_was_not_uploaded_is_refused(options, address):
     for path in ("/etc/passwd", str(options.examples / "photo.png"), "../x.png", "", None, 3, "x" * 5000):
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
         page = Page(address)
-        for name, data in (
-            ("explain", [file, None, None, None, None]),
-            ("open_upload", [file, "tiny", [], 0.35, 0.55, 8, 2, 1, 10]),
+        for name, data, event in (
+            ("explain", [file, None, None, None, None], None),
+            ("open_upload", ["tiny", [], 0.35, 0.55, 8, 2, 1, 10], {"path": path, "labels": None}),
         ):
             try:
-                found = page.event(name, data)
+                found = page.event(name, data, event)
             except (RuntimeError, urllib.error.HTTPError) as error:
                 assert "Traceback" not in str(error) and "root:" not in str(error)
                 if isinstance(error, urllib.error.HTTPError):
@@ -222,7 +223,7 @@ def test_uploads_keep_to_their_folder_and_their_size(address):
             assert process_folder() in Path(path).parents and Path(path).read_bytes() == photograph()
         else:
             assert b"Traceback" not in body
-    status, body = sent(address, "large.png", bytes(9 * 2**20))
+    status, body = sent(address, "large.png", bytes(MAX_BYTES + 1))
     assert status == 413 and b"Traceback" not in body
 
 

@@ -21,10 +21,10 @@ import uvicorn
 from app_fixtures import launched, prepare
 from test_untrusted_requests import photograph, sent
 
+from afa_viz.image_files import MAX_BYTES
 from afa_viz.ui.server import uploads as kept
 from afa_viz.ui.server.upload_route import MAX_ENVELOPE, UploadRoute, one_file
 from afa_viz.ui.server.uploads import Uploads
-from afa_viz.ui.sessions.images import MAX_BYTES
 from afa_viz.ui.sessions.temporary import process_folder
 from benchmarks.served_app import Page
 
@@ -206,7 +206,7 @@ def test_bytes_are_counted_while_they_arrive(address):
         pass  # the server has closed the connection
     status, text = sender.answer()
     sender.close()
-    assert status == 413 and "more than 8 MB" in text and largest <= MAX_BYTES + MAX_ENVELOPE + MB
+    assert status == 413 and f"more than {MAX_BYTES >> 20} MB" in text and largest <= MAX_BYTES + MAX_ENVELOPE + MB
 
 
 def test_names_and_contents_are_taken_as_they_are():
@@ -266,7 +266,7 @@ def test_where_all_room_is_taken_by_those_that_arrive_the_next_one_is_refused(tm
 
 
 def test_the_limits_are_those_that_are_promised():
-    assert kept.MAX_TOTAL == 2**30 and kept.MAX_SECONDS == 2 * 3600 and MAX_BYTES == 8 * MB
+    assert kept.MAX_TOTAL == 2**30 and kept.MAX_SECONDS == 2 * 3600 and MAX_BYTES == 40 * MB
 
 
 @pytest.mark.parametrize("how", ["closed", "stalled", "slow"])

@@ -145,7 +145,7 @@ REQUESTS = (
           "test_untrusted_requests.py::test_huge_and_broken_questions_are_refused"),
     Fault("the name of another function of the server", "not found",
           "test_untrusted_requests.py::test_only_the_functions_of_the_page_can_be_called"),
-    Fault("an upload of 9 MB, or one named like a path", "refused, or kept in its own folder",
+    Fault("an upload of 41 MB, or one named like a path", "refused, or kept in its own folder",
           "test_untrusted_requests.py::test_uploads_keep_to_their_folder_and_their_size"),
     Fault("two visitors at once", "each gets its own answer",
           "test_untrusted_requests.py::test_two_visitors_have_two_answers"),

@@ -112,7 +112,7 @@ def many_scans(side: int, times: int) -> bytes:
 
 def claims(jpeg: bytes, width: int, height: int, depth: int = 8, marker: int = 0xC0) -> bytes:
     """A JPEG whose frame says another size, depth or kind."""
-    place = jpeg.index(b"\xff\xc0")
+    place = next(at for frame in (b"\xff\xc0\0", b"\xff\xc2\0") if (at := jpeg.find(frame)) > 0)
     return jpeg[:place] + bytes([0xFF, marker, 0, 17, depth]) + struct.pack(">HH", height, width) + jpeg[place + 9 :]
 
 

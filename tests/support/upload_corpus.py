@@ -16,6 +16,8 @@ import numpy as np
 from image_bytes import apng, chunk, encoded, exif, header, plain_png, png, with_segment
 from PIL import Image
 
+from afa_viz.image_files import MAX_BYTES, MAX_MB
+
 H, W = 48, 64
 ROWS, COLS = np.mgrid[:H, :W]
 BASE = np.stack([4 * COLS, 5 * ROWS, 200 - COLS - ROWS], axis=2).astype(np.uint8)  # smooth, and no turn of it is itself
@@ -24,8 +26,8 @@ GREY = BASE[..., 0]
 CLEAR = np.where(COLS < 32, 255, 0).astype(np.uint8)  # opaque on the left
 ON_WHITE = np.where(CLEAR[..., None] > 0, BASE, 255).astype(np.uint8)
 LOSSY = 4.0  # mean difference that a lossy encoder may leave on smooth pixels, of 255
-PEAK_MB = 700  # of memory above what a server holds, while any of these is read
-STILL = "not a PNG, JPEG or WebP image"
+PEAK_MB = 300  # of memory above what a server holds, while any of these is read
+STILL = "is damaged or of no known format"
 DAMAGED = "is damaged and cannot be read"
 
 
@@ -214,6 +216,34 @@ WEBP = [
     bad("sound.webp", "a RIFF file of sound", lambda: b"RIFF" + struct.pack("<I", 4000) + b"WAVEfmt " + bytes(4000)),
 ]  # fmt: skip
 
+OTHERS = [
+    good("phone.avif", "AVIF", lambda: encoded(BASE, "AVIF", quality=95), off=LOSSY),
+    good("alpha.avif", "AVIF with alpha", lambda: encoded(RGBA, "AVIF", quality=95, subsampling="4:4:4"), ON_WHITE, 8),
+    good("turned.avif", "AVIF with EXIF orientation 6",
+         lambda: encoded(np.ascontiguousarray(np.rot90(BASE, 1)), "AVIF", quality=95, exif=exif(6)), off=LOSSY),
+    good("animated.avif", "animated AVIF", lambda: encoded(FRAMES[0], "AVIF", save_all=True, append_images=FRAMES[1:],
+         quality=95), off=LOSSY),
+    bad("cut.avif", "AVIF, cut in the middle", lambda: encoded(BASE, "AVIF")[:300], "damaged"),
+    bad("film.avif", "a film", lambda: b"\0\0\0\x18ftypisom\0\0\2\0isommp41" + bytes(200)),
+    good("still.gif", "GIF", lambda: encoded(GREY, "GIF"), three(GREY)),
+    good("animation.gif", "an animated GIF: its first frame", lambda: encoded(Image.fromarray(GREY), "GIF",
+         save_all=True, append_images=[Image.fromarray(255 - GREY)]), three(GREY)),
+    good("clear.gif", "GIF with a transparent colour",
+         lambda: encoded(Image.fromarray(CLEAR // 255 * 7), "GIF", transparency=0), np.where(CLEAR[..., None] > 0, 7,
+         255) + np.zeros((1, 1, 3), np.uint8)),
+    good("paint.bmp", "BMP", lambda: encoded(BASE, "BMP")),
+    good("scan.tiff", "TIFF", lambda: encoded(BASE, "TIFF")),
+    good("pages.tif", "TIFF of two pages, packed", lambda: encoded(BASE, "TIFF", save_all=True,
+         append_images=[Image.fromarray(OTHER)], compression="tiff_lzw")),
+    good("turned.tif", "TIFF with orientation 6",
+         lambda: encoded(np.ascontiguousarray(np.rot90(BASE, 1)), "TIFF", tiffinfo={274: 6})),
+    good("alpha.tif", "TIFF with alpha", lambda: encoded(RGBA, "TIFF"), ON_WHITE),
+    bad("levels.tif", "TIFF of fractions", lambda: encoded(GREY.astype(np.float32), "TIFF"), DAMAGED),
+    bad("cut.tif", "TIFF, cut in the middle", lambda: encoded(BASE, "TIFF")[:-4000], "damaged"),
+    bad("cut.gif", "GIF, cut in its header", lambda: encoded(GREY, "GIF")[:10], "damaged"),
+    bad("cut.bmp", "BMP, cut in its header", lambda: encoded(BASE, "BMP")[:20], "damaged"),
+]  # fmt: skip
+
 SIZES = [
     bad("1x1.png", "1 × 1 pixel", lambda: plain_png(1, 1), "1 × 1 pixels; please choose one of at least 16"),
     bad("1x5000.png", "1 × 5000 pixels", lambda: plain_png(1, 5000), "1 × 5000 pixels"),
@@ -231,11 +261,34 @@ SIZES = [
     good("40_megapixels.jpg", "40 megapixels, progressive JPEG",
          lambda: jpeg(Image.new("L", (8000, 5000)), progressive=True),
          np.zeros((640, 1024, 3), np.uint8)),
-    good("40_megapixels.webp", "40 megapixels, WebP with alpha",
-         lambda: encoded(Image.new("RGBA", (8000, 5000)), "WEBP", lossless=True, method=0, quality=0, exact=True),
-         np.full((640, 1024, 3), 255, np.uint8)),
+    good("48_megapixels.jpg", "48 megapixels, as phones take them",
+         lambda: jpeg(Image.new("RGB", (8064, 6048))), np.zeros((768, 1024, 3), np.uint8)),
+    good("100_megapixels.jpg", "100 megapixels, JPEG", lambda: jpeg(Image.new("RGB", (10000, 10000))),
+         np.zeros((1024, 1024, 3), np.uint8)),
+    bad("101_megapixels.jpg", "101 megapixels, JPEG", lambda: made.claims(jpeg(), 10100, 10000), "10100 × 10000"),
+    good("40_megapixels_colour.jpg", "40 megapixels, progressive JPEG, colours at full size",
+         lambda: jpeg(Image.new("RGB", (8000, 5000)), progressive=True, subsampling=0),
+         np.zeros((640, 1024, 3), np.uint8)),
+    bad("41_megapixels.jpg", "41 megapixels, progressive JPEG",
+        lambda: made.claims(jpeg(progressive=True), 8200, 5000, marker=0xC2), "as a baseline JPEG"),
+    bad("31_megapixels.jpg", "31 megapixels, progressive JPEG of four channels",
+        lambda: made.claims(jpeg(Image.new("CMYK", (W, H)), progressive=True), 6200, 5000, marker=0xC2),
+        "at most 30 megapixels"),
+    good("12_megapixels.webp", "12 megapixels, WebP with alpha",
+         lambda: encoded(Image.new("RGBA", (4000, 3000)), "WEBP", lossless=True, method=0, quality=0, exact=True),
+         np.full((768, 1024, 3), 255, np.uint8)),
+    bad("13_megapixels.webp", "13 megapixels, WebP",
+        lambda: encoded(Image.new("L", (4333, 3001)), "WEBP", method=0), "at most 12 megapixels"),
+    good("20_megapixels.avif", "20 megapixels, AVIF with alpha, colours at full size",
+         lambda: encoded(Image.new("RGBA", (5000, 4000)), "AVIF", speed=10, subsampling="4:4:4"),
+         np.full((819, 1024, 3), 255, np.uint8)),
+    good("20_megapixels.tif", "20 megapixels, TIFF in one strip",
+         lambda: encoded(Image.new("RGBA", (5000, 4000)), "TIFF", compression="tiff_adobe_deflate", strip_size=2**30),
+         np.full((819, 1024, 3), 255, np.uint8)),
+    good("40_megapixels.gif", "40 megapixels, GIF", lambda: encoded(Image.new("L", (8000, 5000)), "GIF"),
+         np.zeros((640, 1024, 3), np.uint8)),
     bad("41_megapixels.png", "41 megapixels", lambda: plain_png(8200, 5000), "8200 × 5000"),
-    bad("9_megabytes.png", "9 MB", lambda: WHOLE + bytes(9 * 2**20), "at most 8 MB"),
+    bad("41_megabytes.png", "41 MB", lambda: WHOLE + bytes(MAX_BYTES), f"at most {MAX_MB} MB"),
 ]  # fmt: skip
 
 NO_PICTURES = [
@@ -243,11 +296,9 @@ NO_PICTURES = [
     good("photo.png", "a WebP named .png", lambda: encoded(BASE, "WEBP", lossless=True)),
     good("photo", "no ending", lambda: WHOLE),
     good("photo.exe", "a PNG named .exe", lambda: WHOLE),
-    bad("animation.gif", "an animated GIF",
-        lambda: encoded(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:])),
-    bad("animation.png", "a GIF named .png", lambda: encoded(GREY, "GIF")),
-    bad("scan.png", "a 16-bit TIFF named .png", lambda: encoded(deep(GREY), "TIFF")),
-    bad("paint.jpg", "a BMP named .jpg", lambda: encoded(BASE, "BMP")),
+    good("animation.png", "a GIF named .png", lambda: encoded(GREY, "GIF"), three(GREY)),
+    good("scan.png", "a 16-bit TIFF named .png", lambda: encoded(deep(GREY), "TIFF"), three(GREY), 1.0),
+    good("paint.jpg", "a BMP named .jpg", lambda: encoded(BASE, "BMP")),
     bad("icon.png", "an ICO named .png", lambda: encoded(BASE, "ICO")),
     bad("drawing.png", "an SVG with a script", lambda: b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'),
     bad("page.jpg", "HTML with a script", lambda: b"<!doctype html><script>alert(1)</script>"),
@@ -258,13 +309,15 @@ NO_PICTURES = [
         lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 48\n"),
     bad("program.webp", "a program (ELF)", lambda: b"\x7fELF\2\1\1" + bytes(200)),
     bad("weights.png", "a pickle", lambda: pickle.dumps({"a": 1})),
-    bad("phone.jpg", "an HEIC of a phone", lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)),
+    bad("phone.jpg", "an HEIC of a phone", lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200),
+        "please export this one as JPEG"),
     bad("empty.png", "zero bytes", lambda: b""),
     bad("noise.jpg", "random bytes", lambda: NOISE),
     bad("text.png", "a text", lambda: "그림이 아니다".encode()),
 ]  # fmt: skip
 
 GROUPS = {
-    "PNG": PNG, "JPEG": [*JPEG, *orientations()], "WebP": WEBP, "Sizes": SIZES, "Other files and names": NO_PICTURES,
+    "PNG": PNG, "JPEG": [*JPEG, *orientations()], "WebP": WEBP, "AVIF, GIF, BMP, TIFF": OTHERS, "Sizes": SIZES,
+    "Other files and names": NO_PICTURES,
 }  # fmt: skip
 CORPUS = [upload for group in GROUPS.values() for upload in group]

@@ -12,10 +12,11 @@ from app_fixtures import scene
 from image_bytes import huge_png
 from PIL import Image
 
+from afa_viz.image_files import MAX_BYTES, MAX_MB
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.examples import THUMBNAIL, Example
-from afa_viz.ui.sessions.images import MAX_BYTES, read_upload
+from afa_viz.ui.sessions.images import read_upload
 
 # --- uploads ---------------------------------------------------------------------------------------------------------
 
@@ -63,13 +64,13 @@ def test_refusals_are_one_sentence_each(tmp_path):
     heavy = tmp_path / "heavy.png"
     heavy.write_bytes(b"\0" * (MAX_BYTES + 1))
     for path, words in {
-        text: "not a PNG, JPEG or WebP",
-        save(tmp_path / "animation.gif", Image.new("L", (64, 64))): "not a PNG, JPEG or WebP",
+        text: "of no known format",
+        save(tmp_path / "icon.ico", Image.new("L", (64, 64))): "of no known format",
         huge_png(tmp_path / "bomb.png"): "13000 × 13000",
         save(tmp_path / "tiny.png", Image.new("RGB", (64, 9))): "at least 16",
         save(tmp_path / "long.png", Image.new("RGB", (1024, 32))): "at most 8 times",
         cut: "damaged",
-        heavy: "at most 8 MB",
+        heavy: f"at most {MAX_MB} MB",
     }.items():
         with pytest.raises(UserError, match=words) as refused:
             read_upload(path)

@@ -231,7 +231,7 @@ BAD = [
     (["--snapshots", "-1"], "--snapshots is -1"),
     (["--images", "nowhere.png"], "nowhere.png does not exist"),
     (["--images", "{folder}/broken.png"], "broken.png cannot be shown"),
-    (["--images", "{folder}/empty"], "holds no PNG, JPEG or WebP file"),
+    (["--images", "{folder}/empty"], "holds no image file"),
     (["--data", "nonsense"], "--data is 'nonsense'"),
     (["--data", "folder:{folder}/nowhere"], "nowhere"),
     (["--root", "{folder}"], "needs --data"),

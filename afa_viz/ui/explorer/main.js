@@ -9,7 +9,7 @@ import "./components/strip.js";
 import { buildShareMenu } from "./components/share_menu.js";
 import { query } from "./core/address.js";
 import { mount, page } from "./core/dom.js";
-import { listenToKeys } from "./core/keyboard.js";
+import { keys, listenToKeys } from "./core/keyboard.js";
 import { listenToView } from "./core/permalink.js";
 import { listenToPointer } from "./core/pointer.js";
 import { receive } from "./core/receive.js";
@@ -45,12 +45,25 @@ export function start(/** @type {HTMLElement} */ element) {
   listenToKeys();
   listenToPopups();
   listenToView();
+  listenToMaps();
   buildShareMenu();
   buildAll();
   host.connect();
   redrawOnResize();
   host.onStages(receive);
   receive();
+}
+
+/** Maps in detail, whose script is loaded when a map is first touched, or by the key F. */
+function listenToMaps() {
+  const load = () => import("./components/zoom/zoom.js");
+  const first = async (/** @type {Event} */ event) => {
+    if (!(event.target instanceof Element) || !event.target.closest(".afa-tab figure canvas")) return;
+    page.views.removeEventListener("pointerover", first);
+    (await load()).offer(event);
+  };
+  page.views.addEventListener("pointerover", first); // of a finger, too
+  keys.f = keys.F = async () => (await load()).toggleLarge();
 }
 
 function redrawOnResize() {

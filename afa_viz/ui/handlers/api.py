@@ -98,7 +98,7 @@ class Api:
         if path:
             return self._session.images.store_upload(path)
         if not isinstance(image, str) or not image:
-            raise UserError('There is no image; send a PNG, JPEG or WebP file, or image="example:NAME".')
+            raise UserError('There is no image; send an image file, or image="example:NAME".')
         if image.partition(":")[0] not in ("example", "data"):
             raise UserError(f"image is {quote_value(image)}; expected example:NAME or data:ID.")
         self._session.images.find(image)

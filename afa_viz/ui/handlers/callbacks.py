@@ -166,11 +166,20 @@ class Callbacks:
         name = params.get("data") if isinstance(params, dict) else None
         yield from self._open_outside_gallery(f"data:{name}", model, settings)
 
-    def open_upload(self, path: str, model: str, *settings, labels: list[str] | None = None) -> Iterator[tuple]:
-        """An uploaded photograph: as `open_data`. labels: that it had before; None: predicted ones."""
-        if not isinstance(path, (str, os.PathLike)):
+    def open_upload(
+        self, path: str, model: str, *settings, labels: list[str] | None = None, mask: str | None = None
+    ) -> Iterator[tuple]:
+        """An uploaded photograph: as `open_data`.
+
+        Args:
+            labels: that it had before; None: those of its mask, else predicted ones.
+            mask: path of its uploaded mask of class indices, if it has one.
+        """
+        if not isinstance(path, (str, os.PathLike)) or not isinstance(mask, (str, os.PathLike, type(None))):
             raise UserError(error_message("refused.no_photograph"))
-        yield from self._open_outside_gallery(self.session.images.store_upload(path), model, settings, labels)
+        names = () if mask is None else self.session.registry.class_names(model)
+        image_id = self.session.images.store_upload(path, mask, names)
+        yield from self._open_outside_gallery(image_id, model, settings, labels)
 
     def change_model(self, image_id: str, model: str, *settings) -> Iterator[tuple]:
         """Another model: value, choices of labels, the description of the model, its default radius."""

@@ -17,9 +17,8 @@ from afa_viz.ui.handlers.callbacks import (
 from afa_viz.ui.page.controls import Controls, ImagePicker
 from afa_viz.ui.sessions.concurrency import PAGE_EVENTS, UPLOAD_EVENTS
 
-# functions of host/server/photograph.js: they return the inputs; the first is null if a newer opening has superseded it
+# a function of host/server/photograph.js: it returns the inputs; the first is null if a newer opening has superseded it
 JS_OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
-JS_UPLOADED = "(...inputs) => window.afaUploaded?.(inputs) ?? inputs"
 
 
 def bind_events(
@@ -63,17 +62,18 @@ def bind_events(
         show_progress_on=explorer, trigger_mode="multiple", js=JS_OPENED, **options,
     )  # fmt: skip
 
-    def open_upload(request: gr.Request, file, labels, *args):
-        if file is None:
+    def open_upload(request: gr.Request, event: gr.EventData, *args):
+        if args[0] is None:
             yield no_updates(4)
             return
-        call = partial(callbacks.open_upload, labels=labels)
+        labels, mask = _entry(event._data, "labels"), _entry(event._data, "mask")
+        call = partial(callbacks.open_upload, labels=labels, mask=mask)
         run = stream_errors_as_warnings(4)(latest.run_opening)
-        yield from run(request.session_hash, call, _entry(file, "path"), *args)
+        yield from run(request.session_hash, call, _entry(event._data, "path"), *args)
 
-    picker.upload.upload(
-        open_upload, [picker.upload, controls.labels, controls.model, *settings], [*opened, picker.gallery],
-        show_progress="minimal", show_progress_on=explorer, trigger_mode="multiple", js=JS_UPLOADED, **upload_options,
+    explorer.upload(
+        open_upload, [controls.model, *settings], [*opened, picker.gallery],
+        show_progress="minimal", show_progress_on=explorer, trigger_mode="multiple", js=JS_OPENED, **upload_options,
     )  # fmt: skip
 
     def change_model(request: gr.Request, image_id, model, *settings):
@@ -141,7 +141,7 @@ def bind_events(
     ).then(after_reset, [image_id, *controls.inputs], [explorer, *scores], **live_options)  # fmt: skip
 
 
-def _entry(sent: object, name: str) -> object:
+def _entry(sent: object, name: str) -> Any:
     """One entry of an object that a browser sent; None if it has none."""
     return sent.get(name) if isinstance(sent, dict) else None
 

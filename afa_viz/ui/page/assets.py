@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from afa_viz import image_files
 from afa_viz.figures import colour
 from afa_viz.figures.interactive.base import plotly_version
 from afa_viz.ui import localization
@@ -28,6 +29,9 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
 SERVER, STATIC, INLINE, WORKER = "host/server.js", "host/static.js", "host/inline.js", "host/onnx/worker.js"
 ENTRIES = (SERVER, STATIC, INLINE, WORKER)
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
+LATER_STYLES = (  # the app loads them with `later_script`
+    "components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css",
+)  # fmt: skip
 STANDALONE_STYLES = (
     ("standalone.css",),
     ("components/sidebar.css",),
@@ -79,8 +83,9 @@ def script(entry: str = SERVER) -> str:
 
 
 def later_script() -> str:
-    """The modules that the app's page loads when a tab first needs them."""
-    return _in_two()[1]
+    """The modules that the app's page loads when it first needs them, with their texts and style."""
+    tables_of_later = _json({"style": _joined(LATER_STYLES), **localization.later_texts()})
+    return f"globalThis.afaLaterTables={tables_of_later};\n{_in_two()[1]}"
 
 
 @cache
@@ -101,13 +106,23 @@ def style(standalone: bool = False) -> str:
         standalone: with what gradio's theme gives the app: for a page without gradio.
     """
     first, last = STANDALONE_STYLES if standalone else ((), ())
-    files = [EXPLORER / path for path in (*first, *STYLES, *(f"views/{name}/{name}.css" for name in TABS), *last)]
+    later = LATER_STYLES if standalone else ()
+    return _joined((*first, *STYLES, *(f"views/{name}/{name}.css" for name in TABS), *later, *last))
+
+
+def _joined(paths: Sequence[str]) -> str:
+    """Style sheets as one, those that exist, without comments and indentation."""
+    files = [EXPLORER / path for path in paths]
     return UNSENT.sub("", "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file()))
+
+
+def _json(sent: object) -> str:
+    return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
 
 
 @cache
 def tables(standalone: bool = False) -> str:
-    """Constants for the scripts, as JSON: colours, slider limits and texts.
+    """Constants for the scripts, as JSON: colours, limits of sliders and uploads, and texts.
 
     Args:
         standalone: with the texts that only a page without a server says.
@@ -118,8 +133,8 @@ def tables(standalone: bool = False) -> str:
     flat = {"foreground": colour.FOREGROUND, "background": colour.BACKGROUND, "gained": GAINED, "lost": LOST}
     limits = {slider.field: [slider.low, slider.high, slider.step] for slider in SLIDERS}
     said = {"texts": localization.script_texts(standalone), "languages": localization.translations(standalone)}
-    sent = {"lut": lut, "difference": difference, **flat, "sliders": limits, **said}
-    return json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
+    sent = {"lut": lut, "difference": difference, **flat, "sliders": limits, "uploads": image_files.limits(), **said}
+    return _json(sent)
 
 
 def plotly_address() -> str:

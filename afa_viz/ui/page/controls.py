@@ -26,7 +26,6 @@ class ImagePicker:
     """Components to choose an image."""
 
     gallery: gr.Gallery
-    upload: gr.UploadButton
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Controls:
 
 
 def build_image_picker(examples: list[Example], shown: str) -> ImagePicker:
-    """The gallery of examples, of which the one named `shown` is selected, and an upload button."""
+    """The gallery of examples, of which the one named `shown` is selected, and a place to bring a photograph."""
     gallery = gr.Gallery(
         [(example.thumbnail(), example.caption) for example in examples],
         label="Choose a picture",
@@ -63,14 +62,8 @@ def build_image_picker(examples: list[Example], shown: str) -> ImagePicker:
         elem_id="afa-gallery",
         visible=bool(examples),
     )
-    upload = gr.UploadButton(
-        texts()["side.upload"],
-        file_types=[".png", ".jpg", ".jpeg", ".webp"],
-        type="filepath",
-        size="sm",
-        elem_id="afa-upload",
-    )
-    return ImagePicker(gallery, upload)
+    gr.HTML('<div class="afa-upload"></div>', elem_id="afa-upload")  # filled by components/photo_input.js
+    return ImagePicker(gallery)
 
 
 def _slider(slider: Slider, defaults: ExplainConfig) -> gr.Slider:

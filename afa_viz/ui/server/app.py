@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads 
 import gradio as gr
 from gradio.routes import App, ORJSONResponse
 
+from afa_viz.image_files import MAX_BYTES
 from afa_viz.model import timm_source
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.api import Api
@@ -44,7 +45,6 @@ from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
 from afa_viz.ui.sessions.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
 from afa_viz.ui.sessions.folders import cache_folder
-from afa_viz.ui.sessions.images import MAX_BYTES
 from afa_viz.ui.sessions.model_registry import ModelRegistry, checkpoint_sources
 from afa_viz.ui.sessions.prepared_answers import PreparedAnswers
 from afa_viz.ui.sessions.session import Request, Session

@@ -19,8 +19,9 @@ from afa_viz.ui.localization import error_message
 from afa_viz.ui.server.guard import RequestError
 from afa_viz.ui.server.routes import SESSION
 
-FILES = (gr.File, gr.UploadButton)
+FILES = (gr.File,)
 FILE_FIELDS = {"path": (str,), "url": (str, None), "orig_name": (str, None), "mime_type": (str, None)}
+EVENT_FILES = ("path", "mask")  # entries of event data that name uploaded files
 MARK = {"_type": "gradio.FileData"}
 
 
@@ -76,6 +77,10 @@ class PayloadValidator:
             raise RequestError(400, f"data is no list of {len(takes_file)} values, as this event takes them.")
         if not (question.get("trigger_id") is None or _is_number(question["trigger_id"])):
             raise RequestError(400, "trigger_id is no number of a component.")
+        event = question.get("event_data")
+        files = [event[name] for name in EVENT_FILES if event.get(name) is not None] if isinstance(event, dict) else []
+        if not all(map(_is_upload, files)):
+            raise RequestError(400, error_message("refused.upload_gone"))
         for value, is_file in zip(data, takes_file, strict=True):
             if is_file and value is not None:
                 _check_file(value)
@@ -127,8 +132,10 @@ def _check_file(value: object) -> None:
         raise RequestError(400, error_message("refused.upload_gone"))
 
 
-def _is_upload(path: str) -> bool:
+def _is_upload(path: object) -> bool:
     try:
+        if not isinstance(path, str):
+            return False
         found = Path(path).resolve()
         return found.is_relative_to(Path(get_upload_folder()).resolve()) and found.is_file()
     except (OSError, ValueError, RuntimeError):  # too long, a null byte, circular links

@@ -13,10 +13,10 @@ from typing import Any
 import anyio
 from python_multipart.multipart import parse_options_header
 
+from afa_viz.image_files import MAX_BYTES
 from afa_viz.ui.errors import StorageFullError
 from afa_viz.ui.localization import error_message
 from afa_viz.ui.server.uploads import IncomingUpload, Uploads
-from afa_viz.ui.sessions.images import MAX_BYTES
 
 MAX_ENVELOPE = 2**14  # bytes of a request beside its file: a few headers, and the boundary twice
 MAX_SECONDS, MAX_PAUSE = 180.0, 30.0  # duration of an upload, and of a pause in it
@@ -150,8 +150,8 @@ class UploadRoute:
         return UploadError(413, error_message("refused.upload_size", most=self._max_bytes >> 20))
 
 
-def one_file(body: bytes, boundary: bytes) -> tuple[bytes, str]:
-    """Content of the only part of a form, and the suffix of its name. Raises: UploadError: if it is not one file."""
+def one_file(body: bytes, boundary: bytes) -> tuple[memoryview, str]:
+    """Content of the only part of a form, and the suffix of its name. Raises: UploadError: for another form."""
     edge = b"\r\n--" + boundary
     start = body.find(b"\r\n\r\n", 0, MAX_ENVELOPE)
     end = body.find(edge, start + 4)
@@ -163,7 +163,7 @@ def one_file(body: bytes, boundary: bytes) -> tuple[bytes, str]:
             _, options = parse_options_header(value.strip())
             if options.get(b"name") == FIELD and b"filename" in options:
                 suffix = SUFFIX.search(options[b"filename"])
-                return body[start + 4 : end], suffix[0].decode("ascii").lower() if suffix else ""
+                return memoryview(body)[start + 4 : end], suffix[0].decode("ascii").lower() if suffix else ""
     raise _not_one_file()
 
 

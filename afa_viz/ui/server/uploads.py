@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from gradio.processing_utils import hash_bytes
 
@@ -77,9 +77,9 @@ class Uploads:
         with self._lock:
             self._arriving -= count
 
-    def keep(self, content: bytes, suffix: str) -> Path:
+    def keep(self, content: bytes | memoryview, suffix: str) -> Path:
         """Write a complete photograph; returns its path. Raises: StorageFullError, OSError."""
-        path = self.folder / hash_bytes(content) / f"photo{suffix}"
+        path = self.folder / hash_bytes(cast(bytes, content)) / f"photo{suffix}"
         size = max(len(content), MIN_COUNTED)
         with self._lock:
             if path in self._sizes:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from afa_viz.image_files import open_image
 from afa_viz.structured_text import parse_json, read_text
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message, texts
-from afa_viz.ui.sessions.images import FORMATS, InputImage, PythonSource, check_size, new_input_image
+from afa_viz.ui.sessions.images import InputImage, PythonSource, check_shape, new_input_image
 
 INDEX = "examples.json"
 THUMBNAIL = 192  # pixels, long side; the gallery displays it at half that size
@@ -79,8 +80,8 @@ class Example:
 def _opened(path: Path) -> Image.Image:
     """A decoded image. Raises: UserError: if it is not one, or too large, which is checked before decoding."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            check_size(*image.size)
+        with open_image(path) as image:
+            check_shape(*image.size)
             image.load()
             return image
     except Exception as error:  # a damaged or malicious file may raise anything

@@ -11,7 +11,7 @@ from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.concurrency import ConcurrencyLimit
 from afa_viz.ui.sessions.examples import Example
-from afa_viz.ui.sessions.images import UPLOAD_SOURCE, InputImage, PythonSource, read_upload
+from afa_viz.ui.sessions.images import UPLOAD_SOURCE, InputImage, PythonSource, read_upload, with_mask
 
 IMAGE_BYTES = 96 * 2**20
 
@@ -41,15 +41,22 @@ class ImageStore:
         )
         self._decoding = ConcurrencyLimit(1)  # decoding the largest photograph takes some hundred megabytes
 
-    def store_upload(self, path: str | os.PathLike[str]) -> str:
+    def store_upload(
+        self, path: str | os.PathLike[str], mask: str | os.PathLike[str] | None = None, names: Sequence[str] = ()
+    ) -> str:
         """Read an uploaded photograph into memory; returns its image id.
 
-        Raises: UserError: as `read_upload`, or if the file no longer exists.
+        Args:
+            mask: the file of its ground truth, in class indices of `names`.
+        Raises: UserError: as `read_upload` and `with_mask`, or if a file no longer exists.
         """
         with self._decoding.slot():
             try:
                 os.utime(path)  # marks the file as used
                 image = read_upload(path)
+                if mask is not None:
+                    os.utime(mask)
+                    image = with_mask(image, mask, names)
             except FileNotFoundError:
                 raise UserError(error_message("refused.upload_gone")) from None
         return self.store(image)

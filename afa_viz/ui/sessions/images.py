@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from afa_viz.image_files import ImageFileError, open_image
 from afa_viz.inputs import to_rgb
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.localization import error_message, texts
 
-FORMATS = ("PNG", "JPEG", "WEBP")
-MAX_BYTES = 8 * 2**20
-MAX_PIXELS = 40_000_000  # 40 megapixels: more than phones take
 MAX_RATIO = 8
 MIN_SIDE = 16  # pixels: one cell
+MASK_SHAPE = 0.05  # by which the shapes of a mask and its photograph may differ
 LONG_SIDE = 1024  # pixels; larger uploads are scaled down, networks use less
-MAX_SCANS = 100  # of a progressive JPEG, each a pass over all its pixels; encoders write about ten
-MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # of a JPEG; pixel data contains only 00 and D0 to D7
 
 
 @dataclass(frozen=True)
@@ -109,51 +103,53 @@ def new_input_image(image: np.ndarray, mask: np.ndarray | None = None, **facts: 
 def read_upload(path: str | os.PathLike[str]) -> InputImage:
     """Read a photograph from an untrusted file: first frame, upright, RGB, long side at most `LONG_SIDE`.
 
-    Size and format are checked before any pixel is decoded.
-
-    Raises: UserError: if it is not a PNG, JPEG or WebP file, or too large, too small, too narrow or damaged.
+    Raises: UserError: if it is no image file within the limits of `image_files`, or too small or too narrow.
+        FileNotFoundError.
     """
-    size = os.path.getsize(path)
-    if size > MAX_BYTES:
-        raise UserError(error_message("refused.file_size", size=f"{size / 2**20:.0f}", most=MAX_BYTES >> 20))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            opened = Image.open(path, formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise UserError(error_message("refused.far_too_many", most=MAX_PIXELS // 10**6)) from None
-    except Exception:  # a damaged or malicious file may raise anything
-        raise UserError(error_message("refused.no_picture_file")) from None
-    with opened:
-        check_size(*opened.size)
-        if opened.format in ("JPEG", "MPO") and _scans(Path(path).read_bytes()) > MAX_SCANS:
-            raise UserError(error_message("refused.passes", most=MAX_SCANS))
-        try:
-            opened.draft("RGB", (LONG_SIDE, LONG_SIDE))  # JPEG: decode at a fraction of the size
-            return new_input_image(to_rgb(opened, long_side=LONG_SIDE))
-        except Exception:  # the same
-            raise UserError(error_message("refused.damaged")) from None
+        with open_image(path) as opened:
+            check_shape(*opened.size)
+            try:
+                return new_input_image(to_rgb(opened, long_side=LONG_SIDE))
+            except Exception:  # a damaged or malicious file may raise anything
+                raise UserError(error_message("refused.damaged")) from None
+    except ImageFileError as error:
+        raise UserError(error_message(f"refused.{error.key}", **error.places)) from None
 
 
-def check_size(width: int, height: int) -> None:
-    """Raises: UserError: for an image that is too large, too small or too narrow."""
+def with_mask(image: InputImage, path: str | os.PathLike[str], names: Sequence[str]) -> InputImage:
+    """A photograph with the mask of an untrusted file, and the classes in it as its image labels.
+
+    Args:
+        path: grey image of class indices, 255 = ignore, of the photograph's shape; resized to it.
+        names: of the classes, background first.
+    Raises: UserError: for another shape, an index without a class, or as `open_image`. FileNotFoundError.
+    """
+    height, width = image.image.shape[:2]
+    try:
+        with open_image(path) as opened:
+            size = opened.size
+            if abs(size[0] * height / (size[1] * width) - 1) > MASK_SHAPE:
+                raise UserError(error_message("refused.mask_shape", width=size[0], height=size[1]))
+            try:
+                levels = to_rgb(opened, upright=False)[..., 0]
+            except Exception:  # a damaged or malicious file may raise anything
+                raise UserError(error_message("refused.damaged")) from None
+    except ImageFileError as error:
+        raise UserError(error_message(f"refused.{error.key}", **error.places)) from None
+    present = np.unique(levels).tolist()
+    if unknown := [level for level in present if level not in (*range(len(names)), 255)]:
+        raise UserError(error_message("refused.mask_values", value=unknown[0], most=len(names) - 1))
+    mask = np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.NEAREST))
+    labels = tuple(names[level] for level in present if level not in (0, 255))
+    story = texts()["side.masked_story"]
+    return new_input_image(image.image, mask, labels=labels, story=story, class_names=tuple(names))
+
+
+def check_shape(width: int, height: int) -> None:
+    """Raises: UserError: for an image that is too small or too narrow."""
     size = {"width": width, "height": height}
-    if width * height > MAX_PIXELS:
-        raise UserError(error_message("refused.pixels", **size, most=MAX_PIXELS // 10**6))
     if min(width, height) < MIN_SIDE:
         raise UserError(error_message("refused.small", **size, least=MIN_SIDE))
     if max(width, height) > MAX_RATIO * min(width, height):
         raise UserError(error_message("refused.narrow", **size, times=MAX_RATIO))
-
-
-def _scans(data: bytes) -> int:
-    """Number of scans of a JPEG file; counting stops one above `MAX_SCANS`."""
-    count, position = 0, 2
-    while count <= MAX_SCANS and (found := MARKER.search(data, position)):
-        marker, position = found[1], found.end()
-        if marker == b"\xd9":
-            break
-        if marker not in (b"\x01", b"\xd8"):  # all others are followed by their length
-            position += int.from_bytes(data[position : position + 2], "big")
-        count += marker == b"\xda"
-    return count

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from afa_viz.image_files import EXTENSIONS, NAMES
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.sources import open_source
@@ -19,8 +20,6 @@ from afa_viz.ui.sessions.examples import Example
 from afa_viz.ui.sessions.images import read_upload
 from afa_viz.ui.sessions.model_registry import ModelRegistry
 from afa_viz.ui.sessions.session import Session
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -149,9 +148,9 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in EXTENSIONS and file.is_file())
             if not inside:
-                raise UserError(f"--images {path} holds no PNG, JPEG or WebP file; name files, or another folder.")
+                raise UserError(f"--images {path} holds no image file ({NAMES}); name files, or another folder.")
             found.update(dict.fromkeys(inside))
         elif path.exists():
             found[path] = None

@@ -6,6 +6,7 @@ import { drawColourBar } from "./colour_bar.js";
 import { colours, LABEL_OPACITY } from "./colours.js";
 import { paintLabels } from "./labels.js";
 import { paintHeatmap } from "./maps.js";
+import { rememberMap } from "./readings.js";
 import { fitCanvas } from "./size.js";
 import { limitsOf } from "../method/statistics.js";
 
@@ -33,6 +34,7 @@ export function paintMapFigure(figure, values, [rows, cols], [low, high], { tabl
   const canvas = figure.querySelector("canvas[role=img]");
   fitCanvas(canvas);
   paintMap(canvas, { rows, cols, bytes: toBytes(values, low, high) }, table, smooth);
+  rememberMap(canvas, [rows, cols], (index) => values[index].toFixed(3));
   drawColourBar(figure, low, high, table, limitsOf(values));
   return canvas;
 }
@@ -62,6 +64,7 @@ export function paintLabelFigure(figure, bytes, [rows, cols], colourOf, nameOf) 
   const canvas = figure.querySelector("canvas[role=img]");
   fitCanvas(canvas);
   paintLabelMap(canvas, { rows, cols, bytes }, colourOf, nameOf);
+  rememberMap(canvas, [rows, cols], (index) => nameOf(bytes[index]));
   return canvas;
 }
 

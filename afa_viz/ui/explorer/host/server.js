@@ -1,6 +1,6 @@
 // The app: a gradio server answers. This file and server/ are the only ones that know gradio: what it hands to its
-// scripts, the elements that it draws beside the explorer, and two functions that its events call (`window.afaOpened`,
-// `window.afaUploaded`, see events.py).
+// scripts, the elements that it draws beside the explorer, and a function that its events call (`window.afaOpened`, see
+// events.py).
 
 import { use } from "./host.js";
 import { translateGradio } from "./server/gradio_words.js";
@@ -32,7 +32,7 @@ export function start({ element, props, trigger, server, watch }) {
     tables: JSON.parse(props.tables),
     connect() {
       translateGradio();
-      photograph.listen();
+      photograph.listen((asked) => trigger("upload", asked));
       listenToSidebar();
       listenToTypedFields(() => trigger("clear"));
     },

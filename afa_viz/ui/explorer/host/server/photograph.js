@@ -2,21 +2,33 @@
 // After a reload or in another language it is brought again. And of two images that are chosen, the last one counts,
 // however long a file takes to arrive.
 
+import { buildPhotoInput } from "../../components/photo_input.js";
 import { addressed, dropAddress } from "../../core/permalink.js";
-import { reportError } from "../../core/status.js";
-import { context2d, createCanvas } from "../../draw/canvas.js";
+import { translateServerText } from "../../core/server_words.js";
+import { announce, reportError } from "../../core/status.js";
+import { text } from "../../core/words.js";
 
 const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
-const SIDE = 1024; // pixels; the server keeps no more of a photograph, see pictures.py
+const MASKED = /mask|truth|gt/i; // how masks are called
 const CLOSE = 40; // milliseconds
 const mark = addressed.get("photo");
 let wanted = mark && readStored(STORE) && readStored(MARK) === mark ? mark : null; // to be brought again, until it is here
 const missing = Boolean(mark) && !wanted; // the address is of one that is not kept here
 /** @type {any} */
-let newest = null; // file that was chosen last; null: another picture was
+let newest = null; // file that was sent last; null: another picture was chosen
+/** @type {{path: string, mask: Blob | null}} */
+let sentFile = { path: "", mask: null }; // where the server has it, and the mask that belongs to it
+/** @type {File | null} */
+let waitingMask = null; // came with the photograph that is on its way
 /** @type {any} */
 let labels = null; // that a photograph had which is brought again
 let bringing = false;
+
+async function loadSending() {
+  const sending = await import("./send.js");
+  sending.start();
+  return sending;
+}
 
 /** @param {any} name */
 function readStored(name) {
@@ -27,63 +39,61 @@ function readStored(name) {
   }
 }
 
-const toDataUrl = (/** @type {Blob} */ blob) => new Promise((done, failed) => {
-  const reader = new FileReader();
-  reader.onload = () => done(reader.result);
-  reader.onerror = failed;
-  reader.readAsDataURL(blob);
-});
-
-/**
- * A smaller copy, as text, of a photograph that there is no room for.
- *
- * @param {File} file
- */
-async function shrink(file) {
-  const picture = await createImageBitmap(file);
-  const scale = Math.min(1, SIDE / Math.max(picture.width, picture.height));
-  const canvas = createCanvas(Math.round(picture.width * scale), Math.round(picture.height * scale));
-  context2d(canvas).drawImage(picture, 0, 0, canvas.width, canvas.height);
-  return canvas.toDataURL("image/jpeg", 0.95);
+async function reopen() {
+  bringing = true;
+  const { name, text, mask: kept } = JSON.parse(readStored(STORE) ?? "null");
+  const blob = await (await fetch(text)).blob();
+  await open(new File([blob], name, { type: blob.type }), kept ? await (await fetch(kept)).blob() : null);
 }
 
+/** @type {import("../../components/photo_input.js").PhotoInput} */
+let input;
+/** @type {(asked: {path: string, labels: string[] | null, mask: string | null}) => void} */
+let explain;
+let chosen = 0; // number of the file that was chosen last, or of another image
+
 /**
- * Keep a file with the mark that the server gave its picture; where that fails a sentence says so after a reload.
+ * Send a file and have it explained, unless something else is chosen meanwhile.
  *
  * @param {File} file
- * @param {any} mark
+ * @param {Blob | null} [mask] its ground truth, as the mask editor makes it
  */
-async function keep(file, mark) {
+async function open(file, mask = null) {
+  const mine = ++chosen;
+  const isLate = () => mine !== chosen;
   try {
-    window.sessionStorage.removeItem(STORE);
-    window.sessionStorage.setItem(MARK, mark);
-    const put = (/** @type {any} */ text) => window.sessionStorage.setItem(STORE, JSON.stringify({ name: file.name, text }));
-    const text = await toDataUrl(file);
-    try {
-      put(text);
-    } catch {
-      put(await shrink(file));
-    }
-  } catch (error) {
-    console.info(error);
+    const sent = await (await loadSending()).deliver(file, mask, input, isLate);
+    if (!sent) return;
+    newest = sent.file;
+    sentFile = { path: sent.path, mask };
+    explain({ path: sent.path, labels: bringing ? labels : null, mask: sent.mask });
+  } catch (/** @type {any} */ error) {
+    if (isLate()) return;
+    input.fail(error.refused ? translateServerText(error.refused) : text("side.unreachable"));
+    if (bringing) dismiss();
   }
 }
 
-async function reopen() {
-  bringing = true;
-  const { name, text } = JSON.parse(readStored(STORE) ?? "null");
-  const blob = await (await fetch(text)).blob();
-  const chosen = new DataTransfer();
-  chosen.items.add(new File([blob], name, { type: blob.type }));
-  const input = /** @type {HTMLInputElement} */ (document.querySelector("#afa-pick input[type=file]"));
-  input.files = chosen.files;
-  input.dispatchEvent(new Event("change", { bubbles: true }));
+/** Open the editor of the ground truth for the photograph that is shown. */
+async function addMask(/** @type {File | null} */ file = null) {
+  const { openMask } = await import("../../components/mask/editor.js");
+  openMask((png) => { if (newest) open(newest, png); }, file);
+}
+
+/** One photograph, and of two files the one that is called so as its mask. */
+function take(/** @type {File[]} */ files) {
+  const mask = files.length === 2 && files.find((file) => MASKED.test(file.name));
+  const photographs = files.filter((file) => file !== mask);
+  waitingMask = mask || null;
+  open(photographs[0]);
+  if (photographs.length > 1) announce(text("side.one_of", { count: photographs.length }), true);
 }
 
 /** Another picture than a photograph was chosen. */
 export function dismiss() {
   if (wanted) dropAddress(); // the rest of it was the photograph's
-  [newest, wanted] = [null, null];
+  [newest, wanted, waitingMask] = [null, null, null];
+  chosen += 1;
 }
 
 /**
@@ -109,9 +119,15 @@ export function mustWait(raw) {
  * @param {any} raw
  */
 export function noteTrace(raw) {
+  input?.offerMask(Boolean(raw.photo && newest));
   if (!raw.photo || raw.partial) return;
   [wanted, bringing] = [null, false];
-  if (newest && readStored(MARK) !== raw.photo) keep(newest, raw.photo);
+  if (newest && readStored(MARK) !== raw.photo) {
+    const file = newest;
+    loadSending().then(({ keep }) => keep([STORE, MARK], { file, mark: raw.photo, mask: sentFile.mask })).catch(console.info);
+  }
+  if (waitingMask) addMask(waitingMask);
+  waitingMask = null;
 }
 
 /** Whether the photograph of the address is still to be brought again. */
@@ -135,22 +151,20 @@ async function onOpened(inputs) {
 }
 
 /**
- * The same of a file that has arrived, with its labels where it is brought again. One that was overtaken while it came
- * opens nothing.
+ * Follow what is chosen in gradio's column of images.
  *
- * @param {any} first
+ * @param {(asked: {path: string, labels: string[] | null, mask: string | null}) => void} onFile explains an uploaded file
  */
-function onUploaded([file, , ...rest]) {
-  const fits = newest && file?.orig_name === newest.name && (file.size ?? newest.size) === newest.size;
-  return fits ? onOpened([file, bringing ? labels : null, ...rest]) : [null, null, ...rest];
-}
-
-/** Follow what is chosen in gradio's column of images. */
-export function listen() {
+export function listen(onFile) {
+  explain = onFile;
   const picker = document.querySelector("#afa-pick");
-  picker?.addEventListener("click", (/** @type {any} */ event) => { if (event.target.closest(".thumbnail-item")) dismiss(); }, true);
-  picker?.addEventListener("change", (/** @type {any} */ event) => {
-    if (event.target.type === "file") [newest] = event.target.files;
+  picker?.addEventListener("click", (/** @type {any} */ event) => {
+    if (event.target.closest(".thumbnail-item")) {
+      dismiss();
+      input.clear();
+    }
   }, true);
-  Object.assign(window, { afaOpened: onOpened, afaUploaded: onUploaded });
+  const box = picker?.querySelector(".afa-upload");
+  if (box) input = buildPhotoInput(box, take, () => addMask());
+  Object.assign(window, { afaOpened: onOpened });
 }

@@ -1,0 +1,105 @@
+// Ways to bring a photograph: choose a file, take one with the camera, drop it anywhere on the page, or paste it.
+
+import { announce } from "../core/status.js";
+import { tables } from "../core/tables.js";
+import { text } from "../core/words.js";
+
+const QUIET = 200; // milliseconds without a dragover: the file has left the page
+
+/**
+ * @typedef {object} PhotoInput
+ * @property {(words: string, share?: number | null) => void} progress show what goes on; share: of the file, 0 to 1; null
+ *   where it cannot be told
+ * @property {(words: string) => void} fail show why nothing is explained
+ * @property {() => void} clear show neither
+ * @property {(offered: boolean) => void} offerMask show the button for a mask
+ */
+
+/**
+ * Build the controls in an element, and listen to the page.
+ *
+ * @param {Element} box
+ * @param {(files: File[]) => void} open called with the files that were chosen, one at least
+ * @param {() => void} addMask called by the button for a mask
+ * @returns {PhotoInput}
+ */
+export function buildPhotoInput(box, open, addMask) {
+  const { mb, megapixels, accept } = tables.uploads;
+  box.innerHTML = '<label class="afa-choose"><input type="file" multiple><span></span></label>'
+    + '<button type="button" class="afa-camera"></button><button type="button" class="afa-add-mask" hidden></button><small></small>'
+    + '<div class="afa-sending" role="status" hidden><progress max="1"></progress><span></span></div>';
+  const [input, button, info, state] = ["input", "button", "small", "div"].map((name) => box.querySelector(name));
+  const file = /** @type {HTMLInputElement} */ (input);
+  const [bar, words] = [/** @type {HTMLProgressElement} */ (state?.firstElementChild), /** @type {Element} */ (state?.lastElementChild)];
+  file.accept = accept;
+  const label = /** @type {Element} */ (file.nextElementSibling);
+  label.textContent = text("side.upload");
+  const masks = /** @type {HTMLButtonElement} */ (box.querySelector(".afa-add-mask"));
+  masks.textContent = text("side.add_mask");
+  masks.addEventListener("click", addMask);
+  if (button) button.textContent = text("side.camera");
+  if (info) info.textContent = text("side.upload_info", { formats: Object.keys(megapixels).join(", "), mb, megapixels: megapixels.JPEG });
+
+  /** @param {string} said @param {boolean} failed */
+  const show = (said, failed) => {
+    state?.toggleAttribute("hidden", !said);
+    state?.classList.toggle("afa-failed", failed);
+    bar.hidden = failed;
+    words.textContent = said;
+  };
+  const input_ = {
+    progress(/** @type {string} */ said, /** @type {number | null} */ share = null) {
+      if (share == null) bar.removeAttribute("value");
+      else bar.value = share;
+      show(said, false);
+    },
+    fail(/** @type {string} */ said) {
+      show(said, true);
+      announce(said, true);
+    },
+    clear: () => show("", false),
+    offerMask: (/** @type {boolean} */ offered) => { masks.hidden = !offered; },
+  };
+  const take = (/** @type {FileList | undefined} */ files) => {
+    if (files?.length) open([...files]);
+    else input_.fail(text("side.no_file"));
+  };
+  file.addEventListener("change", () => {
+    if (file.files?.length) take(file.files);
+    file.value = ""; // the same file may be chosen again
+    file.removeAttribute("capture");
+  });
+  button?.addEventListener("click", () => {
+    file.setAttribute("capture", "environment");
+    file.click();
+  });
+  listenToDrops(take);
+  document.addEventListener("paste", (event) => {
+    if (event.clipboardData?.files.length) take(event.clipboardData.files);
+  });
+  return input_;
+}
+
+/** @param {(files: FileList | undefined) => void} take */
+function listenToDrops(take) {
+  const hint = document.createElement("div");
+  hint.className = "afa-drop";
+  hint.textContent = text("side.drop");
+  hint.hidden = true;
+  document.body.append(hint);
+  let timer = 0;
+  const carried = (/** @type {DragEvent} */ event) => /Files|uri-list/.test(String(event.dataTransfer?.types));
+  document.addEventListener("dragover", (event) => {
+    if (!carried(event)) return;
+    event.preventDefault();
+    hint.hidden = false;
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => { hint.hidden = true; }, QUIET);
+  });
+  document.addEventListener("drop", (event) => {
+    if (!carried(event)) return;
+    event.preventDefault();
+    hint.hidden = true;
+    take(event.dataTransfer?.files);
+  });
+}
