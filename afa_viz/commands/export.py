@@ -28,10 +28,10 @@ def run(args: argparse.Namespace) -> None:
     require_file(args.onnx, "--onnx")
 
     from afa_viz.model.checkpoint import load_model
-    from afa_viz.model.onnx_export import OPSET, export_onnx, output_names, require_packages
+    from afa_viz.model.onnx_export import OPSET, export_onnx, output_names, require_afa, require_packages
 
     require_packages()
-    model = load_model(args.checkpoint, "cpu")
+    model = require_afa(load_model(args.checkpoint, "cpu"))
     found = export_onnx(model, args.onnx, args.half)
     size = args.onnx.stat().st_size / 1e6
     print(f"{args.onnx}: opset {OPSET}, {len(output_names(model))} outputs, any size, {size:.1f} MB; card beside it")

@@ -13,19 +13,18 @@ import re
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.model import layouts
+from afa_viz.model.afa import AFA
 from afa_viz.model.card import default_card
+from afa_viz.model.interface import Network
 from afa_viz.model.pyramid import reduction_of
 from afa_viz.ops.affinity import affinity_logits
-
-if TYPE_CHECKING:
-    from afa_viz.model.afa import AFA
 
 OPSET = 20  # the first with GELU
 INPUT = "image"
@@ -71,6 +70,7 @@ class AllOutputs(nn.Module):
         weight, bias = self.model.attn_proj.weight, self.model.attn_proj.bias
         assert bias is not None
         combined = affinity_logits(logits, weight, bias)
+        assert output.seg_logits is not None
         return output.class_logits, output.cam, output.seg_logits, combined, combined.sigmoid(), *logits
 
 
@@ -79,7 +79,16 @@ def output_names(model: AFA) -> list[str]:
     return [*LAYOUTS, *(BLOCK_OUTPUT.format(block) for block in range(sum(model.encoder.depths)))]
 
 
-def export_onnx(model: AFA, path: Path, half: bool = False) -> Verification | None:
+def require_afa(model: Network) -> AFA:
+    """The network, if it has all outputs. Raises: ExportError: if it has no learned affinity and decoder."""
+    if isinstance(model, AFA):
+        return model
+    raise ExportError(
+        "this network has no learned affinity or no decoder; expected one of AFA: export such a checkpoint."
+    )
+
+
+def export_onnx(model: Network, path: Path, half: bool = False) -> Verification | None:
     """Write a network as an ONNX file, and a JSON card with the same name beside it; both or neither.
 
     Args:
@@ -92,10 +101,7 @@ def export_onnx(model: AFA, path: Path, half: bool = False) -> Verification | No
     """
     if path.suffix != ".onnx":
         raise ExportError(f"got {path.name}; expected a name that ends in .onnx: rename it.")
-    if not hasattr(model, "attn_proj") or not hasattr(model, "decoder"):
-        raise ExportError(
-            "this network has no learned affinity or no decoder; expected one of AFA: export such a checkpoint."
-        )
+    model = require_afa(model)
     require_packages()
     model = copy.deepcopy(model).cpu().float().eval()
     if half:

@@ -41,7 +41,7 @@ def open_all(options: Options, prepared: PreparedAnswers | None) -> dict[str, An
     session = page.session
     answers = ExplorerHandlers(session, options.examples.parent / "exports")
     callbacks = Callbacks(session, answers)
-    dataset: DataSet = session._dataset  # type: ignore[assignment]
+    dataset: DataSet = session.images._dataset  # type: ignore[assignment]
     browse = DataSetHandlers(session, dataset, Scorer(session, dataset))
     ask = {one.__name__: one for one in (*answers.server_functions(), *browse.server_functions())}
     model = session.registry.names[0]

@@ -22,6 +22,7 @@ import torch
 from afa_viz import __version__
 from afa_viz.classes import colours_for
 from afa_viz.figures.interactive.base import plotly_js, plotly_version
+from afa_viz.model.onnx_export import require_afa
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers.charts import render
 from afa_viz.ui.handlers.dataset.browse import ListingQuery
@@ -200,7 +201,7 @@ class _Builder:
         """Write what explains the photographs of visitors; None where the site takes none."""
         if self._options.runtime is None:
             return None
-        model = self._contents.session.registry.get(self._contents.model)
+        model = require_afa(self._contents.session.registry.get(self._contents.model))
         require_small(model)
         found = write_network(self._folder, model, self._contents.model, self._options.runtime)
         with self._lock:
