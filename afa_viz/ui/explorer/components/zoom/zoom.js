@@ -220,7 +220,8 @@ function start() {
   if (made) return;
   takeLaterTexts();
   made = makeControls();
-  let scene = store.trace?.scene;
+  const imageOf = () => [store.trace?.title, store.trace?.photo, store.trace?.size].join();
+  let image = imageOf();
   listenToGestures(page.views, {
     mapAt: (target) => (target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest(MAPS)) : null),
     isLarge: () => large !== null,
@@ -244,11 +245,10 @@ function start() {
   document.addEventListener("keydown", onKey, true);
   document.addEventListener("fullscreenchange", () => { if (!document.fullscreenElement && large && !large.popover) leave(); else fit(); });
   window.addEventListener("resize", fit);
-  on("trace", () => { // another image
-    if (store.trace.scene !== scene) {
-      scene = store.trace.scene;
-      leave();
-      show(WHOLE);
-    }
+  on("trace", () => {
+    if (imageOf() === image) return;
+    image = imageOf();
+    show(WHOLE);
+    fit();
   });
 }
