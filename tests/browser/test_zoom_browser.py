@@ -32,7 +32,7 @@ def visible_box(page: Page, canvas) -> tuple[float, float, float, float]:
 
 def over(page: Page, canvas, u: float, v: float) -> None:
     """Move the mouse to shares of the frame of a canvas."""
-    canvas.scroll_into_view_if_needed()
+    canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center', behavior: 'instant' })")
     x, y, width, height = visible_box(page, canvas)
     page.mouse.move(x + u * width, y + v * height)
 
