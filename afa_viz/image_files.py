@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import IO, Any
-
-from PIL import Image
+from typing import IO, TYPE_CHECKING, Any
 
 from afa_viz.jpeg_header import read_jpeg_header
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_MB = 40
 MAX_BYTES = MAX_MB * 2**20
@@ -92,6 +93,8 @@ def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
 
     Raises: ImageFileError: if it is too large, damaged, or of another format. OSError: if it cannot be opened.
     """
+    from PIL import Image
+
     with open(path, "rb") as file:  # Pillow leaves a file open that fails at once
         found = _checked_format(file)
         try:

@@ -128,7 +128,7 @@ def cam_rw_stage(fields: dict, config: ExplainConfig, model: Network | None) -> 
     labels = fields["image_labels"]
     if not fields["labels_given"]:
         labels = predicted_labels(fields["class_logits"], fields["class_probs"], config.label_threshold)
-    grid = tuple(fields["raw_cam"].shape[-2:]) if fields["raw_cam"] is not None else fields["query_grids"][-1]
+    grid = fields["query_grids"][-1] if fields["query_grids"] else tuple(fields["raw_cam"].shape[-2:])
     affinity = fields["affinity"]
     if affinity is not None:
         affinity = affinity.to(fields["cam"].device)[None]  # of an earlier trace, whose CAM alone was made anew

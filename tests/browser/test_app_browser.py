@@ -266,7 +266,8 @@ def test_a_link_leads_back(visit):  # noqa: F811
 
 def test_a_tab_that_does_not_load_says_so_and_is_loaded_when_it_is_opened_again(browser, address):  # noqa: F811
     page = browser.new_context().new_page()
-    asked = requests(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.route("**/scripts/tabs-*", lambda route: route.abort())
     page.goto(address)
     ready(page)

@@ -124,7 +124,7 @@ def test_one_setting_and_a_link_that_brings_it_back(visit):  # noqa: F811
     "query, output, wrong",
     [
         ("b_switched=PAR,telepathy&b_setting=power:99&b_stage=soup", "B: without PAR; everything else as A.", 3),
-        ("b_model=%3Cscript%3E", "There is no model '<script>' here; choose one of tiny, wide.", 0),
+        ("b_model=%3Cscript%3E", "There is no model '<script>' here; choose one of tiny, wide, timm:pvt_v2_b2.", 0),
         ("b_switched=PAR&b_crf=1", re.compile("^PAR cannot be switched and replaced by a dense CRF at once"), 0),
     ],
 )  # fmt: skip
@@ -300,6 +300,6 @@ def test_without_snapshots_it_says_how_to_get_them(visit, folder):  # noqa: F811
         expect(page.locator(f'{TRAINING} [data-for="snapshots"]')).to_be_hidden()
         tab(page, "compare")
         ready(page, COMPARE)
-        expect(page.locator(f"{COMPARE} [data-do=model] option")).to_have_text(["as A", "wide"])
+        expect(page.locator(f"{COMPARE} [data-do=model] option")).to_have_text(["as A", "wide", "timm:pvt_v2_b2"])
     finally:
         away.rename(snapshots)

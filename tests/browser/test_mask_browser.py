@@ -130,6 +130,9 @@ def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):  # noq
     assert (painted[height // 2, int(0.3 * width) : int(0.7 * width)] == BIRD).all()
     assert 0.1 < (painted == BIRD).mean() < 0.4 and painted[0, 0] == 0
     page.wait_for_function("JSON.parse(sessionStorage.getItem('afa-photo') ?? '{}').mask")
+    page.wait_for_function(  # the address follows a moment later
+        "new URLSearchParams(location.search).get('photo') === sessionStorage.getItem('afa-photo-mark')"
+    )
     shown = key(page)
     page.reload()
     ready(page)

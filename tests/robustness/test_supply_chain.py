@@ -18,6 +18,7 @@ OPTIONAL = {
     "onnx",
     "onnxruntime",
     "onnxscript",
+    "pillow_heif",
     "pycocotools",
     "tensorboard",
     "triton",

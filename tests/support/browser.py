@@ -166,9 +166,9 @@ def tab(page: Page, name: str) -> str:
 
 
 def requests(page: Page) -> list[str]:
-    """Everything that the page asks for from now on."""
+    """Everything that the page asks for from now on, but for scripts that are loaded once."""
     seen: list[str] = []
-    page.on("request", lambda request: seen.append(request.url))
+    page.on("request", lambda request: None if "/scripts/" in request.url else seen.append(request.url))
     return seen
 
 

@@ -237,7 +237,7 @@ def test_what_does_not_fit_is_named_and_the_rest_scored(tree, tmp_path, capsys):
     "arguments, words",
     [
         (["--from", "nowhere", "--data", "voc"], "there is no folder"), (["--from", "."], "voc, coco or folder"),
-        (["--from", ".", "--data", "voc", "--crf"], "--crf needs"),
+        (["--from", ".", "--data", "voc", "--crf"], "--crf is about a model"),
         (["--from", ".", "--data", "voc", "--checkpoint", "x"], "expected one of them"),
         (["--from", ".", "--data", "voc", "--sweep"], "--sweep"),
     ],

@@ -143,7 +143,7 @@ class Session:
             raise UserError(error_message("refused.labels", labels=quote_value(labels)))
         unknown = [label for label in labels if label not in known]
         if unknown:
-            raise UserError(unknown_class(unknown[0], known))
+            raise unknown_class(unknown[0], known)
         chosen = tuple(sorted(set(labels), key=known.index)) or None
         config = config or self.registry.config(model)
         if config.keep_attention == "all" and self.memory_with_all_attention(image_id, model, config) >= LARGE:
@@ -294,14 +294,14 @@ class Session:
         return nearest(request, self._traces.items())
 
 
-def unknown_class(name: object, known: Sequence[str]) -> str:
-    """The sentence about a class that a model does not know; of very many classes it names similar ones."""
+def unknown_class(name: object, known: Sequence[str]) -> UserError:
+    """The error about a class that a model does not know; of very many classes it names similar ones."""
     quoted = quote_value(name)
     if len(known) <= MANY_CLASSES:
-        return error_message("refused.no_class", name=quoted, names=", ".join(known))
+        return UserError(error_message("refused.no_class", name=quoted, names=", ".join(known)))
     found = similar_classes(str(name), known)
     key = "refused.close_classes" if found else "refused.no_similar_class"
-    return error_message(key, name=quoted, count=len(known), names=", ".join(found))
+    return UserError(error_message(key, name=quoted, count=len(known), names=", ".join(found)))
 
 
 def _trace_bytes(traces: Sequence[Trace]) -> int:

@@ -210,9 +210,9 @@ export function offer(/** @type {Event} */ event) {
   const figure = map?.parentElement;
   if (!map || !figure || large || figure.tagName !== "FIGURE") return;
   const { opener } = made;
+  if (opener.parentElement !== figure) figure.append(opener); // first: the figure is then what places are counted from
   opener.style.top = `${map.offsetTop + 4}px`;
   opener.style.left = `${map.offsetLeft + map.offsetWidth - 36}px`;
-  if (opener.parentElement !== figure) figure.append(opener);
 }
 
 /** Make the controls and listen to the page; again does nothing. */
