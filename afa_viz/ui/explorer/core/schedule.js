@@ -60,8 +60,8 @@ export function buildAll() {
   for (const hooks of alwaysHooks) hooks.build?.(null);
   for (const [name, tab] of tabs) {
     tab.section = $(`[role=tabpanel][data-tab="${name}"]`);
-    if (tab.section) tab.hooks.build?.(tab.section);
-    else tabs.delete(name);
+    if (!tab.section) tabs.delete(name);
+    else if (!tab.load) tab.hooks.build?.(tab.section); // else once it is opened, also where its script is here already
   }
 }
 
@@ -159,16 +159,19 @@ export function showTab(name) {
  * @param {any} tab
  */
 async function loadTab(name, tab) {
-  const { load } = tab;
+  const { load, section } = tab;
+  section.dataset.state = "loading";
   try {
     await load();
   } catch {
+    delete section.dataset.state;
     if (view.tab === name) announce(text("tabs.lost", { name: text(`tabs.${name}`) }), true);
     return;
   }
   if (!tab.load) return; // opened twice meanwhile
   tab.load = null;
-  tab.hooks.build?.(tab.section);
+  delete section.dataset.state;
+  tab.hooks.build?.(section);
   if (view.tab === name) showTab(name);
 }
 
