@@ -215,7 +215,7 @@ def test_the_work_on_an_older_image_ends(worker):
         (b"\x89PNG\r\n\x1a\n" + b"x" * 99, "site.no_image_file"),
         (encoded(Image.new("RGB", (15, 40)), "PNG"), "refused.small"),
         (encoded(Image.new("RGB", (900, 100)), "PNG"), "refused.narrow"),
-        (encoded(Image.new("L", (7000, 7000)), "PNG"), "refused.pixels"),
+        (encoded(Image.new("L", (7000, 7000)), "PNG"), "refused.far_too_many"),
     ],
     ids=["empty", "text", "damaged", "small", "narrow", "megapixels"],
 )  # fmt: skip

@@ -102,6 +102,7 @@ def facts(model: AFA, name: str) -> dict[str, Any]:
         "std": own["std"],
         "long_side": config.long_side or own["input_size"],
         "cam_relu": own["cam_relu"],
+        "parts": {**dataclasses.asdict(model.parts), "lacks": list(model.parts.lacks)},
         "at_centre": own["affinity_at_centre"],
         "trained_on": {"affinity": own["affinity_trained_on"], "decoder": own["decoder_trained_on"]},
         **_taken(config, "label_threshold", "scales", "flip", "symmetric"),

@@ -19,7 +19,7 @@ export { ImageError };
 /** Throws an `ImageError` for an image that is too large, too small or too narrow. */
 export function checkSize(/** @type {number} */ width, /** @type {number} */ height) {
   const size = { width, height };
-  if (width * height > LIMITS.pixels) throw new ImageError("refused.pixels", { ...size, most: LIMITS.pixels / 1e6 });
+  if (width * height > LIMITS.pixels) throw new ImageError("refused.far_too_many", { most: LIMITS.pixels / 1e6 });
   if (Math.min(width, height) < LIMITS.side) throw new ImageError("refused.small", { ...size, least: LIMITS.side });
   if (Math.max(width, height) > LIMITS.ratio * Math.min(width, height)) {
     throw new ImageError("refused.narrow", { ...size, times: LIMITS.ratio });

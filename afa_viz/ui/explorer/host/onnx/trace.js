@@ -20,7 +20,7 @@ const SYMMETRY = "symmetry of the affinity";
  * What the site says of its network: see ui/site/network.py.
  *
  * @typedef {{model: string, names: string[], palette: number[][], mean: number[], std: number[], long_side: number,
- *   cam_relu: boolean, at_centre: boolean, trained_on: {affinity: string | null, decoder: string | null},
+ *   parts: any, cam_relu: boolean, at_centre: boolean, trained_on: {affinity: string | null, decoder: string | null},
  *   label_threshold: number, scales: number[], flip: boolean, symmetric: boolean, affinity_weight: number[],
  *   affinity_bias: number, blocks: {stage: number, heads: number, scale: number, reduction: number}[], settings: Settings,
  *   title: string, story: string}} Network
@@ -128,7 +128,7 @@ export function createTrace(network, { rgb, size, address, mark }, outputs) {
         main, classes, names: network.names, palette: network.palette, low, high, radius, num_steps, num_iters, use_walk,
         use_par, symmetric: network.symmetric, chain, trained_on: network.trained_on, labels: {}, shares: {}, scores: null,
         precision: null, memory: "", title: network.title, story: network.story, domain: "photograph", link: {}, photo: mark,
-        model: network.model };
+        model: network.model, parts: network.parts };
       const explainer = createExplainer(/** @type {any} */ (base), /** @type {any} */ (start), { pixels: image, seg, target: null });
       return explainer.explain(key, changes);
     },
@@ -141,7 +141,8 @@ export function createTrace(network, { rgb, size, address, mark }, outputs) {
       blockNumbers(block, stages[source].bytes, size, stages.classes.map((/** @type {any} */ c) => c.label)))) }),
     /** @param {any} stages */
     affinity(stages) {
-      const pipeline = createPipeline({ size, grid, labels: [0], cam: new Float32Array(0), affinity, image });
+      const pipeline = createPipeline({ size, grid, labels: [0], cam: new Float32Array(0), affinity, image,
+        stride: network.parts.stride });
       return affinityAnswer({ raw: meanLogits(last), logits: affinityLogits(), affinity, grid, radius: stages.radius, source,
         cells: pipeline.cellLabels(stages[source].bytes, network.at_centre), atCentre: network.at_centre,
         bias: network.affinity_bias });
