@@ -60,7 +60,7 @@ test("sizes are those of inputs.fit_size", () => {
 
 test("images beyond the limits are refused with the key of a sentence", () => {
   for (const [width, height, key] of /** @type {[number, number, string][]} */ ([[15, 40, "refused.small"], [900, 100, "refused.narrow"],
-    [7000, 7000, "refused.pixels"]])) {
+    [7000, 7000, "refused.far_too_many"]])) {
     assert.throws(() => checkSize(width, height), { message: key });
   }
   checkSize(16, 128);
