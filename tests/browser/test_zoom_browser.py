@@ -70,7 +70,7 @@ def test_all_maps_of_a_tab_are_zoomed_alike_and_the_cell_under_the_pointer_is_ri
              return [t.a, t.e / c.clientWidth, t.f / c.clientHeight];
            }"""
     )) for c in shown]  # fmt: skip
-    assert len(shown) > 2 and all(part == pytest.approx(parts[0], abs=0.02) for part in parts), parts
+    assert len(shown) > 2 and all(part == pytest.approx(parts[0], abs=0.01) for part in parts), parts
     x0, y0 = (float(page.locator(".afa-views").evaluate(f"e => e.style.getPropertyValue('--part-{n}')")) for n in "xy")
     for u, v in ((0.05, 0.05), (0.5, 0.9), (0.95, 0.4)):
         over(page, canvas, u, v)

@@ -6,6 +6,7 @@ A test file imports `pytestmark` and the fixtures `address`, `browser`, `visit`.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ pytestmark = [
 
 shared: dict[str, Any] = {}  # what is running
 ends = ExitStack()  # of that; conftest.py closes it where the next file needs no browser
+LATER_SCRIPT = re.compile(r"/scripts/tabs-[0-9a-f]{12}\.js$")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -166,9 +168,15 @@ def tab(page: Page, name: str) -> str:
 
 
 def requests(page: Page) -> list[str]:
-    """Everything that the page asks for from now on, but for scripts that are loaded once."""
+    """Everything that the page asks for from now on, but for the script of later tabs, which may be loaded once."""
     seen: list[str] = []
-    page.on("request", lambda request: None if "/scripts/" in request.url else seen.append(request.url))
+    scripts: list[str] = []
+
+    def note(request: Any) -> None:
+        once = LATER_SCRIPT.search(request.url) and not scripts
+        (scripts if once else seen).append(request.url)
+
+    page.on("request", note)
     return seen
 
 
