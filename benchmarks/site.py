@@ -12,13 +12,8 @@ from __future__ import annotations
 
 import argparse
 import base64
-import functools
 import io
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -30,6 +25,7 @@ import afa_viz
 from afa_viz.ui.site.network import find_runtime, write_network
 from benchmarks import machine
 from benchmarks.browser import ROOT, launch_browser
+from benchmarks.file_server import serve_folder
 from benchmarks.growth import child_processes
 from benchmarks.measurements import Measurement
 from benchmarks.measurements import table as measurement_table
@@ -57,7 +53,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         folder = Path(name)
         network = write_network(folder, afa_viz.load_model(device="cpu"), "bundled", runtime)
         (folder / "index.html").write_text(PAGE, encoding="utf-8")
-        with _served(folder) as address:
+        with serve_folder(folder) as address:
             for _ in range(args.repeats):
                 for size, own in samples.items():
                     own.append(_sample(address, network, size))
@@ -121,22 +117,3 @@ def _renderer() -> tuple[float, float]:
         except OSError:  # it has ended
             continue
     return found
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def _served(folder: Path) -> Iterator[str]:
-    """The address of a folder, from a plain file server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -12,6 +12,7 @@ from afa_viz.commands.evaluate_data import SCENES
 from afa_viz.commands.evaluate_model import write_table_files
 from afa_viz.commands.evaluate_runs import Report, compare_runs, compare_with, require_sources, single
 from afa_viz.commands.outputs import require_counts, require_file, require_folder
+from afa_viz.commands.stage_settings import add_stage_settings
 from afa_viz.data.arguments import add_data_arguments
 
 PROTOCOLS = {"sandbox": "stages", "folder": "stages", "voc": "both", "coco": "both"}
@@ -51,15 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipe", nargs="+", action="extend", default=[], metavar="WORD",
         help="sandbox recipe: a preset such as hard, knobs such as cooc=0.9, or both",
     )  # fmt: skip
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="settings of the stages, such as bkg_score=0.4 (all of them: `explain --help`)",
-    )
+    add_stage_settings(parser)
     parser.add_argument("--multi-scale", action="store_true", help="also score the decoder over three scales and flips")
     parser.add_argument("--by", choices=["context"], help="also print a table of scores by context")
     parser.add_argument(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from afa_viz.atomic_files import atomic_write
 from afa_viz.commands.outputs import require_folder
+from afa_viz.commands.stage_settings import add_stage_settings
 from afa_viz.config import ExplainConfig
 from afa_viz.config_io import apply_settings, field_types
 from afa_viz.image_files import NAMES
@@ -37,15 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--truth", metavar="DIR", help="ground truth: folder with NAME.png for NAME.jpg; class indices, 255 = ignore"
     )
     keys = ", ".join(field_types(ExplainConfig()))
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="settings",
-        help=f"override settings: {keys}",
-    )
+    add_stage_settings(parser, f"override settings: {keys}")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
 
 

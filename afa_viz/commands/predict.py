@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afa_viz.commands.outputs import require_counts, require_folder
+from afa_viz.commands.stage_settings import add_stage_settings
 from afa_viz.data.arguments import LAYOUTS, add_data_arguments
 
 if TYPE_CHECKING:
@@ -57,15 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores", action="store_true", help="also write NAME.npz: scores in half precision, and classes"
     )
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="settings of the stages, such as bkg_score=0.4 (all of them: `explain --help`)",
-    )
+    add_stage_settings(parser)
     parser.add_argument("--limit", type=int, help="maximum number of images")
     parser.add_argument("--overwrite", action="store_true", help="replace existing maps")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")

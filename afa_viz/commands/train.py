@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from afa_viz.atomic_files import atomic_write
 from afa_viz.commands import train_runs
 from afa_viz.commands.outputs import require_counts, require_folder
+from afa_viz.commands.stage_settings import add_stage_settings
 from afa_viz.config import override_curriculum, scale_iterations
 from afa_viz.config_io import apply_mapping, apply_settings, nearest, read_settings
 from afa_viz.data.arguments import add_data_arguments
@@ -37,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser, split="split to train on (default: train_aug for voc, else train)")
     parser.add_argument("--labels", default="auto", help="source of the image labels (default: the best available)")
     parser.add_argument("--out", help="folder of the run (default: runs/NAME)")
-    parser.add_argument(
-        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override settings"
-    )
+    add_stage_settings(parser, "override settings")
     parser.add_argument(
         "--official-parity", action="store_true",
         help="reproduce the side effects of the published code: docs/decisions/010-official-parity.md",

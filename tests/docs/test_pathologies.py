@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import measure_pathologies as measured
 import numpy as np
 import pytest
-import torch
 from pathology_page import page
+from scored_scenes import SIZE, model  # noqa: F401  (a fixture)
 
 from afa_viz.data.sandbox import SandboxDataset, read_recipe
 from afa_viz.evaluation import Sample, evaluate_samples
 from afa_viz.figures.pathologies import change_chart
-from afa_viz.model.afa import build_afa
-from afa_viz.model.card import default_card
 from afa_viz.pipeline import explain
 from afa_viz.stage_scores import stage_labels
 
-SIZE, SCENES = 64, 4
+SCENES = 4
 
 
 @pytest.fixture(scope="module")
-def model():
-    torch.manual_seed(0)
-    model = build_afa("mit_b0", num_classes=13).eval()
-    model.card = dataclasses.replace(default_card("mit_b0", 13), input_size=SIZE)
-    return model
-
-
-@pytest.fixture(scope="module")
-def counts(model):
+def counts(model):  # noqa: F811
     """Of the default world and of one with clutter."""
     worlds = {name: SandboxDataset("test", SCENES, SIZE, read_recipe([name])) for name in ("default", "clutter=1")}
     return {name: measured.count(model, scenes, name) for name, scenes in worlds.items()}
@@ -44,7 +33,7 @@ def rows(counts):
     return {name: measured.describe(one, default, draws) for name, one in counts.items()}
 
 
-def test_numbers_are_those_of_the_stages(model, rows):
+def test_numbers_are_those_of_the_stages(model, rows):  # noqa: F811
     scenes = SandboxDataset("test", SCENES, SIZE)
     scores = evaluate_samples(model, [Sample(s.image, s.image_labels, s.mask, s.parts) for s in scenes])
     summary, values = scores.summary(), rows["default"]["values"]
@@ -54,7 +43,7 @@ def test_numbers_are_those_of_the_stages(model, rows):
     assert (rows["default"]["map"], rows["default"]["f1"]) == (summary["map"], summary["f1"])
 
 
-def test_fates_are_counted_pixel_by_pixel(model):
+def test_fates_are_counted_pixel_by_pixel(model):  # noqa: F811
     scene = next(s for s in SandboxDataset("test", 20, SIZE) if "sheep" in s.objects)
     sample = Sample(scene.image, scene.image_labels, scene.mask, scene.parts)
     trace = explain(model, sample.image, sample.image_labels, target=sample.target)

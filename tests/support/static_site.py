@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from app_fixtures import add_snapshots, prepare
@@ -14,6 +11,7 @@ from app_fixtures import add_snapshots, prepare
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.site.build import SiteOptions, build_site
 from afa_viz.ui.site.contents import open_contents
+from benchmarks.file_server import serve_folder
 
 BELOW = "sub/path"  # of the server
 
@@ -34,20 +32,8 @@ def build_small(folder: Path, scenes: int = 2, **given) -> Path:
     return folder / "www"
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args) -> None:
-        pass
-
-
 @contextmanager
 def served(root: Path) -> Iterator[str]:
-    """The address of the site below `root`, from a server like `python -m http.server`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(root)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/{BELOW}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    """The address of the site below `root`."""
+    with serve_folder(root) as address:
+        yield f"{address}{BELOW}/"

@@ -248,3 +248,12 @@ def test_the_second_script_is_fetched_once_and_shares_what_the_first_has(joined,
 def test_a_later_module_that_is_missing_is_named(joined):
     with pytest.raises(BundleError, match="main.js imports views/gone.js, but there is no such file"):
         joined(main='export const open = () => import("./views/gone.js");')
+
+
+@node
+def test_an_exported_class_may_extend_another(joined):
+    script = joined(
+        main='import { Base } from "./base.js";\nexport class Own extends Base {}\nexport const made = new Own();',
+        base='export class Base { hello() { return "hello"; } }',
+    )
+    assert run(script, "JSON.stringify(main.made.hello())") == "hello"

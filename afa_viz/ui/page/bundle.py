@@ -16,9 +16,10 @@ What a module may write, and nothing else of the module syntax:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+
+from afa_viz.ui.page.javascript_text import BundleError, depth_of, pieces, place_of, tight
 
 IMPORT = re.compile(
     r'import\s*(?:(?:\{(?P<names>[^{}]*)\}|\*\s*as\s+(?P<whole>[\w$]+))\s*from\s*)?(?P<quote>["\'])(?P<path>[^"\']+)(?P=quote)\s*;'
@@ -27,22 +28,8 @@ LATER = re.compile(r'import\(\s*(?P<quote>["\'])(?P<path>[^"\']+)(?P=quote)\s*\)
 DECLARED = re.compile(r"export\s+(?P<kept>(?:async\s+function|function|class|const)\s+(?P<name>[\w$]+))")
 LISTED = re.compile(r"export\s*\{(?P<names>[^{}]*)\}\s*;")
 NAME = re.compile(r"(?P<name>[A-Za-z_$][\w$]*)(?:\s+as\s+(?P<other>[A-Za-z_$][\w$]*))?")
-PIECE = re.compile(
-    r"""(?P<comment>//[^\n]*|/\*[\s\S]*?\*/)|(?P<line>\n)
-    |(?P<string>"(?:[^"\\\n]|\\[\s\S])*"|'(?:[^'\\\n]|\\[\s\S])*')|(?P<code>[^"'`/\n]+|[\s\S])""",
-    re.VERBOSE,
-)
-REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*")
-VALUE = re.compile(r"(?:[\w$)\]}\"'`])\s*$")  # what a division may follow, and a regular expression not
-KEYWORD = re.compile(r"(?:^|[^\w$])(?:return|typeof|case|in|of|void|delete|throw|new|else|do|await)\s*$")
 STATEMENT = re.compile(r"(?<![\w$.])(?:import|export)(?![\w$])")
 EMPTY_LINES = re.compile(r"\n{2,}")
-LONE_PARAMETER = re.compile(r"(?<![\w$])\((\w+)\)=>")
-NEEDED_SPACE = re.compile(r"(?<=[\w$]) +(?=[\w$])|(?<=\+) +(?=\+)|(?<=-) +(?=-)")
-
-
-class BundleError(ValueError):
-    """Modules that cannot be joined; the message is one sentence."""
 
 
 @dataclass
@@ -155,11 +142,11 @@ def read(name: str, source: str) -> Module:
     bound: set[str] = set()
     parts: list[str] = []  # finished: strings, lines, code without needless spaces
     code = ""  # since the last of them
-    for kind, start, end in _pieces(source, name):
+    for kind, start, end in pieces(source, name):
         start = max(start, skip_to)
         while kind == "code" and (found := STATEMENT.search(source, start, end)):
-            depth += _depth(source[start : found.start()])
-            where = _where(name, source, found.start())
+            depth += depth_of(source[start : found.start()])
+            where = place_of(name, source, found.start())
             if dynamic := LATER.match(source, found.start()):
                 if not depth and source[: found.start()].rstrip().endswith("await"):
                     raise BundleError(f"{where}: a module cannot wait for another; load it inside a function.")
@@ -172,20 +159,22 @@ def read(name: str, source: str) -> Module:
                 raise BundleError(f"{where}: {found[0]} belongs at the top of a module, on a line of its own.")
             code += source[start : found.start()]
             skip_to, instead = _statement(module, bound, source, found.start(), where)
-            parts += [_tight(code), instead]
+            parts += [tight(code), instead]
             code, start = "", skip_to
+            if instead and source[skip_to : skip_to + 1] == " " and (instead[-1].isalnum() or instead[-1] in "_$"):
+                parts.append(" ")  # between a declared name and `extends`
         if start >= end:
             continue
         text = source[start:end]
         if kind == "code":
-            depth += _depth(text)
+            depth += depth_of(text)
             code += text
         elif kind == "comment" and "\n" not in text:
             code += " "
         else:
-            parts += [_tight(code), "\n" * text.count("\n") if kind == "comment" else text]
+            parts += [tight(code), "\n" * text.count("\n") if kind == "comment" else text]
             code = ""
-    parts.append(_tight(code))
+    parts.append(tight(code))
     module.code = "".join(parts).rstrip("\n")
     return module
 
@@ -252,70 +241,6 @@ def _resolved(name: str, path: str, where: str) -> str:
         elif part != ".":
             parts.append(part)
     return "/".join(parts)
-
-
-def _where(name: str, source: str, start: int) -> str:
-    return f"{name}, line {source.count(chr(10), 0, start) + 1}"
-
-
-# --- text ------------------------------------------------------------------------------------------------------------
-
-
-def _pieces(source: str, name: str, at: int = 0) -> Iterator[tuple[str, int, int]]:
-    """(kind, start, end) of everything in a source: comments, line ends, strings (also templates and regular
-    expressions, each in one piece), and the code between them."""
-    before = ""  # the last code or string of the line, or the line before
-    while at < len(source):
-        found = PIECE.match(source, at)
-        assert found and found.lastgroup  # `code` takes any letter
-        kind, end = found.lastgroup, found.end()
-        if source[at] == "`":
-            kind, end = "string", _end_of_template(source, name, at)
-        elif found[0] == "/" and (not VALUE.search(before) or KEYWORD.search(before)):
-            regex = REGEX.match(source, at)
-            kind, end = ("string", regex.end()) if regex else (kind, end)
-        yield kind, at, end
-        if kind in ("code", "string") and not source[at:end].isspace():
-            before = source[max(at, end - 20) : end]
-        at = end
-
-
-def _end_of_template(source: str, name: str, at: int) -> int:
-    """The place after a template literal that begins at a place."""
-    begins, at = at, at + 1
-    while source[at : at + 1] != "`":
-        if at >= len(source):
-            raise BundleError(f"{_where(name, source, begins)}: a template literal does not end.")
-        if source[at] == "\\":
-            at += 2
-        elif source.startswith("${", at):
-            at = _end_of_braces(source, name, at + 2)
-        else:
-            at += 1
-    return at + 1
-
-
-def _end_of_braces(source: str, name: str, at: int) -> int:
-    """The place after the brace that closes one that was opened before a place."""
-    depth = 1
-    for kind, start, end in _pieces(source, name, at):
-        if kind != "code":
-            continue
-        for place in range(start, end):
-            depth += (source[place] == "{") - (source[place] == "}")
-            if not depth:
-                return place + 1
-    return len(source)
-
-
-def _depth(code: str) -> int:
-    return sum(map(code.count, "{([")) - sum(map(code.count, "})]"))
-
-
-def _tight(code: str) -> str:
-    """Code within one line, without needless spaces, and without the parentheses around a lone parameter."""
-    short = NEEDED_SPACE.sub("\n", code).replace(" ", "").replace("\n", " ")
-    return LONE_PARAMETER.sub(r"\1=>", short)
 
 
 def _body(module: Module, numbers: dict[str, int]) -> str:
