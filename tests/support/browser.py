@@ -156,7 +156,8 @@ def recomputed(page: Page, before: str) -> None:
 
 
 def query_cell(page: Page) -> tuple[str, str]:
-    """Row and column of the query cell as their fields show them."""
+    """Row and column of the query cell as their fields show them, which are drawn in the next frame."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     row, col = (page.locator(f'[data-do="{name}"]').input_value() for name in ("row", "col"))
     return row, col
 

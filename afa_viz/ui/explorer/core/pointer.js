@@ -38,7 +38,12 @@ function hoverCell(next) {
 
 /** Follow the pointer over the page. */
 export function listenToPointer() {
-  page.views.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") hoverCell(cellAt(event)); });
+  let at = [NaN, NaN]; // where the pointer was last: browsers repeat a move where a map moves under a pointer that rests
+  page.views.addEventListener("pointermove", (event) => {
+    if (event.pointerType !== "mouse" || (event.clientX === at[0] && event.clientY === at[1])) return;
+    at = [event.clientX, event.clientY];
+    hoverCell(cellAt(event));
+  });
   page.views.addEventListener("pointerleave", () => hoverCell(null));
   page.views.addEventListener("click", (/** @type {any} */ event) => {
     if (event.target.closest("button")) return;
