@@ -106,7 +106,12 @@ def changed_settings(
         if before.get(name) != now.get(name) and (name in before or "[" in name)
     }
     free = CHANGEABLE | (set(DATA_FACTS) if _same_data(before, now) else set())
-    refused = {name: pair for name, pair in found.items() if re.sub(r"\[\d+\]", "[]", name) not in free}
+    refused = {
+        name: pair
+        for name, pair in found.items()
+        if re.sub(r"\[\d+\]", "[]", name) not in free
+        and not all(_is_of_later_stage(name, settings, iteration) for settings in (before, now))
+    }
     if refused:
         more = f" and {len(refused) - MAX_LISTED} more" if len(refused) > MAX_LISTED else ""
         listed = ", ".join(f"{name} is {_format_value(old)} there and {_format_value(new)} here"
@@ -116,6 +121,13 @@ def changed_settings(
             "weights mean: resume with those, or begin another run in another folder."
         )
     return found
+
+
+def _is_of_later_stage(name: str, settings: Mapping[str, Any], iteration: int) -> bool:
+    """Whether this is a setting of a stage of the curriculum that the run has not begun: it may change, or be added."""
+    part = re.match(r"curriculum\[(\d+)\]\.", name)
+    lengths = [settings.get(f"curriculum[{i}].iterations", 0) for i in range(int(part[1]))] if part else []
+    return part is not None and sum(lengths) >= iteration
 
 
 def _same_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

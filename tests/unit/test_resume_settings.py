@@ -127,8 +127,13 @@ def test_parts_of_a_curriculum():
     }  # fmt: skip
     with pytest.raises(ValueError, match=r"curriculum\[0\].crop_size is 64 there and 32 here"):
         compare(of(part), of(dataclasses.replace(part, crop_size=32)), 5)
-    with pytest.raises(ValueError, match=r"curriculum\[1\].image_size is nothing there and 64 here"):
-        compare(of(part), of(part, part), 5)
+    small = dataclasses.replace(part, crop_size=32)
+    for iteration in (5, 10):  # what has not begun may change, be added or left out
+        assert compare(of(part), of(part, small), iteration)["curriculum[1].crop_size"] == [None, 32]
+        assert compare(of(part, part), of(part, small), iteration) == {"curriculum[1].crop_size": [64, 32]}
+        assert compare(of(part, part), of(part), iteration)["curriculum[1].crop_size"] == [64, None]
+    with pytest.raises(ValueError, match=r"curriculum\[1\].crop_size is 64 there and 32 here"):
+        compare(of(part, part), of(part, small), 11)
 
 
 def test_a_setting_that_older_versions_did_not_have():
