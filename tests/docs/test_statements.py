@@ -25,7 +25,7 @@ from afa_viz.model.afa import AFFINITY_BLOCKS, build_afa, parameter_count
 from afa_viz.model.card import Card
 from afa_viz.model.publish import model_page
 from afa_viz.ops import affinity, cam, par, pseudo_label, random_walk
-from afa_viz.presets import PRESETS, SANDBOX
+from afa_viz.presets import PRESETS, QUICK, SANDBOX
 from afa_viz.ui import localization
 from afa_viz.ui.report import pictures
 from afa_viz.ui.report.markup import Words
@@ -82,7 +82,8 @@ def test_published_numbers_in_texts_are_those_of_the_settings(language):
         assert value in numbers(texts[key]), key
     assert numbers(texts["par.num_iters_info"]) == [voc.num_iters, PRESETS["coco"].explain.num_iters]
     assert numbers(texts["walk.equation"])[-1] == random_walk.EPS
-    assert [SANDBOX.weight_seg, SANDBOX.weight_aff] == [0.5, 1.0] and numbers(texts["train.equation"]) == [0.5]
+    assert {(preset.weight_seg, preset.weight_aff) for preset in QUICK.values()} == {(0.5, 1.0)}  # those of the tab
+    assert numbers(texts["train.equation"]) == [0.5]
     assert REFERENCES["voc", "val"]["seg_crf"].miou in numbers(texts["par.crf_hint"])
     assert numbers(texts["lab.regions.task"]) == [THRESHOLD_INCREASE]
 
