@@ -165,7 +165,7 @@ def test_the_documented_example_runs(options, tmp_path, monkeypatch):
         for name, endpoint in named.items():
             arguments = [parameter["parameter_name"] for parameter in endpoint["parameters"]]
             assert f"`{name}({', '.join(arguments)})`" in text
-        program = program.replace('Client("http://127.0.0.1:7860")', "client").replace("default_024", "scene0")
+        program = program.replace('Client("http://127.0.0.1:7860")', "client").replace("default_216", "scene0")
         names: dict = {"client": client}
         exec(program.replace('"cow", 7, 12', '"cat", 3, 4').replace('"key"], 7, 12', '"key"], 3, 4'), names)
         assert names["mine"]["image_labels"] == ["cow"] and names["found"]["image_labels"] == ["bird", "cat"]
@@ -208,7 +208,7 @@ def bundled(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "picture, tab, config, drawn",
     [
-        ("example:default_024", "cam", {"num_iters": 3, "flip": False}, lambda t: stages.cam(t, 7)),
+        ("example:default_216", "cam", {"num_iters": 3, "flip": False}, lambda t: stages.cam(t, 7)),
         ("data:val_0003", "compare", {"use_par": False}, lambda t: strip(t, 7, (1, 2))),
     ],
 )
@@ -227,7 +227,7 @@ def test_the_program_makes_the_same_view(bundled, picture, tab, config, drawn, c
 
 def test_the_program_makes_both_sides_of_a_comparison(bundled, monkeypatch):
     monkeypatch.setattr(dense_crf, "dense_crf", lambda image, scores: scores / scores.sum(dim=0))
-    request = bundled.request("example:default_024", "sandbox", ["cow"], ExplainConfig(scales=(1.0,)))
+    request = bundled.request("example:default_216", "sandbox", ["cow"], ExplainConfig(scales=(1.0,)))
     trace = bundled.trace(request)
     other = dataclasses.replace(request, config=dataclasses.replace(request.config, use_walk=False))
     names: dict = {}
