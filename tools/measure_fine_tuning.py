@@ -128,17 +128,19 @@ a step, and affinity and decoder learn from the first step, the decoder from the
 weights without a step, restricted to the five classes.
 
 Percent over {scenes} validation scenes. In brackets 95 % intervals of a bootstrap over the scenes: of the score, and of
-the paired difference to the same scenes before. They say how sure the scores of these networks are; what another run
-would give is seen in the columns, one run each. mIoU counts every pixel, by one rule, but for the pseudo label.
+the paired difference to the same scenes before. They say how sure the scores of these networks are.
+{others} mIoU counts every pixel, by one rule, but for the pseudo
+label.
 
 {table}
 
 What the walk is worth is a difference of mIoU in points: after the walk minus before it on the grid, and with PAR
-behind both. A score that another seed moves as much as the steps did has not changed.
+behind both. A difference whose interval holds 0 shows nothing.
 
 Measured and written by `python tools/measure_fine_tuning.py run`; `… page` writes this page from
 `docs/data/fine_tuning.json`. The commands of each run are printed.
 """
+ONE_RUN = "This is one run: what another seed would give is not known."
 
 
 def interval(ends: list[float | None], sign: str = "") -> str:
@@ -175,7 +177,8 @@ def page_text(data: dict[str, Any]) -> str:
     """docs/fine_tuning.md from the measurement."""
     facts = {key: data[key] for key in ("init", "iterations", "scenes", "train_scenes", "size")}
     names = ", ".join(data["classes"][:-1]) + " and " + data["classes"][-1]
-    return TEXT.format(names=names, table=table(data), **facts)
+    others = "What another seed gives is seen in the columns." if len(data["after"]) > 1 else ONE_RUN
+    return TEXT.format(names=names, table=table(data), others=others, **facts)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import re
 import pytest
 from browser import browser, drawn_and_fits, keep_picture, key, missing, pytestmark, recomputed, requests, tab, visit  # noqa: F401
 from PIL import Image
-from static_site import build_small, served
+from static_site import BELOW, build_small, served
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.ui.localization import texts
@@ -25,10 +25,15 @@ DATA = "[role=tabpanel][data-tab=data]"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def root(tmp_path_factory):
     if missing:
         pytest.skip(missing)
-    with served(build_small(tmp_path_factory.mktemp("site"))) as base:
+    return build_small(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def address(root):
+    with served(root) as base:
         yield base
 
 
@@ -284,7 +289,7 @@ def test_snapshots_of_the_first_image(visit):  # noqa: F811
 def test_charts_are_drawn_by_the_plotly_of_the_site(visit):  # noqa: F811
     page = visit(query="tab=data&lang=ko")
     chart = page.locator(f'{DATA} [data-chart="images"]')
-    expect(chart).to_have_attribute("data-chart-state", "drawn")
+    expect(chart).to_have_attribute("data-chart-state", "drawn", timeout=30_000)
     held = "(box) => box.querySelector('.js-plotly-plot').data.flatMap((trace) => trace.customdata)"
     assert sorted(chart.evaluate(held)) == sorted(
         page.locator(f"{DATA} [data-list=cards] button").evaluate_all("(all) => all.map((card) => card.dataset.id)")
@@ -332,6 +337,14 @@ def test_the_data_set_is_scored_sorted_and_opened(visit):  # noqa: F811
     expect(page.locator("#afa-radius")).to_have_value("2")
     tab(page, "data")
     expect(page.locator(DATA)).to_contain_text(texts()["site.scores_published"])
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_from_the_disk_it_says_how_to_open_it(browser, root, language):  # noqa: F811
+    page = browser.new_page()
+    page.goto(f"{(root / BELOW / 'index.html').as_uri()}?lang={language}")
+    expect(page.get_by_role("alert")).to_have_text(texts(language)["site.from_disk"])
+    page.close()
 
 
 def test_what_needs_a_server_says_so_and_offers_nothing(visit):  # noqa: F811

@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 STAGE = {"miou": 70.0, "interval": [68.0, 72.0]}
 
 
-@pytest.mark.parametrize("module, name", [(measure_energy_loss, "energy_loss")])
+@pytest.mark.parametrize("module, name", [(measure_energy_loss, "energy_loss"), (measure_fine_tuning, "fine_tuning")])
 def test_the_page_is_made_from_the_numbers(module, name):
     data = json.loads((DOCS / "data" / f"{name}.json").read_text(encoding="utf-8"))
     assert module.page_text(data) == (DOCS / f"{name}.md").read_text(encoding="utf-8")
