@@ -80,8 +80,13 @@ def options(trace: Trace, question: Question) -> tuple[str, ...]:
     }.get(question.name, ())
 
 
+def missing_part(trace: Trace, question: Question) -> str | None:
+    """The first part that a question asks about and the method lacks, see `parts.LACKS`; None where it has all."""
+    return next((part for part in question.needs if part in trace.parts.lacks), None)
+
+
 def is_ready(trace: Trace, question: Question) -> bool:
     """Whether the question can be answered for the image, by a method that has what it asks about."""
-    if any(part in trace.parts.lacks for part in question.needs):
+    if missing_part(trace, question) is not None:
         return False
     return bool(trace.present) and (not question.needs_truth or trace.target is not None)

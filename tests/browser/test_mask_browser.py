@@ -134,6 +134,13 @@ def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):  # noq
         "new URLSearchParams(location.search).get('photo') === sessionStorage.getItem('afa-photo-mark')"
     )
     shown = key(page)
+    page.get_by_role("button", name="Add a ground-truth mask").click()  # it opens with the mask that was given
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Save the mask").click()
+    assert download.value.suggested_filename == "mask.png"
+    saved = np.asarray(Image.open(download.value.path()).convert("L"))
+    assert np.array_equal(saved, painted)
+    dialog.get_by_role("button", name="Cancel").click()
     page.reload()
     ready(page)
     expect(page.locator(".afa")).to_have_attribute("data-key", shown)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
-from browser import browser, drawn_and_fits, key, missing, pytestmark, recomputed, requests, tab, visit  # noqa: F401
+from browser import browser, drawn_and_fits, keep_picture, key, missing, pytestmark, recomputed, requests, tab, visit  # noqa: F401
 from PIL import Image
-from static_site import build_small, served
+from static_site import BELOW, build_small, served
 
+from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.ui.localization import texts
 from afa_viz.ui.page.assets import TABS
 
@@ -23,10 +25,15 @@ DATA = "[role=tabpanel][data-tab=data]"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def root(tmp_path_factory):
     if missing:
         pytest.skip(missing)
-    with served(build_small(tmp_path_factory.mktemp("site"))) as base:
+    return build_small(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def address(root):
+    with served(root) as base:
         yield base
 
 
@@ -282,13 +289,28 @@ def test_snapshots_of_the_first_image(visit):  # noqa: F811
 def test_charts_are_drawn_by_the_plotly_of_the_site(visit):  # noqa: F811
     page = visit(query="tab=data&lang=ko")
     chart = page.locator(f'{DATA} [data-chart="images"]')
-    expect(chart).to_have_attribute("data-chart-state", "drawn")
+    expect(chart).to_have_attribute("data-chart-state", "drawn", timeout=30_000)
     held = "(box) => box.querySelector('.js-plotly-plot').data.flatMap((trace) => trace.customdata)"
     assert sorted(chart.evaluate(held)) == sorted(
         page.locator(f"{DATA} [data-list=cards] button").evaluate_all("(all) => all.map((card) => card.dataset.id)")
     )
-    page.locator(f'{DATA} [data-set="class_name"]').select_option(index=1)  # the charts are of all classes together
-    expect(chart).to_be_hidden()
+    classes = page.locator(f'{DATA} [data-set="class_name"]')
+    cards = page.locator(f"{DATA} [data-list=cards] button")
+    shown = set()
+    for name in SANDBOX_CLASSES[1:]:  # of each class its images, of most there are none
+        classes.select_option(name)
+        expect(page.locator(f'{DATA} [data-fill="found"]')).to_contain_text(texts("ko")[f"class.{name}"])
+        if not cards.count():
+            expect(chart).to_be_hidden()
+            continue
+        shown.add(name)
+        ids = sorted(cards.evaluate_all("(all) => all.map((card) => card.dataset.id)"))
+        page.wait_for_function(
+            f"([chart, ids]) => !chart.hidden && JSON.stringify(({held})(chart).sort()) === ids",
+            arg=[chart.element_handle(), json.dumps(ids, separators=(",", ":"))],
+        )
+    assert 0 < len(shown) < 8
+    classes.select_option("")
     tab(page, "training")
     expect(page.locator('[data-tab="training"] [data-chart]').first).to_have_attribute("data-chart-state", "drawn")
     scripts = page.evaluate(
@@ -317,6 +339,14 @@ def test_the_data_set_is_scored_sorted_and_opened(visit):  # noqa: F811
     expect(page.locator(DATA)).to_contain_text(texts()["site.scores_published"])
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_from_the_disk_it_says_how_to_open_it(browser, root, language):  # noqa: F811
+    page = browser.new_page()
+    page.goto(f"{(root / BELOW / 'index.html').as_uri()}?lang={language}")
+    expect(page.get_by_role("alert")).to_have_text(texts(language)["site.from_disk"])
+    page.close()
+
+
 def test_what_needs_a_server_says_so_and_offers_nothing(visit):  # noqa: F811
     page = visit(query="tab=train")
     train = page.locator("[role=tabpanel][data-tab=train]")
@@ -340,3 +370,30 @@ def test_a_tab_is_saved_as_a_picture(visit):  # noqa: F811
     assert download.value.suggested_filename == "afa-viz-pipeline.png"
     width, height = Image.open(download.value.path()).size
     assert width > 1400 and height > 800
+
+
+@pytest.mark.parametrize("width, theme", [(1440, "light"), (390, "dark")])
+def test_maps_of_a_site_are_enlarged_and_zoomed_alike(visit, width, theme):  # noqa: F811
+    page = visit(width, 844, theme)
+    for name in ("cam", "regions"):
+        selector = panel(page, name)
+        page.locator(".afa-views").focus()
+        page.keyboard.press("f")
+        large = page.locator("figure.afa-large")
+        expect(large).to_be_visible()
+        box = large.locator("canvas[data-shape]").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.wheel(0, -300)
+        page.wait_for_function("document.querySelector('.afa-zoomed')")
+        expect(page.locator(".afa-zoom-value")).to_contain_text("Pixel")
+        keep_picture(page, f"site_zoom_{name}_{width}")
+        page.get_by_role("button", name=texts()["zoom.full"]).click()
+        page.wait_for_function("document.fullscreenElement?.matches('figure.afa-large')")
+        page.keyboard.press("Escape")
+        page.wait_for_function("!document.fullscreenElement")
+        expect(large).to_have_count(0)
+        assert page.locator(f"{selector} canvas[data-shape]").first.evaluate(
+            "(canvas) => new DOMMatrix(getComputedStyle(canvas).transform).a > 1"
+        )
+        page.get_by_role("button", name=texts()["zoom.reset"]).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

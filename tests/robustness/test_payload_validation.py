@@ -35,6 +35,7 @@ EVENTS: dict[str, tuple[list, Any]] = {  # values and event_data that each event
     "reset": (["tiny"], None),
     "restore": ([], None),
     "explain": ([None, "example:scene0", None, {"num_iters": 1}, None], None),
+    "explain_with_mask": ([None, None, None, {"num_iters": 1}, None], None),
     "query": (["0" * 20, 0, 0, None], None),
     "export": (["0" * 20, "png", None, None, None], None),
 }

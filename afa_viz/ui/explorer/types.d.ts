@@ -202,7 +202,7 @@ interface TrainingPanel { picture: string; stages: string[]; classes: string[]; 
 
 /** The training run of the model that explained the image: its snapshots, scores by iteration, phases; all models. */
 interface TrainingRun {
-  model: string; models: string[]; series: string; snapshots: { model: string; iteration: number }[];
+  model: string; models: string[]; offered?: { [model: string]: string }; series: string; snapshots: { model: string; iteration: number }[];
   phases: TrainingPhase[]; points: { iteration: number; [score: string]: number | null }[];
 }
 interface TrainingPhase { name: string; until: number }
@@ -220,7 +220,7 @@ interface RefusedFrame { refused: string; cam?: undefined; seg?: undefined; affi
 /** A question: how it is answered, what it hides until then, and where its example is. */
 interface LabStep {
   name: string; kind: "choice" | "number" | "share" | "cell"; options: string[]; hides: string; ready: boolean; tab: string;
-  place: number; example: string; title?: string; teacher?: string;
+  place: number; example: string; title?: string; teacher?: string; lack?: string;
 }
 interface LabContents { steps: LabStep[]; failures: LabFailure[] }
 /** What the host says to an answer: `truth`: the right option, `facts`: numbers as text. */

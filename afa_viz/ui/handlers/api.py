@@ -1,4 +1,4 @@
-"""The public endpoints `/explain`, `/query` and `/export`, as documented in docs/api.md.
+"""The public endpoints `/explain`, `/explain_with_mask`, `/query` and `/export`, as documented in docs/api.md.
 
 All inputs are validated here or by the session; an error is one sentence.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Api:
-    """The three endpoints.
+    """The endpoints.
 
     Args:
         session: computes the traces.
@@ -40,11 +40,32 @@ class Api:
             settings: numbers by name, and `leave_out`, names of ablations.
             model: name; None: the default model.
         """
-        name = self._picture(picture, image)
+        return self._summary(self._picture(picture, image), labels, settings, self._model(model))
+
+    def explain_with_mask(self, picture: Any, mask: Any, labels: Any, settings: Any, model: Any) -> dict[str, Any]:
+        """The same of an uploaded file with its ground truth, and every score that needs one.
+
+        Args:
+            picture: path of an uploaded image file.
+            mask: path of an uploaded mask: class indices of the model, 255 = not counted, in the image's shape.
+            labels: as for `explain`; None: the classes of the mask.
+        """
+        if not picture or not mask:
+            raise UserError("expected two files, an image and its mask; call /explain for an image without a mask.")
+        name = self._model(model)
+        image_id = self._session.images.store_upload(picture, mask, self._session.registry.class_names(name))
+        return self._summary(image_id, labels, settings, name)
+
+    def _model(self, model: Any) -> str:
+        name: str = self._session.registry.names[0] if model in (None, "") else model
+        return name
+
+    def _summary(self, image_id: str, labels: Any, settings: Any, model: str) -> dict[str, Any]:
         if labels is not None and (not isinstance(labels, list) or not all(isinstance(x, str) for x in labels)):
             raise UserError(f"labels are {quote_value(labels)}; expected a list of class names, or null.")
-        chosen = self._session.registry.names[0] if model in (None, "") else model
-        request = self._session.request(name, chosen, labels, _config(settings, self._session.registry.config(chosen)))
+        request = self._session.request(
+            image_id, model, labels, _config(settings, self._session.registry.config(model))
+        )
         from afa_viz.ui.handlers.api_numbers import summary
 
         return {"key": request.key, **summary(self._session.trace(request))}

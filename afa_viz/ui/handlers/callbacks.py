@@ -7,7 +7,6 @@ import html
 import logging
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import gradio as gr
@@ -22,9 +21,9 @@ from afa_viz.ui.localization import error_message
 from afa_viz.ui.page import permalinks
 from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.page.controls import NONE_SELECTED
+from afa_viz.ui.sessions.model_registry import FETCH_SECONDS
 from afa_viz.ui.sessions.session import Session
 
-FETCH_SECONDS = 0.5  # between two looks at how far a download is
 UNEXPECTED_ERROR = error_message("refused.failed")
 
 log = logging.getLogger(__name__)
@@ -202,18 +201,8 @@ class Callbacks:
 
     def _fetch(self, model: str) -> Iterator[tuple]:
         """Load a model that may have to be fetched; meanwhile its line says how far that is."""
-        registry = self.session.registry
-        size = registry.offered_size(model)
-        if size is None:
-            return
-        with ThreadPoolExecutor(1) as pool:
-            loading = pool.submit(registry.get, model)
-            while not wait([loading], FETCH_SECONDS).done:
-                came, total = registry.fetched(model) or (0, 0)
-                share = f" {came / total:.0%}" if total else ""
-                line = html.escape(error_message("side.fetching", name=model, size=size) + share)
-                yield gr.skip(), gr.skip(), line, gr.skip()
-            loading.result()
+        while (line := self.session.registry.fetch(model, FETCH_SECONDS)) is not None:
+            yield gr.skip(), gr.skip(), html.escape(line), gr.skip()
 
     def open_checkpoint(self, params: Any, image_id: str, *settings) -> tuple:
         """The image explained by a snapshot of a training run: value, labels, models, description, radius.

@@ -11,7 +11,8 @@ from afa_viz.ui.sessions.examples import Example
 
 
 def contents(trace: Trace, examples: list[Example]) -> dict[str, Any]:
-    """All questions with their options for this trace, and the gallery of failures; no answers.
+    """All questions with their options for this trace, and the gallery of failures; no answers. `lack`: the part that a
+    question is about, where the method has none.
 
     `place` is the index of the recommended example in the gallery of examples; without examples none is recommended.
     """
@@ -25,6 +26,7 @@ def contents(trace: Trace, examples: list[Example]) -> dict[str, Any]:
                 "options": list(lab.options(trace, step)),
                 "ready": lab.is_ready(trace, step),
                 **({"teacher": lab.decoder_supervision(trace)} if step.name == "seg" else {}),
+                **({"lack": lack} if (lack := lab.missing_part(trace, step)) else {}),
                 **_place(step.pathology, examples),
             }
             for step in lab.QUESTIONS

@@ -171,6 +171,7 @@ def _bind_api(api: Api, exports: Path) -> None:
     download = gr.File(label="file", visible=False)
     download.GRADIO_CACHE = str(exports)  # exports are already stored where gradio would copy them to
     endpoint(api.explain, [file, *4 * [value]], value)
+    endpoint(api.explain_with_mask, [file, file, *3 * [value]], value)
     endpoint(api.query, 4 * [value], value)
     endpoint(api.export, 5 * [value], download)
 

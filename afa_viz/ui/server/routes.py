@@ -15,7 +15,7 @@ JSON, FILES = "application/json", "multipart/form-data"
 MAX_BODY = 2**20  # bytes of a body; the app sends a few thousand. Uploads have a separate limit
 MAX_NAME, MAX_PATH = 255, 4096  # bytes of a file name and of a path
 MAX_VALUES = 2**16  # bytes of an event's values, which gradio keeps for a thousand visitors
-ENDPOINTS = ("explain", "query", "export")  # public, see docs/api.md
+ENDPOINTS = ("explain", "explain_with_mask", "query", "export")  # public, see docs/api.md
 
 API = "/gradio_api"
 NAMES = r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*"  # of static files; none begins with a dot

@@ -208,18 +208,27 @@ class _Builder:
             self._progress(1, "network exported")
         return found
 
-    def charts(self, language: str) -> str:
-        """Write the charts of the Data set tab, for all classes together, by "before stage"; returns their file."""
+    def charts(self, language: str) -> dict[str, str]:
+        """Write the charts of the Data set tab; returns their files by class, "" for all classes together."""
+        dataset = self._contents.dataset
+        present = {name for index in range(self._contents.count) for name in dataset.labels(index) or ()}
+        found = {name: self._charts_of(language, name) for name in ("", *sorted(present))}
+        return {
+            name: _write_hashed(self._folder, f"charts-{language}-{UNSAFE.sub('-', name)}", SUFFIX, pack(text))
+            for name, text in found.items()
+        }
+
+    def _charts_of(self, language: str, class_name: str) -> str:
+        """The charts of the images of a class, by "before stage"."""
         registry = self._contents.session.registry
         names, card = registry.class_names(self._contents.model), registry.get(self._contents.model).card
         palette = dict(zip(names, card.palette if card else colours_for(len(names)), strict=True))
         found = {}
         for before, stage in itertools.permutations(STAGES, 2):
-            query = ListingQuery("set", stage, before)
+            query = ListingQuery("set", stage, before, class_name)
             figures = partial(dataset_figures, self._contents.dataset, self._table, query, palette)
             found[f"{before} {stage}"] = render({"language": language}, figures)
-        text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return _write_hashed(self._folder, f"charts-{language}", SUFFIX, pack(text))
+        return json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _write_plotly(folder: Path) -> str:

@@ -8,9 +8,10 @@ import { preparedHost } from "./prepared.js";
 import { listing, thumbnailsOf } from "./prepared/dataset.js";
 import { followTheme } from "./standalone.js";
 import { buildGallery, buildSettings, markPicture } from "../components/sidebar.js";
+import { query } from "../core/address.js";
 import { cached } from "../core/cache.js";
 import { addressed, dropAddress } from "../core/permalink.js";
-import { tables as pageTables } from "../core/tables.js";
+import { loadTables, tables as pageTables } from "../core/tables.js";
 import { text } from "../core/words.js";
 import { start as startPage } from "../main.js";
 
@@ -21,7 +22,7 @@ const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (docume
 /** @typedef {{key: string, folder: string, name: string, title: string, photograph: boolean, gallery: boolean, thumbnail: string,
  *   files: string[]}} SiteImage */
 /** @typedef {{images: SiteImage[], model: {name: string, line: string}, dataset: string, plotly: string,
- *   charts: {[language: string]: string}, network: import("./onnx.js").Given | null}} SiteContents */
+ *   charts: {[language: string]: {[className: string]: string}}, network: import("./onnx.js").Given | null}} SiteContents */
 
 /**
  * Start the page: its frame is there already.
@@ -30,8 +31,8 @@ const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (docume
  */
 export async function start({ tables, site }) {
   followTheme();
-  /** @type {SiteContents} */
-  const contents = await fetchAnswer(site);
+  const contents = /** @type {SiteContents} */ (await contentsOf(site, tables));
+  if (!contents) return;
   const images = new Map(contents.images.map((image) => [image.key, image]));
   const gallery = contents.images.filter((image) => image.gallery);
   /** @type {Map<string, any>} */
@@ -46,7 +47,10 @@ export async function start({ tables, site }) {
     return image?.files.includes(file) ? cached(answers, name, () => fetchAnswer(`images/${image.folder}/${file}`)) : null;
   };
   const set = () => cached(answers, "data set", () => fetchAnswer(contents.dataset));
-  const charts = (/** @type {string} */ language) => cached(answers, `charts ${language}`, () => fetchAnswer(contents.charts[language]));
+  const charts = (/** @type {string} */ language, /** @type {string} */ className) => {
+    const file = contents.charts[language][className]; // none of a class without images
+    return file && cached(answers, file, () => fetchAnswer(file));
+  };
   /** @type {HTMLImageElement[]} */
   let pictures = [];
   const open = (/** @type {SiteImage | undefined} */ image) => {
@@ -90,13 +94,36 @@ export async function start({ tables, site }) {
   }
 
   host.charts.address = () => contents.plotly;
-  host.charts.dataset = async ({ key, before, stage, class_name, language }) => ( // of all classes together
-    class_name || key !== base().key ? {} : (await charts(language))[`${before} ${stage}`] ?? {});
+  host.charts.dataset = async ({ key, before, stage, class_name: className, language }) => (
+    key === base().key && (await charts(language, className))?.[`${before} ${stage}`]) || {};
   use(host);
   startPage(element("afa-explorer"));
   const asked = readAddress(contents, gallery[0]);
   await show(asked.image.key, asked.settings, { linked: true, complaint: asked.wrong.length
     ? text("refused.link", { names: asked.wrong.join(", ") }) : "" });
+}
+
+/**
+ * What there is; null where that does not come, which the page then says. From the disk a browser reads no file beside the
+ * page.
+ *
+ * @param {string} site
+ * @param {{[name: string]: any}} tables
+ * @returns {Promise<SiteContents | null>}
+ */
+async function contentsOf(site, tables) {
+  try {
+    return await fetchAnswer(site);
+  } catch (error) {
+    console.info(error);
+    loadTables(tables, [query().get("lang"), ...navigator.languages]);
+    const words = Object.assign(document.createElement("p"), { className: "afa-note",
+      textContent: text(window.location.protocol === "file:" ? "site.from_disk" : "site.not_loaded") });
+    words.setAttribute("role", "alert");
+    element("afa-explorer").replaceChildren(words);
+    document.documentElement.lang = pageTables.language;
+    return null;
+  }
 }
 
 /**

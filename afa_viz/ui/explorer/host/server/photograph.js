@@ -6,6 +6,7 @@ import { buildPhotoInput } from "../../components/photo_input.js";
 import { addressed, dropAddress } from "../../core/permalink.js";
 import { translateServerText } from "../../core/server_words.js";
 import { announce, reportError } from "../../core/status.js";
+import { store } from "../../core/store.js";
 import { text } from "../../core/words.js";
 
 const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
@@ -16,8 +17,8 @@ let wanted = mark && readStored(STORE) && readStored(MARK) === mark ? mark : nul
 const missing = Boolean(mark) && !wanted; // the address is of one that is not kept here
 /** @type {any} */
 let newest = null; // file that was sent last; null: another picture was chosen
-/** @type {{path: string, mask: Blob | null}} */
-let sentFile = { path: "", mask: null }; // where the server has it, and the mask that belongs to it
+/** @type {{path: string, mask: Blob | null, model: string}} */
+let sentFile = { path: "", mask: null, model: "" }; // where the server has it, and the mask of this model's classes
 /** @type {File | null} */
 let waitingMask = null; // came with the photograph that is on its way
 /** @type {any} */
@@ -65,7 +66,7 @@ async function open(file, mask = null) {
     const sent = await (await loadSending()).deliver(file, mask, input, isLate);
     if (!sent) return;
     newest = sent.file;
-    sentFile = { path: sent.path, mask };
+    sentFile = { path: sent.path, mask, model: store.trace?.model };
     explain({ path: sent.path, labels: bringing ? labels : null, mask: sent.mask });
   } catch (/** @type {any} */ error) {
     if (isLate()) return;
@@ -77,7 +78,7 @@ async function open(file, mask = null) {
 /** Open the editor of the ground truth for the photograph that is shown. */
 async function addMask(/** @type {File | null} */ file = null) {
   const { openMask } = await import("../../components/mask/editor.js");
-  openMask((png) => { if (newest) open(newest, png); }, file);
+  openMask((png) => { if (newest) open(newest, png); }, file ?? (sentFile.model === store.trace.model ? sentFile.mask : null));
 }
 
 /** One photograph, and of two files the one that is called so as its mask. */

@@ -7,6 +7,7 @@ import { isSolved, rememberSolved } from "./solved.js";
 import { icon } from "../../components/icons.js";
 import { $$, page, setText } from "../../core/dom.js";
 import { layer, toFloats } from "../../core/packed.js";
+import { lackWords } from "../../core/parts.js";
 import { linkCell } from "../../core/pointer.js";
 import { CELL, registerTab, scheduleDraw, setView } from "../../core/schedule.js";
 import { classIndex, className, strongestCell, strongestCellSelection } from "../../core/selection.js";
@@ -73,13 +74,13 @@ function draw() {
   const teacher = now.teacher ? ` ${text(`lab.seg.teacher_${now.teacher}`)}` : "";
   setLabText("task", text(`lab.${now.name}.task`, words) + teacher);
   find('[data-fill="lab-missing"]').hidden = now.ready;
-  setLabText("missing", text("lab.missing"));
+  setLabText("missing", now.lack ? lackWords(now.lack) : text("lab.missing"));
   find("form").hidden = !now.ready;
   find('[data-do="look"]').hidden = Boolean(now.hides) && !verdict(); // it would tell
   find('[data-do="look"]').textContent = text("lab.look", { tab: text(`tabs.${now.tab}`) });
   find('[data-do="next"]').hidden = at + 1 === contents.steps.length;
   const open = find('[data-do="open"]');
-  open.hidden = store.trace.link?.example === now.example;
+  open.hidden = Boolean(now.lack) || store.trace.link?.example === now.example;
   open.href = address(now.example, now.name);
   open.textContent = text("lab.open", { title: translateServerText(now.title ?? "") });
   drawAnswers(find('[data-list="answers"]'), now, name(), () => drawFigure(step()));
