@@ -3,6 +3,7 @@
 import { placeIcons } from "./components/icons.js";
 import { listenToPopups } from "./components/popups.js";
 import "./components/bar.js";
+import "./components/fold.js";
 import "./components/next_step.js";
 import "./components/opacity.js";
 import "./components/strip.js";
@@ -14,6 +15,7 @@ import { listenToView } from "./core/permalink.js";
 import { listenToPointer } from "./core/pointer.js";
 import { receive } from "./core/receive.js";
 import { buildAll, registerLater, scheduleDraw, SELECTION } from "./core/schedule.js";
+import { reportError } from "./core/status.js";
 import { loadTables } from "./core/tables.js";
 import { translatePage } from "./core/translate.js";
 import { loadColours } from "./draw/colours.js";
@@ -46,6 +48,7 @@ export function start(/** @type {HTMLElement} */ element) {
   listenToPopups();
   listenToView();
   listenToMaps();
+  listenToGuide();
   buildShareMenu();
   buildAll();
   host.connect();
@@ -64,6 +67,22 @@ function listenToMaps() {
   };
   page.views.addEventListener("pointerover", first); // of a finger, too
   keys.f = keys.F = async () => (await load()).toggleLarge();
+}
+
+/** Tour, presentation and drawer, whose script is loaded when one of them is first asked for. */
+function listenToGuide() {
+  const open = async (/** @type {string} */ name, /** @type {HTMLElement} */ from) => {
+    try {
+      (await import("./components/guide/guide.js")).run(name, from);
+    } catch (error) {
+      reportError(error);
+    }
+  };
+  page.root.addEventListener("click", ({ target }) => {
+    const from = /** @type {Element} */ (target).closest("[data-guide]");
+    if (from instanceof HTMLElement) open(from.dataset.guide ?? "", from);
+  });
+  keys.p = keys.P = () => open("present", page.views);
 }
 
 function redrawOnResize() {

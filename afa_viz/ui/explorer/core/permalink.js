@@ -76,7 +76,7 @@ export function restorePermalink() {
     else wrong.push(name);
   };
   const whole = (/** @type {string} */ value) => (/^\d{1,4}$/.test(value) ? Number(value) : -1);
-  read("step", (value) => tables.texts[`lab.${value}.task`], (value) => { view.step = value; });
+  read("step", (value) => tables.texts[`lab.${value}.title`], (value) => { view.step = value; });
   read("tab", (value) => tabs.has(value), (value) => showTab(value));
   read("maps", (value) => value === "logits", () => { view.logits = true; });
   read("scale", (value) => value === "shared", () => { view.shared = true; });
