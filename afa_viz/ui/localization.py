@@ -21,7 +21,7 @@ CLASS = "class."  # before the names of classes, which are English themselves
 SITE = "site."  # before what only a page without a server says
 LATER = {  # and what the app loads when it is first opened, by the script that says it
     "tabs": re.compile(r"(?:mask|photo|zoom)\."),
-    "guide": re.compile(r"(?:tour|present|undo|none)\."),
+    "more": re.compile(r"(?:tour|present|undo|none)\."),
     "lab": re.compile(r"lab\.\w+\.(?!title$)"),  # questions; an address may name one, so their titles are there at once
 }
 

@@ -209,10 +209,13 @@ def test_the_open_ones_answer(address):
     assert set(json.loads(ask(address, "/gradio_api/info").body)["named_endpoints"]) == {f"/{n}" for n in ENDPOINTS}
 
 
-@pytest.mark.parametrize("path, whole", [
-    (plotly_address(), plotly_js),
-    *((path, partial(later_script, name)) for name, path in later_addresses().items()),
-])
+@pytest.mark.parametrize(
+    "path, whole",
+    [
+        (plotly_address(), plotly_js),
+        *((path, partial(later_script, name)) for name, path in later_addresses().items()),
+    ],
+)
 def test_later_scripts_are_served_compressed_and_for_good(address, path, whole):
     path = f"/{path}"
     small = ask(address, path, headers=[("Accept-Encoding", "br, gzip;q=0.8")])

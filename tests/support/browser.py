@@ -35,7 +35,7 @@ pytestmark = [
 
 shared: dict[str, Any] = {}  # what is running
 ends = ExitStack()  # of that; conftest.py closes it where the next file needs no browser
-LATER_SCRIPT = re.compile(r"/scripts/(tabs|guide|lab)-[0-9a-f]{12}\.js$")
+LATER_SCRIPT = re.compile(r"/scripts/(tabs|more|lab)-[0-9a-f]{12}\.js$")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -113,7 +113,8 @@ def visit(browser, address):
     yield go
     for page in pages:
         if not page.is_closed():
-            page.evaluate("sessionStorage.clear(), localStorage.clear()")  # all that the app keeps; and what has happened until now is told
+            # all that the app keeps; and what has happened until now is told
+            page.evaluate("sessionStorage.clear(), localStorage.clear()")
     found = [text for text in troubles if "ERR_ABORTED" not in text]  # a page that was reloaded has cut its streams
     for page in pages:
         for event, listener in watched.items():

@@ -29,14 +29,14 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
 SERVER, STATIC, INLINE, WORKER = "host/server.js", "host/static.js", "host/inline.js", "host/onnx/worker.js"
 ENTRIES = (SERVER, STATIC, INLINE, WORKER)
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
-LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app, by their names: which modules beyond the first look they hold
+LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app: which modules beyond the first look they hold
     "tabs": (),  # what is in no other
-    "guide": ("components/guide/", "views/par/crf.js"),
+    "more": ("components/guide/", "components/share_menu.js", "draw/tab_picture.js", "views/par/crf.js"),
     "lab": ("views/lab/",),
 }
 LATER_STYLES = {  # which come with them
     "tabs": ("components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css"),
-    "guide": ("components/guide/guide.css",),
+    "more": ("components/guide/guide.css",),
     "lab": (),
 }
 STANDALONE_STYLES = (
@@ -90,7 +90,7 @@ def script(entry: str = SERVER) -> str:
 
 
 def later_script(name: str = "tabs") -> str:
-    """Modules that the app's page loads when it first needs them, with their texts and style; one of `LATER_SCRIPTS`."""
+    """What the app's page loads when it first needs it, with texts and style; name: of `LATER_SCRIPTS`."""
     tables_of_later = _json({"style": _joined(LATER_STYLES[name]), **localization.later_texts(name)})
     return f"(globalThis.afaLaterTables??=[]).push({tables_of_later});\n{_in_parts()[name]}"
 

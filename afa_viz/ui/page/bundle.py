@@ -4,8 +4,8 @@ Modules are put in the order of their imports, each in a function scope of its o
 evaluated under its own name (`sourceURL`), so stack traces and developer tools name its file and, since no line is
 removed, its line. Comments and spaces stay behind.
 
-`import("./x.js")` loads a module when it is first needed. Such modules, and what they alone need, may be scripts of their
-own, each of which the browser fetches then.
+`import("./x.js")` loads a module when it is first needed. Such modules, and what they alone need, may be scripts of
+their own, each of which the browser fetches then.
 
 What a module may write, and nothing else of the module syntax:
     import { a, b as c } from "./x.js";    import * as x from "../room/x.js";    import "./x.js";    import("./x.js")
@@ -272,7 +272,11 @@ def _resolved(name: str, path: str, where: str) -> str:
 
 def _body(module: Module, numbers: dict[str, int], parts: Mapping[str, int]) -> str:
     """The function body of a module: its code, with other modules by their numbers, and what it exports."""
-    code = re.sub(r"\$later\(\0([^\0]+)\0\)", lambda found: f"$later({numbers[found[1]]},{parts.get(found[1], 0)})", module.code)
+    code = re.sub(
+        r"\$later\(\0([^\0]+)\0\)",
+        lambda found: f"$later({numbers[found[1]]},{parts.get(found[1], 0)})",
+        module.code,
+    )
     code = re.sub(r"\0([^\0]+)\0", lambda found: f"$m[{numbers[found[1]]}]", code)
     exported = ",".join(name if name == own else f"{name}:{own}" for name, own in module.exports.items())
     body = f"{code}\nreturn{{{exported}}}"

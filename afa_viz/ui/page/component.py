@@ -71,13 +71,16 @@ def run_in_threads(answers: Sequence[Callable[[dict], str]]) -> list[Callable[[d
     return [serve(function) for function in answers]
 
 
-def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
+def explorer_component(
+    answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any], examples: Sequence[str]
+) -> gr.HTML:
     """The explorer component.
 
     Args:
         answers: the server functions, which validate their parameters.
         value: see `ExplorerHandlers.stages`.
         offers: see `TrainHandlers.offers`.
+        examples: names of the images of the gallery, as links have them.
     """
 
     return gr.HTML(
@@ -90,6 +93,7 @@ def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, off
         markup=explorer_html(),
         tables=tables(),
         offers=json.dumps(offers, ensure_ascii=False),
+        examples=list(examples),
         plotly=plotly_address(),
         later=list(later_addresses().values()),
     )

@@ -82,7 +82,9 @@ export function start({ element, props, trigger, server, watch }) {
       },
       python: question("python_code"),
     },
+    chooseLabels: (labels) => trigger("submit", { labels }),
     examples: {
+      names: props.examples,
       thumbnails: () => thumbnails().map((item) => /** @type {HTMLImageElement} */ (item.querySelector("img"))),
       open(place) {
         const thumbnail = thumbnails()[place];
