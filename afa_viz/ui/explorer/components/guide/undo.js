@@ -60,8 +60,8 @@ function build() {
   button.addEventListener("click", undo);
   $(".afa-end").prepend(button);
   document.addEventListener("keydown", (event) => {
-    const typed = event.target instanceof Element && event.target.matches("input:not([type=range], [type=checkbox]), textarea, [contenteditable]");
-    if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey || typed || button.hidden) return;
+    const isTyped = event.target instanceof Element && event.target.matches("input:not([type=range], [type=checkbox]), textarea");
+    if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey || isTyped || button.hidden) return;
     event.preventDefault();
     undo();
   });
