@@ -12,6 +12,13 @@ function mark() {
   for (const [photo, card] of cards) card.setAttribute("aria-pressed", String(photo === store.trace.photo));
 }
 
+/** Open a photograph that has a card; whether it has one. */
+export function openCard(/** @type {string | null} */ photo) {
+  const card = cards.get(photo ?? "");
+  card?.click();
+  return Boolean(card);
+}
+
 /** Keep a card for a photograph. */
 export function keepCard(/** @type {string} */ photo, /** @type {File} */ file, /** @type {() => void} */ open) {
   const place = document.querySelector(".afa-upload, .afa-own");

@@ -7,6 +7,7 @@ import { setView, tabs } from "../../core/schedule.js";
 import { announce } from "../../core/status.js";
 import { store, view } from "../../core/store.js";
 import { text } from "../../core/words.js";
+import { showAbove } from "./above.js";
 
 const ON = "afa-present"; // class of the document
 const STAGES = ["cam", "attention", "affinity", "walk", "par", "regions", "seg"];
@@ -72,7 +73,7 @@ function leave() {
 }
 
 /** Begin or end it. */
-export function togglePresentation(/** @type {HTMLElement} */ from) {
+export async function togglePresentation(/** @type {HTMLElement} */ from) {
   if (isOn()) {
     leave();
     return;
@@ -82,9 +83,14 @@ export function togglePresentation(/** @type {HTMLElement} */ from) {
   opener = from;
   bar ??= build();
   document.documentElement.classList.add(ON);
-  page.root.append(bar);
   if (!stages().includes(view.tab)) turn(0);
-  draw();
   page.views.focus({ preventScroll: true });
-  document.documentElement.requestFullscreen?.().catch(() => {}); // a frame that may not, or a phone: the window is filled
+  try {
+    await document.documentElement.requestFullscreen();
+  } catch {
+    // a frame that may not, or a phone: the window is filled
+  }
+  if (!isOn()) return;
+  showAbove(bar); // after the screen, which would cover it
+  draw();
 }

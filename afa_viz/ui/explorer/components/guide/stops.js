@@ -10,11 +10,14 @@ import { store, view } from "../../core/store.js";
 import { text } from "../../core/words.js";
 import { drag, play, put, stop, wander } from "./hand.js";
 
+const NEAR = 0.4; // of the window's height
+
 /**
  * @typedef {object} Stop
  * @property {string} name of its texts
  * @property {string} tab
  * @property {string} spot selector of what is marked, inside the tab
+ * @property {string} [control] selector of what is operated
  * @property {(signal: AbortSignal) => Promise<void> | void} [act]
  * @property {() => void} [restore] after the act, whether it has ended or not
  */
@@ -28,6 +31,7 @@ function dragSetting(/** @type {string} */ tab, /** @type {string} */ name, /** 
   /** @type {number | undefined} */
   let before;
   return {
+    control: `[data-setting="${name}"]`,
     act: async (/** @type {AbortSignal} */ signal) => {
       before = now();
       if (before != null) await drag(slider(tab, `[data-setting="${name}"] input`), [...places(), before], signal);
@@ -44,6 +48,7 @@ function playSteps(/** @type {string} */ tab, /** @type {string} */ steps) {
   /** @type {number | null} */
   let before = null;
   return {
+    control: steps,
     act() {
       const way = slider(tab, steps);
       const button = inTab(tab, "[data-play]");
@@ -79,6 +84,15 @@ export const stops = () => STOPS.filter(({ tab }) => tabs.has(tab) && !lackOfTab
 /** What is marked at a stop; the tab where it has no such part. */
 export const spotOf = (/** @type {Stop} */ { tab, spot }) => /** @type {HTMLElement} */ (
   inTab(tab, spot) ?? $(`[role=tabpanel][data-tab="${tab}"]`, page.root));
+
+/** What is brought into sight at a stop: what is marked, with what is operated where that is near. */
+export function topOf(/** @type {Stop} */ stop) {
+  const spot = spotOf(stop);
+  const control = stop.control && inTab(stop.tab, stop.control)?.closest(".afa-tools");
+  if (!control?.checkVisibility()) return spot;
+  const above = spot.getBoundingClientRect().top - control.getBoundingClientRect().top;
+  return above > 0 && above < NEAR * window.innerHeight ? control : spot;
+}
 
 /** What is said at a stop, with the change of the IoU where a step made one. */
 export function wordsOf(/** @type {Stop} */ { name }) {

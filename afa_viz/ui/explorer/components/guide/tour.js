@@ -7,7 +7,8 @@ import { setView } from "../../core/schedule.js";
 import { store, view } from "../../core/store.js";
 import { text } from "../../core/words.js";
 import { TOURED } from "../next_step.js";
-import { spotOf, stops, wordsOf } from "./stops.js";
+import { showAbove } from "./above.js";
+import { spotOf, stops, topOf, wordsOf } from "./stops.js";
 
 const SPOT = "afa-tour-spot"; // class of what is marked
 
@@ -53,15 +54,15 @@ function settle() {
 /** Let happen what the present stop shows, again where it has happened. */
 async function perform() {
   settle();
-  act = new AbortController();
+  const mine = act = new AbortController();
   const stop = stops()[at];
   const spot = spotOf(stop);
   spot.classList.add(SPOT);
-  spot.scrollIntoView({ behavior: prefersReducedMotion() ? "instant" : "smooth", block: "start" });
+  topOf(stop).scrollIntoView({ behavior: prefersReducedMotion() ? "instant" : "smooth", block: "start" });
   try {
-    await stop.act?.(act.signal);
+    await stop.act?.(mine.signal);
   } catch (error) {
-    if (!act.signal.aborted) throw error;
+    if (!mine.signal.aborted) throw error;
   }
 }
 
@@ -123,7 +124,7 @@ export function startTour(/** @type {HTMLElement} */ from) {
   $(".afa-keys").open = false;
   [opener, running, at] = [from, true, 0];
   before = { pin: view.pin, rest: view.rest, home: view.home, hover: null };
-  page.root.append(card.box);
+  showAbove(card.box);
   go(0);
 }
 
