@@ -147,9 +147,10 @@ function permalinkQuery() {
 
 /** @type {any} */
 let updating = 0;
-/** Write the address a moment after the last change: browsers allow only so many in a while. */
+/** Write the address a moment after the last change, since browsers allow only so many in a while; of another image at once. */
 export function updatePermalink() {
   clearTimeout(updating);
+  const isOther = written && shownImage() !== imageOf(currentQuery());
   updating = setTimeout(() => {
     const early = namesTrace && !restored && !overdue; // the address is still to be read
     if (!store.trace || early || isReturning()) return;
@@ -157,7 +158,7 @@ export function updatePermalink() {
     const image = imageOf(new URLSearchParams(next));
     writeQuery(next, written && Boolean(image) && image !== imageOf(currentQuery()));
     written = true;
-  }, 250);
+  }, isOther ? 0 : 250);
 }
 
 async function copyLink() {
