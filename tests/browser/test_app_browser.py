@@ -18,6 +18,7 @@ from browser import (  # noqa: F401  (fixtures)
     ready,
     recomputed,
     requests,
+    show_overview,
     small_targets,
     tab,
     visit,
@@ -39,6 +40,7 @@ def test_opens_with_an_example_explained(visit, width, height, theme):  # noqa: 
     page = visit(width, height, theme)
     expect(page.get_by_role("heading", name="Scene 0")).to_be_visible()
     expect(page.locator(".afa-status")).to_contain_text("affinity above ½ with")
+    show_overview(page)
     for name in STRIP:
         canvas = page.locator(stage(name))
         expect(canvas).to_be_visible()

@@ -131,7 +131,9 @@ def test_back_and_forward_go_between_images(visit):  # noqa: F811
     page = visit()
     shows(page, "scene0")
     tab(page, "walk")
-    page.locator('[role=tabpanel][data-tab="walk"] [data-view=after] canvas[role=img]').click(position={"x": 20, "y": 20})  # pins
+    page.locator('[role=tabpanel][data-tab="walk"] [data-view=after] canvas[role=img]').click(
+        position={"x": 20, "y": 20}
+    )  # pins
     page.wait_for_function("location.search.includes('cell=')")
     pinned = page.url
     page.locator(GALLERY).nth(1).click()

@@ -169,6 +169,14 @@ def tab(page: Page, name: str) -> str:
     return f'[role=tabpanel][data-tab="{name}"]'
 
 
+def show_overview(page: Page) -> None:
+    """Unfold toolbar and strip, which begin folded on a phone."""
+    fold = page.locator("[data-do=fold]")
+    if fold.get_attribute("aria-expanded") == "false":
+        fold.click()
+    page.wait_for_function("document.querySelector('[data-stage=cam] [data-open] canvas').clientWidth > 20")
+
+
 def requests(page: Page) -> list[str]:
     """Everything that the page asks for from now on, but for later scripts, each of which may be loaded once."""
     seen: list[str] = []

@@ -91,6 +91,7 @@ export async function togglePresentation(/** @type {HTMLElement} */ from) {
     // a frame that may not, or a phone: the window is filled
   }
   if (!isOn()) return;
+  $(`[role=tabpanel][data-tab="${view.tab}"]`).scrollIntoView();
   showAbove(bar); // after the screen, which would cover it
   draw();
 }
