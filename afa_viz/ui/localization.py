@@ -19,7 +19,11 @@ MARKUP = ("_html", "equation")  # how keys end whose texts are HTML already
 PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script
 CLASS = "class."  # before the names of classes, which are English themselves
 SITE = "site."  # before what only a page without a server says
-LATER = ("mask.", "photo.", "zoom.")  # and before what the app loads when it is first opened
+LATER = {  # and what the app loads when it is first opened, by the script that says it
+    "tabs": re.compile(r"(?:mask|photo|zoom)\."),
+    "more": re.compile(r"(?:tour|present|undo|none)\."),
+    "lab": re.compile(r"lab\.\w+\.(?!title$)"),  # questions; an address may name one, so their titles are there at once
+}
 
 
 @cache
@@ -40,26 +44,36 @@ def error_message(key: str, **places: object) -> str:
     return texts()[key].format(**places)
 
 
+def _is_later(key: str) -> bool:
+    return any(pattern.match(key) for pattern in LATER.values())
+
+
 def script_texts(standalone: bool = False) -> dict[str, str]:
     """The English texts that scripts say; those of a page without a server only if it is one."""
-    left_out = (CLASS,) if standalone else (CLASS, SITE, *LATER)
-    return {key: text for key, text in texts().items() if not key.endswith(PLACED) and not key.startswith(left_out)}
+    return {
+        key: text
+        for key, text in texts().items()
+        if not key.endswith(PLACED) and not key.startswith(CLASS)
+        and (standalone or not (key.startswith(SITE) or _is_later(key)))
+    }  # fmt: skip
 
 
 def translations(standalone: bool = False) -> dict[str, dict[str, str]]:
     """All texts of the other languages; those of a page without a server only if it is one."""
     return {
         language: {
-            key: text for key, text in texts(language).items() if standalone or not key.startswith((SITE, *LATER))
+            key: text
+            for key, text in texts(language).items()
+            if standalone or not (key.startswith(SITE) or _is_later(key))
         }
         for language in languages()[1:]
     }
 
 
-def later_texts() -> dict[str, dict]:
-    """The English texts that the app loads when they are first needed, and those of the other languages."""
+def later_texts(script: str) -> dict[str, dict]:
+    """The English texts that the app loads with a later script, and those of the other languages."""
     first, *others = (
-        {key: text for key, text in texts(language).items() if key.startswith(LATER)} for language in languages()
+        {key: text for key, text in texts(language).items() if LATER[script].match(key)} for language in languages()
     )
     return {"texts": first, "languages": dict(zip(languages()[1:], others, strict=True))}
 

@@ -89,6 +89,9 @@ def test_every_tab_is_there_in_every_language_and_width(visit, language, width, 
         assert "{" not in words and not re.search(r"\b(site|refused|side)\.\w", words), name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         assert texts(language)["gone"] not in page.locator(".afa-status").inner_text(), name
+    if width == 390:
+        page.locator("[data-guide=settings]").click()  # a drawer
+    expect(page.locator("#afa-settings")).to_be_visible()
     side = page.locator("#afa-settings").inner_text()
     assert texts(language)["site.note"] in side and texts(language)["side.reset"] in side
 

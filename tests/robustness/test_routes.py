@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from app_fixtures import prepare
 from raw_http import Reply, ask
 
 from afa_viz.figures.interactive import plotly_js
-from afa_viz.ui.page.assets import later_address, later_script, plotly_address
+from afa_viz.ui.page.assets import later_addresses, later_script, plotly_address
 from afa_viz.ui.server.app import build, serve
 from afa_viz.ui.server.guard import Guard
 from afa_viz.ui.server.later_scripts import accepts_gzip
@@ -28,6 +29,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
+TABS = later_addresses()["tabs"]
 SAMPLES = {  # of what stands in braces in gradio's routes
     "path:path": "index.js", "api_name": "explain", "event_id": "0" * 32, "session_hash": "abc", "run": "1",
     "component_id": "1", "segment_id": "1", "ext": "ts", "id": "1", "environment": "client", "type": "component",
@@ -207,7 +209,13 @@ def test_the_open_ones_answer(address):
     assert set(json.loads(ask(address, "/gradio_api/info").body)["named_endpoints"]) == {f"/{n}" for n in ENDPOINTS}
 
 
-@pytest.mark.parametrize("path, whole", [(plotly_address(), plotly_js), (later_address(), later_script)])
+@pytest.mark.parametrize(
+    "path, whole",
+    [
+        (plotly_address(), plotly_js),
+        *((path, partial(later_script, name)) for name, path in later_addresses().items()),
+    ],
+)
 def test_later_scripts_are_served_compressed_and_for_good(address, path, whole):
     path = f"/{path}"
     small = ask(address, path, headers=[("Accept-Encoding", "br, gzip;q=0.8")])
@@ -228,7 +236,7 @@ def test_later_scripts_are_served_compressed_and_for_good(address, path, whole):
         "/charts/plotly-0.0.1.min.js", "/charts/", "/charts", "/charts/plotly.min.js", "/charts/../config",
         "/plotly.min.js", "/charts/plotly-7.1.0.min.js/", "/charts//plotly-7.1.0.min.js",
         "/charts/plotly-%2e%2e.min.js", "/Charts/plotly-7.1.0.min.js", "/scripts/tabs-000000000000.js",
-        "/scripts/tabs-.js", "/scripts/", f"/{later_address()}/", f"/{later_address().upper()}",
+        "/scripts/tabs-.js", "/scripts/", f"/{TABS}/", f"/{TABS.upper()}",
     ],
 )  # fmt: skip
 def test_no_other_script_is_served(address, path):

@@ -233,7 +233,7 @@ interface LabFailure { example: string; place: number; pathology: string; title:
 /** What gradio puts on its page. */
 interface Window {
   gradio_config?: { root?: string };
-  /** texts and style that come with the second script */
-  afaLaterTables?: { style: string; texts: { [key: string]: string }; languages: { [code: string]: { [key: string]: string } } };
+  /** texts and style that come with later scripts */
+  afaLaterTables?: { style: string; texts: { [key: string]: string }; languages: { [code: string]: { [key: string]: string } } }[];
 }
 interface Uint8ArrayConstructor { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }

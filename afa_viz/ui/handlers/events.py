@@ -113,6 +113,15 @@ def bind_events(
     # gradio sends no event for a label that is removed by its cross or by Backspace: the explorer sends `clear`
     for trigger in (controls.labels.input, explorer.clear):
         trigger(change_labels, [image_id, *controls.inputs], [explorer, controls.labels], **live_options)
+
+    def choose_labels(request: gr.Request, event: gr.EventData, image_id, model, _, *settings):
+        def call(image_id):
+            names = _entry(event._data, "labels")
+            yield callbacks.change_labels(image_id, model, names, *settings)[0], names
+
+        return errors_as_warnings(2)(last_output(2)(latest.run_change))(request.session_hash, call, image_id)
+
+    explorer.submit(choose_labels, [image_id, *controls.inputs], [explorer, controls.labels], **live_options)
     scores = [controls.sliders["bkg_score_low"], controls.sliders["bkg_score_high"]]
     movable: dict[str, Any] = {"left_out": controls.left_out, **controls.sliders}
 

@@ -17,7 +17,7 @@ from afa_viz import image_files
 from afa_viz.figures import colour
 from afa_viz.figures.interactive.base import plotly_version
 from afa_viz.ui import localization
-from afa_viz.ui.page.bundle import bundle, bundle_in_two
+from afa_viz.ui.page.bundle import bundle, bundle_in_parts
 from afa_viz.ui.page.config_fields import SLIDERS
 
 EXPLORER = Path(__file__).parents[1] / "explorer"
@@ -29,9 +29,16 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
 SERVER, STATIC, INLINE, WORKER = "host/server.js", "host/static.js", "host/inline.js", "host/onnx/worker.js"
 ENTRIES = (SERVER, STATIC, INLINE, WORKER)
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
-LATER_STYLES = (  # the app loads them with `later_script`
-    "components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css",
-)  # fmt: skip
+LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app: which modules beyond the first look they hold
+    "tabs": (),  # what is in no other
+    "more": ("components/guide/", "components/share_menu.js", "draw/tab_picture.js", "views/par/crf.js"),
+    "lab": ("views/lab/",),
+}
+LATER_STYLES = {  # which come with them
+    "tabs": ("components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css"),
+    "more": ("components/guide/guide.css",),
+    "lab": (),
+}
 STANDALONE_STYLES = (
     ("standalone.css",),
     ("components/sidebar.css",),
@@ -79,24 +86,27 @@ def script(entry: str = SERVER) -> str:
     Args:
         entry: a module of `explorer/host/`; it exports `start`.
     """
-    return _in_two()[0] if entry == SERVER else bundle(EXPLORER, entry)
+    return _in_parts()[""] if entry == SERVER else bundle(EXPLORER, entry)
 
 
-def later_script() -> str:
-    """The modules that the app's page loads when it first needs them, with their texts and style."""
-    tables_of_later = _json({"style": _joined(LATER_STYLES), **localization.later_texts()})
-    return f"globalThis.afaLaterTables={tables_of_later};\n{_in_two()[1]}"
-
-
-@cache
-def later_address() -> str:
-    """Where they are below the root of the app."""
-    return f"scripts/tabs-{hashlib.sha256(later_script().encode()).hexdigest()[:12]}.js"
+def later_script(name: str = "tabs") -> str:
+    """What the app's page loads when it first needs it, with texts and style; name: of `LATER_SCRIPTS`."""
+    tables_of_later = _json({"style": _joined(LATER_STYLES[name]), **localization.later_texts(name)})
+    return f"(globalThis.afaLaterTables??=[]).push({tables_of_later});\n{_in_parts()[name]}"
 
 
 @cache
-def _in_two() -> tuple[str, str]:
-    return bundle_in_two(EXPLORER, SERVER)
+def later_addresses() -> dict[str, str]:
+    """Where they are below the root of the app, by their names."""
+    hashes = {name: hashlib.sha256(later_script(name).encode()).hexdigest()[:12] for name in LATER_SCRIPTS}
+    return {name: f"scripts/{name}-{digest}.js" for name, digest in hashes.items()}
+
+
+@cache
+def _in_parts() -> dict[str, str]:
+    """The scripts of the app by their names; "": the first one."""
+    _, *others = LATER_SCRIPTS.values()
+    return dict(zip(("", *LATER_SCRIPTS), bundle_in_parts(EXPLORER, SERVER, others), strict=True))
 
 
 def style(standalone: bool = False) -> str:
@@ -106,7 +116,7 @@ def style(standalone: bool = False) -> str:
         standalone: with what gradio's theme gives the app: for a page without gradio.
     """
     first, last = STANDALONE_STYLES if standalone else ((), ())
-    later = LATER_STYLES if standalone else ()
+    later = sum(LATER_STYLES.values(), ()) if standalone else ()
     return _joined((*first, *STYLES, *(f"views/{name}/{name}.css" for name in TABS), *later, *last))
 
 

@@ -12,7 +12,7 @@ import anyio
 import gradio as gr
 
 from afa_viz.ui.errors import BusyError
-from afa_viz.ui.page.assets import explorer_html, later_address, plotly_address, script, tables
+from afa_viz.ui.page.assets import explorer_html, later_addresses, plotly_address, script, tables
 from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, SharedCalls
 
 GIVEN = "element, props, trigger, server, watch"  # what gradio gives a script
@@ -71,13 +71,16 @@ def run_in_threads(answers: Sequence[Callable[[dict], str]]) -> list[Callable[[d
     return [serve(function) for function in answers]
 
 
-def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
+def explorer_component(
+    answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any], examples: Sequence[str]
+) -> gr.HTML:
     """The explorer component.
 
     Args:
         answers: the server functions, which validate their parameters.
         value: see `ExplorerHandlers.stages`.
         offers: see `TrainHandlers.offers`.
+        examples: names of the images of the gallery, as links have them.
     """
 
     return gr.HTML(
@@ -90,6 +93,7 @@ def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, off
         markup=explorer_html(),
         tables=tables(),
         offers=json.dumps(offers, ensure_ascii=False),
+        examples=list(examples),
         plotly=plotly_address(),
-        later=later_address(),
+        later=list(later_addresses().values()),
     )

@@ -102,7 +102,9 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
                 picker = build_image_picker(session.examples, first.image_id.partition(":")[2])
             with gr.Column(elem_id="afa-main"):
                 asked = [*answers.server_functions(), *browser.server_functions(), *training.server_functions()]
-                explorer = explorer_component(asked, value, training.offers())
+                explorer = explorer_component(
+                    asked, value, training.offers(), [example.name for example in session.examples]
+                )
             with gr.Column(elem_id="afa-settings"):
                 controls = build_controls(registry, present)
         bind_events(callbacks, image_id, picker, controls, explorer)

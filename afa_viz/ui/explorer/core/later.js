@@ -1,12 +1,11 @@
-// Texts and style of what a first look does not need: they come with the second script of the app, where there is one.
+// Texts and style of what a first look does not need: they come with the later scripts of the app, where there are any.
 
 import { tables } from "./tables.js";
 
 /** Take them over; again does nothing. */
 export function takeLaterTexts() {
-  const later = window.afaLaterTables;
-  if (!later) return;
-  delete window.afaLaterTables;
-  Object.assign(tables.texts, later.texts, later.languages[tables.language]);
-  document.head.append(Object.assign(document.createElement("style"), { textContent: later.style }));
+  for (const { style, texts, languages } of window.afaLaterTables?.splice(0) ?? []) {
+    Object.assign(tables.texts, texts, languages[tables.language]);
+    document.head.append(Object.assign(document.createElement("style"), { textContent: style }));
+  }
 }

@@ -26,7 +26,9 @@
  *   `partial`: a first look, the rest follows; `linked`: it is what the address asks for; `complaint`: what of it does not
  *   fit, in the page's language; `photo`: an image that somebody brought. null before there is one
  * @property {(listener: () => void) => void} onStages call a listener whenever there is another one
- * @property {(field: string, value: number) => void} setSetting explain with another setting (a field of ExplainConfig)
+ * @property {(field: string, value: number | string) => void} setSetting explain with another setting (a field of ExplainConfig),
+ *   or without other parts: "left_out", their names with commas between
+ * @property {(names: string[]) => void} chooseLabels explain with other image labels
  *
  * @property {Question} scene {key} -> what settings do not change: image, seg, target, blocks
  * @property {Question} attention {key, block, logits, head?, cell?} -> maps of a block, `sent` (characters)
@@ -54,8 +56,8 @@
  *   "npz" and "html", label, cell, language} -> {address, name} to download; python {key, tab, label, cell, block, head, b}
  *   -> {code}, null where there is none
  *
- * @property {{thumbnails: () => HTMLImageElement[], open: (place: number) => boolean}} examples pictures of the bundled
- *   examples; open: explain this one next, false where the host cannot
+ * @property {{names: string[], thumbnails: () => HTMLImageElement[], open: (place: number) => boolean}} examples pictures of the bundled
+ *   examples; open: explain this one next, false where the host cannot; names: in addresses
  * @property {Photograph} photograph
  */
 

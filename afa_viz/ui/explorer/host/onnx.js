@@ -58,6 +58,9 @@ export function visitorsPhotographs({ facts, megabytes, ...addresses }, show) {
     if (isNewest()) panel.busy(null);
   }
 
+  /** Other image labels for the photograph; none: predicted. */
+  const choose = (/** @type {number[]} */ labels) => show(labels.length ? `${mark}:${labels.join(",")}` : mark);
+
   return {
     /** Whether a key is that of a visitor's image. */
     knows: (/** @type {string} */ key) => key.startsWith(PHOTO),
@@ -69,10 +72,9 @@ export function visitorsPhotographs({ facts, megabytes, ...addresses }, show) {
       panel.busy(null);
       panel.tell("");
     },
+    choose,
     build(/** @type {Element} */ box) {
-      panel = buildOwnPhotograph(box, { names: facts.names, open, choose: (labels) => {
-        show(labels.length ? `${mark}:${labels.join(",")}` : mark);
-      } });
+      panel = buildOwnPhotograph(box, { names: facts.names, open, choose });
     },
   };
 }

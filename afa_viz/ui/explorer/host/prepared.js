@@ -123,7 +123,10 @@ export function preparedHost({ find, tables, parts }) {
     translatable: () => [],
     stages: () => shown,
     onStages: (/** @type {() => void} */ listener) => { listeners.stages.push(listener); },
-    setSetting: (/** @type {string} */ field, /** @type {number} */ value) => { change({ [field]: value }); },
+    setSetting: (/** @type {string} */ field, /** @type {any} */ value) => {
+      change({ [field]: field === "left_out" ? value.split(",").filter(Boolean) : value });
+    },
+    chooseLabels() {},
     scene: fixed("scene"),
     attention: measured("attention"),
     overview,
@@ -153,7 +156,7 @@ export function preparedHost({ find, tables, parts }) {
     training: { form: { off: tables.texts["site.needs_server"] }, status: nothing, start: nothing, stop: nothing, resume: nothing,
       panel: nothing, apply() {} },
     exports: { kinds: [], file: nothing, python: null },
-    examples: { thumbnails: () => [], open: () => false },
+    examples: { names: [], thumbnails: () => [], open: () => false },
     photograph: { mustWait: () => false, noteTrace() {}, dismiss() {}, isAwaited: () => false, isMissing: () => false },
     ...parts,
   };

@@ -74,7 +74,8 @@ export async function start({ tables, site }) {
       scoring: async () => listing(await set(), { order: "set", stage: "seg", before: "cam_rw", class_name: "", page: 0 }).progress,
       open: (id) => { open(contents.images.find((image) => image.name === id)); },
     },
-    examples: { thumbnails: () => pictures, open: (place) => open(gallery[place]) },
+    chooseLabels: (labels) => own?.choose(labels.map((name) => contents.network?.facts.names.indexOf(name) ?? 0)),
+    examples: { names: gallery.map(({ name }) => name), thumbnails: () => pictures, open: (place) => open(gallery[place]) },
   } });
 
   /** Beside the explorer, once the texts are here. */

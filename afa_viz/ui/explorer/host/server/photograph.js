@@ -127,6 +127,11 @@ export function noteTrace(raw) {
     const file = newest;
     loadSending().then(({ keep }) => keep([STORE, MARK], { file, mark: raw.photo, mask: sentFile.mask })).catch(console.info);
   }
+  if (newest) {
+    const [file, { mask }] = [newest, sentFile];
+    import("../../components/guide/photo_card.js").then(({ keepCard }) => keepCard(raw.photo, file, () => open(file, mask)))
+      .catch(console.info);
+  }
   if (waitingMask) addMask(waitingMask);
   waitingMask = null;
 }

@@ -5,6 +5,7 @@ import { createCards, made, thumbnails } from "./cards.js";
 import { buildCharts } from "./charts.js";
 import { asked, points, stageName } from "./question.js";
 import { lacks, lackWords } from "../../core/parts.js";
+import { showResult } from "../../components/fold.js";
 import { registerTab } from "../../core/schedule.js";
 import { translateServerText } from "../../core/server_words.js";
 import { announce, reportError } from "../../core/status.js";
@@ -184,6 +185,7 @@ function open(/** @type {string} */ id) {
   card?.setAttribute("aria-busy", "true");
   announce(text("data.opening", { title: card?.querySelector("small")?.textContent ?? id }), true);
   host.dataset.open(id);
+  showResult();
 }
 
 /** List these images alone; null: all. */
