@@ -91,7 +91,12 @@ def test_every_question_of_the_page_is_answered(session, answers, keys, name):
         assert refused == (texts()[f"lacks.{part}"] if part in trace.parts.lacks else None)
     found = json.loads(answers.attention({**key, "block": 0, "logits": False}))
     assert ("refused" in found) == (name == "bare")
-    assert json.loads(answers.lab(key))["steps"]
+    missing = {step["name"]: step["missing"] for step in json.loads(answers.lab(key))["steps"]}
+    assert missing["seg"] == missing["end_to_end"] == "decoder"
+    assert missing["labels"] == ("mask" if trace.target is None else "")  # of other classes the mask is not known
+    assert missing["pairs"] in trace.parts.lacks and missing["phases"] in trace.parts.lacks
+    assert missing["pooling"] == ("" if trace.parts.cam == "linear" else "linear_cam")
+    assert (missing["heads"] == "attention") == ("attention" in trace.parts.lacks)
     with pytest.raises(ValueError, match="no decoder"):
         answers.lab_check({**key, "step": "seg", "answer": "same", "label": trace.present[0]})
     code = json.loads(
