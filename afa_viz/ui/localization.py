@@ -18,6 +18,7 @@ AMONG_OTHERS = re.compile(KEY)
 MARKUP = ("_html", "equation")  # how keys end whose texts are HTML already
 PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script
 CLASS = "class."  # before the names of classes, which are English themselves
+CLASS_REPORT = "class_report."  # before what only the teacher's view says
 SITE = "site."  # before what only a page without a server says
 LATER = {  # and what the app loads when it is first opened, by the script that says it
     "tabs": re.compile(r"(?:mask|photo|zoom)\."),
@@ -53,7 +54,7 @@ def script_texts(standalone: bool = False) -> dict[str, str]:
     return {
         key: text
         for key, text in texts().items()
-        if not key.endswith(PLACED) and not key.startswith(CLASS)
+        if not key.endswith(PLACED) and not key.startswith((CLASS, CLASS_REPORT))
         and (standalone or not (key.startswith(SITE) or _is_later(key)))
     }  # fmt: skip
 
@@ -64,7 +65,7 @@ def translations(standalone: bool = False) -> dict[str, dict[str, str]]:
         language: {
             key: text
             for key, text in texts(language).items()
-            if standalone or not (key.startswith(SITE) or _is_later(key))
+            if not key.startswith(CLASS_REPORT) and (standalone or not (key.startswith(SITE) or _is_later(key)))
         }
         for language in languages()[1:]
     }

@@ -176,6 +176,7 @@ def test_what_looks_like_an_open_route_is_not_found(address, path):
         "/gradio_api/file/tmp/x.png", "/gradio_api/heartbeat/", "/gradio_api/heartbeat/a/b",
         "/gradio_api/heartbeat/a%0d",
         "/gradio_api/heartbeat/" + "a" * 65, "/gradio_api/queue/data/", "/gradio_api/queue/status", "/index.html",
+        "/class-report", "/class-report/", "/class-report/" + "A" * 22,
         "/gradio_api/call/explain/short", "/gradio_api/call/explain/" + "G" * 32, "/gradio_api", "/gradio_api/",
         "/docs", "/redoc", "/openapi.json", "/gradio_api/mcp", "/gradio_api/mcp/sse", "/.env", "/x",
         "http://127.0.0.1/config", "http://evil.example/", "https:/config", "/\\evil.example", "/config\t",

@@ -137,7 +137,7 @@ def browser_calls() -> dict[str, dict[str, Any]]:
         "training_run": {}, "snapshot": {"model": "tiny@10"},
         "export_file": {"kind": "png", "label": 6, "cell": cell},
         "python_code": {"tab": "cam", "label": 6, "cell": cell, "block": 7, "head": -1, "b": {"model": "tiny@10"}},
-        "lab_check": {"step": "labels", "answer": 12, "label": 6},
+        "lab_check": {"step": "labels", "answer": "small", "label": 6, "reason": "half", "first": True},
         "dataset_page": {"order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0},
         "dataset_charts": {
             "order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0, "language": "ko",

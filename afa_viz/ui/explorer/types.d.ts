@@ -217,15 +217,17 @@ interface RefusedFrame { refused: string; cam?: undefined; seg?: undefined; affi
 
 // --- lab ---------------------------------------------------------------------------------------------------------------
 
-/** A question: how it is answered, what it hides until then, and where its example is. */
+/** A question: how it is answered, the reasons to choose from, what it hides until then, what it needs and is `missing`,
+ * options and cells by class (where it can be asked), and where its example is. */
 interface LabStep {
-  name: string; kind: "choice" | "number" | "share" | "cell"; options: string[]; hides: string; ready: boolean; tab: string;
-  place: number; example: string; title?: string; teacher?: string; lack?: string;
+  name: string; kind: "choice" | "share" | "cell" | "pairs" | "order"; reasons: string[]; hides: string; missing: string; tab: string;
+  of?: { [label: number]: { options: string[]; cells: Cell[] } }; place?: number; example?: string; title?: string; teacher?: string;
 }
 interface LabContents { steps: LabStep[]; failures: LabFailure[] }
-/** What the host says to an answer: `truth`: the right option, `facts`: numbers as text. */
+/** What the host says to an answer: `truth`: the right option, `reasons`: the right ones, `facts`: numbers as text. */
 interface LabVerdict {
-  right: boolean; truth: string; facts: { [name: string]: string }; failure?: { pathology: string; facts: { [name: string]: string } } | null;
+  right: boolean; truth: string; reasons: string[]; facts: { [name: string]: string };
+  failure?: { pathology: string; facts: { [name: string]: string } } | null;
 }
 /** An example of a pathology in the gallery of failures. */
 interface LabFailure { example: string; place: number; pathology: string; title: string }

@@ -37,7 +37,7 @@ LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app: which modules beyon
 LATER_STYLES = {  # which come with them
     "tabs": ("components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css"),
     "more": ("components/guide/guide.css",),
-    "lab": (),
+    "lab": ("views/lab/questions.css",),
 }
 STANDALONE_STYLES = (
     ("standalone.css",),

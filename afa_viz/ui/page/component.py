@@ -16,7 +16,9 @@ from afa_viz.ui.page.assets import explorer_html, later_addresses, plotly_addres
 from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, SharedCalls
 
 GIVEN = "element, props, trigger, server, watch"  # what gradio gives a script
-SIDE_EFFECTS = ("dataset_scoring", "train_start", "train_stop", "train_resume")  # not merged with equal calls
+SIDE_EFFECTS = (  # not merged with equal calls
+    "dataset_scoring", "train_start", "train_stop", "train_resume", "lab_check",
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 

@@ -35,6 +35,7 @@ from afa_viz.ui.localization import fill_template
 from afa_viz.ui.page.assets import style
 from afa_viz.ui.page.component import explorer_component
 from afa_viz.ui.page.controls import build_controls, build_image_picker
+from afa_viz.ui.server.class_report_page import ClassReportPage
 from afa_viz.ui.server.guard import Guard, ServerApp
 from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
 from afa_viz.ui.server.later_scripts import LaterScripts
@@ -43,6 +44,7 @@ from afa_viz.ui.server.payload_validation import PayloadValidator
 from afa_viz.ui.server.prepare import first_prepared
 from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
+from afa_viz.ui.sessions.class_report import ClassReport
 from afa_viz.ui.sessions.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
 from afa_viz.ui.sessions.folders import cache_folder
 from afa_viz.ui.sessions.model_registry import ModelRegistry, checkpoint_sources
@@ -59,11 +61,13 @@ HEAD = fill_template('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></d
 
 @dataclass(frozen=True)
 class BuiltApp:
-    """The blocks of the app, the store of its uploads and what they are explained by, for `serve`."""
+    """The blocks of the app, the store of its uploads, what they are explained by, and what a class answers, for
+    `serve`."""
 
     demo: gr.Blocks
     uploads: Uploads
     session: Session
+    report: ClassReport | None = None
 
 
 def build(options: Options | None = None, prepared: PreparedAnswers | None = None) -> BuiltApp:
@@ -84,7 +88,8 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
         registry.assume(model, known.model)
     dataset = _dataset(options, registry)
     session = Session(registry, options.examples, dataset=dataset, prepared=prepared)
-    answers = ExplorerHandlers(session)
+    report = ClassReport() if options.class_report else None
+    answers = ExplorerHandlers(session, report=report)
     training = TrainHandlers(_trainer(options), None if known is None else known.devices)
     callbacks = Callbacks(session, answers, training)
     browser = DataSetHandlers(session, dataset, Scorer(session, dataset))
@@ -114,7 +119,7 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
     if options.warm:
         threading.Thread(target=_warm_once_loaded, args=(session, answers, model), daemon=True).start()
     sweep_regularly(uploads.remove_expired, answers.exports.files.remove_expired)
-    return BuiltApp(demo, uploads, session)
+    return BuiltApp(demo, uploads, session, report)
 
 
 def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
@@ -218,16 +223,24 @@ def theme() -> gr.themes.Base:
 class GuardedApp(App):
     """Gradio's server behind a `Guard`, which is the outermost middleware, outside of gradio's CORS middleware.
 
-    `LaterScripts` serves what pages load later, and `UploadRoute` handles uploads instead of gradio.
+    `LaterScripts` serves what pages load later, `ClassReportPage` the teacher's view, and `UploadRoute` handles uploads
+    instead of gradio.
     """
 
-    def __init__(self, guard: Callable[[ServerApp], Guard], uploads: Uploads, on_upload: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        guard: Callable[[ServerApp], Guard],
+        uploads: Uploads,
+        on_upload: Callable[[], None],
+        report: ClassReport | None = None,
+    ) -> None:
         super().__init__(default_response_class=ORJSONResponse, openapi_url=None)
-        self._guard, self._uploads, self._on_upload = guard, uploads, on_upload
+        self._guard, self._uploads, self._on_upload, self._report = guard, uploads, on_upload, report
 
     def build_middleware_stack(self) -> ServerApp:
         """The middleware that every request passes first."""
-        return self._guard(LaterScripts(UploadRoute(super().build_middleware_stack(), self._uploads, self._on_upload)))
+        inner = UploadRoute(super().build_middleware_stack(), self._uploads, self._on_upload)
+        return self._guard(LaterScripts(ClassReportPage(inner, self._report)))
 
 
 def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
@@ -262,6 +275,7 @@ def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tup
             ),
             page.uploads,
             page.session.load,
+            page.report,
         ),
         **options,
     )

@@ -29,6 +29,7 @@ from afa_viz.ui.handlers.dataset.browse import ListingQuery
 from afa_viz.ui.handlers.dataset.charts import dataset_figures
 from afa_viz.ui.handlers.dataset.scoring import STAGES, Table, score_trace
 from afa_viz.ui.handlers.explorer import ExplorerHandlers, scene_key
+from afa_viz.ui.handlers.lab import COSTLY
 from afa_viz.ui.handlers.prepared import GROUPS, answer_name, prepare
 from afa_viz.ui.localization import fill_template, languages, texts
 from afa_viz.ui.page import assets
@@ -38,7 +39,9 @@ from afa_viz.ui.site.packing import SUFFIX, file_name, pack
 
 DATA_GROUPS = ("stages", "starts", "affinity")  # of images that are only in the Data set tab
 WORKERS = 4  # images at a time, each on one core
-TIMED = ("crf", "compare")  # answers that say how long they took: no part of the digest in the name of a folder
+TIMED = re.compile(  # answers that say how long they took: no part of the digest in the name of a folder
+    rf"crf|compare|lab_verdicts-\d+-(?:{'|'.join(COSTLY)})\."
+)
 UNSAFE = re.compile(r"[^a-z0-9]+")
 
 Progress = Callable[[int, str], None]
@@ -148,7 +151,7 @@ class _Builder:
             add(self._snapshots(number, shown, request.key))
         if shown.image_id.startswith("data:"):
             self._scores[shown.name] = self._scored(shown.name, trace)
-        lasting = sorted(file for file in packed if not file.startswith(TIMED))
+        lasting = sorted(file for file in packed if not TIMED.match(file))
         digest = hashlib.sha256(b"".join(packed[file] for file in lasting)).hexdigest()[:8]
         folder = f"{UNSAFE.sub('-', shown.name.lower()).strip('-') or 'image'}-{digest}"
         target = self._folder / "images" / folder

@@ -47,7 +47,7 @@
  *   page {key, order, stage, before, class_name, page, ids?} -> images in an order, `ids`: these alone; thumbnails {ids};
  *   scoring {key, do: "start" | "stop" | "look"}; open: explain this image next
  * @property {{steps: Question, check: Question}} lab steps {key} -> questions and failures; check {key, step, answer,
- *   label} -> the verdict
+ *   label, reason, first: whether it is the first answer} -> the verdict
  * @property {{form: Answer, status: Question, start: Question, stop: Question, resume: Question, panel: Question,
  *   apply: (run: string, iteration: number) => void}} training form: what may be chosen, {off: a sentence} where nothing
  *   can be trained; status {run, known, language} -> charts {losses, rates, scores} where they are new; start {request};

@@ -149,8 +149,7 @@ export function preparedHost({ find, tables, parts }) {
       steps: published("lab"),
       async check(/** @type {any} */ { key, step, answer, label }) {
         const found = await published("lab_verdicts")({ key, step, label });
-        if (found.refused) return found;
-        return found.verdicts[found.answers[JSON.stringify(answer)] ?? found.answers.other];
+        return found.refused ? found : found.verdicts[found.answers[JSON.stringify(answer)]] ?? null;
       },
     },
     training: { form: { off: tables.texts["site.needs_server"] }, status: nothing, start: nothing, stop: nothing, resume: nothing,
