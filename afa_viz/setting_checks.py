@@ -73,7 +73,9 @@ def _keep_head_weights(value: Any) -> tuple | None:
     given = as_list(value) or []
     keep = number(-MAX_MAGNITUDE, MAX_MAGNITUDE)[0]
     found = tuple(None if one is None else keep(one) for one in given)
-    fits = 1 <= len(given) <= MAX_HEADS and all(one is None or now is not None for one, now in zip(given, found, strict=True))
+    fits = 1 <= len(given) <= MAX_HEADS and all(
+        one is None or now is not None for one, now in zip(given, found, strict=True)
+    )
     return found if fits else None
 
 
@@ -95,7 +97,8 @@ EXPLAIN_CHECKS: Mapping[str, Rule] = {
         f"a list of one number for each head, of at most {MAX_MAGNITUDE:g}, with None for a learned weight, or None",
     ),
     "affinity_bias": (
-        number(-MAX_MAGNITUDE, MAX_MAGNITUDE)[0], f"a number from {-MAX_MAGNITUDE:g} to {MAX_MAGNITUDE:g} or None",
+        number(-MAX_MAGNITUDE, MAX_MAGNITUDE)[0],
+        f"a number from {-MAX_MAGNITUDE:g} to {MAX_MAGNITUDE:g} or None",
     ),
     "keep_attention": one_of("all", "last_stage"),
     "label_threshold": (as_float, "a finite number"),

@@ -211,7 +211,9 @@ class Trace:
             elif field.name == "attn_logits" and not value:
                 lines.append("  attn_logits: none")
             elif field.name in FACTORS:
-                lines.append(f"  {field.name}: last {sum(one is not None for one in value)} blocks, {_shape(value[-1])}")
+                lines.append(
+                    f"  {field.name}: last {sum(one is not None for one in value)} blocks, {_shape(value[-1])}"
+                )
             elif isinstance(value, Tensor):
                 lines.append(f"  {field.name}: {_shape(value)} {str(value.dtype).removeprefix('torch.')}")
             elif field.name == "attn_logits":

@@ -79,7 +79,8 @@ def affinity_path(trace: Trace, cell: Cell, other: Cell) -> AffinityPath:
     """
     weight, bias = trace.used_affinity_head
     first, second = (_index(trace, place) for place in (cell, other))
-    heads, blocks = 0, []
+    heads = 0
+    blocks: list[int] = []
     for block in reversed(trace.kept_blocks):
         if heads == len(weight):
             break
@@ -112,7 +113,8 @@ def walk_path(trace: Trace, cell: Cell, label: int, step: int = 1, bkg_score: fl
         label: 0 or one of `trace.present`.
         step: from 1; may exceed the number of steps of the trace.
         bkg_score: background score at the start; None: the low one of the trace.
-    Raises: ValueError: for a cell beyond the grid, a label without scores, a step below 1, or a method without affinity.
+    Raises: ValueError: for a cell beyond the grid, a label without scores, a step below 1, or a method without an
+        affinity.
     """
     trace.parts.require("affinity")
     assert trace.affinity is not None
@@ -130,9 +132,7 @@ def walk_path(trace: Trace, cell: Cell, label: int, step: int = 1, bkg_score: fl
     column_sum = float(sharp.sum())
     transition = sharp / (column_sum + random_walk.EPS)
     contributions = before[label] * transition
-    return WalkPath(
-        cell, label, step, before[label], transition, contributions, float(contributions.sum()), column_sum
-    )
+    return WalkPath(cell, label, step, before[label], transition, contributions, float(contributions.sum()), column_sum)
 
 
 def _index(trace: Trace, cell: Cell) -> int:

@@ -114,7 +114,8 @@ def _check_options(args: argparse.Namespace) -> None:
     args.protocol = args.protocol or PROTOCOLS[args.data]
     needs = {
         "--sweep": (args.sweep, "stages"), "--plots": (args.plots, "stages"), "--by": (args.by, "stages"),
-        "--multi-scale": (args.multi_scale, "stages"), "--each-head": (args.each_head, "stages"), "--crf": (args.crf, "published"),
+        "--multi-scale": (args.multi_scale, "stages"), "--each-head": (args.each_head, "stages"),
+        "--crf": (args.crf, "published"),
     }  # fmt: skip
     for option, (asked, protocol) in needs.items():
         if asked and args.protocol not in (protocol, "both"):
@@ -134,7 +135,10 @@ def _check_options(args: argparse.Namespace) -> None:
     if args.runs and len(args.runs) < 2:
         raise ValueError(f"--runs has {len(args.runs)} run; expected at least two, for a standard deviation.")
     for option, asked in {
-        "--sweep": args.sweep, "--plots": args.plots, "--by": args.by, "--each-head": args.each_head,
+        "--sweep": args.sweep,
+        "--plots": args.plots,
+        "--by": args.by,
+        "--each-head": args.each_head,
     }.items():
         if asked and args.runs:
             raise ValueError(f"{option} is of one checkpoint; expected it without --runs.")

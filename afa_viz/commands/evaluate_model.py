@@ -112,7 +112,8 @@ def evaluate_checkpoint(
     split = default_split(args)
     facts: dict[str, Any] = {
         "checkpoint_id": model.checkpoint_id, "title": data.title, "data": args.data, "split": split,
-        "recipe": " ".join(args.recipe) or "default", "settings": list(args.settings), "without_heads": list(without_heads),
+        "recipe": " ".join(args.recipe) or "default", "settings": list(args.settings),
+        "without_heads": list(without_heads),
         "skipped": [name for *_, names in shares for name in names],
     }  # fmt: skip
     if data.note:
@@ -123,7 +124,8 @@ def evaluate_checkpoint(
         facts["sweep"] = counts.data()
     if heads is not None:
         facts["head_worth"] = heads.data()
-    return Evaluation(facts, data, size or own_size, config.long_side or own_size, scores, published, counts, heads)
+    long_side = config.long_side or own_size
+    return Evaluation(facts, data, size or own_size, long_side, scores, published, counts, heads)
 
 
 def _require_learned(model: Network, source: str, option: str) -> int:
@@ -189,8 +191,8 @@ def tables_text(args: argparse.Namespace, found: Evaluation) -> str:
 
         worth = found.heads.data()
         head = (
-            f"What each head is worth, {title}, {format_count(worth['images'], 'image')}: change of the mIoU in points, "
-            "with its 95 % interval"
+            f"What each head is worth, {title}, {format_count(worth['images'], 'image')}: change of the mIoU in "
+            "points, with its 95 % interval"
         )
         blocks.append(f"{head}\n\n{worth_table(worth)}")
     if skipped:

@@ -37,9 +37,7 @@ def require_sources(args: argparse.Namespace) -> None:
 
 def single(args: argparse.Namespace, processes: Processes) -> Report:
     """One checkpoint."""
-    found = evaluate_checkpoint(
-        args, args.checkpoint, processes, sweep=args.sweep, without_heads=args.without_head
-    )
+    found = evaluate_checkpoint(args, args.checkpoint, processes, sweep=args.sweep, without_heads=args.without_head)
     return Report(found.as_json(), tables_text(args, found), found.data.class_names)
 
 

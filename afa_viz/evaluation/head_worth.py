@@ -120,7 +120,8 @@ class HeadWorth:
         if self.bootstrap is None:
             names = [f"{variant} {stage}" for variant in found for stage in STAGES]
             self.bootstrap = PairedBootstrap(names, self.num_classes)
-            weight, blocks = trace.used_affinity_head[0].tolist(), []
+            weight = trace.used_affinity_head[0].tolist()
+            blocks: list[int] = []
             for block in reversed(trace.kept_blocks):
                 if len(blocks) < len(weight):
                     blocks = [block + 1] * len(trace.logits(block)) + blocks
@@ -181,7 +182,9 @@ def worth_table(data: dict[str, Any]) -> str:
     ]
     for row in data["heads"]:
         cells = [cell(row[kind][stage]) for kind in ("without", "only") for stage in STAGES]
-        rows.append(f"| {row['head']} | {row['block']}, head {row['place']} | {row['weight']:+.2f} | {' | '.join(cells)} |")
+        rows.append(
+            f"| {row['head']} | {row['block']}, head {row['place']} | {row['weight']:+.2f} | {' | '.join(cells)} |"
+        )
     equal = [cell(data["all_equal"][stage]) for stage in STAGES] if data["heads"] else []
     rows += [f"| all equal | | | {' | '.join(equal)} | | |"] if equal else []
     return "\n".join(rows)

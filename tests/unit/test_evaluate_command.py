@@ -109,7 +109,10 @@ def test_heads_are_left_out_and_weighed(folder, capsys, model):
         (["--without-head", "3", "--set", "head_weights=1,2"], "head_weights has 2 numbers; expected 16"),
         (["--each-head", "--set", "use_walk=no"], "the walk is left out, so no head changes anything"),
         (["--each-head", "--runs", "a", "b"], "--each-head is of one checkpoint; expected it without --runs"),
-        (["--data", "voc", "--root", "x", "--without-head", "1"], "--without-head needs the stages protocol alone, not"),
+        (
+            ["--data", "voc", "--root", "x", "--without-head", "1"],
+            "--without-head needs the stages protocol alone, not",
+        ),
     ],
 )
 def test_evaluate_faults_are_sentences(folder, capsys, arguments, message):
