@@ -397,3 +397,21 @@ def test_maps_of_a_site_are_enlarged_and_zoomed_alike(visit, width, theme):  # n
         )
         page.get_by_role("button", name=texts()["zoom.reset"]).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_weights_of_heads_are_moved_and_linked(visit):  # noqa: F811
+    page = visit(query="example=scene0&head_weights=3:0&affinity_bias=0.5&tab=affinity")
+    hand = '[data-for="weights"]'
+    page.wait_for_selector(f'{hand} [data-part="results"][data-state=ready]')
+    expect(page.locator(f'{hand} [data-part="state"]')).to_contain_text("Changed by you: 2")
+    assert page.locator(f'{hand} [data-head="2"] input').input_value() == "0"
+    before = key(page)
+    set_range(page, f'{hand} [data-head="5"] input', 0.08)
+    recomputed(page, before)
+    page.wait_for_function("() => location.search.includes('head_weights=3:0,6:0.08')")
+    before = key(page)
+    page.locator(f'{hand} [data-preset="learned"]').click()
+    recomputed(page, before)
+    page.wait_for_function("() => !/head_weights|affinity_bias/.test(location.search)")
+    page = visit(query="example=scene0&head_weights=3&affinity_bias=x")
+    expect(page.locator(".afa-status")).to_contain_text("ignored: head_weights, affinity_bias.")

@@ -35,7 +35,7 @@ pytestmark = [
 
 shared: dict[str, Any] = {}  # what is running
 ends = ExitStack()  # of that; conftest.py closes it where the next file needs no browser
-LATER_SCRIPT = re.compile(r"/scripts/(tabs|more|lab)-[0-9a-f]{12}\.js$")
+LATER_SCRIPT = re.compile(r"/scripts/(tabs|more|lab|heads)-[0-9a-f]{12}\.js$")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

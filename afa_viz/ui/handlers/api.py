@@ -11,6 +11,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.exports import KINDS
+from afa_viz.ui.page import head_settings
 from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.sessions.session import Request, Session
 
@@ -37,7 +38,8 @@ class Api:
             picture: path of an uploaded file; None: `image` is used.
             image: "example:NAME" or "data:ID" instead of a file.
             labels: class names; None: those that came with the image, for a file predicted ones; []: predicted ones.
-            settings: numbers by name, and `leave_out`, names of ablations.
+            settings: numbers by name, `leave_out`, names of ablations, `head_weights`, one number for each head of the
+                last two blocks or None for a learned one, and `affinity_bias`.
             model: name; None: the default model.
         """
         return self._summary(self._picture(picture, image), labels, settings, self._model(model))
@@ -63,9 +65,7 @@ class Api:
     def _summary(self, image_id: str, labels: Any, settings: Any, model: str) -> dict[str, Any]:
         if labels is not None and (not isinstance(labels, list) or not all(isinstance(x, str) for x in labels)):
             raise UserError(f"labels are {quote_value(labels)}; expected a list of class names, or null.")
-        request = self._session.request(
-            image_id, model, labels, _config(settings, self._session.registry.config(model))
-        )
+        request = self._session.request(image_id, model, labels, self._config(settings, model))
         from afa_viz.ui.handlers.api_numbers import summary
 
         return {"key": request.key, **summary(self._session.trace(request))}
@@ -115,6 +115,39 @@ class Api:
             cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
         return self._answers.exports.write(request, trace, kind, number, cell)
 
+    def _config(self, settings: Any, model: str) -> ExplainConfig:
+        own = self._session.registry.config(model)
+        if not isinstance(settings, dict | None):
+            raise UserError(f"settings are {quote_value(settings)}; expected numbers by name, or null.")
+        values = dict(settings or {})
+        left_out = values.pop("leave_out", [])
+        heads = {name: values.pop(name) for name in head_settings.FIELDS if values.get(name) is not None}
+        for name in head_settings.FIELDS:
+            values.pop(name, None)  # null: as learned
+        known = [slider.field for slider in SLIDERS]
+        unknown = [name for name in values if name not in known]
+        if unknown:
+            others = ", ".join(("leave_out", *head_settings.FIELDS))
+            raise UserError(
+                f"There is no setting {quote_value(unknown[0])}; expected {others} or some of {', '.join(known)}."
+            )
+        if not isinstance(left_out, list):
+            raise UserError(f"leave_out is {quote_value(left_out)}; expected a list of names.")
+        config = config_from(values, left_out, own, heads)
+        if heads:
+            self._require_heads(config, model)
+        return config
+
+    def _require_heads(self, config: ExplainConfig, model: str) -> None:
+        """Raises: UserError: unless the model has the heads that a config gives weights to."""
+        from afa_viz.stages.one_image import used_head
+
+        network = self._session.registry.get(model)
+        try:
+            used_head(network.affinity_head(), network.parts, config)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+
     def _picture(self, path: Any, image: Any) -> str:
         if path:
             return self._session.images.store_upload(path)
@@ -130,22 +163,6 @@ class Api:
         if found is None:
             raise UserError("The server does not know this key (any more); call /explain first and send its key.")
         return found
-
-
-def _config(settings: Any, own: ExplainConfig) -> ExplainConfig:
-    if not isinstance(settings, dict | None):
-        raise UserError(f"settings are {quote_value(settings)}; expected numbers by name, or null.")
-    values = dict(settings or {})
-    left_out = values.pop("leave_out", [])
-    known = [slider.field for slider in SLIDERS]
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        raise UserError(
-            f"There is no setting {quote_value(unknown[0])}; expected leave_out or some of {', '.join(known)}."
-        )
-    if not isinstance(left_out, list):
-        raise UserError(f"leave_out is {quote_value(left_out)}; expected a list of names.")
-    return config_from(values, left_out, own)
 
 
 def _whole(value: Any, name: str, count: int) -> int:

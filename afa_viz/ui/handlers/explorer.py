@@ -97,7 +97,7 @@ class ExplorerHandlers:
         """The functions that a browser may call by name."""
         maps = (self.scene, self.attention, self.overview, self.affinity, self.par, self.crf)
         tabs = (*self._compare.server_functions(), *self._snapshots.server_functions())
-        return *maps, *tabs, *self.exports.server_functions(), self.lab, self.lab_check
+        return *maps, *tabs, *self.exports.server_functions(), self.lab, self.lab_check, self.heads
 
     def warm(self, request: Request) -> None:
         """Compute in the background what the browser will request first, so that the image opens at once."""
@@ -159,6 +159,17 @@ class ExplorerHandlers:
             return _lack("affinity")
         name = ("affinity", request.key, cell)
         return self._texts.get(name, lambda: payload.to_json(payload_attention.affinity(trace, cell)))
+
+    @prepared_first
+    def heads(self, params: dict) -> str:
+        """What the heads of the learned affinity are made of; settings below the network do not change it."""
+        from afa_viz.ui.handlers import payload, payload_heads
+
+        request, trace = self._find(params)
+        for part in ("affinity", "learned_affinity"):
+            if part in trace.parts.lacks:
+                return _lack(part)
+        return self._texts.get(("heads", scene_key(request)), lambda: payload.to_json(payload_heads.heads(trace)))
 
     @prepared_first
     def par(self, params: dict) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from afa_viz.lab import PAIRS, QUESTIONS, Question, is_ready, options
 from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
-from afa_viz.ui.handlers import lab, payload, payload_attention
+from afa_viz.ui.handlers import lab, payload, payload_attention, payload_heads
 from afa_viz.ui.handlers.answer_texts import answer_name as answer_name
 from afa_viz.ui.handlers.compare import replace_par_by_crf
 from afa_viz.ui.sessions.examples import Example
@@ -23,7 +23,7 @@ from afa_viz.ui.sessions.examples import Example
 if TYPE_CHECKING:
     from afa_viz.model.interface import Network
 
-GROUPS = ("stages", "starts", "attention", "logits", "affinity", "par", "crf", "lab")
+GROUPS = ("stages", "starts", "attention", "logits", "affinity", "heads", "par", "crf", "lab")
 SYMMETRY, SCALES = "symmetry of the affinity", "other scales of the CAM"  # of `ABLATIONS`; the browser needs a start
 SHARES = tuple(number / 100 for number in range(1, 100))  # what the slider of the question "cut" offers
 Answer = tuple[str, str]
@@ -51,7 +51,7 @@ def prepare(
         model: that made the trace; None: "starts" lacks the CAM at one scale.
         groups: of `GROUPS`, made in their order. "stages" is what the first view needs; each other one belongs to a
             tab. "starts": what the browser begins from without symmetry or scales. "attention" and "logits" are of all
-            blocks. "par" is empty where the browser refines by itself.
+            blocks. "heads" is empty and "par" is not where the browser does not compute the grid by itself.
         without: names of questions of the lab that get no verdicts.
     """
     makers = {
@@ -60,6 +60,7 @@ def prepare(
         "attention": lambda: _attention(trace, key, logits=False),
         "logits": lambda: _attention(trace, key, logits=True),
         "affinity": lambda: _affinity(trace, key),
+        "heads": lambda: _heads(trace, key),
         "par": lambda: _par(trace, key),
         "crf": lambda: _crf(trace, key),
         "lab": lambda: _lab(trace, key, examples, pathology, without),
@@ -125,6 +126,11 @@ def _affinity(trace: Trace, key: str) -> Iterator[Answer]:
         for kind, one in traces.items()
     }
     yield _named("affinity_numbers", {"key": key}, found)
+
+
+def _heads(trace: Trace, key: str) -> Iterator[Answer]:
+    if trace.parts.affinity == "learned" and trace.grid[0] * trace.grid[1] <= payload.MAX_CELLS:
+        yield _named("heads", {"key": key}, payload_heads.heads(trace))
 
 
 def _crf(trace: Trace, key: str) -> Iterator[Answer]:

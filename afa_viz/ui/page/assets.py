@@ -33,11 +33,13 @@ LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app: which modules beyon
     "tabs": (),  # what is in no other
     "more": ("components/guide/", "components/share_menu.js", "draw/tab_picture.js", "views/par/crf.js"),
     "lab": ("views/lab/",),
+    "heads": ("views/affinity/heads/", "views/walk/path.js", "core/head", "method/heads.js"),
 }
 LATER_STYLES = {  # which come with them
     "tabs": ("components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css"),
     "more": ("components/guide/guide.css",),
     "lab": ("views/lab/questions.css",),
+    "heads": ("views/affinity/heads/heads.css",),
 }
 STANDALONE_STYLES = (
     ("standalone.css",),

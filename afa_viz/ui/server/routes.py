@@ -59,7 +59,7 @@ ROUTES = (
     Route(GET, f"/static/{NAMES}", "fonts and icons of the page"),
     Route(GET, r"/theme\.css", "colours of the page"),
     Route(GET, r"/charts/plotly-[\w.]+\.min\.js", "plotly.js, see later_scripts.py; another version is not found"),
-    Route(GET, r"/scripts/(?:tabs|more|lab)-[0-9a-f]{12}\.js", "what a first look lacks; another hash is not found"),
+    Route(GET, r"/scripts/(?:tabs|more|lab|heads)-[0-9a-f]{12}\.js", "parts for later; another hash is not found"),
     Route(GET, r"/class-report/[\w-]{22}", "what a class answered, with --class-report; a wrong token is not found"),
     Route(GET, r"/favicon\.ico", "icon of the browser's tab"),
     Route(GET, rf"{API}/file={FILE_PATH}", "pictures of the gallery, uploads and exports; gradio checks the folder"),

@@ -220,6 +220,11 @@ class ModelRegistry:
         """The default config of a model."""
         return ExplainConfig.for_model(self.facts(name))
 
+    def affinity_heads(self, name: str) -> int:
+        """Heads that a model's learned affinity weighs; 0 where it is not learned. Raises: UserError: as `get`."""
+        head = self.get(name).affinity_head()
+        return 0 if head is None else head[0].numel()
+
     def class_names(self, name: str) -> tuple[str, ...]:
         """Class names of a model, background first."""
         facts = self.facts(name)

@@ -14,7 +14,7 @@ import { host } from "../host/host.js";
 const VIEW_KEYS = ["tab", "step", "class", "cell", "block", "head", "maps", "scale"]; // of the page
 const IMAGE_KEYS = ["example", "data", "photo"];
 export const HOST_KEYS = [...IMAGE_KEYS, "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters",
-  "bkg_score_low", "bkg_score_high"]; // of the host
+  "bkg_score_low", "bkg_score_high", "head_weights", "affinity_bias"]; // of the host
 
 // Of tabs that may not be loaded yet:
 export const SIDE_B_KEYS = ["b_model", "b_switched", "b_crf", "b_setting", "b_stage"];
@@ -142,7 +142,7 @@ function permalinkQuery() {
   if (view.logits) query.set("maps", "logits");
   if (view.shared) query.set("scale", "shared");
   for (const part of parts) part.write(query);
-  return query.toString().replaceAll("%2C", ",");
+  return query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
 }
 
 /** @type {any} */

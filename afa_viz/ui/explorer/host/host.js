@@ -30,10 +30,14 @@
  *   or without other parts: "left_out", their names with commas between
  * @property {(names: string[]) => void} chooseLabels explain with other image labels
  *
+ * @property {(heads: {head_weights: string, affinity_bias: number | null, symmetric: boolean}) => void} setHeads explain with
+ *   other weights of heads, as core/head_settings.js writes them, another bias (null: as learned), or without symmetry
+ *
  * @property {Question} scene {key} -> what settings do not change: image, seg, target, blocks
  * @property {Question} attention {key, block, logits, head?, cell?} -> maps of a block, `sent` (characters)
  * @property {Question} overview {key} -> what every head of every block does, as numbers
  * @property {Question} affinity {key, cell?} -> what the affinity is learned from, its labels, `sent` (characters)
+ * @property {Question} heads {key} -> queries and keys, or logits, of the heads of the affinity: payload_heads.heads
  * @property {Question} par {key} -> every iteration of PAR; asked only for grids that the browser does not refine
  * @property {Question} crf {key} -> the labels of a dense CRF and of PAR, with their times
  * @property {Question} compare {key, b: {model, switched, crf, setting, value}} -> every stage of the other side

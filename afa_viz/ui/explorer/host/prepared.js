@@ -1,7 +1,8 @@
 // Answers that were made beforehand (handlers/prepared.py): a host without a server. Somebody hands it `find`, which gives
 // the answer of a name. What follows from settings below the network is made here.
 
-import { createStudio, refusal } from "./prepared/studio.js";
+import { createStudio, refusal, SYMMETRY } from "./prepared/studio.js";
+import { weightsText } from "../core/head_settings.js";
 import { translateServerText } from "../core/server_words.js";
 import { announce } from "../core/status.js";
 
@@ -127,10 +128,15 @@ export function preparedHost({ find, tables, parts }) {
       change({ [field]: field === "left_out" ? value.split(",").filter(Boolean) : value });
     },
     chooseLabels() {},
+    setHeads({ symmetric, ...heads }) {
+      const others = (wanted.left_out ?? []).filter((part) => part !== SYMMETRY);
+      change({ ...heads, left_out: symmetric ? others : [...others, SYMMETRY] });
+    },
     scene: fixed("scene"),
     attention: measured("attention"),
     overview,
     affinity,
+    heads: fixed("heads"),
     par: published("par"),
     crf: published("crf"),
     async compare(/** @type {any} */ { key, b }) {
@@ -165,7 +171,8 @@ export function preparedHost({ find, tables, parts }) {
 /** What really differs from a prepared explanation. */
 function significantChanges(/** @type {any} */ prepared, /** @type {Changed} */ wanted) {
   /** @type {{[field: string]: any}} */
-  const own = { ...prepared, ...prepared.chain, bkg_score_low: prepared.low, bkg_score_high: prepared.high };
+  const own = { ...prepared, ...prepared.chain, bkg_score_low: prepared.low, bkg_score_high: prepared.high,
+    head_weights: weightsText(prepared.head_weights), affinity_bias: prepared.affinity_bias ?? null };
   return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => (field === "left_out" ? value.length : value !== own[field]))
     .sort());
 }

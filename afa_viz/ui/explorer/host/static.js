@@ -10,12 +10,15 @@ import { followTheme } from "./standalone.js";
 import { buildGallery, buildSettings, markPicture } from "../components/sidebar.js";
 import { query } from "../core/address.js";
 import { cached } from "../core/cache.js";
+import { parseBias, parseWeights } from "../core/head_settings.js";
 import { addressed, dropAddress } from "../core/permalink.js";
 import { loadTables, tables as pageTables } from "../core/tables.js";
 import { text } from "../core/words.js";
 import { start as startPage } from "../main.js";
 
 const PARTS = ["random walk", "PAR", "symmetry of the affinity", "other scales of the CAM"]; // that can be left out
+
+const MOST_HEADS = 1024; // of two blocks: more than any network has
 
 const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
@@ -154,6 +157,11 @@ function readAddress({ images, model }, first) {
     wrong.push("settings");
     [settings.bkg_score_low, settings.bkg_score_high] = [undefined, undefined];
   }
+  const [weights, bias] = ["head_weights", "affinity_bias"].map((name) => addressed.get(name));
+  if (weights != null && !parseWeights(weights, MOST_HEADS)) wrong.push("head_weights");
+  else if (weights) settings.head_weights = weights;
+  if (bias != null && parseBias(bias) == null) wrong.push("affinity_bias");
+  else if (bias != null) settings.affinity_bias = parseBias(bias);
   const leftOut = addressed.get("left_out")?.split(",").filter(Boolean) ?? [];
   if (leftOut.every((part) => PARTS.includes(part))) settings.left_out = leftOut;
   else wrong.push("left_out");

@@ -126,7 +126,8 @@ export function createTrace(network, { rgb, size, address, mark }, outputs) {
       const main = classes.reduce((best, one) => (one.logit > best.logit ? one : best)).label;
       const base = { key, scene: `photo ${mark}`, size, grid, num_blocks: blocks.length, first_block: 0, labels_given: given,
         main, classes, names: network.names, palette: network.palette, low, high, radius, num_steps, num_iters, use_walk,
-        use_par, symmetric: network.symmetric, chain, trained_on: network.trained_on, labels: {}, shares: {}, scores: null,
+        use_par, symmetric: network.symmetric, head_weights: null, affinity_bias: null, chain,
+        trained_on: network.trained_on, labels: {}, shares: {}, scores: null,
         precision: null, memory: "", title: network.title, story: network.story, domain: "photograph", link: {}, photo: mark,
         model: network.model, parts: network.parts };
       const explainer = createExplainer(/** @type {any} */ (base), /** @type {any} */ (start), { pixels: image, seg, target: null });
@@ -139,6 +140,9 @@ export function createTrace(network, { rgb, size, address, mark }, outputs) {
     /** @param {any} stages as `stages` made them */
     overview: (stages) => ({ by_truth: false, sent: 0, blocks: blocks.map((block) => (
       blockNumbers(block, stages[source].bytes, size, stages.classes.map((/** @type {any} */ c) => c.label)))) }),
+    /** The heads of the affinity, as payload_heads.heads: the network gives q k^T, not q and k. */
+    heads: () => ({ blocks: last.map(({ logits: floats }) => ({ logits: { floats } })), weights: network.affinity_weight,
+      bias: network.affinity_bias, sent: 0 }),
     /** @param {any} stages */
     affinity(stages) {
       const pipeline = createPipeline({ size, grid, labels: [0], cam: new Float32Array(0), affinity, image,
