@@ -9,7 +9,19 @@ import re
 import numpy as np
 import pytest
 from app_fixtures import scene
-from browser import address, browser, expect, keep_picture, key, pytestmark, ready, recomputed, tab, visit  # noqa: F401
+from browser import (
+    address,
+    browser,
+    expect,
+    keep_picture,
+    key,
+    pytestmark,
+    ready,
+    recomputed,
+    show_overview,
+    tab,
+    visit,
+)  # noqa: F401
 from image_bytes import encoded
 from PIL import Image
 
@@ -144,6 +156,7 @@ def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):  # noq
     page.reload()
     ready(page)
     expect(page.locator(".afa")).to_have_attribute("data-key", shown)
+    show_overview(page)
     expect(page.locator('[data-stage="target"]')).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()

@@ -125,9 +125,9 @@ def test_nothing_is_asked_twice_or_before_it_is_needed(visit):  # noqa: F811
     panel(page, "affinity")
     panel(page, "attention")
     names = [url.rsplit("/", 1)[1] for url in asked]
-    assert len(names) == len(set(names)) and all(re.match("overview|attention-7|affinity", name) for name in names), (
-        names
-    )
+    assert len(names) == len(set(names)) and all(
+        re.match("overview|attention-7|affinity|heads", name) for name in names
+    ), names
 
 
 # --- images and settings ---------------------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ const FORMULAS = {
     `${of("T", "ij")} = <mark>${of("A", "ij", "α")} ∕ (Σ<sub><i>k</i></sub> ${of("A", "kj", "α")} + ${eps})</mark>`),
 };
 const SHELL = `<h4></h4><p class="afa-hint"></p><div class="afa-path-steps">
-<section data-step="sum"><h5></h5><p class="afa-equation">${FORMULAS.sum}</p><p class="afa-words"></p>
+<section data-share="sum"><h5></h5><p class="afa-equation">${FORMULAS.sum}</p><p class="afa-words"></p>
 <div class="afa-figs"><figure data-part="parts"><figcaption></figcaption><canvas role="img"></canvas></figure></div></section>
-<section data-step="share"><h5></h5><p class="afa-equation"></p><p class="afa-words"></p>
+<section data-share="share"><h5></h5><p class="afa-equation"></p><p class="afa-words"></p>
 <div class="afa-scroll"><table class="afa-numbers"><thead></thead><tbody></tbody></table></div></section></div>`;
 
 const made = (/** @type {string} */ tag, /** @type {object} */ given = {}, /** @type {(Node | string)[]} */ ...children) => {
@@ -61,11 +61,11 @@ export function createWalkPath(/** @type {HTMLElement} */ box) {
     const own = percent(parts[at] / (value || 1));
     const values = { name: walk.name, step, before: step - 1, value: value.toFixed(4), count: order.length, own,
       power: s.power, sum: sharp.toFixed(3), eps: s.eps, total: transition.reduce((sum, share) => sum + share, 0).toFixed(3) };
-    find('[data-step="sum"] h5').textContent = `1. ${text("walkpath.step_sum")}`;
-    find('[data-step="share"] h5').textContent = `2. ${text("walkpath.step_share")}`;
-    find('[data-step="sum"] .afa-words').textContent = text("walkpath.sum", values);
-    find('[data-step="share"] .afa-words').textContent = text("walkpath.share", values);
-    find('[data-step="share"] .afa-equation').innerHTML = FORMULAS.share(s.eps);
+    find('[data-share="sum"] h5').textContent = `1. ${text("walkpath.step_sum")}`;
+    find('[data-share="share"] h5').textContent = `2. ${text("walkpath.step_share")}`;
+    find('[data-share="sum"] .afa-words').textContent = text("walkpath.sum", values);
+    find('[data-share="share"] .afa-words').textContent = text("walkpath.share", values);
+    find('[data-share="share"] .afa-equation').innerHTML = FORMULAS.share(s.eps);
     find("thead").replaceChildren(made("tr", {}, ...["cell", "affinity", "transition", "score", "part"].map((name) => (
       made("th", { textContent: text(`walkpath.column_${name}`) })))));
     const line = (/** @type {string} */ name, /** @type {string[]} */ numbers) => made("tr", {}, made("th", { textContent: name }),
