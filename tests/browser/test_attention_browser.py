@@ -31,6 +31,8 @@ def opened(page: Page, name: str) -> str:
     page.wait_for_selector(f'{panel}[data-state="ready"]')
     if name == "attention":
         page.wait_for_selector(f"{panel} .afa-matrix button")
+    else:  # a script of its own, which moves what stands below
+        page.wait_for_selector(f'{panel} [data-for="weights"] [data-part="body"]:not([hidden])')
     return panel
 
 

@@ -31,7 +31,7 @@ from afa_viz.value_paths import affinity_path, walk_path
 
 LABELS = ["cat", "bird"]
 HAND = '[data-for="weights"]'
-PATH = f'{HAND} [data-part="path"]'
+PATH = '[role=tabpanel][data-tab="affinity"] [data-for="path"]'
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,18 @@ import re
 import numpy as np
 import pytest
 from app_fixtures import scene
-from browser import (
+from browser import (  # noqa: F401  (fixtures)
+    address,
+    browser,
     expect,
     keep_picture,
     key,
+    pytestmark,
     ready,
     recomputed,
     show_overview,
     tab,
+    visit,
 )
 from image_bytes import encoded
 from PIL import Image

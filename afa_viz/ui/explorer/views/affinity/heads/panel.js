@@ -27,6 +27,8 @@ const answers = new Map(); // scene -> its heads
 /** @type {any} */
 let box = null;
 /** @type {any} */
+let pathBox = null; // below the matrix, where a pair is pressed
+/** @type {any} */
 let parts = null; // results, path, worth
 /** @type {Heads | null} */
 let heads = null; // of the present explanation
@@ -58,13 +60,13 @@ const SHELL = `<h4></h4><p class="afa-hint" data-part="hint"></p><p class="afa-l
 <div data-part="body" hidden><div class="afa-tools"><div class="afa-field" data-part="presets"></div>
 <label class="afa-check"><input type="checkbox"> <span></span></label></div>
 <div class="afa-weights" data-list="weights"></div><p class="afa-words" data-part="state" aria-live="polite"><span></span> <b></b></p>
-<div data-part="results" class="afa-hand-results"></div><div data-part="worth"></div></div>
-<div data-part="path" class="afa-path" hidden></div>`;
+<div data-part="results" class="afa-hand-results"></div><div data-part="worth"></div></div>`;
 const PRESETS = ["learned", "equal", "only", "without"];
 
 /** Build it in the tab, once. */
 export function build(/** @type {HTMLElement} */ section) {
   box = $('[data-for="weights"]', section);
+  pathBox = $('[data-for="path"]', section);
   box.innerHTML = SHELL;
   $("h4", box).textContent = text("affinity.weights");
   find('[data-part="presets"]').append(...PRESETS.map((name) => {
@@ -75,7 +77,7 @@ export function build(/** @type {HTMLElement} */ section) {
   }));
   const symmetric = find("input[type=checkbox]");
   symmetric.addEventListener("change", () => change({ ...setting, symmetric: symmetric.checked }, true));
-  parts = { results: createResults(find('[data-part="results"]')), path: createPath(find('[data-part="path"]')),
+  parts = { results: createResults(find('[data-part="results"]')), path: createPath(pathBox),
     worth: createWorth(find('[data-part="worth"]')) };
 }
 
@@ -216,7 +218,7 @@ export async function data() {
     return;
   }
   find('[data-part="lacks"]').hidden = true;
-  find('[data-part="body"]').hidden = find('[data-part="path"]').hidden = false;
+  find('[data-part="body"]').hidden = pathBox.hidden = false;
   if (held) drawMoved(); // the hand has gone on meanwhile
   else setting = explained(heads);
   show();
@@ -226,7 +228,7 @@ export async function data() {
 /** One sentence in the place of what cannot be moved here. */
 function refuse(/** @type {string} */ words) {
   heads = null;
-  find('[data-part="body"]').hidden = find('[data-part="path"]').hidden = true;
+  find('[data-part="body"]').hidden = pathBox.hidden = true;
   Object.assign(find('[data-part="lacks"]'), { hidden: false, textContent: words });
 }
 
