@@ -405,6 +405,7 @@ def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(browser, address): 
     assert page.evaluate("window.held") == 0 and figure.evaluate(axes) == ranges
     page.touchscreen.tap(*figure.evaluate(PLACE, [40, 50]))
     expect(figure.locator(".hoverlayer")).to_contain_text("image labels, mAP : 50")
+    page.wait_for_timeout(400)  # at once it would be the second of a double tap
     page.touchscreen.tap(*figure.evaluate(PLACE, [10, 20]))
     expect(figure.locator(".hoverlayer")).to_contain_text(": 20")
     switch = figure.get_by_role("button", name="prediction", exact=True)

@@ -91,6 +91,8 @@ export function createChart(place, does = {}) {
   /** @type {Map<string, boolean>} */
   const on = new Map(); // name -> whether its switch is on
   let frame = 0;
+  /** @type {number | null} */
+  let pressed = null; // where a press moves the mark
   let width = 0;
   new ResizeObserver(() => { if (place.clientWidth && place.clientWidth !== width) render(); }).observe(place);
 
@@ -117,7 +119,10 @@ export function createChart(place, does = {}) {
 
   function listen() {
     const events = /** @type {any} */ (plot);
-    events.on("plotly_click", (/** @type {any} */ event) => does.click?.(event.points[0]));
+    events.on("plotly_click", (/** @type {any} */ event) => {
+      pressed = event.points[0].x;
+      does.click?.(event.points[0]);
+    });
     events.on("plotly_selected", (/** @type {any} */ event) => does.select?.(event?.points?.length ? event.points : null));
     events.on("plotly_deselect", () => does.select?.(null));
     followTheme();
@@ -169,10 +174,14 @@ export function createChart(place, does = {}) {
     mark(/** @type {number | null} */ x) {
       options = { ...options, mark: x };
       if (!plotly || !chart || frame) return;
-      frame = requestAnimationFrame(() => {
+      frame = requestAnimationFrame(async () => {
         frame = 0;
         const last = (chart.layout.shapes ?? []).length;
-        if (place.clientWidth) plotly.relayout(plot, { [`shapes[${last}].x0`]: options.mark, [`shapes[${last}].x1`]: options.mark });
+        if (!place.clientWidth) return;
+        const x = pressed;
+        pressed = null;
+        await plotly.relayout(plot, { [`shapes[${last}].x0`]: options.mark, [`shapes[${last}].x1`]: options.mark });
+        if (x != null) plotly.Fx.hover(plot, { xval: x }); // the values there went with the old mark
       });
     },
 
