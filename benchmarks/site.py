@@ -22,7 +22,7 @@ from typing import Any
 from PIL import Image
 
 import afa_viz
-from afa_viz.ui.site.network import find_runtime, write_network
+from afa_viz.ui.site.network import find_runtimes, write_network
 from benchmarks import machine
 from benchmarks.browser import ROOT, launch_browser
 from benchmarks.file_server import serve_folder
@@ -47,11 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Open a page for every sample, size by size in turn."""
-    runtime = find_runtime(args.onnxruntime_web)
+    runtimes = find_runtimes(args.onnxruntime_web)
     samples: dict[tuple[int, int], list[dict[str, float]]] = {size: [] for size in SIZES}
     with TemporaryDirectory() as name:
         folder = Path(name)
-        network = write_network(folder, afa_viz.load_model(device="cpu"), "bundled", runtime)
+        network = write_network(folder, afa_viz.load_model(device="cpu"), "bundled", runtimes)
         (folder / "index.html").write_text(PAGE, encoding="utf-8")
         with serve_folder(folder) as address:
             for _ in range(args.repeats):

@@ -31,8 +31,9 @@ window.driver = (() => {
         if (data.failed) failed(new Error(JSON.stringify(data.failed))); else done(data.answer);
       };
       const began = performance.now();
-      await send({do: "open", network: network.facts,
-        addresses: {runtime: at(network.runtime), wasm: at(network.wasm), model: at(network.model)}});
+      const {script, wasm} = network.runtimes.wasm;
+      await send({do: "open", network: network.facts, provider: "wasm", warm: false,
+        addresses: {runtime: at(script), wasm: at(wasm), encoder: at(network.encoder), head: at(network.head)}});
       return performance.now() - began;
     },
     async explain(base64, type) {

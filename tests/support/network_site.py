@@ -16,7 +16,7 @@ from afa_viz.bundled import bundled_checkpoint
 from afa_viz.ui.sessions.model_registry import ModelRegistry, name_sources
 from afa_viz.ui.site.build import SiteOptions, build_site
 from afa_viz.ui.site.contents import open_contents
-from afa_viz.ui.site.network import find_runtime
+from afa_viz.ui.site.network import find_runtimes
 from afa_viz.ui.site.packing import SUFFIX
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def build_with_network(folder: Path) -> Path:
     contents = open_contents(registry, EXAMPLES, folder / "cache", images=[EXAMPLES / "chelsea.png"])
     site = folder / "www" / BELOW
     site.mkdir(parents=True)
-    build_site(site, contents, SiteOptions(title="Network", snapshots=0, runtime=find_runtime(PACKAGE)))
+    build_site(site, contents, SiteOptions(title="Network", snapshots=0, runtimes=find_runtimes(PACKAGE)))
     return folder / "www"
 
 

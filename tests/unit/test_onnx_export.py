@@ -16,6 +16,7 @@ from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.mix_transformer import MixTransformer
 from afa_viz.model.onnx_export import AllOutputs, ExportError, export_onnx, output_names, relative_difference
+from afa_viz.model.onnx_split import split_onnx
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -188,3 +189,34 @@ def test_the_bundled_network(half, tmp_path):
     export_onnx(model, path, half)
     assert path.stat().st_size <= (8e6 if half else 16e6)
     assert largest_difference(model, path, ((1, 224, 224), (1, 320, 192), (1, 256, 171))) <= 1e-4  # float16 on the disk
+
+
+def test_two_parts_give_together_what_the_whole_gives(exported):
+    model, path = exported
+    names = output_names(model)
+    first = [name for name in names if name in ("class_logits", "cam") or name.startswith("attn_logits")]
+    parts = split_onnx(path.read_bytes(), first)
+    assert sum(map(len, parts)) < 1.05 * path.stat().st_size, "no weight is in both"
+    whole, encoder, head = (
+        onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"]) for part in (path.read_bytes(), *parts)
+    )
+    assert [value.name for value in encoder.get_inputs()] == ["image"]
+    assert [value.name for value in head.get_outputs()] == [name for name in names if name not in first]
+    for batch, height, width in ODD_SIZES[:4]:
+        image = np.random.default_rng(height).standard_normal((batch, 3, height, width), np.float32)
+        found = dict(zip([v.name for v in encoder.get_outputs()], encoder.run(None, {"image": image}), strict=True))
+        found |= zip(
+            [v.name for v in head.get_outputs()],
+            head.run(None, {value.name: found[value.name] for value in head.get_inputs()}),
+            strict=True,
+        )
+        for name, expected in zip(names, whole.run(names, {"image": image}), strict=True):
+            assert relative_difference(torch.from_numpy(expected), torch.from_numpy(found[name])) <= 1e-6, name
+
+
+@pytest.mark.parametrize("first", [[], ["cam", "shape"]])
+def test_only_some_of_the_outputs_can_be_a_part(exported, first):
+    with pytest.raises(ValueError, match="expected some and not all of class_logits, cam"):
+        split_onnx(exported[1].read_bytes(), first)
+    with pytest.raises(ValueError, match="expected some and not all"):
+        split_onnx(exported[1].read_bytes(), output_names(exported[0]))

@@ -3,10 +3,12 @@
 
 import { fetchAnswer, fileName } from "./files.js";
 import { use } from "./host.js";
-import { visitorsPhotographs } from "./onnx.js";
+import { onIntent, visitorsPhotographs } from "./onnx.js";
 import { preparedHost } from "./prepared.js";
 import { listing, thumbnailsOf } from "./prepared/dataset.js";
 import { followTheme } from "./standalone.js";
+import { buildOwnLabels } from "../components/own_labels.js";
+import { buildPhotoInput } from "../components/photo_input.js";
 import { buildGallery, buildSettings, markPicture } from "../components/sidebar.js";
 import { cached } from "../core/cache.js";
 import { addressed, dropAddress } from "../core/permalink.js";
@@ -77,7 +79,13 @@ export async function start({ tables, site }) {
   function connect() {
     document.documentElement.lang = pageTables.language;
     pictures = buildGallery(element("afa-pick"), gallery, (place) => open(gallery[place]));
-    own?.build(element("afa-pick"));
+    if (own && contents.network) {
+      const box = Object.assign(document.createElement("div"), { className: "afa-upload" });
+      element("afa-pick").append(box);
+      own.listenTo(buildPhotoInput(box, own.open, () => own.addMask(), text("site.own_info")));
+      onIntent(box, own.prepare);
+      buildOwnLabels(element("afa-pick"), contents.network.facts.names, own.chooseLabels);
+    }
     buildSettings(element("afa-settings"), {
       model: contents.model.line,
       note: text(own ? "site.note_network" : "site.note"),

@@ -65,11 +65,32 @@ export async function decode(file, longSide) {
   }
 }
 
+/**
+ * A ground truth, a grey image of labels, at the size of its photograph: (H, W), each pixel that of the nearest one.
+ *
+ * @param {Blob} file
+ * @param {Size} size
+ */
+export async function decodeMask(file, [height, width]) {
+  const image = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const [rows, cols] = [image.height, image.width];
+  const context = new OffscreenCanvas(cols, rows).getContext("2d", { willReadFrequently: true });
+  if (!context) throw new ImageError("mask.unreadable");
+  context.drawImage(image, 0, 0);
+  image.close();
+  const { data } = context.getImageData(0, 0, cols, rows);
+  const nearest = (/** @type {number} */ place, /** @type {number} */ from, /** @type {number} */ to) => (
+    Math.floor(((place + 0.5) * from) / to));
+  return Uint8Array.from({ length: height * width }, (_, i) => (
+    data[4 * (nearest(Math.floor(i / width), rows, height) * cols + nearest(i % width, cols, width))]));
+}
+
 /** (H, W, 3) as the address of a PNG. */
 export async function toAddress(/** @type {Uint8ClampedArray} */ rgb, /** @type {Size} */ [height, width]) {
   const canvas = new OffscreenCanvas(width, height);
   const pixels = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) pixels.data.set([rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2], 255], 4 * i);
+  pixels.data.fill(255);
+  for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = rgb[3 * i + c];
   canvas.getContext("2d")?.putImageData(pixels, 0, 0);
   const bytes = new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer());
   let letters = "";
@@ -77,9 +98,9 @@ export async function toAddress(/** @type {Uint8ClampedArray} */ rgb, /** @type 
   return `data:image/png;base64,${btoa(letters)}`;
 }
 
-/** Eight letters that tell images apart: FNV-1a of the pixels. */
-export function markOf(/** @type {Uint8ClampedArray} */ rgb) {
+/** Eight letters that tell images, or masks, apart: FNV-1a of their bytes. */
+export function markOf(/** @type {Uint8ClampedArray | Uint8Array} */ bytes) {
   let hash = 0x811c9dc5;
-  for (const byte of rgb) hash = Math.imul(hash ^ byte, 0x01000193);
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
   return (hash >>> 0).toString(16).padStart(8, "0");
 }

@@ -5,11 +5,10 @@
 import { buildPhotoInput } from "../../components/photo_input.js";
 import { addressed, dropAddress } from "../../core/permalink.js";
 import { translateServerText } from "../../core/server_words.js";
-import { announce, reportError } from "../../core/status.js";
+import { reportError } from "../../core/status.js";
 import { text } from "../../core/words.js";
 
 const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
-const MASKED = /mask|truth|gt/i; // how masks are called
 const CLOSE = 40; // milliseconds
 const mark = addressed.get("photo");
 let wanted = mark && readStored(STORE) && readStored(MARK) === mark ? mark : null; // to be brought again, until it is here
@@ -80,13 +79,9 @@ async function addMask(/** @type {File | null} */ file = null) {
   openMask((png) => { if (newest) open(newest, png); }, file);
 }
 
-/** One photograph, and of two files the one that is called so as its mask. */
-function take(/** @type {File[]} */ files) {
-  const mask = files.length === 2 && files.find((file) => MASKED.test(file.name));
-  const photographs = files.filter((file) => file !== mask);
-  waitingMask = mask || null;
-  open(photographs[0]);
-  if (photographs.length > 1) announce(text("side.one_of", { count: photographs.length }), true);
+function take(/** @type {File} */ file, /** @type {File | null} */ mask) {
+  waitingMask = mask;
+  open(file);
 }
 
 /** Another picture than a photograph was chosen. */
