@@ -22,7 +22,9 @@ from typing import Any
 from PIL import Image
 
 import afa_viz
-from afa_viz.ui.site.network import find_runtimes, write_network
+from afa_viz.model.onnx_export import require_afa
+from afa_viz.ui.site.network import write_network
+from afa_viz.ui.site.runtimes import find_runtimes
 from benchmarks import machine
 from benchmarks.browser import ROOT, launch_browser
 from benchmarks.file_server import serve_folder
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     samples: dict[tuple[int, int], list[dict[str, float]]] = {size: [] for size in SIZES}
     with TemporaryDirectory() as name:
         folder = Path(name)
-        network = write_network(folder, afa_viz.load_model(device="cpu"), "bundled", runtimes)
+        network = write_network(folder, require_afa(afa_viz.load_model(device="cpu")), "bundled", runtimes)
         (folder / "index.html").write_text(PAGE, encoding="utf-8")
         with serve_folder(folder) as address:
             for _ in range(args.repeats):

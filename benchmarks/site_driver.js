@@ -44,6 +44,10 @@ window.driver = (() => {
       const first = window.driver.progress.find((one) => one.first)?.at;
       return {...plain(answer ?? {}), done: answer !== null, firstMs: first - began, wholeMs: performance.now() - began};
     },
+    async mask(base64) {
+      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      return send({do: "mask", file: new Blob([bytes], {type: "image/png"})});
+    },
     async ask(key, question, asked = {}) { return plain(await send({do: "ask", key, question, asked})); },
   };
 })();

@@ -20,6 +20,7 @@ PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script
 CLASS = "class."  # before the names of classes, which are English themselves
 SITE = "site."  # before what only a page without a server says
 LATER = ("mask.", "photo.", "zoom.")  # and before what the app loads when it is first opened
+ON_DEVICE = "device."  # before what the app says in place of a text of SITE, where a visitor's browser explains
 
 
 @cache
@@ -42,24 +43,32 @@ def error_message(key: str, **places: object) -> str:
 
 def script_texts(standalone: bool = False) -> dict[str, str]:
     """The English texts that scripts say; those of a page without a server only if it is one."""
-    left_out = (CLASS,) if standalone else (CLASS, SITE, *LATER)
+    left_out = (CLASS, ON_DEVICE) if standalone else (CLASS, ON_DEVICE, SITE, *LATER)
     return {key: text for key, text in texts().items() if not key.endswith(PLACED) and not key.startswith(left_out)}
 
 
 def translations(standalone: bool = False) -> dict[str, dict[str, str]]:
     """All texts of the other languages; those of a page without a server only if it is one."""
+    left_out = (ON_DEVICE,) if standalone else (ON_DEVICE, SITE, *LATER)
     return {
-        language: {
-            key: text for key, text in texts(language).items() if standalone or not key.startswith((SITE, *LATER))
-        }
+        language: {key: text for key, text in texts(language).items() if not key.startswith(left_out)}
         for language in languages()[1:]
     }
 
 
-def later_texts() -> dict[str, dict]:
-    """The English texts that the app loads when they are first needed, and those of the other languages."""
+def later_texts(begins: tuple[str, ...] = LATER) -> dict[str, dict]:
+    """The English texts that the app loads when they are first needed, and those of the other languages.
+
+    Args:
+        begins: of their keys; those of `SITE` are what the app says in their place.
+    """
     first, *others = (
-        {key: text for key, text in texts(language).items() if key.startswith(LATER)} for language in languages()
+        {
+            key: texts(language).get(key.replace(SITE, ON_DEVICE, 1), text)
+            for key, text in texts(language).items()
+            if key.startswith(begins)
+        }
+        for language in languages()
     )
     return {"texts": first, "languages": dict(zip(languages()[1:], others, strict=True))}
 

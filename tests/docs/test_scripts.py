@@ -33,8 +33,8 @@ def test_every_script_is_part_of_the_page():
     assert {named(file) for file in FILES} == used
     styles = {*sum(page.STANDALONE_STYLES, ()), *page.STYLES, *(f"views/{tab}/{tab}.css" for tab in page.TABS)}
     assert {file.relative_to(page.EXPLORER).as_posix() for file in page.EXPLORER.rglob("*.css")} <= styles | {
-        *page.LATER_STYLES
-    }
+        *page.LATER_STYLES, *page.DEVICE_STYLES,
+    }  # fmt: skip
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node; the browser tests parse the script too")
@@ -80,6 +80,7 @@ def test_every_text_is_said():
     outside = {f"example.{example['name']}.{what}" for example in examples for what in ("title", "story")}
     outside |= {f"side.{slider.field}{what}" for slider in SLIDERS for what in ("", "_info")}
     outside |= {key for key in localization.texts() if key.startswith("gradio.")} | {"refused.disk", "refused.memory"}
+    outside |= {f"device.{key.partition('.')[2]}" for key in localization.texts() if key.startswith("site.")}
     outside |= {f"refused.{key}" for key in SENTENCES}  # of image files, for the command line too
     unsaid = []
     for key, text in localization.texts().items():
@@ -100,3 +101,5 @@ def test_the_page_is_light():
     assert len(gzip.compress(parts["script"].encode(), 6)) < 60_500
     # when a later tab, zoom or mask is first opened
     assert len(gzip.compress(page.later_script().encode(), 6)) < 35_000
+    # when a photograph is first explained on the visitor's device
+    assert len(gzip.compress(page.device_script().encode(), 6)) < 14_000

@@ -14,7 +14,7 @@ from app_fixtures import prepare
 from raw_http import Reply, ask
 
 from afa_viz.figures.interactive import plotly_js
-from afa_viz.ui.page.assets import later_address, later_script, plotly_address
+from afa_viz.ui.page.assets import device_address, device_script, later_address, later_script, plotly_address
 from afa_viz.ui.server.app import build, serve
 from afa_viz.ui.server.guard import Guard
 from afa_viz.ui.server.later_scripts import accepts_gzip
@@ -207,7 +207,10 @@ def test_the_open_ones_answer(address):
     assert set(json.loads(ask(address, "/gradio_api/info").body)["named_endpoints"]) == {f"/{n}" for n in ENDPOINTS}
 
 
-@pytest.mark.parametrize("path, whole", [(plotly_address(), plotly_js), (later_address(), later_script)])
+@pytest.mark.parametrize(
+    "path, whole",
+    [(plotly_address(), plotly_js), (later_address(), later_script), (device_address(), device_script)],
+)
 def test_later_scripts_are_served_compressed_and_for_good(address, path, whole):
     path = f"/{path}"
     small = ask(address, path, headers=[("Accept-Encoding", "br, gzip;q=0.8")])

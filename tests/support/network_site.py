@@ -4,37 +4,82 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from static_site import BELOW
 
 from afa_viz.bundled import bundled_checkpoint
+from afa_viz.model.onnx_export import export_onnx
 from afa_viz.ui.sessions.model_registry import ModelRegistry, name_sources
 from afa_viz.ui.site.build import SiteOptions, build_site
 from afa_viz.ui.site.contents import open_contents
-from afa_viz.ui.site.network import find_runtimes
 from afa_viz.ui.site.packing import SUFFIX
+from afa_viz.ui.site.runtimes import find_runtimes
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "afa_viz" / "examples"
 PACKAGE = ROOT / "node_modules" / "onnxruntime-web"
+LIBRARIES = ("torch", "onnx", "onnxscript")
+
+
+def require_network_packages() -> None:
+    """Skip where the network cannot be exported, or no browser could run it."""
+    for package in LIBRARIES[1:]:
+        pytest.importorskip(package)
+    if not PACKAGE.is_dir():
+        pytest.skip("onnxruntime-web is not installed: npm ci")
+
+
+@contextmanager
+def exported_once() -> Iterator[None]:
+    """Every export of the same weights by the same code is one, kept among the temporary files of this user."""
+
+    def export(model: Any, path: Path, half: bool = False) -> None:
+        digest = hashlib.sha256(
+            f"{model.checkpoint_id} {half} {[metadata.version(name) for name in LIBRARIES]}".encode()
+        )
+        for folder in ("model", "ops"):
+            for source in sorted((ROOT / "afa_viz" / folder).rglob("*.py")):
+                digest.update(source.read_bytes())
+        kept = Path(tempfile.gettempdir()) / f"afa-viz-tests-{os.getuid()}" / digest.hexdigest()[:16]
+        with FileLock(f"{_made(kept.parent) / kept.name}.lock"):
+            if not kept.is_dir():
+                export_onnx(model, _made(kept.with_suffix(".partial")) / path.name, half)
+                kept.with_suffix(".partial").rename(kept)
+        for file in kept.iterdir():
+            shutil.copy(file, path.with_suffix(file.suffix))
+
+    with mock.patch("afa_viz.ui.site.network.export_onnx", export):
+        yield
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def build_with_network(folder: Path) -> Path:
     """Build a site of one example; returns the folder that a server gives out. Skips without onnxruntime-web."""
-    for package in ("onnx", "onnxscript"):
-        pytest.importorskip(package)
-    if not PACKAGE.is_dir():
-        pytest.skip("onnxruntime-web is not installed: npm ci")
+    require_network_packages()
     registry = ModelRegistry(name_sources([str(bundled_checkpoint())]), "cpu")
-    contents = open_contents(registry, EXAMPLES, folder / "cache", images=[EXAMPLES / "chelsea.png"])
+    contents = open_contents(registry, EXAMPLES, folder / "cache", images=[EXAMPLES / "chelsea.png"], limit=1)
     site = folder / "www" / BELOW
     site.mkdir(parents=True)
-    build_site(site, contents, SiteOptions(title="Network", snapshots=0, runtimes=find_runtimes(PACKAGE)))
+    with exported_once():
+        build_site(site, contents, SiteOptions(title="Network", snapshots=0, runtimes=find_runtimes(PACKAGE)))
     return folder / "www"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from afa_viz.ui.page.bundle import BundleError, bundle, bundle_in_two, ordered, read
+from afa_viz.ui.page.bundle import BundleError, bundle, bundle_in_parts, ordered, read
 
 node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node; the browser tests run a bundle too")
 
@@ -218,18 +218,26 @@ def test_a_module_that_is_imported_later_is_in_the_one_script(joined):
 
 
 @node
-def test_the_second_script_is_fetched_once_and_shares_what_the_first_has(joined, tmp_path):
-    joined(**LATER)
-    first, second = bundle_in_two(tmp_path / "explorer", "main.js")
-    assert "part.js" not in first and "shared.js" not in second
+def test_later_scripts_are_fetched_once_each_and_share_what_others_have(joined, tmp_path):
+    extra = {
+        "main": LATER["main"] + '\nexport const openLast = () => import("./views/last.js");',
+        "views__last": '''import { count } from "../shared.js";
+import { name } from "./part.js";
+import { own } from "./own.js";
+export const shown = () => own + name + count();''',
+        "views__own": 'export const own = "last ";',
+    }  # fmt: skip
+    joined(**{**LATER, **extra})
+    first, second, third = bundle_in_parts(tmp_path / "explorer", "main.js", "views/last.js")
+    assert "part.js" not in first and "shared.js" not in second + third
+    assert "own.js" not in second and "part.js" not in third and "tab.js" not in third
     browser = f"""
       let fetched = 0, fails = true;
-      globalThis.afaLater = "scripts/second.js";
+      [globalThis.afaLater, globalThis.afaLast] = ["scripts/second.js", "scripts/third.js"];
       globalThis.document = {{ createElement: () => ({{ remove() {{}} }}), head: {{ append(script) {{
         fetched++;
         if (fails) return setTimeout(() => script.onerror());
-        if (script.src !== afaLater) throw new Error(script.src);
-        (0, eval)({json.dumps(second)});
+        (0, eval)({{ [afaLater]: {json.dumps(second)}, [afaLast]: {json.dumps(third)} }}[script.src]);
         script.onload();
       }} }} }};
       const main = {first};
@@ -238,11 +246,15 @@ def test_the_second_script_is_fetched_once_and_shares_what_the_first_has(joined,
         fails = false;
         const [one, two] = await Promise.all([main.open(), main.open()]);
         const again = await main.open();
-        console.log(JSON.stringify([failure, main.seen(), one.shown(), two.shown(), again === one, fetched]));
+        const shown = [failure, main.seen(), one.shown(), two.shown(), again === one, fetched];
+        const last = await main.openLast();
+        console.log(JSON.stringify([...shown, last.shown(), (await main.openLast()) === last, fetched]));
       }})();"""
     done = subprocess.run(["node", "-e", browser], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == ["a part of the page did not load", 1, "tab 2", "tab 3", True, 2]
+    assert json.loads(done.stdout) == [
+        "a part of the page did not load", 1, "tab 2", "tab 3", True, 2, "last tab 4", True, 3,
+    ]  # fmt: skip
 
 
 def test_a_later_module_that_is_missing_is_named(joined):

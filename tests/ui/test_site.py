@@ -23,8 +23,9 @@ from small_checkpoint import small_card, small_model
 
 from afa_viz.__main__ import main
 from afa_viz.ui.site.folder import MARK, replaced_folder, require_replaceable
-from afa_viz.ui.site.network import RUNTIMES, find_runtimes, network_files, require_small, write_network
+from afa_viz.ui.site.network import network_files, require_small, write_network
 from afa_viz.ui.site.packing import file_name, pack, plane_differences
+from afa_viz.ui.site.runtimes import RUNTIMES, find_runtimes
 from afa_viz.ui.site.sizes import measure
 
 ROOT = Path(__file__).parents[2]

@@ -235,5 +235,6 @@ interface Window {
   gradio_config?: { root?: string };
   /** texts and style that come with the second script */
   afaLaterTables?: { style: string; texts: { [key: string]: string }; languages: { [code: string]: { [key: string]: string } } };
+  afaLastTables?: Window["afaLaterTables"];
 }
 interface Uint8ArrayConstructor { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }

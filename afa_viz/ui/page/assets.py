@@ -17,7 +17,7 @@ from afa_viz import image_files
 from afa_viz.figures import colour
 from afa_viz.figures.interactive.base import plotly_version
 from afa_viz.ui import localization
-from afa_viz.ui.page.bundle import bundle, bundle_in_two
+from afa_viz.ui.page.bundle import bundle, bundle_in_parts
 from afa_viz.ui.page.config_fields import SLIDERS
 
 EXPLORER = Path(__file__).parents[1] / "explorer"
@@ -28,13 +28,15 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
 # entry modules: of the app, of a static site, of a report, of the worker that runs the network in a site
 SERVER, STATIC, INLINE, WORKER = "host/server.js", "host/static.js", "host/inline.js", "host/onnx/worker.js"
 ENTRIES = (SERVER, STATIC, INLINE, WORKER)
+DEVICE = "host/server/device.js"  # of the app: photographs that the visitor's browser explains
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
 LATER_STYLES = (  # the app loads them with `later_script`
     "components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css",
 )  # fmt: skip
+DEVICE_STYLES = ("components/sidebar.css",)  # with `device_script`
 STANDALONE_STYLES = (
     ("standalone.css",),
-    ("components/sidebar.css",),
+    ("components/frame.css", "components/sidebar.css"),
 )  # of pages without gradio: before and after the others
 INDENTED = re.compile(r"\n\s+")
 UNSENT = re.compile(r"/\*[\s\S]*?\*/\n?|^ +|(?<=[;{:,]) +|(?<=[;{},])\n", re.MULTILINE)  # of style sheets
@@ -79,24 +81,42 @@ def script(entry: str = SERVER) -> str:
     Args:
         entry: a module of `explorer/host/`; it exports `start`.
     """
-    return _in_two()[0] if entry == SERVER else bundle(EXPLORER, entry)
+    return _in_parts()[0] if entry == SERVER else bundle(EXPLORER, entry)
 
 
 def later_script() -> str:
     """The modules that the app's page loads when it first needs them, with their texts and style."""
-    tables_of_later = _json({"style": _joined(LATER_STYLES), **localization.later_texts()})
-    return f"globalThis.afaLaterTables={tables_of_later};\n{_in_two()[1]}"
+    return f"globalThis.afaLaterTables={_later_tables(LATER_STYLES, localization.LATER)};\n{_in_parts()[1]}"
+
+
+def device_script() -> str:
+    """Those that it needs once a photograph is explained on the visitor's device."""
+    return f"globalThis.afaLastTables={_later_tables(DEVICE_STYLES, (localization.SITE,))};\n{_in_parts()[2]}"
 
 
 @cache
 def later_address() -> str:
-    """Where they are below the root of the app."""
-    return f"scripts/tabs-{hashlib.sha256(later_script().encode()).hexdigest()[:12]}.js"
+    """Where `later_script` is below the root of the app."""
+    return _hashed("scripts/tabs", later_script())
 
 
 @cache
-def _in_two() -> tuple[str, str]:
-    return bundle_in_two(EXPLORER, SERVER)
+def device_address() -> str:
+    """Where `device_script` is below the root of the app."""
+    return _hashed("scripts/device", device_script())
+
+
+def _hashed(stem: str, text: str) -> str:
+    return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.js"
+
+
+def _later_tables(styles: Sequence[str], begins: tuple[str, ...]) -> str:
+    return _json({"style": _joined(styles), **localization.later_texts(begins)})
+
+
+@cache
+def _in_parts() -> tuple[str, str, str]:
+    return bundle_in_parts(EXPLORER, SERVER, DEVICE)
 
 
 def style(standalone: bool = False) -> str:

@@ -5,7 +5,7 @@ evaluated under its own name (`sourceURL`), so stack traces and developer tools 
 removed, its line. Comments and spaces stay behind.
 
 `import("./x.js")` loads a module when it is first needed. All such modules, and what they alone need, may be a second
-script, which the browser fetches then.
+script, which the browser fetches then; one of them, with what it alone needs, a third.
 
 What a module may write, and nothing else of the module syntax:
     import { a, b as c } from "./x.js";    import * as x from "../room/x.js";    import "./x.js";    import("./x.js")
@@ -58,15 +58,20 @@ def bundle(root: Path, entry: str) -> str:
     return _joined(ordered(root, entry, later=True), entry)
 
 
-def bundle_in_two(root: Path, entry: str) -> tuple[str, str]:
-    """As `bundle`, but what is loaded later is a second script.
+def bundle_in_parts(root: Path, entry: str, last: str) -> tuple[str, str, str]:
+    """As `bundle`, but what is loaded later is a second script, and what `last` alone needs of it a third.
 
-    The first script fetches the second from the address in `globalThis.afaLater`.
+    The first script fetches the second from the address in `globalThis.afaLater`, and for a module that is not in it
+    the third from that in `globalThis.afaLast`.
 
-    Returns: expression, second script. Raises: BundleError: as `bundle`.
+    Returns: expression, second script, third script. Raises: BundleError: as `bundle`.
     """
-    first, whole = ordered(root, entry), ordered(root, entry, later=True)
-    return _joined(whole, entry, len(first)), "\n".join(["afaAdd(run=>{", *_runs(whole)[len(first) :], "});\n"])
+    first, more = ordered(root, entry), ordered(root, entry, later=True, without=last)
+    whole = ordered(root, entry, later=True, last=last)
+    runs = _runs(whole)
+    parts = runs[len(first) : len(more)], runs[len(more) :]
+    second, third = ("\n".join(["afaAdd(run=>{", *part, "});\n"]) for part in parts)
+    return _joined(whole, entry, len(first)), second, third
 
 
 def _joined(modules: list[Module], entry: str, count: int | None = None) -> str:
@@ -81,26 +86,27 @@ def _runs(modules: list[Module]) -> list[str]:
     return [f'run("{module.name}",{_template(_body(module, numbers))});' for module in modules]
 
 
-# `later`: the module of a number, where need be after the second script, which hands its modules to `afaAdd`
-_PRELUDE = """(()=>{"use strict";const done=[];let coming=null;
-const later=async number=>{if(!(number in done))await(coming??=new Promise((loaded,failed)=>{
+# `later`: the module of a number, where need be after the second and the third script, which hand theirs to `afaAdd`
+_PRELUDE = """(()=>{"use strict";const done=[],coming={};
+const load=address=>coming[address]??=new Promise((loaded,failed)=>{
 const script=document.createElement("script");
 globalThis.afaAdd=add=>add(run);
 script.onload=loaded;
-script.onerror=()=>{coming=null;script.remove();failed(new Error("a part of the page did not load"))};
-script.src=globalThis.afaLater;
-document.head.append(script)}));
+script.onerror=()=>{delete coming[address];script.remove();failed(new Error("a part of the page did not load"))};
+script.src=address;
+document.head.append(script)});
+const later=async number=>{for(const part of["afaLater","afaLast"])if(!(number in done))await load(globalThis[part]);
 return done[number]};
 const run=(name,code)=>{
 const lines=code.replace(/@(\\d*)@/g,(_,count)=>count?"\\n".repeat(count):"@");
 done.push((0,eval)(`($m,$later)=>{"use strict";${lines}\\n}\\n//# sourceURL=afa-viz/${name}`)(done,later))};"""
 
 
-def ordered(root: Path, entry: str, later: bool = False) -> list[Module]:
+def ordered(root: Path, entry: str, later: bool = False, without: str = "", last: str = "") -> list[Module]:
     """The modules that `entry` needs, each after those that it imports.
 
     Args:
-        later: with those that are loaded when they are first needed.
+        later: with those that are loaded when they are first needed; all but `without`, and `last` behind all others.
     Raises: BundleError: as `bundle`.
     """
     done: dict[str, Module] = {}
@@ -130,8 +136,11 @@ def ordered(root: Path, entry: str, later: bool = False) -> list[Module]:
     waiting = list(done.values()) if later else []
     for module in waiting:  # grows while it is read
         for other in module.later:
-            visit(other, module.name)
+            if other not in (without, last):
+                visit(other, module.name)
         waiting += [one for one in done.values() if one not in waiting]
+    if later and last:
+        visit(last, entry)
     return list(done.values())
 
 

@@ -12,7 +12,7 @@ import anyio
 import gradio as gr
 
 from afa_viz.ui.errors import BusyError
-from afa_viz.ui.page.assets import explorer_html, later_address, plotly_address, script, tables
+from afa_viz.ui.page.assets import device_address, explorer_html, later_address, plotly_address, script, tables
 from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, SharedCalls
 
 GIVEN = "element, props, trigger, server, watch"  # what gradio gives a script
@@ -92,4 +92,5 @@ def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, off
         offers=json.dumps(offers, ensure_ascii=False),
         plotly=plotly_address(),
         later=later_address(),
+        device=device_address(),
     )

@@ -87,6 +87,11 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--runs", type=Path, default=Options.runs, help="folder of the training runs (default: runs/page)"
     )
+    result.add_argument(
+        "--onnxruntime-web", type=Path, metavar="DIR",
+        help="folder of the npm package onnxruntime-web: visitors may have their photographs explained in their own "
+        "browsers (needs `pip install onnx onnxscript`; default: the server explains all)",
+    )  # fmt: skip
     result.add_argument("--share", action="store_true", help="a public address through gradio's servers")
 
 
@@ -153,6 +158,7 @@ def _serve(options: argparse.Namespace) -> None:
     chosen = Options(
         tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
         split=options.split, cache=options.cache, train=train, runs=options.runs,
+        onnxruntime_web=options.onnxruntime_web,
     )  # fmt: skip
     prepared = open_prepared(chosen)
     page = build(chosen, prepared)

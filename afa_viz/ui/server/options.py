@@ -25,6 +25,8 @@ class Options:
         cache: folder for rendered scenes, scores and prepared answers; None: `sessions.folders.cache_folder`.
         train: whether visitors may start training runs.
         runs: folder of the training runs.
+        onnxruntime_web: folder of the npm package, with which visitors may have photographs explained by their own
+            browsers; None: they may not.
         offered: a model of timm that is offered beside the checkpoints, and fetched once it is chosen; None: none is.
         train_arguments: added to the command of each run; tests make the sandbox smaller with them.
     """
@@ -41,3 +43,4 @@ class Options:
     runs: Path = Path("runs/page")
     train_arguments: tuple[str, ...] = ()
     offered: str | None = "timm:pvt_v2_b2"
+    onnxruntime_web: Path | None = None

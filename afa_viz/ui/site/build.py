@@ -33,8 +33,9 @@ from afa_viz.ui.handlers.prepared import GROUPS, answer_name, prepare
 from afa_viz.ui.localization import fill_template, languages, texts
 from afa_viz.ui.page import assets
 from afa_viz.ui.site.contents import Contents, Shown
-from afa_viz.ui.site.network import Runtimes, require_small, write_network
+from afa_viz.ui.site.network import require_small, write_network
 from afa_viz.ui.site.packing import SUFFIX, file_name, pack
+from afa_viz.ui.site.runtimes import Runtimes
 
 DATA_GROUPS = ("stages", "starts", "affinity")  # of images that are only in the Data set tab
 WORKERS = 4  # images at a time, each on one core
@@ -51,8 +52,8 @@ class SiteOptions:
     Attributes:
         title: of the page.
         snapshots: number of images of the gallery that are explained by every snapshot of the training run.
-        runtimes: of onnxruntime-web, see `network.find_runtimes`, with which visitors explain photographs of their own;
-            None: the site takes none.
+        runtimes: of onnxruntime-web, see `runtimes.find_runtimes`, with which visitors explain photographs of their
+            own; None: the site takes none.
     """
 
     title: str = "AFA Viz"

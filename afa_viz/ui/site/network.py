@@ -15,40 +15,14 @@ from afa_viz.model.onnx_split import split_onnx
 from afa_viz.ops import par, random_walk
 from afa_viz.ui.localization import texts
 from afa_viz.ui.page import assets
+from afa_viz.ui.site.runtimes import RUNTIMES, Runtimes
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
 
-RUNTIMES = {  # execution provider -> script and WebAssembly file of onnxruntime-web
-    "wasm": ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"),
-    "webgpu": ("ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm"),
-}
-REQUIRED = "wasm"  # every browser runs it
 MAX_CELLS = 1024  # of a grid that the browser refines, as in explorer/core/recompute.js
 VERSION = re.compile(rb"ONNX Runtime Web v([\d.]+)")
-FOLDERS = ("", "dist", "onnxruntime-web/dist", "node_modules/onnxruntime-web/dist")  # below what was given
 EVERY_PASS = re.compile("class_logits|cam|attn_logits_.*")  # outputs; the others are those of the first pass alone
-
-Runtimes = dict[str, tuple[Path, Path]]
-
-
-def find_runtimes(folder: Path) -> Runtimes:
-    """Script and WebAssembly file of each provider that onnxruntime-web has in its folder, or in one that holds it.
-
-    Raises: ValueError: if those of WebAssembly are not there.
-    """
-    for below in FOLDERS:
-        paths = {
-            provider: (folder / below / script, folder / below / wasm) for provider, (script, wasm) in RUNTIMES.items()
-        }
-        found = {provider: pair for provider, pair in paths.items() if all(path.is_file() for path in pair)}
-        if REQUIRED in found:
-            return found
-    script, wasm = RUNTIMES[REQUIRED]
-    raise ValueError(
-        f"--onnxruntime-web {folder} has no {script} with {wasm}; expected the folder of the npm package "
-        "onnxruntime-web: run `npm install onnxruntime-web` and name node_modules/onnxruntime-web."
-    )
 
 
 def require_small(model: AFA) -> None:

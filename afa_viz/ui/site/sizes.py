@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from afa_viz.ui.site.network import REQUIRED, network_files
+from afa_viz.ui.site.network import network_files
 from afa_viz.ui.site.packing import SUFFIX
+from afa_viz.ui.site.runtimes import REQUIRED
 
 FIRST_FILES = ("stages", "scene")  # of an image, with its thumbnail
 

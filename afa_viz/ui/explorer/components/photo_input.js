@@ -42,7 +42,8 @@ export function buildPhotoInput(box, open, addMask, words) {
   masks.textContent = text("side.add_mask");
   masks.addEventListener("click", addMask);
   if (button) button.textContent = text("side.camera");
-  if (info) info.textContent = words ?? text("side.upload_info", { formats: Object.keys(megapixels).join(", "), mb, megapixels: megapixels.JPEG });
+  const formats = Object.keys(megapixels).join(", ");
+  if (info) info.textContent = words ?? text("side.upload_info", { formats, mb, megapixels: megapixels.JPEG });
 
   const show = (said = "", failed = false, ended = failed) => {
     state?.toggleAttribute("hidden", !said);

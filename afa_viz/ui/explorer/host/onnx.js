@@ -94,7 +94,7 @@ export function visitorsPhotographs({ facts, ...addresses }, show) {
     /** Where photographs are chosen: progress is told there. */
     listenTo(/** @type {PhotoInput} */ chosen) {
       input = chosen;
-      on("trace", () => input.offerMask(Boolean(store.trace.photo && !store.trace.partial)));
+      on("trace", () => { if (store.trace.key.startsWith(PHOTO)) input.offerMask(!store.trace.partial); });
     },
   };
 }

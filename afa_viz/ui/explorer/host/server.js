@@ -17,7 +17,8 @@ import { start as startPage } from "../main.js";
  *   what gradio gives a script (`js_on_load` of gr.HTML)
  */
 export function start({ element, props, trigger, server, watch }) {
-  /** @type {any} */ (window).afaLater = `${window.gradio_config?.root ?? ""}/${props.later}`; // where the bundle loads from
+  const root = window.gradio_config?.root ?? "";
+  Object.assign(window, { afaLater: `${root}/${props.later}`, afaLast: `${root}/${props.device}` }); // where the bundle loads from
   /** @type {(name: string) => import("./host.js").Question} */
   const question = (name) => async (asked) => JSON.parse(await server[name](asked));
   /** @type {(name: string) => import("./host.js").Question} */
@@ -32,11 +33,11 @@ export function start({ element, props, trigger, server, watch }) {
     tables: JSON.parse(props.tables),
     connect() {
       translateGradio();
-      photograph.listen((asked) => trigger("upload", asked));
+      photograph.listen((asked) => trigger("upload", asked), question("device_network"));
       listenToSidebar();
       listenToTypedFields(() => trigger("clear"));
     },
-    translatable: () => [...document.querySelectorAll("#afa-head [data-words]")],
+    translatable: () => [...document.querySelectorAll(":is(#afa-head, #afa-upload) [data-words]")],
     stages: () => (props.value ? JSON.parse(props.value) : null),
     onStages: (listener) => watch("value", listener),
     setSetting: setSlider,

@@ -110,8 +110,10 @@ export function createTrace(network, { rgb, size, address, mark }, outputs, targ
   return {
     mark,
     /** Image labels: the chosen ones, those of the ground truth, or the predicted ones; `given`: not predicted. */
-    labels: (/** @type {number[] | null} */ chosen) => (
-      { labels: chosen ?? (known.length ? known : predictedLabels(logits, network.label_threshold)), given: Boolean(chosen ?? known.length) }),
+    labels(/** @type {number[] | null} */ chosen) {
+      const given = chosen ?? (known.length ? known : null);
+      return { labels: given ?? predictedLabels(logits, network.label_threshold), given: given !== null };
+    },
     /** The CAM of the image as it is, at one scale: (C, H, W). */
     singleScale: () => singleScaleCam(outputs.cam, size, network.cam_relu),
     /**

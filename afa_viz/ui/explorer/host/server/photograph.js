@@ -23,6 +23,18 @@ let waitingMask = null; // came with the photograph that is on its way
 let labels = null; // that a photograph had which is brought again
 let bringing = false;
 
+/** @type {any} */
+let onDevice = null; // the switch, where there is one
+/** @type {typeof import("./device.js") | null} */
+let device = null;
+/** @type {import("../host.js").Question} */
+let ask;
+
+async function loadDevice() {
+  device = await import("./device.js");
+  return device;
+}
+
 async function loadSending() {
   const sending = await import("./send.js");
   sending.start();
@@ -75,17 +87,30 @@ async function open(file, mask = null) {
 
 /** Open the editor of the ground truth for the photograph that is shown. */
 async function addMask(/** @type {File | null} */ file = null) {
+  if (device?.addMask()) return;
   const { openMask } = await import("../../components/mask/editor.js");
   openMask((png) => { if (newest) open(newest, png); }, file);
 }
 
-function take(/** @type {File} */ file, /** @type {File | null} */ mask) {
-  waitingMask = mask;
-  open(file);
+async function take(/** @type {File} */ file, /** @type {File | null} */ mask) {
+  if (!onDevice?.checked) {
+    device?.leave();
+    waitingMask = mask;
+    open(file);
+    return;
+  }
+  dismiss(false);
+  const mine = chosen;
+  try {
+    await (await loadDevice()).open(file, mask, { ask, input, isLate: () => mine !== chosen });
+  } catch (/** @type {any} */ error) {
+    if (mine === chosen) input.fail(error.refused ? translateServerText(error.refused) : text("side.unreachable"));
+  }
 }
 
-/** Another picture than a photograph was chosen. */
-export function dismiss() {
+/** Another picture than a photograph was chosen, or `byServer` false, one that this device explains. */
+export function dismiss(byServer = true) {
+  if (byServer) device?.leave();
   if (wanted) dropAddress(); // the rest of it was the photograph's
   [newest, wanted, waitingMask] = [null, null, null];
   chosen += 1;
@@ -149,9 +174,11 @@ async function onOpened(inputs) {
  * Follow what is chosen in gradio's column of images.
  *
  * @param {(asked: {path: string, labels: string[] | null, mask: string | null}) => void} onFile explains an uploaded file
+ * @param {import("../host.js").Question} network what the server says of the network for this device
  */
-export function listen(onFile) {
-  explain = onFile;
+export function listen(onFile, network) {
+  [explain, ask] = [onFile, network];
+  Object.assign(window, { afaOpened: onOpened });
   const picker = document.querySelector("#afa-pick");
   picker?.addEventListener("click", (/** @type {any} */ event) => {
     if (event.target.closest(".thumbnail-item")) {
@@ -160,6 +187,8 @@ export function listen(onFile) {
     }
   }, true);
   const box = picker?.querySelector(".afa-upload");
-  if (box) input = buildPhotoInput(box, take, () => addMask());
-  Object.assign(window, { afaOpened: onOpened });
+  if (!box) return;
+  input = buildPhotoInput(box, take, () => addMask());
+  onDevice = picker?.querySelector(".afa-device input");
+  onDevice?.addEventListener("change", async () => { if (onDevice.checked) (await loadDevice()).prepare(box, ask, input); });
 }
