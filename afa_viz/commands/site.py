@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
 
 def build(args: argparse.Namespace, out: Path) -> None:
     """Build the site of `add_content_arguments` in a folder, whole or not at all, with a progress bar."""
-    from afa_viz.model.onnx_export import require_packages
+    from afa_viz.model.onnx_packages import require_packages
     from afa_viz.ui.site.runtimes import find_runtimes
 
     runtimes = None if args.onnxruntime_web is None else find_runtimes(args.onnxruntime_web)

@@ -48,9 +48,8 @@ def exported_once() -> Iterator[None]:
     """Every export of the same weights by the same code is one, kept among the temporary files of this user."""
 
     def export(model: Any, path: Path, half: bool = False) -> None:
-        digest = hashlib.sha256(
-            f"{model.checkpoint_id} {half} {[metadata.version(name) for name in LIBRARIES]}".encode()
-        )
+        versions = [metadata.version(name) for name in LIBRARIES]
+        digest = hashlib.sha256(f"{model.checkpoint_id} {half} {versions}".encode())
         for folder in ("model", "ops"):
             for source in sorted((ROOT / "afa_viz" / folder).rglob("*.py")):
                 digest.update(source.read_bytes())

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 import afa_viz
-from afa_viz.model import onnx_export
+from afa_viz.model import onnx_export, onnx_packages
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.mix_transformer import MixTransformer
-from afa_viz.model.onnx_export import AllOutputs, ExportError, export_onnx, output_names, relative_difference
+from afa_viz.model.onnx_export import AllOutputs, export_onnx, output_names, relative_difference
+from afa_viz.model.onnx_packages import ExportError
 from afa_viz.model.onnx_split import split_onnx
 
 onnx = pytest.importorskip("onnx")
@@ -150,7 +151,7 @@ def test_without_onnxruntime_the_file_is_not_verified(quick, exported, tmp_path,
 
 @pytest.mark.parametrize("missing", [("onnxscript",), ("onnx", "onnxscript")])
 def test_missing_packages_are_named_with_how_to_get_them(missing, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_export, "find_spec", lambda name: None if name in missing else name)
+    monkeypatch.setattr(onnx_packages, "find_spec", lambda name: None if name in missing else name)
     with pytest.raises(ExportError, match=rf"{' and '.join(missing)}.*pip install onnx onnxscript onnxruntime"):
         export_onnx(small_network(), tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())

@@ -145,6 +145,8 @@ def _serve(options: argparse.Namespace) -> None:
     host: Host = Host("0.0.0.0") if on_spaces else options.host
     allowed_hosts = AllowedHosts(host, [*options.public_name, *(space_origins() if on_spaces else ())])
     train = training_allowed(options.train, host, options.share, bool(options.public_name))
+    if options.onnxruntime_web is not None:
+        _require_network_packages(options.onnxruntime_web)
     require_address(host)
     choose_port(host, options.port)  # fails before the models are loaded
     trust_loopback(host)
@@ -172,6 +174,18 @@ def _serve(options: argparse.Namespace) -> None:
     announce(*startup_lines(host, page.demo.server_port, allowed_hosts, share, train))
     while True:
         time.sleep(3600)  # until a signal
+
+
+def _require_network_packages(folder: Path) -> None:
+    """Raises: SystemExit: with one sentence, if the network cannot be made for visitors' browsers."""
+    from afa_viz.model.onnx_packages import require_packages
+    from afa_viz.ui.site.runtimes import find_runtimes
+
+    try:
+        find_runtimes(folder)
+        require_packages()
+    except ValueError as error:
+        raise SystemExit(f"app.py: {error}") from None
 
 
 def build(options: Options, prepared: PreparedAnswers | None) -> BuiltApp:
