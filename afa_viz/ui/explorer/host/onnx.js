@@ -90,6 +90,7 @@ export function visitorsPhotographs({ facts, ...addresses }, show) {
     dismiss() {
       newest++;
       input.clear();
+      input.offerMask(false);
     },
     /** Where photographs are chosen: progress is told there. */
     listenTo(/** @type {PhotoInput} */ chosen) {

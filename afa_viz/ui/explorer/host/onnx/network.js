@@ -39,13 +39,19 @@ export function createNetwork(addresses, facts) {
   /** @type {Map<number, Waiting>} */
   const waiting = new Map();
 
-  /** Nothing comes from this worker any more: what waits for it fails, and the next image starts another one. */
-  function stop(/** @type {string} */ error) {
+  /** Nothing comes from this worker any more: what waits for it fails. */
+  function end(/** @type {string} */ error) {
     worker?.terminate();
-    [worker, opened, ready] = [null, null, false];
+    worker = null;
     const lost = [...waiting.values()];
     waiting.clear();
     for (const { failed } of lost) failed({ key: FAILED, places: { error } });
+  }
+
+  /** And the next image starts another one. */
+  function stop(/** @type {string} */ error) {
+    [opened, ready] = [null, false];
+    end(error);
   }
 
   function send(/** @type {object} */ message, /** @type {(sent: any) => void} */ tell = () => {}) {
@@ -68,7 +74,7 @@ export function createNetwork(addresses, facts) {
       else if ("answer" in data) question.done(data.answer);
       else question.tell(data);
     };
-    worker.onerror = (event) => stop(event.message || "the worker ended");
+    worker.onerror = (event) => (ready ? stop : end)(event.message || "the worker ended");
     return send({ do: "open", network: facts, provider, warm, addresses: { runtime: absolute(script), wasm: absolute(wasm),
       encoder: absolute(addresses.encoder), head: absolute(addresses.head) } });
   }
@@ -77,7 +83,6 @@ export function createNetwork(addresses, facts) {
   function leaveGpu(/** @type {any} */ failure) {
     console.warn(`WebGPU could not run the network (${failure.places?.error ?? failure}); WebAssembly runs it instead.`);
     gpuFailed = true;
-    stop("WebGPU failed");
   }
 
   async function start(/** @type {boolean} */ warm, /** @type {(sent: {loads: number}) => void} */ tell) {
@@ -88,6 +93,7 @@ export function createNetwork(addresses, facts) {
     } catch (failure) {
       if (provider === PROCESSOR) throw failure;
       leaveGpu(failure);
+      end("WebGPU failed");
       provider = PROCESSOR;
       tell({ loads: addresses.runtimes[provider].megabytes });
       await begin(warm);
@@ -131,7 +137,8 @@ export function createNetwork(addresses, facts) {
       } catch (/** @type {any} */ failure) {
         if (provider !== GPU || failure.key !== FAILED) throw failure;
         leaveGpu(failure);
-        await open();
+        stop("WebGPU failed");
+        await open(false, tell);
         return send({ do: "explain", file }, tell);
       }
     },

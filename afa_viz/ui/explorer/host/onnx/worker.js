@@ -34,8 +34,8 @@ export function start(load) {
   /** @type {any} */
   let head; // the rest of the first pass
   let newest = 0; // number of the newest image
-  /** @type {{image: Parameters<typeof createTrace>[1], outputs: import("./passes.js").Outputs, trace: ReturnType<typeof createTrace>,
-   *   cam: Float32Array | null} | null} */
+  /** @type {{image: Parameters<typeof createTrace>[1] & {kept: Size}, outputs: import("./passes.js").Outputs,
+   *   trace: ReturnType<typeof createTrace>, cam: Float32Array | null} | null} */
   let shown = null;
   /** @type {Map<string, any>} */
   const made = new Map(); // key -> stages of the image
@@ -84,8 +84,8 @@ export function start(load) {
       await new Promise((done) => { setTimeout(done, SOON); });
       if (mine !== newest) throw new Cancelled();
     };
-    const { rgb, size } = await decode(file, network.long_side);
-    const image = { rgb, size, mark: markOf(rgb), address: "" };
+    const { rgb, size, kept } = await decode(file, network.long_side);
+    const image = { rgb, size, kept, mark: markOf(rgb), address: "" };
     const address = toAddress(rgb, size); // made beside the first pass
     await goOn();
     const settings = { scales: network.scales, flip: network.flip, relu: network.cam_relu };
@@ -116,7 +116,7 @@ export function start(load) {
   async function setMask(/** @type {{file: Blob}} */ { file }) {
     if (!shown?.cam) return null;
     const of = shown;
-    const target = await decodeMask(file, of.image.size);
+    const target = await decodeMask(file, of.image);
     if (shown !== of) return null; // another image
     const [mark] = of.image.mark.split("-");
     const image = { ...of.image, mark: `${mark}-${markOf(target)}` };
