@@ -98,6 +98,8 @@ def test_the_same_photograph_here_and_there_is_explained_alike(visit):  # noqa: 
     recomputed(page, bring_back)
     assert '"radius":3' in key(page)
     expect(page.locator("#afa-settings")).to_be_hidden()
+    page.locator(".afa-device-settings .afa-reset").click()
+    expect(page.locator(".afa")).to_have_attribute("data-key", bring_back)
     for name in TABS[1:]:
         tab(page, name)
         page.wait_for_timeout(200)
