@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
-from filelock import FileLock
+from kept_exports import export_once
 from static_site import BELOW
 
 from afa_viz.bundled import bundled_checkpoint
-from afa_viz.model.onnx_export import export_onnx
 from afa_viz.ui.sessions.model_registry import ModelRegistry, name_sources
 from afa_viz.ui.site.build import SiteOptions, build_site
 from afa_viz.ui.site.contents import open_contents
@@ -32,12 +26,11 @@ from afa_viz.ui.site.runtimes import find_runtimes
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "afa_viz" / "examples"
 PACKAGE = ROOT / "node_modules" / "onnxruntime-web"
-LIBRARIES = ("torch", "onnx", "onnxscript")
 
 
 def require_network_packages() -> None:
     """Skip where the network cannot be exported, or no browser could run it."""
-    for package in LIBRARIES[1:]:
+    for package in ("onnx", "onnxscript"):
         pytest.importorskip(package)
     if not PACKAGE.is_dir():
         pytest.skip("onnxruntime-web is not installed: npm ci")
@@ -45,29 +38,9 @@ def require_network_packages() -> None:
 
 @contextmanager
 def exported_once() -> Iterator[None]:
-    """Every export of the same weights by the same code is one, kept among the temporary files of this user."""
-
-    def export(model: Any, path: Path, half: bool = False) -> None:
-        versions = [metadata.version(name) for name in LIBRARIES]
-        digest = hashlib.sha256(f"{model.checkpoint_id} {half} {versions}".encode())
-        for folder in ("model", "ops"):
-            for source in sorted((ROOT / "afa_viz" / folder).rglob("*.py")):
-                digest.update(source.read_bytes())
-        kept = Path(tempfile.gettempdir()) / f"afa-viz-tests-{os.getuid()}" / digest.hexdigest()[:16]
-        with FileLock(f"{_made(kept.parent) / kept.name}.lock"):
-            if not kept.is_dir():
-                export_onnx(model, _made(kept.with_suffix(".partial")) / path.name, half)
-                kept.with_suffix(".partial").rename(kept)
-        for file in kept.iterdir():
-            shutil.copy(file, path.with_suffix(file.suffix))
-
-    with mock.patch("afa_viz.ui.site.network.export_onnx", export):
+    """Networks of sites and apps are exported by `export_once`."""
+    with mock.patch("afa_viz.ui.site.network.export_onnx", export_once):
         yield
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def build_with_network(folder: Path) -> Path:

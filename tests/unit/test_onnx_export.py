@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from kept_exports import export_once
 
 import afa_viz
 from afa_viz.model import onnx_export, onnx_packages
@@ -51,8 +52,9 @@ def largest_difference(model: AFA, path: Path, sizes=ODD_SIZES) -> float:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[AFA, Path]:
     model = small_network()
     path = tmp_path_factory.mktemp("onnx") / "small.onnx"
-    verification = export_onnx(model, path, half=True)
-    assert verification is not None and verification.max_difference <= onnx_export.TOLERANCE
+    export_once(model, path, half=True)  # what the export says of itself is in the card
+    verified = json.loads(path.with_suffix(".json").read_text())["verified"]
+    assert verified["max_difference"] <= onnx_export.TOLERANCE
     return model, path
 
 
