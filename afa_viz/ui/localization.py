@@ -44,7 +44,8 @@ def error_message(key: str, **places: object) -> str:
 def script_texts(standalone: bool = False) -> dict[str, str]:
     """The English texts that scripts say; those of a page without a server only if it is one."""
     left_out = (CLASS, ON_DEVICE) if standalone else (CLASS, ON_DEVICE, SITE, *LATER)
-    return {key: text for key, text in texts().items() if not key.endswith(PLACED) and not key.startswith(left_out)}
+    said = {key: text for key, text in texts().items() if not key.endswith(PLACED) or key.startswith(LATER)}
+    return {key: text for key, text in said.items() if not key.startswith(left_out)}
 
 
 def translations(standalone: bool = False) -> dict[str, dict[str, str]]:

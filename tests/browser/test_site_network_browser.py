@@ -285,7 +285,7 @@ def bring(page: Page, data: bytes, name: str = "photo.png") -> None:
 def settled(page: Page, before: str) -> str:
     page.wait_for_function(
         "before => { const at = document.querySelector('.afa').dataset; return at.settled !== before && at.settled; }",
-        arg=before, timeout=60_000,
+        arg=before, timeout=240_000,
     )  # fmt: skip
     return key(page)
 
