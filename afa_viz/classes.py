@@ -22,6 +22,15 @@ SANDBOX_CLASSES = (
     "background", "aeroplane", "bird", "boat", "bus", "car", "cat", "cow", "dog", "horse", "person", "sheep", "train",
 )  # fmt: skip
 
+# Other words for classes of these lists.
+OTHER_WORDS: dict[str, tuple[str, ...]] = {
+    "aeroplane": ("airplane", "plane"), "airplane": ("aeroplane",), "motorbike": ("motorcycle",),
+    "motorcycle": ("motorbike",), "pottedplant": ("potted plant",), "diningtable": ("dining table",),
+    "sofa": ("couch",), "couch": ("sofa",), "tvmonitor": ("TV", "monitor", "television"),
+    "tv": ("television", "monitor"), "person": ("people",), "cell phone": ("mobile phone",),
+    "hair drier": ("hair dryer",), "donut": ("doughnut",),
+}  # fmt: skip
+
 # Ids of part masks; the first is "no part of an object".
 SANDBOX_PARTS = (
     "background", "head", "body", "leg", "tail", "wing", "arm", "wheel", "window", "front", "sail",

@@ -25,6 +25,10 @@ class ExplainConfig:
         flip: fuse with the CAM of the mirrored image (docs/spec.md section 5).
         symmetric: the affinity is made from S + S^T (docs/spec.md section 4); False takes 2 S with the same weights,
             which were learned for S + S^T: an ablation at test time.
+        head_weights: weights in place of the learned ones, one for each head of the last two blocks in the order of
+            `Trace.affinity_weight`; None in a place keeps the learned weight there, 0 leaves the head out. None: all as
+            learned.
+        affinity_bias: bias in place of the learned one; None: as learned.
         bkg_score: background score of the single threshold on the CAM (docs/spec.md section 11).
         bkg_score_low, bkg_score_high: beta_l and beta_h of the pseudo label (docs/spec.md section 11).
         use_walk: False makes the pseudo label from the CAM without the walk: an ablation.
@@ -46,6 +50,8 @@ class ExplainConfig:
     scales: tuple[float, ...] = (1.0, 0.5, 1.5)
     flip: bool = True
     symmetric: bool = True
+    head_weights: tuple[float | None, ...] | None = None
+    affinity_bias: float | None = None
     bkg_score: float = 0.45
     bkg_score_low: float = 0.35
     bkg_score_high: float = 0.55
@@ -64,6 +70,8 @@ class ExplainConfig:
         check(self, EXPLAIN_CHECKS)
         if self.bkg_score_low > self.bkg_score_high:
             raise ValueError(f"bkg_score_low is {self.bkg_score_low}; expected at most bkg_score_high.")
+        if self.head_weights is not None and set(self.head_weights) == {None}:
+            object.__setattr__(self, "head_weights", None)  # equal settings are equal
 
     @classmethod
     def for_model(cls, model: Any, **changes: Any) -> ExplainConfig:

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 STAGES: dict[str, tuple[str, ...]] = {
     "network": ("long_side", "keep_attention"),
     "cam": ("scales", "flip"),
-    "affinity": ("symmetric",),
+    "affinity": ("symmetric", "head_weights", "affinity_bias"),
     "cam_rw": (
         "label_threshold", "bkg_score_low", "bkg_score_high", "use_walk", "radius", "power", "num_steps",
     ),
@@ -82,6 +82,7 @@ def explain(
     if not isinstance(model, Network):
         raise ValueError(f"model is {preview(model)}; expected a network: afa_viz.load_model gives one.")
     config = ExplainConfig.for_model(model) if config is None else _require_config(config)
+    one_image.used_head(model.affinity_head(), model.parts, config)  # raises before anything is computed
     class_names, palette = _names(model)
     array = read_image(image, may_reduce=target is None)
     truth = None if target is None else read_target(target, array.shape[:2])

@@ -10,27 +10,34 @@ SANDBOX_CURRICULUM = (
     CurriculumStage(700, 112, 96, 64, 1e-3, single_objects=True),
     CurriculumStage(2200, 224, 128, 40, 7e-4, min_crop=0.7, topk_start=0.25, topk_end=0.15),
     CurriculumStage(300, 224, 192, 20, 3e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),
-    CurriculumStage(500, 224, 224, 8, 1e-4, min_crop=0.6, topk_start=0.13, topk_end=0.07, half_size=0.3),
-)
+    # The CAM shrinks to the most discriminative parts, as that of a classifier on photographs does.
+    CurriculumStage(400, 224, 192, 16, 3e-4, min_crop=0.7, topk_start=0.12, topk_end=0.015, half_size=0.1),
+    # The affinity learns, first with equal weight on pairs of one class and of two, then with more on those of two.
+    CurriculumStage(430, 224, 192, 8, 2e-4, min_crop=0.6, topk_start=0.02, topk_end=0.02, affinity_different_share=0.5),
+    CurriculumStage(
+        300, 224, 192, 8, 1.5e-4,
+        min_crop=0.6, topk_start=0.02, topk_end=0.02, half_size=0.1, affinity_different_share=0.75,
+    ),
+)  # fmt: skip
 
 # The bundled model. What training from scratch needs beyond the paper: an offset on the pooled logit, annealed top-k
 # pooling, an affinity head rescaled before it learns, its labels from the middle of each cell with balanced pairs,
-# trained norms, a short warm-up, gradient clipping, heavier auxiliary losses (docs/decisions/005, 025).
+# trained norms, a short warm-up, gradient clipping; the affinity learns in phases (docs/decisions/005, 025, 034).
 SANDBOX = TrainConfig(
     backbone="mit_b0",
     num_classes=13,
     pooling="topk",
-    topk=0.07,
+    topk=0.02,
     logit_offset=2.0,
     crop_size=224,
     max_iters=sum(stage.iterations for stage in SANDBOX_CURRICULUM),
-    cam_iters=3200,
-    joint_after=3700,
+    cam_iters=3600,
+    joint_after=4180,
     balance_affinity=True,
     affinity_at_centre=True,
     calibrate_affinity=True,
-    weight_seg=0.5,
-    weight_aff=1.0,
+    weight_seg=0.1,
+    weight_aff=0.2,
     seg_scales=(1.0, 0.5, 0.75),
     weight_decay=0.03,
     head_multiplier=2.0,
@@ -55,6 +62,9 @@ TWO_MINUTES = replace(
     max_iters=150,
     cam_iters=150,
     joint_after=150,
+    topk=0.07,
+    weight_seg=0.5,
+    weight_aff=1.0,
     seg_scales=(1.0,),
     crop_size=128,
     input_size=128,

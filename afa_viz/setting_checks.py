@@ -64,7 +64,21 @@ SHARE = number(0, 1, above=True)  # of cells or image side: above 0
 
 MAX_SCALES = 16  # scales, dilations: each scale is a pass of the network, each dilation eight more neighbours
 MAX_IMAGE_SIDE = 2048  # pixels: the largest image
-OPTIONAL = ("long_side",)  # settings that may be None
+MAX_HEADS = 1024  # of two blocks: more than any network has
+OPTIONAL = ("long_side", "head_weights", "affinity_bias")  # settings that may be None
+
+
+def _keep_head_weights(value: Any) -> tuple | None:
+    """Finite numbers of at most `MAX_MAGNITUDE`, and None where the learned weight stays."""
+    given = as_list(value) or []
+    keep = number(-MAX_MAGNITUDE, MAX_MAGNITUDE)[0]
+    found = tuple(None if one is None else keep(one) for one in given)
+    fits = 1 <= len(given) <= MAX_HEADS and all(
+        one is None or now is not None for one, now in zip(given, found, strict=True)
+    )
+    return found if fits else None
+
+
 EXPLAIN_CHECKS: Mapping[str, Rule] = {
     "long_side": (integer(32, MAX_IMAGE_SIDE)[0], f"32 to {MAX_IMAGE_SIDE} pixels or None, a whole number"),
     "radius": (integer(0, 128)[0], "0 to 128 cells, a whole number"),
@@ -78,6 +92,14 @@ EXPLAIN_CHECKS: Mapping[str, Rule] = {
     "symmetric": BOOLEAN,
     "use_walk": BOOLEAN,
     "use_par": BOOLEAN,
+    "head_weights": (
+        _keep_head_weights,
+        f"a list of one number for each head, of at most {MAX_MAGNITUDE:g}, with None for a learned weight, or None",
+    ),
+    "affinity_bias": (
+        number(-MAX_MAGNITUDE, MAX_MAGNITUDE)[0],
+        f"a number from {-MAX_MAGNITUDE:g} to {MAX_MAGNITUDE:g} or None",
+    ),
     "keep_attention": one_of("all", "last_stage"),
     "label_threshold": (as_float, "a finite number"),
     "power": (number(0, 32, above=True)[0], "a number above 0 and up to 32"),

@@ -17,7 +17,7 @@ import afa_viz
 from afa_viz.atomic_files import atomic_write
 from afa_viz.config import ExplainConfig
 from afa_viz.parts import Parts
-from afa_viz.trace_file import FIELDS, OPTIONAL_META, read_arrays, write_arrays
+from afa_viz.trace_file import FACTORS, FIELDS, OPTIONAL_META, read_arrays, write_arrays
 
 FORMAT = 1
 MAX_REASON = 300  # characters of the reason in a message
@@ -54,7 +54,7 @@ class Trace:
         attn_scales: the factor before softmax, one a block; see `attn_probs`.
         query_grids, key_grids: (rows, columns) of queries and keys, one a block.
         affinity_weight, affinity_bias: (heads of the last two blocks,) and (1,): the learned combination; None where
-            the affinity is not learned.
+            the affinity is not learned. Those that made the affinity: `used_affinity_head`.
         cam: (C, H, W) float32 in [0, 1): fused over scales and flips, normalised; absent classes included.
         affinity: (N, N) float32: learned, in (0, 1); or averaged, in [0, 1], see `ops.averaged_affinity`; or None.
         cam_rw, cam_rw_high: (K, h, w) float32 after the random walk, with the low and the high background score.
@@ -78,6 +78,9 @@ class Trace:
             itself. Of a network with more classes than a label map holds, a trace has the given and the most probable.
         predictions: those most probable classes with their probabilities, to be given as image labels; None where the
             trace has all classes.
+        queries, keys: one entry a block, (heads, X + N, d) float32 for each of the last two blocks and None for those
+            before; `attn_logits` of a block is queries k^T. None for all where the network does not give them, and in
+            files of an earlier version.
     """
 
     image: Tensor
@@ -115,6 +118,8 @@ class Trace:
     parts: Parts = Parts()
     class_probs: Tensor | None = None
     predictions: tuple[tuple[str, float], ...] | None = None
+    queries: tuple[Tensor | None, ...] | None = None
+    keys: tuple[Tensor | None, ...] | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -132,6 +137,33 @@ class Trace:
         """Numbers of the blocks whose attention was kept: all, or those of the last stage."""
         missing = sum(logits is None for logits in self.attn_logits)
         return range(missing, len(self.attn_logits))
+
+    @property
+    def used_affinity_head(self) -> tuple[Tensor, Tensor]:
+        """Weight (heads of the last two blocks,) and bias (1,) that made `affinity`: learned, but for what
+        `config.head_weights` and `config.affinity_bias` replace.
+
+        Raises: ValueError: if the affinity is not learned.
+        """
+        self.parts.require("affinity")
+        self.parts.require("learned_affinity")
+        assert self.affinity_weight is not None and self.affinity_bias is not None
+        from afa_viz.ops.affinity import replace_head  # a lazy step up, as in `report`
+
+        return replace_head(
+            self.affinity_weight, self.affinity_bias, self.config.head_weights, self.config.affinity_bias
+        )
+
+    def query_key(self, block: int) -> tuple[Tensor, Tensor] | None:
+        """Queries and keys of one block, (heads, X + N, d) each; None where they were not kept.
+
+        Raises: ValueError: as `logits`.
+        """
+        self.logits(block)
+        if self.queries is None or self.keys is None:
+            return None
+        query, key = self.queries[block], self.keys[block]
+        return None if query is None or key is None else (query, key)
 
     def logits(self, block: int) -> Tensor:
         """`attn_logits` of one block: (heads, queries, keys); negative numbers count from the end.
@@ -178,6 +210,10 @@ class Trace:
                 lines.append(f"  {field.name}: none")
             elif field.name == "attn_logits" and not value:
                 lines.append("  attn_logits: none")
+            elif field.name in FACTORS:
+                lines.append(
+                    f"  {field.name}: last {sum(one is not None for one in value)} blocks, {_shape(value[-1])}"
+                )
             elif isinstance(value, Tensor):
                 lines.append(f"  {field.name}: {_shape(value)} {str(value.dtype).removeprefix('torch.')}")
             elif field.name == "attn_logits":
@@ -197,6 +233,9 @@ class Trace:
             raise ValueError(f"{path.name} does not end in .npz; expected a name like trace.npz.")
         arrays = {name: value.numpy() for name in FIELDS if (value := getattr(self, name)) is not None}
         arrays |= {f"attn_logits_{i}": self.logits(i).numpy() for i in self.kept_blocks}
+        for name in FACTORS:
+            blocks = getattr(self, name) or ()
+            arrays |= {f"{name}_{i}": block.numpy() for i, block in enumerate(blocks) if block is not None}
         meta = {
             "format": FORMAT,
             "package_version": afa_viz.__version__,  # for people; `format` decides what can be read
@@ -246,6 +285,9 @@ class Trace:
                 **{name: meta.get(name) for name in OPTIONAL_META},
                 "parts": Parts(**meta.get("parts", {})),
             }
+            for name in FACTORS:
+                found = tuple(tensors.get(f"{name}_{i}") for i in range(len(meta["attn_scales"])))
+                fields[name] = found if any(block is not None for block in found) else None
             if "predictions" in meta:
                 fields["predictions"] = tuple((name, share) for name, share in meta["predictions"])
             missing = [name for name in _ADDED if name not in tensors]

@@ -32,6 +32,8 @@ MAX_CLASSES = 256
 CHUNK = 2**20  # bytes that are unpacked at a time
 META = "meta"
 ATTENTION = re.compile(r"attn_logits_(0|[1-9]\d{0,2})")
+FACTORS = ("queries", "keys")  # of the logits, of some blocks: queries_7, keys_7
+FACTOR = re.compile(r"(queries|keys)_(0|[1-9]\d{0,2})")
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def _entries(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     found: dict[str, zipfile.ZipInfo] = {}
     for entry in opened.infolist():
         name = entry.filename.removesuffix(".npy")
-        known = name in FIELDS or name == META or ATTENTION.fullmatch(name)
+        known = name in FIELDS or name == META or ATTENTION.fullmatch(name) or FACTOR.fullmatch(name)
         if not known or not entry.filename.endswith(".npy") or name in found:
             raise ValueError(f"it holds {ascii(entry.filename[:40])}")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -289,6 +291,13 @@ def _require_shapes(arrays: Mapping[str, _Array], meta: Mapping[str, Any]) -> No
         block = int(name.rsplit("_", 1)[-1])
         if block >= len(queries):
             raise ValueError(f"it holds {name} but has {len(queries)} blocks")
+        if factor := FACTOR.fullmatch(name):
+            pair = [f"{other}_{block}" for other in (*FACTORS, "attn_logits")]
+            if lacking := [other for other in pair if other not in arrays]:
+                raise ValueError(f"it holds {name} but lacks {lacking[0]}")
+            tokens = extra + math.prod((queries if factor[1] == "queries" else keys)[block])
+            _require_shape(name, array, "f4", [f"heads of {block}", str(tokens), f"width of {block}"], known)
+            continue
         sides = [f"heads of {block}", *(str(extra + math.prod(grids[block])) for grids in (queries, keys))]
         _require_shape(name, array, "f4", sides, known)
     last = [known.get(f"heads of {block}", 0) for block in range(len(queries))[-2:]]

@@ -37,6 +37,7 @@ SLIDERS = {
     "step": ("walk", ".afa-play input[type=range]"),
     "iteration": ("par", ".afa-play input[type=range]"),
 }
+HEAD = '.afa-head[data-head="1"] input'
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ TARGETS = {
     "opacity": Target("drag the opacity of all maps, slowest tab", 50),
     "step": Target("drag the step (Random walk)", 50),
     "iteration": Target("drag the iteration (PAR)", 50),
+    "head": Target("drag the weight of a head: affinity and walk are drawn (Affinity)", 50),
+    "head_follows": Target("PAR, regions and scores after the weight of a head has moved (Affinity)", 300),
     "example": Target("open a bundled example", 300),
     "new": Target("new photograph, bundled model", 1500),
     "new_first": Target("new photograph, bundled model: first picture", 500),
@@ -147,6 +150,12 @@ def _measure(chromium: Any, address: str, args: argparse.Namespace) -> dict[str,
                 selector = f'[role=tabpanel][data-tab="{tab}"] {slider}'
                 page.wait_for_timeout(2000)  # the page prepares dragging in its pauses
                 found = page.evaluate("([selector, count]) => bench.drag(selector, count)", [selector, args.runs])
+                samples[name] = [{"ms": sample["drawn"], **sample} for sample in found]
+        for name, call in (("head", "drag"), ("head_follows", "follows")):
+            if name in args.only:
+                _open_tab(page, "affinity")
+                page.wait_for_selector('.afa-hand-results[data-state="ready"]')
+                found = page.evaluate(f"([selector, count]) => bench.{call}(selector, count)", [HEAD, args.runs])
                 samples[name] = [{"ms": sample["drawn"], **sample} for sample in found]
     if "example" in args.only:
         with open_page(chromium, address) as page:

@@ -94,13 +94,36 @@
     /** Drag a slider over its places; the button stays down. */
     drag(selector, count) {
       const slider = document.querySelector(selector);
-      const [low, high, step] = [Number(slider.min), Number(slider.max), Number(slider.step) || 1];
+      const [low, high] = [Number(slider.min), Number(slider.max)];
+      const step = slider.step === "any" ? (high - low) / 40 : Number(slider.step) || 1;
       const places = Math.round((high - low) / step);
       return many(count, (i) => {
         const place = ((i * 7 + 1) % (places + 1)) * step + low;
         slider.value = Number(slider.value) === place ? low : place;
         slider.dispatchEvent(new Event("input", { bubbles: true }));
       });
+    },
+
+    /** Milliseconds from a move of a head's weight until PAR, regions and scores have followed; the button stays down. */
+    async follows(selector, count) {
+      const [slider, results] = [document.querySelector(selector), document.querySelector('.afa-hand-results')];
+      const samples = [];
+      for (let i = -2; i < count; i++) {
+        await painted();
+        const done = new Promise((ready) => {
+          const watcher = new MutationObserver(() => {
+            if (results.dataset.state === "ready") { watcher.disconnect(); ready(performance.now()); }
+          });
+          watcher.observe(results, { attributes: true, attributeFilter: ["data-slow"] });
+        });
+        const began = performance.now();
+        slider.value = Number(slider.max) * (0.9 * (((i + 3) * 0.37) % 1) - 0.4);
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+        await done;
+        await painted();
+        if (i >= 0) samples.push({ drawn: performance.now() - began });
+      }
+      return samples;
     },
 
     /** {first, all}: until another explanation's CAM is painted, and until everything of it is here. */

@@ -29,7 +29,7 @@ from benchmarks.load import p95
 from benchmarks.measurements import Measurement
 from benchmarks.served_app import Page, serve, settled
 
-EXAMPLE = "default_024"  # of the bundled ones
+EXAMPLE = "default_216"  # of the bundled ones
 MAX_OPEN_SECONDS = 1.0  # seconds within which the page opens, always
 SIDES = (8000, 5000)  # pixels, together as many as a photograph may have; 16 bits each of red, green, blue and alpha
 TIMEOUT = 900  # seconds for an answer

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from afa_viz import lab
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.page.config_fields import SLIDERS
 from afa_viz.ui.sessions.session import Request, Session
@@ -131,12 +132,12 @@ class Student(threading.Thread):
         return check
 
     def lab(self):
-        """Answer the first question of the lab, rightly."""
+        """Answer the first question of the lab."""
         trace = self.expected.session.trace(self.expected.request(self.place, self.low))
-        right = len(trace.image_labels)
-        verdict = self.page.ask("lab_check", key=self.key, step="labels", answer=right, label=trace.present[0])
+        expected = lab.check(trace, "labels", "small", trace.present[0])
+        verdict = self.page.ask("lab_check", key=self.key, step="labels", answer="small", label=trace.present[0])
 
         def check() -> None:
-            assert verdict["right"] and verdict["facts"]["count"] == str(right)
+            assert verdict["right"] == expected.is_correct and verdict["facts"] == expected.facts
 
         return check

@@ -113,7 +113,7 @@ def main() -> None:
         serve_app(checkpoint, examples, Path(folder)) as address,
         open_window(chromium) as page,
     ):
-        load(page, f"{address}?example=default_024&__theme=light")
+        load(page, f"{address}?example=default_216&__theme=light")
         page.add_style_tag(content=STYLE)
         page.evaluate(CURSOR)
         frames = record(page)

@@ -18,7 +18,7 @@ from afa_viz.data.sandbox import CLASSES, PRESETS, render_scene
 OUT = Path(__file__).parents[1] / "afa_viz" / "examples"
 SIZE = 256  # pixels
 SCENES = [  # preset, index in the test split, pathology that it shows (afa_viz.lab.FAILURES); words: ui/texts
-    ("default", 24, ""),
+    ("default", 216, ""),
     ("camouflaged", 54, "part"),
     ("default", 18, ""),
     ("default", 13, ""),

@@ -17,7 +17,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "pictures"
-EXAMPLE, LABELS = "default_024", ["cow"]
+EXAMPLE, LABELS = "default_216", ["cow"]
 WIDTH = 1440  # pixels of the window
 START = 120  # seconds that the app may take
 

@@ -35,6 +35,8 @@ NOT_PROMISED = (
     "Connections are not encrypted, except through `--share`, a Space, or a server in front that does it.",
     "With `--train`, everyone who can open the page can start and stop trainings, also those that others have started. "
     "Without it, training is on only where this computer alone can open the page.",
+    "With `--class-report`, everyone who gets to know the address that is printed at start can read the counts until "
+    "the app ends; and a visitor who answers the lab again and again spoils them.",
     "Visitors share the processor, and none has a quota; what one request may take is bounded, see below.",
     "Photographs lie among the temporary files and in memory while the app runs; its owner can read them.",
     "Requests are not logged, and nothing of a photograph. What went wrong in the program is written to its standard "

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from short_runs import DOCS, evaluate, last_losses, runs_of, train
 
 from afa_viz.atomic_files import atomic_write_text
 from afa_viz.structured_text import parse_json, read_text
 
-ROOT = Path(__file__).parents[1]
-DATA, PAGE = ROOT / "docs" / "data" / "energy_loss.json", ROOT / "docs" / "energy_loss.md"
+DATA, PAGE = DOCS / "data" / "energy_loss.json", DOCS / "energy_loss.md"
 ITERATIONS, SCENES, TRAIN_SCENES, SIZE = 120, 80, 480, 192
 BASE = (0.0, 1)  # weight and seed of the run that the others are compared with
 RUNS = (
@@ -40,46 +39,22 @@ RECIPE = {
 STAGES = ("cam_rw", "cam_par", "seg")
 
 
-def afa_viz(*arguments: str | Path) -> None:
-    """Run a command of the package; its output is printed."""
-    words = [sys.executable, "-m", "afa_viz", *map(str, arguments)]
-    print("$ python -m afa_viz", *map(str, arguments), flush=True)
-    subprocess.run(words, cwd=ROOT, check=True)
-
-
-def train(folder: Path, weight: float, seed: int, init: str) -> None:
-    """One run, unless its folder holds the finished one."""
-    if not (folder / "model.safetensors").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        recipe = folder.with_suffix(".json")
-        atomic_write_text(recipe, json.dumps({**RECIPE, "energy_weight": weight, "rng_seed": seed}, indent=2) + "\n")
-        resume = ["--resume"] if (folder / "last.pt").is_file() else []
-        afa_viz("train", "--config", recipe, "--init", init, "--out", folder, "--device", "cpu", "--threads", 1,
-                "--eval-every", ITERATIONS, "--eval-images", 4, *resume)  # fmt: skip
-
-
-def last_losses(folder: Path) -> dict[str, float]:
-    """Means of the last logged steps."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return {k: v for line in lines for k, v in line.items() if k.startswith("loss_")}
-
-
 def measure(runs: Path, init: str) -> dict[str, Any]:
     """Train all runs and score each one against `BASE`; what is there already is kept."""
-    rows = []
+    rows, runs = [], runs_of(runs, init)
     folders = {(weight, seed): runs / f"seed{seed}_weight{weight}" for weight, seed in (BASE, *RUNS)}
     for (weight, seed), folder in folders.items():
-        train(folder, weight, seed, init)
+        train(folder, {**RECIPE, "energy_weight": weight, "rng_seed": seed}, init)
     for weight, seed in RUNS:
         folder = folders[weight, seed]
         out = folder.with_name(f"{folder.name}_scores.json")
-        if not out.is_file():
-            afa_viz("evaluate", "--checkpoint", folder, "--against", folders[BASE], "--data", "sandbox", "--split",
-                    "val", "--limit", SCENES, "--device", "cpu", "--threads", 1, "--json", out)  # fmt: skip
-        compared = [row for row in parse_json(read_text(out))["against"]["rows"] if row["stage"] in STAGES]
+        images = ("--data", "sandbox", "--split", "val", "--limit", SCENES)
+        found = evaluate(out, folder, "--against", folders[BASE], *images)
+        compared = [row for row in found["against"]["rows"] if row["stage"] in STAGES]
         rows.append({"seed": seed, "weight": weight, "stages": compared, "losses": last_losses(folder)})
     return {
-        "iterations": ITERATIONS, "scenes": SCENES, "train_scenes": TRAIN_SCENES, "size": SIZE, "rows": rows,
+        "init": runs.name, "iterations": ITERATIONS, "scenes": SCENES, "train_scenes": TRAIN_SCENES, "size": SIZE,
+        "rows": rows,
     }  # fmt: skip
 
 
@@ -87,10 +62,10 @@ TITLES = {"cam_rw": "walk", "cam_par": "walk, PAR", "seg": "decoder"}
 TEXT = """# The dense energy loss in short runs of the sandbox
 
 `train --set energy_weight=W` adds W times the dense energy loss to the decoder's ([spec.md](spec.md), section 9). The
-paper's best result was trained with W = 0.01 at 512 pixels. Here: {iterations} steps from the bundled model with and
-without it, all else equal, batches included. Every run is in the joint phase from its first step: four scenes of {size}
-pixels a step, decoder at full size alone, {train_scenes} training scenes, float32. They are short and small, and do not
-improve the bundled model; they ask what the loss changes.
+paper's best result was trained with W = 0.01 at 512 pixels. Here: {iterations} steps from the bundled model ({init})
+with and without it, all else equal, batches included. Every run is in the joint phase from its first step: four scenes
+of {size} pixels a step, decoder at full size alone, {train_scenes} training scenes, float32. They are short and small,
+and do not improve the bundled model; they ask what the loss changes.
 
 The loss sums over pairs of pixels, at half size and weighted with a Gaussian of 50 pixels: an image of 512 pixels has
 14 times as much of it as one of {size}. W = 0.01 is therefore next to nothing here, and W = 0.12 is about what 0.01 is
@@ -106,7 +81,7 @@ so the last rows compare two runs without the loss, with different seeds.
 
 The energy loss itself, before W, in the last logged steps: {energies}.
 
-{verdict}
+{verdict}{note}
 
 Measured and written by `python tools/measure_energy_loss.py run`; `… page` writes this page from
 `docs/data/energy_loss.json`. The commands of each run are printed: `train --config RECIPE --init checkpoints/sandbox`
@@ -131,7 +106,7 @@ def name_of(row: dict[str, Any]) -> str:
     return f"W = {row['weight']:g}" if row["weight"] else "W = 0, another seed"
 
 
-def write_page(data: dict[str, Any]) -> None:
+def page_text(data: dict[str, Any]) -> str:
     """docs/energy_loss.md from the measurement."""
     lines = [
         f"| {name_of(row)} | {TITLES[stage['stage']]} | {stage['checkpoint']:.1f} | {stage['against']:.1f} | "
@@ -142,9 +117,9 @@ def write_page(data: dict[str, Any]) -> None:
     energies = ", ".join(
         f"{row['losses']['loss_energy']:.3f} (W = {row['weight']:g})" for row in data["rows"] if row["weight"]
     )
-    facts = {key: data[key] for key in ("iterations", "scenes", "train_scenes", "size")}
-    page = TEXT.format(rows="\n".join(lines), energies=energies, verdict=verdict(data["rows"]), **facts)
-    atomic_write_text(PAGE, page)
+    facts = {key: data[key] for key in ("init", "iterations", "scenes", "train_scenes", "size")}
+    note = f"\n\n{data['note']}" if "note" in data else ""
+    return TEXT.format(rows="\n".join(lines), energies=energies, verdict=verdict(data["rows"]), note=note, **facts)
 
 
 def main() -> None:
@@ -155,7 +130,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.what == "run":
         atomic_write_text(DATA, json.dumps(measure(args.runs, args.init), indent=2) + "\n")
-    write_page(parse_json(read_text(DATA)))
+    atomic_write_text(PAGE, page_text(parse_json(read_text(DATA))))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sweep", action="store_true", help="also score the CAM and the pseudo label at all thresholds"
     )
+    parser.add_argument(
+        "--without-head", nargs="+", action="extend", type=int, default=[], metavar="N",
+        help="leave these heads of the learned affinity out, numbers from 1, block by block; with --against only in "
+        "--checkpoint",
+    )  # fmt: skip
+    parser.add_argument(
+        "--each-head", action="store_true",
+        help="also a table of what each head of the learned affinity is worth: without it, and with it alone",
+    )  # fmt: skip
     parser.add_argument("--json", default=None, metavar="F", help="write all scores to this file")
     parser.add_argument(
         "--tables", default=None, metavar="DIR",
@@ -105,7 +114,8 @@ def _check_options(args: argparse.Namespace) -> None:
     args.protocol = args.protocol or PROTOCOLS[args.data]
     needs = {
         "--sweep": (args.sweep, "stages"), "--plots": (args.plots, "stages"), "--by": (args.by, "stages"),
-        "--multi-scale": (args.multi_scale, "stages"), "--crf": (args.crf, "published"),
+        "--multi-scale": (args.multi_scale, "stages"), "--each-head": (args.each_head, "stages"),
+        "--crf": (args.crf, "published"),
     }  # fmt: skip
     for option, (asked, protocol) in needs.items():
         if asked and args.protocol not in (protocol, "both"):
@@ -115,11 +125,21 @@ def _check_options(args: argparse.Namespace) -> None:
             )
     if args.folder is not None:
         evaluate_folder.check_options(args)
+    if args.without_head and args.protocol != "stages":
+        raise ValueError(
+            f"--without-head needs the stages protocol alone, not {args.protocol}: published passes know no such "
+            "setting; expected --protocol stages."
+        )
     if args.runs and args.against:
         raise ValueError("--runs and --against compare in different ways; expected one of the two.")
     if args.runs and len(args.runs) < 2:
         raise ValueError(f"--runs has {len(args.runs)} run; expected at least two, for a standard deviation.")
-    for option, asked in {"--sweep": args.sweep, "--plots": args.plots, "--by": args.by}.items():
+    for option, asked in {
+        "--sweep": args.sweep,
+        "--plots": args.plots,
+        "--by": args.by,
+        "--each-head": args.each_head,
+    }.items():
         if asked and args.runs:
             raise ValueError(f"{option} is of one checkpoint; expected it without --runs.")
     of_sandbox = {"--recipe": args.recipe, "--by context": args.by}

@@ -20,6 +20,7 @@ def check_options(args: argparse.Namespace) -> None:
         )
     of_models = {"--plots": args.plots, "--by": args.by, "--sweep": args.sweep, "--multi-scale": args.multi_scale}
     of_models |= {"--checkpoint": args.checkpoint, "--runs": args.runs, "--against": args.against}
+    of_models |= {"--without-head": args.without_head, "--each-head": args.each_head}
     for option, asked in {**of_models, "--crf": args.crf}.items():
         if asked:
             raise ValueError(

@@ -37,7 +37,7 @@ def require_sources(args: argparse.Namespace) -> None:
 
 def single(args: argparse.Namespace, processes: Processes) -> Report:
     """One checkpoint."""
-    found = evaluate_checkpoint(args, args.checkpoint, processes, sweep=args.sweep)
+    found = evaluate_checkpoint(args, args.checkpoint, processes, sweep=args.sweep, without_heads=args.without_head)
     return Report(found.as_json(), tables_text(args, found), found.data.class_names)
 
 
@@ -47,7 +47,7 @@ def compare_with(args: argparse.Namespace, processes: Processes) -> Report:
     from afa_viz.evaluation.comparison import differences_text, paired_differences
     from afa_viz.stage_scores import PARTIAL_LABELS
 
-    one = evaluate_checkpoint(args, args.checkpoint, processes, sweep=args.sweep)
+    one = evaluate_checkpoint(args, args.checkpoint, processes, sweep=args.sweep, without_heads=args.without_head)
     other = evaluate_checkpoint(args, args.against, processes, size=one.size)
     images, rows = 0, list[dict[str, Any]]()
     for prefix, pair in (("published_", _of_passes(one, other)), ("", _of_stages(one, other))):
@@ -86,7 +86,7 @@ def compare_runs(args: argparse.Namespace, processes: Processes) -> Report:
         if source.endswith(".json"):
             evaluations.append(read_evaluation(source))
         else:
-            found = evaluate_checkpoint(args, source, processes, size=size)
+            found = evaluate_checkpoint(args, source, processes, size=size, without_heads=args.without_head)
             size = found.size
             evaluations.append(found.as_json())
     summary = summarise_runs(evaluations)

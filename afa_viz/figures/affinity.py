@@ -83,9 +83,9 @@ def affinity_numbers(trace: Trace, at_centre: bool | None = None) -> AffinityNum
     affinity, labels = affinity_matrix(trace), pair_labels(trace, at_centre)
     raw = None if "attention_logits" in trace.parts.lacks else raw_matrix(trace)
     learned = affinity
-    if trace.affinity_weight is not None and trace.affinity_bias is not None:
+    if trace.affinity_weight is not None:
         logits = [trace.logits(block)[None] for block in range(-AFFINITY_BLOCKS, 0)]
-        learned = aff.affinity_logits(logits, trace.affinity_weight, trace.affinity_bias, trace.config.symmetric)[0]
+        learned = aff.affinity_logits(logits, *trace.used_affinity_head, trace.config.symmetric)[0]
     nan = float("nan")
     return AffinityNumbers(
         asymmetry_raw=nan if raw is None else float(aff.asymmetry(raw)),

@@ -55,6 +55,21 @@ def imagenet_names() -> tuple[str, ...]:
 
 
 @functools.cache
+def imagenet_synonyms() -> dict[str, tuple[str, ...]]:
+    """Other words for the classes by name, in the order of ImageNet; a class without any has no entry."""
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo("imagenet-1k")
+    found = {}
+    for name, synset in zip(imagenet_names(), info.label_names(), strict=True):
+        words = [word.strip() for word in info.label_name_to_description(synset).split(",")]
+        others = tuple(word for word in words if word not in (name, SAME_NAMES.get(synset, "").partition(" (")[0]))
+        if others:
+            found[name] = others
+    return found
+
+
+@functools.cache
 def group_members() -> dict[str, tuple[int, ...]]:
     """VOC class -> indices 0 to 999 of its ImageNet classes; no class is in two groups."""
     index = {name: i for i, name in enumerate(imagenet_names())}

@@ -32,6 +32,8 @@ class BlockAttention:
         query_grid, key_grid: (rows, columns) of queries and keys; N and M are their products.
         scale: the factor applied to the logits before softmax, d ** -0.5.
         reduction: cells that a key spans along each side; 1 in the last stage.
+        query, key: (B, heads, X + N, d), (B, heads, X + M, d), whose product the logits are; None where they were not
+            kept or the network does not give them.
     """
 
     logits: Tensor | None
@@ -39,6 +41,8 @@ class BlockAttention:
     key_grid: Grid
     scale: float
     reduction: int = 1
+    query: Tensor | None = None
+    key: Tensor | None = None
 
 
 @dataclass(frozen=True)

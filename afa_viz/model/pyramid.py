@@ -145,7 +145,9 @@ class PyramidEncoder(nn.Module):
         def run_block(i: int, j: int, block: Any, tokens: Tensor, grid: Grid) -> Tensor:
             query, key, value, key_grid = query_key_value(block.attn, block.norm1(tokens), grid)
             logits = query @ key.transpose(-1, -2) if i >= first_stage else None
-            attention.append(BlockAttention(logits, grid, key_grid, query.shape[-1] ** -0.5, reduction_of(block.attn)))
+            kept = (query, key) if i == 3 and j >= self.depths[3] - 2 else ()  # what the affinity reads
+            scale, reduction = query.shape[-1] ** -0.5, reduction_of(block.attn)
+            attention.append(BlockAttention(logits, grid, key_grid, scale, reduction, *kept))
             # Not from the logits: their softmax would take as much memory again, twice over.
             return self.finish_block(block, tokens, merge_heads(_attention(query, key, value)), grid)
 

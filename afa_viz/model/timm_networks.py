@@ -126,8 +126,8 @@ class VitClassifier(ImageNetClassifier):
 
 def _block_attention(attn: Any, tokens: Tensor, grid: Grid) -> BlockAttention:
     query, key, _ = attn.qkv(tokens).unflatten(-1, (3, attn.num_heads, attn.head_dim)).permute(2, 0, 3, 1, 4)
-    logits = attn.q_norm(query) @ attn.k_norm(key).transpose(-2, -1)
-    return BlockAttention(logits, grid, grid, attn.scale)
+    query, key = attn.q_norm(query), attn.k_norm(key)
+    return BlockAttention(query @ key.transpose(-2, -1), grid, grid, attn.scale, query=query, key=key)
 
 
 def _normalised_as_mean(tokens: Tensor, norm: nn.LayerNorm) -> Tensor:

@@ -44,6 +44,28 @@ def symmetrize(logits: Tensor) -> Tensor:
     return logits + logits.transpose(-1, -2)
 
 
+def replace_head(
+    weight: Tensor, bias: Tensor, head_weights: Sequence[float | None] | None, affinity_bias: float | None
+) -> tuple[Tensor, Tensor]:
+    """A learned weight and bias with numbers in the place of some of them; the inputs are not changed.
+
+    Args:
+        weight: (heads,). bias: (1,).
+        head_weights: one for each head, None where the learned one stays; None: all stay.
+        affinity_bias: None: the learned one.
+    Raises: ValueError: for another number of heads.
+    """
+    if head_weights is not None:
+        if len(head_weights) != weight.numel():
+            raise ValueError(
+                f"head_weights has {len(head_weights)} numbers; expected {weight.numel()}, one for each head of the "
+                "last two blocks, with None for a learned weight."
+            )
+        pairs = zip(weight.flatten().tolist(), head_weights, strict=True)
+        weight = weight.new_tensor([old if new is None else new for old, new in pairs]).reshape(weight.shape)
+    return weight, bias if affinity_bias is None else torch.full_like(bias, affinity_bias)
+
+
 def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor, symmetric: bool = True) -> Tensor:
     """The affinity before its sigmoid; see `affinity_from_logits`."""
     symmetric = require_bool("symmetric", symmetric)

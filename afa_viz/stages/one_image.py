@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,7 +30,7 @@ from afa_viz.stages.refine import present_channels, refine, refine_both, refine_
 from afa_viz.stages.walk import walk
 
 if TYPE_CHECKING:
-    from afa_viz.model.interface import Network
+    from afa_viz.model.interface import BlockAttention, Network
 
 
 AFFINITY_BLOCKS = 2  # the last two; docs/spec.md section 4
@@ -69,6 +70,7 @@ def network_stage(fields: dict, config: ExplainConfig, model: Network | None) ->
         "seg_logits": None,
         "seg": None,
         "attn_logits": tuple(None if block.logits is None else block.logits[0].float() for block in output.attention),
+        **_queries_and_keys(output.attention),
         "attn_scales": tuple(block.scale for block in output.attention),
         "query_grids": tuple(block.query_grid for block in output.attention),
         "key_grids": tuple(block.key_grid for block in output.attention),
@@ -83,6 +85,19 @@ def network_stage(fields: dict, config: ExplainConfig, model: Network | None) ->
     if probs is not None:
         made["class_probs"] = probs[0]
     return made | keep_classes(fields, made, model)
+
+
+def _queries_and_keys(attention: Sequence[BlockAttention]) -> dict[str, tuple[Tensor | None, ...] | None]:
+    """Of the last two blocks, None for the others; None for all where the network gives them for neither or one."""
+    first = len(attention) - AFFINITY_BLOCKS
+    last = attention[max(0, first) :]
+    if not last or any(block.query is None or block.key is None for block in last):
+        return {"queries": None, "keys": None}
+    before: tuple[None, ...] = (None,) * max(0, first)
+    return {
+        "queries": (*before, *(block.query[0].float() for block in last if block.query is not None)),
+        "keys": (*before, *(block.key[0].float() for block in last if block.key is not None)),
+    }
 
 
 def keep_last_stage(attn_logits: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
@@ -107,10 +122,30 @@ def cam_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dic
     return {"raw_cam": raw, "cam": cam[0].float()}
 
 
+def used_head(
+    learned: tuple[Tensor, Tensor] | None, parts: Parts, config: ExplainConfig
+) -> tuple[Tensor, Tensor] | None:
+    """Weight (heads,) and bias (1,) that the affinity is made with: learned, but for what the settings replace.
+
+    Args:
+        learned: see `Network.affinity_head`.
+    Raises: ValueError: for another number of weights, or a method whose affinity is not learned.
+    """
+    changed = next((name for name in ("head_weights", "affinity_bias") if getattr(config, name) is not None), None)
+    if learned is None or parts.affinity != "learned":
+        if changed is not None:
+            lack = parts.lacks.get("affinity") or parts.lacks.get("learned_affinity") or ""
+            raise ValueError(f"{changed} is {getattr(config, changed)}; expected None: {lack}")
+        return learned
+    return aff.replace_head(*learned, config.head_weights, config.affinity_bias)
+
+
 def affinity_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dict:
     """The affinity, from the attention of the last two blocks: learned, averaged, or none."""
     device = fields["cam"].device  # where the walk will be, and where an earlier trace lies
     parts: Parts = fields["parts"]
+    learned = fields["affinity_weight"]
+    head = used_head(None if learned is None else (learned, fields["affinity_bias"]), parts, config)
     if parts.affinity is None:
         return {"affinity": None}
     logits = [block[None].to(device) for block in fields["attn_logits"] if block is not None]
@@ -118,7 +153,8 @@ def affinity_stage(fields: dict, config: ExplainConfig, model: Network | None) -
         scales = fields["attn_scales"][-AFFINITY_BLOCKS:]
         probs = [(block * scale).softmax(-1) for block, scale in zip(logits[-AFFINITY_BLOCKS:], scales, strict=True)]
         return {"affinity": averaged_affinity(probs, parts.extra_tokens, config.symmetric)[0]}
-    weight, bias = fields["affinity_weight"].to(device), fields["affinity_bias"].to(device)
+    assert head is not None
+    weight, bias = (part.to(device) for part in head)
     combined = aff.affinity_logits(logits, weight, bias, config.symmetric)
     return {"affinity": combined.sigmoid_()[0]}
 

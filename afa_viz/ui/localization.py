@@ -18,9 +18,17 @@ AMONG_OTHERS = re.compile(KEY)
 MARKUP = ("_html", "equation")  # how keys end whose texts are HTML already
 PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script
 CLASS = "class."  # before the names of classes, which are English themselves
+CLASS_REPORT = "class_report."  # before what only the teacher's view says
 SITE = "site."  # before what only a page without a server says
-LATER = ("mask.", "photo.", "zoom.")  # and before what the app loads when it is first opened
 ON_DEVICE = "device."  # before what the app says in place of a text of SITE, where a visitor's browser explains
+ELSEWHERE = (CLASS_REPORT, ON_DEVICE)  # no text of the page under these keys
+LATER = {  # and what the app loads when it is first opened, by the script that says it
+    "tabs": re.compile(r"(?:mask|photo|zoom)\."),
+    "more": re.compile(r"(?:tour|present|undo|none)\."),
+    "lab": re.compile(r"lab\.\w+\.(?!title$)"),  # questions; an address may name one, so their titles are there at once
+    "heads": re.compile(r"(?:heads|path|walkpath)\."),
+    "device": re.compile(re.escape(SITE)),
+}
 
 
 @cache
@@ -41,33 +49,42 @@ def error_message(key: str, **places: object) -> str:
     return texts()[key].format(**places)
 
 
+def _is_later(key: str) -> bool:
+    return any(pattern.match(key) for pattern in LATER.values())
+
+
 def script_texts(standalone: bool = False) -> dict[str, str]:
     """The English texts that scripts say; those of a page without a server only if it is one."""
-    left_out = (CLASS, ON_DEVICE) if standalone else (CLASS, ON_DEVICE, SITE, *LATER)
-    said = {key: text for key, text in texts().items() if not key.endswith(PLACED) or key.startswith(LATER)}
-    return {key: text for key, text in said.items() if not key.startswith(left_out)}
+    return {
+        key: text
+        for key, text in texts().items()
+        if (not key.endswith(PLACED) or _is_later(key)) and not key.startswith((CLASS, *ELSEWHERE))
+        and (standalone or not _is_later(key))
+    }  # fmt: skip
 
 
 def translations(standalone: bool = False) -> dict[str, dict[str, str]]:
     """All texts of the other languages; those of a page without a server only if it is one."""
-    left_out = (ON_DEVICE,) if standalone else (ON_DEVICE, SITE, *LATER)
     return {
-        language: {key: text for key, text in texts(language).items() if not key.startswith(left_out)}
+        language: {
+            key: text
+            for key, text in texts(language).items()
+            if not key.startswith(ELSEWHERE) and (standalone or not _is_later(key))
+        }
         for language in languages()[1:]
     }
 
 
-def later_texts(begins: tuple[str, ...] = LATER) -> dict[str, dict]:
-    """The English texts that the app loads when they are first needed, and those of the other languages.
+def later_texts(script: str) -> dict[str, dict]:
+    """The English texts that the app loads with a later script, and those of the other languages.
 
-    Args:
-        begins: of their keys; those of `SITE` are what the app says in their place.
+    What is in `ON_DEVICE` comes under the keys of `SITE`.
     """
     first, *others = (
         {
             key: texts(language).get(key.replace(SITE, ON_DEVICE, 1), text)
             for key, text in texts(language).items()
-            if key.startswith(begins)
+            if LATER[script].match(key)
         }
         for language in languages()
     )

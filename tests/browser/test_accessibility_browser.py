@@ -8,7 +8,7 @@ import re
 
 import pytest
 from app_fixtures import launched, prepare, tiny
-from browser import Page, browser, changes, expect, key, missing, pixels, pytestmark, ready, tab, visit  # noqa: F401  (fixtures)
+from browser import Page, browser, changes, expect, key, missing, pixels, pytestmark, ready, show_overview, tab, visit  # noqa: F401
 from gradio_client import Client
 
 from afa_viz.classes import SANDBOX_CLASSES
@@ -206,6 +206,7 @@ def test_a_finger_moves_the_query_and_paints_seeds(browser, address):  # noqa: F
     page.goto(address)
     ready(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    show_overview(page)
     picture = page.locator('[role=tabpanel][data-tab="cam"] [data-view="map"] canvas[role=img]')
     picture.scroll_into_view_if_needed()
     box = picture.bounding_box()

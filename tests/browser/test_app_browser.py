@@ -18,6 +18,7 @@ from browser import (  # noqa: F401  (fixtures)
     ready,
     recomputed,
     requests,
+    show_overview,
     small_targets,
     tab,
     visit,
@@ -39,6 +40,7 @@ def test_opens_with_an_example_explained(visit, width, height, theme):  # noqa: 
     page = visit(width, height, theme)
     expect(page.get_by_role("heading", name="Scene 0")).to_be_visible()
     expect(page.locator(".afa-status")).to_contain_text("affinity above ½ with")
+    show_overview(page)
     for name in STRIP:
         canvas = page.locator(stage(name))
         expect(canvas).to_be_visible()
@@ -268,7 +270,7 @@ def test_a_tab_that_does_not_load_says_so_and_is_loaded_when_it_is_opened_again(
     page = browser.new_context().new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.route("**/scripts/tabs-*", lambda route: route.abort())
+    page.route("**/scripts/*", lambda route: route.abort())
     page.goto(address)
     ready(page)
     assert not [url for url in asked if "/scripts/" in url]  # a first look needs none
@@ -277,12 +279,12 @@ def test_a_tab_that_does_not_load_says_so_and_is_loaded_when_it_is_opened_again(
         "The tab Lab could not be loaded. Check the connection and open it again."
     )
     tab(page, "cam")
-    page.unroute("**/scripts/tabs-*")
+    page.unroute("**/scripts/*")
     tab(page, "lab")
     expect(page.locator(f'{panel} [data-fill="lab-task"]')).not_to_be_empty()
     tab(page, "compare")
     expect(page.locator('[data-tab="compare"] .afa-board button').first).to_be_visible()
-    assert len([url for url in asked if "/scripts/" in url]) == 2
+    assert len([url for url in asked if "/scripts/" in url]) == 3  # the lab's, twice, and that of the other tabs
     page.context.close()
 
 

@@ -360,3 +360,56 @@ def test_a_file_of_figures_opens_from_the_disk(browser, tmp_path):  # noqa: F811
         page.locator("#classes tbody th").all_inner_texts()) == sorted(hostile)  # fmt: skip
     context.close()
     assert not troubles
+
+
+def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(browser, address):  # noqa: F811
+    """A swipe that begins on a chart moves the page, neither it nor a pinch changes an axis; a tap shows the value."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto(address)
+    ready(page)
+    figure = chart(page, tab(page, "training"), "scores")
+    touch = context.new_cdp_session(page)
+    axes = "(figure) => ['xaxis', 'yaxis'].map((a) => figure.querySelector('.js-plotly-plot')._fullLayout[a].range)"
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [
+            {"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]})  # fmt: skip
+
+    middle = "(figure) => figure.scrollIntoView({ block: 'center', behavior: 'instant' })"
+    page.evaluate(
+        """() => {
+          window.held = 0; // touches that the page keeps from the browser
+          for (const kind of ["touchstart", "touchmove"]) {
+            addEventListener(kind, (event) => { window.held += Number(event.defaultPrevented); });
+          }
+        }"""
+    )
+    figure.evaluate(middle)
+    before, ranges = page.evaluate("scrollY"), figure.evaluate(axes)
+    box = figure.locator(".nsewdrag").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    send("touchStart", (x, y))
+    for step in range(20, 200, 20):
+        send("touchMove", (x, y - step))
+    send("touchEnd")
+    page.wait_for_function("before => scrollY > before + 100", arg=before)
+    figure.evaluate(middle)
+    send("touchStart", (x - 20, y), (x + 20, y))
+    for gap in (30, 45, 60):
+        send("touchMove", (x - gap, y), (x + gap, y))
+    send("touchEnd")
+    assert page.evaluate("window.held") == 0 and figure.evaluate(axes) == ranges
+    page.touchscreen.tap(*figure.evaluate(PLACE, [40, 50]))
+    expect(figure.locator(".hoverlayer")).to_contain_text("image labels, mAP : 50")
+    page.touchscreen.tap(*figure.evaluate(PLACE, [10, 20]))
+    expect(figure.locator(".hoverlayer")).to_contain_text(": 20")
+    switch = figure.get_by_role("button", name="prediction", exact=True)
+    switch.tap()
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+    assert not troubles

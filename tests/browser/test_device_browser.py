@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from browser import browser, expect, keep_picture, key, missing, recomputed, requests, tab, visit  # noqa: F401
+from browser import browser, expect, keep_picture, key, missing, recomputed, requests, show_overview, tab, visit  # noqa: F401
 from browser import pytestmark as browser_marks
 from image_bytes import encoded
 from network_site import EXAMPLES, PACKAGE, exported_once, require_network_packages
@@ -106,6 +106,23 @@ def test_the_same_photograph_here_and_there_is_explained_alike(visit):  # noqa: 
         assert texts()["gone"] not in page.locator(".afa-status").inner_text(), name
     expect(page.locator('[role=tabpanel][data-tab="lab"]')).to_contain_text("On my device")
 
+    tab(page, "affinity")  # heads are moved here, too
+    page.wait_for_selector('[data-for="weights"] [data-part="results"][data-state=ready]')
+    page.locator('[data-for="weights"] [data-head="0"] input').evaluate(
+        """(slider) => {
+             slider.value = 0;
+             for (const kind of ["input", "change"]) slider.dispatchEvent(new Event(kind, { bubbles: true }));
+           }"""
+    )
+    recomputed(page, bring_back)
+    assert '"head_weights":"1:0"' in key(page)
+    card = page.locator(".afa-photo-cards button")  # of the photograph that the server explained
+    card.click()
+    expect(page.locator(".afa")).to_have_attribute("data-key", server_key)
+    page.locator(SWITCH).check()
+    bring(page, photograph())
+    expect(page.locator(".afa-device-settings")).to_be_visible(timeout=120_000)
+
     shown = key(page)
     page.locator("#afa-gallery .thumbnail-item").nth(1).click()  # the server explains again
     recomputed(page, shown)
@@ -143,5 +160,9 @@ def test_it_fits_a_phone_and_takes_labels_and_a_mask(visit, language, theme):  #
     before = key(page)
     dialog.locator('[data-mask="use"]').click()
     recomputed(page, before)
+    show_overview(page)
     expect(page.locator('[data-stage="target"]')).to_be_visible()
+    page.locator(".afa-add-mask").click()  # it opens with the mask that was given
+    expect(dialog.locator(".afa-mask-values label")).to_have_count(2)
+    dialog.locator('[data-mask="cancel"]').click()
     page.locator(SWITCH).uncheck()

@@ -19,6 +19,7 @@ from browser import (  # noqa: F401  (fixtures)
     pytestmark,
     ready,
     recomputed,
+    show_overview,
     tab,
     visit,
 )
@@ -108,6 +109,7 @@ def test_a_step_that_is_left_out_says_so_and_has_no_arrow(visit, gone, stage_): 
 def test_the_fork_is_a_fork(visit, width, theme):  # noqa: F811
     """Two things leave the network and meet at the walk; the other label leaves the CAM; the decoder stands apart."""
     page = visit(width, 900, theme)
+    show_overview(page)
     boxes = {
         item["name"]: item
         for item in page.locator(".afa-stage:visible").evaluate_all(

@@ -9,7 +9,15 @@ import re
 import numpy as np
 import pytest
 from app_fixtures import scene
-from browser import address, browser, expect, keep_picture, key, pytestmark, ready, recomputed, tab, visit  # noqa: F401
+from browser import (
+    expect,
+    keep_picture,
+    key,
+    ready,
+    recomputed,
+    show_overview,
+    tab,
+)
 from image_bytes import encoded
 from PIL import Image
 
@@ -68,7 +76,7 @@ def last_mask(page) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", MASKS)
-def test_values_are_assigned_to_classes_and_every_score_uses_the_mask(visit, kind):  # noqa: F811
+def test_values_are_assigned_to_classes_and_every_score_uses_the_mask(visit, kind):
     page = visit()
     open_photograph(page)
     expect(page.locator('[data-stage="target"]')).to_be_hidden()
@@ -103,7 +111,7 @@ def test_values_are_assigned_to_classes_and_every_score_uses_the_mask(visit, kin
         expect(page.locator(f"{panel}")).not_to_contain_text(re.compile("no ground truth", re.IGNORECASE))
 
 
-def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):  # noqa: F811
+def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(address)
@@ -134,15 +142,23 @@ def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):  # noq
         "new URLSearchParams(location.search).get('photo') === sessionStorage.getItem('afa-photo-mark')"
     )
     shown = key(page)
+    page.get_by_role("button", name="Add a ground-truth mask").click()  # it opens with the mask that was given
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Save the mask").click()
+    assert download.value.suggested_filename == "mask.png"
+    saved = np.asarray(Image.open(download.value.path()).convert("L"))
+    assert np.array_equal(saved, painted)
+    dialog.get_by_role("button", name="Cancel").click()
     page.reload()
     ready(page)
     expect(page.locator(".afa")).to_have_attribute("data-key", shown)
+    show_overview(page)
     expect(page.locator('[data-stage="target"]')).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
 
 
-def test_a_photograph_and_its_mask_are_dropped_together(visit):  # noqa: F811
+def test_a_photograph_and_its_mask_are_dropped_together(visit):
     page = visit()
     before = key(page)
     files = [("mine.png", encoded(scene(1)[0].resize(SIZE), "PNG")), ("mine_mask.png", MASKS["black and white"])]
@@ -173,7 +189,7 @@ def test_a_photograph_and_its_mask_are_dropped_together(visit):  # noqa: F811
     ],
     ids=["shape", "photograph", "no picture"],
 )
-def test_what_is_no_mask_gets_a_sentence(visit, content, words):  # noqa: F811
+def test_what_is_no_mask_gets_a_sentence(visit, content, words):
     page = visit()
     open_photograph(page)
     page.get_by_role("button", name="Add a ground-truth mask").click()

@@ -181,9 +181,10 @@ def test_a_change_of_nothing_has_no_colour(visit):  # noqa: F811
 
 def test_numbers_are_grouped(visit):  # noqa: F811
     page = visit(query="tab=lab&step=labels")
-    page.locator(".afa-lab-step input[type=number]").fill("12")
+    for name in ("answer", "reason"):
+        page.locator(f".afa-lab-step input[name={name}]").first.check()
     page.locator(".afa-lab-step [type=submit]").click()
-    expect(page.locator('[data-fill="lab-why"]')).to_contain_text(f"{SIDE * SIDE:,} answers")
+    expect(page.locator('[data-fill="lab-why"]')).to_contain_text(f"holds {SIDE * SIDE:,}")
 
 
 def test_downloads_speak_the_language_of_the_page(visit, tmp_path):  # noqa: F811

@@ -19,6 +19,7 @@ from browser import (  # noqa: F401  (fixtures)
     ready,
     recomputed,
     requests,
+    show_overview,
     tab,
     visit,
 )
@@ -201,6 +202,7 @@ def test_a_photograph_is_kept_by_its_browser_tab(browser, address, tmp_path, by)
     page.locator("#afa-bkg_score_low input[type=range]").press("ArrowRight")
     recomputed(page, before)
     tab(page, "regions")
+    show_overview(page)
     page.locator('[data-do="row"]').fill("2")
     page.locator('[data-do="row"]').press("Enter")
     page.wait_for_function("location.search.includes('cell=2') && sessionStorage.getItem('afa-photo')")

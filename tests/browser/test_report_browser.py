@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from app_fixtures import scene, tiny
-from browser import browser, pixels, pytestmark, ready, tab  # noqa: F401  (fixtures)
+from browser import browser, keep_picture, pixels, pytestmark, ready, tab  # noqa: F401  (fixtures)
 
 import afa_viz
 from afa_viz import lab, stage_scores
@@ -19,6 +19,7 @@ from afa_viz.figures import maps
 from afa_viz.figures.typography import format_percent
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers import payload_attention
+from afa_viz.ui.localization import texts
 
 try:
     from playwright.sync_api import Page, expect
@@ -27,6 +28,8 @@ except ImportError:  # the tests are skipped
 
 STAGES = ("image", "cam", "affinity_label", "attention", "affinity", "cam_rw", "cam_par", "regions", "pseudo_label",
           "seg", "target")  # fmt: skip
+
+TEXTS = texts()
 
 
 @pytest.fixture(scope="module")
@@ -170,11 +173,12 @@ def test_languages_lab_and_pictures(opened, report, trace, tmp_path):
     ready(page)
     expect(page.locator("html")).to_have_attribute("lang", "en")
     panel, label = tab(page, "lab"), maps.main_label(trace)
-    for answer, right in ((3, False), (12, True)):
-        page.locator(f"{panel} form input[type=number]").fill(str(answer))
+    for answer in ("tiny", "large"):
+        page.locator(f"{panel} input[name=answer][value={answer}]").check()
+        page.locator(f"{panel} input[name=reason]").first.check()
         page.locator(f"{panel} [type=submit]").click()
+        right = lab.check(trace, "labels", answer, label).is_correct
         expect(page.locator(".afa-lab-verdict")).to_have_attribute("data-right", str(right).lower())
-        assert lab.check(trace, "labels", answer, label).is_correct == right
     expect(page.locator(f"{panel} [data-for=failures]")).to_be_hidden()
     tab(page, "seg")
     page.locator(".afa-share summary").click()
@@ -302,6 +306,80 @@ def test_cells_of_a_notebook_are_explorers_that_stay(opened, trace, tmp_path):
     english.wait_for_function("document.documentElement.lang === 'ko'")
     english.wait_for_selector(".afa[data-settled]")
     assert english.locator('[role=tab][aria-selected="true"]').get_attribute("data-tab") == "walk"
+
+
+@pytest.mark.parametrize("width", [300, 420, 700])
+def test_a_narrow_cell_holds_every_tab(opened, trace, tmp_path, width):
+    """Beside another one, or on a phone: nothing runs over the frame, maps go large and fill the screen."""
+    path = tmp_path / "cell.html"
+    path.write_text(f"<!doctype html><body style='margin: 0; width: {width}px'>{notebook_html(trace)}</body>", "utf-8")
+    page = opened(path.as_uri(), wait=False)
+    frame = page.frames[1]
+    frame.wait_for_selector(".afa[data-settled]")
+    for name in frame.locator("[role=tab]").evaluate_all("(all) => all.map((one) => one.dataset.tab)"):
+        frame.locator(f'[role=tab][data-tab="{name}"]').click()
+        frame.wait_for_selector(f'[role=tabpanel][data-tab="{name}"]:not([hidden])')
+        over = frame.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert over <= 0, (name, over)
+    keep_picture(page, f"cell_{width}")
+    frame.locator('[role=tab][data-tab="cam"]').click()
+    scores, steps = (  # words of one do not run into those of another
+        frame.locator(f".afa-strip {one}").evaluate_all(
+            """(all) => all.filter((e) => e.checkVisibility() && e.textContent.trim()).map((e) => {
+                 const range = document.createRange();
+                 range.selectNodeContents(e);
+                 const { left, top, right, bottom } = range.getBoundingClientRect();
+                 return [left, top, right, bottom];
+               })"""
+        )
+        for one in (".afa-score > span", ".afa-arrow > span:last-child span")
+    )
+    for a in scores:
+        for b in steps:
+            assert a[2] <= b[0] + 1 or b[2] <= a[0] + 1 or a[3] <= b[1] + 1 or b[3] <= a[1] + 1, (a, b)
+    keep_picture(page, f"cell_{width}_cam")
+    frame.locator(".afa-views").focus()
+    page.keyboard.press("f")
+    large = frame.locator("figure.afa-large")
+    expect(large).to_be_visible()
+    box = large.locator("canvas[data-shape]").bounding_box()
+    assert box["width"] <= width and box["width"] >= min(0.75 * width, 300)
+    keep_picture(page, f"cell_{width}_large")
+    frame.get_by_role("button", name=TEXTS["zoom.full"]).click()
+    frame.wait_for_function("document.fullscreenElement?.matches('figure.afa-large')")
+    frame.get_by_role("button", name=TEXTS["zoom.close"]).click()
+    expect(large).to_have_count(0)
+
+
+def notebook_html(trace) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return afa_viz.show(trace)._repr_html_()
+
+
+@pytest.mark.parametrize("width", [1240, 390])
+def test_maps_of_a_report_are_enlarged_zoomed_and_read(opened, report, width):
+    page = opened(report, width=width)
+    panel = tab(page, "walk")
+    page.locator(".afa-views").focus()
+    page.keyboard.press("f")
+    large = page.locator("figure.afa-large")
+    expect(large).to_be_visible()
+    expect(large.locator(".afa-zoom output")).to_have_text("100 %")
+    canvas = large.locator("canvas[data-shape]")
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.wheel(0, -300)
+    page.wait_for_function("document.querySelector('.afa-zoomed')")
+    expect(page.locator(".afa-zoom-value")).to_contain_text("Pixel")
+    keep_picture(page, f"report_zoom_{width}")
+    page.keyboard.press("0")
+    page.get_by_role("button", name=TEXTS["zoom.full"]).click()
+    page.wait_for_function("document.fullscreenElement?.matches('figure.afa-large')")
+    page.get_by_role("button", name=TEXTS["zoom.close"]).click()
+    expect(large).to_have_count(0)
+    expect(page.locator(panel)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_without_a_notebook_a_sentence_says_what_to_do(trace):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
-from browser import browser, drawn_and_fits, key, missing, pytestmark, recomputed, requests, tab, visit  # noqa: F401
+from browser import browser, drawn_and_fits, keep_picture, key, missing, pytestmark, recomputed, requests, tab, visit  # noqa: F401
 from PIL import Image
-from static_site import build_small, served
+from static_site import BELOW, build_small, served
 
+from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.ui.localization import texts
 from afa_viz.ui.page.assets import TABS
 
@@ -23,10 +25,15 @@ DATA = "[role=tabpanel][data-tab=data]"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def root(tmp_path_factory):
     if missing:
         pytest.skip(missing)
-    with served(build_small(tmp_path_factory.mktemp("site"))) as base:
+    return build_small(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def address(root):
+    with served(root) as base:
         yield base
 
 
@@ -82,6 +89,9 @@ def test_every_tab_is_there_in_every_language_and_width(visit, language, width, 
         assert "{" not in words and not re.search(r"\b(site|refused|side)\.\w", words), name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         assert texts(language)["gone"] not in page.locator(".afa-status").inner_text(), name
+    if width == 390:
+        page.locator("[data-guide=settings]").click()  # a drawer
+    expect(page.locator("#afa-settings")).to_be_visible()
     side = page.locator("#afa-settings").inner_text()
     assert texts(language)["site.note"] in side and texts(language)["side.reset"] in side
 
@@ -115,9 +125,9 @@ def test_nothing_is_asked_twice_or_before_it_is_needed(visit):  # noqa: F811
     panel(page, "affinity")
     panel(page, "attention")
     names = [url.rsplit("/", 1)[1] for url in asked]
-    assert len(names) == len(set(names)) and all(re.match("overview|attention-7|affinity", name) for name in names), (
-        names
-    )
+    assert len(names) == len(set(names)) and all(
+        re.match("overview|attention-7|affinity|heads", name) for name in names
+    ), names
 
 
 # --- images and settings ---------------------------------------------------------------------------------------------
@@ -215,12 +225,10 @@ def test_a_link_restores_everything(visit):  # noqa: F811
 
 
 def answer(page: Page, number: int, given: str) -> str:
-    """Answer a question of the lab, numbered from 1; what the page says to it."""
+    """Answer a question of the lab, numbered from 1, with its first reason; what the page says to it."""
     page.locator(f"{LAB} .afa-lab-steps button").nth(number - 1).click()
-    if given.isdigit():
-        page.locator(f"{LAB} input[type=number]").fill(given)
-    else:
-        page.locator(f"{LAB} input[type=radio][value={given}]").check()
+    page.locator(f"{LAB} input[name=answer][value={given}]").check()
+    page.locator(f"{LAB} input[name=reason]").first.check()
     page.get_by_role("button", name="Check my answer").click()
     verdict = page.locator(f"{LAB} .afa-lab-verdict")
     expect(verdict).to_have_attribute("data-right", re.compile("true|false"))
@@ -232,14 +240,13 @@ def test_the_lab_knows_right_from_wrong(visit):  # noqa: F811
     asked = requests(page)
     page.wait_for_selector(f"{LAB} form input")
     assert not [url for url in asked if "verdicts" in url], "verdicts come when they are asked for"
-    page.reload()
-    page.wait_for_selector(f"{LAB} form input")
-    assert answer(page, 1, "12") == "true"
-    page.reload()
-    page.wait_for_selector(f"{LAB} form input")
-    assert answer(page, 1, "1234567") == "false"
-    choices = [answer(page, 5, code) for code in ("attention", "affinity", "both", "neither") if page.reload() or True]
-    assert sorted(choices) == ["false", "false", "false", "true"]
+    choices = []
+    for code in ("there", "back", "equal"):
+        page.reload()
+        page.wait_for_selector(f"{LAB} form input")
+        choices.append(answer(page, 6, code))
+    assert sorted(choices) == ["false", "false", "true"]
+    assert [url for url in asked if "verdicts" in url]
 
 
 def test_the_lab_waits_for_the_settings_that_it_was_made_for(visit):  # noqa: F811
@@ -282,13 +289,28 @@ def test_snapshots_of_the_first_image(visit):  # noqa: F811
 def test_charts_are_drawn_by_the_plotly_of_the_site(visit):  # noqa: F811
     page = visit(query="tab=data&lang=ko")
     chart = page.locator(f'{DATA} [data-chart="images"]')
-    expect(chart).to_have_attribute("data-chart-state", "drawn")
+    expect(chart).to_have_attribute("data-chart-state", "drawn", timeout=30_000)
     held = "(box) => box.querySelector('.js-plotly-plot').data.flatMap((trace) => trace.customdata)"
     assert sorted(chart.evaluate(held)) == sorted(
         page.locator(f"{DATA} [data-list=cards] button").evaluate_all("(all) => all.map((card) => card.dataset.id)")
     )
-    page.locator(f'{DATA} [data-set="class_name"]').select_option(index=1)  # the charts are of all classes together
-    expect(chart).to_be_hidden()
+    classes = page.locator(f'{DATA} [data-set="class_name"]')
+    cards = page.locator(f"{DATA} [data-list=cards] button")
+    shown = set()
+    for name in SANDBOX_CLASSES[1:]:  # of each class its images, of most there are none
+        classes.select_option(name)
+        expect(page.locator(f'{DATA} [data-fill="found"]')).to_contain_text(texts("ko")[f"class.{name}"])
+        if not cards.count():
+            expect(chart).to_be_hidden()
+            continue
+        shown.add(name)
+        ids = sorted(cards.evaluate_all("(all) => all.map((card) => card.dataset.id)"))
+        page.wait_for_function(
+            f"([chart, ids]) => !chart.hidden && JSON.stringify(({held})(chart).sort()) === ids",
+            arg=[chart.element_handle(), json.dumps(ids, separators=(",", ":"))],
+        )
+    assert 0 < len(shown) < 8
+    classes.select_option("")
     tab(page, "training")
     expect(page.locator('[data-tab="training"] [data-chart]').first).to_have_attribute("data-chart-state", "drawn")
     scripts = page.evaluate(
@@ -317,6 +339,14 @@ def test_the_data_set_is_scored_sorted_and_opened(visit):  # noqa: F811
     expect(page.locator(DATA)).to_contain_text(texts()["site.scores_published"])
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_from_the_disk_it_says_how_to_open_it(browser, root, language):  # noqa: F811
+    page = browser.new_page()
+    page.goto(f"{(root / BELOW / 'index.html').as_uri()}?lang={language}")
+    expect(page.get_by_role("alert")).to_have_text(texts(language)["site.from_disk"])
+    page.close()
+
+
 def test_what_needs_a_server_says_so_and_offers_nothing(visit):  # noqa: F811
     page = visit(query="tab=train")
     train = page.locator("[role=tabpanel][data-tab=train]")
@@ -340,3 +370,48 @@ def test_a_tab_is_saved_as_a_picture(visit):  # noqa: F811
     assert download.value.suggested_filename == "afa-viz-pipeline.png"
     width, height = Image.open(download.value.path()).size
     assert width > 1400 and height > 800
+
+
+@pytest.mark.parametrize("width, theme", [(1440, "light"), (390, "dark")])
+def test_maps_of_a_site_are_enlarged_and_zoomed_alike(visit, width, theme):  # noqa: F811
+    page = visit(width, 844, theme)
+    for name in ("cam", "regions"):
+        selector = panel(page, name)
+        page.locator(".afa-views").focus()
+        page.keyboard.press("f")
+        large = page.locator("figure.afa-large")
+        expect(large).to_be_visible()
+        box = large.locator("canvas[data-shape]").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.wheel(0, -300)
+        page.wait_for_function("document.querySelector('.afa-zoomed')")
+        expect(page.locator(".afa-zoom-value")).to_contain_text("Pixel")
+        keep_picture(page, f"site_zoom_{name}_{width}")
+        page.get_by_role("button", name=texts()["zoom.full"]).click()
+        page.wait_for_function("document.fullscreenElement?.matches('figure.afa-large')")
+        page.keyboard.press("Escape")
+        page.wait_for_function("!document.fullscreenElement")
+        expect(large).to_have_count(0)
+        assert page.locator(f"{selector} canvas[data-shape]").first.evaluate(
+            "(canvas) => new DOMMatrix(getComputedStyle(canvas).transform).a > 1"
+        )
+        page.get_by_role("button", name=texts()["zoom.reset"]).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_weights_of_heads_are_moved_and_linked(visit):  # noqa: F811
+    page = visit(query="example=scene0&head_weights=3:0&affinity_bias=0.5&tab=affinity")
+    hand = '[data-for="weights"]'
+    page.wait_for_selector(f'{hand} [data-part="results"][data-state=ready]')
+    expect(page.locator(f'{hand} [data-part="state"]')).to_contain_text("Changed by you: 2")
+    assert page.locator(f'{hand} [data-head="2"] input').input_value() == "0"
+    before = key(page)
+    set_range(page, f'{hand} [data-head="5"] input', 0.08)
+    recomputed(page, before)
+    page.wait_for_function("() => location.search.includes('head_weights=3:0,6:0.08')")
+    before = key(page)
+    page.locator(f'{hand} [data-preset="learned"]').click()
+    recomputed(page, before)
+    page.wait_for_function("() => !/head_weights|affinity_bias/.test(location.search)")
+    page = visit(query="example=scene0&head_weights=3&affinity_bias=x")
+    expect(page.locator(".afa-status")).to_contain_text("ignored: head_weights, affinity_bias.")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from app_fixtures import scene
-from browser import address, browser, expect, keep_picture, key, pytestmark, recomputed, visit  # noqa: F401  (fixtures)
+from browser import address, browser, expect, keep_picture, key, pytestmark, recomputed, show_overview, visit  # noqa: F401
 from image_bytes import encoded, exif
 from PIL import Image
 
@@ -126,6 +126,7 @@ def test_a_photograph_of_48_megapixels_arrives_small_and_upright(visit, phone_ph
     recomputed(page, before)
     shown = shown_size(page)
     assert shown[1] > shown[0], "upright"
+    show_overview(page)
     top, bottom = page.locator('[data-stage="image"] canvas').first.evaluate(
         """(canvas) => {
              const copy = new OffscreenCanvas(1, 10).getContext("2d");

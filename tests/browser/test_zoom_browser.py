@@ -8,8 +8,11 @@ import pytest
 from browser import address, browser, expect, keep_picture, pytestmark, query_cell, ready, tab, visit  # noqa: F401  (fixtures)
 from playwright.sync_api import Page
 
+from afa_viz.ui.localization import texts
+
 BOX = "canvas => { const { x, y, width, height } = canvas.getBoundingClientRect(); return [x, y, width, height]; }"
 GRID = 6  # cells a side of the example
+TEXTS = texts()
 
 
 def maps(page: Page, panel: str):
@@ -186,3 +189,48 @@ def test_two_fingers_zoom_and_one_finger_moves(browser, address):  # noqa: F811
         f"Number(document.querySelector('.afa-views').style.getPropertyValue('--part-x')) > {before}"
     )
     context.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_large_map_fills_the_screen_and_leaves_it(visit, width):  # noqa: F811
+    page = visit(width=width, height=844)
+    tab(page, "cam")
+    page.locator(".afa-views").focus()
+    page.keyboard.press("f")
+    canvas = page.locator("figure.afa-large canvas[data-shape]")
+    page.get_by_role("button", name=TEXTS["zoom.full"]).click()
+    page.wait_for_function("document.fullscreenElement?.matches('figure.afa-large')")
+    page.wait_for_function("!document.querySelector('.afa-large').popover")
+    x, y, side, tall = visible_box(page, canvas)
+    screen = page.evaluate("[innerWidth, innerHeight]")
+    assert x >= 0 and x + side <= screen[0] and y + tall <= screen[1] and side >= 0.85 * min(*screen, screen[1] - 120)
+    over(page, canvas, 0.5, 0.5)
+    over(page, canvas, 0.4, 0.4)
+    expect(page.locator(".afa-zoom-value")).to_contain_text("Pixel")
+    page.keyboard.press("+")
+    assert zoom_of(page) == pytest.approx(1.5)
+    keep_picture(page, f"zoom_full_{width}")
+    page.get_by_role("button", name=TEXTS["zoom.full"]).click()
+    page.wait_for_function("!document.fullscreenElement")
+    expect(page.locator("figure.afa-large")).to_have_count(0)
+    page.keyboard.press("f")
+    page.get_by_role("button", name=TEXTS["zoom.full"]).click()
+    page.wait_for_function("document.fullscreenElement")
+    page.get_by_role("button", name=TEXTS["zoom.close"]).click()
+    page.wait_for_function("!document.fullscreenElement")
+    expect(page.locator("figure.afa-large")).to_have_count(0)
+    tab(page, "seg")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_where_the_screen_cannot_be_filled_the_map_stays_large(visit):  # noqa: F811
+    page = visit()
+    tab(page, "cam")
+    page.evaluate("() => { Element.prototype.requestFullscreen = () => Promise.reject(new TypeError('no')); }")
+    page.locator(".afa-views").focus()
+    page.keyboard.press("f")
+    page.get_by_role("button", name=TEXTS["zoom.full"]).click()
+    expect(page.locator(".afa-zoom-value")).to_have_text(TEXTS["zoom.no_full"])
+    assert page.evaluate("document.querySelector('figure.afa-large').matches(':popover-open')")
+    page.keyboard.press("Escape")
+    expect(page.locator("figure.afa-large")).to_have_count(0)

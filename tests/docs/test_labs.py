@@ -53,6 +53,10 @@ def test_a_notebook_runs_from_clean(path, monkeypatch, tmp_path):
         if output.output_type == "stream" and output.name == "stdout"
     )
     assert said.count("Well guessed") + said.count("Not quite") >= 2
+    for cell in notebook.cells:  # the explorer itself, in the cell that asks for it
+        if cell.cell_type == "code" and "afa_viz.show(" in cell.source:
+            (html,) = [output.data["text/html"] for output in cell.outputs if "data" in output]
+            assert "<iframe srcdoc=" in html and "afa-data" in html
 
 
 def test_a_guess_is_compared(capsys):

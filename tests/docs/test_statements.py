@@ -20,12 +20,12 @@ from afa_viz.data.sandbox.layout import Streams, make_plan
 from afa_viz.data.sandbox.recipe import DEFAULT
 from afa_viz.data.sandbox.scene import SPLIT_IDS
 from afa_viz.evaluation.published import REFERENCES
-from afa_viz.lab.verdicts import THRESHOLD_INCREASE
+from afa_viz.lab import changes, verdicts_cam, verdicts_refine
 from afa_viz.model.afa import AFFINITY_BLOCKS, build_afa, parameter_count
 from afa_viz.model.card import Card
 from afa_viz.model.publish import model_page
 from afa_viz.ops import affinity, cam, par, pseudo_label, random_walk
-from afa_viz.presets import PRESETS, SANDBOX
+from afa_viz.presets import PRESETS, QUICK, SANDBOX
 from afa_viz.ui import localization
 from afa_viz.ui.report import pictures
 from afa_viz.ui.report.markup import Words
@@ -82,9 +82,30 @@ def test_published_numbers_in_texts_are_those_of_the_settings(language):
         assert value in numbers(texts[key]), key
     assert numbers(texts["par.num_iters_info"]) == [voc.num_iters, PRESETS["coco"].explain.num_iters]
     assert numbers(texts["walk.equation"])[-1] == random_walk.EPS
-    assert [SANDBOX.weight_seg, SANDBOX.weight_aff] == [0.5, 1.0] and numbers(texts["train.equation"]) == [0.5]
+    assert {(preset.weight_seg, preset.weight_aff) for preset in QUICK.values()} == {(0.5, 1.0)}  # those of the tab
+    assert numbers(texts["train.equation"]) == [0.5]
     assert REFERENCES["voc", "val"]["seg_crf"].miou in numbers(texts["par.crf_hint"])
-    assert numbers(texts["lab.regions.task"]) == [THRESHOLD_INCREASE]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_ranges_of_the_lab_in_texts_are_those_of_its_verdicts(language):
+    def said(key: str) -> list[float]:
+        return numbers(localization.texts(language)[f"lab.{key}"].replace("~", " "))
+
+    for kind, ends in (
+        ("labels.option", verdicts_cam.AREAS), ("labels.reason", verdicts_cam.BOXES),
+        ("pooling.reason", verdicts_cam.SUPPORT), ("crf.option", verdicts_refine.AGREEMENT),
+    ):  # fmt: skip
+        low = 0.0
+        for code, high in ends.items():
+            expected = [round(100 * end, 1) for end in (low, high) if 0 < end < 1]
+            assert said(f"{kind}_{code}") == expected, (kind, code)
+            low = high
+    few, ten, _ = verdicts_refine.RATIOS.values()
+    assert [said(f"crf.reason_{code}") for code in verdicts_refine.RATIOS] == [[few], [few, ten], [ten]]
+    share = 100 * verdicts_refine.MOSTLY
+    assert said("regions.option_right") == [share] and said("regions.option_wrong") == [100 - share]
+    assert said("reason.border") == [changes.BORDER]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -58,6 +58,9 @@ test("images of a data set in every order, with the means and how many rose and 
   assert.equal(order({ order: "lost" }), "b c a none");
   assert.equal(order({ order: "gained" }), "a c b none");
   assert.equal(order({ class_name: "dog" }), "b");
+  assert.equal(order({ ids: ["c", "a"] }), "a c");
+  assert.equal(order({ ids: ["c", "a"], order: "gained", class_name: "cow" }), "a c");
+  assert.equal(order({ ids: null }), "a b none c");
   const { overview, matching, pages, progress } = listing(set, query);
   assert.deepEqual([matching, pages, progress.state], [4, 1, "done"]);
   assert.deepEqual([overview.scored, overview.better, overview.worse, overview.compared], [3, 1, 1, 3]);

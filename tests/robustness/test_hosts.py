@@ -14,6 +14,7 @@ from raw_http import ask, exchange
 from afa_viz.ui.server import launch
 from afa_viz.ui.server.app import build, serve
 from afa_viz.ui.server.hosts import AllowedHosts, Host, Origin, parse_host, parse_origin
+from afa_viz.ui.sessions.class_report import ClassReport
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),  # an option that gradio sets in pandas
@@ -373,3 +374,7 @@ def test_startup_lines(bound, public, share, train, expected):
     names = AllowedHosts(Host(bound), [Origin("https", Host(name)) for name in public] + ([site] if site else []))
     lines = launch.startup_lines(Host(bound), 7860, names, site, train)
     assert len(lines) == len(expected) and all(part in line for part, line in zip(expected, lines, strict=True)), lines
+    report = ClassReport()
+    more = launch.startup_lines(Host(bound), 7860, names, site, train, report)
+    assert more[: len(lines)] == lines and len(more) == len(lines) + 2
+    assert f":7860/class-report/{report.token} " in more[-2] and "Everyone who knows that address" in more[-1]

@@ -32,9 +32,11 @@ EVENTS: dict[str, tuple[list, Any]] = {  # values and event_data that each event
     "open_upload": (["tiny", *DEFAULTS], {"path": None, "labels": None}),
     "change_model": ([None, "tiny", *DEFAULTS], None),
     "open_checkpoint": ([None, *DEFAULTS], {"run": "x", "iteration": 0}),
+    "change_heads": (CHANGE, {"head_weights": "3:0", "affinity_bias": None, "symmetric": True}),
     "reset": (["tiny"], None),
     "restore": ([], None),
     "explain": ([None, "example:scene0", None, {"num_iters": 1}, None], None),
+    "explain_with_mask": ([None, None, None, {"num_iters": 1}, None], None),
     "query": (["0" * 20, 0, 0, None], None),
     "export": (["0" * 20, "png", None, None, None], None),
 }

@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from app_fixtures import prepare
 from raw_http import Reply, ask
 
 from afa_viz.figures.interactive import plotly_js
-from afa_viz.ui.page.assets import device_address, device_script, later_address, later_script, plotly_address
+from afa_viz.ui.page.assets import later_addresses, later_script, plotly_address
 from afa_viz.ui.server.app import build, serve
 from afa_viz.ui.server.guard import Guard
 from afa_viz.ui.server.later_scripts import accepts_gzip
@@ -28,6 +29,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
+TABS = later_addresses()["tabs"]
 SAMPLES = {  # of what stands in braces in gradio's routes
     "path:path": "index.js", "api_name": "explain", "event_id": "0" * 32, "session_hash": "abc", "run": "1",
     "component_id": "1", "segment_id": "1", "ext": "ts", "id": "1", "environment": "client", "type": "component",
@@ -174,6 +176,7 @@ def test_what_looks_like_an_open_route_is_not_found(address, path):
         "/gradio_api/file/tmp/x.png", "/gradio_api/heartbeat/", "/gradio_api/heartbeat/a/b",
         "/gradio_api/heartbeat/a%0d",
         "/gradio_api/heartbeat/" + "a" * 65, "/gradio_api/queue/data/", "/gradio_api/queue/status", "/index.html",
+        "/class-report", "/class-report/", "/class-report/" + "A" * 22,
         "/gradio_api/call/explain/short", "/gradio_api/call/explain/" + "G" * 32, "/gradio_api", "/gradio_api/",
         "/docs", "/redoc", "/openapi.json", "/gradio_api/mcp", "/gradio_api/mcp/sse", "/.env", "/x",
         "http://127.0.0.1/config", "http://evil.example/", "https:/config", "/\\evil.example", "/config\t",
@@ -209,7 +212,10 @@ def test_the_open_ones_answer(address):
 
 @pytest.mark.parametrize(
     "path, whole",
-    [(plotly_address(), plotly_js), (later_address(), later_script), (device_address(), device_script)],
+    [
+        (plotly_address(), plotly_js),
+        *((path, partial(later_script, name)) for name, path in later_addresses().items()),
+    ],
 )
 def test_later_scripts_are_served_compressed_and_for_good(address, path, whole):
     path = f"/{path}"
@@ -232,7 +238,7 @@ def test_later_scripts_are_served_compressed_and_for_good(address, path, whole):
         "/plotly.min.js", "/charts/plotly-7.1.0.min.js/", "/charts//plotly-7.1.0.min.js",
         "/charts/plotly-%2e%2e.min.js", "/Charts/plotly-7.1.0.min.js", "/scripts/tabs-000000000000.js",
         "/network/0123456789abcdef/network-head-01234567.onnx", "/scripts/device-000000000000.js",
-        "/scripts/tabs-.js", "/scripts/", f"/{later_address()}/", f"/{later_address().upper()}",
+        "/scripts/tabs-.js", "/scripts/", f"/{TABS}/", f"/{TABS.upper()}",
     ],
 )  # fmt: skip
 def test_no_other_script_is_served(address, path):

@@ -76,8 +76,8 @@ WORDS = st.text(max_size=30) | st.sampled_from(
 def test_any_address_opens_something_of_ours(app, monkeypatch, asked):
     output: list[str] = []
     monkeypatch.setattr("gradio.Warning", lambda text: output.append(text))
-    outputs = errors_as_warnings(7 + len(SLIDERS))(app.callbacks.open_link)(asked)
-    assert len(outputs) == 7 + len(SLIDERS)
+    outputs = errors_as_warnings(8 + len(SLIDERS))(app.callbacks.open_link)(asked)
+    assert len(outputs) == 8 + len(SLIDERS)
     for text in output:
         assert_sentence(text)
     if isinstance(outputs[0], str):

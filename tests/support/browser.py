@@ -37,7 +37,7 @@ NO_GPU = "No available adapters."  # what Chromium says by itself where a page l
 
 shared: dict[str, Any] = {}  # what is running
 ends = ExitStack()  # of that; conftest.py closes it where the next file needs no browser
-LATER_SCRIPT = re.compile(r"/scripts/tabs-[0-9a-f]{12}\.js$")
+LATER_SCRIPT = re.compile(r"/scripts/(tabs|more|lab|heads|device)-[0-9a-f]{12}\.js$")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -115,7 +115,8 @@ def visit(browser, address):
     yield go
     for page in pages:
         if not page.is_closed():
-            page.evaluate("sessionStorage.clear()")  # all that the app keeps; and what has happened until now is told
+            # all that the app keeps; and what has happened until now is told
+            page.evaluate("sessionStorage.clear(), localStorage.clear()")
     # a page that was reloaded has cut its streams
     found = [text for text in troubles if "ERR_ABORTED" not in text and not text.endswith(NO_GPU)]
     for page in pages:
@@ -171,14 +172,25 @@ def tab(page: Page, name: str) -> str:
     return f'[role=tabpanel][data-tab="{name}"]'
 
 
+def show_overview(page: Page) -> None:
+    """Unfold toolbar and strip, which begin folded on a phone."""
+    fold = page.locator("[data-do=fold]")
+    if fold.get_attribute("aria-expanded") == "false":
+        fold.click()
+    page.wait_for_function("document.querySelector('[data-stage=cam] [data-open] canvas').clientWidth > 20")
+
+
 def requests(page: Page) -> list[str]:
-    """Everything that the page asks for from now on, but for the script of later tabs, which may be loaded once."""
+    """Everything that the page asks for from now on, but for later scripts, each of which may be loaded once."""
     seen: list[str] = []
-    scripts: list[str] = []
+    scripts: set[str] = set()
 
     def note(request: Any) -> None:
-        once = LATER_SCRIPT.search(request.url) and not scripts
-        (scripts if once else seen).append(request.url)
+        later = LATER_SCRIPT.search(request.url)
+        if later and later[1] not in scripts:
+            scripts.add(later[1])
+        else:
+            seen.append(request.url)
 
     page.on("request", note)
     return seen

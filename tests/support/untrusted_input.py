@@ -51,7 +51,7 @@ ENDPOINTS = {
     "query": {"key": None, "row": 0, "column": 0, "block": None},
     "export": {"key": None, "kind": "png", "label": None, "row": 0, "column": 0},
 }
-DEFAULTS = [[], *(slider.value(ExplainConfig()) for slider in SLIDERS)]
+DEFAULTS = [[], *(slider.value(ExplainConfig()) for slider in SLIDERS), None]  # no weight of a head was moved
 EVENTS = {
     "open_example": [0, "tiny", *DEFAULTS],
     "open_data": [{"data": "val_0001"}, "tiny", *DEFAULTS],
@@ -59,6 +59,13 @@ EVENTS = {
     "change_model": ["example:scene0", "tiny", *DEFAULTS],
     "open_checkpoint": [{"run": "x", "iteration": 0}, "example:scene0", *DEFAULTS],
     "change_labels": ["example:scene0", "tiny", ["cat"], *DEFAULTS],
+    "change_heads": [
+        {"head_weights": "3:0", "affinity_bias": 1.0, "symmetric": True},
+        "example:scene0",
+        "tiny",
+        ["cat"],
+        *DEFAULTS,
+    ],
     "change_settings": ["radius", "example:scene0", "tiny", ["cat"], *DEFAULTS],
 }
 
@@ -132,12 +139,12 @@ def browser_calls() -> dict[str, dict[str, Any]]:
     cell = [1, 2]
     return {
         "scene": {}, "attention": {"block": 7, "logits": False, "head": 0, "cell": cell}, "overview": {},
-        "affinity": {"cell": cell}, "par": {}, "crf": {}, "lab": {},
+        "affinity": {"cell": cell}, "heads": {}, "par": {}, "crf": {}, "lab": {},
         "compare": {"b": {"switched": ["PAR"], "setting": "radius", "value": 3}},
         "training_run": {}, "snapshot": {"model": "tiny@10"},
         "export_file": {"kind": "png", "label": 6, "cell": cell},
         "python_code": {"tab": "cam", "label": 6, "cell": cell, "block": 7, "head": -1, "b": {"model": "tiny@10"}},
-        "lab_check": {"step": "labels", "answer": 12, "label": 6},
+        "lab_check": {"step": "labels", "answer": "small", "label": 6, "reason": "half", "first": True},
         "dataset_page": {"order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0},
         "dataset_charts": {
             "order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0, "language": "ko",

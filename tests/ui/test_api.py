@@ -155,20 +155,23 @@ def test_the_documented_example_runs(options, tmp_path, monkeypatch):
     import gradio_client as client_module
 
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"```python\n(.*?)```", text, re.S)
-    scene(0)[0].save(tmp_path / "photo.jpg")
+    program = "".join(re.findall(r"```python\n(.*?)```", text, re.S))
+    image, mask = scene(0)
+    image.save(tmp_path / "photo.jpg")
+    mask.save(tmp_path / "mask.png")
     monkeypatch.chdir(tmp_path)
     with launched(options) as address:
         client = client_module.Client(address, verbose=False, download_files=str(tmp_path))
         named = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
-        assert list(named) == ["/explain", "/query", "/export"]
+        assert list(named) == ["/explain", "/explain_with_mask", "/query", "/export"]
         for name, endpoint in named.items():
             arguments = [parameter["parameter_name"] for parameter in endpoint["parameters"]]
             assert f"`{name}({', '.join(arguments)})`" in text
-        program = program.replace('Client("http://127.0.0.1:7860")', "client").replace("default_024", "scene0")
+        program = program.replace('Client("http://127.0.0.1:7860")', "client").replace("default_216", "scene0")
         names: dict = {"client": client}
         exec(program.replace('"cow", 7, 12', '"cat", 3, 4').replace('"key"], 7, 12', '"key"], 3, 4'), names)
         assert names["mine"]["image_labels"] == ["cow"] and names["found"]["image_labels"] == ["bird", "cat"]
+        assert names["scored"]["image_labels"] == ["cat"] and names["scored"]["miou"]["seg"] is not None
         assert len(names["cell"]["affinity"]) == 36 and Image.open(names["picture"]).width > 500
         assert Trace.load(names["arrays"]).present == (2, 6) and Path(names["report"]).suffix == ".html"
         with pytest.raises(Exception, match="row is 99; expected a whole number from 0 to 5"):
@@ -208,7 +211,7 @@ def bundled(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "picture, tab, config, drawn",
     [
-        ("example:default_024", "cam", {"num_iters": 3, "flip": False}, lambda t: stages.cam(t, 7)),
+        ("example:default_216", "cam", {"num_iters": 3, "flip": False}, lambda t: stages.cam(t, 7)),
         ("data:val_0003", "compare", {"use_par": False}, lambda t: strip(t, 7, (1, 2))),
     ],
 )
@@ -227,7 +230,7 @@ def test_the_program_makes_the_same_view(bundled, picture, tab, config, drawn, c
 
 def test_the_program_makes_both_sides_of_a_comparison(bundled, monkeypatch):
     monkeypatch.setattr(dense_crf, "dense_crf", lambda image, scores: scores / scores.sum(dim=0))
-    request = bundled.request("example:default_024", "sandbox", ["cow"], ExplainConfig(scales=(1.0,)))
+    request = bundled.request("example:default_216", "sandbox", ["cow"], ExplainConfig(scales=(1.0,)))
     trace = bundled.trace(request)
     other = dataclasses.replace(request, config=dataclasses.replace(request.config, use_walk=False))
     names: dict = {}
@@ -236,6 +239,66 @@ def test_the_program_makes_both_sides_of_a_comparison(bundled, monkeypatch):
     wanted = with_crf(bundled.trace(other))
     assert torch.equal(names["trace"].cam_par, trace.cam_par) and torch.equal(names["other"].cam_par, wanted.cam_par)
     assert (np.asarray(Image.open("other.png")) == strip(wanted, 7, (1, 2))).all()
+
+
+def test_the_program_of_a_photograph_reads_its_mask(bundled, tmp_path, capsys):
+    """The mask that the page saves: grey levels of class indices, at a size of its own."""
+    rng = np.random.default_rng(0)
+    photograph = Image.fromarray(rng.integers(0, 256, (96, 128, 3), np.uint8))
+    photograph.save("photograph.png")
+    labels = np.zeros((48, 64), np.uint8)
+    labels[10:30, 20:50], labels[0] = 6, 255
+    Image.fromarray(np.stack([labels] * 3 + [np.full_like(labels, 255)], -1)).save("mask.png")  # as a canvas writes it
+    names = bundled.registry.class_names("sandbox")
+    image_id = bundled.images.store_upload("photograph.png", "mask.png", names)
+    request = bundled.request(image_id, "sandbox", None, ExplainConfig(scales=(1.0,)))
+    trace = bundled.trace(request)
+    code = snippet(request, trace, bundled, TabView("cam", 6, (1, 2), 7, None))
+    variables: dict = {}
+    exec(compile(code.replace("photograph.jpg", "photograph.png"), "copied", "exec"), variables)
+    assert torch.equal(variables["trace"].target, trace.target) and "miou" in capsys.readouterr().out
+    assert torch.equal(variables["trace"].cam_par, trace.cam_par)
+
+
+def test_masks_of_other_classes_are_no_part_of_the_program(bundled, tmp_path):
+    """An index means another class there."""
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(np.full((64, 64), 1, np.uint8)).save(tmp_path / "b.png")
+    image_id = bundled.images.store_upload(tmp_path / "a.png", tmp_path / "b.png", ("background", "cat"))
+    request = bundled.request(image_id, "sandbox")
+    trace = bundled.trace(request)
+    assert trace.target is not None and trace.present == (6,)
+    assert "target" not in snippet(request, trace, bundled, TabView("cam", 6, (1, 2), 7, None))
+
+
+@pytest.mark.parametrize(
+    "mask, words",
+    [
+        (Image.fromarray(np.full((72, 96, 3), (255, 0, 0), np.uint8)), "in colour"),
+        (Image.fromarray(np.full((72, 96), 40, np.uint8)), "holds 40, and this model has the classes 0 to 12"),
+        (Image.fromarray(np.full((72, 96), 300, np.uint16)), "holds 300"),
+        (Image.fromarray(np.zeros((96, 72), np.uint8)), "does not have the shape"),
+        (None, "two files"),
+    ],
+    ids=["colour", "number", "16 bits", "shape", "none"],
+)
+def test_wrong_masks_are_refused_in_one_sentence(api, tmp_path, mask, words):
+    scene(0)[0].resize((96, 72)).save(tmp_path / "a.png")
+    if mask is not None:
+        mask.save(tmp_path / "m.png")
+    with pytest.raises(UserError, match=words):
+        path = mask and tmp_path / "m.png"
+        api.explain_with_mask(tmp_path / "a.png", path, None, None, None)
+
+
+def test_entries_of_a_palette_are_class_indices(api, session, tmp_path):
+    picture, mask = scene(0)
+    indexed = mask.convert("P") if mask.mode != "P" else mask
+    indexed.putpalette([v for i in range(256) for v in (i, 255 - i, (37 * i) % 256)])
+    picture.save(tmp_path / "a.png")
+    indexed.save(tmp_path / "m.png")
+    key = api.explain_with_mask(tmp_path / "a.png", tmp_path / "m.png", None, None, None)["key"]
+    assert session.find_by_key(key)[1].present == (6,)
 
 
 def test_the_program_of_a_snapshot_names_its_file(options, session, answers, key):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -13,8 +14,10 @@ from PIL import Image
 from afa_viz.__main__ import main
 from afa_viz.figures.strip import stage_tiles
 from afa_viz.figures.translation import language_scope
+from afa_viz.model.imagenet_classes import VOC_GROUPS
 from afa_viz.parts import LACKS
 from afa_viz.ui.errors import UserError
+from afa_viz.ui.handlers import compare
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.callbacks import Callbacks
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
@@ -91,13 +94,18 @@ def test_every_question_of_the_page_is_answered(session, answers, keys, name):
         assert refused == (texts()[f"lacks.{part}"] if part in trace.parts.lacks else None)
     found = json.loads(answers.attention({**key, "block": 0, "logits": False}))
     assert ("refused" in found) == (name == "bare")
-    assert json.loads(answers.lab(key))["steps"]
+    missing = {step["name"]: step["missing"] for step in json.loads(answers.lab(key))["steps"]}
+    assert missing["seg"] == missing["end_to_end"] == "decoder"
+    assert missing["labels"] == ("mask" if trace.target is None else "")  # of other classes the mask is not known
+    assert missing["pairs"] in trace.parts.lacks and missing["phases"] in trace.parts.lacks
+    assert missing["pooling"] == ("" if trace.parts.cam == "linear" else "linear_cam")
+    assert (missing["heads"] == "attention") == ("attention" in trace.parts.lacks)
     with pytest.raises(ValueError, match="no decoder"):
         answers.lab_check({**key, "step": "seg", "answer": "same", "label": trace.present[0]})
     code = json.loads(
         answers.exports.python_code({**key, "tab": "seg", "label": 1, "cell": [0, 0], "block": 0, "head": -1})
     )["code"]
-    assert "stages.seg" not in code and "strip.strip" in code
+    assert "stages.seg" not in code and "strip.strip" in code and f"# {texts()['lacks.decoder']}" in code
     assert "/tmp" not in code
 
 
@@ -122,6 +130,27 @@ def test_classes_are_found_by_a_word_and_predictions_come_first(session, keys):
         session.request("example:scene0", TIMM[0], ["terrier"])
     with pytest.raises(UserError, match="no name is similar"):
         session.request("example:scene0", TIMM[0], ["qqqq"])
+
+
+def found_by(session, model, typed):
+    """Values of the entries that gradio keeps for what is typed: those that hold it, in any case."""
+    return [value for words, value in session.registry.label_choices(model) if typed.lower() in words.lower()]
+
+
+def test_classes_are_found_by_each_of_their_words_and_in_other_languages(session):
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo("imagenet-1k")
+    entries = {value: words.lower() for words, value in session.registry.label_choices(TIMM[0])}
+    names = session.registry.class_names(TIMM[0])[-1000:]
+    for name, synset in zip(names, info.label_names(), strict=True):
+        for word in info.label_name_to_description(synset).split(","):
+            assert word.strip().lower() in entries[name], (name, word)
+    for group in VOC_GROUPS:
+        assert group in found_by(session, TIMM[0], texts("ko")[f"class.{group}"]), group
+    assert found_by(session, TIMM[0], "tabby cat") == ["tabby"] and "dog" in found_by(session, TIMM[0], "개")
+    assert "aeroplane" in found_by(session, TIMM[0], "airplane")
+    assert found_by(session, "tiny", "고양이") == ["cat"] and found_by(session, "tiny", "airplane") == ["aeroplane"]
 
 
 def test_other_labels_of_very_many_are_explained_anew(session):
@@ -204,3 +233,42 @@ def test_attention_without_logits_says_so(session, answers):
         payload_attention.attention(given, 0, logits=True)
     assert "raw" not in payload_attention.affinity(given)
     assert "no attention logits" in document(given)
+
+
+def test_side_b_says_how_far_its_model_is_fetched(session, tmp_path, monkeypatch):
+    """The first answers are sentences with a share; then it is compared. An error is a sentence, and is tried again."""
+    registry = ModelRegistry({"tiny": session.registry.source("tiny")}, "cpu")
+    arrived, began = threading.Event(), threading.Event()
+    sources: list[str] = []
+
+    def slow(source, device, progress):
+        sources.append(source)
+        if len(sources) == 1:
+            raise OSError("no network")
+        progress(34, 100)
+        began.set()
+        arrived.wait(60)
+        return session.registry.get(TIMM[0])
+
+    monkeypatch.setattr("afa_viz.model.checkpoint.load_model", slow)
+    registry.offer("timm:pvt_v2_b0", "14 MB")
+    assert sources == [] and "14 MB" in registry.offered()["timm:pvt_v2_b0"]
+    load = registry.get
+    monkeypatch.setattr(registry, "get", lambda name: session.registry.get(name) if name == "tiny" else load(name))
+    own = Session(registry, session_examples(session))
+    answers = ExplorerHandlers(own, tmp_path)
+    request = own.request("example:scene0", "tiny", ["bird"])
+    own.trace(request)
+    asked = {"key": request.key, "b": {"model": "timm:pvt_v2_b0"}}
+    assert "no network" in json.loads(answers._compare.compare(asked))["refused"]
+    monkeypatch.setattr(compare, "FETCH_SECONDS", 0.01)
+    began.clear()
+    first = json.loads(answers._compare.compare(asked))
+    assert first["waiting"] and "14 MB" in first["refused"]
+    began.wait(60)
+    line = "Fetching timm:pvt_v2_b0 (14 MB) from the hub: 34% …"
+    assert json.loads(answers._compare.compare(asked))["refused"] == line
+    arrived.set()
+    monkeypatch.setattr(compare, "FETCH_SECONDS", 60)
+    found = json.loads(answers._compare.compare(asked))
+    assert "refused" not in found and found["seg"] is None and sources == ["timm:pvt_v2_b0"] * 2

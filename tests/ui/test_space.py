@@ -178,7 +178,7 @@ def example_opened(address: str) -> list[str]:
         page.locator('[data-fill="picture"]', has_text=texts("ko")["example.default_004.title"]).wait_for()
         assert page.locator('[role=tabpanel][data-tab="walk"]').is_visible()
         page.locator("#afa-gallery .thumbnail-item").first.click()
-        first = texts("ko")["example.default_024.title"]
+        first = texts("ko")["example.default_216.title"]
         page.locator('[data-fill="picture"]', has_text=first).wait_for()
         browser.close()
     return troubles

@@ -62,6 +62,39 @@ def test_evaluate_prints_writes_and_draws(folder, capsys):
     assert len(write_plots({k: v for k, v in data.items() if k != "sweep"}, folder / "fewer")) == 3
 
 
+def test_heads_are_left_out_and_weighed(folder, capsys, model):
+    """Without a head the scores are those of its weight at 0, and the table of heads says the same."""
+    plain = ["--set", "scales=1", "flip=no", "num_iters=2"]
+    found = {}
+    for name, more in {
+        "each": ["--each-head"],
+        "without": ["--without-head", "3", "16", "--against", str(folder / "weights")],
+        "zero": ["head_weights=" + ",".join("0" if head in (3, 16) else "none" for head in range(1, 17))],
+        "one": ["--without-head", "3"],
+    }.items():
+        file = folder / f"{name}.json"
+        settings = [*plain, *more] if name == "zero" else [*more, *plain]
+        assert main(options(folder, *settings, "--json", str(file))) == 0
+        found[name] = json.loads(file.read_text())
+    assert "What each head is worth" in capsys.readouterr().out
+    assert found["without"]["summary"] == found["zero"]["summary"] != found["each"]["summary"]
+    assert found["without"]["without_heads"] == [3, 16] and found["each"]["without_heads"] == []
+    against = {row["stage"]: row for row in found["without"]["against"]["rows"]}
+    worth = found["each"]["head_worth"]
+    assert worth["images"] == 3 and [row["head"] for row in worth["heads"]] == list(range(1, 17))
+    assert [(row["block"], row["place"]) for row in worth["heads"]] == [(7, i) for i in range(1, 9)] + [
+        (8, i) for i in range(1, 9)
+    ]
+    third = worth["heads"][2]
+    assert third["weight"] == pytest.approx(float(model.affinity_head()[0][2]), abs=1e-4)
+    for stage in ("cam_rw", "cam_par"):
+        summary = {name: found[name]["summary"][f"miou_{stage}"] for name in ("each", "one", "without")}
+        assert worth["used"][stage] == summary["each"]
+        assert third["without"][stage]["change"] == pytest.approx(summary["one"] - summary["each"], abs=0.011)
+        change = against[stage]["difference"]
+        assert change == pytest.approx(summary["without"] - summary["each"], abs=0.011)
+
+
 @pytest.mark.parametrize(
     "arguments,message",
     [
@@ -71,6 +104,15 @@ def test_evaluate_prints_writes_and_draws(folder, capsys):
         (["--set", "radios=3"], "the nearest is 'radius'"),
         (["--checkpoint", "VOC"], "the checkpoint knows 20 classes but sandbox val has 12"),
         (["--checkpoint", "nowhere.safetensors"], "there is no 'nowhere.safetensors'"),
+        (["--without-head", "0"], "--without-head: got head 0; expected 1 to 16"),
+        (["--without-head", "3", "17"], "--without-head: got head 17; expected 1 to 16"),
+        (["--without-head", "3", "--set", "head_weights=1,2"], "head_weights has 2 numbers; expected 16"),
+        (["--each-head", "--set", "use_walk=no"], "the walk is left out, so no head changes anything"),
+        (["--each-head", "--runs", "a", "b"], "--each-head is of one checkpoint; expected it without --runs"),
+        (
+            ["--data", "voc", "--root", "x", "--without-head", "1"],
+            "--without-head needs the stages protocol alone, not",
+        ),
     ],
 )
 def test_evaluate_faults_are_sentences(folder, capsys, arguments, message):

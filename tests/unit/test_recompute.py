@@ -86,7 +86,7 @@ SETTINGS = {
     "label_threshold": -1.0, "scales": (0.75, 2.0), "flip": False, "symmetric": False, "bkg_score": 0.6,
     "bkg_score_low": 0.1, "bkg_score_high": 0.9, "use_walk": False, "radius": 1, "power": 3.5, "num_steps": 4,
     "use_par": False, "num_iters": 2, "dilations": (1, 3), "par_downscale": 1,
-    "keep_attention": "last_stage",
+    "keep_attention": "last_stage", "head_weights": (None, 0.0, *([0.3] * 14)), "affinity_bias": -1.0,
 }  # fmt: skip
 
 
@@ -103,7 +103,7 @@ FIRST = {  # the first stage that may run again, from the method: what each sett
     "scales": "cam", "flip": "cam", "symmetric": "affinity", "label_threshold": "cam_rw", "bkg_score_low": "cam_rw",
     "bkg_score_high": "cam_rw", "use_walk": "cam_rw", "radius": "cam_rw", "power": "cam_rw", "num_steps": "cam_rw",
     "use_par": "cam_par", "num_iters": "cam_par", "dilations": "cam_par", "par_downscale": "cam_par",
-    "bkg_score": None, "keep_attention": None,
+    "bkg_score": None, "keep_attention": None, "head_weights": "affinity", "affinity_bias": "affinity",
 }  # fmt: skip
 
 

@@ -195,9 +195,11 @@ def test_the_lab_in_it_gives_the_verdicts_of_the_trace(trace, page):
     steps = answer(page, "lab")
     assert [step["name"] for step in steps["steps"]] == [question.name for question in lab.QUESTIONS]
     assert steps["failures"] == [] and not any("example" in step for step in steps["steps"])
-    for step, given in (("labels", 12), ("labels", 3), ("cut", 0.4), ("walk", "rises"), ("par", "24")):
+    assert {step["name"] for step in steps["steps"] if step["missing"] == "file"} == {"crf"}
+    pairs = ["positive", "ignored", "negative"]
+    for step, given in (("labels", "tiny"), ("cut", 0.4), ("walk", "rises"), ("par", "same"), ("pairs", pairs)):
         found = answer(page, "lab_verdicts", step=step, label=6)
-        verdict = found["verdicts"][found["answers"][json.dumps(given)]]
+        verdict = found["verdicts"][found["answers"][json.dumps(given, separators=(",", ":"))]]
         real = lab.check(trace, step, given, 6)
         assert (verdict["right"], verdict["truth"]) == (real.is_correct, real.correct_option)
         assert verdict["facts"] == real.facts

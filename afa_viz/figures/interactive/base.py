@@ -78,7 +78,9 @@ def finish(
         },
     }
     figure = {"data": list(data), "layout": {**own, **layout}}
-    return go.Figure(figure if theme == PAGE else with_theme(figure, theme))
+    if theme == PAGE:  # JSON for our own page, not for a notebook: plotly's checks take most of the time
+        return go.Figure(figure, _validate=False)
+    return go.Figure(with_theme(figure, theme))
 
 
 _AXIS = {

@@ -3,17 +3,21 @@
 import { placeIcons } from "./components/icons.js";
 import { listenToPopups } from "./components/popups.js";
 import "./components/bar.js";
+import "./components/fold.js";
 import "./components/next_step.js";
 import "./components/opacity.js";
 import "./components/strip.js";
-import { buildShareMenu } from "./components/share_menu.js";
 import { query } from "./core/address.js";
-import { mount, page } from "./core/dom.js";
+import { $, $$, mount, page } from "./core/dom.js";
+import { on } from "./core/events.js";
 import { keys, listenToKeys } from "./core/keyboard.js";
 import { listenToView } from "./core/permalink.js";
 import { listenToPointer } from "./core/pointer.js";
 import { receive } from "./core/receive.js";
 import { buildAll, registerLater, scheduleDraw, SELECTION } from "./core/schedule.js";
+import { isNothingRecognised } from "./core/selection.js";
+import { reportError } from "./core/status.js";
+import { store } from "./core/store.js";
 import { loadTables } from "./core/tables.js";
 import { translatePage } from "./core/translate.js";
 import { loadColours } from "./draw/colours.js";
@@ -46,7 +50,9 @@ export function start(/** @type {HTMLElement} */ element) {
   listenToPopups();
   listenToView();
   listenToMaps();
-  buildShareMenu();
+  listenToGuide();
+  listenToTraces();
+  listenToMenu();
   buildAll();
   host.connect();
   redrawOnResize();
@@ -64,6 +70,49 @@ function listenToMaps() {
   };
   page.views.addEventListener("pointerover", first); // of a finger, too
   keys.f = keys.F = async () => (await load()).toggleLarge();
+}
+
+/** Buttons whose script is loaded when one of them is first pressed. */
+function listenToPresses(/** @type {string} */ buttons, /** @type {(button: any) => Promise<void>} */ press) {
+  page.root.addEventListener("click", ({ target }) => {
+    const button = /** @type {Element} */ (target).closest(buttons);
+    if (button) press(button).catch(reportError);
+  });
+}
+
+/** Tour, presentation and drawer. */
+function listenToGuide() {
+  const open = async (/** @type {string} */ name, /** @type {HTMLElement} */ from) => {
+    (await import("./components/guide/guide.js")).run(name, from);
+  };
+  listenToPresses("[data-guide]", (button) => open(button.dataset.guide, button));
+  keys.p = keys.P = () => { open("present", page.views).catch(reportError); };
+}
+
+/** The menu to save and share; what the host does not offer is not shown. */
+function listenToMenu() {
+  for (const button of $$(".afa-share [data-export]")) {
+    button.hidden = button.dataset.export !== "png" && !host.exports.kinds.includes(button.dataset.export);
+  }
+  $('[data-do="python"]').hidden = !host.exports.python;
+  listenToPresses("[data-export], [data-do=python], [data-do=picture]", async (button) => {
+    (await import("./components/share_menu.js")).run(button);
+  });
+}
+
+/** What another explanation may ask for: undoing settings, and classes where none was recognised. */
+function listenToTraces() {
+  /** @type {any} */
+  let before = null;
+  on("trace", async () => {
+    const { key, scene, partial, low, high, radius, num_steps, num_iters, chain, link } = store.trace;
+    const now = { key, scene, partial, low, high, radius, num_steps, num_iters, chain, link };
+    const last = before;
+    before = now;
+    if (last?.scene === scene && last.key !== key && !last.partial) (await import("./components/guide/undo.js")).note(last, now);
+    if (isNothingRecognised()) (await import("./components/guide/unrecognised.js")).offerClasses();
+  });
+  window.addEventListener("popstate", async () => (await import("./components/guide/history.js")).follow());
 }
 
 function redrawOnResize() {

@@ -202,7 +202,7 @@ interface TrainingPanel { picture: string; stages: string[]; classes: string[]; 
 
 /** The training run of the model that explained the image: its snapshots, scores by iteration, phases; all models. */
 interface TrainingRun {
-  model: string; models: string[]; series: string; snapshots: { model: string; iteration: number }[];
+  model: string; models: string[]; offered?: { [model: string]: string }; series: string; snapshots: { model: string; iteration: number }[];
   phases: TrainingPhase[]; points: { iteration: number; [score: string]: number | null }[];
 }
 interface TrainingPhase { name: string; until: number }
@@ -217,15 +217,17 @@ interface RefusedFrame { refused: string; cam?: undefined; seg?: undefined; affi
 
 // --- lab ---------------------------------------------------------------------------------------------------------------
 
-/** A question: how it is answered, what it hides until then, and where its example is. */
+/** A question: how it is answered, the reasons to choose from, what it hides until then, what it needs and is `missing`,
+ * options and cells by class (where it can be asked), and where its example is. */
 interface LabStep {
-  name: string; kind: "choice" | "number" | "share" | "cell"; options: string[]; hides: string; ready: boolean; tab: string;
-  place: number; example: string; title?: string; teacher?: string;
+  name: string; kind: "choice" | "share" | "cell" | "pairs" | "order"; reasons: string[]; hides: string; missing: string; tab: string;
+  of?: { [label: number]: { options: string[]; cells: Cell[] } }; place?: number; example?: string; title?: string; teacher?: string;
 }
 interface LabContents { steps: LabStep[]; failures: LabFailure[] }
-/** What the host says to an answer: `truth`: the right option, `facts`: numbers as text. */
+/** What the host says to an answer: `truth`: the right option, `reasons`: the right ones, `facts`: numbers as text. */
 interface LabVerdict {
-  right: boolean; truth: string; facts: { [name: string]: string }; failure?: { pathology: string; facts: { [name: string]: string } } | null;
+  right: boolean; truth: string; reasons: string[]; facts: { [name: string]: string };
+  failure?: { pathology: string; facts: { [name: string]: string } } | null;
 }
 /** An example of a pathology in the gallery of failures. */
 interface LabFailure { example: string; place: number; pathology: string; title: string }
@@ -233,8 +235,7 @@ interface LabFailure { example: string; place: number; pathology: string; title:
 /** What gradio puts on its page. */
 interface Window {
   gradio_config?: { root?: string };
-  /** texts and style that come with the second script */
-  afaLaterTables?: { style: string; texts: { [key: string]: string }; languages: { [code: string]: { [key: string]: string } } };
-  afaLastTables?: Window["afaLaterTables"];
+  /** texts and style that come with later scripts */
+  afaLaterTables?: { style: string; texts: { [key: string]: string }; languages: { [code: string]: { [key: string]: string } } }[];
 }
 interface Uint8ArrayConstructor { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }

@@ -1,4 +1,4 @@
-"""The public endpoints `/explain`, `/query` and `/export`, as documented in docs/api.md.
+"""The public endpoints `/explain`, `/explain_with_mask`, `/query` and `/export`, as documented in docs/api.md.
 
 All inputs are validated here or by the session; an error is one sentence.
 """
@@ -11,6 +11,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.exports import KINDS
+from afa_viz.ui.page import head_settings
 from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.sessions.session import Request, Session
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Api:
-    """The three endpoints.
+    """The endpoints.
 
     Args:
         session: computes the traces.
@@ -37,14 +38,34 @@ class Api:
             picture: path of an uploaded file; None: `image` is used.
             image: "example:NAME" or "data:ID" instead of a file.
             labels: class names; None: those that came with the image, for a file predicted ones; []: predicted ones.
-            settings: numbers by name, and `leave_out`, names of ablations.
+            settings: numbers by name, `leave_out`, names of ablations, `head_weights`, one number for each head of the
+                last two blocks or None for a learned one, and `affinity_bias`.
             model: name; None: the default model.
         """
-        name = self._picture(picture, image)
+        return self._summary(self._picture(picture, image), labels, settings, self._model(model))
+
+    def explain_with_mask(self, picture: Any, mask: Any, labels: Any, settings: Any, model: Any) -> dict[str, Any]:
+        """The same of an uploaded file with its ground truth, and every score that needs one.
+
+        Args:
+            picture: path of an uploaded image file.
+            mask: path of an uploaded mask: class indices of the model, 255 = not counted, in the image's shape.
+            labels: as for `explain`; None: the classes of the mask.
+        """
+        if not picture or not mask:
+            raise UserError("expected two files, an image and its mask; call /explain for an image without a mask.")
+        name = self._model(model)
+        image_id = self._session.images.store_upload(picture, mask, self._session.registry.class_names(name))
+        return self._summary(image_id, labels, settings, name)
+
+    def _model(self, model: Any) -> str:
+        name: str = self._session.registry.names[0] if model in (None, "") else model
+        return name
+
+    def _summary(self, image_id: str, labels: Any, settings: Any, model: str) -> dict[str, Any]:
         if labels is not None and (not isinstance(labels, list) or not all(isinstance(x, str) for x in labels)):
             raise UserError(f"labels are {quote_value(labels)}; expected a list of class names, or null.")
-        chosen = self._session.registry.names[0] if model in (None, "") else model
-        request = self._session.request(name, chosen, labels, _config(settings, self._session.registry.config(chosen)))
+        request = self._session.request(image_id, model, labels, self._config(settings, model))
         from afa_viz.ui.handlers.api_numbers import summary
 
         return {"key": request.key, **summary(self._session.trace(request))}
@@ -94,6 +115,39 @@ class Api:
             cell = (_whole(row, "row", trace.grid[0]), _whole(column, "column", trace.grid[1]))
         return self._answers.exports.write(request, trace, kind, number, cell)
 
+    def _config(self, settings: Any, model: str) -> ExplainConfig:
+        own = self._session.registry.config(model)
+        if not isinstance(settings, dict | None):
+            raise UserError(f"settings are {quote_value(settings)}; expected numbers by name, or null.")
+        values = dict(settings or {})
+        left_out = values.pop("leave_out", [])
+        heads = {name: values.pop(name) for name in head_settings.FIELDS if values.get(name) is not None}
+        for name in head_settings.FIELDS:
+            values.pop(name, None)  # null: as learned
+        known = [slider.field for slider in SLIDERS]
+        unknown = [name for name in values if name not in known]
+        if unknown:
+            others = ", ".join(("leave_out", *head_settings.FIELDS))
+            raise UserError(
+                f"There is no setting {quote_value(unknown[0])}; expected {others} or some of {', '.join(known)}."
+            )
+        if not isinstance(left_out, list):
+            raise UserError(f"leave_out is {quote_value(left_out)}; expected a list of names.")
+        config = config_from(values, left_out, own, heads)
+        if heads:
+            self._require_heads(config, model)
+        return config
+
+    def _require_heads(self, config: ExplainConfig, model: str) -> None:
+        """Raises: UserError: unless the model has the heads that a config gives weights to."""
+        from afa_viz.stages.one_image import used_head
+
+        network = self._session.registry.get(model)
+        try:
+            used_head(network.affinity_head(), network.parts, config)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+
     def _picture(self, path: Any, image: Any) -> str:
         if path:
             return self._session.images.store_upload(path)
@@ -109,22 +163,6 @@ class Api:
         if found is None:
             raise UserError("The server does not know this key (any more); call /explain first and send its key.")
         return found
-
-
-def _config(settings: Any, own: ExplainConfig) -> ExplainConfig:
-    if not isinstance(settings, dict | None):
-        raise UserError(f"settings are {quote_value(settings)}; expected numbers by name, or null.")
-    values = dict(settings or {})
-    left_out = values.pop("leave_out", [])
-    known = [slider.field for slider in SLIDERS]
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        raise UserError(
-            f"There is no setting {quote_value(unknown[0])}; expected leave_out or some of {', '.join(known)}."
-        )
-    if not isinstance(left_out, list):
-        raise UserError(f"leave_out is {quote_value(left_out)}; expected a list of names.")
-    return config_from(values, left_out, own)
 
 
 def _whole(value: Any, name: str, count: int) -> int:

@@ -31,6 +31,7 @@ def summary(trace: Trace) -> dict[str, Any]:
         "coverage": known and {stage: score["coverage"] for stage, score in known.items()},
         "precision": known and {name: _finite(of) for name, of in (scores.label_precision(trace) or {}).items()},
         "changes": known and scores.stage_changes(known, trace.config, parts=trace.parts),
+        "affinity_head": affinity_head(trace),
         "steps": scores.compared_stages(trace.config, trace.parts),
         "left_out": list(scores.disabled_stages(trace.config, trace.parts)),
         "trained_on": {"affinity": trace.affinity_trained_on, "decoder": trace.decoder_trained_on},
@@ -41,6 +42,17 @@ def summary(trace: Trace) -> dict[str, Any]:
         if trace.predictions is None
         else [{"name": name, "probability": round(share, 6)} for name, share in trace.predictions],
     }
+
+
+def affinity_head(trace: Trace) -> dict[str, Any] | None:
+    """Weights and bias that made the affinity, the learned ones, and symmetry; None where it is not learned."""
+    if trace.affinity_weight is None or trace.affinity_bias is None:
+        return None
+    weight, bias = trace.used_affinity_head
+    return {
+        "weights": weight.tolist(), "bias": float(bias), "symmetric": trace.config.symmetric,
+        "learned_weights": trace.affinity_weight.tolist(), "learned_bias": float(trace.affinity_bias),
+    }  # fmt: skip
 
 
 def _finite(values: dict[str, float]) -> dict[str, float]:

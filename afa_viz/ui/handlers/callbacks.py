@@ -7,7 +7,6 @@ import html
 import logging
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import gradio as gr
@@ -19,12 +18,12 @@ from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.last_request_wins import LastRequestWins
 from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.localization import error_message
-from afa_viz.ui.page import permalinks
-from afa_viz.ui.page.config_fields import SLIDERS, config_from
+from afa_viz.ui.page import head_settings, permalinks
+from afa_viz.ui.page.config_fields import SLIDERS, SYMMETRY, config_from
 from afa_viz.ui.page.controls import NONE_SELECTED
-from afa_viz.ui.sessions.session import Session
+from afa_viz.ui.sessions.model_registry import FETCH_SECONDS
+from afa_viz.ui.sessions.session import Request, Session
 
-FETCH_SECONDS = 0.5  # between two looks at how far a download is
 UNEXPECTED_ERROR = error_message("refused.failed")
 
 log = logging.getLogger(__name__)
@@ -103,7 +102,8 @@ def no_updates(count: int) -> Any:
 
 
 class Callbacks:
-    """Bound to the components in `events.py`. `settings` are the ablations, then every slider of `SLIDERS`."""
+    """Bound to the components in `events.py`. `settings` are the ablations, every slider of `SLIDERS`, and what
+    `permalinks.heads_of` says of the heads; without that all heads are as learned."""
 
     def __init__(self, session: Session, answers: ExplorerHandlers, training: TrainHandlers | None = None) -> None:
         self.session = session
@@ -135,14 +135,18 @@ class Callbacks:
 
     def _config(self, model: str, settings: tuple) -> ExplainConfig:
         ablations, *values = settings
+        heads = values.pop() if len(values) > len(SLIDERS) else {}
         by_field = dict(zip([s.field for s in SLIDERS], values, strict=True))
-        return config_from(by_field, ablations, self.session.registry.config(model))
+        registry = self.session.registry
+        own = heads if isinstance(heads, dict) and heads.get("model") == model else {}  # another model has other heads
+        fields = head_settings.from_texts(own, lambda: registry.affinity_heads(model))
+        return config_from(by_field, ablations, registry.config(model), fields)
 
     def open_link(self, params: dict[str, str]) -> tuple:
-        """A permalink: value, image id, index in the gallery, model, its description, labels, settings."""
+        """A permalink: value, image id, index in the gallery, model, its description, labels, settings with heads."""
         restored = permalinks.restore(params, self.session)
         if restored is None:
-            return tuple(gr.skip() for _ in range(7 + len(SLIDERS)))
+            return tuple(gr.skip() for _ in range(8 + len(SLIDERS)))
         if restored.warning:
             warn_user(restored.warning)
         request, registry = restored.request, self.session.registry
@@ -186,8 +190,7 @@ class Callbacks:
         yield from self._fetch(model)
         description = self.session.registry.describe(model)
         radius = self.session.registry.config(model).radius
-        fields = ["left_out", *(s.field for s in SLIDERS)]
-        values = dict(zip(fields, settings, strict=True)) | {"radius": radius}
+        values = _by_name(settings) | {"radius": radius}
         for value, present, _ in self._open_with_preview(image_id, model, tuple(values.values())):
             choices = self._label_choices(image_id, model, present)
             labels = gr.update(choices=choices, value=present) if isinstance(present, list) else gr.skip()
@@ -202,18 +205,8 @@ class Callbacks:
 
     def _fetch(self, model: str) -> Iterator[tuple]:
         """Load a model that may have to be fetched; meanwhile its line says how far that is."""
-        registry = self.session.registry
-        size = registry.offered_size(model)
-        if size is None:
-            return
-        with ThreadPoolExecutor(1) as pool:
-            loading = pool.submit(registry.get, model)
-            while not wait([loading], FETCH_SECONDS).done:
-                came, total = registry.fetched(model) or (0, 0)
-                share = f" {came / total:.0%}" if total else ""
-                line = html.escape(error_message("side.fetching", name=model, size=size) + share)
-                yield gr.skip(), gr.skip(), line, gr.skip()
-            loading.result()
+        while (line := self.session.registry.fetch(model, FETCH_SECONDS)) is not None:
+            yield gr.skip(), gr.skip(), html.escape(line), gr.skip()
 
     def open_checkpoint(self, params: Any, image_id: str, *settings) -> tuple:
         """The image explained by a snapshot of a training run: value, labels, models, description, radius.
@@ -230,9 +223,29 @@ class Callbacks:
         return value, labels, gr.update(choices=registry.choices, value=name, visible=True), description, radius
 
     def reset(self, model: str) -> list:
-        """The default settings of a model: no ablation, then every slider."""
+        """The default settings of a model: no ablation, every slider, all heads as learned."""
         defaults = self.session.registry.config(model)
-        return [[], *(slider.value(defaults) for slider in SLIDERS)]
+        return [[], *(slider.value(defaults) for slider in SLIDERS), {}]
+
+    def change_heads(
+        self, sent: object, image_id: str, model: str, labels: list[str], *settings, shown: str | None = None
+    ) -> tuple:
+        """Other weights of heads, bias or symmetry: value, the ablations, and the heads to keep.
+
+        Args:
+            sent: {"head_weights": text, "affinity_bias": number or None, "symmetric": bool}, see `head_settings`.
+            shown: as of `change_settings`.
+        """
+        if not isinstance(sent, dict) or not isinstance(sent.get("symmetric"), bool):
+            raise UserError(error_message("refused.no_question"))
+        values = _by_name(settings)
+        left_out = values["left_out"]
+        if isinstance(left_out, list) or left_out is None:  # other values raise an error below
+            others = [name for name in left_out or () if name != SYMMETRY]
+            values["left_out"] = others if sent["symmetric"] else [*others, SYMMETRY]
+        values["heads"] = {**{name: sent.get(name) for name in head_settings.FIELDS}, "model": model}
+        request = self._request(image_id, model, labels, tuple(values.values()), shown)
+        return self.answers.stages(request), values["left_out"], permalinks.heads_of(request)
 
     def change_labels(self, image_id: str, model: str, labels: list[str], *settings) -> tuple:
         """Other image labels; with none of them, predicted labels, which are then displayed."""
@@ -249,20 +262,30 @@ class Callbacks:
             moved: field of the setting.
             shown: key of the explanation on display; labels that were predicted there stay predicted.
         """
-        values = dict(zip(["left_out", *(s.field for s in SLIDERS)], settings, strict=True))
+        values = _by_name(settings)
         low, high = values["bkg_score_low"], values["bkg_score_high"]
         scores = [slider for slider in SLIDERS if slider.field in ("bkg_score_low", "bkg_score_high")]
         valid = all(slider.accepts(values[slider.field]) for slider in scores)  # other values raise an error below
         if valid and low > high:
             other = "bkg_score_high" if moved == "bkg_score_low" else "bkg_score_low"
             values[other] = values.get(moved, high)
-        before = self.session.request_of(shown)
-        predicted = before is not None and before.labels is None and before.image_id == image_id
-        if before is not None and predicted and labels == self.session.present_labels(before):
-            labels = []
-        request = self.session.request(image_id, model, labels, self._config(model, tuple(values.values())))
+        request = self._request(image_id, model, labels, tuple(values.values()), shown)
         adjusted = [
             values[name] if values[name] != old else gr.skip()
             for name, old in (("bkg_score_low", low), ("bkg_score_high", high))
         ]
         return self.answers.stages(request), *adjusted
+
+    def _request(self, image_id: str, model: str, labels: list[str], settings: tuple, shown: str | None) -> Request:
+        """A request for the image on display; labels that were predicted there stay predicted."""
+        before = self.session.request_of(shown)
+        predicted = before is not None and before.labels is None and before.image_id == image_id
+        if before is not None and predicted and labels == self.session.present_labels(before):
+            labels = []
+        return self.session.request(image_id, model, labels, self._config(model, settings))
+
+
+def _by_name(settings: tuple) -> dict[str, Any]:
+    """Settings by name: left_out, the fields of `SLIDERS`, and heads where they are given."""
+    names = ["left_out", *(slider.field for slider in SLIDERS), "heads"]
+    return dict(zip(names[: len(settings)], settings, strict=True))

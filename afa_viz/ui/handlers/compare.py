@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from afa_viz.ui.errors import BusyError, UserError, quote_value
 from afa_viz.ui.handlers.answer_texts import prepared_first
 from afa_viz.ui.localization import error_message
+from afa_viz.ui.page import head_settings
 from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, active_ablations, config_from
 from afa_viz.ui.sessions.cache import SingleFlightCache
+from afa_viz.ui.sessions.model_registry import FETCH_SECONDS
 from afa_viz.ui.sessions.session import Request, Session
 
 if TYPE_CHECKING:  # what compares loads torch, which prepared answers do without
@@ -64,10 +66,13 @@ class CompareHandlers:
 
     @prepared_first
     def compare(self, params: dict) -> str:
-        """Every stage of B; `params["b"]` holds the `Changes`. {"refused": sentence} where B is impossible."""
+        """Every stage of B; `params["b"]` holds the `Changes`. {"refused": sentence} where B is impossible; with
+        `"waiting": true` while its model is fetched from the hub: ask again."""
         request, trace = self._find(params)
         try:
             changes = parse_changes(params["b"])
+            if changes.model and (line := self._session.registry.fetch(changes.model, FETCH_SECONDS)):
+                return json.dumps({"refused": line, "waiting": True})
             other = comparison_request(self._session, request, trace, changes)
             name = ("compare", other.key, changes.crf, trace.class_names)
             cached = self._texts.peek(name)
@@ -128,7 +133,10 @@ def comparison_request(session: Session, request: Request, trace: Trace, changes
     ablations = set(active_ablations(request.config)) ^ set(changes.switched)
     kept = {name: getattr(request.config, name) for name in ("long_side", "keep_attention")}
     defaults = dataclasses.replace(session.registry.config(request.model), **kept)
-    config = config_from(values, [name for name in ABLATIONS if name in ablations], defaults)
+    heads = {name: getattr(request.config, name) for name in head_settings.FIELDS}
+    if changes.model not in (None, request.model):  # another model has other heads
+        heads = {}
+    config = config_from(values, [name for name in ABLATIONS if name in ablations], defaults, heads)
     request = dataclasses.replace(request, config=config)
     return request_for_model(session, request, trace, changes.model or request.model)
 

@@ -30,7 +30,7 @@ def bind_events(
     }  # fmt: skip
     upload_options = {**options, "concurrency_id": "photographs", "concurrency_limit": UPLOAD_EVENTS}
     latest = callbacks.last_request_wins
-    settings = [controls.left_out, *controls.sliders.values()]
+    settings = controls.settings
     opened = [explorer, controls.labels, image_id]
     live_options = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
 
@@ -113,6 +113,15 @@ def bind_events(
     # gradio sends no event for a label that is removed by its cross or by Backspace: the explorer sends `clear`
     for trigger in (controls.labels.input, explorer.clear):
         trigger(change_labels, [image_id, *controls.inputs], [explorer, controls.labels], **live_options)
+
+    def choose_labels(request: gr.Request, event: gr.EventData, image_id, model, _, *settings):
+        def call(image_id):
+            names = _entry(event._data, "labels")
+            yield callbacks.change_labels(image_id, model, names, *settings)[0], names
+
+        return errors_as_warnings(2)(last_output(2)(latest.run_change))(request.session_hash, call, image_id)
+
+    explorer.submit(choose_labels, [image_id, *controls.inputs], [explorer, controls.labels], **live_options)
     scores = [controls.sliders["bkg_score_low"], controls.sliders["bkg_score_high"]]
     movable: dict[str, Any] = {"left_out": controls.left_out, **controls.sliders}
 
@@ -131,6 +140,17 @@ def bind_events(
 
         change.__name__ = f"change_{name}"
         item.input(change, [image_id, *controls.inputs], [explorer, *scores], **live_options)
+
+    def change_heads(request: gr.Request, event: gr.EventData, image_id, model, labels, *settings):
+        def call(image_id):
+            shown = latest.state_of(str(request.session_hash)).key
+            yield callbacks.change_heads(event._data, image_id, model, labels, *settings, shown=shown)
+
+        return errors_as_warnings(3)(last_output(3)(latest.run_change))(request.session_hash, call, image_id)
+
+    explorer.edit(
+        change_heads, [image_id, *controls.inputs], [explorer, controls.left_out, controls.heads], **live_options
+    )
 
     def after_reset(request: gr.Request, *args):
         return change_settings("all", request, *args)
@@ -156,7 +176,7 @@ def bind_permalink(
 ) -> None:
     """Restore what the query parameters of the URL describe."""
     outputs = [explorer, image_id, picker.gallery, controls.model, controls.model_line, controls.labels]
-    outputs += [controls.left_out, *controls.sliders.values()]
+    outputs += controls.settings
 
     def restore(request: gr.Request):
         visitor = callbacks.last_request_wins.state_of(str(request.session_hash))

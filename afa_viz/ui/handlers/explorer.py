@@ -20,6 +20,7 @@ from afa_viz.ui.sessions.session import Request, Session
 
 if TYPE_CHECKING:  # what follows loads torch, which prepared answers do without
     from afa_viz.trace import Trace
+    from afa_viz.ui.sessions.class_report import ClassReport
 
 PAYLOAD_BYTES = 48 * 2**20  # all examples with attention and affinity take 8 MB; full after minutes of use
 
@@ -36,13 +37,14 @@ class ExplorerHandlers:
     Args:
         session: computes the traces.
         exports: folder for files to download; None: a folder of this process.
+        report: counts what is answered in the lab; None: nothing does.
 
     Attributes:
         exports: writes the files to download.
     """
 
-    def __init__(self, session: Session, exports: Path | None = None) -> None:
-        self._session = session
+    def __init__(self, session: Session, exports: Path | None = None, report: ClassReport | None = None) -> None:
+        self._session, self._report = session, report
         self._texts: SingleFlightCache[tuple, str] = SingleFlightCache(PAYLOAD_BYTES, _total_length)
         self._compare = CompareHandlers(session, self._texts, self._find)
         self._snapshots = SnapshotHandlers(session, self._texts, self._find)
@@ -95,7 +97,7 @@ class ExplorerHandlers:
         """The functions that a browser may call by name."""
         maps = (self.scene, self.attention, self.overview, self.affinity, self.par, self.crf)
         tabs = (*self._compare.server_functions(), *self._snapshots.server_functions())
-        return *maps, *tabs, *self.exports.server_functions(), self.lab, self.lab_check
+        return *maps, *tabs, *self.exports.server_functions(), self.lab, self.lab_check, self.heads
 
     def warm(self, request: Request) -> None:
         """Compute in the background what the browser will request first, so that the image opens at once."""
@@ -159,6 +161,17 @@ class ExplorerHandlers:
         return self._texts.get(name, lambda: payload.to_json(payload_attention.affinity(trace, cell)))
 
     @prepared_first
+    def heads(self, params: dict) -> str:
+        """What the heads of the learned affinity are made of; settings below the network do not change it."""
+        from afa_viz.ui.handlers import payload, payload_heads
+
+        request, trace = self._find(params)
+        for part in ("affinity", "learned_affinity"):
+            if part in trace.parts.lacks:
+                return _lack(part)
+        return self._texts.get(("heads", scene_key(request)), lambda: payload.to_json(payload_heads.heads(trace)))
+
+    @prepared_first
     def par(self, params: dict) -> str:
         """Scores after every PAR iteration."""
         from afa_viz.ui.handlers import payload
@@ -187,14 +200,30 @@ class ExplorerHandlers:
         return payload.to_json(lab.contents(trace, self._session.examples))
 
     def lab_check(self, params: dict) -> str:
-        """Check `params["answer"]` to the question `params["step"]` about the class `params["label"]`."""
+        """Check `params["answer"]` and its `reason` to the question `step` about the class `label`.
+
+        `first`: whether it is the visitor's first answer to it, which the class report counts.
+        """
         from afa_viz.ui.handlers import lab, payload
 
         request, trace = self._find(params)
+        step, answer, label = params["step"], params["answer"], params["label"]
+        reason, first = params.get("reason"), params.get("first", False)
+        if not isinstance(first, bool):
+            raise KeyError("first")
         kind, _, name = request.image_id.partition(":")
         shown = [e.pathology for e in self._session.examples if kind == "example" and e.name == name]
         pathology = shown[0] if shown else ""
-        return payload.to_json(lab.verdict(trace, params["step"], params["answer"], params["label"], pathology))
+        asked = json.dumps([step, answer, label, reason], default=str)
+        text = self._texts.get(
+            ("lab_check", request.key, asked),
+            lambda: payload.to_json(lab.verdict(trace, step, answer, label, pathology, reason)),
+        )
+        if self._report is not None and first:
+            answered = lab.answered(json.loads(text), request.image_id, trace, step, answer, label, reason)
+            if answered is not None:
+                self._report.add(answered)
+        return text
 
     def link(self, request: Request) -> dict[str, str]:
         """The query parameters that lead back to a request; without `example` for uploads."""

@@ -99,6 +99,8 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "num_iters": trace.config.num_iters,
         "num_steps": trace.config.num_steps,
         "symmetric": trace.config.symmetric,
+        "head_weights": trace.config.head_weights,
+        "affinity_bias": trace.config.affinity_bias,
         "low": trace.config.bkg_score_low,
         "high": trace.config.bkg_score_high,
         "chain": pipeline_settings(trace),

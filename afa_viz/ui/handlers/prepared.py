@@ -7,14 +7,15 @@ A prepared answer is the JSON text that a handler would send, under the name of 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.lab import QUESTIONS, Question, is_ready, options
+from afa_viz.lab import PAIRS, QUESTIONS, Question, is_ready, options
 from afa_viz.pipeline import recompute
 from afa_viz.trace import Trace
-from afa_viz.ui.handlers import lab, payload, payload_attention
+from afa_viz.ui.handlers import lab, payload, payload_attention, payload_heads
 from afa_viz.ui.handlers.answer_texts import answer_name as answer_name
 from afa_viz.ui.handlers.compare import replace_par_by_crf
 from afa_viz.ui.sessions.examples import Example
@@ -22,10 +23,9 @@ from afa_viz.ui.sessions.examples import Example
 if TYPE_CHECKING:
     from afa_viz.model.interface import Network
 
-GROUPS = ("stages", "starts", "attention", "logits", "affinity", "par", "crf", "lab")
+GROUPS = ("stages", "starts", "attention", "logits", "affinity", "heads", "par", "crf", "lab")
 SYMMETRY, SCALES = "symmetry of the affinity", "other scales of the CAM"  # of `ABLATIONS`; the browser needs a start
 SHARES = tuple(number / 100 for number in range(1, 100))  # what the slider of the question "cut" offers
-OTHER = "other"  # the verdict on a number above twice the number of classes, or below 0
 Answer = tuple[str, str]
 
 
@@ -38,6 +38,7 @@ def prepare(
     pathology: str = "",
     model: Network | None = None,
     groups: Collection[str] = GROUPS,
+    without: Collection[str] = (),
 ) -> Iterator[Answer]:
     """All that the explorer may ask of one explained image: (name, JSON text), group by group.
 
@@ -50,7 +51,8 @@ def prepare(
         model: that made the trace; None: "starts" lacks the CAM at one scale.
         groups: of `GROUPS`, made in their order. "stages" is what the first view needs; each other one belongs to a
             tab. "starts": what the browser begins from without symmetry or scales. "attention" and "logits" are of all
-            blocks. "par" is empty where the browser refines by itself.
+            blocks. "heads" is empty and "par" is not where the browser does not compute the grid by itself.
+        without: names of questions of the lab that get no verdicts.
     """
     makers = {
         "stages": lambda: _stages(trace, key, scene_key, facts),
@@ -58,9 +60,10 @@ def prepare(
         "attention": lambda: _attention(trace, key, logits=False),
         "logits": lambda: _attention(trace, key, logits=True),
         "affinity": lambda: _affinity(trace, key),
+        "heads": lambda: _heads(trace, key),
         "par": lambda: _par(trace, key),
         "crf": lambda: _crf(trace, key),
-        "lab": lambda: _lab(trace, key, examples, pathology),
+        "lab": lambda: _lab(trace, key, examples, pathology, without),
     }
     for group in makers:
         if group in groups:
@@ -125,6 +128,11 @@ def _affinity(trace: Trace, key: str) -> Iterator[Answer]:
     yield _named("affinity_numbers", {"key": key}, found)
 
 
+def _heads(trace: Trace, key: str) -> Iterator[Answer]:
+    if trace.parts.affinity == "learned" and trace.grid[0] * trace.grid[1] <= payload.MAX_CELLS:
+        yield _named("heads", {"key": key}, payload_heads.heads(trace))
+
+
 def _crf(trace: Trace, key: str) -> Iterator[Answer]:
     """Beside PAR, and as the other side of a comparison."""
     yield _named("crf", {"key": key}, payload.crf(trace))
@@ -138,37 +146,44 @@ def _par(trace: Trace, key: str) -> Iterator[Answer]:
         yield _named("par", {"key": key}, payload.par(trace, key))
 
 
-def _lab(trace: Trace, key: str, examples: Sequence[Example], pathology: str) -> Iterator[Answer]:
+def _lab(
+    trace: Trace, key: str, examples: Sequence[Example], pathology: str, left_out: Collection[str]
+) -> Iterator[Answer]:
     """The questions, and of each question and class the verdicts on every answer that the page can give."""
-    yield _named("lab", {"key": key}, lab.contents(trace, list(examples)))
+    yield _named("lab", {"key": key}, lab.contents(trace, list(examples), left_out))
     for question in QUESTIONS:
+        if question.name in left_out:
+            continue
         for label in trace.present if is_ready(trace, question) else ():
             found = verdicts(trace, question, label, pathology)
-            if found:
-                yield _named("lab_verdicts", {"key": key, "step": question.name, "label": label}, found)
+            yield _named("lab_verdicts", {"key": key, "step": question.name, "label": label}, found)
 
 
 def verdicts(trace: Trace, question: Question, label: int, pathology: str) -> dict[str, Any]:
     """The verdicts on all answers: {"answers": {answer as JSON: place in "verdicts"}, "verdicts": […]}.
 
-    Numbers: from 0 to twice the number of classes, and `OTHER` for all others. Shares: `SHARES`. {} where the image
-    decides nothing, as with no wrong pixel to attribute.
+    Shares: `SHARES`. {"refused": a sentence} where the image decides nothing, as with no wrong pixel to attribute.
     """
-    asked: list[tuple[str, Any]] = []
-    if question.kind == "cell":
-        asked = [(f"[{row},{col}]", [row, col]) for row in range(trace.grid[0]) for col in range(trace.grid[1])]
-    elif question.kind == "share":
-        asked = [(json.dumps(share), share) for share in SHARES]
-    elif question.kind == "number":
-        asked = [*((str(number), number) for number in range(2 * len(trace.class_names) + 1)), (OTHER, -1)]
-    else:
-        asked = [(json.dumps(code), code) for code in options(trace, question)]
     places: dict[str, int] = {}
     answers: dict[str, int] = {}
-    try:
-        for name, answer in asked:
-            text = payload.to_json(lab.verdict(trace, question.name, answer, label, pathology))
-            answers[name] = places.setdefault(text, len(places))
-    except ValueError:
-        return {}
+    for answer in all_answers(trace, question, label):
+        found = lab.verdict(trace, question.name, answer, label, pathology)
+        if "refused" in found:
+            return found
+        name = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+        answers[name] = places.setdefault(payload.to_json(found), len(places))
     return {"answers": answers, "verdicts": [json.loads(text) for text in places]}
+
+
+def all_answers(trace: Trace, question: Question, label: int) -> list[Any]:
+    """Every answer that the page can give to a question."""
+    codes = options(trace, question, label)
+    if question.kind == "cell":
+        return [[row, col] for row in range(trace.grid[0]) for col in range(trace.grid[1])]
+    if question.kind == "share":
+        return list(SHARES)
+    if question.kind == "order":
+        return [list(order) for order in itertools.permutations(codes)]
+    if question.kind == "pairs":
+        return [list(labels) for labels in itertools.product(codes, repeat=PAIRS)]
+    return list(codes)

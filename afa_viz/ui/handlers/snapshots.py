@@ -45,7 +45,8 @@ class SnapshotHandlers:
         return self.training_run, self.training_charts, self.snapshot
 
     def training_run(self, params: dict) -> str:
-        """The run of the displayed model: its snapshots, all scores (`points`), its phases; and the models on offer.
+        """The run of the displayed model: its snapshots, all scores (`points`), its phases; and the models: their
+        names, and by name what is said of those that would be fetched.
 
         `series` identifies the settings that all snapshots are explained with; equal values mean equal results.
         """
@@ -64,7 +65,8 @@ class SnapshotHandlers:
         if snapshots and isinstance(last, int) and last > snapshots[-1].iteration:
             entries.append({"model": request.model, "iteration": last, "scores": {}})
         history = read_history(registry.snapshot_folder(request.model))
-        facts = {"model": request.model, "models": registry.names, "series": _published_walk_request(request).key}
+        series = _published_walk_request(request).key
+        facts = {"model": request.model, "models": registry.names, "offered": registry.offered(), "series": series}
         phases = training_phases(training) if entries else []
         points = merge_scores(history, ((s.iteration, s.scores) for s in snapshots))
         return to_json({**facts, "snapshots": entries, "points": points, "phases": phases})

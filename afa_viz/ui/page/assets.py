@@ -28,15 +28,30 @@ TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across th
 # entry modules: of the app, of a static site, of a report, of the worker that runs the network in a site
 SERVER, STATIC, INLINE, WORKER = "host/server.js", "host/static.js", "host/inline.js", "host/onnx/worker.js"
 ENTRIES = (SERVER, STATIC, INLINE, WORKER)
-DEVICE = "host/server/device.js"  # of the app: photographs that the visitor's browser explains
 STYLES = ("page.css", "style.css", "components/strip.css", "tabs.css")
-LATER_STYLES = (  # the app loads them with `later_script`
-    "components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css",
-)  # fmt: skip
-DEVICE_STYLES = ("components/sidebar.css",)  # with `device_script`
+LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app: which modules beyond the first look they hold
+    "tabs": (),  # what is in no other
+    "more": ("components/guide/", "components/share_menu.js", "draw/tab_picture.js", "views/par/crf.js"),
+    "lab": ("views/lab/",),
+    "heads": ("views/affinity/heads/", "views/walk/path.js", "core/head", "method/heads.js"),
+    "device": (  # photographs that the visitor's browser explains
+        "host/server/device.js",
+        "host/onnx",
+        "host/prepared",
+        "components/own_labels.js",
+        "components/sidebar.js",
+    ),
+}
+LATER_STYLES = {  # which come with them
+    "tabs": ("components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css"),
+    "more": ("components/guide/guide.css",),
+    "lab": ("views/lab/questions.css",),
+    "heads": ("views/affinity/heads/heads.css",),
+    "device": ("components/sidebar.css",),
+}
 STANDALONE_STYLES = (
     ("standalone.css",),
-    ("components/frame.css", "components/sidebar.css"),
+    ("components/frame.css",),
 )  # of pages without gradio: before and after the others
 INDENTED = re.compile(r"\n\s+")
 UNSENT = re.compile(r"/\*[\s\S]*?\*/\n?|^ +|(?<=[;{:,]) +|(?<=[;{},])\n", re.MULTILINE)  # of style sheets
@@ -81,42 +96,27 @@ def script(entry: str = SERVER) -> str:
     Args:
         entry: a module of `explorer/host/`; it exports `start`.
     """
-    return _in_parts()[0] if entry == SERVER else bundle(EXPLORER, entry)
+    return _in_parts()[""] if entry == SERVER else bundle(EXPLORER, entry)
 
 
-def later_script() -> str:
-    """The modules that the app's page loads when it first needs them, with their texts and style."""
-    return f"globalThis.afaLaterTables={_later_tables(LATER_STYLES, localization.LATER)};\n{_in_parts()[1]}"
-
-
-def device_script() -> str:
-    """Those that it needs once a photograph is explained on the visitor's device."""
-    return f"globalThis.afaLastTables={_later_tables(DEVICE_STYLES, (localization.SITE,))};\n{_in_parts()[2]}"
+def later_script(name: str = "tabs") -> str:
+    """What the app's page loads when it first needs it, with texts and style; name: of `LATER_SCRIPTS`."""
+    tables_of_later = _json({"style": _joined(LATER_STYLES[name]), **localization.later_texts(name)})
+    return f"(globalThis.afaLaterTables??=[]).push({tables_of_later});\n{_in_parts()[name]}"
 
 
 @cache
-def later_address() -> str:
-    """Where `later_script` is below the root of the app."""
-    return _hashed("scripts/tabs", later_script())
+def later_addresses() -> dict[str, str]:
+    """Where they are below the root of the app, by their names."""
+    hashes = {name: hashlib.sha256(later_script(name).encode()).hexdigest()[:12] for name in LATER_SCRIPTS}
+    return {name: f"scripts/{name}-{digest}.js" for name, digest in hashes.items()}
 
 
 @cache
-def device_address() -> str:
-    """Where `device_script` is below the root of the app."""
-    return _hashed("scripts/device", device_script())
-
-
-def _hashed(stem: str, text: str) -> str:
-    return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.js"
-
-
-def _later_tables(styles: Sequence[str], begins: tuple[str, ...]) -> str:
-    return _json({"style": _joined(styles), **localization.later_texts(begins)})
-
-
-@cache
-def _in_parts() -> tuple[str, str, str]:
-    return bundle_in_parts(EXPLORER, SERVER, DEVICE)
+def _in_parts() -> dict[str, str]:
+    """The scripts of the app by their names; "": the first one."""
+    _, *others = LATER_SCRIPTS.values()
+    return dict(zip(("", *LATER_SCRIPTS), bundle_in_parts(EXPLORER, SERVER, others), strict=True))
 
 
 def style(standalone: bool = False) -> str:
@@ -126,7 +126,7 @@ def style(standalone: bool = False) -> str:
         standalone: with what gradio's theme gives the app: for a page without gradio.
     """
     first, last = STANDALONE_STYLES if standalone else ((), ())
-    later = LATER_STYLES if standalone else ()
+    later = sum(LATER_STYLES.values(), ()) if standalone else ()
     return _joined((*first, *STYLES, *(f"views/{name}/{name}.css" for name in TABS), *later, *last))
 
 

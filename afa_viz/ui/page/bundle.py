@@ -4,8 +4,8 @@ Modules are put in the order of their imports, each in a function scope of its o
 evaluated under its own name (`sourceURL`), so stack traces and developer tools name its file and, since no line is
 removed, its line. Comments and spaces stay behind.
 
-`import("./x.js")` loads a module when it is first needed. All such modules, and what they alone need, may be a second
-script, which the browser fetches then; one of them, with what it alone needs, a third.
+`import("./x.js")` loads a module when it is first needed. Such modules, and what they alone need, may be scripts of
+their own, each of which the browser fetches then.
 
 What a module may write, and nothing else of the module syntax:
     import { a, b as c } from "./x.js";    import * as x from "../room/x.js";    import "./x.js";    import("./x.js")
@@ -16,6 +16,7 @@ What a module may write, and nothing else of the module syntax:
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -55,58 +56,78 @@ def bundle(root: Path, entry: str) -> str:
     Raises: BundleError: for a file that is missing, syntax beyond the forms above, a name that a module does not
         export, or modules that import each other in a circle.
     """
-    return _joined(ordered(root, entry, later=True), entry)
+    modules = ordered(root, entry, later=True)
+    return _joined(modules, entry, _runs(modules, {}))
 
 
-def bundle_in_parts(root: Path, entry: str, last: str) -> tuple[str, str, str]:
-    """As `bundle`, but what is loaded later is a second script, and what `last` alone needs of it a third.
+def bundle_in_parts(root: Path, entry: str, folders: Sequence[tuple[str, ...]] = ()) -> list[str]:
+    """As `bundle`, but what is loaded later is in scripts of its own.
 
-    The first script fetches the second from the address in `globalThis.afaLater`, and for a module that is not in it
-    the third from that in `globalThis.afaLast`.
+    The first script fetches a later one from its address in the list `globalThis.afaLater`.
 
-    Returns: expression, second script, third script. Raises: BundleError: as `bundle`.
+    Args:
+        folders: one entry per later script beyond the first of them: how names of its modules begin.
+    Returns: expression, then the later scripts.
+    Raises: BundleError: as `bundle`, or if a later script needs a module of another one.
     """
-    first, more = ordered(root, entry), ordered(root, entry, later=True, without=last)
-    whole = ordered(root, entry, later=True, last=last)
-    runs = _runs(whole)
-    parts = runs[len(first) : len(more)], runs[len(more) :]
-    second, third = ("\n".join(["afaAdd(run=>{", *part, "});\n"]) for part in parts)
-    return _joined(whole, entry, len(first)), second, third
+    first, whole = ordered(root, entry), ordered(root, entry, later=True)
+
+    def part(name: str) -> int:
+        """0: the module is in the first script."""
+        if any(module.name == name for module in first):
+            return 0
+        return next((place for place, starts in enumerate(folders, 2) if name.startswith(starts)), 1)
+
+    whole.sort(key=lambda module: part(module.name))  # stable: each still comes after those that it imports
+    for module in whole:
+        for other, _ in module.imports:
+            if part(other) not in (0, part(module.name)):
+                raise BundleError(f"{module.name} imports {other}, which is in another later script; load it later.")
+    runs = _runs(whole, {module.name: part(module.name) - 1 for module in whole})
+    scripts = [_joined(whole, entry, runs[: len(first)])]
+    for place in range(1, len(folders) + 2):
+        own = [number for number, module in enumerate(whole) if part(module.name) == place]
+        start = own[0] if own else len(whole)
+        scripts.append("\n".join([f"afaAdd({start},run=>{{", *(runs[number] for number in own), "});\n"]))
+    return scripts
 
 
-def _joined(modules: list[Module], entry: str, count: int | None = None) -> str:
-    """A script of the first `count` modules; its value is what `entry` exports."""
+def _joined(modules: list[Module], entry: str, runs: list[str]) -> str:
+    """A script that runs modules; its value is what `entry` exports."""
     place = [module.name for module in modules].index(entry)
-    return "\n".join([_PRELUDE, *_runs(modules)[:count], f"return done[{place}]}})()"])
+    return "\n".join([_PRELUDE, *runs, f"return done[{place}]}})()"])
 
 
-def _runs(modules: list[Module]) -> list[str]:
-    """A statement for each module that runs it."""
+def _runs(modules: list[Module], parts: Mapping[str, int]) -> list[str]:
+    """A statement for each module that runs it.
+
+    Args:
+        parts: of later modules the place of their script in `globalThis.afaLater`.
+    """
     numbers = {module.name: number for number, module in enumerate(modules)}
-    return [f'run("{module.name}",{_template(_body(module, numbers))});' for module in modules]
+    return [f'run("{module.name}",{_template(_body(module, numbers, parts))});' for module in modules]
 
 
-# `later`: the module of a number, where need be after the second and the third script, which hand theirs to `afaAdd`
-_PRELUDE = """(()=>{"use strict";const done=[],coming={};
-const load=address=>coming[address]??=new Promise((loaded,failed)=>{
+# `later`: the module of a number, where need be after its script, which hands its modules to `afaAdd`
+_PRELUDE = """(()=>{"use strict";const done=[],coming=[];let next=0;
+const later=async(number,part)=>{if(!(number in done))await(coming[part]??=new Promise((loaded,failed)=>{
 const script=document.createElement("script");
-globalThis.afaAdd=add=>add(run);
+globalThis.afaAdd=(start,add)=>{next=start;add(run)};
 script.onload=loaded;
-script.onerror=()=>{delete coming[address];script.remove();failed(new Error("a part of the page did not load"))};
-script.src=address;
-document.head.append(script)});
-const later=async number=>{for(const part of["afaLater","afaLast"])if(!(number in done))await load(globalThis[part]);
+script.onerror=()=>{coming[part]=null;script.remove();failed(new Error("a part of the page did not load"))};
+script.src=globalThis.afaLater[part];
+document.head.append(script)}));
 return done[number]};
 const run=(name,code)=>{
 const lines=code.replace(/@(\\d*)@/g,(_,count)=>count?"\\n".repeat(count):"@");
-done.push((0,eval)(`($m,$later)=>{"use strict";${lines}\\n}\\n//# sourceURL=afa-viz/${name}`)(done,later))};"""
+done[next++]=(0,eval)(`($m,$later)=>{"use strict";${lines}\\n}\\n//# sourceURL=afa-viz/${name}`)(done,later)};"""
 
 
-def ordered(root: Path, entry: str, later: bool = False, without: str = "", last: str = "") -> list[Module]:
+def ordered(root: Path, entry: str, later: bool = False) -> list[Module]:
     """The modules that `entry` needs, each after those that it imports.
 
     Args:
-        later: with those that are loaded when they are first needed; all but `without`, and `last` behind all others.
+        later: with those that are loaded when they are first needed.
     Raises: BundleError: as `bundle`.
     """
     done: dict[str, Module] = {}
@@ -136,11 +157,8 @@ def ordered(root: Path, entry: str, later: bool = False, without: str = "", last
     waiting = list(done.values()) if later else []
     for module in waiting:  # grows while it is read
         for other in module.later:
-            if other not in (without, last):
-                visit(other, module.name)
+            visit(other, module.name)
         waiting += [one for one in done.values() if one not in waiting]
-    if later and last:
-        visit(last, entry)
     return list(done.values())
 
 
@@ -252,9 +270,13 @@ def _resolved(name: str, path: str, where: str) -> str:
     return "/".join(parts)
 
 
-def _body(module: Module, numbers: dict[str, int]) -> str:
+def _body(module: Module, numbers: dict[str, int], parts: Mapping[str, int]) -> str:
     """The function body of a module: its code, with other modules by their numbers, and what it exports."""
-    code = re.sub(r"\$later\(\0([^\0]+)\0\)", lambda found: f"$later({numbers[found[1]]})", module.code)
+    code = re.sub(
+        r"\$later\(\0([^\0]+)\0\)",
+        lambda found: f"$later({numbers[found[1]]},{parts.get(found[1], 0)})",
+        module.code,
+    )
     code = re.sub(r"\0([^\0]+)\0", lambda found: f"$m[{numbers[found[1]]}]", code)
     exported = ",".join(name if name == own else f"{name}:{own}" for name, own in module.exports.items())
     body = f"{code}\nreturn{{{exported}}}"

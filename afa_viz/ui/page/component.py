@@ -12,11 +12,13 @@ import anyio
 import gradio as gr
 
 from afa_viz.ui.errors import BusyError
-from afa_viz.ui.page.assets import device_address, explorer_html, later_address, plotly_address, script, tables
+from afa_viz.ui.page.assets import explorer_html, later_addresses, plotly_address, script, tables
 from afa_viz.ui.sessions.concurrency import ANSWER_THREADS, SharedCalls
 
 GIVEN = "element, props, trigger, server, watch"  # what gradio gives a script
-SIDE_EFFECTS = ("dataset_scoring", "train_start", "train_stop", "train_resume")  # not merged with equal calls
+SIDE_EFFECTS = (  # not merged with equal calls
+    "dataset_scoring", "train_start", "train_stop", "train_resume", "lab_check",
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -71,13 +73,16 @@ def run_in_threads(answers: Sequence[Callable[[dict], str]]) -> list[Callable[[d
     return [serve(function) for function in answers]
 
 
-def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any]) -> gr.HTML:
+def explorer_component(
+    answers: Sequence[Callable[[dict], str]], value: str, offers: Mapping[str, Any], examples: Sequence[str]
+) -> gr.HTML:
     """The explorer component.
 
     Args:
         answers: the server functions, which validate their parameters.
         value: see `ExplorerHandlers.stages`.
         offers: see `TrainHandlers.offers`.
+        examples: names of the images of the gallery, as links have them.
     """
 
     return gr.HTML(
@@ -90,7 +95,7 @@ def explorer_component(answers: Sequence[Callable[[dict], str]], value: str, off
         markup=explorer_html(),
         tables=tables(),
         offers=json.dumps(offers, ensure_ascii=False),
+        examples=list(examples),
         plotly=plotly_address(),
-        later=later_address(),
-        device=device_address(),
+        later=list(later_addresses().values()),
     )

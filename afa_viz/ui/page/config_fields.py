@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +69,13 @@ SLIDERS = (
     Slider("num_iters", 1, 30, 1),
 )
 
+SYMMETRY = "symmetry of the affinity"
+
 # Parts of the method that can be switched off, and the config fields that do it.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "random walk": {"use_walk": False},
     "PAR": {"use_par": False},
-    "symmetry of the affinity": {"symmetric": False},
+    SYMMETRY: {"symmetric": False},
     "other scales of the CAM": {"scales": (1.0,)},
 }
 
@@ -86,12 +89,19 @@ def active_ablations(config: ExplainConfig) -> list[str]:
     ]
 
 
-def config_from(values: dict[str, float], ablations: list[str] | None, defaults: ExplainConfig) -> ExplainConfig:
+def config_from(
+    values: dict[str, float],
+    ablations: list[str] | None,
+    defaults: ExplainConfig,
+    heads: Mapping[str, Any] | None = None,
+) -> ExplainConfig:
     """The default config of a model with slider values and ablations applied.
 
+    Args:
+        heads: weights and bias of the affinity, see `head_settings.from_texts`; None: as learned.
     Raises: UserError: for a value out of range or an unknown name.
     """
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = dict(heads or {})
     for slider in SLIDERS:
         changes[slider.field] = slider.parse(values.get(slider.field, slider.value(defaults)))
     if not isinstance(ablations, list | None):

@@ -34,19 +34,25 @@ class ImagePicker:
 
 @dataclass(frozen=True)
 class Controls:
-    """Components of model, labels and settings."""
+    """Components of model, labels and settings; heads: see `permalinks.heads_of`."""
 
     model: gr.Dropdown
     model_line: gr.HTML
     labels: gr.Dropdown
     left_out: gr.CheckboxGroup
     sliders: dict[str, gr.Slider]
+    heads: gr.State
     reset: gr.Button
 
     @property
     def inputs(self) -> list:
-        """Model, labels, ablations, then every slider of `SLIDERS`: the order that callbacks expect."""
-        return [self.model, self.labels, self.left_out, *self.sliders.values()]
+        """Model, labels, then `settings`: the order that callbacks expect."""
+        return [self.model, self.labels, *self.settings]
+
+    @property
+    def settings(self) -> list:
+        """Ablations, every slider of `SLIDERS`, heads."""
+        return [self.left_out, *self.sliders.values(), self.heads]
 
 
 def build_image_picker(examples: list[Example], shown: str, on_device: bool = False) -> ImagePicker:
@@ -118,4 +124,4 @@ def build_controls(registry: ModelRegistry, labels: list[str]) -> Controls:
         )  # fmt: skip
     reset = gr.Button(words["side.reset"], size="sm", elem_id="afa-reset")
     line = gr.HTML(registry.describe(first), elem_id="afa-model-line")  # gr.Markdown takes longer to load
-    return Controls(model, line, chosen, left_out, sliders, reset)
+    return Controls(model, line, chosen, left_out, sliders, gr.State({}), reset)

@@ -12,11 +12,21 @@ from typing import Any
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.localization import error_message
+from afa_viz.ui.page import head_settings
 from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, Slider, active_ablations, config_from
 from afa_viz.ui.sessions.session import Request, Session
 
 UPLOAD = "photo"  # the parameter of a photograph that only its own browser keeps, see host/server/photograph.js
-PARAMETERS = ("example", "data", UPLOAD, "model", "labels", "left_out", *(slider.field for slider in SLIDERS))
+PARAMETERS = (
+    "example",
+    "data",
+    UPLOAD,
+    "model",
+    "labels",
+    "left_out",
+    *head_settings.FIELDS,
+    *(slider.field for slider in SLIDERS),
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class RestoredLink:
     Attributes:
         request: to be explained.
         gallery_index: of the example; None for an image of the data set.
-        settings: the ablations, then every slider of `SLIDERS`.
+        settings: the ablations, every slider of `SLIDERS`, then `heads_of` the request.
         complaint: one sentence about what did not fit and was replaced by the default; "" where all of it fitted.
     """
 
@@ -60,7 +70,13 @@ def query_parameters(request: Request, session: Session) -> dict[str, str]:
     ablations = active_ablations(request.config)
     if ablations:
         result["left_out"] = ",".join(ablations)
-    return result
+    return result | head_settings.to_texts(request.config)
+
+
+def heads_of(request: Request) -> dict[str, str]:
+    """What a page keeps of the weights of heads: their texts, with the model that they belong to; {}: as learned."""
+    texts = head_settings.to_texts(request.config)
+    return {"model": request.model, **texts} if texts else {}
 
 
 def restore(params: Mapping[str, str], session: Session) -> RestoredLink | None:
@@ -79,12 +95,18 @@ def restore(params: Mapping[str, str], session: Session) -> RestoredLink | None:
     if not set(ablations) <= set(ABLATIONS):
         invalid.append("left_out")
         ablations = []
+    heads: dict[str, Any] = {}
+    for name in head_settings.FIELDS:  # one by one: what fits is kept
+        try:
+            heads |= head_settings.from_texts({name: params.get(name)}, lambda: session.registry.affinity_heads(model))
+        except UserError:
+            invalid.append(name)
     try:
-        config = config_from(sliders, ablations, defaults)
+        config = config_from(sliders, ablations, defaults, heads)
     except UserError:
         invalid.append("settings")
         sliders, ablations = {slider.field: slider.value(defaults) for slider in SLIDERS}, []
-        config = config_from(sliders, ablations, defaults)
+        config = config_from(sliders, ablations, defaults, heads)
     given = "labels" in params and UPLOAD not in params  # labels of a photograph do not apply to the fallback example
     labels = [name for name in params["labels"].split(",") if name] if given else None
     try:
@@ -93,7 +115,7 @@ def restore(params: Mapping[str, str], session: Session) -> RestoredLink | None:
         invalid.append("labels")
         request = session.request(image_id, model, None, config)
     warning = error_message("refused.link", names=", ".join(invalid)) if invalid else ""
-    return RestoredLink(request, gallery_index, [ablations, *sliders.values()], warning)
+    return RestoredLink(request, gallery_index, [ablations, *sliders.values(), heads_of(request)], warning)
 
 
 def _image_id(params: Mapping[str, str], session: Session, invalid: list[str]) -> tuple[str, int | None]:

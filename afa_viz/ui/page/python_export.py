@@ -59,12 +59,14 @@ def snippet(request: Request, trace: Trace, session: Session, look: TabView) -> 
     source = session.images.python_source(request.image_id)
     name = trace.class_names[look.label]
     lacks = trace.parts.lacks
-    tab = "strip" if LACKING.get(look.tab) in lacks else look.tab  # whose picture says what the method lacks
-    look = replace(look, tab=tab)
+    lack = LACKING.get(look.tab) if LACKING.get(look.tab) in lacks else None
+    look = replace(look, tab="strip" if lack else look.tab)  # whose picture says what the method lacks
     drawn = _drawn(look, name)
     module = drawn.partition(".")[0]
     file = f"{look.tab if look.tab in DRAW_CALLS else 'strip'}.png"
-    scored = bool(source.target) and trace.target is not None
+    names = session.images.find(request.image_id).class_names
+    same_names = names is None or tuple(names) == session.registry.class_names(request.model)
+    scored = bool(source.target) and trace.target is not None and same_names  # else the indices of the mask differ
     imports = [*source.imports, f"from afa_viz.figures import {module}"]
     if scored:
         imports.append("from afa_viz.stage_scores import stage_scores")
@@ -83,6 +85,7 @@ def snippet(request: Request, trace: Trace, session: Session, look: TabView) -> 
         *([f"target = {source.target}"] if scored else []),
         f"trace = {_explained(request, session, 'model', scored)}",
         *(["print(stage_scores(trace))"] if scored else []),
+        *([f"# {lacks[lack]}"] if lack else []),
         f"Image.fromarray({drawn}).save({file!r})",
         *(_other_side(request, trace, session, look, scored) if look.other else []),
         "",

@@ -25,6 +25,7 @@ from afa_viz.figures.poster import summary_line
 from afa_viz.figures.translation import ENGLISH, check_language
 from afa_viz.trace import Trace
 from afa_viz.ui import localization
+from afa_viz.ui.handlers.lab import COSTLY
 from afa_viz.ui.handlers.prepared import answer_name, prepare
 from afa_viz.ui.page import assets
 from afa_viz.ui.report import numbers, pictures
@@ -148,7 +149,7 @@ def _settings(trace: Trace) -> str:
 
 def _answers(trace: Trace, about: Mapping[str, str], used: int) -> dict[str, str]:
     """The JSON texts that the page may ask for, by their names; `used`: characters of the rest."""
-    made = prepare(trace, KEY, KEY, {}, groups=("stages", "par", "lab"))
+    made = prepare(trace, KEY, KEY, {}, groups=("stages", "par", "lab"), without=COSTLY)
     others = {name: smaller(text, LEVEL) for name, text in made}
     maps, held = held_maps(trace, KEY, used + sum(map(len, others.values())))
     facts = {

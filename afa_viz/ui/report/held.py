@@ -1,6 +1,7 @@
 """What a report holds of the maps that belong to a query cell.
 
-Nearly all of it for a 256-pixel image of the bundled network. Larger images and networks have more than a file should:
+All of it for a 256-pixel image of the bundled network, where the logits of the blocks that the affinity reads are left
+to the page: it has their queries and keys. Larger images and networks have more than a file should:
 what was before the softmax is left out first, then blocks, from the first one on; on grids that the browser does not
 compute itself only some query cells are held. The page says what is missing.
 """
@@ -48,9 +49,19 @@ def held_maps(trace: Trace, key: str, used: int = 0) -> tuple[list[Answer], dict
     else:
         always.append(_named("affinity", {"key": key}, payload_attention.affinity(trace)))
     room -= sum(len(text) for _, text in always)
-    found = None if cells > payload.MAX_CELLS else _of_whole_blocks(trace, key, room)
+    heads = _heads(trace, key, room)
+    always += heads
+    room -= sum(len(text) for _, text in heads)
+    found = None if cells > payload.MAX_CELLS else _of_whole_blocks(trace, key, room, bool(heads))
     answers, facts = found or _of_some_cells(trace, key, room)
     return [*always, *answers], facts
+
+
+def _heads(trace: Trace, key: str, room: int) -> list[Answer]:
+    """Queries and keys of the affinity's heads, if there is room; without them their products, if these are small."""
+    found = [(name, smaller(text, LEVEL)) for name, text in prepare(trace, key, key, {}, groups=("heads",))]
+    most = room if trace.queries is not None else room // 4
+    return found if sum(len(text) for _, text in found) <= most else []
 
 
 def _named(question: str, asked: dict[str, Any], answer: dict[str, Any]) -> Answer:
@@ -65,11 +76,19 @@ def _by_importance(trace: Trace) -> Iterator[tuple[int, bool]]:
         yield from ((block, logits) for logits in kinds for block in group)
 
 
-def _of_whole_blocks(trace: Trace, key: str, room: int) -> tuple[list[Answer], dict[str, Any]] | None:
-    """Attention of every cell in every head, of as many blocks as there is room for; None without room for the last."""
+def _of_whole_blocks(trace: Trace, key: str, room: int, has_heads: bool) -> tuple[list[Answer], dict[str, Any]] | None:
+    """Attention of every cell in every head, of as many blocks as there is room for; None without room for the last.
+
+    Args:
+        has_heads: the file holds queries and keys of the affinity's blocks, from which the page makes their logits
+            where these would take more room.
+    """
     answers: list[Answer] = []
     held: dict[str, list[int]] = {"probs": [], "logits": []}
     for block, logits in _by_importance(trace):
+        if has_heads and logits and _is_larger_than_factors(trace, block):
+            held["logits"].append(block)
+            continue
         asked = {"key": key, "block": block, "logits": logits}
         answer = _named("attention", asked, payload_attention.attention(trace, block, logits))
         if len(answer[1]) > room:
@@ -84,6 +103,12 @@ def _of_whole_blocks(trace: Trace, key: str, room: int) -> tuple[list[Answer], d
     kinds = {"probs", *(() if "attention_logits" in trace.parts.lacks else ("logits",))}
     everything = all(sorted(held[kind]) == list(trace.kept_blocks) for kind in kinds)
     return answers, {} if everything else {**{kind: sorted(blocks) for kind, blocks in held.items()}, "queries": None}
+
+
+def _is_larger_than_factors(trace: Trace, block: int) -> bool:
+    """Whether the logits of a block, 8 bits each, take more room than its queries and keys, 16 bits each."""
+    factors = trace.query_key(block)
+    return factors is not None and trace.logits(block).numel() > 2 * sum(part.numel() for part in factors)
 
 
 def _of_some_cells(trace: Trace, key: str, room: int) -> tuple[list[Answer], dict[str, Any]]:

@@ -13,7 +13,7 @@ from afa_viz.ui.report.document import document
 
 HEIGHT = 760  # pixels
 HEIGHTS = (200, 4000)
-FRAME = 'title="AFA Viz" sandbox="allow-scripts allow-downloads allow-modals" allow="clipboard-write"'
+FRAME = 'title="AFA Viz" sandbox="allow-scripts allow-downloads allow-modals" allow="clipboard-write" allowfullscreen'
 LOOK = "display:block;box-sizing:border-box;width:100%;border:1px solid #8888;border-radius:6px"
 SENTENCE = "This is the explorer of a trace, which notebooks draw; elsewhere write a file: trace.report('trace.html')."
 

@@ -35,6 +35,7 @@ from afa_viz.ui.localization import fill_template
 from afa_viz.ui.page.assets import style
 from afa_viz.ui.page.component import explorer_component
 from afa_viz.ui.page.controls import build_controls, build_image_picker
+from afa_viz.ui.server.class_report_page import ClassReportPage
 from afa_viz.ui.server.device_networks import DeviceNetworks, NetworkFiles
 from afa_viz.ui.server.guard import Guard, ServerApp
 from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
@@ -44,6 +45,7 @@ from afa_viz.ui.server.payload_validation import PayloadValidator
 from afa_viz.ui.server.prepare import first_prepared
 from afa_viz.ui.server.upload_route import UploadRoute
 from afa_viz.ui.server.uploads import Uploads
+from afa_viz.ui.sessions.class_report import ClassReport
 from afa_viz.ui.sessions.concurrency import API_EVENTS, EVENT_THREADS, PAGE_EVENTS
 from afa_viz.ui.sessions.folders import cache_folder
 from afa_viz.ui.sessions.model_registry import ModelRegistry, checkpoint_sources
@@ -60,13 +62,14 @@ HEAD = fill_template('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></d
 
 @dataclass(frozen=True)
 class BuiltApp:
-    """The blocks of the app, the store of its uploads, what they are explained by, and what visitors' browsers explain
-    theirs by, for `serve`."""
+    """The blocks of the app, the store of its uploads, what they are explained by, what visitors' browsers explain
+    theirs by, and what a class answers, for `serve`."""
 
     demo: gr.Blocks
     uploads: Uploads
     session: Session
     networks: DeviceNetworks | None = None
+    report: ClassReport | None = None
 
 
 def build(options: Options | None = None, prepared: PreparedAnswers | None = None) -> BuiltApp:
@@ -87,7 +90,8 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
         registry.assume(model, known.model)
     dataset = _dataset(options, registry)
     session = Session(registry, options.examples, dataset=dataset, prepared=prepared)
-    answers = ExplorerHandlers(session)
+    report = ClassReport() if options.class_report else None
+    answers = ExplorerHandlers(session, report=report)
     training = TrainHandlers(_trainer(options), None if known is None else known.devices)
     callbacks = Callbacks(session, answers, training)
     browser = DataSetHandlers(session, dataset, Scorer(session, dataset))
@@ -110,7 +114,9 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
             with gr.Column(elem_id="afa-main"):
                 asked = [*answers.server_functions(), *browser.server_functions(), *training.server_functions()]
                 asked += networks.server_functions() if networks else []
-                explorer = explorer_component(asked, value, training.offers())
+                explorer = explorer_component(
+                    asked, value, training.offers(), [example.name for example in session.examples]
+                )
             with gr.Column(elem_id="afa-settings"):
                 controls = build_controls(registry, present)
         bind_events(callbacks, image_id, picker, controls, explorer)
@@ -120,7 +126,7 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
     if options.warm:
         threading.Thread(target=_warm_once_loaded, args=(session, answers, model), daemon=True).start()
     sweep_regularly(uploads.remove_expired, answers.exports.files.remove_expired)
-    return BuiltApp(demo, uploads, session, networks)
+    return BuiltApp(demo, uploads, session, networks, report)
 
 
 def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
@@ -179,6 +185,7 @@ def _bind_api(api: Api, exports: Path) -> None:
     download = gr.File(label="file", visible=False)
     download.GRADIO_CACHE = str(exports)  # exports are already stored where gradio would copy them to
     endpoint(api.explain, [file, *4 * [value]], value)
+    endpoint(api.explain_with_mask, [file, file, *3 * [value]], value)
     endpoint(api.query, 4 * [value], value)
     endpoint(api.export, 5 * [value], download)
 
@@ -223,7 +230,8 @@ def theme() -> gr.themes.Base:
 class GuardedApp(App):
     """Gradio's server behind a `Guard`, which is the outermost middleware, outside of gradio's CORS middleware.
 
-    `LaterScripts` and `NetworkFiles` serve what pages load later, and `UploadRoute` handles uploads instead of gradio.
+    `LaterScripts` and `NetworkFiles` serve what pages load later, `ClassReportPage` the teacher's view, and
+    `UploadRoute` handles uploads instead of gradio.
     """
 
     def __init__(self, guard: Callable[[ServerApp], Guard], page: BuiltApp) -> None:
@@ -234,7 +242,7 @@ class GuardedApp(App):
         """The middleware that every request passes first."""
         page = self._page
         app = UploadRoute(super().build_middleware_stack(), page.uploads, page.session.load)
-        return self._guard(LaterScripts(NetworkFiles(app, page.networks)))
+        return self._guard(LaterScripts(NetworkFiles(ClassReportPage(app, page.report), page.networks)))
 
 
 def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import anyio
 
 from afa_viz.figures.interactive.base import plotly_js
-from afa_viz.ui.page.assets import device_address, device_script, later_address, later_script, plotly_address
+from afa_viz.ui.page.assets import later_addresses, later_script, plotly_address
 
 COMPRESSION = 6
 FOREVER = b"public, max-age=31536000, immutable"
@@ -40,11 +40,8 @@ class LaterScripts:
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._app = app
-        self._scripts = {
-            f"/{plotly_address()}": plotly_js,
-            f"/{later_address()}": later_script,
-            f"/{device_address()}": device_script,
-        }
+        self._scripts = {f"/{plotly_address()}": plotly_js}
+        self._scripts |= {f"/{address}": partial(later_script, name) for name, address in later_addresses().items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""

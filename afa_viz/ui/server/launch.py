@@ -27,6 +27,7 @@ from afa_viz.ui.sessions.temporary import process_folder
 
 if TYPE_CHECKING:
     from afa_viz.ui.server.app import BuiltApp
+    from afa_viz.ui.sessions.class_report import ClassReport
     from afa_viz.ui.sessions.prepared_answers import PreparedAnswers
 
 PORT_ATTEMPTS = 3  # another program may take a port that was free a moment before
@@ -87,6 +88,10 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--runs", type=Path, default=Options.runs, help="folder of the training runs (default: runs/page)"
     )
+    result.add_argument(
+        "--class-report", action="store_true",
+        help="count the answers of the lab, and print an address that shows the counts to a teacher",
+    )  # fmt: skip
     result.add_argument(
         "--onnxruntime-web", type=Path, metavar="DIR",
         help="folder of the npm package onnxruntime-web: visitors may have their photographs explained in their own "
@@ -159,7 +164,7 @@ def _serve(options: argparse.Namespace) -> None:
 
     chosen = Options(
         tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
-        split=options.split, cache=options.cache, train=train, runs=options.runs,
+        split=options.split, cache=options.cache, train=train, runs=options.runs, class_report=options.class_report,
         onnxruntime_web=options.onnxruntime_web,
     )  # fmt: skip
     prepared = open_prepared(chosen)
@@ -171,7 +176,7 @@ def _serve(options: argparse.Namespace) -> None:
         exit_now(1)
     if prepared is not None:
         prepared.prepare_missing(page.session.examples)
-    announce(*startup_lines(host, page.demo.server_port, allowed_hosts, share, train))
+    announce(*startup_lines(host, page.demo.server_port, allowed_hosts, share, train, page.report))
     while True:
         time.sleep(3600)  # until a signal
 
@@ -231,8 +236,15 @@ def space_origins() -> list[Origin]:
     return [site for site in sites if site is not None]
 
 
-def startup_lines(host: Host, port: int, allowed_hosts: AllowedHosts, share: Origin | None, train: bool) -> list[str]:
-    """The lines printed when the app has started: its address, who can open it, and who may train."""
+def startup_lines(
+    host: Host,
+    port: int,
+    allowed_hosts: AllowedHosts,
+    share: Origin | None,
+    train: bool,
+    report: ClassReport | None = None,
+) -> list[str]:
+    """The lines printed when the app has started: its address, who can open it, who may train, the teacher's view."""
     shown = Host({"0.0.0.0": "localhost", "::": "::1"}.get(host.name, host.name), port)
     lines = [f"AFA Viz is at http://{shown} (Ctrl-C ends it)."]
     if shown.name != host.name:
@@ -250,4 +262,9 @@ def startup_lines(host: Host, port: int, allowed_hosts: AllowedHosts, share: Ori
         lines.append("Everyone who can open it can start and stop trainings (--no-train turns that off).")
     else:
         lines.append("Training is off (--train lets everyone who can open it start and stop trainings).")
+    if report is not None:
+        from afa_viz.ui.server.class_report_page import address
+
+        lines.append(f"--class-report: http://{shown}{address(report)} shows what the class answers (counts alone).")
+        lines.append("Everyone who knows that address can read it; the next start makes another one.")
     return lines

@@ -15,7 +15,7 @@ JSON, FILES = "application/json", "multipart/form-data"
 MAX_BODY = 2**20  # bytes of a body; the app sends a few thousand. Uploads have a separate limit
 MAX_NAME, MAX_PATH = 255, 4096  # bytes of a file name and of a path
 MAX_VALUES = 2**16  # bytes of an event's values, which gradio keeps for a thousand visitors
-ENDPOINTS = ("explain", "query", "export")  # public, see docs/api.md
+ENDPOINTS = ("explain", "explain_with_mask", "query", "export")  # public, see docs/api.md
 
 API = "/gradio_api"
 NAMES = r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*"  # of static files; none begins with a dot
@@ -64,15 +64,14 @@ ROUTES = (
     Route(GET, r"/theme\.css", "colours of the page"),
     Route(GET, r"/charts/plotly-[\w.]+\.min\.js", "plotly.js, see later_scripts.py; another version is not found"),
     Route(
-        GET,
-        r"/scripts/(?:tabs|device)-[0-9a-f]{12}\.js",
-        "tabs beyond the first look, photographs on the visitor's device; another hash is not found",
+        GET, r"/scripts/(?:tabs|more|lab|heads|device)-[0-9a-f]{12}\.js", "parts for later; another hash is not found"
     ),
     Route(
         GET,
         rf"/network/[0-9a-f]{{16}}/{NETWORK_FILE}",
         "the network and its runtime for the visitor's browser, see device_networks.py; with --onnxruntime-web alone",
     ),
+    Route(GET, r"/class-report/[\w-]{22}", "what a class answered, with --class-report; a wrong token is not found"),
     Route(GET, r"/favicon\.ico", "icon of the browser's tab"),
     Route(GET, rf"{API}/file={FILE_PATH}", "pictures of the gallery, uploads and exports; gradio checks the folder"),
     Route(GET, rf"{API}/heartbeat/{SESSION}", "stream that tells when a visitor leaves"),

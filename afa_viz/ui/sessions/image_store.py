@@ -11,7 +11,7 @@ from afa_viz.ui.localization import error_message
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.concurrency import ConcurrencyLimit
 from afa_viz.ui.sessions.examples import Example
-from afa_viz.ui.sessions.images import UPLOAD_SOURCE, InputImage, PythonSource, read_upload, with_mask
+from afa_viz.ui.sessions.images import MASKED_SOURCE, UPLOAD_SOURCE, InputImage, PythonSource, read_upload, with_mask
 
 IMAGE_BYTES = 96 * 2**20
 
@@ -91,4 +91,5 @@ class ImageStore:
         for example in self._examples if kind == "example" else []:
             if example.name == name:
                 return example.source()
-        return UPLOAD_SOURCE
+        held = self._held.peek(image_id)
+        return UPLOAD_SOURCE if held is None or held.mask is None else MASKED_SOURCE

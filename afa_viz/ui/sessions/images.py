@@ -78,6 +78,14 @@ class PythonSource:
 
 
 UPLOAD_SOURCE = PythonSource(('image = "photograph.jpg"  # the photograph that was uploaded',))
+MASKED_SOURCE = PythonSource(
+    (
+        'image = read_image("photograph.jpg")  # the photograph that was uploaded',
+        'mask = Image.open("mask.png").convert("L")  # its ground truth, from "Save the mask" in the page',
+    ),
+    "np.asarray(mask.resize(image.shape[1::-1], Image.Resampling.NEAREST))",
+    ("import numpy as np", "from afa_viz.inputs import read_image"),
+)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
@@ -121,9 +129,10 @@ def with_mask(image: InputImage, path: str | os.PathLike[str], names: Sequence[s
     """A photograph with the mask of an untrusted file, and the classes in it as its image labels.
 
     Args:
-        path: grey image of class indices, 255 = ignore, of the photograph's shape; resized to it.
+        path: class indices as grey levels or entries of a palette, 255 = ignore, in the photograph's shape; resized
+            to it.
         names: of the classes, background first.
-    Raises: UserError: for another shape, an index without a class, or as `open_image`. FileNotFoundError.
+    Raises: UserError: for another shape, colours, an index without a class, or as `open_image`. FileNotFoundError.
     """
     height, width = image.image.shape[:2]
     try:
@@ -132,15 +141,21 @@ def with_mask(image: InputImage, path: str | os.PathLike[str], names: Sequence[s
             if abs(size[0] * height / (size[1] * width) - 1) > MASK_SHAPE:
                 raise UserError(error_message("refused.mask_shape", width=size[0], height=size[1]))
             try:
-                levels = to_rgb(opened, upright=False)[..., 0]
+                grey = opened.convert("L") if opened.mode in ("1", "LA") else opened
+                values = np.asarray(grey)  # of a palette its indices
             except Exception:  # a damaged or malicious file may raise anything
                 raise UserError(error_message("refused.damaged")) from None
     except ImageFileError as error:
         raise UserError(error_message(f"refused.{error.key}", **error.places)) from None
+    colours = values if values.ndim == 3 else values[..., None]
+    levels = colours[..., 0]
+    if (colours[..., :3] != levels[..., None]).any():
+        raise UserError(error_message("refused.mask_colours"))
     present = np.unique(levels).tolist()
     if unknown := [level for level in present if level not in (*range(len(names)), 255)]:
         raise UserError(error_message("refused.mask_values", value=unknown[0], most=len(names) - 1))
-    mask = np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.NEAREST))
+    resized = Image.fromarray(levels.astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST)
+    mask = np.asarray(resized)
     labels = tuple(names[level] for level in present if level not in (0, 255))
     story = texts()["side.masked_story"]
     return new_input_image(image.image, mask, labels=labels, story=story, class_names=tuple(names))

@@ -6,16 +6,18 @@ import html
 import logging
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afa_viz.classes import names_for
 from afa_viz.config import ExplainConfig
-from afa_viz.model.imagenet_classes import VOC_GROUPS
+from afa_viz.model.imagenet_classes import VOC_GROUPS, imagenet_synonyms
 from afa_viz.model.timm_source import PREFIX, is_timm, parse
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message, texts
 from afa_viz.ui.sessions.cache import SingleFlightCache
+from afa_viz.ui.sessions.class_search import choice
 from afa_viz.ui.sessions.concurrency import LARGE_NETWORK
 from afa_viz.ui.sessions.model_facts import ModelFacts
 from afa_viz.ui.sessions.snapshots import Snapshot, find_snapshots, snapshot_folder
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from afa_viz.model.interface import Network
 
 SNAPSHOTS_HELD = 2  # snapshot models kept in memory; loading one takes a tenth of a second
+FETCH_SECONDS = 0.5  # between two looks at how far a download is
 SNAPSHOT_MARK = "@"  # "sandbox@2000": the model sandbox after 2000 iterations
 
 log = logging.getLogger(__name__)
@@ -83,6 +86,7 @@ class ModelRegistry:
         self._assumed: dict[str, ModelFacts] = {}
         self._offered: dict[str, str] = {}
         self._fetched: dict[str, tuple[int, int]] = {}
+        self._fetches: dict[str, Future[Network]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -107,22 +111,44 @@ class ModelRegistry:
                 self._sources = {**self._sources, name: source}
                 self._offered[name] = size
 
+    def offered(self) -> dict[str, str]:
+        """By name what a model is that would be fetched."""
+        words = texts()["side.timm_offered"]
+        return {name: words.format(name=name, size=size) for name, size in self._offered.items()}
+
     @property
     def choices(self) -> list[str | tuple[str, str]]:
         """The names for a menu; of those that would be fetched with what they are."""
-        words = texts()["side.timm_offered"]
-        return [
-            (words.format(name=name, size=self._offered[name]), name) if name in self._offered else name
-            for name in self.names
-        ]
+        offered = self.offered()
+        return [(offered[name], name) if name in offered else name for name in self.names]
 
-    def fetched(self, name: str) -> tuple[int, int] | None:
-        """Bytes that have come and all of them, while a model is fetched from the hub; None otherwise."""
-        return self._fetched.get(name)
+    def fetch(self, name: str, seconds: float) -> str | None:
+        """Load a model that is offered but may not be here yet, in a thread of its own, and wait for it for a while.
 
-    def offered_size(self, name: str) -> str | None:
-        """Size for people of a model that is offered but may not be here yet; None for any other."""
-        return None if self.is_loaded(name) else self._offered.get(name)
+        Returns: a sentence about how far that is; None once it is here, and for any other model.
+        Raises: UserError: as `get`.
+        """
+        size = None if self.is_loaded(name) else self._offered.get(name)
+        if size is None:
+            return None
+        with self._lock:
+            loading = self._fetches.get(name)
+            if loading is None:
+                loading = self._fetches[name] = Future()
+                threading.Thread(target=self._fetch, args=(name, loading), daemon=True).start()
+        if not wait([loading], seconds).done:
+            came, total = self._fetched.get(name) or (0, 1)
+            return error_message("side.fetching", name=name, size=size, share=f"{came / total:.0%}")
+        with self._lock:
+            self._fetches.pop(name, None)  # after an error the next call tries again
+        loading.result()
+        return None
+
+    def _fetch(self, name: str, loading: Future[Network]) -> None:
+        try:
+            loading.set_result(self.get(name))
+        except BaseException as error:  # for the threads that wait
+            loading.set_exception(error)
 
     def is_loaded(self, name: str) -> bool:
         """Whether a model is in memory."""
@@ -194,16 +220,24 @@ class ModelRegistry:
         """The default config of a model."""
         return ExplainConfig.for_model(self.facts(name))
 
+    def affinity_heads(self, name: str) -> int:
+        """Heads that a model's learned affinity weighs; 0 where it is not learned. Raises: UserError: as `get`."""
+        head = self.get(name).affinity_head()
+        return 0 if head is None else head[0].numel()
+
     def class_names(self, name: str) -> tuple[str, ...]:
         """Class names of a model, background first."""
         facts = self.facts(name)
         return tuple(facts.card.class_names) if facts.card else names_for(facts.num_classes)
 
     def label_choices(self, name: str, predictions: Sequence[tuple[str, float]] | None = None) -> list:
-        """Class names for the list of image labels: first what the network predicts, with its probability."""
-        names = list(self.class_names(name)[1:])
-        first = [(f"{label} ({share:.0%})", label) for label, share in predictions or ()]
-        return [*first, *(label for label in names if label not in dict(predictions or ()))]
+        """Class names for the list of image labels: first what the network predicts, with its probability. Each as it
+        is shown and searched, see `class_search.choice`, and as it is."""
+        synonyms = imagenet_synonyms() if is_timm(self.source(name)) else {}
+        shares = dict(predictions or ())
+        rest = (label for label in self.class_names(name)[1:] if label not in shares)
+        first = [(choice(label, f"{share:.0%}", synonyms), label) for label, share in shares.items()]
+        return [*first, *((choice(label, synonyms=synonyms), label) for label in rest)]
 
     def describe(self, name: str) -> str:
         """One line of HTML about a model: backbone, classes, input size."""

@@ -29,6 +29,7 @@ from afa_viz.ui.handlers.dataset.browse import ListingQuery
 from afa_viz.ui.handlers.dataset.charts import dataset_figures
 from afa_viz.ui.handlers.dataset.scoring import STAGES, Table, score_trace
 from afa_viz.ui.handlers.explorer import ExplorerHandlers, scene_key
+from afa_viz.ui.handlers.lab import COSTLY
 from afa_viz.ui.handlers.prepared import GROUPS, answer_name, prepare
 from afa_viz.ui.localization import fill_template, languages, texts
 from afa_viz.ui.page import assets
@@ -39,7 +40,9 @@ from afa_viz.ui.site.runtimes import Runtimes
 
 DATA_GROUPS = ("stages", "starts", "affinity")  # of images that are only in the Data set tab
 WORKERS = 4  # images at a time, each on one core
-TIMED = ("crf", "compare")  # answers that say how long they took: no part of the digest in the name of a folder
+TIMED = re.compile(  # answers that say how long they took: no part of the digest in the name of a folder
+    rf"crf|compare|lab_verdicts-\d+-(?:{'|'.join(COSTLY)})\."
+)
 UNSAFE = re.compile(r"[^a-z0-9]+")
 
 Progress = Callable[[int, str], None]
@@ -149,7 +152,7 @@ class _Builder:
             add(self._snapshots(number, shown, request.key))
         if shown.image_id.startswith("data:"):
             self._scores[shown.name] = self._scored(shown.name, trace)
-        lasting = sorted(file for file in packed if not file.startswith(TIMED))
+        lasting = sorted(file for file in packed if not TIMED.match(file))
         digest = hashlib.sha256(b"".join(packed[file] for file in lasting)).hexdigest()[:8]
         folder = f"{UNSAFE.sub('-', shown.name.lower()).strip('-') or 'image'}-{digest}"
         target = self._folder / "images" / folder
@@ -209,18 +212,27 @@ class _Builder:
             self._progress(1, "network exported")
         return found
 
-    def charts(self, language: str) -> str:
-        """Write the charts of the Data set tab, for all classes together, by "before stage"; returns their file."""
+    def charts(self, language: str) -> dict[str, str]:
+        """Write the charts of the Data set tab; returns their files by class, "" for all classes together."""
+        dataset = self._contents.dataset
+        present = {name for index in range(self._contents.count) for name in dataset.labels(index) or ()}
+        found = {name: self._charts_of(language, name) for name in ("", *sorted(present))}
+        return {
+            name: _write_hashed(self._folder, f"charts-{language}-{UNSAFE.sub('-', name)}", SUFFIX, pack(text))
+            for name, text in found.items()
+        }
+
+    def _charts_of(self, language: str, class_name: str) -> str:
+        """The charts of the images of a class, by "before stage"."""
         registry = self._contents.session.registry
         names, card = registry.class_names(self._contents.model), registry.get(self._contents.model).card
         palette = dict(zip(names, card.palette if card else colours_for(len(names)), strict=True))
         found = {}
         for before, stage in itertools.permutations(STAGES, 2):
-            query = ListingQuery("set", stage, before)
+            query = ListingQuery("set", stage, before, class_name)
             figures = partial(dataset_figures, self._contents.dataset, self._table, query, palette)
             found[f"{before} {stage}"] = render({"language": language}, figures)
-        text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return _write_hashed(self._folder, f"charts-{language}", SUFFIX, pack(text))
+        return json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _write_plotly(folder: Path) -> str:

@@ -20,6 +20,8 @@ let loadedRow = null; // of one query
 /** @type {any} */
 let resting = 0;
 
+const edited = () => recompute.settings()?.edited?.affinity;
+
 /** The number of a cell, counted row by row. */
 export const cellIndex = (/** @type {Cell} */ [row, col]) => row * store.trace.grid[1] + col;
 
@@ -80,12 +82,12 @@ export function rows(query = queryCell()) {
   const from = cellIndex(query) * n;
   const raw = matrices.raw.subarray(from, from + n);
   const symmetric = raw.map((/** @type {number} */ value, /** @type {number} */ i) => (value + matrices.raw[i * n + cellIndex(query)]) / 2);
-  return { raw, symmetric, learned: matrices.learned.subarray(from, from + n) };
+  return { raw, symmetric, learned: (edited() ?? matrices.learned).subarray(from, from + n) };
 }
 
 /** The label of every cell: the host's, or where a threshold moved, made here. */
 function cellsNow() {
-  if (!recompute.isMoved()) return matrices.cells.bytes;
+  if (!recompute.isMoved() || edited()) return matrices.cells.bytes;
   return recompute.pipeline().cellLabels(recompute.labelMap(matrices.cells_of), matrices.at_centre);
 }
 
@@ -97,7 +99,7 @@ export function labelsOf(query = queryCell(), cells = cellsNow()) {
 /** A whole matrix by its name, as numbers; for labels as their kinds. */
 export function wholeMatrix(/** @type {string} */ name) {
   const n = countCells();
-  if (name === "raw" || name === "learned") return matrices[name];
+  if (name === "raw" || name === "learned") return (name === "learned" && edited()) || matrices[name];
   const out = name === "labels" ? new Uint8Array(n * n) : new Float32Array(n * n);
   const cells = name === "labels" ? cellsNow() : null;
   for (let i = 0; i < n; i++) {

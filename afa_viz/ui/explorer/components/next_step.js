@@ -7,19 +7,30 @@ import { view } from "../core/store.js";
 import { text } from "../core/words.js";
 
 const FIRST = "lab"; // it leads through all others
+export const TOURED = "afa-tour"; // kept in the browser once the guided tour was opened
+
+function button(/** @type {string} */ words) {
+  return Object.assign(document.createElement("button"), { type: "button", className: "afa-next", textContent: words });
+}
 
 /** A button that opens a tab and brings its beginning into sight. */
 function opener(/** @type {string} */ tab, /** @type {string} */ words) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "afa-next";
-  button.textContent = words;
-  button.addEventListener("click", () => {
+  const made = button(words);
+  made.addEventListener("click", () => {
     setView({ tab });
     $(`[role=tab][data-tab="${tab}"]`).focus({ preventScroll: true });
-    $("[role=tablist]").scrollIntoView({ block: "start" });
+    $(`[role=tabpanel][data-tab="${tab}"]`).scrollIntoView();
   });
-  return button;
+  return made;
+}
+
+/** Whether the tour was never opened in this browser, as far as can be known. */
+function isFirstVisit() {
+  try {
+    return !window.localStorage.getItem(TOURED);
+  } catch {
+    return false; // no storage: it would be offered for ever
+  }
 }
 
 registerAlways({
@@ -29,10 +40,13 @@ registerAlways({
       const next = panels[i + 1]?.dataset.tab;
       if (next) panel.append(opener(next, text("next.tab", { name: text(`tabs.${next}`) })));
     }
-    if (!panels.some(({ dataset }) => dataset.tab === FIRST)) return; // a report has no lab
+    const tour = button(text("next.tour"));
+    tour.dataset.guide = "tour";
+    tour.hidden = !isFirstVisit();
+    $(".afa-story p").append(tour);
+    if (!panels.some(({ dataset }) => dataset.tab === FIRST)) return; // a report may lack the lab
     const begin = opener(FIRST, text("next.begin"));
-    $(".afa-story p").append(begin);
+    tour.before(begin);
     on("view", () => { begin.hidden ||= view.tab === FIRST; });
   },
-  selection() {},
 });

@@ -16,12 +16,12 @@ function made(/** @type {string} */ tag, /** @type {{[name: string]: any}} */ pr
  *
  * @param {Element} box
  * @param {string[]} names of the classes, background first
- * @param {(labels: number[]) => void} choose image labels; none: predicted
+ * @param {(labels: string[]) => void} choose image labels; none: predicted
  */
 export function buildOwnLabels(box, names, choose) {
   const boxes = names.slice(1).map((name, i) => {
     const tick = made("input", { type: "checkbox", value: String(i + 1) });
-    tick.addEventListener("change", () => choose(boxes.filter((one) => one.tick.checked).map((one) => Number(one.tick.value))));
+    tick.addEventListener("change", () => choose(boxes.filter((one) => one.tick.checked).map((one) => names[one.tick.value])));
     return { tick, element: made("label", { className: "afa-part" }, tick, translateClass(name)) };
   });
   const group = made("details", { className: "afa-group afa-own-labels", hidden: true },

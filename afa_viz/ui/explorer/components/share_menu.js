@@ -1,7 +1,8 @@
-// Save and share: files from the host, the open tab as one picture, and the program that makes it again.
+// Save and share: files from the host, the open tab as one picture, and the program that makes it again. Loaded when one of
+// these is first asked for, see `listenToMenu` in main.js.
 
 import { stageFigures } from "./strip.js";
-import { $, $$ } from "../core/dom.js";
+import { $ } from "../core/dom.js";
 import { tabs } from "../core/schedule.js";
 import { className, queryCell } from "../core/selection.js";
 import { translateServerText } from "../core/server_words.js";
@@ -84,6 +85,7 @@ function showCode(/** @type {string} */ code) {
   area.value = code;
   area.focus();
   area.select();
+  $("button", box).onclick = () => { box.hidden = true; };
 }
 
 async function act(/** @type {HTMLButtonElement} */ button, /** @type {() => Promise<void>} */ what) {
@@ -98,14 +100,8 @@ async function act(/** @type {HTMLButtonElement} */ button, /** @type {() => Pro
   button.disabled = false;
 }
 
-/** Bind the menu; what the host does not offer is not shown. */
-export function buildShareMenu() {
-  $(".afa-code button").addEventListener("click", () => { $(".afa-code").hidden = true; });
-  for (const button of $$(".afa-share [data-export]")) {
-    button.hidden = button.dataset.export !== "png" && !host.exports.kinds.includes(button.dataset.export);
-    button.addEventListener("click", () => act(button, () => saveFile(button.dataset.export)));
-  }
-  $('[data-do="picture"]').addEventListener("click", () => act($('[data-do="picture"]'), saveTab));
-  $('[data-do="python"]').hidden = !host.exports.python;
-  $('[data-do="python"]').addEventListener("click", () => act($('[data-do="python"]'), copyPython));
+/** Do what a button of the menu says. */
+export function run(/** @type {HTMLButtonElement} */ button) {
+  const kind = button.dataset.export;
+  act(button, kind ? () => saveFile(kind) : button.dataset.do === "picture" ? saveTab : copyPython);
 }

@@ -6,10 +6,10 @@ const isFrame = globalThis.location?.protocol === "about:";
 /** The query as it is now. */
 export const query = () => new URLSearchParams(isFrame ? window.name : globalThis.location?.search ?? "");
 
-/** Write another query; the page stays. */
-export function replaceQuery(/** @type {string} */ next) {
+/** Write another query; the page stays. `push`: the one before is a step back. */
+export function writeQuery(/** @type {string} */ next, push = false) {
   if (isFrame) window.name = next;
-  else window.history.replaceState(window.history.state, "", `?${next}${window.location.hash}`);
+  else window.history[push ? "pushState" : "replaceState"](window.history.state, "", `?${next}${window.location.hash}`);
 }
 
 /** Open the page again at another query. */

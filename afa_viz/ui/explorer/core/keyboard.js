@@ -45,7 +45,13 @@ export function listenToKeys() {
     event.preventDefault();
     act(event);
   });
-  for (const button of $$("[role=tab]")) button.addEventListener("click", () => setView({ tab: button.dataset.tab }));
+  for (const button of $$("[role=tab]")) {
+    button.addEventListener("click", () => {
+      setView({ tab: button.dataset.tab });
+      const panel = $(`[role=tabpanel][data-tab="${button.dataset.tab}"]`);
+      if (panel.getBoundingClientRect().top < 0) panel.scrollIntoView(); // its beginning, not where the last one was
+    });
+  }
   $("[role=tablist]").addEventListener("keydown", (/** @type {any} */ event) => {
     const buttons = $$("[role=tab]");
     const at = buttons.indexOf(event.target);

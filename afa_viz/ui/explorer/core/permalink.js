@@ -1,6 +1,6 @@
 // The address of what is shown. The host restores example, model, labels and settings from it, the page the rest.
 
-import { query as currentQuery, replaceQuery } from "./address.js";
+import { query as currentQuery, writeQuery } from "./address.js";
 import { $ } from "./dom.js";
 import { on } from "./events.js";
 import { showTab, tabs } from "./schedule.js";
@@ -12,8 +12,9 @@ import { text } from "./words.js";
 import { host } from "../host/host.js";
 
 const VIEW_KEYS = ["tab", "step", "class", "cell", "block", "head", "maps", "scale"]; // of the page
-const HOST_KEYS = ["example", "data", "photo", "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters",
-  "bkg_score_low", "bkg_score_high"]; // of the host
+const IMAGE_KEYS = ["example", "data", "photo"];
+export const HOST_KEYS = [...IMAGE_KEYS, "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters",
+  "bkg_score_low", "bkg_score_high", "head_weights", "affinity_bias"]; // of the host
 
 // Of tabs that may not be loaded yet:
 export const SIDE_B_KEYS = ["b_model", "b_switched", "b_crf", "b_setting", "b_stage"];
@@ -41,6 +42,10 @@ const namesTrace = HOST_KEYS.some((name) => addressed.has(name));
 let restored = false; // what the address says of the page is taken over, or no longer counts
 let isRead = false; // it is taken over
 let overdue = false;
+let written = false; // the address is what this page has written
+/** @type {{query: URLSearchParams, until: number} | null} what the browser went back to, and is opened now */
+let awaited = null;
+const PATIENCE = 10000; // milliseconds that it may take
 /** @type {any} */
 let waiting = 0;
 
@@ -63,25 +68,49 @@ export function dropAddress() {
   restored = true;
 }
 
+/** The image that a query names; "" for none. */
+export const imageOf = (/** @type {URLSearchParams} */ asked) => IMAGE_KEYS.map((name) => asked.get(name) ?? "").join("");
+
+/** The image that is shown. */
+export const shownImage = () => imageOf(new URLSearchParams({ ...store.trace.link, photo: store.trace.photo ?? "" }));
+
+/** Whether an image is opened that the browser went back to. */
+export const isReturning = () => Boolean(awaited) && performance.now() < /** @type {any} */ (awaited).until;
+
+/** An image is opened to which the browser went back: the rest of its address is taken over when it is here. */
+export function returnTo(/** @type {URLSearchParams} */ asked) {
+  awaited = { query: asked, until: performance.now() + PATIENCE };
+}
+
 /** Take over what the address says, once what it names is here; what does not fit is left out, and a sentence says so. */
 export function restorePermalink() {
+  if (awaited && shownImage() === imageOf(awaited.query)) {
+    const asked = awaited.query;
+    awaited = null;
+    Object.assign(view, { block: store.trace.num_blocks - 1, head: MEAN_HEAD, logits: false, shared: false });
+    return takeOver(asked);
+  }
   if (restored || host.photograph.isAwaited() || (namesTrace && !store.trace.linked && !store.trace.photo)) return "";
   [restored, isRead] = [true, true];
+  return takeOver(addressed, host.photograph.isMissing());
+}
+
+function takeOver(/** @type {URLSearchParams} */ asked, missing = false) {
   /** @type {any[]} */
   const wrong = [];
   const read = (/** @type {string} */ name, /** @type {(value: string) => any} */ fits, /** @type {(value: string) => void} */ take) => {
-    const value = addressed.get(name);
+    const value = asked.get(name);
     if (value == null) return;
     if (fits(value)) take(value);
     else wrong.push(name);
   };
   const whole = (/** @type {string} */ value) => (/^\d{1,4}$/.test(value) ? Number(value) : -1);
-  read("step", (value) => tables.texts[`lab.${value}.task`], (value) => { view.step = value; });
+  read("step", (value) => tables.texts[`lab.${value}.title`], (value) => { view.step = value; });
   read("tab", (value) => tabs.has(value), (value) => showTab(value));
   read("maps", (value) => value === "logits", () => { view.logits = true; });
   read("scale", (value) => value === "shared", () => { view.shared = true; });
-  for (const part of parts) wrong.push(...part.read(addressed));
-  if (host.photograph.isMissing()) return text("link.photo_gone"); // class, cell and head were those of the photograph
+  for (const part of parts) wrong.push(...part.read(asked));
+  if (missing) return text("link.photo_gone"); // class, cell and head were those of the photograph
   const labelOf = (/** @type {string} */ value) => store.trace.classes.find((c) => classId(c.label) === value)?.label;
   read("class", labelOf, (value) => Object.assign(view, { label: labelOf(value), picked: true }));
   Object.assign(view, { rest: strongestCell(), home: true });
@@ -113,19 +142,23 @@ function permalinkQuery() {
   if (view.logits) query.set("maps", "logits");
   if (view.shared) query.set("scale", "shared");
   for (const part of parts) part.write(query);
-  return query.toString().replaceAll("%2C", ",");
+  return query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
 }
 
 /** @type {any} */
 let updating = 0;
-/** Write the address a moment after the last change: browsers allow only so many in a while. */
+/** Write the address a moment after the last change, since browsers allow only so many in a while; of another image at once. */
 export function updatePermalink() {
   clearTimeout(updating);
+  const isOther = written && shownImage() !== imageOf(currentQuery());
   updating = setTimeout(() => {
     const early = namesTrace && !restored && !overdue; // the address is still to be read
-    if (!store.trace || early) return;
-    replaceQuery(permalinkQuery());
-  }, 250);
+    if (!store.trace || early || isReturning()) return;
+    const next = permalinkQuery();
+    const image = imageOf(new URLSearchParams(next));
+    writeQuery(next, written && Boolean(image) && image !== imageOf(currentQuery()));
+    written = true;
+  }, isOther ? 0 : 250);
 }
 
 async function copyLink() {

@@ -166,6 +166,20 @@ export function takeUnanswered(name) {
   return !known;
 }
 
+/**
+ * An affinity in the place of the explained one, {name, affinity}: the page draws with it until the host has explained it.
+ * null: the explained one again.
+ *
+ * @param {{name: string, affinity: Float32Array} | null} edited
+ */
+export function setAffinity(edited) {
+  if (!values) return;
+  clearTimeout(timer); // what is prepared for dragging thresholds would be for another affinity in the next frame
+  values = { ...values, edited };
+  moved = Boolean(edited) || Object.keys(unanswered).length > 0;
+  notify("affinity");
+}
+
 /** Whether a setting is away from what the host explained. */
 export const isMoved = () => Boolean(browserPipeline) && moved;
 /** The stages of this image in the browser; null where the grid is too large for that. */

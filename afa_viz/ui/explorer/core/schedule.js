@@ -2,6 +2,7 @@
 
 import { $, $$, scrollIntoRow } from "./dom.js";
 import { emit } from "./events.js";
+import { takeLaterTexts } from "./later.js";
 import { lackOfTab, lackWords } from "./parts.js";
 import { announce } from "./status.js";
 import { store, view } from "./store.js";
@@ -163,6 +164,7 @@ async function loadTab(name, tab) {
   section.dataset.state = "loading";
   try {
     await load();
+    takeLaterTexts();
   } catch {
     delete section.dataset.state;
     if (view.tab === name) announce(text("tabs.lost", { name: text(`tabs.${name}`) }), true);

@@ -76,6 +76,11 @@ export const className = (/** @type {number} */ label) => translateClass(classId
 /** The colour of a label; none for the background. */
 export const classColour = (/** @type {number} */ label) => (label ? store.trace.palette[label] : null);
 
+/** Whether the classifier recognised none of its classes: the label is the best of them all the same. Of very many classes
+ * the most probable ones are named. */
+export const isNothingRecognised = () => !store.trace.labels_given && !store.trace.predictions && !store.trace.partial
+  && store.trace.classes.every(({ logit }) => logit <= 0);
+
 /** The place of the chosen class among the CAMs. */
 export const classIndex = () => store.trace.classes.findIndex((c) => c.label === view.label);
 

@@ -26,12 +26,18 @@
  *   `partial`: a first look, the rest follows; `linked`: it is what the address asks for; `complaint`: what of it does not
  *   fit, in the page's language; `photo`: an image that somebody brought. null before there is one
  * @property {(listener: () => void) => void} onStages call a listener whenever there is another one
- * @property {(field: string, value: number) => void} setSetting explain with another setting (a field of ExplainConfig)
+ * @property {(field: string, value: number | string) => void} setSetting explain with another setting (a field of ExplainConfig),
+ *   or without other parts: "left_out", their names with commas between
+ * @property {(names: string[]) => void} chooseLabels explain with other image labels
+ *
+ * @property {(heads: {head_weights: string, affinity_bias: number | null, symmetric: boolean}) => void} setHeads explain with
+ *   other weights of heads, as core/head_settings.js writes them, another bias (null: as learned), or without symmetry
  *
  * @property {Question} scene {key} -> what settings do not change: image, seg, target, blocks
  * @property {Question} attention {key, block, logits, head?, cell?} -> maps of a block, `sent` (characters)
  * @property {Question} overview {key} -> what every head of every block does, as numbers
  * @property {Question} affinity {key, cell?} -> what the affinity is learned from, its labels, `sent` (characters)
+ * @property {Question} heads {key} -> queries and keys, or logits, of the heads of the affinity: payload_heads.heads
  * @property {Question} par {key} -> every iteration of PAR; asked only for grids that the browser does not refine
  * @property {Question} crf {key} -> the labels of a dense CRF and of PAR, with their times
  * @property {Question} compare {key, b: {model, switched, crf, setting, value}} -> every stage of the other side
@@ -45,7 +51,7 @@
  *   page {key, order, stage, before, class_name, page, ids?} -> images in an order, `ids`: these alone; thumbnails {ids};
  *   scoring {key, do: "start" | "stop" | "look"}; open: explain this image next
  * @property {{steps: Question, check: Question}} lab steps {key} -> questions and failures; check {key, step, answer,
- *   label} -> the verdict
+ *   label, reason, first: whether it is the first answer} -> the verdict
  * @property {{form: Answer, status: Question, start: Question, stop: Question, resume: Question, panel: Question,
  *   apply: (run: string, iteration: number) => void}} training form: what may be chosen, {off: a sentence} where nothing
  *   can be trained; status {run, known, language} -> charts {losses, rates, scores} where they are new; start {request};
@@ -54,8 +60,8 @@
  *   "npz" and "html", label, cell, language} -> {address, name} to download; python {key, tab, label, cell, block, head, b}
  *   -> {code}, null where there is none
  *
- * @property {{thumbnails: () => HTMLImageElement[], open: (place: number) => boolean}} examples pictures of the bundled
- *   examples; open: explain this one next, false where the host cannot
+ * @property {{names: string[], thumbnails: () => HTMLImageElement[], open: (place: number) => boolean}} examples pictures of the bundled
+ *   examples; open: explain this one next, false where the host cannot; names: in addresses
  * @property {Photograph} photograph
  */
 

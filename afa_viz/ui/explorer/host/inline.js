@@ -3,7 +3,7 @@
 import { undone } from "./files.js";
 import { use } from "./host.js";
 import { answerName, preparedHost } from "./prepared.js";
-import { createSlicer } from "./inline/slices.js";
+import { createSlicer, logitsFromHeads } from "./inline/slices.js";
 import { followTheme } from "./standalone.js";
 import { $ } from "../core/dom.js";
 import { translateServerText } from "../core/server_words.js";
@@ -20,11 +20,12 @@ import { start as startPage } from "../main.js";
  */
 export async function start(element, { key, language, markup, tables, answers, program }) {
   const find = async (/** @type {string} */ name) => (Object.hasOwn(answers, name) ? undone(JSON.parse(answers[name])) : null);
-  const { grid, settings } = await find(answerName("stages", { key }));
+  const { grid, settings, num_blocks } = await find(answerName("stages", { key }));
   const made = preparedHost({ find, tables, parts: {
     markup,
     language,
-    attention: createSlicer((asked) => find(answerName("attention", { ...asked, key })), grid[1]),
+    attention: createSlicer(async (asked) => await find(answerName("attention", { ...asked, key }))
+      ?? logitsFromHeads(await find(answerName("heads", { key })), grid, num_blocks, /** @type {any} */ (asked)), grid[1]),
     snapshots: { run: async () => ({ model: "", models: [], snapshots: [], phases: [], history: [] }), frame: async () => ({}) },
     exports: { kinds: [], file: async () => ({}), python: async () => ({ code: program }) },
   } });

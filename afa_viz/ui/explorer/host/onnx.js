@@ -25,6 +25,8 @@ export function visitorsPhotographs({ facts, ...addresses }, show) {
   let input;
   let newest = 0; // number of the newest image that was chosen, here or elsewhere
   let mark = ""; // of the photograph that is shown
+  /** @type {Blob | null} */
+  let mask = null; // its ground truth
   /** @type {File | null} */
   let waitingMask = null; // came with the photograph that is on its way
 
@@ -34,11 +36,11 @@ export function visitorsPhotographs({ facts, ...addresses }, show) {
     input.fail(failure.key ? text(failure.key, failure.places) : text(FAILED, { error: String(failure) }));
   }
 
-  async function open(/** @type {File} */ file, /** @type {File | null} */ mask = null) {
+  async function open(/** @type {File} */ file, /** @type {File | null} */ itsMask = null) {
     const mine = ++newest;
     const isNewest = () => mine === newest;
     dropAddress();
-    waitingMask = mask;
+    waitingMask = itsMask;
     input.progress(text("site.own_begins"));
     try {
       const answer = await network.explain(file, ({ loads, progress, first }) => {
@@ -49,7 +51,7 @@ export function visitorsPhotographs({ facts, ...addresses }, show) {
         else if (progress === null) input.progress(text("site.own_refines"));
       });
       if (!answer || !isNewest()) return;
-      mark = answer.key;
+      [mark, mask] = [answer.key, null];
       await show(answer.key, {});
       if (!isNewest()) return;
       input.inform(text("site.own_done", { runtime: NAMES[/** @type {"wasm"} */ (network.provider())] }));
@@ -67,12 +69,12 @@ export function visitorsPhotographs({ facts, ...addresses }, show) {
       try {
         const answer = mine === newest ? await network.setMask(png) : null; // of another image now
         if (!answer || mine !== newest) return;
-        mark = answer.key;
+        [mark, mask] = [answer.key, png];
         show(mark);
       } catch (failure) {
         tellFailure(failure);
       }
-    }, file);
+    }, file ?? mask);
   }
 
   return {
@@ -85,7 +87,9 @@ export function visitorsPhotographs({ facts, ...addresses }, show) {
     /** Load the network, since a photograph is about to come. A failure is told with the photograph. */
     prepare: () => { network.open(true).catch(() => {}); },
     /** Other image labels for the photograph that is shown; none: predicted, or those of its mask. */
-    chooseLabels: (/** @type {number[]} */ labels) => { show(labels.length ? `${mark}:${labels.join(",")}` : mark); },
+    chooseLabels(/** @type {string[]} */ names) {
+      show(names.length ? `${mark}:${names.map((name) => facts.names.indexOf(name)).join(",")}` : mark);
+    },
     /** Another image was chosen: what is on its way is no longer wanted. */
     dismiss() {
       newest++;

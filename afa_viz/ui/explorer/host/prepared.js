@@ -1,7 +1,7 @@
 // Answers that were made beforehand (handlers/prepared.py): a host without a server. Somebody hands it `find`, which gives
 // the answer of a name. What follows from settings below the network is made here.
 
-import { createStudio, refusal } from "./prepared/studio.js";
+import { createStudio, refusal, SYMMETRY } from "./prepared/studio.js";
 import { translateServerText } from "../core/server_words.js";
 import { announce } from "../core/status.js";
 
@@ -74,8 +74,8 @@ export function preparedHost({ find, tables, parts }) {
     const mine = ++number;
     wanted = settings;
     const prepared = await findAnswer("stages", { key });
+    let next = prepared ? await significantChanges(prepared, settings) : {};
     if (mine !== number) return;
-    let next = prepared ? significantChanges(prepared, settings) : {};
     let answer = prepared ?? refusal("site.not_prepared");
     if (Object.keys(next).length) {
       const name = `${key} ${JSON.stringify(next)}`;
@@ -123,11 +123,19 @@ export function preparedHost({ find, tables, parts }) {
     translatable: () => [],
     stages: () => shown,
     onStages: (/** @type {() => void} */ listener) => { listeners.stages.push(listener); },
-    setSetting: (/** @type {string} */ field, /** @type {number} */ value) => { change({ [field]: value }); },
+    setSetting: (/** @type {string} */ field, /** @type {any} */ value) => {
+      change({ [field]: field === "left_out" ? value.split(",").filter(Boolean) : value });
+    },
+    chooseLabels() {},
+    setHeads({ symmetric, ...heads }) {
+      const others = (wanted.left_out ?? []).filter((part) => part !== SYMMETRY);
+      change({ ...heads, left_out: symmetric ? others : [...others, SYMMETRY] });
+    },
     scene: fixed("scene"),
     attention: measured("attention"),
     overview,
     affinity,
+    heads: fixed("heads"),
     par: published("par"),
     crf: published("crf"),
     async compare(/** @type {any} */ { key, b }) {
@@ -146,14 +154,13 @@ export function preparedHost({ find, tables, parts }) {
       steps: published("lab"),
       async check(/** @type {any} */ { key, step, answer, label }) {
         const found = await published("lab_verdicts")({ key, step, label });
-        if (found.refused) return found;
-        return found.verdicts[found.answers[JSON.stringify(answer)] ?? found.answers.other];
+        return found.refused ? found : found.verdicts[found.answers[JSON.stringify(answer)]] ?? null;
       },
     },
     training: { form: { off: tables.texts["site.needs_server"] }, status: nothing, start: nothing, stop: nothing, resume: nothing,
       panel: nothing, apply() {} },
     exports: { kinds: [], file: nothing, python: null },
-    examples: { thumbnails: () => [], open: () => false },
+    examples: { names: [], thumbnails: () => [], open: () => false },
     photograph: { mustWait: () => false, noteTrace() {}, dismiss() {}, isAwaited: () => false, isMissing: () => false },
     ...parts,
   };
@@ -161,9 +168,11 @@ export function preparedHost({ find, tables, parts }) {
 }
 
 /** What really differs from a prepared explanation. */
-function significantChanges(/** @type {any} */ prepared, /** @type {Changed} */ wanted) {
+async function significantChanges(/** @type {any} */ prepared, /** @type {Changed} */ wanted) {
   /** @type {{[field: string]: any}} */
-  const own = { ...prepared, ...prepared.chain, bkg_score_low: prepared.low, bkg_score_high: prepared.high };
+  const own = { ...prepared, ...prepared.chain, bkg_score_low: prepared.low, bkg_score_high: prepared.high,
+    affinity_bias: prepared.affinity_bias ?? null };
+  if ("head_weights" in wanted) own.head_weights = (await import("../core/head_settings.js")).weightsText(prepared.head_weights);
   return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => (field === "left_out" ? value.length : value !== own[field]))
     .sort());
 }

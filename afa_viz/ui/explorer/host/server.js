@@ -17,8 +17,8 @@ import { start as startPage } from "../main.js";
  *   what gradio gives a script (`js_on_load` of gr.HTML)
  */
 export function start({ element, props, trigger, server, watch }) {
-  const root = window.gradio_config?.root ?? "";
-  Object.assign(window, { afaLater: `${root}/${props.later}`, afaLast: `${root}/${props.device}` }); // where the bundle loads from
+  const below = (/** @type {string} */ address) => `${window.gradio_config?.root ?? ""}/${address}`; // the root of the app
+  /** @type {any} */ (window).afaLater = props.later.map(below); // where the bundle loads from
   /** @type {(name: string) => import("./host.js").Question} */
   const question = (name) => async (asked) => JSON.parse(await server[name](asked));
   /** @type {(name: string) => import("./host.js").Question} */
@@ -41,15 +41,17 @@ export function start({ element, props, trigger, server, watch }) {
     stages: () => (props.value ? JSON.parse(props.value) : null),
     onStages: (listener) => watch("value", listener),
     setSetting: setSlider,
+    setHeads: (heads) => trigger("edit", heads),
     scene: question("scene"),
     attention: measured("attention"),
     overview: question("overview"),
     affinity: measured("affinity"),
+    heads: question("heads"),
     par: question("par"),
     crf: question("crf"),
     compare: question("compare"),
     charts: {
-      address: () => `${window.gradio_config?.root ?? ""}/${props.plotly}`,
+      address: () => below(props.plotly),
       snapshots: question("training_charts"),
       dataset: question("dataset_charts"),
     },
@@ -77,12 +79,14 @@ export function start({ element, props, trigger, server, watch }) {
       kinds: ["png", "npz", "html"],
       async file(asked) {
         const answer = await question("export_file")(asked);
-        if (answer?.path) answer.address = `${window.gradio_config?.root ?? ""}/gradio_api/file=${answer.path}`;
+        if (answer?.path) answer.address = below(`gradio_api/file=${answer.path}`);
         return answer;
       },
       python: question("python_code"),
     },
+    chooseLabels: (labels) => trigger("submit", { labels }),
     examples: {
+      names: props.examples,
       thumbnails: () => thumbnails().map((item) => /** @type {HTMLImageElement} */ (item.querySelector("img"))),
       open(place) {
         const thumbnail = thumbnails()[place];

@@ -10,20 +10,24 @@ import { followTheme } from "./standalone.js";
 import { buildOwnLabels } from "../components/own_labels.js";
 import { buildPhotoInput } from "../components/photo_input.js";
 import { buildGallery, buildSettings, markPicture } from "../components/sidebar.js";
+import { query } from "../core/address.js";
 import { cached } from "../core/cache.js";
+import { parseBias, parseWeights } from "../core/head_settings.js";
 import { addressed, dropAddress } from "../core/permalink.js";
-import { tables as pageTables } from "../core/tables.js";
+import { loadTables, tables as pageTables } from "../core/tables.js";
 import { text } from "../core/words.js";
 import { start as startPage } from "../main.js";
 
 const PARTS = ["random walk", "PAR", "symmetry of the affinity", "other scales of the CAM"]; // that can be left out
+
+const MOST_HEADS = 1024; // of two blocks: more than any network has
 
 const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /** @typedef {{key: string, folder: string, name: string, title: string, photograph: boolean, gallery: boolean, thumbnail: string,
  *   files: string[]}} SiteImage */
 /** @typedef {{images: SiteImage[], model: {name: string, line: string}, dataset: string, plotly: string,
- *   charts: {[language: string]: string}, network: import("./onnx.js").Given | null}} SiteContents */
+ *   charts: {[language: string]: {[className: string]: string}}, network: import("./onnx.js").Given | null}} SiteContents */
 
 /**
  * Start the page: its frame is there already.
@@ -32,8 +36,8 @@ const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (docume
  */
 export async function start({ tables, site }) {
   followTheme();
-  /** @type {SiteContents} */
-  const contents = await fetchAnswer(site);
+  const contents = /** @type {SiteContents} */ (await contentsOf(site, tables));
+  if (!contents) return;
   const images = new Map(contents.images.map((image) => [image.key, image]));
   const gallery = contents.images.filter((image) => image.gallery);
   /** @type {Map<string, any>} */
@@ -48,7 +52,10 @@ export async function start({ tables, site }) {
     return image?.files.includes(file) ? cached(answers, name, () => fetchAnswer(`images/${image.folder}/${file}`)) : null;
   };
   const set = () => cached(answers, "data set", () => fetchAnswer(contents.dataset));
-  const charts = (/** @type {string} */ language) => cached(answers, `charts ${language}`, () => fetchAnswer(contents.charts[language]));
+  const charts = (/** @type {string} */ language, /** @type {string} */ className) => {
+    const file = contents.charts[language][className]; // none of a class without images
+    return file && cached(answers, file, () => fetchAnswer(file));
+  };
   /** @type {HTMLImageElement[]} */
   let pictures = [];
   const open = (/** @type {SiteImage | undefined} */ image) => {
@@ -72,7 +79,8 @@ export async function start({ tables, site }) {
       scoring: async () => listing(await set(), { order: "set", stage: "seg", before: "cam_rw", class_name: "", page: 0 }).progress,
       open: (id) => { open(contents.images.find((image) => image.name === id)); },
     },
-    examples: { thumbnails: () => pictures, open: (place) => open(gallery[place]) },
+    chooseLabels: (labels) => own?.chooseLabels(labels),
+    examples: { names: gallery.map(({ name }) => name), thumbnails: () => pictures, open: (place) => open(gallery[place]) },
   } });
 
   /** Beside the explorer, once the texts are here. */
@@ -98,13 +106,36 @@ export async function start({ tables, site }) {
   }
 
   host.charts.address = () => contents.plotly;
-  host.charts.dataset = async ({ key, before, stage, class_name, language }) => ( // of all classes together
-    class_name || key !== base().key ? {} : (await charts(language))[`${before} ${stage}`] ?? {});
+  host.charts.dataset = async ({ key, before, stage, class_name: className, language }) => (
+    key === base().key && (await charts(language, className))?.[`${before} ${stage}`]) || {};
   use(host);
   startPage(element("afa-explorer"));
   const asked = readAddress(contents, gallery[0]);
   await show(asked.image.key, asked.settings, { linked: true, complaint: asked.wrong.length
     ? text("refused.link", { names: asked.wrong.join(", ") }) : "" });
+}
+
+/**
+ * What there is; null where that does not come, which the page then says. From the disk a browser reads no file beside the
+ * page.
+ *
+ * @param {string} site
+ * @param {{[name: string]: any}} tables
+ * @returns {Promise<SiteContents | null>}
+ */
+async function contentsOf(site, tables) {
+  try {
+    return await fetchAnswer(site);
+  } catch (error) {
+    console.info(error);
+    loadTables(tables, [query().get("lang"), ...navigator.languages]);
+    const words = Object.assign(document.createElement("p"), { className: "afa-note",
+      textContent: text(window.location.protocol === "file:" ? "site.from_disk" : "site.not_loaded") });
+    words.setAttribute("role", "alert");
+    element("afa-explorer").replaceChildren(words);
+    document.documentElement.lang = pageTables.language;
+    return null;
+  }
 }
 
 /**
@@ -134,6 +165,11 @@ function readAddress({ images, model }, first) {
     wrong.push("settings");
     [settings.bkg_score_low, settings.bkg_score_high] = [undefined, undefined];
   }
+  const [weights, bias] = ["head_weights", "affinity_bias"].map((name) => addressed.get(name));
+  if (weights != null && !parseWeights(weights, MOST_HEADS)) wrong.push("head_weights");
+  else if (weights) settings.head_weights = weights;
+  if (bias != null && parseBias(bias) == null) wrong.push("affinity_bias");
+  else if (bias != null) settings.affinity_bias = parseBias(bias);
   const leftOut = addressed.get("left_out")?.split(",").filter(Boolean) ?? [];
   if (leftOut.every((part) => PARTS.includes(part))) settings.left_out = leftOut;
   else wrong.push("left_out");

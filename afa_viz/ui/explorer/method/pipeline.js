@@ -44,6 +44,7 @@ function interpolateBackgroundScore(maps, beta) {
  *
  * picture: { size, grid, labels (P), cam (P - 1, H, W) in [0, 1], affinity (N, N), image (3, H, W) in [0, 1], stride: pixels
  * a cell }. A method without an affinity has none, and never walks.
+ * A setting `edited`, {name, affinity}, stands in the place of the picture's affinity; equal names mean equal numbers.
  * The settings are ExplainConfig's, with PAR's w1, w2 and the walk's eps: low, high, bkg_score, radius, power, eps,
  * num_steps, num_iters, use_walk, use_par, dilations, par_downscale, w1, w2.
  *
@@ -65,10 +66,11 @@ export function createPipeline(picture) {
   /** The settings of the affinity label: the same without the walk. */
   const plain = (/** @type {Settings} */ s) => (s.use_walk ? { ...s, use_walk: false } : s);
   const way = (/** @type {Settings} */ s) => (s.use_walk ? "walked" : "plain"); // what is made on either is kept apart
-  const walkOf = (/** @type {Settings} */ s) => (s.use_walk ? [s.radius, s.power, s.num_steps] : []);
+  const walkOf = (/** @type {Settings} */ s) => (s.use_walk ? [s.radius, s.power, s.num_steps, s.edited?.name] : []);
   const parOf = (/** @type {Settings} */ s) => [s.use_par ? s.num_iters : 0, s.dilations, s.par_downscale];
 
-  const matrix = (/** @type {Settings} */ s) => keep("transition", [s.radius, s.power], () => transitionMatrix(affinity, grid, s));
+  const matrix = (/** @type {Settings} */ s) => keep("transition", [s.radius, s.power, s.edited?.name],
+    () => transitionMatrix(s.edited?.affinity ?? affinity, grid, s));
   const rows = (/** @type {Settings} */ s) => keep("kernel", [s.dilations, s.par_downscale],
     () => kernelByRows(resize(image, size, half(s)), half(s), s));
   const parKernel = (/** @type {Settings} */ s) => rows(s).all();
@@ -77,7 +79,7 @@ export function createPipeline(picture) {
    *
    * @type {(s: Settings, beta: number, count: number, which?: string) => Float32Array[]}
    */
-  const steps = (s, beta, count, which = "steps") => keep(which, [beta, s.radius, s.power, count],
+  const steps = (s, beta, count, which = "steps") => keep(which, [beta, s.radius, s.power, count, s.edited?.name],
     () => walkSteps(withBackground(small, cells, beta), matrix(s), count));
   /** @type {(s: Settings, beta: number, which: string) => Float32Array} */
   const walked = (s, beta, which) => steps(s, beta, s.use_walk ? s.num_steps : 0, `${which} steps`).slice(-1)[0];

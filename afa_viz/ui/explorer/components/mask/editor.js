@@ -42,11 +42,13 @@ function build() {
       <button type="button" data-mask="clear"></button></div>
     <div class="afa-mask-body"><canvas role="img" tabindex="0"></canvas><div class="afa-mask-values"></div></div>
     <p class="afa-mask-words" role="status"></p>
-    <div class="afa-mask-tools afa-mask-end"><button type="button" data-mask="cancel"></button>
+    <div class="afa-mask-tools afa-mask-end"><button type="button" data-mask="save"></button>
+      <button type="button" data-mask="cancel"></button>
       <button type="button" data-mask="use"></button></div>`;
   page.root.append(dialog);
   const words = { h2: "title", ".afa-mask-intro": "intro", ".afa-choose span": "file", "label:nth-of-type(2) span": "brush",
-    "label:nth-of-type(3) span": "size", '[data-mask="clear"]': "clear", '[data-mask="cancel"]': "cancel", '[data-mask="use"]': "use" };
+    "label:nth-of-type(3) span": "size", '[data-mask="clear"]': "clear", '[data-mask="save"]': "save",
+    '[data-mask="cancel"]': "cancel", '[data-mask="use"]': "use" };
   for (const [selector, key] of Object.entries(words)) find(selector).textContent = text(`mask.${key}`);
   find("canvas").setAttribute("aria-label", text("mask.canvas"));
   find("input[type=file]").addEventListener("change", (/** @type {any} */ { target }) => {
@@ -58,7 +60,12 @@ function build() {
     draw();
   });
   find('[data-mask="cancel"]').addEventListener("click", () => dialog?.close());
-  find('[data-mask="use"]').addEventListener("click", finish);
+  find('[data-mask="save"]').addEventListener("click", save);
+  find('[data-mask="use"]').addEventListener("click", async () => {
+    const png = await greyPng();
+    dialog?.close();
+    use(png);
+  });
   dialog.addEventListener("dragover", (event) => event.preventDefault());
   dialog.addEventListener("drop", (event) => {
     event.preventDefault();
@@ -169,23 +176,29 @@ async function load(file) {
   setMask(found, guessClasses(found.colours, palette, labels));
 }
 
-async function finish() {
+/** @returns {Promise<Blob>} the labels as grey levels */
+function greyPng() {
   const labels = labelsOf(mask, classes, painted);
   const canvas = createCanvas(mask.width, mask.height);
   const context = context2d(canvas);
   const pixels = context.createImageData(mask.width, mask.height);
   labels.forEach((label, i) => pixels.data.set([label, label, label, 255], 4 * i));
   context.putImageData(pixels, 0, 0);
-  const png = await new Promise((done) => { canvas.toBlob(done, "image/png"); });
-  dialog?.close();
-  use(/** @type {Blob} */ (png));
+  return new Promise((done) => { canvas.toBlob((png) => done(/** @type {Blob} */ (png)), "image/png"); });
+}
+
+/** The file that the copied program reads. */
+async function save() {
+  const address = URL.createObjectURL(await greyPng());
+  Object.assign(document.createElement("a"), { href: address, download: "mask.png" }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
 /**
  * Open the editor for the photograph that is shown.
  *
  * @param {(png: Blob) => void} onUse takes the mask as a grey PNG of labels
- * @param {File | null} [file] a mask
+ * @param {Blob | null} [file] a mask
  */
 export function openMask(onUse, file = null) {
   takeLaterTexts();

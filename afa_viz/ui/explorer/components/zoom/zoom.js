@@ -88,10 +88,7 @@ function placeBar() {
   if (!needed) return;
   place.append(bar);
   bar.classList.toggle("afa-floating", !large);
-  if (!large && "popover" in bar) { // above all, whatever the elements around it clip
-    bar.popover = "manual";
-    bar.showPopover();
-  }
+  if (!large) lift(bar);
 }
 
 const step = (/** @type {number} */ factor) => show(zoomed(part, factor, 0.5, 0.5));
@@ -106,6 +103,13 @@ function fit() {
   large.style.setProperty("--tallest", `${Math.floor(side / Math.min(1, cols / rows))}px`);
 }
 
+/** Above whatever the elements around it clip. */
+function lift(/** @type {HTMLElement} */ element) {
+  if (!("popover" in element)) return;
+  element.popover = "manual";
+  element.showPopover();
+}
+
 function enlarge(/** @type {HTMLElement} */ figure) {
   leave();
   large = figure;
@@ -113,10 +117,7 @@ function enlarge(/** @type {HTMLElement} */ figure) {
   filler.style.height = `${figure.offsetHeight}px`;
   figure.after(filler);
   figure.classList.add("afa-large");
-  if ("popover" in figure) {
-    figure.popover = "manual";
-    figure.showPopover();
-  }
+  lift(figure);
   placeBar();
   made.opener.remove();
   fit();
@@ -152,6 +153,7 @@ async function fillScreen() {
     await figure.requestFullscreen();
   } catch {
     made.value.textContent = text("zoom.no_full"); // a frame that may not, or a phone
+    if (large === figure) lift(figure);
   }
   fit();
 }
@@ -220,6 +222,7 @@ function start() {
   if (made) return;
   takeLaterTexts();
   made = makeControls();
+  show(WHOLE);
   const imageOf = () => [store.trace?.title, store.trace?.photo, store.trace?.size].join();
   let image = imageOf();
   listenToGestures(page.views, {
@@ -243,8 +246,17 @@ function start() {
     if (target instanceof Element && target.closest("[role=tab], [data-open]")) leave();
   }, true);
   document.addEventListener("keydown", onKey, true);
-  document.addEventListener("fullscreenchange", () => { if (!document.fullscreenElement && large && !large.popover) leave(); else fit(); });
-  window.addEventListener("resize", fit);
+  document.addEventListener("fullscreenchange", () => {
+    if (!document.fullscreenElement && large && !large.popover) leave();
+    made.opener.remove(); // its place was that of another size
+    fit();
+  });
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth !== width) made.opener.remove();
+    width = window.innerWidth;
+    fit();
+  });
   on("trace", () => {
     if (imageOf() === image) return;
     image = imageOf();

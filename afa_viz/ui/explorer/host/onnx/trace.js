@@ -134,9 +134,9 @@ export function createTrace(network, { rgb, size, address, mark }, outputs, targ
       const main = classes.reduce((best, one) => (one.logit > best.logit ? one : best)).label;
       const base = { key, scene: `photo ${mark}`, size, grid, num_blocks: blocks.length, first_block: 0, labels_given: given,
         main, classes, names: network.names, palette: network.palette, low, high, radius, num_steps, num_iters, use_walk,
-        use_par, symmetric: network.symmetric, chain, trained_on: network.trained_on, labels: {}, shares: {},
-        scores: target && {}, precision: target && {}, memory: "", title: network.title,
-        story: target ? network.masked_story : network.story, domain: "photograph", link: {}, photo: mark,
+        use_par, symmetric: network.symmetric, head_weights: null, affinity_bias: null, chain,
+        trained_on: network.trained_on, labels: {}, shares: {}, scores: target && {}, precision: target && {}, memory: "",
+        title: network.title, story: target ? network.masked_story : network.story, domain: "photograph", link: {}, photo: mark,
         model: network.model, parts: network.parts };
       const explainer = createExplainer(/** @type {any} */ (base), /** @type {any} */ (start), { pixels: image, seg, target });
       return explainer.explain(key, changes);
@@ -148,6 +148,9 @@ export function createTrace(network, { rgb, size, address, mark }, outputs, targ
     /** @param {any} stages as `stages` made them */
     overview: (stages) => ({ by_truth: Boolean(target), sent: 0, blocks: blocks.map((block) => (
       blockNumbers(block, target ?? stages[source].bytes, size, stages.classes.map((/** @type {any} */ c) => c.label)))) }),
+    /** The heads of the affinity, as payload_heads.heads: the network gives q k^T, not q and k. */
+    heads: () => ({ blocks: last.map(({ logits: floats }) => ({ logits: { floats } })), weights: network.affinity_weight,
+      bias: network.affinity_bias, sent: 0 }),
     /** @param {any} stages */
     affinity(stages) {
       const pipeline = createPipeline({ size, grid, labels: [0], cam: new Float32Array(0), affinity, image,

@@ -149,6 +149,7 @@ export function start(load) {
     if (question === "scene") return trace.scene();
     if (question === "attention") return trace.attention(asked);
     if (question === "overview") return trace.overview(stages);
+    if (question === "heads") return trace.heads();
     if (question === "affinity") return trace.affinity(stages);
     if (question === "start") return trace.start(asked.left_out, stages.classes.map((/** @type {any} */ c) => c.label));
     return null;

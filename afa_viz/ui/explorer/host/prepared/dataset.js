@@ -7,7 +7,7 @@ const SAME = 0.0005; // of a score: shown as 0.0 points
 
 /** @typedef {{id: string, title: string, labels: string[], miou: DataCard["miou"], iou: DataCard["iou"], broken: boolean,
  *   image: string}} Scored */
-/** @typedef {{order: string, stage: string, before: string, class_name: string, page: number}} ListingQuery */
+/** @typedef {{order: string, stage: string, before: string, class_name: string, page: number, ids?: string[] | null}} ListingQuery */
 
 /** A stage's score of an image, or of one class in it; null where it is not known. */
 function scoreOf(/** @type {Scored} */ image, /** @type {string} */ stage, /** @type {string} */ name) {
@@ -21,7 +21,8 @@ function pairOf(/** @type {Scored} */ image, /** @type {ListingQuery} */ { stage
 }
 
 function sorted(/** @type {Scored[]} */ images, /** @type {ListingQuery} */ query) {
-  const matching = images.filter(({ labels }) => !query.class_name || labels.includes(query.class_name));
+  const matching = images.filter(({ id, labels }) => (query.ids?.includes(id) ?? true)
+    && (!query.class_name || labels.includes(query.class_name)));
   if (query.order === "set") return matching;
   const valueOf = (/** @type {Scored} */ image) => {
     if (query.order === "worst" || query.order === "best") return scoreOf(image, query.stage, query.class_name);

@@ -29,7 +29,8 @@ const COMPARED_WITH = { cam_rw: "walk_start", cam_par: "par_start", seg: "cam_pa
  * another one, and the numbers of both maps where they are not only known as bytes.
  *
  * @typedef {{cam: Unpacked, affinity: Unpacked | null, classes: any[], symmetric: boolean, seg?: Uint8Array,
- *   floats?: {cam: Float32Array, affinity: Float32Array}}} Start
+ *   floats?: {cam: Float32Array, affinity: Float32Array}, head_weights?: (number | null)[] | null,
+ *   affinity_bias?: number | null}} Start
  */
 
 /**
@@ -110,6 +111,8 @@ export function createExplainer(base, start, scene) {
         key,
         classes: start.classes,
         symmetric: start.symmetric,
+        head_weights: start.head_weights === undefined ? base.head_weights : start.head_weights,
+        affinity_bias: start.affinity_bias === undefined ? base.affinity_bias : start.affinity_bias,
         cam: start.cam,
         affinity: start.affinity,
         ...each(["cam_rw"], base, () => map(made.cam_rw, grid)),

@@ -1,14 +1,16 @@
 // Explanations that are made in the browser: each begins with a prepared one and with what was prepared to begin from.
 
 import { createExplainer, settingsOf } from "./explain.js";
-import { expandBand, unpack } from "../../core/packed.js";
+import { cached } from "../../core/cache.js";
+import { expandBand, toBytes, toFloats, unpack } from "../../core/packed.js";
 import { MAX_CELLS, pixelsOf } from "../../core/recompute.js";
 import { tables } from "../../core/tables.js";
 
-const SYMMETRY = "symmetry of the affinity"; // parts of the method that can be left out, as config_fields.ABLATIONS
+export const SYMMETRY = "symmetry of the affinity"; // parts of the method that can be left out, as config_fields.ABLATIONS
 const SCALES = "other scales of the CAM";
 /** @type {{[part: string]: string}} */
 const SWITCHES = { "random walk": "use_walk", PAR: "use_par" };
+const HEADS = ["head_weights", "affinity_bias"]; // changes of the affinity's heads
 const KEPT = 4; // images
 
 /** @typedef {{[field: string]: any, left_out?: string[]}} Changed fields of ExplainConfig, and what is left out */
@@ -24,6 +26,8 @@ export function createStudio(find) {
   const images = new Map(); // key -> {base, scene}
   /** @type {Map<string, any>} */
   const explainers = new Map();
+  /** @type {Map<string, Promise<import("../../core/heads.js").Heads>>} */
+  const opened = new Map(); // key -> its heads
 
   async function openImage(/** @type {string} */ key) {
     const [raw, scene] = await Promise.all([find("stages", { key }), find("scene", { key })]);
@@ -45,14 +49,38 @@ export function createStudio(find) {
   };
 
   /**
-   * Where the stages start: as prepared, or without symmetry, or without the other scales. Null where that is missing.
+   * The affinity with other weights of heads or another bias; null where it cannot be made.
    *
    * @param {any} base
    * @param {string} key
-   * @param {string[]} leftOut
+   * @param {Changed} changes
+   */
+  async function affinityWith(base, key, changes) {
+    const cells = base.grid[0] * base.grid[1];
+    const [raw, { openHeads }, { parseWeights }, { affinityOf }] = await Promise.all([find("heads", { key }),
+      import("../../core/heads.js"), import("../../core/head_settings.js"), import("../../method/heads.js")]);
+    if (!raw) return null;
+    const { head_weights: named, affinity_bias: bias = base.affinity_bias } = changes;
+    const given = named == null ? base.head_weights : parseWeights(named, raw.weights.length);
+    if (named && !given) return null;
+    const heads = await cached(opened, key, () => openHeads(raw, cells));
+    const symmetric = base.symmetric && !changes.left_out?.includes(SYMMETRY);
+    const affinity = affinityOf(heads.logits, raw.weights.map((/** @type {number} */ w, /** @type {number} */ i) => given?.[i] ?? w),
+      bias ?? raw.bias, symmetric);
+    return { affinity, symmetric, head_weights: given, affinity_bias: bias ?? null };
+  }
+
+  /**
+   * Where the stages start: as prepared, or without symmetry, with other weights of heads, or without the other scales.
+   * Null where that is missing.
+   *
+   * @param {any} base
+   * @param {string} key
+   * @param {Changed} changes
    * @param {number} radius
    */
-  async function startOf(base, key, leftOut, radius) {
+  async function startOf(base, key, changes, radius) {
+    const { left_out: leftOut = [] } = changes;
     /** @type {import("./explain.js").Start} */
     const start = { cam: base.cam, affinity: base.affinity, classes: base.classes, symmetric: base.symmetric };
     if (leftOut.includes(SCALES)) {
@@ -60,7 +88,14 @@ export function createStudio(find) {
       if (!found) return null;
       Object.assign(start, { cam: await unpack(found.cam), classes: found.classes });
     }
-    if (leftOut.includes(SYMMETRY) && base.symmetric) {
+    if (HEADS.some((name) => name in changes)) {
+      const made = await affinityWith(base, key, changes);
+      if (!made) return null;
+      const { affinity, ...facts } = made;
+      const shape = [base.grid[0] * base.grid[1], base.grid[0] * base.grid[1]];
+      const bytes = new Uint8Array(toBytes(affinity, 0, 1).buffer);
+      Object.assign(start, facts, { affinity: { bytes, shape, low: 0, high: 1 }, floats: { cam: toFloats(start.cam), affinity } });
+    } else if (leftOut.includes(SYMMETRY) && base.symmetric) {
       const found = await find("start", { key, left_out: SYMMETRY });
       if (!found) return null;
       Object.assign(start, { affinity: await unpack(found.affinity), symmetric: false });
@@ -99,7 +134,7 @@ export function createStudio(find) {
     const fields = fieldsOf(changes);
     const leftOut = changes.left_out ?? [];
     const { radius } = settingsOf(base, fields);
-    let start = await startOf(base, key, leftOut, radius);
+    let start = await startOf(base, key, changes, radius);
     let of = base;
     if (model) {
       const frame = leftOut.includes(SCALES) || leftOut.includes(SYMMETRY) ? null : await find("snapshot", { key, model });
@@ -111,7 +146,8 @@ export function createStudio(find) {
     if (!start) return refusal("site.not_prepared");
     await new Promise((done) => { setTimeout(done); }); // what the hand did is drawn first
     const { pixels, seg, target } = image;
-    const parts = [key, model, leftOut.includes(SCALES), leftOut.includes(SYMMETRY), start.affinity?.band];
+    const parts = [key, model, leftOut.includes(SCALES), leftOut.includes(SYMMETRY), start.affinity?.band,
+      ...HEADS.map((name) => changes[name])];
     const explainer = explainerOf(role, JSON.stringify(parts), () => createExplainer(of, start, { pixels, seg, target }));
     return { ...explainer.explain(name, fields), seg: start.seg ?? seg };
   }
@@ -147,8 +183,10 @@ export function createStudio(find) {
     const cells = explainers.get("page").made.pipeline.cellLabels(label, answer.at_centre);
     const table = (await find("affinity_numbers", { key }))?.[made.symmetric ? "symmetric" : "one_way"];
     const unknown = { ...answer.numbers, asymmetry_learned: null, order_raw: null, order_symmetric: null, order_learned: null };
+    const known = table ? table[Math.min(made.radius, table.length) - 1] : unknown;
+    const moved = made.head_weights || made.affinity_bias != null; // of other weights only a server counts all pairs
     return { ...answer, cells: { bytes: cells, shape: made.grid }, ...(answer.learned && { learned: made.affinity }),
-      numbers: table ? table[Math.min(made.radius, table.length) - 1] : unknown };
+      numbers: moved ? { ...known, asymmetry_learned: null, order_learned: null } : known };
   }
 
   return { explain, compare, affinity };

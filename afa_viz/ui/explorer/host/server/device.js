@@ -6,7 +6,7 @@ import { onIntent, visitorsPhotographs } from "../onnx.js";
 import { preparedHost } from "../prepared.js";
 import { buildOwnLabels } from "../../components/own_labels.js";
 import { buildSettings } from "../../components/sidebar.js";
-import { takeLastTexts, takeLaterTexts } from "../../core/later.js";
+import { takeLaterTexts } from "../../core/later.js";
 import { receive } from "../../core/receive.js";
 import { tables } from "../../core/tables.js";
 import { text } from "../../core/words.js";
@@ -32,7 +32,7 @@ let device = null; // that answers now; null: the server does
 /** The one whose photograph a question is about; null: the server's. */
 const answering = (/** @type {any} */ asked) => (device?.own.knows(String(asked.key)) ? device.host : null);
 
-/** @type {(name: "scene" | "attention" | "overview" | "affinity" | "par" | "crf" | "compare") => Question} */
+/** @type {(name: "scene" | "attention" | "overview" | "affinity" | "heads" | "par" | "crf" | "compare") => Question} */
 const either = (name) => async (asked) => (answering(asked) ?? server)[name](asked);
 
 /** A question that only the server answers: about the image that it explained last. */
@@ -45,7 +45,9 @@ function delegate() {
     ...server,
     stages: () => (device?.host.stages() ?? server.stages()),
     setSetting: (field, value) => (device?.host ?? server).setSetting(field, value),
-    ...Object.fromEntries(/** @type {any[]} */ (["scene", "attention", "overview", "affinity", "par", "crf", "compare"])
+    setHeads: (heads) => (device?.host ?? server).setHeads(heads),
+    chooseLabels: (names) => (device?.own ?? server).chooseLabels(names),
+    ...Object.fromEntries(/** @type {any[]} */ (["scene", "attention", "overview", "affinity", "heads", "par", "crf", "compare"])
       .map((name) => [name, either(name)])),
     charts: { ...server.charts, snapshots: async (asked) => (answering(asked) ?? server).charts.snapshots(asked),
       dataset: atServer(server.charts.dataset) },
@@ -143,5 +145,4 @@ export function prepare(/** @type {Element} */ box, /** @type {Question} */ ask,
 }
 
 takeLaterTexts();
-takeLastTexts();
 delegate();

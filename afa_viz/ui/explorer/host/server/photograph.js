@@ -6,6 +6,7 @@ import { buildPhotoInput } from "../../components/photo_input.js";
 import { addressed, dropAddress } from "../../core/permalink.js";
 import { translateServerText } from "../../core/server_words.js";
 import { reportError } from "../../core/status.js";
+import { store } from "../../core/store.js";
 import { text } from "../../core/words.js";
 
 const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
@@ -15,8 +16,8 @@ let wanted = mark && readStored(STORE) && readStored(MARK) === mark ? mark : nul
 const missing = Boolean(mark) && !wanted; // the address is of one that is not kept here
 /** @type {any} */
 let newest = null; // file that was sent last; null: another picture was chosen
-/** @type {{path: string, mask: Blob | null}} */
-let sentFile = { path: "", mask: null }; // where the server has it, and the mask that belongs to it
+/** @type {{path: string, mask: Blob | null, model: string}} */
+let sentFile = { path: "", mask: null, model: "" }; // where the server has it, and the mask of this model's classes
 /** @type {File | null} */
 let waitingMask = null; // came with the photograph that is on its way
 /** @type {any} */
@@ -76,7 +77,7 @@ async function open(file, mask = null) {
     const sent = await (await loadSending()).deliver(file, mask, input, isLate);
     if (!sent) return;
     newest = sent.file;
-    sentFile = { path: sent.path, mask };
+    sentFile = { path: sent.path, mask, model: store.trace?.model };
     explain({ path: sent.path, labels: bringing ? labels : null, mask: sent.mask });
   } catch (/** @type {any} */ error) {
     if (isLate()) return;
@@ -89,7 +90,7 @@ async function open(file, mask = null) {
 async function addMask(/** @type {File | null} */ file = null) {
   if (device?.addMask()) return;
   const { openMask } = await import("../../components/mask/editor.js");
-  openMask((png) => { if (newest) open(newest, png); }, file);
+  openMask((png) => { if (newest) open(newest, png); }, file ?? (sentFile.model === store.trace.model ? sentFile.mask : null));
 }
 
 async function take(/** @type {File} */ file, /** @type {File | null} */ mask) {
@@ -145,6 +146,13 @@ export function noteTrace(raw) {
   if (newest && readStored(MARK) !== raw.photo) {
     const file = newest;
     loadSending().then(({ keep }) => keep([STORE, MARK], { file, mark: raw.photo, mask: sentFile.mask })).catch(console.info);
+  }
+  if (newest) {
+    const [file, { mask }] = [newest, sentFile];
+    import("../../components/guide/photo_card.js").then(({ keepCard }) => keepCard(raw.photo, file, () => {
+      device?.leave();
+      open(file, mask);
+    })).catch(console.info);
   }
   if (waitingMask) addMask(waitingMask);
   waitingMask = null;

@@ -8,12 +8,18 @@ let dragged = null; // the slider under the pointer
 let setting = false; // while one is set from here
 
 /**
- * Set a slider as a visitor would; closed groups are opened first, since gradio builds them then.
+ * Set a slider, or the parts that are left out, as a visitor would; closed groups are opened first, since gradio builds them then.
  *
  * @param {any} field
  * @param {any} value
  */
 export async function setSlider(field, value) {
+  if (field === "left_out") {
+    for (const box of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#afa-left-out input"))) {
+      if (box.checked !== value.split(",").includes(box.name)) box.click();
+    }
+    return;
+  }
   const find = () => /** @type {HTMLInputElement | null} */ (document.querySelector(`#afa-${field} input[type=range]`));
   const closed = find() ? [] : document.querySelectorAll("#afa-settings button.label-wrap:not(.open)");
   for (const button of closed) /** @type {HTMLElement} */ (button).click();

@@ -3,6 +3,7 @@
 import * as matrix from "../../components/matrix.js";
 import { $, $$, setText } from "../../core/dom.js";
 import { signed } from "../../core/format.js";
+import { takeLaterTexts } from "../../core/later.js";
 import { toBytes } from "../../core/packed.js";
 import { linkCell } from "../../core/pointer.js";
 import { lacks, lackWords } from "../../core/parts.js";
@@ -21,7 +22,7 @@ import { markCell, markWindow } from "../../draw/marks.js";
 import { displayWidth, fitCanvas } from "../../draw/size.js";
 import { PAIR } from "../../method/affinity_labels.js";
 import { limitsOf, maxAbs } from "../../method/statistics.js";
-import { drawNumbers, drawWeights } from "./pair_numbers.js";
+import { drawNumbers } from "./pair_numbers.js";
 
 const COLOURS = { [PAIR.positive]: [0, 158, 115], [PAIR.negative]: [204, 121, 167] };
 const MAPS_OF = ["raw", "symmetric", "learned", "labels"];
@@ -33,6 +34,8 @@ let shown = "learned"; // the matrix
 let partner = null; // the other cell of the pair under the pointer in the matrix
 /** @type {any} */
 let base = null; // the matrix without its marks
+/** @type {typeof import("./heads/panel.js") | null} */
+let panel = null; // the heads under the hand, once its script is here
 
 const figure = (/** @type {string} */ name) => $(`[data-view="${name}"]`, section);
 const colourOf = (/** @type {number} */ kind) => COLOURS[kind] ?? null;
@@ -60,18 +63,24 @@ function drawQuery() {
   const range = (/** @type {string} */ name) => (view.shared ? both : limitsOf(/** @type {any} */ (found)[name]));
   paintMapFigure(figure("raw"), found.raw, store.trace.grid, range("raw"));
   paintMapFigure(figure("symmetric"), found.symmetric, store.trace.grid, range("symmetric"));
-  paintMapFigure(figure("learned"), found.learned, store.trace.grid, view.shared ? [0, 1] : limitsOf(found.learned));
   const labels = matrix.labelsOf();
   paintLabelFigure(figure("labels"), labels, store.trace.grid, colourOf, () => "");
   fillLegend($('[data-list="labels"]', section), legendOf(labels));
+  for (const name of ["raw", "symmetric", "labels"]) mark(name);
+  drawLearned(found, labels);
+  drawMarks();
+}
+
+/** What follows from the weights of the heads: the affinity, what learning changes, and the words about both. */
+function drawLearned(/** @type {AffinityRows} */ found, /** @type {Uint8Array} */ labels) {
+  paintMapFigure(figure("learned"), found.learned, store.trace.grid, view.shared ? [0, 1] : limitsOf(found.learned));
   const before = step === "learned" ? stretched(found.symmetric) : found.raw;
   const after = /** @type {Float32Array} */ (step === "learned" ? found.learned : found.symmetric);
   const change = after.map((value, i) => value - before[i]);
   const most = Math.max(1e-6, maxAbs(change));
   paintMapFigure(figure("change"), change, store.trace.grid, [-most, most], { table: colours.signed });
-  for (const name of [...MAPS_OF, "change"]) mark(name);
+  for (const name of ["learned", "change"]) mark(name);
   words(found, labels);
-  drawMarks();
 }
 
 const countOf = (/** @type {Uint8Array} */ labels, /** @type {number} */ kind) =>
@@ -144,7 +153,7 @@ function drawMatrix() {
   if (!width) return;
   const cells = countCells();
   const s = recompute.settings();
-  const drawn = [store.trace.key, shown, width, ...(shown === "labels" && s ? [s.radius, s.low, s.high] : [])].join(" ");
+  const drawn = [store.trace.key, shown, width, s?.edited?.name, ...(shown === "labels" && s ? [s.radius, s.low, s.high] : [])].join(" ");
   if (base?.drawn !== drawn) paintMatrix(canvas, width, cells);
   base.drawn = drawn;
   const name = shown === "learned" && lacks("learned_affinity") ? "averaged" : shown;
@@ -218,23 +227,51 @@ function pressed(/** @type {string} */ name, /** @type {string} */ chosen) {
 
 function draw() {
   if (!store.trace || !matrix.isLoaded()) return;
+  titleLearned();
   title("raw", text("affinity.raw_title", { heads: store.scene.blocks.slice(-2).reduce((sum, { heads }) => sum + heads, 0) }));
   title("symmetric", text("affinity.symmetric_title"));
   const averaged = lacks("learned_affinity");
-  const learned = store.trace.symmetric ? "affinity.learned_title" : "affinity.learned_one_way";
-  title("learned", text(averaged ? "affinity.averaged_title" : learned));
   setText("not_learned", averaged ? lackWords("learned_affinity") : "", section);
-  $('[data-for="weights"]', section).hidden = averaged;
   $('[data-step="learned"]', section).textContent = text(averaged ? "affinity.step_averaged" : "affinity.step_learned");
   $('[data-matrix="learned"]', section).textContent = text(averaged ? "affinity.averaged" : "affinity.learned");
   title("labels", text("affinity.labels_title"));
   const made = averaged ? "affinity.change_averaged" : "affinity.change_learned";
   title("change", text(step === "learned" ? made : "affinity.change_symmetric"));
   drawNumbers(section);
-  drawWeights(section);
   drawQuery();
   drawMatrix();
+  panel?.draw();
   if (!matrix.isWhole()) matrix.loadRow(drawQuery);
+}
+
+/** Weights as sliders, and the path of a pair's number: their script is loaded when the tab is first opened. */
+async function loadPanel() {
+  if (panel) return;
+  try {
+    panel = await import("./heads/panel.js");
+    takeLaterTexts();
+  } catch {
+    announce(text("tabs.lost", { name: text("affinity.weights") }), true);
+    return;
+  }
+  panel.build(section);
+  panel.data();
+}
+
+function titleLearned() {
+  const moved = recompute.settings()?.edited || store.trace.head_weights || store.trace.affinity_bias != null;
+  const learned = moved ? "affinity.learned_moved" : store.trace.symmetric ? "affinity.learned_title" : "affinity.learned_one_way";
+  title("learned", text(lacks("learned_affinity") ? "affinity.averaged_title" : learned));
+}
+
+/** The weight of a head moves: what was made of heads follows. */
+function drawMoved() {
+  const found = store.trace && matrix.isLoaded() && matrix.rows();
+  if (!found) return;
+  titleLearned();
+  drawLearned(found, matrix.labelsOf());
+  if (shown === "learned") drawMatrix();
+  panel?.draw();
 }
 
 /** A threshold or the radius moves: the labels follow. */
@@ -256,11 +293,17 @@ registerTab("affinity", {
       scheduleDraw(CELL);
     };
     for (const name of ["pointermove", "pointerdown", "pointerleave"]) canvas.addEventListener(name, point);
+    canvas.addEventListener("click", (/** @type {MouseEvent} */ event) => {
+      const box = canvas.getBoundingClientRect();
+      panel?.pair(indexCell((event.clientY - box.top) / box.height), indexCell((event.clientX - box.left) / box.width));
+    });
     $('[data-do="find"]', section).addEventListener("click", find);
     /** @type {any} */
     let waiting = 0;
-    recompute.onSetting(() => {
-      if (view.tab === "affinity") waiting ||= requestAnimationFrame(() => { waiting = 0; drawLabels(); });
+    recompute.onSetting((name) => {
+      if (view.tab !== "affinity") return;
+      if (name === "affinity") drawMoved(); // in a frame already
+      else waiting ||= requestAnimationFrame(() => { waiting = 0; drawLabels(); });
     });
     choices("step", () => step, (name) => { step = name; draw(); });
     choices("matrix", () => shown, (name) => { shown = name; drawMatrix(); });
@@ -269,12 +312,15 @@ registerTab("affinity", {
     [partner, base] = [null, null];
     recompute.openTrace();
     matrix.load(draw);
+    panel?.data();
   },
+  show: loadPanel,
   selection: draw,
   opacity() { if (matrix.isLoaded()) drawQuery(); },
   cell() {
     if (!store.trace || !matrix.isLoaded()) return;
     drawQuery();
+    panel?.draw();
     if (!matrix.isWhole()) matrix.loadRow(drawQuery);
   },
 });

@@ -28,6 +28,7 @@ import * as sideB from "./side_b.js";
 import { certainOf, iouOf, isLabel, sidesInWords, subjectOf } from "./side_words.js";
 
 const ROWS = ["a", "b", "difference"];
+const AGAIN = 100; // milliseconds until a host is asked again that fetches a model
 
 /** @type {any} */
 let section = null;
@@ -52,9 +53,11 @@ async function ask() {
     /** @type {any} */
     const answer = await comparison.load(sideB.changes());
     if (!answer) return; // somebody has asked for another one since
-    section.dataset.state = answer.refused ? "refused" : "ready";
+    section.dataset.state = answer.waiting ? "waiting" : answer.refused ? "refused" : "ready";
+    find(".afa-verdict").setAttribute("aria-busy", String(Boolean(answer.waiting))); // not every percent is read out
     if (answer.refused) setText("words", translateServerText(answer.refused), section);
     else draw();
+    if (answer.waiting) setTimeout(ask, AGAIN); // the model is fetched
   } catch (error) {
     setText("words", text("gone"), section);
     reportError(error);

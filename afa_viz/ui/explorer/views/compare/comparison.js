@@ -27,7 +27,7 @@ export async function load(/** @type {SideChanges} */ changes) {
     if (!raw) throw new Error("nothing to compare");
     const next = raw.refused ? null : { ...await unpacked(raw), of: key };
     if (mine !== asked) return null;
-    if (raw.busy) asked = ""; // the next try asks again
+    if (raw.busy || raw.waiting) asked = ""; // the next try asks again
     loaded = next;
     made.clear();
     return next ?? raw;

@@ -2,6 +2,7 @@
 
 import { significant } from "../../core/format.js";
 import { registerPermalink, SIDE_B_KEYS } from "../../core/permalink.js";
+import { translateServerText } from "../../core/server_words.js";
 import { store, view } from "../../core/store.js";
 import { tables } from "../../core/tables.js";
 import { text } from "../../core/words.js";
@@ -65,7 +66,8 @@ export function drawForm() {
   const snapshots = (run?.snapshots ?? []).filter((s) => s.model !== run?.model);
   const select = find('[data-do="model"]');
   /** @type {(HTMLOptionElement | HTMLOptGroupElement)[]} */
-  const options = [new Option(text("compare.same_model"), ""), ...models.map((name) => new Option(name, name))];
+  const options = [new Option(text("compare.same_model"), ""),
+    ...models.map((name) => new Option(translateServerText(run?.offered?.[name] ?? name), name))];
   if (snapshots.length) {
     const group = document.createElement("optgroup");
     group.label = text("compare.snapshots");

@@ -66,7 +66,7 @@ export function createCards(list, { open, turnPage }) {
       const active = document.activeElement;
       const focused = active instanceof HTMLElement && list.contains(active) ? active.dataset.id : undefined;
       list.replaceChildren(...cards.map(make));
-      if (focused) named(focused)?.focus();
+      if (focused) named(focused)?.focus({ preventScroll: true }); // the result may be in sight
     },
     /** Thumbnails, labels, scores and marks of the cards that are there. */
     fill(/** @type {DataCard[]} */ cards) {

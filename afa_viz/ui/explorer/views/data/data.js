@@ -4,6 +4,8 @@
 import { createCards, made, thumbnails } from "./cards.js";
 import { buildCharts } from "./charts.js";
 import { asked, points, stageName } from "./question.js";
+import { lacks, lackWords } from "../../core/parts.js";
+import { showResult } from "../../components/fold.js";
 import { registerTab } from "../../core/schedule.js";
 import { translateServerText } from "../../core/server_words.js";
 import { announce, reportError } from "../../core/status.js";
@@ -12,6 +14,8 @@ import { text, translateClass } from "../../core/words.js";
 import { host } from "../../host/host.js";
 
 const SCORED = ["walk_start", "cam_rw", "cam_refined", "cam_par", "seg"]; // one rule, all pixels: any two compare
+/** @type {{[stage: string]: string}} */
+const COMES_FROM = { cam_rw: "affinity", seg: "decoder" }; // parts of a method
 const ORDERS = ["set", "worst", "best", "lost", "gained"];
 const POLL = 1500; // milliseconds between two looks at the worker
 const BATCH = 6; // thumbnails a request
@@ -163,7 +167,8 @@ function drawOverview(/** @type {DataListing} */ { overview, progress }) {
   }));
   const step = { before: stageName(asked.before), stage: stageName(asked.stage) };
   put("step", text("data.step", step));
-  put("changes", text("data.changes", { ...step, better, worse, compared }));
+  const lack = [asked.before, asked.stage].map((stage) => COMES_FROM[stage]).find((part) => part && lacks(part));
+  put("changes", lack ? lackWords(lack) : text("data.changes", { ...step, better, worse, compared }));
 }
 
 function fillClasses(/** @type {string[]} */ names) {
@@ -180,6 +185,7 @@ function open(/** @type {string} */ id) {
   card?.setAttribute("aria-busy", "true");
   announce(text("data.opening", { title: card?.querySelector("small")?.textContent ?? id }), true);
   host.dataset.open(id);
+  showResult();
 }
 
 /** List these images alone; null: all. */

@@ -1,4 +1,5 @@
 // A dense CRF in PAR's place, made by the host on request: both labels after each iteration, both times, where they differ.
+// Loaded when it is first asked for.
 
 import { $, setText } from "../../core/dom.js";
 import { formatSeconds, percent } from "../../core/format.js";
@@ -10,8 +11,8 @@ import { text } from "../../core/words.js";
 import { paintLabelFigure, setCaption } from "../../draw/figures.js";
 import { host } from "../../host/host.js";
 
-/** @type {any} */
-let section = null;
+/** @type {HTMLElement} */
+let section;
 /** @type {any} */
 let answered = null; // what the server made, with the key of the settings it belongs to
 
@@ -20,7 +21,12 @@ const iteration = () => find('[data-do="crf_iteration"]'); // of both
 const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
 const title = (/** @type {string} */ name, /** @type {string} */ words) => setCaption(figure(name), words);
 
-async function ask() {
+/** Ask for it, and show it in the tab. */
+export async function ask(/** @type {HTMLElement} */ element) {
+  if (!section) {
+    section = element;
+    iteration().addEventListener("input", draw);
+  }
   const button = find('[data-do="crf"]');
   const key = store.trace.key;
   button.disabled = true;
@@ -63,10 +69,4 @@ export function draw() {
     times: (seconds / par_seconds).toFixed(1) }), section);
   paintLabelFigure(figure("disagree"), differ, store.trace.size, (l) => (l ? [230, 159, 0] : null), () => "");
   title("disagree", text("par.disagree", { share: percent(differ.reduce((a, b) => a + b) / differ.length) }));
-}
-
-export function build(/** @type {HTMLElement} */ element) {
-  section = element;
-  find('[data-do="crf"]').addEventListener("click", ask);
-  iteration().addEventListener("input", draw);
 }

@@ -10,14 +10,13 @@ import { requestParIterations } from "../../core/receive.js";
 import * as recompute from "../../core/recompute.js";
 import { registerTab } from "../../core/schedule.js";
 import { className, queryCell } from "../../core/selection.js";
-import { announce } from "../../core/status.js";
+import { announce, reportError } from "../../core/status.js";
 import { store, view } from "../../core/store.js";
 import { text } from "../../core/words.js";
 import { colours } from "../../draw/colours.js";
 import { paintMapFigure, setCaption } from "../../draw/figures.js";
 import { createMarks, markCell } from "../../draw/marks.js";
 import { robustChange, robustLimits } from "../../method/statistics.js";
-import * as crf from "./crf.js";
 import { drawPixelWeights, markPixel } from "./pixel_weights.js";
 
 /** @type {any} */
@@ -30,6 +29,8 @@ let pixel = null; // (row, column) on PAR's grid that was chosen; null: the midd
 let shows = [];
 /** @type {any} */
 let plays = null;
+/** @type {typeof import("./crf.js") | null} */
+let crf = null; // once it was asked for
 
 const find = (/** @type {string} */ selector) => section.querySelector(selector);
 const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
@@ -76,7 +77,7 @@ function draw() {
   setText("scale", text(view.shared ? "par.scale_shared" : "par.scale_own", { growth: growth.toFixed(2) }), section);
   marks.keep(["before", "after", "change"].map((name) => figure(name).querySelector("canvas")));
   drawPixel();
-  crf.draw();
+  crf?.draw();
 }
 
 const marks = createMarks((canvas) => {
@@ -144,7 +145,14 @@ registerTab("par", {
       choosePixel([chosen()[0] + move[0], chosen()[1] + move[1]]);
     });
     for (const name of ["before", "after", "change"]) linkCell(figure(name).querySelector("canvas"));
-    crf.build(section);
+    find('[data-do="crf"]').addEventListener("click", async () => {
+      try {
+        crf ??= await import("./crf.js");
+        crf.ask(section);
+      } catch (error) {
+        reportError(error);
+      }
+    });
     recompute.onSetting((name) => {
       if (view.tab !== "par") return;
       if (name === "num_iters") at = null;

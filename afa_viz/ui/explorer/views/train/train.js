@@ -2,6 +2,7 @@
 // process of its own; the page asks for its numbers once a second, while it is looked at and there is something new.
 
 import { createChart } from "../../charts/plotly.js";
+import { showResult } from "../../components/fold.js";
 import { playSlider } from "../../components/play_slider.js";
 import { cached } from "../../core/cache.js";
 import { prefersReducedMotion, setText } from "../../core/dom.js";
@@ -269,6 +270,7 @@ registerTab("train", {
       if (!run) return;
       announce(text("train.explaining", { iteration: at() }), true);
       host.training.apply(run.name, at());
+      showResult();
     });
     document.addEventListener("visibilitychange", refresh);
   },

@@ -8,6 +8,7 @@ import { playSlider } from "../../components/play_slider.js";
 import { setText } from "../../core/dom.js";
 import { percent } from "../../core/format.js";
 import { channelOf, layer, toFloats } from "../../core/packed.js";
+import { lacks } from "../../core/parts.js";
 import { registerPermalink, SNAPSHOT_KEY, updatePermalink } from "../../core/permalink.js";
 import { linkCell } from "../../core/pointer.js";
 import * as recompute from "../../core/recompute.js";
@@ -67,7 +68,8 @@ async function open() {
   find('[data-for="snapshots"]').hidden = !some;
   find('[data-for="by_stage"]').hidden = !run.points.length;
   find('[data-fill="none"]').hidden = some;
-  find('[data-fill="none"]').textContent = text("training.none", { name: run.model });
+  const foreign = lacks("decoder") || lacks("learned_affinity");
+  find('[data-fill="none"]').textContent = text(foreign ? "training.foreign" : "training.none", { name: run.model });
   section.dataset.state = some ? "loading" : "none";
   if (!some) return;
   const slider = find('[data-do="frame"]');

@@ -7,6 +7,7 @@ import * as seeds from "../../components/seeds.js";
 import { linkSetting } from "../../components/setting_slider.js";
 import { setText } from "../../core/dom.js";
 import { percent, signed, significant } from "../../core/format.js";
+import { takeLaterTexts } from "../../core/later.js";
 import { channelOf, layer, toFloats } from "../../core/packed.js";
 import { linkCell } from "../../core/pointer.js";
 import * as recompute from "../../core/recompute.js";
@@ -40,6 +41,10 @@ let shows = [];
 let plays = null;
 /** @type {any} */
 let refining = 0;
+/** @type {ReturnType<typeof import("./path.js").createWalkPath> | null} */
+let path = null; // of the query cell, once its script is here
+/** @type {(() => void) | null} */
+let drawPath = null;
 
 const find = (/** @type {string} */ selector) => section.querySelector(selector);
 const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
@@ -106,6 +111,23 @@ function draw() {
   setText("marks", text("walk.marks", { outline: outlineText(borders(), "by_label", look.label),
     radius: recompute.settings().radius }), section);
   drawLevels(look, at, region);
+  const s = recompute.settings();
+  drawPath = () => path?.draw(look, at, recompute.pipeline().matrix(s), s.edited?.affinity ?? recompute.pipeline().affinity, s);
+  drawPath();
+}
+
+/** Which neighbours gave how much: the script is loaded when the tab is first opened. */
+async function loadPath() {
+  if (path) return;
+  try {
+    const { createWalkPath } = await import("./path.js");
+    takeLaterTexts();
+    path = createWalkPath(find('[data-for="path"]'));
+  } catch {
+    announce(text("tabs.lost", { name: text("tabs.walk") }), true);
+    return;
+  }
+  drawPath?.();
 }
 
 function paint(/** @type {Walk} */ look, /** @type {number} */ at, /** @type {Float32Array} */ region) {
@@ -284,6 +306,11 @@ registerTab("walk", {
     const look = walked();
     return paint(look, shownStep(), regionOf(look.label));
   },
-  cell() { if (store.trace) marks.each(); },
+  show: loadPath,
+  cell() {
+    if (!store.trace) return;
+    marks.each();
+    if (recompute.pipeline()) drawPath?.();
+  },
   keys: { Enter: dropHere, " ": () => plays.play() },
 });
