@@ -2,8 +2,9 @@
 
 WASM, one thread. Needs `npm ci` for onnxruntime-web. `ready`: a worker has loaded runtime and network from a local
 server; `first CAM`: after that, from the file to the stages of the CAM at one scale; `whole`: from the file to every
-stage, with all scales, flips, walk, PAR and both thresholds; `CPU`: processor time of the tab's process for the whole,
-which other programs on the machine change little; `memory`: its largest resident set.
+stage, with all scales, flips, walk, PAR and both thresholds; `worker CPU`: processor time of the worker's thread for
+the whole, which other programs on the machine change little: all of it is one after the other, so the whole takes no
+less; `memory`: largest resident set of the tab's process.
 
 Run: python -m afa_viz bench site [--repeats 5] [--onnxruntime-web DIR] [--json FILE]
 """
@@ -22,7 +23,9 @@ from typing import Any
 from PIL import Image
 
 import afa_viz
-from afa_viz.ui.site.network import find_runtime, write_network
+from afa_viz.model.onnx_export import require_afa
+from afa_viz.ui.site.network import write_network
+from afa_viz.ui.site.runtimes import find_runtimes
 from benchmarks import machine
 from benchmarks.browser import ROOT, launch_browser
 from benchmarks.file_server import serve_folder
@@ -47,11 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Open a page for every sample, size by size in turn."""
-    runtime = find_runtime(args.onnxruntime_web)
+    runtimes = find_runtimes(args.onnxruntime_web)
     samples: dict[tuple[int, int], list[dict[str, float]]] = {size: [] for size in SIZES}
     with TemporaryDirectory() as name:
         folder = Path(name)
-        network = write_network(folder, afa_viz.load_model(device="cpu"), "bundled", runtime)
+        network = write_network(folder, require_afa(afa_viz.load_model(device="cpu")), "bundled", runtimes)
         (folder / "index.html").write_text(PAGE, encoding="utf-8")
         with serve_folder(folder) as address:
             for _ in range(args.repeats):
@@ -73,7 +76,7 @@ def measurements_of(report: dict[str, Any]) -> list[Measurement]:
 
 def table(report: dict[str, Any]) -> str:
     """A line for each size, and the targets."""
-    names = [*TARGETS, "CPU", "memory"]
+    names = [*TARGETS, "worker CPU", "memory"]
     head = f"| pixels | {' s | '.join(names[:-1])} s | memory MB |"
     lines = [machine.heading(report["machine"]), "", head, "|---" * (len(names) + 1) + "|"]
     lines += [f"| {_words(row)} | {' | '.join(f'{row[name]:.3g}' for name in names)} |" for row in report["rows"]]
@@ -99,21 +102,28 @@ def _sample(address: str, network: dict[str, Any], size: tuple[int, int]) -> dic
         worked, memory = _renderer()
     return {
         "ready": ready / 1000, "first CAM": answer["firstMs"] / 1000, "whole": answer["wholeMs"] / 1000,
-        "CPU": worked - loaded, "memory": memory,
+        "worker CPU": worked - loaded, "memory": memory,
     }  # fmt: skip
 
 
 def _renderer() -> tuple[float, float]:
-    """CPU seconds and peak megabytes of the renderer of ours that has worked most; zeros where there is no /proc."""
+    """CPU seconds of the worker, peak megabytes of the renderer that has worked most of ours; zeros without /proc."""
     found, waiting = (0.0, 0.0), [str(os.getpid())]
     for pid in waiting:  # grows while it is read
         try:
             waiting += child_processes(int(pid))
             if b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+                worker = sum(map(_seconds, Path(f"/proc/{pid}/task").iterdir()))
                 status = Path(f"/proc/{pid}/status").read_text().splitlines()
                 peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
-                found = max(found, ((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), peak))
+                found = max(found, (worker, peak))
         except OSError:  # it has ended
             continue
     return found
+
+
+def _seconds(thread: Path) -> float:
+    """CPU seconds of a thread if it is that of a worker."""
+    if not (thread / "comm").read_text().startswith("DedicatedWorker"):
+        return 0.0
+    return int((thread / "schedstat").read_text().split()[0]) / 1e9

@@ -31,8 +31,9 @@ window.driver = (() => {
         if (data.failed) failed(new Error(JSON.stringify(data.failed))); else done(data.answer);
       };
       const began = performance.now();
-      await send({do: "open", network: network.facts,
-        addresses: {runtime: at(network.runtime), wasm: at(network.wasm), model: at(network.model)}});
+      const {script, wasm} = network.runtimes.wasm;
+      await send({do: "open", network: network.facts, provider: "wasm", warm: false,
+        addresses: {runtime: at(script), wasm: at(wasm), encoder: at(network.encoder), head: at(network.head)}});
       return performance.now() - began;
     },
     async explain(base64, type) {
@@ -42,6 +43,10 @@ window.driver = (() => {
       const answer = await send({do: "explain", file: new Blob([bytes], {type})});
       const first = window.driver.progress.find((one) => one.first)?.at;
       return {...plain(answer ?? {}), done: answer !== null, firstMs: first - began, wholeMs: performance.now() - began};
+    },
+    async mask(base64) {
+      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      return send({do: "mask", file: new Blob([bytes], {type: "image/png"})});
     },
     async ask(key, question, asked = {}) { return plain(await send({do: "ask", key, question, asked})); },
   };

@@ -28,7 +28,8 @@ def run(args: argparse.Namespace) -> None:
     require_file(args.onnx, "--onnx")
 
     from afa_viz.model.checkpoint import load_model
-    from afa_viz.model.onnx_export import OPSET, export_onnx, output_names, require_afa, require_packages
+    from afa_viz.model.onnx_export import OPSET, export_onnx, output_names, require_afa
+    from afa_viz.model.onnx_packages import require_packages
 
     require_packages()
     model = require_afa(load_model(args.checkpoint, "cpu"))

@@ -58,7 +58,7 @@ def add_content_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--onnxruntime-web", type=Path, metavar="DIR",
         help="folder of the npm package onnxruntime-web: visitors explain their own photographs in the browser "
-        "(needs `pip install onnx onnxscript`; 22 MB more; default: they cannot)",
+        "(needs `pip install onnx onnxscript`; 49 MB more; default: they cannot)",
     )  # fmt: skip
     parser.add_argument("--title", default="AFA Viz", help="title of the page (default: AFA Viz)")
     parser.add_argument("--cache", type=Path, help="folder for rendered scenes (default: the user's cache)")
@@ -80,11 +80,11 @@ def run(args: argparse.Namespace) -> None:
 
 def build(args: argparse.Namespace, out: Path) -> None:
     """Build the site of `add_content_arguments` in a folder, whole or not at all, with a progress bar."""
-    from afa_viz.model.onnx_export import require_packages
-    from afa_viz.ui.site.network import find_runtime
+    from afa_viz.model.onnx_packages import require_packages
+    from afa_viz.ui.site.runtimes import find_runtimes
 
-    runtime = None if args.onnxruntime_web is None else find_runtime(args.onnxruntime_web)
-    if runtime is not None:
+    runtimes = None if args.onnxruntime_web is None else find_runtimes(args.onnxruntime_web)
+    if runtimes is not None:
         require_packages()
     contents = open_contents(args)
 
@@ -93,7 +93,7 @@ def build(args: argparse.Namespace, out: Path) -> None:
     from afa_viz.ui.site.build import SiteOptions, build_site, count_steps
     from afa_viz.ui.site.folder import replaced_folder
 
-    options = SiteOptions(args.title, args.snapshots, runtime)
+    options = SiteOptions(args.title, args.snapshots, runtimes)
     with replaced_folder(out) as folder, tqdm(total=count_steps(contents, options), unit="step") as bar:
 
         def show(steps: int, what: str) -> None:

@@ -11,7 +11,6 @@ import json
 import logging
 import re
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +22,7 @@ from afa_viz.model import layouts
 from afa_viz.model.afa import AFA
 from afa_viz.model.card import default_card
 from afa_viz.model.interface import Network
+from afa_viz.model.onnx_packages import ExportError, require_packages
 from afa_viz.model.pyramid import reduction_of
 from afa_viz.ops.affinity import affinity_logits
 
@@ -40,11 +40,6 @@ EXAMPLE_SIZE = (2, 3, 224, 288)  # traced; two images, since torch would take a 
 VERIFIED_SIZES = ((1, 224, 224), (2, 256, 256), (1, 320, 192), (1, 191, 253), (1, 17, 90))  # (B, H, W)
 TOLERANCE = 1e-4  # largest difference to torch as a share of the range of an output
 MIN_HALVED = 64  # numbers; smaller constants stay float32
-PACKAGES = ("onnx", "onnxscript")
-
-
-class ExportError(ValueError):
-    """A network that cannot be exported; the message is one sentence for the user."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,16 +188,6 @@ def relative_difference(expected: Tensor, found: Tensor) -> float:
         return float("inf")
     span = float(expected.max() - expected.min()) or 1.0
     return float((found - expected).abs().max()) / span
-
-
-def require_packages() -> None:
-    """Raise ExportError, with how to get them, where a package is not installed."""
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise ExportError(
-            f"exporting needs the package{'s' * (len(missing) > 1)} {' and '.join(missing)}, not installed here; "
-            "install them with `pip install onnx onnxscript onnxruntime`."
-        )
 
 
 def _round_weights(model: nn.Module) -> None:

@@ -20,11 +20,14 @@ PLACED = (".intro", *MARKUP)  # and those that only fragments need, no script
 CLASS = "class."  # before the names of classes, which are English themselves
 CLASS_REPORT = "class_report."  # before what only the teacher's view says
 SITE = "site."  # before what only a page without a server says
+ON_DEVICE = "device."  # before what the app says in place of a text of SITE, where a visitor's browser explains
+ELSEWHERE = (CLASS_REPORT, ON_DEVICE)  # no text of the page under these keys
 LATER = {  # and what the app loads when it is first opened, by the script that says it
     "tabs": re.compile(r"(?:mask|photo|zoom)\."),
     "more": re.compile(r"(?:tour|present|undo|none)\."),
     "lab": re.compile(r"lab\.\w+\.(?!title$)"),  # questions; an address may name one, so their titles are there at once
     "heads": re.compile(r"(?:heads|path|walkpath)\."),
+    "device": re.compile(re.escape(SITE)),
 }
 
 
@@ -55,8 +58,8 @@ def script_texts(standalone: bool = False) -> dict[str, str]:
     return {
         key: text
         for key, text in texts().items()
-        if not key.endswith(PLACED) and not key.startswith((CLASS, CLASS_REPORT))
-        and (standalone or not (key.startswith(SITE) or _is_later(key)))
+        if (not key.endswith(PLACED) or _is_later(key)) and not key.startswith((CLASS, *ELSEWHERE))
+        and (standalone or not _is_later(key))
     }  # fmt: skip
 
 
@@ -66,16 +69,24 @@ def translations(standalone: bool = False) -> dict[str, dict[str, str]]:
         language: {
             key: text
             for key, text in texts(language).items()
-            if not key.startswith(CLASS_REPORT) and (standalone or not (key.startswith(SITE) or _is_later(key)))
+            if not key.startswith(ELSEWHERE) and (standalone or not _is_later(key))
         }
         for language in languages()[1:]
     }
 
 
 def later_texts(script: str) -> dict[str, dict]:
-    """The English texts that the app loads with a later script, and those of the other languages."""
+    """The English texts that the app loads with a later script, and those of the other languages.
+
+    What is in `ON_DEVICE` comes under the keys of `SITE`.
+    """
     first, *others = (
-        {key: text for key, text in texts(language).items() if LATER[script].match(key)} for language in languages()
+        {
+            key: texts(language).get(key.replace(SITE, ON_DEVICE, 1), text)
+            for key, text in texts(language).items()
+            if LATER[script].match(key)
+        }
+        for language in languages()
     )
     return {"texts": first, "languages": dict(zip(languages()[1:], others, strict=True))}
 

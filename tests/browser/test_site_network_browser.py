@@ -149,6 +149,52 @@ def test_chosen_labels_are_those_of_explain(worker, model):
     assert stages["labels_given"] and stages["key"] != found["key"]
 
 
+def mask_png(size: tuple[int, int], labels: tuple[int, ...]) -> Image.Image:
+    """Two discs of two labels, or one, in the background, and a frame that does not count."""
+    rows, cols = np.mgrid[: size[1], : size[0]]
+    mask = np.zeros((size[1], size[0]), np.uint8)
+    for i, label in enumerate(labels):
+        mask[(rows - size[1] / 2) ** 2 + (cols - size[0] * (i + 1) / (len(labels) + 1)) ** 2 < (min(size) / 5) ** 2] = (
+            label
+        )
+    mask[:3] = 255
+    return Image.fromarray(mask)
+
+
+@pytest.mark.parametrize(
+    "kind, size, labels", [("301 x 199 PNG", (301, 199), (3, 6)), ("257 x 255 grey PNG", (514, 510), (11,))]
+)
+def test_a_ground_truth_gives_the_scores_of_the_app(worker, model, tmp_path, kind, size, labels):
+    data = UPLOADS[kind]()
+    (tmp_path / "photo").write_bytes(data)
+    found = explained(worker, data)
+    assert found["scores"] is None and found["precision"] is None and not found["labels_given"]
+    mask = mask_png(size, labels)
+    answer = worker.evaluate("mask => driver.mask(mask)", base64.b64encode(encoded(mask, "PNG")).decode())
+    assert answer["key"].startswith(found["key"]) and answer["key"] != found["key"]
+    stages = asked(worker, answer, "stages")
+    shape = tuple(reversed(Image.open(io.BytesIO(data)).size))
+    target = np.asarray(mask.resize((shape[1], shape[0]), Image.Resampling.NEAREST))
+    trace = afa_viz.explain(model, tmp_path / "photo", labels=sorted(labels), target=target)
+    compare(stages, trace)
+    assert stages["labels_given"] and stages["story"] == texts()["side.masked_story"]
+    scene_found = asked(worker, answer, "scene")
+    assert np.array_equal(scene_found["target"]["map"], trace.target.numpy())
+    expected = payload.stages(trace, "x", "y")
+    for stage, score in expected["scores"].items():
+        assert stages["scores"][stage]["miou"] == pytest.approx(score["miou"], abs=0.01), stage
+        for label, iou in score["iou"].items():
+            assert stages["scores"][stage]["iou"][str(label)] == pytest.approx(iou, abs=0.02), (stage, label)
+    for name, regions in expected["precision"].items():
+        for region, share in regions.items():
+            assert (stages["precision"][name][region] is None) == (share is None)
+            assert share is None or stages["precision"][name][region] == pytest.approx(share, abs=0.01)
+    assert asked(worker, answer, "overview")["by_truth"]
+    alike(asked(worker, answer, "overview"), payload_attention.overview(trace))
+    alike(asked(worker, answer, "affinity")["numbers"], payload_attention.affinity(trace)["numbers"])
+    assert asked(worker, {"key": found["key"]}, "stages") is None, "the image has a ground truth now"
+
+
 def alike(found, expected, where=""):
     """Numbers to three digits, everything else equal."""
     if isinstance(expected, dict):
@@ -233,13 +279,13 @@ def test_bad_files_are_named(worker, data, failure):
 
 
 def bring(page: Page, data: bytes, name: str = "photo.png") -> None:
-    page.locator("#afa-own-file").set_input_files({"name": name, "mimeType": "image/png", "buffer": data})
+    page.locator("#afa-pick .afa-choose input").set_input_files({"name": name, "mimeType": "image/png", "buffer": data})
 
 
 def settled(page: Page, before: str) -> str:
     page.wait_for_function(
         "before => { const at = document.querySelector('.afa').dataset; return at.settled !== before && at.settled; }",
-        arg=before, timeout=60_000,
+        arg=before, timeout=240_000,
     )  # fmt: skip
     return key(page)
 
@@ -253,7 +299,8 @@ def test_a_photograph_is_chosen_and_every_tab_follows(visit, language, width, th
     assert not [url for url in asked_for if "network-" in url or "onnxruntime" in url], "not before it is needed"
     bring(page, UPLOADS["301 x 199 PNG"]())
     settled(page, before)
-    expect(page.locator(".afa-own-words")).to_have_text(texts(language)["site.own_done"], timeout=20_000)
+    done = texts(language)["site.own_done"].format(runtime="WebAssembly")
+    expect(page.locator(".afa-sending")).to_have_text(done, timeout=20_000)
     assert sum("onnxruntime" in url or "network-" in url for url in asked_for) >= 3
     assert page.locator('[data-fill="picture"]').inner_text() == texts(language)["side.own_title"]
     for name in ("cam", "attention", "affinity", "walk", "par", "regions", "seg"):
@@ -287,7 +334,90 @@ def test_labels_are_chosen_settings_moved_and_the_gallery_taken_again(visit):  #
     page.locator(".afa-gallery button").first.click()
     settled(page, third)
     expect(page.locator(".afa-own-labels")).to_be_hidden()
-    assert page.locator(".afa-own-words").inner_text() == ""
+    expect(page.locator(".afa-sending")).to_be_hidden()
+    expect(page.locator(".afa-add-mask")).to_be_hidden()
+
+
+def test_a_mask_is_painted_and_every_score_uses_it(visit):  # noqa: F811
+    page = visit()
+    before = key(page)
+    bring(page, UPLOADS["97 x 143 PNG"]())
+    first = settled(page, before)
+    expect(page.locator('[data-stage="target"]')).to_be_hidden()
+    page.get_by_role("button", name="Add a ground-truth mask").click()
+    dialog = page.locator("dialog.afa-mask")
+    dialog.locator('[data-mask="brush"]').select_option(label="cat")
+    dialog.locator('[data-mask="size"]').fill("15")
+    box = dialog.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.5 * box["height"], steps=3)
+    page.mouse.up()
+    dialog.get_by_role("button", name="Use this mask").click()
+    second = settled(page, first)
+    assert second.startswith(f"{first}-")
+    expect(page.locator('[data-stage="target"]')).to_be_visible()
+    expect(page.locator('[data-fill="story"]')).to_have_text(texts()["side.masked_story"])
+    expect(page.locator('[data-stage="cam_par"], [data-stage="cam"]').first).to_contain_text("IoU")
+    panel = tab(page, "seg")
+    expect(page.locator(f"{panel} [data-view=errors]")).to_be_visible()
+    page.locator('#afa-settings input[value="PAR"]').check()  # a setting keeps the truth
+    settled(page, second)
+    expect(page.locator('[data-stage="target"]')).to_be_visible()
+
+
+def test_a_photograph_and_its_mask_are_chosen_together(visit):  # noqa: F811
+    page = visit()
+    before = key(page)
+    files = {"mine.png": UPLOADS["97 x 143 PNG"](), "mine_mask.png": encoded(mask_png((97, 143), (6,)), "PNG")}
+    page.locator("#afa-pick .afa-choose input").set_input_files(
+        [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in files.items()]
+    )
+    settled(page, before)
+    expect(page.locator("dialog.afa-mask .afa-mask-values label")).to_have_count(3)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog.afa-mask")).to_be_hidden()
+
+
+def test_the_network_is_loaded_once_somebody_is_about_to_choose(visit):  # noqa: F811
+    page = visit()
+    asked_for = requests(page)
+    with page.expect_response(lambda response: "network-head" in response.url):
+        page.locator("#afa-pick .afa-choose input").focus()
+    before = key(page)
+    bring(page, UPLOADS["40 x 33 PNG"]())
+    settled(page, before)
+    assert sum(url.endswith(".wasm") for url in asked_for) == 1
+
+
+GPU = {  # what a browser offers; none of them runs the network here
+    "an adapter": "{requestAdapter: async () => ({})}",
+    "none": "{requestAdapter: async () => null}",
+    "an error": "{requestAdapter: async () => { throw new Error('no'); }}",
+    "nothing": "undefined",
+}
+
+
+@pytest.mark.parametrize("kind", GPU)
+def test_a_gpu_is_tried_where_there_is_one_and_webassembly_takes_over(browser, address, kind):  # noqa: F811
+    page = browser.new_context().new_page()
+    page.add_init_script(f"Object.defineProperty(navigator, 'gpu', {{value: {GPU[kind]}}})")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    asked_for = requests(page)
+    page.goto(address)
+    page.wait_for_selector(".afa[data-settled]")
+    before = key(page)
+    for photograph in ("40 x 33 PNG", "97 x 143 PNG"):
+        bring(page, UPLOADS[photograph]())
+        before = settled(page, before)
+    expect(page.locator(".afa-sending")).to_contain_text("WebAssembly", timeout=20_000)
+    tried = sum("ort.webgpu.bundle" in url for url in asked_for)
+    assert tried == (kind == "an adapter"), "and not again for the next photograph"
+    assert sum("ort.wasm.bundle" in url for url in asked_for) == 1
+    fallen = [words for words in said if words.startswith("WebGPU could not run the network (")]
+    assert len(fallen) == tried, said
+    page.context.close()
 
 
 DROP = """([kind, data, type]) => {
@@ -312,8 +442,8 @@ def test_a_bad_file_leaves_the_image_and_says_why(visit):  # noqa: F811
     page = visit()
     before = key(page)
     page.evaluate(DROP, ["drop", base64.b64encode(b"hello").decode(), "text/plain"])
-    expect(page.locator(".afa-own-words")).to_have_text(texts()["site.no_image_file"], timeout=30_000)
-    assert key(page) == before and page.locator(".afa-own progress").is_hidden()
+    expect(page.locator(".afa-sending")).to_have_text(texts()["site.no_image_file"], timeout=30_000)
+    assert key(page) == before and page.locator(".afa-sending progress").is_hidden()
     bring(page, UPLOADS["40 x 33 PNG"]())
     assert settled(page, before).startswith("photo-")
 

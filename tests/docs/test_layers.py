@@ -74,6 +74,7 @@ EXTRA = {
     ("afa_viz.training", "afa_viz.data"),  # the trainer reads data sets
     ("afa_viz.training", "afa_viz.evaluation"),  # and scores while it trains
     ("afa_viz.evaluation", "afa_viz.data"),  # samples of data sets
+    ("afa_viz.ui.server", "afa_viz.ui.site"),  # the network for visitors' browsers, the same files
     ("afa_viz.ui.report", "afa_viz.ui.site"),  # answers packed smaller, as for the files of a site
 }
 # third-party packages that belong to one room

@@ -86,13 +86,14 @@ test("the CAM is the sum over scales of the larger of an image and its mirror im
   /** @type {number[][]} */
   const sizes = [];
   const image = Float32Array.from({ length: 3 * 4 * 6 }, (_, i) => (i % 6) - 1); // rises from left to right
-  const run = async (/** @type {Float32Array} */ pixels, /** @type {number[]} */ [rows, cols]) => {
+  const run = async (/** @type {Float32Array} */ pixels, /** @type {number[]} */ [rows, cols], /** @type {boolean} */ whole) => {
     sizes.push([rows, cols]);
+    assert.equal(whole, sizes.length === 1);
     return { cam: { data: pixels.slice(0, rows * cols), dims: [1, 1, rows, cols] } };
   };
   /** @type {number[]} */
   const passes = [];
-  const found = await multiScaleCam(run, image, [4, 6], { scales: [1, 0.5], flip: true, relu: true }, ["cam"],
+  const found = await multiScaleCam(run, image, [4, 6], { scales: [1, 0.5], flip: true, relu: true },
     async (pass, of) => { passes.push(pass / of); });
   assert.deepEqual(sizes, [[4, 6], [4, 6], [2, 3], [2, 3]]);
   assert.deepEqual(passes, [0.25, 0.5, 0.75, 1]);
@@ -109,7 +110,7 @@ test("what a callback throws ends the passes", async () => {
     return { cam: { data: new Float32Array(4), dims: [1, 1, 2, 2] } };
   };
   const stop = async () => { throw new Error("stop"); };
-  await assert.rejects(multiScaleCam(run, new Float32Array(12), [2, 2], { scales: [1, 2], flip: true, relu: true }, ["cam"], stop));
+  await assert.rejects(multiScaleCam(run, new Float32Array(12), [2, 2], { scales: [1, 2], flip: true, relu: true }, stop));
   assert.equal(runs, 1);
 });
 

@@ -237,6 +237,7 @@ def test_later_scripts_are_served_compressed_and_for_good(address, path, whole):
         "/charts/plotly-0.0.1.min.js", "/charts/", "/charts", "/charts/plotly.min.js", "/charts/../config",
         "/plotly.min.js", "/charts/plotly-7.1.0.min.js/", "/charts//plotly-7.1.0.min.js",
         "/charts/plotly-%2e%2e.min.js", "/Charts/plotly-7.1.0.min.js", "/scripts/tabs-000000000000.js",
+        "/network/0123456789abcdef/network-head-01234567.onnx", "/scripts/device-000000000000.js",
         "/scripts/tabs-.js", "/scripts/", f"/{TABS}/", f"/{TABS.upper()}",
     ],
 )  # fmt: skip

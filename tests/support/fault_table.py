@@ -85,6 +85,8 @@ DISK = (
           "test_faults.py::test_a_full_disk_while_rendering_is_a_sentence"),
     Fault("disk full while a file to download is written", "one sentence; the page goes on",
           "test_faults.py::test_a_full_disk_while_exporting_is_a_sentence"),
+    Fault("disk full while the network for visitors' devices is written", "one sentence; nothing is left over",
+          "test_device_networks.py::test_a_full_disk_is_a_sentence"),
     Fault("disk full when a training is to start", "refused in one sentence",
           "test_train_tab.py::test_a_full_disk_is_a_sentence"),
     Fault("cache folder that cannot be written", "the page works; scenes and scores stay in memory",
@@ -177,6 +179,8 @@ REQUESTS = (
 NAMES = (
     Fault("a request for any other route, by any other method, or in any other spelling", "404",
           "test_routes.py::test_closed_routes_are_not_found"),
+    Fault("a file beside the network for visitors' devices, or that network without `--onnxruntime-web`", "404",
+          "test_device_networks.py::test_nothing_beside_them_is_served"),
     Fault("a newer gradio serves more", "404, and this test fails until somebody has looked at it",
           "test_routes.py::test_every_route_of_gradio_is_open_or_closed_on_purpose"),
     Fault("a call beside the queue (`/run`, `/api`)", "404; nothing runs but what waits its turn",

@@ -5,36 +5,53 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
+from kept_exports import export_once
 from static_site import BELOW
 
 from afa_viz.bundled import bundled_checkpoint
 from afa_viz.ui.sessions.model_registry import ModelRegistry, name_sources
 from afa_viz.ui.site.build import SiteOptions, build_site
 from afa_viz.ui.site.contents import open_contents
-from afa_viz.ui.site.network import find_runtime
 from afa_viz.ui.site.packing import SUFFIX
+from afa_viz.ui.site.runtimes import find_runtimes
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "afa_viz" / "examples"
 PACKAGE = ROOT / "node_modules" / "onnxruntime-web"
 
 
-def build_with_network(folder: Path) -> Path:
-    """Build a site of one example; returns the folder that a server gives out. Skips without onnxruntime-web."""
+def require_network_packages() -> None:
+    """Skip where the network cannot be exported, or no browser could run it."""
     for package in ("onnx", "onnxscript"):
         pytest.importorskip(package)
     if not PACKAGE.is_dir():
         pytest.skip("onnxruntime-web is not installed: npm ci")
+
+
+@contextmanager
+def exported_once() -> Iterator[None]:
+    """Networks of sites and apps are exported by `export_once`."""
+    with mock.patch("afa_viz.ui.site.network.export_onnx", export_once):
+        yield
+
+
+def build_with_network(folder: Path) -> Path:
+    """Build a site of one example; returns the folder that a server gives out. Skips without onnxruntime-web."""
+    require_network_packages()
     registry = ModelRegistry(name_sources([str(bundled_checkpoint())]), "cpu")
-    contents = open_contents(registry, EXAMPLES, folder / "cache", images=[EXAMPLES / "chelsea.png"])
+    contents = open_contents(registry, EXAMPLES, folder / "cache", images=[EXAMPLES / "chelsea.png"], limit=1)
     site = folder / "www" / BELOW
     site.mkdir(parents=True)
-    build_site(site, contents, SiteOptions(title="Network", snapshots=0, runtime=find_runtime(PACKAGE)))
+    with exported_once():
+        build_site(site, contents, SiteOptions(title="Network", snapshots=0, runtimes=find_runtimes(PACKAGE)))
     return folder / "www"
 
 

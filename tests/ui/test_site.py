@@ -24,8 +24,9 @@ from small_checkpoint import small_card, small_model
 
 from afa_viz.__main__ import main
 from afa_viz.ui.site.folder import MARK, replaced_folder, require_replaceable
-from afa_viz.ui.site.network import RUNTIME, WASM, find_runtime, network_files, require_small, write_network
+from afa_viz.ui.site.network import network_files, require_small, write_network
 from afa_viz.ui.site.packing import file_name, pack, plane_differences
+from afa_viz.ui.site.runtimes import RUNTIMES, find_runtimes
 from afa_viz.ui.site.sizes import measure
 
 ROOT = Path(__file__).parents[2]
@@ -327,21 +328,27 @@ def test_the_bundled_site_is_small_and_soon_built(tmp_path):
 
 def test_a_folder_without_the_runtime_is_refused_before_anything_is_computed(tmp_path, capsys):
     (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / RUNTIME).write_bytes(b"")
+    for script, wasm in RUNTIMES.values():  # the WebAssembly file of the first one is missing
+        for name in (script, *([] if script == RUNTIMES["wasm"][0] else [wasm])):
+            (tmp_path / "dist" / name).write_bytes(b"")
     assert main(["site", "--out", str(tmp_path / "site"), "--onnxruntime-web", str(tmp_path)]) == 2
     shown = capsys.readouterr().err
     assert "expected the folder of the npm package onnxruntime-web" in shown and shown.count("\n") == 1
     assert not (tmp_path / "site").exists()
-    (tmp_path / "dist" / WASM).write_bytes(b"")
+    (tmp_path / "dist" / RUNTIMES["wasm"][1]).write_bytes(b"")
+    every = {provider: tuple(tmp_path / "dist" / name for name in names) for provider, names in RUNTIMES.items()}
     for given in (tmp_path, tmp_path / "dist"):
-        assert find_runtime(given) == (tmp_path / "dist" / RUNTIME, tmp_path / "dist" / WASM)
+        assert find_runtimes(given) == every
+    every["webgpu"][1].unlink()
+    assert find_runtimes(tmp_path) == {"wasm": every["wasm"]}
 
 
 def test_the_network_of_a_site_has_its_own_files(tmp_path, monkeypatch):
     model = small_model()
     model.card = small_card()
-    for name, data in ((RUNTIME, b"/* ONNX Runtime Web v9.8.7 */"), (WASM, b"wasm")):
-        (tmp_path / name).write_bytes(data)
+    for script, wasm in RUNTIMES.values():
+        (tmp_path / script).write_bytes(b"/* ONNX Runtime Web v9.8.7 */")
+        (tmp_path / wasm).write_bytes(bytes(2_000_000))
     site = tmp_path / "site"
     site.mkdir()
 
@@ -350,11 +357,20 @@ def test_the_network_of_a_site_has_its_own_files(tmp_path, monkeypatch):
         path.write_bytes(b"weights")
         path.with_suffix(".json").write_text("{}")
 
+    def split(data, first):
+        assert data == b"weights" and set(first) == {"class_logits", "cam", *(f"attn_logits_{i}" for i in range(8))}
+        return b"first", b"rest"
+
     monkeypatch.setattr("afa_viz.ui.site.network.export_onnx", exported)
-    found = write_network(site, model, "small", find_runtime(tmp_path))
+    monkeypatch.setattr("afa_viz.ui.site.network.split_onnx", split)
+    found = write_network(site, model, "small", find_runtimes(tmp_path))
     files = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
-    assert files == {found[name] for name in ("model", "script", "runtime", "wasm")}
-    assert found["runtime"] == "onnxruntime-web-9.8.7/ort.wasm.bundle.min.js"
+    runtimes = found["runtimes"].values()
+    assert files == {*(found[name] for name in ("encoder", "head", "script")),
+                     *(runtime[name] for runtime in runtimes for name in ("script", "wasm"))}  # fmt: skip
+    assert found["runtimes"]["wasm"]["script"] == "onnxruntime-web-9.8.7/ort.wasm.bundle.min.js"
+    assert [runtime["megabytes"] for runtime in runtimes] == [2, 2]
+    assert ((site / found["encoder"]).read_bytes(), (site / found["head"]).read_bytes()) == (b"first", b"rest")
     given = json.loads(json.dumps(found["facts"]))
     assert (given["long_side"], given["cam_relu"], given["scales"]) == (320, False, [1.0, 0.5, 1.5])
     assert [(block["stage"], block["reduction"]) for block in given["blocks"]] == [

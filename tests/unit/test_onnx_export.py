@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from kept_exports import export_once
 
 import afa_viz
-from afa_viz.model import onnx_export
+from afa_viz.model import onnx_export, onnx_packages
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.mix_transformer import MixTransformer
-from afa_viz.model.onnx_export import AllOutputs, ExportError, export_onnx, output_names, relative_difference
+from afa_viz.model.onnx_export import AllOutputs, export_onnx, output_names, relative_difference
+from afa_viz.model.onnx_packages import ExportError
+from afa_viz.model.onnx_split import split_onnx
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -49,8 +52,9 @@ def largest_difference(model: AFA, path: Path, sizes=ODD_SIZES) -> float:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[AFA, Path]:
     model = small_network()
     path = tmp_path_factory.mktemp("onnx") / "small.onnx"
-    verification = export_onnx(model, path, half=True)
-    assert verification is not None and verification.max_difference <= onnx_export.TOLERANCE
+    export_once(model, path, half=True)  # what the export says of itself is in the card
+    verified = json.loads(path.with_suffix(".json").read_text())["verified"]
+    assert verified["max_difference"] <= onnx_export.TOLERANCE
     return model, path
 
 
@@ -149,7 +153,7 @@ def test_without_onnxruntime_the_file_is_not_verified(quick, exported, tmp_path,
 
 @pytest.mark.parametrize("missing", [("onnxscript",), ("onnx", "onnxscript")])
 def test_missing_packages_are_named_with_how_to_get_them(missing, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_export, "find_spec", lambda name: None if name in missing else name)
+    monkeypatch.setattr(onnx_packages, "find_spec", lambda name: None if name in missing else name)
     with pytest.raises(ExportError, match=rf"{' and '.join(missing)}.*pip install onnx onnxscript onnxruntime"):
         export_onnx(small_network(), tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
@@ -188,3 +192,34 @@ def test_the_bundled_network(half, tmp_path):
     export_onnx(model, path, half)
     assert path.stat().st_size <= (8e6 if half else 16e6)
     assert largest_difference(model, path, ((1, 224, 224), (1, 320, 192), (1, 256, 171))) <= 1e-4  # float16 on the disk
+
+
+def test_two_parts_give_together_what_the_whole_gives(exported):
+    model, path = exported
+    names = output_names(model)
+    first = [name for name in names if name in ("class_logits", "cam") or name.startswith("attn_logits")]
+    parts = split_onnx(path.read_bytes(), first)
+    assert sum(map(len, parts)) < 1.05 * path.stat().st_size, "no weight is in both"
+    whole, encoder, head = (
+        onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"]) for part in (path.read_bytes(), *parts)
+    )
+    assert [value.name for value in encoder.get_inputs()] == ["image"]
+    assert [value.name for value in head.get_outputs()] == [name for name in names if name not in first]
+    for batch, height, width in ODD_SIZES[:4]:
+        image = np.random.default_rng(height).standard_normal((batch, 3, height, width), np.float32)
+        found = dict(zip([v.name for v in encoder.get_outputs()], encoder.run(None, {"image": image}), strict=True))
+        found |= zip(
+            [v.name for v in head.get_outputs()],
+            head.run(None, {value.name: found[value.name] for value in head.get_inputs()}),
+            strict=True,
+        )
+        for name, expected in zip(names, whole.run(names, {"image": image}), strict=True):
+            assert relative_difference(torch.from_numpy(expected), torch.from_numpy(found[name])) <= 1e-6, name
+
+
+@pytest.mark.parametrize("first", [[], ["cam", "shape"]])
+def test_only_some_of_the_outputs_can_be_a_part(exported, first):
+    with pytest.raises(ValueError, match="expected some and not all of class_logits, cam"):
+        split_onnx(exported[1].read_bytes(), first)
+    with pytest.raises(ValueError, match="expected some and not all"):
+        split_onnx(exported[1].read_bytes(), output_names(exported[0]))

@@ -34,16 +34,24 @@ LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app: which modules beyon
     "more": ("components/guide/", "components/share_menu.js", "draw/tab_picture.js", "views/par/crf.js"),
     "lab": ("views/lab/",),
     "heads": ("views/affinity/heads/", "views/walk/path.js", "core/head", "method/heads.js"),
+    "device": (  # photographs that the visitor's browser explains
+        "host/server/device.js",
+        "host/onnx",
+        "host/prepared",
+        "components/own_labels.js",
+        "components/sidebar.js",
+    ),
 }
 LATER_STYLES = {  # which come with them
     "tabs": ("components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css"),
     "more": ("components/guide/guide.css",),
     "lab": ("views/lab/questions.css",),
     "heads": ("views/affinity/heads/heads.css",),
+    "device": ("components/sidebar.css",),
 }
 STANDALONE_STYLES = (
     ("standalone.css",),
-    ("components/sidebar.css",),
+    ("components/frame.css",),
 )  # of pages without gradio: before and after the others
 INDENTED = re.compile(r"\n\s+")
 UNSENT = re.compile(r"/\*[\s\S]*?\*/\n?|^ +|(?<=[;{:,]) +|(?<=[;{},])\n", re.MULTILINE)  # of style sheets

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from afa_viz.config import ExplainConfig
-from afa_viz.ui.localization import texts
+from afa_viz.ui.localization import fill_template, texts
 from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, Slider
 from afa_viz.ui.sessions.examples import Example
 from afa_viz.ui.sessions.model_registry import ModelRegistry
@@ -18,6 +18,10 @@ GROUPS = (
     ("side.group_par", SLIDERS[5:], False),
 )
 
+ON_DEVICE = (
+    '<label class="afa-device"><input type="checkbox" autocomplete="off"> <b>{{side.on_device}}</b>'
+    "<small>{{side.on_device_info}}</small></label>"
+)
 NONE_SELECTED = -1  # index in the gallery; gradio ignores None in an update
 
 
@@ -51,8 +55,12 @@ class Controls:
         return [self.left_out, *self.sliders.values(), self.heads]
 
 
-def build_image_picker(examples: list[Example], shown: str) -> ImagePicker:
-    """The gallery of examples, of which the one named `shown` is selected, and a place to bring a photograph."""
+def build_image_picker(examples: list[Example], shown: str, on_device: bool = False) -> ImagePicker:
+    """The gallery of examples, of which the one named `shown` is selected, and a place to bring a photograph.
+
+    Args:
+        on_device: with a switch, off at first, by which the visitor's browser explains photographs.
+    """
     gallery = gr.Gallery(
         [(example.thumbnail(), example.caption) for example in examples],
         label="Choose a picture",
@@ -68,7 +76,8 @@ def build_image_picker(examples: list[Example], shown: str) -> ImagePicker:
         elem_id="afa-gallery",
         visible=bool(examples),
     )
-    gr.HTML('<div class="afa-upload"></div>', elem_id="afa-upload")  # filled by components/photo_input.js
+    place = '<div class="afa-upload"></div>'  # filled by components/photo_input.js
+    gr.HTML(place + (fill_template(ON_DEVICE) if on_device else ""), elem_id="afa-upload")
     return ImagePicker(gallery)
 
 

@@ -36,6 +36,7 @@ from afa_viz.ui.page.assets import style
 from afa_viz.ui.page.component import explorer_component
 from afa_viz.ui.page.controls import build_controls, build_image_picker
 from afa_viz.ui.server.class_report_page import ClassReportPage
+from afa_viz.ui.server.device_networks import DeviceNetworks, NetworkFiles
 from afa_viz.ui.server.guard import Guard, ServerApp
 from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
 from afa_viz.ui.server.later_scripts import LaterScripts
@@ -61,12 +62,13 @@ HEAD = fill_template('<div id="afa-head"><h1>AFA Viz</h1><p>{{head_html}}</p></d
 
 @dataclass(frozen=True)
 class BuiltApp:
-    """The blocks of the app, the store of its uploads, what they are explained by, and what a class answers, for
-    `serve`."""
+    """The blocks of the app, the store of its uploads, what they are explained by, what visitors' browsers explain
+    theirs by, and what a class answers, for `serve`."""
 
     demo: gr.Blocks
     uploads: Uploads
     session: Session
+    networks: DeviceNetworks | None = None
     report: ClassReport | None = None
 
 
@@ -95,6 +97,9 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
     browser = DataSetHandlers(session, dataset, Scorer(session, dataset))
     if not session.examples:
         raise UserError(f"There are no examples: {options.examples.name}/examples.json is missing or names none.")
+    networks = None
+    if options.onnxruntime_web is not None:
+        networks = DeviceNetworks(registry, options.onnxruntime_web, cache_folder(options.cache))
     first = _first(session, answers, model)
     value = answers.stages(first)
     present = session.present_labels(first)
@@ -104,9 +109,11 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
         with gr.Column(elem_id="afa-page"):
             with gr.Column(elem_id="afa-pick"):
                 gr.HTML(HEAD)
-                picker = build_image_picker(session.examples, first.image_id.partition(":")[2])
+                shown = first.image_id.partition(":")[2]
+                picker = build_image_picker(session.examples, shown, on_device=networks is not None)
             with gr.Column(elem_id="afa-main"):
                 asked = [*answers.server_functions(), *browser.server_functions(), *training.server_functions()]
+                asked += networks.server_functions() if networks else []
                 explorer = explorer_component(
                     asked, value, training.offers(), [example.name for example in session.examples]
                 )
@@ -119,7 +126,7 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
     if options.warm:
         threading.Thread(target=_warm_once_loaded, args=(session, answers, model), daemon=True).start()
     sweep_regularly(uploads.remove_expired, answers.exports.files.remove_expired)
-    return BuiltApp(demo, uploads, session, report)
+    return BuiltApp(demo, uploads, session, networks, report)
 
 
 def _first(session: Session, answers: ExplorerHandlers, model: str) -> Request:
@@ -223,24 +230,19 @@ def theme() -> gr.themes.Base:
 class GuardedApp(App):
     """Gradio's server behind a `Guard`, which is the outermost middleware, outside of gradio's CORS middleware.
 
-    `LaterScripts` serves what pages load later, `ClassReportPage` the teacher's view, and `UploadRoute` handles uploads
-    instead of gradio.
+    `LaterScripts` and `NetworkFiles` serve what pages load later, `ClassReportPage` the teacher's view, and
+    `UploadRoute` handles uploads instead of gradio.
     """
 
-    def __init__(
-        self,
-        guard: Callable[[ServerApp], Guard],
-        uploads: Uploads,
-        on_upload: Callable[[], None],
-        report: ClassReport | None = None,
-    ) -> None:
+    def __init__(self, guard: Callable[[ServerApp], Guard], page: BuiltApp) -> None:
         super().__init__(default_response_class=ORJSONResponse, openapi_url=None)
-        self._guard, self._uploads, self._on_upload, self._report = guard, uploads, on_upload, report
+        self._guard, self._page = guard, page
 
     def build_middleware_stack(self) -> ServerApp:
         """The middleware that every request passes first."""
-        inner = UploadRoute(super().build_middleware_stack(), self._uploads, self._on_upload)
-        return self._guard(LaterScripts(ClassReportPage(inner, self._report)))
+        page = self._page
+        app = UploadRoute(super().build_middleware_stack(), page.uploads, page.session.load)
+        return self._guard(LaterScripts(NetworkFiles(ClassReportPage(app, page.report), page.networks)))
 
 
 def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tuple[str, ...] = (), **options) -> tuple:
@@ -273,9 +275,7 @@ def serve(page: BuiltApp, allowed_hosts: AllowedHosts | None = None, frames: tup
                 frames=frames,
                 check=PayloadValidator(page.demo).check,
             ),
-            page.uploads,
-            page.session.load,
-            page.report,
+            page,
         ),
         **options,
     )

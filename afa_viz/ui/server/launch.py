@@ -92,6 +92,11 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         "--class-report", action="store_true",
         help="count the answers of the lab, and print an address that shows the counts to a teacher",
     )  # fmt: skip
+    result.add_argument(
+        "--onnxruntime-web", type=Path, metavar="DIR",
+        help="folder of the npm package onnxruntime-web: visitors may have their photographs explained in their own "
+        "browsers (needs `pip install onnx onnxscript`; default: the server explains all)",
+    )  # fmt: skip
     result.add_argument("--share", action="store_true", help="a public address through gradio's servers")
 
 
@@ -145,6 +150,8 @@ def _serve(options: argparse.Namespace) -> None:
     host: Host = Host("0.0.0.0") if on_spaces else options.host
     allowed_hosts = AllowedHosts(host, [*options.public_name, *(space_origins() if on_spaces else ())])
     train = training_allowed(options.train, host, options.share, bool(options.public_name))
+    if options.onnxruntime_web is not None:
+        _require_network_packages(options.onnxruntime_web)
     require_address(host)
     choose_port(host, options.port)  # fails before the models are loaded
     trust_loopback(host)
@@ -158,6 +165,7 @@ def _serve(options: argparse.Namespace) -> None:
     chosen = Options(
         tuple(options.checkpoint), examples=options.examples, device=options.device, data=options.data,
         split=options.split, cache=options.cache, train=train, runs=options.runs, class_report=options.class_report,
+        onnxruntime_web=options.onnxruntime_web,
     )  # fmt: skip
     prepared = open_prepared(chosen)
     page = build(chosen, prepared)
@@ -171,6 +179,18 @@ def _serve(options: argparse.Namespace) -> None:
     announce(*startup_lines(host, page.demo.server_port, allowed_hosts, share, train, page.report))
     while True:
         time.sleep(3600)  # until a signal
+
+
+def _require_network_packages(folder: Path) -> None:
+    """Raises: SystemExit: with one sentence, if the network cannot be made for visitors' browsers."""
+    from afa_viz.model.onnx_packages import require_packages
+    from afa_viz.ui.site.runtimes import find_runtimes
+
+    try:
+        find_runtimes(folder)
+        require_packages()
+    except ValueError as error:
+        raise SystemExit(f"app.py: {error}") from None
 
 
 def build(options: Options, prepared: PreparedAnswers | None) -> BuiltApp:

@@ -26,6 +26,8 @@ class Options:
         train: whether visitors may start training runs.
         runs: folder of the training runs.
         class_report: whether answers of the lab are counted for a teacher, see `sessions.class_report`.
+        onnxruntime_web: folder of the npm package, with which visitors may have photographs explained by their own
+            browsers; None: they may not.
         offered: a model of timm that is offered beside the checkpoints, and fetched once it is chosen; None: none is.
         train_arguments: added to the command of each run; tests make the sandbox smaller with them.
     """
@@ -43,3 +45,4 @@ class Options:
     class_report: bool = False
     train_arguments: tuple[str, ...] = ()
     offered: str | None = "timm:pvt_v2_b2"
+    onnxruntime_web: Path | None = None

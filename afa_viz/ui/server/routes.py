@@ -21,6 +21,10 @@ API = "/gradio_api"
 NAMES = r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*"  # of static files; none begins with a dot
 SESSION = r"[\w-]{1,64}"
 FILE_PATH = r"(?:/(?![/\\])|[A-Za-z]:[/\\])[^\x00-\x1f\x7f]+"  # an absolute local path, not a network path or URL
+NETWORK_FILE = (
+    r"(?:network-(?:encoder|head)-[0-9a-f]{8}\.onnx|network-script-[0-9a-f]{8}\.js"
+    r"|onnxruntime-web-[\w.]{1,32}/ort[\w.-]{1,60}\.(?:js|wasm))"
+)
 CALLS = rf"{API}/call/(?:{'|'.join(ENDPOINTS)})"
 
 
@@ -59,7 +63,14 @@ ROUTES = (
     Route(GET, f"/static/{NAMES}", "fonts and icons of the page"),
     Route(GET, r"/theme\.css", "colours of the page"),
     Route(GET, r"/charts/plotly-[\w.]+\.min\.js", "plotly.js, see later_scripts.py; another version is not found"),
-    Route(GET, r"/scripts/(?:tabs|more|lab|heads)-[0-9a-f]{12}\.js", "parts for later; another hash is not found"),
+    Route(
+        GET, r"/scripts/(?:tabs|more|lab|heads|device)-[0-9a-f]{12}\.js", "parts for later; another hash is not found"
+    ),
+    Route(
+        GET,
+        rf"/network/[0-9a-f]{{16}}/{NETWORK_FILE}",
+        "the network and its runtime for the visitor's browser, see device_networks.py; with --onnxruntime-web alone",
+    ),
     Route(GET, r"/class-report/[\w-]{22}", "what a class answered, with --class-report; a wrong token is not found"),
     Route(GET, r"/favicon\.ico", "icon of the browser's tab"),
     Route(GET, rf"{API}/file={FILE_PATH}", "pictures of the gallery, uploads and exports; gradio checks the folder"),

@@ -36,6 +36,7 @@ from afa_viz.ui.page import assets
 from afa_viz.ui.site.contents import Contents, Shown
 from afa_viz.ui.site.network import require_small, write_network
 from afa_viz.ui.site.packing import SUFFIX, file_name, pack
+from afa_viz.ui.site.runtimes import Runtimes
 
 DATA_GROUPS = ("stages", "starts", "affinity")  # of images that are only in the Data set tab
 WORKERS = 4  # images at a time, each on one core
@@ -54,13 +55,13 @@ class SiteOptions:
     Attributes:
         title: of the page.
         snapshots: number of images of the gallery that are explained by every snapshot of the training run.
-        runtime: files of onnxruntime-web, see `network.find_runtime`, with which visitors explain photographs of their
+        runtimes: of onnxruntime-web, see `runtimes.find_runtimes`, with which visitors explain photographs of their
             own; None: the site takes none.
     """
 
     title: str = "AFA Viz"
     snapshots: int = 1
-    runtime: tuple[Path, Path] | None = None
+    runtimes: Runtimes | None = None
 
 
 def build_site(
@@ -95,7 +96,7 @@ def count_steps(contents: Contents, options: SiteOptions) -> int:
     """The number of steps of `build_site`."""
     gallery = sum(one.in_gallery for one in contents.shown)
     snapshots = len(contents.session.registry.snapshots(contents.model)) * min(options.snapshots, gallery)
-    network = options.runtime is not None
+    network = options.runtimes is not None
     return network + gallery * (len(GROUPS) + 1) + (len(contents.shown) - gallery) * (len(DATA_GROUPS) + 1) + snapshots
 
 
@@ -202,11 +203,11 @@ class _Builder:
 
     def network(self) -> dict[str, Any] | None:
         """Write what explains the photographs of visitors; None where the site takes none."""
-        if self._options.runtime is None:
+        if self._options.runtimes is None:
             return None
         model = require_afa(self._contents.session.registry.get(self._contents.model))
         require_small(model)
-        found = write_network(self._folder, model, self._contents.model, self._options.runtime)
+        found = write_network(self._folder, model, self._contents.model, self._options.runtimes)
         with self._lock:
             self._progress(1, "network exported")
         return found

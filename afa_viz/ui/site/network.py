@@ -10,33 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afa_viz.config import ExplainConfig
-from afa_viz.model.onnx_export import card_of, export_onnx
+from afa_viz.model.onnx_export import card_of, export_onnx, output_names
+from afa_viz.model.onnx_split import split_onnx
 from afa_viz.ops import par, random_walk
 from afa_viz.ui.localization import texts
 from afa_viz.ui.page import assets
+from afa_viz.ui.site.runtimes import RUNTIMES, Runtimes
 
 if TYPE_CHECKING:
     from afa_viz.model.afa import AFA
 
-RUNTIME, WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"  # of onnxruntime-web
 MAX_CELLS = 1024  # of a grid that the browser refines, as in explorer/core/recompute.js
 VERSION = re.compile(rb"ONNX Runtime Web v([\d.]+)")
-FOLDERS = ("", "dist", "onnxruntime-web/dist", "node_modules/onnxruntime-web/dist")  # below what was given
-
-
-def find_runtime(folder: Path) -> tuple[Path, Path]:
-    """The script and the WASM file of onnxruntime-web in its folder, or in one that holds it.
-
-    Raises: ValueError: if they are not there.
-    """
-    for below in FOLDERS:
-        found = folder / below / RUNTIME, folder / below / WASM
-        if all(path.is_file() for path in found):
-            return found
-    raise ValueError(
-        f"--onnxruntime-web {folder} has no {RUNTIME} with {WASM}; expected the folder of the npm package "
-        "onnxruntime-web: run `npm install onnxruntime-web` and name node_modules/onnxruntime-web."
-    )
+EVERY_PASS = re.compile("class_logits|cam|attn_logits_.*")  # outputs; the others are those of the first pass alone
 
 
 def require_small(model: AFA) -> None:
@@ -49,38 +35,46 @@ def require_small(model: AFA) -> None:
         )
 
 
-def write_network(folder: Path, model: AFA, name: str, runtime: tuple[Path, Path]) -> dict[str, Any]:
-    """Write the network with its runtime and its worker into the folder of a site.
+def write_network(folder: Path, model: AFA, name: str, runtimes: Runtimes) -> dict[str, Any]:
+    """Write the network in two parts, with its runtimes and its worker, into a folder that a browser is served from.
 
     Args:
         name: of the model, in the page.
-        runtime: as `find_runtime` gives them.
-    Returns: addresses relative to the page, `megabytes` that a visitor loads once, and `facts` for the worker.
+        runtimes: as `find_runtimes` gives them.
+    Returns: addresses relative to the folder, what a visitor loads once with each runtime in `megabytes`, and `facts`
+        for the worker.
     Raises: ExportError: if the network cannot be exported.
     """
-    script, wasm = (path.read_bytes() for path in runtime)
-    version = VERSION.search(script)
-    below = f"onnxruntime-web-{version[1].decode() if version else _digest(script, wasm)}"
-    (folder / below).mkdir()
-    stem = Path(RUNTIME).stem  # servers know the type of .js, and not of .mjs
-    files = {f"{below}/{stem}.js": script, f"{below}/{WASM}": wasm}
     exported = folder / "network.onnx"
     export_onnx(model, exported, half=True)
-    model_bytes = exported.read_bytes()
+    encoder, head = split_onnx(
+        exported.read_bytes(), [name for name in output_names(model) if EVERY_PASS.fullmatch(name)]
+    )
     exported.unlink()
     exported.with_suffix(".json").unlink()
     worker = f"{assets.script(assets.WORKER)}.start((address) => import(address));\n".encode()
-    names = {"model": f"network-{_digest(model_bytes)}.onnx", "script": f"network-{_digest(worker)}.js"}
-    files |= {names["model"]: model_bytes, names["script"]: worker}
+    parts = {"encoder": encoder, "head": head, "script": worker}
+    names = {
+        part: f"network-{part}-{_digest(data)}.{'js' if part == 'script' else 'onnx'}" for part, data in parts.items()
+    }
+    for part, data in parts.items():
+        (folder / names[part]).write_bytes(data)
+    own = sum(map(len, parts.values()))
+    given = {provider: _write_runtime(folder, own, *paths) for provider, paths in runtimes.items()}
+    return {**names, "runtimes": given, "facts": facts(model, name)}
+
+
+def _write_runtime(folder: Path, own: int, *paths: Path) -> dict[str, Any]:
+    """Copy a script and its WebAssembly file; addresses and megabytes, with `own` bytes of the network."""
+    script, wasm = (path.read_bytes() for path in paths)
+    version = VERSION.search(script)
+    below = f"onnxruntime-web-{version[1].decode() if version else _digest(script, wasm)}"
+    (folder / below).mkdir(exist_ok=True)
+    files = {f"{below}/{paths[0].stem}.js": script, f"{below}/{paths[1].name}": wasm}  # servers know .js, and not .mjs
     for path, data in files.items():
         (folder / path).write_bytes(data)
-    return {
-        **names,
-        "runtime": f"{below}/{stem}.js",
-        "wasm": f"{below}/{WASM}",
-        "megabytes": round(sum(map(len, files.values())) / 1e6),
-        "facts": facts(model, name),
-    }
+    names = dict(zip(("script", "wasm"), files, strict=True))
+    return {**names, "megabytes": round((own + len(script) + len(wasm)) / 1e6)}
 
 
 def facts(model: AFA, name: str) -> dict[str, Any]:
@@ -96,6 +90,7 @@ def facts(model: AFA, name: str) -> dict[str, Any]:
         "model": name,
         "title": texts()["side.own_title"],
         "story": texts()["site.own_story"],
+        "masked_story": texts()["side.masked_story"],
         "names": own["class_names"],
         "palette": own["palette"],
         "mean": own["mean"],
@@ -120,6 +115,8 @@ def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()[:8]
 
 
-def network_files(folder: Path) -> list[Path]:
-    """The files of the network in a site, which are loaded with the first photograph."""
-    return [*folder.glob("network-*"), *folder.glob("onnxruntime-web-*/*")]
+def network_files(folder: Path, provider: str = "*") -> list[Path]:
+    """The files of the network in a site, which are loaded with the first photograph: with one runtime, or with all."""
+    pairs = RUNTIMES.values() if provider == "*" else [RUNTIMES[provider]]
+    stems = {Path(name).stem for pair in pairs for name in pair}
+    return [*folder.glob("network-*"), *(path for path in folder.glob("onnxruntime-web-*/*") if path.stem in stems)]

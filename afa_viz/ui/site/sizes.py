@@ -10,6 +10,7 @@ from pathlib import Path
 
 from afa_viz.ui.site.network import network_files
 from afa_viz.ui.site.packing import SUFFIX
+from afa_viz.ui.site.runtimes import REQUIRED
 
 FIRST_FILES = ("stages", "scene")  # of an image, with its thumbnail
 
@@ -25,7 +26,8 @@ class Sizes:
         whole: all files but plotly.js, the network and its runtime.
         files: their number.
         plotly: plotly.js, which is loaded when the first chart is opened.
-        network: network and runtime, which are loaded with the first photograph of a visitor; 0 where there are none.
+        network: network and runtime for the processor, which are loaded with the first photograph of a visitor; 0 where
+            there are none.
     """
 
     first_view: int
@@ -63,7 +65,7 @@ def measure(folder: Path) -> Sizes:
         whole=_total(every),
         files=len(every),
         plotly=_total(plotly),
-        network=_total(network),
+        network=_total(network_files(folder, REQUIRED)),
     )
 
 

@@ -5,13 +5,15 @@ import { tables } from "../core/tables.js";
 import { text } from "../core/words.js";
 
 const QUIET = 200; // milliseconds without a dragover: the file has left the page
+const MASKED = /mask|truth|gt/i; // how masks are called
 
 /**
  * @typedef {object} PhotoInput
  * @property {(words: string, share?: number | null) => void} progress show what goes on; share: of the file, 0 to 1; null
  *   where it cannot be told
  * @property {(words: string) => void} fail show why nothing is explained
- * @property {() => void} clear show neither
+ * @property {(words: string) => void} inform show what has been done
+ * @property {() => void} clear show none of them
  * @property {(offered: boolean) => void} offerMask show the button for a mask
  */
 
@@ -19,50 +21,57 @@ const QUIET = 200; // milliseconds without a dragover: the file has left the pag
  * Build the controls in an element, and listen to the page.
  *
  * @param {Element} box
- * @param {(files: File[]) => void} open called with the files that were chosen, one at least
+ * @param {(photograph: File, mask: File | null) => void} open called with the photograph that was chosen, and of two files
+ *   with the one that is called so as its mask
  * @param {() => void} addMask called by the button for a mask
+ * @param {string} [words] about the files that can be chosen; left out: what the server takes
  * @returns {PhotoInput}
  */
-export function buildPhotoInput(box, open, addMask) {
+export function buildPhotoInput(box, open, addMask, words) {
   const { mb, megapixels, accept } = tables.uploads;
   box.innerHTML = '<label class="afa-choose"><input type="file" multiple><span></span></label>'
     + '<button type="button" class="afa-camera"></button><button type="button" class="afa-add-mask" hidden></button><small></small>'
     + '<div class="afa-sending" role="status" hidden><progress max="1"></progress><span></span></div>';
   const [input, button, info, state] = ["input", "button", "small", "div"].map((name) => box.querySelector(name));
   const file = /** @type {HTMLInputElement} */ (input);
-  const [bar, words] = [/** @type {HTMLProgressElement} */ (state?.firstElementChild), /** @type {Element} */ (state?.lastElementChild)];
-  file.accept = accept;
+  const [bar, line] = [/** @type {HTMLProgressElement} */ (state?.firstElementChild), /** @type {Element} */ (state?.lastElementChild)];
+  file.accept = words ? "image/*" : accept;
   const label = /** @type {Element} */ (file.nextElementSibling);
   label.textContent = text("side.upload");
   const masks = /** @type {HTMLButtonElement} */ (box.querySelector(".afa-add-mask"));
   masks.textContent = text("side.add_mask");
   masks.addEventListener("click", addMask);
   if (button) button.textContent = text("side.camera");
-  if (info) info.textContent = text("side.upload_info", { formats: Object.keys(megapixels).join(", "), mb, megapixels: megapixels.JPEG });
+  const formats = Object.keys(megapixels).join(", ");
+  if (info) info.textContent = words ?? text("side.upload_info", { formats, mb, megapixels: megapixels.JPEG });
 
-  /** @param {string} said @param {boolean} failed */
-  const show = (said, failed) => {
+  const show = (said = "", failed = false, ended = failed) => {
     state?.toggleAttribute("hidden", !said);
     state?.classList.toggle("afa-failed", failed);
-    bar.hidden = failed;
-    words.textContent = said;
+    bar.hidden = ended;
+    line.textContent = said;
   };
   const input_ = {
     progress(/** @type {string} */ said, /** @type {number | null} */ share = null) {
       if (share == null) bar.removeAttribute("value");
       else bar.value = share;
-      show(said, false);
+      show(said);
     },
     fail(/** @type {string} */ said) {
       show(said, true);
       announce(said, true);
     },
-    clear: () => show("", false),
+    inform: (/** @type {string} */ said) => show(said, false, true),
+    clear: () => show(),
     offerMask: (/** @type {boolean} */ offered) => { masks.hidden = !offered; },
   };
   const take = (/** @type {FileList | undefined} */ files) => {
-    if (files?.length) open([...files]);
+    const all = [...files ?? []];
+    const mask = all.length === 2 && all.find((one) => MASKED.test(one.name)) || null;
+    const photographs = all.filter((one) => one !== mask);
+    if (photographs.length) open(photographs[0], mask);
     else input_.fail(text("side.no_file"));
+    if (photographs.length > 1) announce(text("side.one_of", { count: photographs.length }), true);
   };
   file.addEventListener("change", () => {
     if (file.files?.length) take(file.files);

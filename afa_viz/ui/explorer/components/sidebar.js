@@ -52,10 +52,10 @@ export function markPicture(/** @type {HTMLImageElement[]} */ pictures, /** @typ
 const settingOf = (/** @type {string} */ field) => Object.keys(recompute.FIELDS).find((name) => recompute.FIELDS[name] === field) ?? "";
 const digitsOf = (/** @type {number} */ step) => (String(step).split(".")[1] ?? "").length;
 
-function slider(/** @type {string} */ field) {
+function slider(/** @type {string} */ field, /** @type {string} */ prefix) {
   const [low, high, step] = tables.sliders[field];
   const name = settingOf(field);
-  const input = made("input", { type: "range", min: low, max: high, step, id: `afa-${field}` });
+  const input = made("input", { type: "range", min: low, max: high, step, id: prefix + field });
   const output = made("output", { htmlFor: input.id });
   input.setAttribute("aria-describedby", `${input.id}-info`);
   const show = () => {
@@ -85,13 +85,14 @@ function group(/** @type {string} */ key, /** @type {boolean} */ opened, /** @ty
  * @param {object} given
  * @param {string} given.model what is said of it
  * @param {string} given.note what this page does not offer
+ * @param {string} [given.prefix] of the ids of the sliders
  * @param {() => string[]} given.leftOut the parts that are left out now
  * @param {(names: string[]) => void} given.leaveOut
  * @param {() => void} given.reset
  * @param {(listener: () => void) => void} given.onChange calls a listener when the settings may have changed
  */
-export function buildSettings(box, { model, note, leftOut, leaveOut, reset, onChange }) {
-  const sliders = GROUPS.map(([key, fields]) => ({ key, rows: fields.map(slider) }));
+export function buildSettings(box, { model, note, prefix = "afa-", leftOut, leaveOut, reset, onChange }) {
+  const sliders = GROUPS.map(([key, fields]) => ({ key, rows: fields.map((field) => slider(field, prefix)) }));
   const boxes = Object.entries(PARTS).map(([name, key]) => {
     const input = made("input", { type: "checkbox", value: name });
     input.addEventListener("change", () => leaveOut(boxes.filter((one) => one.input.checked).map((one) => one.input.value)));
@@ -100,8 +101,8 @@ export function buildSettings(box, { model, note, leftOut, leaveOut, reset, onCh
   const button = made("button", { type: "button", className: "afa-reset", textContent: text("side.reset") });
   button.addEventListener("click", reset);
   const large = made("p", { className: "afa-note", textContent: text("site.grid_needs_server"), hidden: true });
+  if (model) box.append(made("p", { id: "afa-model-line", textContent: translateServerText(model) }));
   box.append(
-    made("p", { id: "afa-model-line", textContent: translateServerText(model) }),
     large,
     ...sliders.map(({ key, rows }) => group(key, key === OPENED, ...rows.map(({ element }) => element))),
     group("side.group_left_out", true, made("small", { textContent: text("side.left_out_info") }),

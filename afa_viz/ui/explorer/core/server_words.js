@@ -5,18 +5,19 @@ import { withParticles } from "./words.js";
 
 const PLACEHOLDER = /\{\w+\}/;
 const LIST_SEPARATOR = /(, | or )/; // between names of classes
+const NONE = {};
 const CLASS_KEY = "class."; // the rest of such a key is the English name
 
 /** The texts of the page's language; none where that is English. */
-const ownTexts = () => tables.languages[tables.language] ?? {};
+const ownTexts = () => tables.languages[tables.language] ?? NONE;
 
 /** @type {any} */
 let known = null; // English sentences of the host in the page's language, made once
 
 /** {fixed: English -> own, patterns: of English sentences with places}. */
 function sentences() {
-  if (known?.language === tables.language) return known;
   const own = ownTexts();
+  if (known?.own === own) return known;
   const keys = Object.keys(own).filter((key) => /^(side|example|refused|gradio|site|class)\./.test(key))
     .map((key) => [key, key.startsWith(CLASS_KEY) ? key.slice(CLASS_KEY.length) : tables.english[key]]);
   const fixed = new Map(keys.filter(([, words]) => !PLACEHOLDER.test(words)).map(([key, words]) => [words, own[key]]));
@@ -24,7 +25,7 @@ function sentences() {
     const escaped = words.split(/\{\w+\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
     return { own: own[key], pattern: new RegExp(`^${escaped.join("(.+?)")}$`), places: words.match(/\{\w+\}/g) ?? [] };
   });
-  known = { language: tables.language, fixed, patterns };
+  known = { own, fixed, patterns };
   return known;
 }
 

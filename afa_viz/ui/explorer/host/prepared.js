@@ -2,7 +2,6 @@
 // the answer of a name. What follows from settings below the network is made here.
 
 import { createStudio, refusal, SYMMETRY } from "./prepared/studio.js";
-import { weightsText } from "../core/head_settings.js";
 import { translateServerText } from "../core/server_words.js";
 import { announce } from "../core/status.js";
 
@@ -75,8 +74,8 @@ export function preparedHost({ find, tables, parts }) {
     const mine = ++number;
     wanted = settings;
     const prepared = await findAnswer("stages", { key });
+    let next = prepared ? await significantChanges(prepared, settings) : {};
     if (mine !== number) return;
-    let next = prepared ? significantChanges(prepared, settings) : {};
     let answer = prepared ?? refusal("site.not_prepared");
     if (Object.keys(next).length) {
       const name = `${key} ${JSON.stringify(next)}`;
@@ -169,10 +168,11 @@ export function preparedHost({ find, tables, parts }) {
 }
 
 /** What really differs from a prepared explanation. */
-function significantChanges(/** @type {any} */ prepared, /** @type {Changed} */ wanted) {
+async function significantChanges(/** @type {any} */ prepared, /** @type {Changed} */ wanted) {
   /** @type {{[field: string]: any}} */
   const own = { ...prepared, ...prepared.chain, bkg_score_low: prepared.low, bkg_score_high: prepared.high,
-    head_weights: weightsText(prepared.head_weights), affinity_bias: prepared.affinity_bias ?? null };
+    affinity_bias: prepared.affinity_bias ?? null };
+  if ("head_weights" in wanted) own.head_weights = (await import("../core/head_settings.js")).weightsText(prepared.head_weights);
   return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => (field === "left_out" ? value.length : value !== own[field]))
     .sort());
 }

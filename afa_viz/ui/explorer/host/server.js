@@ -33,11 +33,11 @@ export function start({ element, props, trigger, server, watch }) {
     tables: JSON.parse(props.tables),
     connect() {
       translateGradio();
-      photograph.listen((asked) => trigger("upload", asked));
+      photograph.listen((asked) => trigger("upload", asked), question("device_network"));
       listenToSidebar();
       listenToTypedFields(() => trigger("clear"));
     },
-    translatable: () => [...document.querySelectorAll("#afa-head [data-words]")],
+    translatable: () => [...document.querySelectorAll(":is(#afa-head, #afa-upload) [data-words]")],
     stages: () => (props.value ? JSON.parse(props.value) : null),
     onStages: (listener) => watch("value", listener),
     setSetting: setSlider,

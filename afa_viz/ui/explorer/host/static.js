@@ -3,10 +3,12 @@
 
 import { fetchAnswer, fileName } from "./files.js";
 import { use } from "./host.js";
-import { visitorsPhotographs } from "./onnx.js";
+import { onIntent, visitorsPhotographs } from "./onnx.js";
 import { preparedHost } from "./prepared.js";
 import { listing, thumbnailsOf } from "./prepared/dataset.js";
 import { followTheme } from "./standalone.js";
+import { buildOwnLabels } from "../components/own_labels.js";
+import { buildPhotoInput } from "../components/photo_input.js";
 import { buildGallery, buildSettings, markPicture } from "../components/sidebar.js";
 import { query } from "../core/address.js";
 import { cached } from "../core/cache.js";
@@ -77,7 +79,7 @@ export async function start({ tables, site }) {
       scoring: async () => listing(await set(), { order: "set", stage: "seg", before: "cam_rw", class_name: "", page: 0 }).progress,
       open: (id) => { open(contents.images.find((image) => image.name === id)); },
     },
-    chooseLabels: (labels) => own?.choose(labels.map((name) => contents.network?.facts.names.indexOf(name) ?? 0)),
+    chooseLabels: (labels) => own?.chooseLabels(labels),
     examples: { names: gallery.map(({ name }) => name), thumbnails: () => pictures, open: (place) => open(gallery[place]) },
   } });
 
@@ -85,7 +87,13 @@ export async function start({ tables, site }) {
   function connect() {
     document.documentElement.lang = pageTables.language;
     pictures = buildGallery(element("afa-pick"), gallery, (place) => open(gallery[place]));
-    own?.build(element("afa-pick"));
+    if (own && contents.network) {
+      const box = Object.assign(document.createElement("div"), { className: "afa-upload" });
+      element("afa-pick").append(box);
+      own.listenTo(buildPhotoInput(box, own.open, () => own.addMask(), text("site.own_info")));
+      onIntent(box, own.prepare);
+      buildOwnLabels(element("afa-pick"), contents.network.facts.names, own.chooseLabels);
+    }
     buildSettings(element("afa-settings"), {
       model: contents.model.line,
       note: text(own ? "site.note_network" : "site.note"),

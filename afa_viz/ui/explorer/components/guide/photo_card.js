@@ -21,7 +21,7 @@ export function openCard(/** @type {string | null} */ photo) {
 
 /** Keep a card for a photograph. */
 export function keepCard(/** @type {string} */ photo, /** @type {File} */ file, /** @type {() => void} */ open) {
-  const place = document.querySelector(".afa-upload, .afa-own");
+  const place = document.querySelector(".afa-upload");
   if (!place) return;
   let list = place.querySelector(".afa-photo-cards");
   if (!list) {

@@ -41,16 +41,17 @@ export const sigmoid = (/** @type {Float32Array} */ logits) => logits.map((value
 /**
  * The answer to the question `affinity`.
  *
- * @param {{raw: Float32Array, logits: Float32Array, affinity: Float32Array, cells: Uint8Array, grid: Size, radius: number,
- *   source: string, atCentre: boolean, bias: number}} given raw, logits and affinity (N, N); cells: the label of each
+ * @param {{raw: Float32Array, logits: Float32Array, affinity: Float32Array, cells: Uint8Array, truth?: Uint8Array | null,
+ *   grid: Size, radius: number, source: string, atCentre: boolean, bias: number}} given raw, logits and affinity (N, N);
+ *   cells: the label of each; truth: the true one, by which pairs are counted where it is known
  */
-export function affinityAnswer({ raw, logits, affinity, cells, grid, radius, source, atCentre, bias }) {
+export function affinityAnswer({ raw, logits, affinity, cells, truth = null, grid, radius, source, atCentre, bias }) {
   const side = grid[0] * grid[1];
   const [low, high] = limitsOf(raw);
   /** @type {number[][]} */
   const pairs = [[], []]; // of the same class, of different ones
   for (let i = 0; i < side; i++) {
-    affinityLabels(cells, [Math.floor(i / grid[1]), i % grid[1]], grid, radius).forEach((kind, j) => {
+    affinityLabels(truth ?? cells, [Math.floor(i / grid[1]), i % grid[1]], grid, radius).forEach((kind, j) => {
       if (i !== j && (kind === PAIR.positive || kind === PAIR.negative)) pairs[kind === PAIR.positive ? 0 : 1].push(i * side + j);
     });
   }
@@ -58,7 +59,7 @@ export function affinityAnswer({ raw, logits, affinity, cells, grid, radius, sou
     const [equal, different] = pairs.map((places) => Float32Array.from(places, value));
     return equal.length && different.length ? pairwiseAuc(equal, different) : null;
   };
-  const numbers = { asymmetry_raw: asymmetry(raw, side), asymmetry_learned: asymmetry(affinity, side), by_truth: false,
+  const numbers = { asymmetry_raw: asymmetry(raw, side), asymmetry_learned: asymmetry(affinity, side), by_truth: Boolean(truth),
     order_raw: auc((at) => raw[at]), order_symmetric: auc((at) => raw[at] + raw[(at % side) * side + Math.floor(at / side)]),
     order_learned: auc((at) => logits[at]) };
   return { raw: { bytes: new Uint8Array(toBytes(raw, low, high)), shape: [side, side], low, high },

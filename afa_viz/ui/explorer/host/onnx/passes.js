@@ -9,7 +9,7 @@ const EPS = 1e-5; // of the normalisation, as ops/cam.py
 
 /** @typedef {{data: Float32Array, dims: readonly number[]}} Output */
 /** @typedef {{[name: string]: Output}} Outputs */
-/** @typedef {(image: Float32Array, size: Size, names: string[]) => Promise<Outputs>} RunNetwork */
+/** @typedef {(image: Float32Array, size: Size, whole: boolean) => Promise<Outputs>} RunNetwork whole: all outputs, not the CAM alone */
 
 /**
  * (H, W, 3) bytes -> (3, H, W) normalised.
@@ -64,12 +64,11 @@ function addScale(/** @type {Float32Array} */ total, /** @type {Float32Array[]} 
  * @param {Float32Array} image (3, H, W) normalised
  * @param {Size} size
  * @param {{scales: number[], flip: boolean, relu: boolean}} settings
- * @param {string[]} names of the outputs that the first pass gives
  * @param {(pass: number, passes: number, first: Outputs) => Promise<void>} after called after every pass; what it throws
  *   ends the work
  * @returns {Promise<{first: Outputs, cam: Float32Array}>} outputs of the image as it is, CAM (C, H, W) in [0, 1)
  */
-export async function multiScaleCam(run, image, size, { scales, flip, relu }, names, after) {
+export async function multiScaleCam(run, image, size, { scales, flip, relu }, after) {
   const [height, width] = size;
   const ordered = orderedScales(scales);
   const passes = ordered.length * (flip ? 2 : 1);
@@ -82,7 +81,7 @@ export async function multiScaleCam(run, image, size, { scales, flip, relu }, na
     const scaled = resize(image, size, scaledSize);
     const maps = [];
     for (const mirror of flip ? [false, true] : [false]) {
-      const outputs = await run(mirror ? mirrored(scaled, scaledSize[1]) : scaled, scaledSize, first ? ["cam"] : names);
+      const outputs = await run(mirror ? mirrored(scaled, scaledSize[1]) : scaled, scaledSize, !first);
       first ??= outputs;
       const { data, dims } = outputs.cam;
       const enlarged = resize(data, dims.slice(-2), size);

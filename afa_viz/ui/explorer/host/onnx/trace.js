@@ -23,7 +23,7 @@ const SYMMETRY = "symmetry of the affinity";
  *   parts: any, cam_relu: boolean, at_centre: boolean, trained_on: {affinity: string | null, decoder: string | null},
  *   label_threshold: number, scales: number[], flip: boolean, symmetric: boolean, affinity_weight: number[],
  *   affinity_bias: number, blocks: {stage: number, heads: number, scale: number, reduction: number}[], settings: Settings,
- *   title: string, story: string}} Network
+ *   title: string, story: string, masked_story: string}} Network
  */
 
 const packed = (/** @type {Float32Array} */ values, /** @type {number[]} */ shape, low = 0, high = 1) => (
@@ -78,15 +78,17 @@ function listed(/** @type {(Attention & {stage: number})[]} */ blocks, /** @type
  * @param {Network} network
  * @param {{rgb: Uint8ClampedArray, size: Size, address: string, mark: string}} image
  * @param {Outputs} outputs
+ * @param {Uint8Array | null} [target] its ground truth: (H, W) labels
  */
-export function createTrace(network, { rgb, size, address, mark }, outputs) {
+export function createTrace(network, { rgb, size, address, mark }, outputs, target = null) {
   const pixels = size[0] * size[1];
   const grid = size.map((side) => Math.ceil(side / 16));
   const cells = grid[0] * grid[1];
   const blocks = attentionOf(network, outputs, size);
   const last = blocks.slice(-AFFINITY_BLOCKS);
   const logits = outputs.class_logits.data;
-  const image = Float32Array.from({ length: 3 * pixels }, (_, i) => rgb[3 * (i % pixels) + Math.floor(i / pixels)] / 255);
+  const image = new Float32Array(3 * pixels);
+  for (let c = 0; c < 3; c++) for (let i = 0; i < pixels; i++) image[c * pixels + i] = rgb[3 * i + c] / 255;
   const seg = prediction(outputs.seg_logits, size);
   const { settings } = network;
   const affinityLogits = () => (network.symmetric ? outputs.affinity_logits.data
@@ -102,10 +104,16 @@ export function createTrace(network, { rgb, size, address, mark }, outputs) {
     return out;
   };
 
+  const known = [...new Set(target)].filter((label) => label > 0 && label < network.names.length).sort((a, b) => a - b);
+  const truth = target && { bytes: target, shape: size };
+
   return {
     mark,
-    /** Image labels: the chosen ones, or the predicted ones. */
-    labels: (/** @type {number[] | null} */ chosen) => chosen ?? predictedLabels(logits, network.label_threshold),
+    /** Image labels: the chosen ones, those of the ground truth, or the predicted ones; `given`: not predicted. */
+    labels(/** @type {number[] | null} */ chosen) {
+      const given = chosen ?? (known.length ? known : null);
+      return { labels: given ?? predictedLabels(logits, network.label_threshold), given: given !== null };
+    },
     /** The CAM of the image as it is, at one scale: (C, H, W). */
     singleScale: () => singleScaleCam(outputs.cam, size, network.cam_relu),
     /**
@@ -114,7 +122,7 @@ export function createTrace(network, { rgb, size, address, mark }, outputs) {
      * @param {string} key
      * @param {Float32Array} cam (C, H, W) in [0, 1)
      * @param {number[]} labels
-     * @param {boolean} given whether somebody chose the labels
+     * @param {boolean} given whether the labels are not predicted
      * @param {{[field: string]: any}} changes fields of ExplainConfig
      */
     stages(key, cam, labels, given, changes = {}) {
@@ -127,19 +135,19 @@ export function createTrace(network, { rgb, size, address, mark }, outputs) {
       const base = { key, scene: `photo ${mark}`, size, grid, num_blocks: blocks.length, first_block: 0, labels_given: given,
         main, classes, names: network.names, palette: network.palette, low, high, radius, num_steps, num_iters, use_walk,
         use_par, symmetric: network.symmetric, head_weights: null, affinity_bias: null, chain,
-        trained_on: network.trained_on, labels: {}, shares: {}, scores: null,
-        precision: null, memory: "", title: network.title, story: network.story, domain: "photograph", link: {}, photo: mark,
+        trained_on: network.trained_on, labels: {}, shares: {}, scores: target && {}, precision: target && {}, memory: "",
+        title: network.title, story: target ? network.masked_story : network.story, domain: "photograph", link: {}, photo: mark,
         model: network.model, parts: network.parts };
-      const explainer = createExplainer(/** @type {any} */ (base), /** @type {any} */ (start), { pixels: image, seg, target: null });
+      const explainer = createExplainer(/** @type {any} */ (base), /** @type {any} */ (start), { pixels: image, seg, target });
       return explainer.explain(key, changes);
     },
-    scene: () => ({ key: `photo ${mark}`, image: address, seg: { bytes: seg, shape: size }, target: null,
+    scene: () => ({ key: `photo ${mark}`, image: address, seg: { bytes: seg, shape: size }, target: truth,
       blocks: listed(blocks, network.affinity_weight) }),
     attention: (/** @type {any} */ asked) => (blocks[asked.block]
       ? attentionAnswer(blocks[asked.block], grid, asked) : null),
     /** @param {any} stages as `stages` made them */
-    overview: (stages) => ({ by_truth: false, sent: 0, blocks: blocks.map((block) => (
-      blockNumbers(block, stages[source].bytes, size, stages.classes.map((/** @type {any} */ c) => c.label)))) }),
+    overview: (stages) => ({ by_truth: Boolean(target), sent: 0, blocks: blocks.map((block) => (
+      blockNumbers(block, target ?? stages[source].bytes, size, stages.classes.map((/** @type {any} */ c) => c.label)))) }),
     /** The heads of the affinity, as payload_heads.heads: the network gives q k^T, not q and k. */
     heads: () => ({ blocks: last.map(({ logits: floats }) => ({ logits: { floats } })), weights: network.affinity_weight,
       bias: network.affinity_bias, sent: 0 }),
@@ -149,6 +157,7 @@ export function createTrace(network, { rgb, size, address, mark }, outputs) {
         stride: network.parts.stride });
       return affinityAnswer({ raw: meanLogits(last), logits: affinityLogits(), affinity, grid, radius: stages.radius, source,
         cells: pipeline.cellLabels(stages[source].bytes, network.at_centre), atCentre: network.at_centre,
+        truth: target && pipeline.cellLabels(target, network.at_centre),
         bias: network.affinity_bias });
     },
     /** Where the stages start without a part: the answer to `start`. */

@@ -1,10 +1,11 @@
 // The network in a worker: it decodes an image, runs every pass, and answers what the page asks of it.
 //
-// Messages: {id, do: "open", addresses, network}; {id, do: "explain", file}; {id, do: "ask", key, question, asked}.
-// Answers: {id, answer} or {id, failed: {key, places}}; before the answer to "explain" {id, progress: {pass, passes}} and
-// {id, first: key}, once the image as it is has been through the network. A newer image ends the work on an older one.
+// Messages: {id, do: "open", addresses, network, provider, warm}; {id, do: "explain", file}; {id, do: "mask", file}; {id, do:
+// "ask", key, question, asked}. Answers: {id, answer} or {id, failed: {key, places}}; before the answer to "explain" {id,
+// progress: {pass, passes}} and {id, first: key}, once the image as it is has been through the network. A newer image ends
+// the work on an older one.
 
-import { decode, ImageError, markOf, toAddress } from "./decode.js";
+import { decode, decodeMask, ImageError, markOf, toAddress } from "./decode.js";
 import { multiScaleCam, normalised } from "./passes.js";
 import { createTrace } from "./trace.js";
 
@@ -12,6 +13,7 @@ import { createTrace } from "./trace.js";
 
 const FIRST = "-first"; // end of a key: the CAM at one scale, no PAR
 const SOON = 0; // milliseconds: other messages are read between two passes
+const WARM_SIDE = 128; // pixels of an image of zeros that goes through the network while nobody waits for it
 
 /** An older image, whose place another one took. */
 class Cancelled extends Error {}
@@ -26,34 +28,54 @@ export function start(load) {
   /** @type {Network} */
   let network;
   /** @type {any} */
-  let session;
-  /** @type {any} */
   let runtime;
+  /** @type {any} */
+  let encoder; // every pass
+  /** @type {any} */
+  let head; // the rest of the first pass
   let newest = 0; // number of the newest image
-  /** @type {{trace: ReturnType<typeof createTrace>, cam: Float32Array | null} | null} */
+  /** @type {{image: Parameters<typeof createTrace>[1] & {kept: Size}, outputs: import("./passes.js").Outputs,
+   *   trace: ReturnType<typeof createTrace>, cam: Float32Array | null} | null} */
   let shown = null;
   /** @type {Map<string, any>} */
   const made = new Map(); // key -> stages of the image
 
-  async function open(/** @type {{addresses: {runtime: string, wasm: string, model: string}, network: Network}} */ given) {
-    network = given.network;
-    const { addresses } = given;
-    const model = fetch(addresses.model).then(async (response) => {
-      if (!response.ok) throw new Error(`${addresses.model}: ${response.status}`);
-      return new Uint8Array(await response.arrayBuffer());
-    });
-    model.catch(() => {}); // heard of below
+  async function download(/** @type {string} */ address) {
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(`${address}: ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  }
+
+  /**
+   * Load the runtime and both parts of the network. Where a GPU runs it, one pass shows that it can.
+   *
+   * @param {{addresses: {runtime: string, wasm: string, encoder: string, head: string}, network: Network, provider: string,
+   *   warm: boolean}} given
+   */
+  async function open({ addresses, network: facts, provider, warm }) {
+    network = facts;
+    const parts = Promise.all([addresses.encoder, addresses.head].map(download));
+    parts.catch(() => {}); // heard of below
     runtime = await load(addresses.runtime);
     Object.assign(runtime.env.wasm, { numThreads: 1, wasmPaths: { wasm: addresses.wasm } });
     runtime.env.logLevel = "error";
-    session = await runtime.InferenceSession.create(await model, { executionProviders: ["wasm"] });
+    const options = { executionProviders: [provider], graphOptimizationLevel: "basic" };
+    [encoder, head] = [await runtime.InferenceSession.create((await parts)[0], options),
+      await runtime.InferenceSession.create((await parts)[1], options)];
+    const runsOnGpu = provider !== "wasm";
+    if (!warm && !runsOnGpu) return {};
+    const { cam } = await run(new Float32Array(3 * WARM_SIDE ** 2), [WARM_SIDE, WARM_SIDE], runsOnGpu);
+    if (!cam.data.every(Number.isFinite)) throw new Error(`${provider} gives no numbers`);
     return {};
   }
 
   /** @type {import("./passes.js").RunNetwork} */
-  async function run(image, [height, width], names) {
-    const found = await session.run({ image: new runtime.Tensor("float32", image, [1, 3, height, width]) }, names);
-    return found;
+  async function run(image, [height, width], whole) {
+    const feed = { image: new runtime.Tensor("float32", image, [1, 3, height, width]) };
+    const found = await encoder.run(feed, whole ? encoder.outputNames : ["cam"]);
+    if (!whole) return found;
+    const taken = Object.fromEntries(head.inputNames.map((/** @type {string} */ name) => [name, found[name]]));
+    return { ...found, ...await head.run(taken) };
   }
 
   async function explain(/** @type {{file: Blob}} */ { file }, /** @type {(sent: object) => void} */ tell) {
@@ -62,20 +84,17 @@ export function start(load) {
       await new Promise((done) => { setTimeout(done, SOON); });
       if (mine !== newest) throw new Cancelled();
     };
-    const { rgb, size } = await decode(file, network.long_side);
-    const image = { rgb, size, mark: markOf(rgb), address: await toAddress(rgb, size) };
+    const { rgb, size, kept } = await decode(file, network.long_side);
+    const image = { rgb, size, kept, mark: markOf(rgb), address: "" };
+    const address = toAddress(rgb, size); // made beside the first pass
     await goOn();
-    const names = ["class_logits", "cam", "seg_logits", "affinity_logits", "affinity",
-      ...network.blocks.map((_, i) => `attn_logits_${i}`)];
     const settings = { scales: network.scales, flip: network.flip, relu: network.cam_relu };
-    /** @type {ReturnType<typeof createTrace> | null} */
-    let trace = null;
-    const { cam } = await multiScaleCam(run, normalised(rgb, network.mean, network.std), size, settings, names,
-      async (pass, passes, first) => {
+    const { cam } = await multiScaleCam(run, normalised(rgb, network.mean, network.std), size, settings,
+      async (pass, passes, outputs) => {
         tell({ progress: { pass, passes } });
-        if (!trace) {
-          trace = createTrace(network, image, first);
-          shown = { trace, cam: null };
+        if (pass === 1) {
+          image.address = await address;
+          shown = { image, outputs, trace: createTrace(network, image, outputs), cam: null };
           made.clear();
           if (passes > 1) {
             stagesOf(`photo-${image.mark}${FIRST}`);
@@ -84,7 +103,7 @@ export function start(load) {
         }
         await goOn();
       });
-    shown = { trace: /** @type {any} */ (trace), cam };
+    Object.assign(/** @type {any} */ (shown), { cam });
     tell({ progress: null });
     await goOn();
     const key = `photo-${image.mark}`;
@@ -93,17 +112,31 @@ export function start(load) {
     return { key, predicted: stages.classes.map((/** @type {any} */ c) => c.label) };
   }
 
+  /** The image that is shown, with a ground truth. */
+  async function setMask(/** @type {{file: Blob}} */ { file }) {
+    if (!shown?.cam) return null;
+    const of = shown;
+    const target = await decodeMask(file, of.image);
+    if (shown !== of) return null; // another image
+    const [mark] = of.image.mark.split("-");
+    const image = { ...of.image, mark: `${mark}-${markOf(target)}` };
+    shown = { ...of, image, trace: createTrace(network, image, of.outputs, target) };
+    made.clear();
+    return { key: `photo-${image.mark}` };
+  }
+
   /** Labels that a key names, photo-MARK:1,3; null where they are predicted. */
   const chosenIn = (/** @type {string} */ key) => (key.includes(":") ? key.split(":")[1].split(",").map(Number) : null);
 
   function stagesOf(/** @type {string} */ key) {
-    if (!shown || !key.startsWith(`photo-${shown.trace.mark}`)) return null; // another image
+    if (!shown || key.split(":")[0].replace(FIRST, "") !== `photo-${shown.trace.mark}`) return null; // another image
     if (made.has(key)) return made.get(key);
     const { trace, cam } = shown;
     const [first, chosen] = [key.endsWith(FIRST), chosenIn(key)];
     if (!first && !cam) return null;
     const used = first ? trace.singleScale() : /** @type {Float32Array} */ (cam);
-    const stages = trace.stages(key, used, trace.labels(chosen), chosen !== null, first ? { use_par: false } : {});
+    const { labels, given } = trace.labels(chosen);
+    const stages = trace.stages(key, used, labels, given, first ? { use_par: false } : {});
     made.set(key, stages);
     return stages;
   }
@@ -126,7 +159,9 @@ export function start(load) {
     const { id } = data;
     const tell = (/** @type {object} */ sent) => scope.postMessage({ id, ...sent });
     try {
-      const answer = data.do === "open" ? await open(data) : data.do === "explain" ? await explain(data, tell) : ask(data);
+      /** @type {{[name: string]: (asked: any, tell: (sent: object) => void) => any}} */
+      const tasks = { open, explain, mask: setMask, ask };
+      const answer = await tasks[data.do](data, tell);
       tell({ answer });
     } catch (error) {
       if (error instanceof Cancelled) tell({ answer: null });

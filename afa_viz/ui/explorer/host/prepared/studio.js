@@ -2,12 +2,9 @@
 
 import { createExplainer, settingsOf } from "./explain.js";
 import { cached } from "../../core/cache.js";
-import { openHeads } from "../../core/heads.js";
-import { parseWeights } from "../../core/head_settings.js";
 import { expandBand, toBytes, toFloats, unpack } from "../../core/packed.js";
 import { MAX_CELLS, pixelsOf } from "../../core/recompute.js";
 import { tables } from "../../core/tables.js";
-import { affinityOf } from "../../method/heads.js";
 
 export const SYMMETRY = "symmetry of the affinity"; // parts of the method that can be left out, as config_fields.ABLATIONS
 const SCALES = "other scales of the CAM";
@@ -60,7 +57,8 @@ export function createStudio(find) {
    */
   async function affinityWith(base, key, changes) {
     const cells = base.grid[0] * base.grid[1];
-    const raw = await find("heads", { key });
+    const [raw, { openHeads }, { parseWeights }, { affinityOf }] = await Promise.all([find("heads", { key }),
+      import("../../core/heads.js"), import("../../core/head_settings.js"), import("../../method/heads.js")]);
     if (!raw) return null;
     const { head_weights: named, affinity_bias: bias = base.affinity_bias } = changes;
     const given = named == null ? base.head_weights : parseWeights(named, raw.weights.length);

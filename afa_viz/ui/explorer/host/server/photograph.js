@@ -5,12 +5,11 @@
 import { buildPhotoInput } from "../../components/photo_input.js";
 import { addressed, dropAddress } from "../../core/permalink.js";
 import { translateServerText } from "../../core/server_words.js";
-import { announce, reportError } from "../../core/status.js";
+import { reportError } from "../../core/status.js";
 import { store } from "../../core/store.js";
 import { text } from "../../core/words.js";
 
 const [STORE, MARK] = ["afa-photo", "afa-photo-mark"];
-const MASKED = /mask|truth|gt/i; // how masks are called
 const CLOSE = 40; // milliseconds
 const mark = addressed.get("photo");
 let wanted = mark && readStored(STORE) && readStored(MARK) === mark ? mark : null; // to be brought again, until it is here
@@ -24,6 +23,18 @@ let waitingMask = null; // came with the photograph that is on its way
 /** @type {any} */
 let labels = null; // that a photograph had which is brought again
 let bringing = false;
+
+/** @type {any} */
+let onDevice = null; // the switch, where there is one
+/** @type {typeof import("./device.js") | null} */
+let device = null;
+/** @type {import("../host.js").Question} */
+let ask;
+
+async function loadDevice() {
+  device = await import("./device.js");
+  return device;
+}
 
 async function loadSending() {
   const sending = await import("./send.js");
@@ -77,21 +88,30 @@ async function open(file, mask = null) {
 
 /** Open the editor of the ground truth for the photograph that is shown. */
 async function addMask(/** @type {File | null} */ file = null) {
+  if (device?.addMask()) return;
   const { openMask } = await import("../../components/mask/editor.js");
   openMask((png) => { if (newest) open(newest, png); }, file ?? (sentFile.model === store.trace.model ? sentFile.mask : null));
 }
 
-/** One photograph, and of two files the one that is called so as its mask. */
-function take(/** @type {File[]} */ files) {
-  const mask = files.length === 2 && files.find((file) => MASKED.test(file.name));
-  const photographs = files.filter((file) => file !== mask);
-  waitingMask = mask || null;
-  open(photographs[0]);
-  if (photographs.length > 1) announce(text("side.one_of", { count: photographs.length }), true);
+async function take(/** @type {File} */ file, /** @type {File | null} */ mask) {
+  if (!onDevice?.checked) {
+    device?.leave();
+    waitingMask = mask;
+    open(file);
+    return;
+  }
+  dismiss(false);
+  const mine = chosen;
+  try {
+    await (await loadDevice()).open(file, mask, { ask, input, isLate: () => mine !== chosen });
+  } catch (/** @type {any} */ error) {
+    if (mine === chosen) input.fail(error.refused ? translateServerText(error.refused) : text("side.unreachable"));
+  }
 }
 
-/** Another picture than a photograph was chosen. */
-export function dismiss() {
+/** Another picture than a photograph was chosen, or `byServer` false, one that this device explains. */
+export function dismiss(byServer = true) {
+  if (byServer) device?.leave();
   if (wanted) dropAddress(); // the rest of it was the photograph's
   [newest, wanted, waitingMask] = [null, null, null];
   chosen += 1;
@@ -129,8 +149,10 @@ export function noteTrace(raw) {
   }
   if (newest) {
     const [file, { mask }] = [newest, sentFile];
-    import("../../components/guide/photo_card.js").then(({ keepCard }) => keepCard(raw.photo, file, () => open(file, mask)))
-      .catch(console.info);
+    import("../../components/guide/photo_card.js").then(({ keepCard }) => keepCard(raw.photo, file, () => {
+      device?.leave();
+      open(file, mask);
+    })).catch(console.info);
   }
   if (waitingMask) addMask(waitingMask);
   waitingMask = null;
@@ -160,9 +182,11 @@ async function onOpened(inputs) {
  * Follow what is chosen in gradio's column of images.
  *
  * @param {(asked: {path: string, labels: string[] | null, mask: string | null}) => void} onFile explains an uploaded file
+ * @param {import("../host.js").Question} network what the server says of the network for this device
  */
-export function listen(onFile) {
-  explain = onFile;
+export function listen(onFile, network) {
+  [explain, ask] = [onFile, network];
+  Object.assign(window, { afaOpened: onOpened });
   const picker = document.querySelector("#afa-pick");
   picker?.addEventListener("click", (/** @type {any} */ event) => {
     if (event.target.closest(".thumbnail-item")) {
@@ -171,6 +195,8 @@ export function listen(onFile) {
     }
   }, true);
   const box = picker?.querySelector(".afa-upload");
-  if (box) input = buildPhotoInput(box, take, () => addMask());
-  Object.assign(window, { afaOpened: onOpened });
+  if (!box) return;
+  input = buildPhotoInput(box, take, () => addMask());
+  onDevice = picker?.querySelector(".afa-device input");
+  onDevice?.addEventListener("change", async () => { if (onDevice.checked) (await loadDevice()).prepare(box, ask, input); });
 }
