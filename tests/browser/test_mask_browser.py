@@ -80,7 +80,7 @@ def last_mask(page) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", MASKS)
-def test_values_are_assigned_to_classes_and_every_score_uses_the_mask(visit, kind):
+def test_values_are_assigned_to_classes_and_every_score_uses_the_mask(visit, kind):  # noqa: F811
     page = visit()
     open_photograph(page)
     expect(page.locator('[data-stage="target"]')).to_be_hidden()
@@ -115,7 +115,7 @@ def test_values_are_assigned_to_classes_and_every_score_uses_the_mask(visit, kin
         expect(page.locator(f"{panel}")).not_to_contain_text(re.compile("no ground truth", re.IGNORECASE))
 
 
-def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):
+def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):  # noqa: F811
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(address)
@@ -162,7 +162,7 @@ def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):
     context.close()
 
 
-def test_a_photograph_and_its_mask_are_dropped_together(visit):
+def test_a_photograph_and_its_mask_are_dropped_together(visit):  # noqa: F811
     page = visit()
     before = key(page)
     files = [("mine.png", encoded(scene(1)[0].resize(SIZE), "PNG")), ("mine_mask.png", MASKS["black and white"])]
@@ -193,7 +193,7 @@ def test_a_photograph_and_its_mask_are_dropped_together(visit):
     ],
     ids=["shape", "photograph", "no picture"],
 )
-def test_what_is_no_mask_gets_a_sentence(visit, content, words):
+def test_what_is_no_mask_gets_a_sentence(visit, content, words):  # noqa: F811
     page = visit()
     open_photograph(page)
     page.get_by_role("button", name="Add a ground-truth mask").click()
