@@ -92,10 +92,10 @@ def bare_memory() -> float:
 def open_examples(address: str) -> str:
     """Open every example, and every tab of it that shows the example; returns the key of the last one."""
     page = Page(address)
-    slider_values = [slider.value(page_config()) for slider in SLIDERS]
+    settings = [*(slider.value(page_config()) for slider in SLIDERS), None]  # no weight of a head was moved
     for place in range(len(read_examples(Options.examples))):
         chosen = {"index": place, "value": None, "selected": True}
-        value = json.loads(page.event("open_example", ["sandbox", [], *slider_values], chosen)[0])
+        value = json.loads(page.event("open_example", ["sandbox", [], *settings], chosen)[0])
         key = value["key"]
         for name in ("scene", "overview", "affinity", "lab", "training_run"):
             page.ask(name, key=key)

@@ -93,7 +93,7 @@ class Student(threading.Thread):
 
     def settings(self) -> list:
         values = {slider.field: slider.value(self.expected.own) for slider in SLIDERS} | {"bkg_score_low": self.low}
-        return [[], *values.values()]
+        return [[], *values.values(), None]  # no weight of a head was moved
 
     def labels(self) -> list[str]:
         known = self.expected.session.registry.class_names(self.expected.model)

@@ -112,7 +112,7 @@ def test_every_tab_that_compares_says_what_is_missing(visit, language):  # noqa:
     panel.get_by_role("button", name=words["lab.seg.title"]).click()
     expect(panel.locator('[data-fill="lab-missing"]')).to_contain_text(words["lacks.decoder"])
     expect(panel.locator("form")).to_be_hidden()
-    panel.get_by_role("button", name=words["lab.par.title"]).click()
+    panel.get_by_role("button", name=words["lab.crf.title"]).click()
     expect(panel.locator('[data-fill="lab-missing"]')).to_be_hidden()
     panel = page.locator(tab(page, "training"))
     foreign = words["training.foreign"].format(name="timm:pvt_v2_b0")

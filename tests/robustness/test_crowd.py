@@ -124,7 +124,7 @@ def test_two_at_a_time_ten_wait_and_the_rest_are_told(address, held):
         assert page.ask("attention", key=asked[0], block=0, logits=False)["block"] == 0
         assert page.ask("lab", key=asked[0])["steps"]
         chosen = {"index": 1, "value": None, "selected": True}
-        values = ["tiny", [], 0.35, 0.55, 8, 2, 1, 10]
+        values = ["tiny", [], 0.35, 0.55, 8, 2, 1, 10, None]
         assert json.loads(page.event("open_example", values, chosen)[0])["link"] == {"example": "scene1"}
         assert Page(address).functions
         assert time.monotonic() - began < 20

@@ -31,7 +31,7 @@ from afa_viz.ui.sessions.session import Session
 from benchmarks.served_app import Page
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = [[], 0.35, 0.55, 8, 2, 1, 10]
+SETTINGS = [[], 0.35, 0.55, 8, 2, 1, 10, None]
 WAIT = 60  # seconds; a test machine may be busy
 ROOM = 12 * 2**20  # bytes for files to download: six of these, and a few older ones
 pytestmark = [

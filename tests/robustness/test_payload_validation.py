@@ -33,6 +33,7 @@ EVENTS: dict[str, tuple[list, Any]] = {  # values and event_data that each event
     "change_model": ([None, "tiny", *DEFAULTS], None),
     "open_checkpoint": ([None, *DEFAULTS], {"run": "x", "iteration": 0}),
     "change_heads": (CHANGE, {"head_weights": "3:0", "affinity_bias": None, "symmetric": True}),
+    "choose_labels": (CHANGE, {"labels": ["cat"]}),
     "reset": (["tiny"], None),
     "restore": ([], None),
     "explain": ([None, "example:scene0", None, {"num_iters": 1}, None], None),
@@ -131,7 +132,7 @@ def test_the_number_of_an_event_and_of_its_values(address, page, capfd):
         assert join(address, page, **{**good, "fn_index": wrong}) == (False, ["The page has no such event."])
     for data in (CHANGE[:-1], [*CHANGE, None], [], None, {}, "x", 3):
         done, (output,) = join(address, page, **{**good, "data": data})
-        assert not done and "list of 10 values" in output
+        assert not done and "list of 11 values" in output
     for trigger in ("x", -1, 1.5, [], True, 10**400):
         assert join(address, page, **good, trigger_id=trigger) == (False, ["trigger_id is no number of a component."])
     for trigger in (0, 10**9, page.gallery):

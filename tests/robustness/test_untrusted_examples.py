@@ -168,7 +168,7 @@ def test_one_bad_example_keeps_the_page_from_nothing(tmp_path, caplog):
     written(options.examples, broken, entries[0], outside, {**broken, "name": "c"}, *entries[1:])
     with launched(dataclasses.replace(options, warm=True)) as address:
         page = Page(address.rstrip("/"))
-        values = [[], 0.35, 0.55, 8, 2, 1, 10]
+        values = [[], 0.35, 0.55, 8, 2, 1, 10, None]
         chosen = {"value": None, "selected": True}
         for place, name in ((1, "scene0"), (3, "scene1"), (4, "photo")):
             value = json.loads(page.event("open_example", ["tiny", *values], {**chosen, "index": place})[0])

@@ -172,7 +172,7 @@ def test_a_path_that_was_not_uploaded_is_refused(options, address):
         page = Page(address)
         for name, data, event in (
             ("explain", [file, None, None, None, None], None),
-            ("open_upload", ["tiny", [], 0.35, 0.55, 8, 2, 1, 10], {"path": path, "labels": None}),
+            ("open_upload", ["tiny", [], 0.35, 0.55, 8, 2, 1, 10, None], {"path": path, "labels": None}),
         ):
             try:
                 found = page.event(name, data, event)
@@ -242,7 +242,7 @@ def test_two_visitors_have_two_answers(address):
     assert answers[0]["image"] != answers[1]["image"]
     value = json.loads(
         pages[1].event(
-            "open_example", ["tiny", [], 0.35, 0.55, 8, 2, 1, 10], {"index": 0, "value": None, "selected": True}
+            "open_example", ["tiny", [], 0.35, 0.55, 8, 2, 1, 10, None], {"index": 0, "value": None, "selected": True}
         )[0]
     )
     assert keys[0] not in json.dumps(value) and value["link"] == {"example": "scene0"}

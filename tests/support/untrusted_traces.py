@@ -112,6 +112,8 @@ def whole_bomb(members: Members) -> bytes:
     for name, (descr, shape) in shapes.items():
         if f"{name}.npy" in changed:
             changed[f"{name}.npy"] = head(descr, shape) + bytes(int(np.prod(shape)) * (1 if "u" in descr else 4))
+    for name in [name for name in changed if name.startswith(("queries_", "keys_"))]:
+        del changed[name]  # a trace need not have them
     for block in range(blocks):
         heads = np.lib.format.read_array(io.BytesIO(members[f"attn_logits_{block}.npy"])).shape[0]
         changed[f"attn_logits_{block}.npy"] = npy(np.zeros((heads, h * w, 1), np.float32))

@@ -107,7 +107,7 @@ def test_a_run_names_its_scale_of_par_and_presets_have_the_published_reach(tmp_p
 def test_the_page_begins_with_it_and_a_change_of_model_brings_it(session):
     callbacks = Callbacks(session, ExplorerHandlers(session))
     own = callbacks.reset("near")
-    assert dict(zip(["left_out", *FIELDS], own, strict=True))["radius"] == OWN
+    assert dict(zip(["left_out", *FIELDS, "heads"], own, strict=True))["radius"] == OWN
     published = callbacks.reset("tiny")
     *_, (value, _, line, radius) = callbacks.change_model("example:scene0", "near", *published)
     assert radius == OWN and json.loads(value)["radius"] == OWN and line

@@ -63,7 +63,7 @@ def test_they_are_what_the_handlers_send(session, request_, answers):
     stages = json.loads(answers.pop(answer_name("stages", {"key": key})))
     sent = json.loads(handlers.stages(request_))
     assert stages.pop("title") == "T" and stages.items() <= sent.items()
-    asked = [("scene", {}), ("overview", {}), ("affinity", {}), ("lab", {})]
+    asked = [("scene", {}), ("overview", {}), ("affinity", {}), ("heads", {}), ("lab", {})]
     asked += [("attention", {"block": block, "logits": logits}) for block in range(8) for logits in (False, True)]
     for question, params in asked:
         text = getattr(handlers, question)({"key": key, **params})

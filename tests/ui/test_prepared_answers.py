@@ -93,7 +93,11 @@ def test_every_example_and_tab_opens_without_torch_with_the_texts_that_a_server_
     moved = [json.loads(one["late"]["moved"]) for one in (prepared, computed)]
     assert moved[0] == moved[1] and moved[0]["low"] == 0.2
     asked = [name for name in computed["late"] if name.startswith("lab ") or name == "code"]
-    assert len(asked) > 5 and all(prepared["late"][name] == computed["late"][name] for name in asked)
+    assert len(asked) > 5
+    measured = "lab crf"  # its facts have the time that it took
+    assert [name for name in asked if name != measured and prepared["late"][name] != computed["late"][name]] == []
+    verdicts = [json.loads(one["late"][measured]) for one in (prepared, computed)]
+    assert verdicts[0]["truth"] == verdicts[1]["truth"]
     assert json.loads(prepared["late"]["crf"])["labels"]
     assert Path(json.loads(prepared["late"]["file"])["path"]).stat().st_size > 10_000
 

@@ -26,6 +26,8 @@ NUMBERS = ("label_threshold", "bkg_score", "bkg_score_low", "bkg_score_high", "p
 BOOLEANS = ("flip", "symmetric", "use_walk", "use_par")
 LISTS = ("scales", "dilations")
 WORDS = ("keep_attention",)
+OPTIONAL = ("affinity_bias",)  # a number, or None
+HEADS = ("head_weights",)  # a list of those, or None
 
 NO_NUMBER = ["512", "", b"1", True, False, np.bool_(True), [1], (1,), {}, object(), 1j, np.array([1, 2]), torch.ones(2),
              float("nan"), float("inf"), -float("inf"), np.float32("nan"), np.float64("inf"), torch.tensor(torch.nan),
@@ -45,6 +47,10 @@ def one_sentence(error: BaseException) -> str:
 
 def wrong_settings():
     yield from ((name, value) for name in (*WHOLE, *NUMBERS) for value in NO_NUMBER + HUGE)
+    yield from ((name, value) for name in OPTIONAL for value in NO_NUMBER + HUGE)
+    yield from (
+        (name, value) for name in HEADS for value in (1, "1", b"1", {}, True, ["x"], [[1]], [float("nan")], [10**400])
+    )
     yield from ((name, value) for name in WHOLE for value in (1.5, np.float64(2.5), Fraction(1, 3), -1, 10**6))
     yield from ((name, None) for name in (*WHOLE[1:], *NUMBERS))
     yield from ((name, value) for name in BOOLEANS for value in NO_BOOLEAN)
@@ -65,7 +71,15 @@ def test_a_wrong_setting_is_one_sentence(name, value):
 
 
 def test_every_setting_is_tried():
-    assert {field.name for field in dataclasses.fields(ExplainConfig)} == {*WHOLE, *NUMBERS, *BOOLEANS, *LISTS, *WORDS}
+    assert {field.name for field in dataclasses.fields(ExplainConfig)} == {
+        *WHOLE,
+        *NUMBERS,
+        *BOOLEANS,
+        *LISTS,
+        *WORDS,
+        *OPTIONAL,
+        *HEADS,
+    }
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ class ModelRegistry:
         Returns: a sentence about how far that is; None once it is here, and for any other model.
         Raises: UserError: as `get`.
         """
-        size = None if self.is_loaded(name) else self._offered.get(name)
+        known = isinstance(name, str) and not self.is_loaded(name)
+        size = self._offered.get(name) if known else None
         if size is None:
             return None
         with self._lock:
