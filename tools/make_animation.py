@@ -23,7 +23,7 @@ WIDTH = 1000  # pixels of the pictures
 QUALITY = 78
 SETTLE = 60  # milliseconds until a change is drawn
 FIGURES = {"affinity": 4, "walk": 4, "par": 3}  # of each tab, from the left
-PATH = [(0.30, 0.33), (0.42, 0.45), (0.62, 0.50), (0.72, 0.42), (0.75, 0.15), (0.35, 0.12), (0.30, 0.33)]
+PATH = [(0.72, 0.50), (0.60, 0.60), (0.45, 0.62), (0.30, 0.62), (0.15, 0.25), (0.60, 0.15), (0.72, 0.50)]
 # what the animation leaves out: texts, and what stands below the maps
 STYLE = """
 .afa-intro, .afa-equation, .afa-why, .afa-tab [data-for=crf] { display: none !important }

@@ -52,7 +52,7 @@ def open_all(options: Options, prepared: PreparedAnswers | None) -> dict[str, An
         texts[f"{example.name} opened"] = json.dumps([value, present, image_id])
         last = len(json.loads(ask["scene"]({"key": key}))["blocks"]) - 1
         for name, asked in (
-            ("scene", {}), ("overview", {}), ("affinity", {}), ("lab", {}), ("training_run", {}),
+            ("scene", {}), ("overview", {}), ("affinity", {}), ("heads", {}), ("lab", {}), ("training_run", {}),
             ("attention", {"block": last, "logits": False}), ("compare", {"b": WITHOUT_WALK}), ("dataset_page", PAGE),
         ):  # fmt: skip
             texts[f"{example.name} {name}"] = ask[name]({"key": key, **asked})

@@ -87,7 +87,7 @@ def test_every_example_and_tab_opens_without_torch_with_the_texts_that_a_server_
     assert prepared["imported"] == []
     computed = open_all(dataclasses.replace(made, train=True, runs=made.examples.parent / "runs"), None)
     assert "torch" in computed["imported"]
-    assert len(prepared["texts"]) == 3 + 3 * 9 and all(len(text) > 2 for text in prepared["texts"].values())
+    assert len(prepared["texts"]) == 3 + 3 * 10 and all(len(text) > 2 for text in prepared["texts"].values())
     assert list(prepared["texts"]) == list(computed["texts"])
     assert [name for name, text in prepared["texts"].items() if text != computed["texts"][name]] == []
     moved = [json.loads(one["late"]["moved"]) for one in (prepared, computed)]

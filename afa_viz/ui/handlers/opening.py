@@ -40,8 +40,10 @@ def opening_questions(session: Session, request: Request) -> Iterator[tuple[str,
     """
     trace, key = session.trace(request), {"key": request.key}
     lacks = trace.parts.lacks
-    parts = {"overview": "attention", "affinity": "affinity"}
-    yield from ((name, key) for name in ("scene", "overview", "affinity", "lab") if parts.get(name) not in lacks)
+    parts = {"overview": "attention", "affinity": "affinity", "heads": "learned_affinity"}
+    yield from (
+        (name, key) for name in ("scene", "overview", "affinity", "heads", "lab") if parts.get(name) not in lacks
+    )
     cells = trace.grid[0] * trace.grid[1]
     if cells > payload.MAX_CELLS:
         yield "par", key
