@@ -8,7 +8,8 @@ import re
 import pytest
 from browser import browser, drawn_and_fits, keep_picture, key, missing, pytestmark, recomputed, requests, tab, visit  # noqa: F401
 from PIL import Image
-from static_site import BELOW, build_small, served
+from site_page import address, panel, root, set_range  # noqa: F401  (fixtures)
+from static_site import BELOW
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.ui.localization import texts
@@ -22,40 +23,6 @@ except ImportError:  # the tests are skipped
 LAB = "[role=tabpanel][data-tab=lab]"
 COMPARE = "[role=tabpanel][data-tab=compare]"
 DATA = "[role=tabpanel][data-tab=data]"
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    if missing:
-        pytest.skip(missing)
-    return build_small(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(scope="module")
-def address(root):
-    with served(root) as base:
-        yield base
-
-
-def panel(page: Page, name: str) -> str:
-    """Open a tab and wait until all of it is here; its selector."""
-    selector = tab(page, name)
-    state = page.locator(selector)
-    if state.get_attribute("data-state") is not None:
-        expect(state).to_have_attribute("data-state", re.compile("ready|none"), timeout=20_000)
-    return selector
-
-
-def set_range(page: Page, selector: str, value: float) -> None:
-    """Move a slider and let it go."""
-    page.locator(selector).evaluate(
-        """(slider, value) => {
-             slider.value = value;
-             slider.dispatchEvent(new Event("input", {bubbles: true}));
-             slider.dispatchEvent(new Event("change", {bubbles: true}));
-           }""",
-        value,
-    )
 
 
 SCORE = re.compile(r"(\d+\.\d)\s%")
@@ -370,48 +337,3 @@ def test_a_tab_is_saved_as_a_picture(visit):  # noqa: F811
     assert download.value.suggested_filename == "afa-viz-pipeline.png"
     width, height = Image.open(download.value.path()).size
     assert width > 1400 and height > 800
-
-
-@pytest.mark.parametrize("width, theme", [(1440, "light"), (390, "dark")])
-def test_maps_of_a_site_are_enlarged_and_zoomed_alike(visit, width, theme):  # noqa: F811
-    page = visit(width, 844, theme)
-    for name in ("cam", "regions"):
-        selector = panel(page, name)
-        page.locator(".afa-views").focus()
-        page.keyboard.press("f")
-        large = page.locator("figure.afa-large")
-        expect(large).to_be_visible()
-        box = large.locator("canvas[data-shape]").bounding_box()
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.mouse.wheel(0, -300)
-        page.wait_for_function("document.querySelector('.afa-zoomed')")
-        expect(page.locator(".afa-zoom-value")).to_contain_text("Pixel")
-        keep_picture(page, f"site_zoom_{name}_{width}")
-        page.get_by_role("button", name=texts()["zoom.full"]).click()
-        page.wait_for_function("document.fullscreenElement?.matches('figure.afa-large')")
-        page.keyboard.press("Escape")
-        page.wait_for_function("!document.fullscreenElement")
-        expect(large).to_have_count(0)
-        assert page.locator(f"{selector} canvas[data-shape]").first.evaluate(
-            "(canvas) => new DOMMatrix(getComputedStyle(canvas).transform).a > 1"
-        )
-        page.get_by_role("button", name=texts()["zoom.reset"]).click()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_weights_of_heads_are_moved_and_linked(visit):  # noqa: F811
-    page = visit(query="example=scene0&head_weights=3:0&affinity_bias=0.5&tab=affinity")
-    hand = '[data-for="weights"]'
-    page.wait_for_selector(f'{hand} [data-part="results"][data-state=ready]')
-    expect(page.locator(f'{hand} [data-part="state"]')).to_contain_text("Changed by you: 2")
-    assert page.locator(f'{hand} [data-head="2"] input').input_value() == "0"
-    before = key(page)
-    set_range(page, f'{hand} [data-head="5"] input', 0.08)
-    recomputed(page, before)
-    page.wait_for_function("() => location.search.includes('head_weights=3:0,6:0.08')")
-    before = key(page)
-    page.locator(f'{hand} [data-preset="learned"]').click()
-    recomputed(page, before)
-    page.wait_for_function("() => !/head_weights|affinity_bias/.test(location.search)")
-    page = visit(query="example=scene0&head_weights=3&affinity_bias=x")
-    expect(page.locator(".afa-status")).to_contain_text("ignored: head_weights, affinity_bias.")

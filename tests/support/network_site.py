@@ -13,8 +13,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from browser import missing
 from kept_exports import export_once
-from static_site import BELOW
+from static_site import BELOW, served
 
 from afa_viz.bundled import bundled_checkpoint
 from afa_viz.ui.sessions.model_registry import ModelRegistry, name_sources
@@ -78,3 +79,16 @@ def arrays(value: Any) -> Any:
         if found.get("high") is not None:
             found["map"] = found["low"] + (found["high"] - found["low"]) * found["map"].astype(np.float64) / 255
     return found
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    if missing:
+        pytest.skip(missing)
+    return build_with_network(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def address(site) -> Iterator[str]:
+    with served(site) as base:
+        yield base

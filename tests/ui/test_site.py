@@ -314,10 +314,9 @@ def test_the_bundled_site_is_small_and_soon_built(tmp_path):
     assert "first view" in done.stdout and "100%" in done.stderr
     sizes = measure(tmp_path / "site")
     assert sizes.first_view <= 700_000 and sizes.example <= 300_000, sizes
-    # the aim is 25 MB: queries and keys of the affinity's heads (7 MB) stand beside the logits that follow from them
-    assert sizes.whole <= 33_000_000 and max(sizes.deeper.values()) <= 600_000, sizes
+    assert sizes.whole <= 25_000_000 and max(sizes.deeper.values()) <= 600_000, sizes
     files = [path for path in (tmp_path / "site").rglob("*") if not path.name.startswith("plotly-")]
-    assert sum(path.stat().st_size for path in files) <= 33_500_000
+    assert sum(path.stat().st_size for path in files) <= 25_500_000
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= 120
     examples = json.loads((ROOT / "afa_viz" / "examples" / "examples.json").read_text(encoding="utf-8"))
     gallery = [image for image in contents(tmp_path / "site")["images"] if image["gallery"]]

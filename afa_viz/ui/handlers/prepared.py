@@ -51,7 +51,8 @@ def prepare(
         model: that made the trace; None: "starts" lacks the CAM at one scale.
         groups: of `GROUPS`, made in their order. "stages" is what the first view needs; each other one belongs to a
             tab. "starts": what the browser begins from without symmetry or scales. "attention" and "logits" are of all
-            blocks. "heads" is empty and "par" is not where the browser does not compute the grid by itself.
+            blocks, "logits" without those that follow from "heads". "heads" is empty and "par" is not where the
+            browser does not compute the grid by itself.
         without: names of questions of the lab that get no verdicts.
     """
     makers = {
@@ -99,7 +100,10 @@ def _attention(trace: Trace, key: str, logits: bool) -> Iterator[Answer]:
     if not logits:
         yield _named("overview", {"key": key}, payload_attention.overview(trace))
     rows, cols = trace.grid
+    follow = [block for block in trace.kept_blocks if is_larger_than_factors(trace, block)] if _has_heads(trace) else []
     for block in trace.kept_blocks:
+        if logits and block in follow:
+            continue
         keys_rows, keys_cols = trace.key_grids[block]
         if len(trace.logits(block)) * rows * cols * keys_rows * keys_cols <= payload_attention.WHOLE_BYTES:
             asked = {"key": key, "block": block, "logits": logits}
@@ -128,8 +132,19 @@ def _affinity(trace: Trace, key: str) -> Iterator[Answer]:
     yield _named("affinity_numbers", {"key": key}, found)
 
 
+def _has_heads(trace: Trace) -> bool:
+    return trace.parts.affinity == "learned" and trace.grid[0] * trace.grid[1] <= payload.MAX_CELLS
+
+
+def is_larger_than_factors(trace: Trace, block: int) -> bool:
+    """Whether the logits of a block, 8 bits each, take more room than its queries and keys, 16 bits each: the browser
+    makes such logits of the answer "heads"."""
+    factors = trace.query_key(block)
+    return factors is not None and trace.logits(block).numel() > 2 * sum(part.numel() for part in factors)
+
+
 def _heads(trace: Trace, key: str) -> Iterator[Answer]:
-    if trace.parts.affinity == "learned" and trace.grid[0] * trace.grid[1] <= payload.MAX_CELLS:
+    if _has_heads(trace):
         yield _named("heads", {"key": key}, payload_heads.heads(trace))
 
 

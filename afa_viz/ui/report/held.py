@@ -18,7 +18,7 @@ from afa_viz.figures import maps
 from afa_viz.figures.maps import Cell
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers import payload, payload_attention
-from afa_viz.ui.handlers.prepared import Answer, answer_name, prepare
+from afa_viz.ui.handlers.prepared import Answer, answer_name, is_larger_than_factors, prepare
 from afa_viz.ui.site.packing import smaller
 
 FILE = 2_960_000  # characters of the file of a 256-pixel image: 3 MB
@@ -86,7 +86,7 @@ def _of_whole_blocks(trace: Trace, key: str, room: int, has_heads: bool) -> tupl
     answers: list[Answer] = []
     held: dict[str, list[int]] = {"probs": [], "logits": []}
     for block, logits in _by_importance(trace):
-        if has_heads and logits and _is_larger_than_factors(trace, block):
+        if has_heads and logits and is_larger_than_factors(trace, block):
             held["logits"].append(block)
             continue
         asked = {"key": key, "block": block, "logits": logits}
@@ -103,12 +103,6 @@ def _of_whole_blocks(trace: Trace, key: str, room: int, has_heads: bool) -> tupl
     kinds = {"probs", *(() if "attention_logits" in trace.parts.lacks else ("logits",))}
     everything = all(sorted(held[kind]) == list(trace.kept_blocks) for kind in kinds)
     return answers, {} if everything else {**{kind: sorted(blocks) for kind, blocks in held.items()}, "queries": None}
-
-
-def _is_larger_than_factors(trace: Trace, block: int) -> bool:
-    """Whether the logits of a block, 8 bits each, take more room than its queries and keys, 16 bits each."""
-    factors = trace.query_key(block)
-    return factors is not None and trace.logits(block).numel() > 2 * sum(part.numel() for part in factors)
 
 
 def _of_some_cells(trace: Trace, key: str, room: int) -> tuple[list[Answer], dict[str, Any]]:

@@ -3,7 +3,8 @@
 import { undone } from "./files.js";
 import { use } from "./host.js";
 import { answerName, preparedHost } from "./prepared.js";
-import { createSlicer, logitsFromHeads } from "./inline/slices.js";
+import { createSlicer } from "./inline/slices.js";
+import { logitsFromHeads } from "./prepared/logits.js";
 import { followTheme } from "./standalone.js";
 import { $ } from "../core/dom.js";
 import { translateServerText } from "../core/server_words.js";

@@ -4,8 +4,9 @@
 import { fetchAnswer, fileName } from "./files.js";
 import { use } from "./host.js";
 import { onIntent, visitorsPhotographs } from "./onnx.js";
-import { preparedHost } from "./prepared.js";
+import { answerName, preparedHost } from "./prepared.js";
 import { listing, thumbnailsOf } from "./prepared/dataset.js";
+import { logitsFromHeads } from "./prepared/logits.js";
 import { followTheme } from "./standalone.js";
 import { buildOwnLabels } from "../components/own_labels.js";
 import { buildPhotoInput } from "../components/photo_input.js";
@@ -48,8 +49,16 @@ export async function start({ tables, site }) {
   const find = async (name, question, asked) => {
     if (own?.knows(asked.key)) return own.find(question, asked);
     const image = images.get(asked.key);
-    const file = fileName(question, asked);
-    return image?.files.includes(file) ? cached(answers, name, () => fetchAnswer(`images/${image.folder}/${file}`)) : null;
+    if (!image) return null;
+    const held = (/** @type {string} */ question, /** @type {any} */ asked) => {
+      const file = fileName(question, asked);
+      return image.files.includes(file)
+        ? cached(answers, answerName(question, asked), () => fetchAnswer(`images/${image.folder}/${file}`)) : null;
+    };
+    const answer = await held(question, asked);
+    if (answer || question !== "attention" || !asked.logits) return answer;
+    const { grid, num_blocks } = await held("stages", { key: asked.key });
+    return logitsFromHeads(await held("heads", { key: asked.key }), grid, num_blocks, /** @type {any} */ (asked));
   };
   const set = () => cached(answers, "data set", () => fetchAnswer(contents.dataset));
   const charts = (/** @type {string} */ language, /** @type {string} */ className) => {

@@ -1,9 +1,7 @@
 // Attention of one cell or one head, cut out of the maps of a whole block that a file holds.
 
-import { openHeads } from "../../core/heads.js";
 import { toFloats, unpackAttention } from "../../core/packed.js";
 import { MEAN_HEAD } from "../../core/store.js";
-import { attentionAnswer } from "../onnx/attention.js";
 import { refusal } from "../prepared/studio.js";
 
 /** @typedef {{bytes: Uint8Array, shape: number[], lows: Float32Array, peaks: Float32Array}} HeadMaps (heads, cells, keys) */
@@ -44,24 +42,6 @@ export function meanOf(/** @type {HeadMaps} */ { bytes, shape: [heads, cells, ke
     for (let i = 0; i < keys; i++) out[cell * keys + i] = Math.round((mean[i] - low[cell]) * gain);
   }
   return answerOf(out, [1, cells, keys], low, high);
-}
-
-/**
- * Attention logits of a whole block, made of queries and keys where a file holds those of the last blocks.
- *
- * @param {any} raw the answer to the question `heads`; null where there is none
- * @param {Size} grid
- * @param {number} blocks of the network
- * @param {{block: number, logits: boolean, cell?: Cell, head?: number}} asked
- */
-export async function logitsFromHeads(raw, grid, blocks, { block, logits, cell, head }) {
-  const place = block - (blocks - (raw?.blocks.length ?? 0));
-  if (!raw || !logits || cell || head != null || place < 0) return null;
-  const one = await openHeads({ ...raw, blocks: [raw.blocks[place]] }, grid[0] * grid[1]);
-  const all = new Float32Array(one.logits.length * one.logits[0].length);
-  one.logits.forEach((map, i) => all.set(map, i * map.length));
-  return attentionAnswer({ logits: all, heads: one.logits.length, queries: grid, keys: grid, scale: 1, stride: 1, ratio: 1 }, grid,
-    { block, logits });
 }
 
 /**
