@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from affinity_diagnosis_page import page
+from measured_page import write_measured
 from scene_tally import RESAMPLINGS, Tally, interval, label_of, percent
 from torch import Tensor
 from tqdm import tqdm
@@ -259,11 +259,7 @@ def main() -> None:
             count_pairs(tally, trace)
     facts = {"checkpoint_id": model.checkpoint_id, "scenes": args.scenes, "size": args.size, "radius": config.radius}
     data = facts | numbers(tally, args.scenes)
-    out = Path(args.out)
-    (out / "data").mkdir(parents=True, exist_ok=True)
-    (out / "data" / "affinity_diagnosis.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    (out / "affinity_diagnosis.md").write_text(page(data), encoding="utf-8")
-    print(page(data))
+    write_measured(Path(args.out), "affinity_diagnosis", data, page(data))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ Writes docs/data/heads.json and docs/heads.md. Masks are used to measure, never 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from measured_page import write_measured
 from tqdm import tqdm
 
 import afa_viz
@@ -60,11 +60,7 @@ def main() -> None:
             scene = scenes[i]
             worth.update(afa_viz.explain(model, scene.image, scene.image_labels, config, target=scene.mask))
     data = {"checkpoint_id": model.checkpoint_id, "size": args.size, **worth.data()}
-    out = Path(args.out)
-    (out / "data").mkdir(parents=True, exist_ok=True)
-    (out / "data" / "heads.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    (out / "heads.md").write_text(page(data), encoding="utf-8")
-    print(page(data))
+    write_measured(Path(args.out), "heads", data, page(data))
 
 
 if __name__ == "__main__":

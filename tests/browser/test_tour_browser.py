@@ -130,15 +130,19 @@ def test_in_korean(visit):  # noqa: F811
         page.locator(NEXT).click()
 
 
+def whole_tour(page) -> None:
+    begin(page)
+    for number, tab in enumerate(STOPS, 1):
+        at_stop(page, number, tab)
+        page.locator(NEXT).click()
+
+
 def test_in_a_static_site(browser, tmp_path):  # noqa: F811
     with served(build_small(tmp_path)) as site:
         page = browser.new_page(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
         page.goto(site)
         ready(page)
-        begin(page)
-        for number, tab in enumerate(STOPS, 1):
-            at_stop(page, number, tab)
-            page.locator(NEXT).click()
+        whole_tour(page)
         page.close()
 
 
@@ -150,10 +154,7 @@ def test_in_a_report(browser, tmp_path):  # noqa: F811
     page = browser.new_page(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
     page.goto(trace.report(tmp_path / "report.html").as_uri())
     ready(page)
-    begin(page)
-    for number, tab in enumerate(STOPS, 1):
-        at_stop(page, number, tab)
-        page.locator(NEXT).click()
+    whole_tour(page)
     page.close()
 
 
