@@ -6,6 +6,7 @@ import copy
 import dataclasses
 
 import pytest
+import torch
 from app_fixtures import prepare
 from explained import assert_same, trace_of_noise
 
@@ -44,7 +45,18 @@ def test_without_any_class(trace):
 
 def test_it_takes_less_memory(trace):
     maps = trace.cam_par[0].nbytes * (len(trace.present) + 1)
-    assert trace_bytes([trace]) - trace_bytes([compact(trace)]) >= 2.9 * maps
+    logits = sum(block.nbytes for block in trace.attn_logits[-2:])
+    assert trace_bytes([trace]) - trace_bytes([compact(trace)]) >= 2.9 * maps + logits
+
+
+def test_logits_that_their_queries_and_keys_do_not_give_stay(trace):
+    changed = (*trace.attn_logits[:-1], trace.attn_logits[-1] + 1)
+    other = compact(dataclasses.replace(trace, attn_logits=changed))
+    assert all(map(torch.equal, other.attn_logits, changed))
+    without = dataclasses.replace(trace, queries=None, keys=None)
+    assert_same(without, compact(without))
+    early = recompute(trace, dataclasses.replace(trace.config, keep_attention="last_stage"))
+    assert_same(early, compact(early))
 
 
 def test_it_is_saved_copied_and_shown_as_any_other(trace, tmp_path):

@@ -18,12 +18,11 @@ def trace_bytes(traces: Sequence[Trace]) -> int:
     storages = {}
     for trace in traces:
         used = (len(trace.present) + 1) / len(trace.class_names)
-        for field in dataclasses.fields(trace):
-            value = vars(trace).get(field.name)  # not getattr, which would compute the fields of a `CompactTrace`
+        for name, value in vars(trace).items():  # not getattr, which would compute the fields of a `CompactTrace`
             for tensor in value if isinstance(value, tuple) else (value,):
                 if isinstance(tensor, torch.Tensor):
                     storage = tensor.untyped_storage()
-                    share = used if field.name.startswith(("cam_par", "cam_refined")) else 1
+                    share = used if name.startswith(("cam_par", "cam_refined")) else 1
                     storages[storage.data_ptr()] = round(share * storage.nbytes())
     return sum(storages.values())
 
