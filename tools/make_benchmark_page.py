@@ -20,9 +20,11 @@ from afa_viz.atomic_files import atomic_write_text
 from afa_viz.commands.bench import GROUPS
 from afa_viz.figures import chart_style, charts
 from benchmarks import par
+from benchmarks.measurements import Measurement, number
 
 OUT = Path(__file__).parents[1] / "docs"
 PAGE, REPORTS, PICTURE = "benchmarks.md", "data/benchmarks.json", "pictures/cost.png"
+EARLIER = OUT / "data" / "benchmarks_earlier.json"  # of `start` and `app`, before prepared answers and charts
 Reports = dict[str, dict[str, Any]]
 Points = list[tuple[float, float]]
 STYLES = ((chart_style.BLUE, "-"), (chart_style.ORANGE, "--"), (chart_style.GREEN, ":"))
@@ -69,6 +71,24 @@ def hardware(machine: dict[str, Any]) -> str:
 def commit(machine: dict[str, Any]) -> str:
     """Of the code that was measured."""
     return f"`{machine['commit'][:10]}`{' + changes' if machine['uncommitted_changes'] else ''}"
+
+
+def earlier_rows(reports: Reports, earlier: Reports) -> list[str]:
+    """A line for each figure of an earlier version, beside today's."""
+    lines = []
+    for group in GROUPS:
+        module = import_module(group.module)
+        if group.name not in earlier or group.name not in reports or not hasattr(module, "measurements_of"):
+            continue
+        found: list[dict[str, Measurement]] = []
+        for report in (earlier[group.name], reports[group.name]):
+            found.append({figure.what: figure for figure in module.measurements_of(report)})
+        before, now = found
+        where = " | ".join(commit(one[group.name]["machine"]) for one in (earlier, reports))
+        for what, figure in now.items():
+            old = f"{number(before[what].measured)} {figure.unit}" if what in before else "–"
+            lines.append(f"| {what} | {old} | {number(figure.measured)} {figure.unit} | {where} |")
+    return lines
 
 
 # --- how costs grow --------------------------------------------------------------------------------------------------
@@ -147,7 +167,7 @@ def draw(reports: Reports, path: Path) -> list[str]:
 # --- the page --------------------------------------------------------------------------------------------------------
 
 
-def page(reports: Reports, out: Path) -> str:
+def page(reports: Reports, out: Path, earlier: Reports) -> str:
     """The page as text; draws its picture."""
     lines = [
         "# How fast it is",
@@ -162,6 +182,14 @@ def page(reports: Reports, out: Path) -> str:
         "| what | measured | target | | command | where | commit |",
         "|---|---|---|---|---|---|---|",
         *figure_rows(reports),
+        "",
+        "## Beside an earlier version",
+        "",
+        "Before answers were prepared, charts were made by plotly and heads had sliders; one kind of machine.",
+        "",
+        "| what | before | now | commit before | commit now |",
+        "|---|---|---|---|---|",
+        *earlier_rows(reports, earlier),
         "",
         "## How costs grow",
         "",
@@ -190,7 +218,7 @@ def main(arguments: Sequence[str] | None = None, out: Path = OUT) -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="what `bench --json FILE` wrote")
     reports = merged(parser.parse_args(arguments).files, out / REPORTS)
     (out / REPORTS).parent.mkdir(parents=True, exist_ok=True)
-    atomic_write_text(out / PAGE, page(reports, out))
+    atomic_write_text(out / PAGE, page(reports, out, json.loads(EARLIER.read_text(encoding="utf-8"))))
     atomic_write_text(out / REPORTS, json.dumps(reports, indent=1) + "\n")
     print(f"wrote {PAGE}, {REPORTS} and {PICTURE}")
 

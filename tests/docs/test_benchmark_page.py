@@ -73,5 +73,19 @@ def test_what_is_no_report_is_refused(tmp_path):
 
 
 def test_the_page_is_what_its_script_writes(tmp_path):
-    made = maker.page(json.loads((maker.OUT / maker.REPORTS).read_text(encoding="utf-8")), tmp_path)
+    earlier, reports = (
+        json.loads(path.read_text(encoding="utf-8")) for path in (maker.EARLIER, maker.OUT / maker.REPORTS)
+    )
+    made = maker.page(reports, tmp_path, earlier)
     assert made == (maker.OUT / maker.PAGE).read_text(encoding="utf-8"), "run tools/make_benchmark_page.py"
+
+
+def test_figures_of_an_earlier_version_stand_beside_them():
+    before = small_report() | {"unknown": {}}
+    before["explain"]["rows"] = [before["explain"]["rows"][0] | {"median_s": 0.5}]
+    before["explain"]["machine"] = MACHINE | {"commit": "aaaaaaaaaaaaaaaa"}
+    commits = "`aaaaaaaaaa` | `0123456789`"
+    assert maker.earlier_rows(small_report(), before)[:2] == [
+        f"| Full trace, bundled, 256² pixels | 0.5 s | 0.375 s | {commits} |",
+        f"| Full trace, mit_b1, 512² pixels | – | 4.25 s | {commits} |",
+    ]
