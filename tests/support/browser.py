@@ -86,8 +86,12 @@ def give_back(page: Page) -> None:
 
 
 @pytest.fixture
-def visit(browser, address):
-    """Open the page; at the end nothing may have gone wrong behind it."""
+def visit(browser, address, tmp_path):
+    """Open the page; at the end nothing may have gone wrong behind it.
+
+    Args:
+        tmp_path: its files are removed after the visit, whose page may still read what it was given of them.
+    """
     troubles: list[str] = []
     watched = {
         "console": lambda m: troubles.append(f"console: {m.text}") if m.type in ("error", "warning") else None,
