@@ -15,7 +15,8 @@ import { store, view } from "../../core/store.js";
 import { text } from "../../core/words.js";
 import { colours } from "../../draw/colours.js";
 import { paintMapFigure, setCaption } from "../../draw/figures.js";
-import { createMarks, markCell } from "../../draw/marks.js";
+import { createMarks, markCell, repaintMarked } from "../../draw/marks.js";
+import { repaint } from "../../draw/repaint.js";
 import { robustChange, robustLimits } from "../../method/statistics.js";
 import { drawPixelWeights, markPixel } from "./pixel_weights.js";
 
@@ -39,6 +40,7 @@ const shown = () => Math.min(at ?? count(), count());
 const half = () => recompute.pipeline().half(recompute.settings());
 
 const title = (/** @type {string} */ name, /** @type {string} */ words) => setCaption(figure(name), words);
+const stepMaps = () => ["before", "after", "change"].map((name) => figure(name).querySelector("canvas"));
 
 /** The maps of the chosen class before PAR and after each iteration, and their size. */
 function iterations() {
@@ -75,7 +77,7 @@ function draw() {
   title("after", text("par.after", { name, at: shown() }));
   title("change", text("par.change", { at: shown() }));
   setText("scale", text(view.shared ? "par.scale_shared" : "par.scale_own", { growth: growth.toFixed(2) }), section);
-  marks.keep(["before", "after", "change"].map((name) => figure(name).querySelector("canvas")));
+  marks.keep(stepMaps());
   drawPixel();
   crf?.draw();
 }
@@ -144,7 +146,7 @@ registerTab("par", {
       event.stopPropagation();
       choosePixel([chosen()[0] + move[0], chosen()[1] + move[1]]);
     });
-    for (const name of ["before", "after", "change"]) linkCell(figure(name).querySelector("canvas"));
+    stepMaps().forEach((canvas) => linkCell(canvas));
     find('[data-do="crf"]').addEventListener("click", async () => {
       try {
         crf ??= await import("./crf.js");
@@ -172,6 +174,10 @@ registerTab("par", {
     draw();
   },
   selection: draw,
+  opacity() {
+    repaintMarked(stepMaps(), marks);
+    section.querySelectorAll('[data-list="crf"] canvas').forEach(repaint);
+  },
   cell() {
     pixel = null;
     drawPixel();
