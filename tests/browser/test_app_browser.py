@@ -236,13 +236,23 @@ def test_one_opacity_for_every_map(visit):  # noqa: F811
            }"""
     )
     assert spread == 0  # the photograph alone, in grey
+    tab(page, "par")
+    refined = '[data-tab="par"] [data-view="after"] canvas'
+    without = pixels(page, refined)
     page.wait_for_function("location.search.includes('opacity=0')")
     page.locator(".afa-views").focus()
     for _ in range(17):
         page.keyboard.press("+")
     expect(page.locator('[data-fill="opacity"]')).to_have_text("85 %")
     page.wait_for_function("!location.search.includes('opacity')")
+    changes(page, refined, without)
+    with_colours = pixels(page, refined)
+    slider.press("Home")
+    slider.fill("85")
+    assert pixels(page, refined) == with_colours
+    tab(page, "regions")
     assert [pixels(page, image) for image in images] == before
+    page.locator(".afa-views").focus()
     page.keyboard.press("-")
     expect(page.locator('[data-fill="opacity"]')).to_have_text("80 %")
     assert seen == []
