@@ -198,6 +198,9 @@ def build(options: Options, prepared: PreparedAnswers | None) -> BuiltApp:
     gc.disable()  # imported modules stay: collecting garbage among them takes a sixth of the start
     from afa_viz.ui.errors import UserError
     from afa_viz.ui.server import app
+    from afa_viz.ui.sessions.memory import limit_arenas
+
+    limit_arenas()
 
     gc.freeze()
     gc.enable()
