@@ -13,7 +13,7 @@ import { createTrace } from "./trace.js";
 
 const FIRST = "-first"; // end of a key: the CAM at one scale, no PAR
 const SOON = 0; // milliseconds: other messages are read between two passes
-const WARM_SIDE = 128; // pixels of an image of zeros that goes through the network while nobody waits for it
+const WARM_SIDE = 192; // pixels of an image of zeros that goes through the network while nobody waits for it
 
 /** An older image, whose place another one took. */
 class Cancelled extends Error {}
@@ -64,7 +64,7 @@ export function start(load) {
       await runtime.InferenceSession.create((await parts)[1], options)];
     const runsOnGpu = provider !== "wasm";
     if (!warm && !runsOnGpu) return {};
-    const { cam } = await run(new Float32Array(3 * WARM_SIDE ** 2), [WARM_SIDE, WARM_SIDE], runsOnGpu);
+    const { cam } = await run(new Float32Array(3 * WARM_SIDE ** 2), [WARM_SIDE, WARM_SIDE], true);
     if (!cam.data.every(Number.isFinite)) throw new Error(`${provider} gives no numbers`);
     return {};
   }
