@@ -163,10 +163,10 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
     """Image labels in any form -> (C,) float32 of 0 and 1.
 
     Args:
-        labels: class names or numbers 1..C, one alone or several, in any order; or one value a class, 1 where it is
+        labels: class names or numbers 1..C, one alone or several, in any order; or one value per class, 1 where it is
             present and else 0: an array or tensor of length C, or a list of that length of zeros and ones.
         class_names: K names, background first.
-    Raises: ValueError: for a name or number that is no class, or another form.
+    Raises: ValueError: for a name or number that is not a class, or another form.
     """
     import torch
 

@@ -138,7 +138,7 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
     classes = len(meta["class_names"])
     for name in LABELS:
         if name in found and ((found[name] >= classes) & (found[name] != 255)).any():
-            raise ValueError(f"{name} holds numbers that are no class")
+            raise ValueError(f"{name} holds numbers that are not classes")
     if found["regions"].max() > 2:
         raise ValueError("regions holds numbers above 2")
     return found, meta
@@ -192,7 +192,7 @@ def _read_meta(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> dict[str, Any
         content = io.BytesIO(member.read(MAX_META))
     descr, shape, _ = _npy_header(content)
     if not re.fullmatch(r"[<>]U\d{1,7}", descr) or shape != ():
-        raise ValueError("its settings are no text")
+        raise ValueError("its settings are not text")
     text = content.read().decode("utf-32-le" if descr[0] == "<" else "utf-32-be")
     meta = parse_json(text.rstrip("\0"))
     _require_meta(meta)
@@ -239,7 +239,7 @@ def _is_prediction(entry: Any) -> bool:
 
 
 def _is_list_of(values: Any, kind: type | tuple[type, ...]) -> bool:
-    """Whether it is a list of things of a kind; true and false are no numbers."""
+    """Whether it is a list of things of a kind; true and false are not numbers."""
     return isinstance(values, list) and all(isinstance(v, kind) and not isinstance(v, bool) for v in values)
 
 
@@ -249,7 +249,7 @@ def _read_header(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Array:
     descr, shape, fortran = _npy_header(content)
     array = _Array(entry, descr[1:], shape, fortran, content.tell())
     if descr not in ("<f4", "|u1") or array.start + array.nbytes != entry.file_size:
-        raise ValueError(f"{entry.filename} does not hold what its head says")
+        raise ValueError(f"{entry.filename} does not match its header")
     return array
 
 

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for NAME.png of every image")
     parser.add_argument(
         "--labels", metavar="L",
-        help="image labels by name, A,B, the same for all images; of a data set: where they come from, or "
+        help="image labels by name, A,B, the same for all images; for a data set: their source, or "
         "`predicted` (default: those of the data set, else predicted)",
     )  # fmt: skip
     parser.add_argument("--multi-scale", action="store_true", help="seg over three scales and flips")

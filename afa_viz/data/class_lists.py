@@ -64,8 +64,8 @@ def require_class_names(names: Sequence[str], origin: object) -> None:
     for name in classes:
         if is_background(name) or is_ignore(name):
             raise ValueError(
-                f"{origin} has a class called {name!r}, which is no class but the rest of the image; expected it first "
-                "or not at all: rename it."
+                f"{origin} has a class called {name!r}, which is not a class but the rest of the image; expected it "
+                "first or not at all: rename it."
             )
         if not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
             raise ValueError(
@@ -172,7 +172,7 @@ def _lines(path: Path) -> tuple[list[str], list[Colour]]:
             f"{path} gives no colour to {format_list(bare)}; expected a colour for every class or for none."
         )
     if not parsed:
-        raise ValueError(f"{path} names no class; expected one name a line.")
+        raise ValueError(f"{path} names no class; expected one name per line.")
     return [name for name, _ in parsed], colours
 
 
@@ -180,9 +180,9 @@ def _names_of_json(text: str, path: Path) -> list[str]:
     try:
         names = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); expected one name a line.") from error
+        raise ValueError(f"{path} cannot be read ({error}); expected one name per line.") from error
     if not all(isinstance(name, str) and name.strip() for name in names):
-        raise ValueError(f"{path} holds something else than names; expected one name a line.")
+        raise ValueError(f"{path} holds something else than names; expected one name per line.")
     return [name.strip() for name in names]
 
 

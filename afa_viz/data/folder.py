@@ -195,7 +195,7 @@ def _own_class_names(key: str, written: ParsedLabels, folders: Mapping[str, str 
     if key == "folders":
         names = {name for name in folders.values() if name is not None and not is_background(name)}
         return ("background", *sorted(names, key=natural_sort_key))
-    raise ValueError(f"{root} does not name its classes; expected classes.txt with one name a line.")
+    raise ValueError(f"{root} does not name its classes; expected classes.txt with one name per line.")
 
 
 def _multi_hot(rows: Sequence[Sequence[str]], class_names: Sequence[str], file: Path) -> np.ndarray:

@@ -48,6 +48,6 @@ def load_array_dictionary(path: Path) -> dict[Any, Any]:
     except Exception as error:  # a broken or hostile file may raise anything
         reason = str(error) or type(error).__name__
         raise ValueError(
-            f"{path} is no dictionary of arrays ({reason}); expected name -> one value a class."
+            f"{path} is not a dictionary of arrays ({reason}); expected name -> one value per class."
         ) from error
     return held

@@ -238,8 +238,8 @@ def test_the_page_says_where_the_recipe_is_another_now():
     "phases, told",
     [
         ((10, 10), "image labels alone, no pseudo labels"),
-        ((4, 10), "after iteration 4 affinity and decoder learn from labels of the refined CAM; no joint phase"),
-        ((4, 6), "of the refined CAM, after 6 the decoder from walked ones"),
+        ((4, 10), "after iteration 4 affinity and decoder are trained on labels of the refined CAM; no joint phase"),
+        ((4, 6), "of the refined CAM, after 6 the decoder on random-walk labels"),
     ],
 )
 def test_a_curriculum_in_words_says_a_joint_phase_only_where_there_is_one(phases, told):
@@ -247,7 +247,7 @@ def test_a_curriculum_in_words_says_a_joint_phase_only_where_there_is_one(phases
     config = {"curriculum": [part], "cam_iters": phases[0], "joint_after": phases[1], "max_iters": 10}
     assert told in describe({**config, "affinity_target": "cam"})
     if phases[1] < 10:
-        assert "after 6 both from walked ones" in describe({**config, "affinity_target": "seg"})
+        assert "after 6 both on random-walk labels" in describe({**config, "affinity_target": "seg"})
 
 
 def test_the_model_page_says_on_what_it_was_measured():

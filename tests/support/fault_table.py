@@ -143,7 +143,7 @@ REQUESTS = (
           "test_untrusted_requests.py::test_the_server_asks_no_other_host"),
     Fault("a file that was not uploaded", "refused",
           "test_untrusted_requests.py::test_a_path_that_was_not_uploaded_is_refused"),
-    Fault("a question of more than 1 MB, or one that is no JSON", "refused in one sentence",
+    Fault("a question of more than 1 MB, or one that is not JSON", "refused in one sentence",
           "test_untrusted_requests.py::test_huge_and_broken_questions_are_refused"),
     Fault("the name of another function of the server", "not found",
           "test_untrusted_requests.py::test_only_the_functions_of_the_page_can_be_called"),

@@ -1,4 +1,4 @@
-"""Forms of image labels: text tables, JSON, and one value a class in a `.npy` file."""
+"""Forms of image labels: text tables, JSON, and one value per class in a `.npy` file."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ JSON = [
 ]  # fmt: skip
 
 NPY = [
-    Form("AFA's, ToCo's and SEAM's file: one value a class by name", {"cls_labels_onehot.npy": npy({"a": hot(1, 1),
+    Form("AFA's, ToCo's and SEAM's file: one value per class by name", {"cls_labels_onehot.npy": npy({"a": hot(1, 1),
          "b": hot(0, 1)}), "classes.txt": "cat\ndog\n"}, AB, classes=CD, shown="{'a': [1, 1], 'b': [0, 1]}"),
     Form("names with their ending, as in MCTformer's", {"cls_labels.npy": npy({"a.jpg": hot(1, 1), "b.jpg": hot(0,
          1)}), "classes.txt": "cat\ndog\n"}, AB, shown="{'a.jpg': [1, 1], 'b.jpg': [0, 1]}"),
@@ -175,7 +175,7 @@ NPY = [
     Form("-1 among the values", {"cls_labels.npy": npy({"a": hot(1, 0), "b": hot(-1, 1)}), "classes.txt":
          "cat\ndog\n"}, refused="has -1 for b", shown="{'a': [1, 0], 'b': [-1, 1]}"),
     Form("another number of values", {"cls_labels.npy": npy({"a": hot(1, 0, 0, 0), "b": hot(0, 0, 0, 1)}),
-         "classes.txt": "cat\ndog\n"}, refused="has 4 values an image; expected 2", shown="{'a': [1, 0, 0, 0], …}"),
+         "classes.txt": "cat\ndog\n"}, refused="has 4 values per image; expected 2", shown="{'a': [1, 0, 0, 0], …}"),
     Form("no list of classes", {"cls_labels.npy": npy({"a": hot(1, 0), "b": hot(0, 1)})},
          refused="does not name its classes", shown="{'a': [1, 0], 'b': [0, 1]}"),
     Form("an array without names", {"cls_labels.npy": npy(np.eye(2)), "classes.txt": "cat\ndog\n"},

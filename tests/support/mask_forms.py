@@ -6,7 +6,7 @@ from data_form import AB, CD, Form, blocks, mask
 
 TWO = {"masks/a.png": mask(0, 1, 2, 255), "masks/b.png": mask(0, 2)}
 CLASS_LISTS = [
-    Form("one name a line; the first is number 1 in masks", {"classes.txt": "cat\ndog\n", **TWO}, AB, classes=CD,
+    Form("one name per line; the first is number 1 in masks", {"classes.txt": "cat\ndog\n", **TWO}, AB, classes=CD,
          masks={"a": (0, 1, 2, 255)}),
     Form("background first", {"classes.txt": "background\ncat\ndog\n", **TWO}, AB, classes=CD),
     Form("labelme's class_names.txt", {"class_names.txt": "_background_\ncat\ndog", **TWO}, AB, classes=CD),

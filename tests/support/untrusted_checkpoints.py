@@ -144,7 +144,7 @@ def odd(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 SAFETENSORS = [
     *lengths(),
-    Weights("text.safetensors", "a header that is no JSON", lambda s, _: joined(b"{not json", parts(s)[1])),
+    Weights("text.safetensors", "a header that is not JSON", lambda s, _: joined(b"{not json", parts(s)[1])),
     Weights("list.safetensors", "a header that is a list", lambda s, _: joined([1], parts(s)[1])),
     Weights("nothing.safetensors", "no byte at all", lambda s, _: b""),
     Weights("pickle.safetensors", "a pickle under another name", lambda s, _: saved(s)),
@@ -200,7 +200,7 @@ UNFIT = [
             lambda s, _: saved(s | {KEY: torch.quantize_per_tensor(s[KEY], 0.1, 0, torch.qint8)}), "attn_proj.weight"),
     Weights("view.pth", "a tensor of 2⁵⁰ numbers that are all the same one",
             lambda s, _: saved(s | {KEY: torch.ones(1).expand(2**50)}), "attn_proj.weight"),
-    Weights("loop.pth", "a container that holds itself", lambda s, _: saved(holding_itself()), "is no state dict"),
+    Weights("loop.pth", "a container that holds itself", lambda s, _: saved(holding_itself()), "is not a state dict"),
     Weights("packed.pth", "256 MB of zeros in a small zip", deflated, "is packed"),
 ]  # fmt: skip
 

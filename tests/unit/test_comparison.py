@@ -281,7 +281,7 @@ def test_published_passes_have_intervals_and_differences_too(folder, tmp_path, c
     (["--runs", "A", "B", "--sweep"], "--sweep is of one checkpoint"),
     (["--runs", "none.json", "B"], "there is no none.json"),
     (["--runs", "LIST", "B"], "holds no scores of a checkpoint"),
-    (["--runs", "TEXT", "B"], "is no JSON"),
+    (["--runs", "TEXT", "B"], "is not JSON"),
     (["--against", "none"], "there is no 'none'"),
     (["--against", "LIST"], "list.json"),
     (["--runs", "RUN", "none"], "there is no 'none'"),

@@ -106,7 +106,7 @@ def test_voc_faults_are_sentences(voc, tmp_path):
     with pytest.raises(ValueError, match="1 of 4 images have no annotation .*2008_000001"):
         open_voc(root, "val")
     one_hot_file(folder / "cls_labels_onehot.npy", labels, count=7)
-    with pytest.raises(ValueError, match="7.* values an image; expected 20"):
+    with pytest.raises(ValueError, match="7.* values per image; expected 20"):
         open_voc(root, "val")
     (folder / "JPEGImages" / "2008_000003.jpg").unlink()
     with pytest.raises(ValueError, match="1 of 4 images have no file"):
@@ -319,4 +319,4 @@ def test_check_of_the_other_kinds(coco, tmp_path_factory):
     (own / "labels.csv").unlink()
     shutil.rmtree(own / "masks")
     report = check("folder", own)
-    assert not report.trainable and "write one line an image" in report.text
+    assert not report.trainable and "write one line per image" in report.text

@@ -148,11 +148,11 @@ class Guard:
                     self._arriving += len(part)
                     if size > max_bytes:
                         limit = f"{max_bytes >> 20} MB" if max_bytes >= 2**20 else f"{max_bytes >> 10} KB"
-                        raise RequestError(413, f"This question has more than {limit}; ask for less.")
+                        raise RequestError(413, f"This request has more than {limit}; ask for less.")
                     if self._arriving > self._max_arriving:
                         raise RequestError(503, "Too many questions arrive at the same time; please ask again.")
         except TimeoutError:
-            raise RequestError(408, "This question took too long to arrive; please ask again.") from None
+            raise RequestError(408, "This request took too long to arrive; please send it again.") from None
         finally:
             self._arriving -= size
         body = b"".join(parts)
