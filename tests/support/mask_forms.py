@@ -42,7 +42,7 @@ MASKS = [
          255))), "masks/b.png": mask(0)}, {"a": ("cat",), "b": ()}, masks={"a": (0, 1)}),
     Form("one bit a pixel", {**ONE, "masks/a.png": mask(0, 255, mode="1"), "masks/b.png": mask(0, mode="1")}, {"a":
          ("cat",), "b": ()}, masks={"a": (0, 1)}),
-    Form("black and white JPEG: cut at 128", {**ONE, "masks/a.jpg": blocks(255), "masks/b.jpg": blocks(0)}, {"a":
+    Form("black and white JPEG: threshold at 128", {**ONE, "masks/a.jpg": blocks(255), "masks/b.jpg": blocks(0)}, {"a":
          ("cat",), "b": ()}, masks={"a": (1, 1, 1, 1)}),
     Form("0, 1 and 255 with one class: 255 does not count", {**ONE, "masks/a.png": mask(0, 255, 1), "masks/b.png":
          mask(0)}, {"a": ("cat",), "b": ()}, masks={"a": (0, 255, 1)}),
