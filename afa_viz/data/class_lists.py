@@ -106,7 +106,7 @@ def find_class_list(root: Path, skip: Sequence[str] = ()) -> ClassList | None:
     for other in lists[1:]:
         if set(other.names) != set(first.names) or (other.numbered and first.numbered and other.names != first.names):
             raise ValueError(
-                f"{first.origin} and {other.origin} name other classes ({format_list(first.names[1:])} against "
+                f"{first.origin} and {other.origin} name different classes ({format_list(first.names[1:])} against "
                 f"{format_list(other.names[1:])}); expected one list: remove one."
             )
     coloured = next((found for found in lists if found.colours), first)

@@ -228,8 +228,8 @@ def _require_order(
     order = format_list([f"{i} {name}" for i, name in enumerate(class_names[1:], 1)])
     if other:
         raise ValueError(
-            f"the numbers of the masks do not go with the image labels ({order}), as in {format_list(other)}; expected "
-            "classes.txt with the names in the order of the masks' numbers."
+            f"the numbers of the masks do not agree with the image labels ({order}), as in {format_list(other)}; "
+            "expected classes.txt with the names in the order of the masks' numbers."
         )
     if masked:
         notes.append(f"no classes.txt: the masks' numbers are taken as {order}")

@@ -102,7 +102,7 @@ def _binarize(pixels: np.ndarray, path: Path) -> np.ndarray:
 
 
 def read_mask(path: Path, num_classes: int, coding: MaskCoding = CLASS_INDEX_CODING) -> np.ndarray:
-    """(H, W) uint8 label map: 0 to C, and 255 for pixels that do not count.
+    """(H, W) uint8 label map: 0 to C, and 255 for ignored pixels.
 
     Args:
         num_classes: K.

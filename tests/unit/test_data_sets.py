@@ -306,13 +306,13 @@ def test_check_finds_what_is_broken_or_does_not_fit(voc):
     page = check("voc", root, read=0).text
     assert "opened 4: 2 broken" in page
     assert "2008_000001" in page and "its mask (5, 5)" in page
-    assert "name other classes in 1: 2008_000003" in page
+    assert "name different classes in 1: 2008_000003" in page
 
 
 def test_check_of_the_other_kinds(coco, tmp_path_factory):
     root, _ = coco
     report = check("coco", root)
-    assert report.trainable and "masks as PNG files" in report.text and "2.00 an image" in report.text
+    assert report.trainable and "masks as PNG files" in report.text and "2.00 per image" in report.text
     own = tmp_path_factory.mktemp("own")
     make_folder(own)
     assert check("folder", own).trainable
