@@ -195,8 +195,8 @@ def _names(
     joined = next((w for w in others if len(parts := _JOINED.split(w)) > 1 and not words.isdisjoint(parts)), None)
     if joined is not None and len(known) < 2:
         raise ValueError(
-            f"{origin} has {joined!r}, which may be one class or more; expected classes.txt beside it with one name a "
-            "line, or `;` between two classes."
+            f"{origin} has {joined!r}, which may be one class or more; expected classes.txt beside it with one name "
+            "per line, or `;` between two classes."
         )
     renamed: dict[str, tuple[str, ...]] = {}
     dropped = 0
