@@ -147,7 +147,7 @@ def read_target(target: np.ndarray | Tensor | Image.Image, size: tuple[int, ...]
     if array.dtype.kind not in "biu" or array.min() < 0 or array.max() > 255:
         raise ValueError(
             f"target has type {array.dtype} and values {array.min()} to {array.max()}; expected integers from 0 to "
-            '255, where 255 means "do not count".'
+            '255, where 255 means "ignored".'
         )
     return array.astype(np.uint8)
 

@@ -216,7 +216,7 @@ def _require_meta(meta: Any) -> None:
     try:
         has_attention = Parts(**parts).attention is not None
     except (TypeError, ValueError):
-        raise ValueError("its parts cannot be those of a trace") from None
+        raise ValueError("its parts are not those of a trace") from None
     least = 1 if has_attention else 0
     require(_is_list_of(scales, (int, float)) and least <= len(scales) <= MAX_BLOCKS * least, "scales")
     offered = meta.get("predictions", [])
@@ -259,7 +259,7 @@ def _npy_header(content: IO[bytes]) -> tuple[str, tuple[int, ...], bool]:
     size = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}.get(magic[6:], 0)
     length = int.from_bytes(content.read(size), "little")
     if magic[:6] != b"\x93NUMPY" or not 0 < length < MAX_HEADER - 12:
-        raise ValueError("it holds files that are no arrays")
+        raise ValueError("it holds files that are not arrays")
     try:
         held = ast.literal_eval(content.read(length).decode("latin-1").strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:

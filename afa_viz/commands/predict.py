@@ -260,6 +260,6 @@ def _require_classes(model: Network, images: LabelledImages) -> None:
     names = model.card.class_names if model.card is not None else images.class_names
     if tuple(names) != tuple(images.class_names):
         raise ValueError(
-            f"the checkpoint knows the classes {', '.join(names[1:4])} … ({len(names) - 1}) but {images.title} has "
+            f"the checkpoint has the classes {', '.join(names[1:4])} … ({len(names) - 1}) but {images.title} has "
             f"{', '.join(images.class_names[1:4])} … ({len(images.class_names) - 1}); expected the same."
         )

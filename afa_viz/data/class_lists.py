@@ -39,7 +39,7 @@ def is_background(name: str) -> bool:
 
 
 def is_ignore(name: str) -> bool:
-    """Whether a name is labelme's for pixels that do not count."""
+    """Whether a name is labelme's for ignored pixels."""
     return name.startswith("__") and name.strip("_").casefold() == "ignore"
 
 

@@ -24,7 +24,7 @@ ALLOWED = {
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
-            raise ValueError(f"it wants to call {module}.{name}, which no array needs")
+            raise ValueError(f"it calls {module}.{name}, which no array needs")
         return super().find_class(module, name)
 
 

@@ -147,7 +147,7 @@ class Card:
             data = parse_json(text)
         except ValueError as error:
             raise CheckpointError(
-                f"the card is no valid JSON ({error}); expected one object with the fields of a card: write it with "
+                f"the card is not valid JSON ({error}); expected one object with the fields of a card: write it with "
                 "save_model."
             ) from None
         if not isinstance(data, dict):

@@ -43,7 +43,7 @@ def require_multi_hot(image_labels: Tensor) -> None:
     if outside.any():
         raise ValueError(
             f"image_labels hold {image_labels[outside][0].item():g}; expected 0 and 1, one for each class: 255 and "
-            "other marks for a label that is not known are no labels, choose one of the two."
+            "other marks for a label that is not known are not labels, choose one of the two."
         )
 
 

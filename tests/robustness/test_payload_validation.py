@@ -141,7 +141,7 @@ def test_the_number_of_an_event_and_of_its_values(address, page, capfd):
     for session in (None, "", 3, [], {}, "a b", "x" * 65, "../x", "é"):
         body = dumped({**good, "session_hash": session})
         reply = ask(address, "/gradio_api/queue/join", "POST", headers=JSON, body=body)
-        assert reply.status == 400 and b"session_hash is no short word" in reply.body
+        assert reply.status == 400 and b"session_hash is not a short word" in reply.body
     for name in ("open_example", "reset", "restore", "nothing", ""):
         body = dumped({"data": []})
         assert ask(address, f"/gradio_api/call/{name}", "POST", headers=JSON, body=body).status == 404

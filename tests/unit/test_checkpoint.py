@@ -169,7 +169,7 @@ class TestCard:
 
     @pytest.mark.parametrize("text", ["", "{", "[" * 100_000], ids=["empty", "cut", "deep"])
     def test_no_json(self, text):
-        with pytest.raises(CheckpointError, match="no valid JSON"):
+        with pytest.raises(CheckpointError, match="not valid JSON"):
             Card.from_json(text)
 
     def test_other_json(self):

@@ -102,7 +102,7 @@ def test_heads_are_left_out_and_weighed(folder, capsys, model):
         (["--recipe", "harf"], "there is no recipe 'harf'; the nearest is 'hard'"),
         (["--recipe", "cooc=2"], "cooc is 2.0, expected a number from 0 to 1"),
         (["--set", "radios=3"], "the nearest is 'radius'"),
-        (["--checkpoint", "VOC"], "the checkpoint knows 20 classes but sandbox val has 12"),
+        (["--checkpoint", "VOC"], "the checkpoint has 20 classes but sandbox val has 12"),
         (["--checkpoint", "nowhere.safetensors"], "there is no 'nowhere.safetensors'"),
         (["--without-head", "0"], "--without-head: got head 0; expected 1 to 16"),
         (["--without-head", "3", "17"], "--without-head: got head 17; expected 1 to 16"),

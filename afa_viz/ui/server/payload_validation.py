@@ -53,7 +53,7 @@ class PayloadValidator:
         if not (isinstance(session, str) and re.fullmatch(SESSION, session, re.ASCII)) and (
             session is not None or "/call/" not in path
         ):
-            raise RequestError(400, "session_hash is no short word of letters and digits.")
+            raise RequestError(400, "session_hash is not a short word of letters and digits.")
         if "component_server" in path:
             self._check_function(question)
         else:
