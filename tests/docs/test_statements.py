@@ -52,10 +52,13 @@ def paragraph(key: str, language: str, place: int) -> str:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_distances_of_par_are_told_in_its_own_pixels_and_in_those_of_the_picture(language):
+def test_distances_and_scales_of_par_are_the_published_ones_and_those_of_the_bundled_model(language):
     there, shown = list(CONFIG.dilations), [CONFIG.par_downscale * d for d in CONFIG.dilations]
     assert CONFIG.dilations == par.DILATIONS and CONFIG.par_downscale == pseudo_label.DOWNSCALE == 2  # "half size"
-    assert numbers(paragraph("par.why_html", language, 1)) == [*there, min(shown), max(shown)]
+    bundled = Card.read(ROOT / "checkpoints" / "sandbox" / "model.json")
+    assert bundled.par_downscale == SANDBOX.explain.par_downscale == 1  # "full size"
+    sizes = [PRESETS["voc"].crop_size, bundled.input_size]
+    assert sorted(numbers(paragraph("par.why_html", language, 1))) == sorted([*there, min(shown), max(shown), *sizes])
     assert {8 * len(there)} == set(numbers(localization.texts(language)["par.intro"]))
 
 
@@ -309,6 +312,9 @@ FALSE = {  # pattern: why
     r"∕ σ <i>w</i>": "sigma w1 belongs in brackets",
     r"know each other": "the affinity is a number for the same class",
     "씨앗|임곗값": "the field says 시드 and 임계값",
+    "PAR (?:works|returns)[^.;]* half size|at half size each pixel|절반 크기의 이미지에서 동작|절반 크기 이미지의 픽셀":
+        "the bundled model: full size",
+    "bundled weights, half an hour|the bundled model's run ends there": "two hours, and a joint phase",
 }  # fmt: skip
 
 
