@@ -86,7 +86,8 @@ def messages(path: Path) -> str:
 @cache
 def texts(language: str) -> dict[str, str]:
     """Every text of a language that a person reads, by where it is."""
-    found = {key: text for key, text in localization.texts(language).items() if not key.startswith("class.")}
+    found = localization.texts(language).items()
+    found = {key: text for key, text in found if not key.startswith("class.") and not key.endswith("_match")}
     figures = json.loads((Path(translation.__file__).parent / "texts" / "ko.json").read_text("utf-8"))
     if language == "ko":
         found |= {f"figures: {english}": own for english, own in figures.items()}

@@ -21,9 +21,11 @@ function built() {
     const words = Object.assign(document.createElement("dd"), { id: `afa-term-${term}`, textContent: text(`glossary.${term}_info`) });
     list.append(Object.assign(document.createElement("dt"), { textContent: text(`glossary.${term}`) }), words);
   }
+  const head = document.createElement("header");
   const close = Object.assign(document.createElement("button"), { type: "button", textContent: text("share.close") });
   close.addEventListener("click", () => dialog?.close());
-  dialog.append(Object.assign(document.createElement("h3"), { textContent: text("keys.glossary") }), list, close);
+  head.append(Object.assign(document.createElement("h3"), { textContent: text("keys.glossary") }), close);
+  dialog.append(head, list);
   page.root.append(dialog);
   return dialog;
 }
