@@ -26,6 +26,8 @@ EXAMPLE, LABELS = "default_216", ["cow"]
 WIDTH = 1440  # pixels of the window
 START = 120  # seconds that the app may take
 COLUMNS, TILE, TITLE, GAP = 4, (396, 297), 26, 12  # of the sheet of tabs, pixels
+BELOW_WORDS = """(panel) => Math.max(...[...panel.querySelectorAll(":scope > :is(.afa-intro, .afa-why)")]
+  .map((words) => words.getBoundingClientRect().bottom)) - panel.getBoundingClientRect().top"""
 SEEN = (1056, 792)  # pixels of a tab that its tile shows, from its upper left
 
 
@@ -48,10 +50,12 @@ def tile(page, name: str) -> Image.Image:
     page.locator(f'[role=tab][data-tab="{name}"]').click()
     panel = page.locator(f'[role=tabpanel][data-tab="{name}"]')
     panel.locator(".afa-next, form").first.wait_for()
+    if name == "training":  # the last snapshot, once all are processed
+        panel.get_by_text("snapshots are ready").wait_for(timeout=START * 1000)
+        panel.locator("input[type=range]").first.press("End")
     page.wait_for_timeout(1500)  # maps and charts of the tab
     shown = Image.open(io.BytesIO(panel.screenshot(animations="disabled"))).convert("RGB")
-    why = panel.locator(".afa-why, .afa-intro").last.bounding_box()
-    top = round(why["y"] + why["height"] - panel.bounding_box()["y"])
+    top = round(panel.evaluate(BELOW_WORDS))
     whole = Image.new("RGB", SEEN, shown.getpixel((0, 0)))
     whole.paste(shown.crop((0, top, min(SEEN[0], shown.width), min(top + SEEN[1], shown.height))))
     return whole.resize(TILE, Image.Resampling.LANCZOS)
