@@ -37,14 +37,14 @@ class Command:
 COMMANDS = (
     Command("train", "train a network on image labels", "afa_viz.commands.train"),
     Command("evaluate", "score every stage on a data set", "afa_viz.commands.evaluate"),
-    Command("explain", "explain images: stage images, trace and report for each", "afa_viz.commands.explain"),
-    Command("predict", "label maps of a stage as PNGs: images, folders, lists or a split", "afa_viz.commands.predict"),
+    Command("explain", "explain images: write stage images, a trace and a report for each", "afa_viz.commands.explain"),
+    Command("predict", "write label maps of a stage as PNGs, for images, folders, lists or a split", "afa_viz.commands.predict"),
     Command("convert", "convert weights of another layout to a checkpoint of this package", "afa_viz.commands.convert"),
     Command("export", "export a network with all its outputs as an ONNX file", "afa_viz.commands.export"),
     Command("push", "upload a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),
     Command("data", "write a data set to disk, or check one", "afa_viz.commands.data"),
     Command("bench", "run the benchmarks and compare with their targets", "afa_viz.commands.bench"),
-    Command("app", "serve the page, as `python app.py` does", "afa_viz.commands.app"),
+    Command("app", "serve the app, as `python app.py` does", "afa_viz.commands.app"),
     Command("site", "write the explorer as a static web site", "afa_viz.commands.site"),
     Command("space", "deploy the app as a Space on the Hugging Face hub", "afa_viz.commands.space"),
 )

@@ -17,7 +17,7 @@ from afa_viz.encodings import escape_unencodable
 
 def prepare_streams() -> None:
     """Make `sys.stdin`, `stdout` and `stderr` usable: closed ones lead nowhere, and letters that a console lacks (those
-    of a Windows code page, or bytes of a file's name that are no text) are written in a plain form or as escapes.
+    of a Windows code page, or bytes of a file's name that are not text) are written in a plain form or as escapes.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

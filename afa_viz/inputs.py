@@ -147,7 +147,7 @@ def read_target(target: np.ndarray | Tensor | Image.Image, size: tuple[int, ...]
     if array.dtype.kind not in "biu" or array.min() < 0 or array.max() > 255:
         raise ValueError(
             f"target has type {array.dtype} and values {array.min()} to {array.max()}; expected integers from 0 to "
-            '255, where 255 means "do not count".'
+            '255, where 255 means "ignored".'
         )
     return array.astype(np.uint8)
 
@@ -163,10 +163,10 @@ def multi_hot(labels: Labels, class_names: Sequence[str]) -> Tensor:
     """Image labels in any form -> (C,) float32 of 0 and 1.
 
     Args:
-        labels: class names or numbers 1..C, one alone or several, in any order; or one value a class, 1 where it is
+        labels: class names or numbers 1..C, one alone or several, in any order; or one value per class, 1 where it is
             present and else 0: an array or tensor of length C, or a list of that length of zeros and ones.
         class_names: K names, background first.
-    Raises: ValueError: for a name or number that is no class, or another form.
+    Raises: ValueError: for a name or number that is not a class, or another form.
     """
     import torch
 

@@ -15,7 +15,7 @@ MAX_STRIDE, MAX_EXTRA_TOKENS = 64, 4096
 # What a view, a file or an answer says in the place of something that a method lacks.
 LACKS = {
     "decoder": "this method has no decoder, so it predicts no label map.",
-    "affinity": "this method has no affinity, so nothing is walked.",
+    "affinity": "this method has no affinity, so there is no random walk.",
     "learned_affinity": "this method has no learned affinity: its affinity is the mean of the attention heads.",
     "attention": "this method has no attention maps.",
     "attention_logits": "this method has no attention logits, only attention after the softmax.",
@@ -31,7 +31,7 @@ class Parts:
         extra_tokens: tokens before those of the image in every map of attention, such as a class token.
         attention: "logits", q k^T before scale and softmax; "probabilities", after them; None: the network gives none.
         affinity: "learned", a combination of heads that was trained; "averaged", the mean of the heads of the last two
-            blocks; None: there is none, so nothing is walked.
+            blocks; None: there is none, so there is no random walk.
         cam: "linear", a linear classifier on the features that it was trained on; "class token", a classifier of a
             class token read at the other tokens; "gradient".
         decoder: whether it predicts a label map.

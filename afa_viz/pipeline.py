@@ -189,7 +189,7 @@ def _run(
             if progress:
                 progress(stage)
             fields |= _STAGE_FUNCTIONS[stage](fields, config, model)
-            if fields["parts"].affinity is None:  # nothing is walked, whatever the settings say
+            if fields["parts"].affinity is None:  # no random walk, whatever the settings are
                 config = dataclasses.replace(config, use_walk=False)
         return Trace(**{name: _on_cpu(fields.pop(name)) for name in list(fields)} | {"config": config})
 

@@ -138,7 +138,7 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
     classes = len(meta["class_names"])
     for name in LABELS:
         if name in found and ((found[name] >= classes) & (found[name] != 255)).any():
-            raise ValueError(f"{name} holds numbers that are no class")
+            raise ValueError(f"{name} holds numbers that are not classes")
     if found["regions"].max() > 2:
         raise ValueError("regions holds numbers above 2")
     return found, meta
@@ -192,7 +192,7 @@ def _read_meta(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> dict[str, Any
         content = io.BytesIO(member.read(MAX_META))
     descr, shape, _ = _npy_header(content)
     if not re.fullmatch(r"[<>]U\d{1,7}", descr) or shape != ():
-        raise ValueError("its settings are no text")
+        raise ValueError("its settings are not text")
     text = content.read().decode("utf-32-le" if descr[0] == "<" else "utf-32-be")
     meta = parse_json(text.rstrip("\0"))
     _require_meta(meta)
@@ -216,7 +216,7 @@ def _require_meta(meta: Any) -> None:
     try:
         has_attention = Parts(**parts).attention is not None
     except (TypeError, ValueError):
-        raise ValueError("its parts cannot be those of a trace") from None
+        raise ValueError("its parts are not those of a trace") from None
     least = 1 if has_attention else 0
     require(_is_list_of(scales, (int, float)) and least <= len(scales) <= MAX_BLOCKS * least, "scales")
     offered = meta.get("predictions", [])
@@ -239,7 +239,7 @@ def _is_prediction(entry: Any) -> bool:
 
 
 def _is_list_of(values: Any, kind: type | tuple[type, ...]) -> bool:
-    """Whether it is a list of things of a kind; true and false are no numbers."""
+    """Whether it is a list of things of a kind; true and false are not numbers."""
     return isinstance(values, list) and all(isinstance(v, kind) and not isinstance(v, bool) for v in values)
 
 
@@ -249,7 +249,7 @@ def _read_header(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Array:
     descr, shape, fortran = _npy_header(content)
     array = _Array(entry, descr[1:], shape, fortran, content.tell())
     if descr not in ("<f4", "|u1") or array.start + array.nbytes != entry.file_size:
-        raise ValueError(f"{entry.filename} does not hold what its head says")
+        raise ValueError(f"{entry.filename} does not match its header")
     return array
 
 
@@ -259,7 +259,7 @@ def _npy_header(content: IO[bytes]) -> tuple[str, tuple[int, ...], bool]:
     size = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}.get(magic[6:], 0)
     length = int.from_bytes(content.read(size), "little")
     if magic[:6] != b"\x93NUMPY" or not 0 < length < MAX_HEADER - 12:
-        raise ValueError("it holds files that are no arrays")
+        raise ValueError("it holds files that are not arrays")
     try:
         held = ast.literal_eval(content.read(length).decode("latin-1").strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:

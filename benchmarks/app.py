@@ -59,7 +59,7 @@ TARGETS = {
     "head_follows": Target("PAR, regions and scores after the weight of a head has moved (Affinity)", 300),
     "example": Target("open a bundled example", 300),
     "new": Target("new photograph, bundled model", 1500),
-    "new_first": Target("new photograph, bundled model: first picture", 500),
+    "new_first": Target("new photograph, bundled model: first map", 500),
     "large": Target("new photograph, MiT-B1 at 512 pixels", 4000),
     "page": Target("page usable", 2000),
 }
@@ -111,7 +111,7 @@ def _row(name: str, samples: list[dict[str, Any]]) -> dict[str, Any]:
 
 def measurements_of(report: dict[str, Any]) -> list[Measurement]:
     """All rows as measurements."""
-    return [Measurement(f"Page: {row['what']}", row["median_ms"], row["target_ms"], "ms") for row in report["rows"]]
+    return [Measurement(f"App: {row['what']}", row["median_ms"], row["target_ms"], "ms") for row in report["rows"]]
 
 
 def table(report: dict[str, Any]) -> str:

@@ -206,7 +206,7 @@ def count_failures(report: dict[str, Any]) -> int:
 def measurements_of(report: dict[str, Any]) -> list[Measurement]:
     """Slowest page load, and the number of requests without a proper answer."""
     return [
-        Measurement("Crowd at once: the page opens within, always", max(report["visits"]), MAX_OPEN_SECONDS, "s"),
+        Measurement("Crowd at once: the app opens within, always", max(report["visits"]), MAX_OPEN_SECONDS, "s"),
         Measurement("Crowd at once: visitors without an answer or a sentence", float(count_failures(report)), 0.0, ""),
     ]
 

@@ -115,7 +115,7 @@ class Memory(NamedTuple):
 
     Attributes:
         prepared: every example and every tab of it opened, nobody has uploaded.
-        first_upload: seconds of the first photograph that somebody uploads.
+        first_upload: seconds of the first uploaded photograph.
         resident: all examples explained, then after every upload.
     """
 
@@ -190,15 +190,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for name, words, unit in (
         ("help", "python -m afa_viz --help", "s"),
         ("bare page", "a bare gradio app until its page has been sent", "s"),
-        ("first page", "python app.py until the page has been sent", "s"),
+        ("first page", "python app.py until the app has been sent", "s"),
         ("ratio", "that, by the bare gradio app started just before", "times"),
-        ("nothing prepared", "python app.py with an empty cache until the page has been sent", "s"),
+        ("nothing prepared", "python app.py with an empty cache until the app has been sent", "s"),
     ):
         report["rows"].append(row(name, words, unit, samples[name], machine.spread(samples[name])[0]))
     bare, used = bare_memory(), memory(args.uploads)
     for name, words, unit, value in (
         ("bare", "memory of a bare gradio app", "MB", bare),
-        ("prepared", "memory until somebody uploads, every example and tab opened", "MB", used.prepared),
+        ("prepared", "memory before the first upload, every example and tab opened", "MB", used.prepared),
         (
             "first upload",
             "first photograph after the start, until torch and the network are loaded and it is explained",

@@ -7,16 +7,16 @@ from typing import Any
 TEXT = """# What the walk is worth, and what limits it
 
 Checkpoint `{checkpoint_id}`, {scenes} test scenes of {size} pixels, radius {radius}, mIoU in percent. Every difference
-compares one decision rule on the same pixels; square brackets: 95 % interval over the scenes, paired. Masks serve to
-measure, never to choose a setting. Written by `python tools/diagnose_affinity.py`.
+compares two stages by one rule on the same pixels; square brackets: 95 % interval over the scenes, paired. Masks are
+used to measure, never to choose a setting. Written by `python tools/diagnose_affinity.py`.
 
 ## By background score
 
 Start: softmax of the low background score β_l and the CAM on the grid, before the walk; walk: after it; PAR: strongest
-class after refinement, of the CAM itself and of the walked scores. Pseudo label: β_h = 0.55, mIoU on its certain
-pixels (their share and precision in brackets); the last column is the label without the walk at the coverage of the one
-with it.
-`/1` and `/2`: PAR at full and at half image size; half is published for 512 pixels.
+class after refinement, of the CAM itself and of the scores after the walk. Pseudo label: β_h = 0.55, mIoU on its
+certain pixels (their share and precision in brackets); the last column is the label without the walk at the coverage
+of the one with it. `/1` and `/2`: PAR at full image size, as the bundled model uses it, and at half size, as published
+for 512 pixels.
 
 {head}
 |---|---|---|---|---|---|---|---|---|---|---|
@@ -42,11 +42,12 @@ logit is {median_mid} ({median_low} to {median_high}). After the walk the strong
 |---|---|---|
 {distance}
 
-| pairs inside the window | called the same | pairs |
+| pairs inside the window | affinity above one half | pairs |
 |---|---|---|
 {kinds}
 
-The CAM cut at 0.45 (mIoU {cam}) covers {recall} % of the objects' pixels; {precision} % of what it covers is right.
+The CAM above 0.45 (mIoU {cam}) covers {recall} % of the objects' pixels; {precision} % of the pixels that it covers are
+correct.
 """
 
 

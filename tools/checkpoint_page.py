@@ -28,7 +28,7 @@ PATHOLOGIES = ROOT / "docs" / "data" / "pathologies.json"
 PAGE = """# The bundled model
 
 `sandbox/model.safetensors` (half precision) and its card `sandbox/model.json`: {backbone}, {parameters:.1f} M
-parameters, trained from scratch on image labels of the sandbox, no mask seen. Checkpoint `{checkpoint_id}`.
+parameters, trained from scratch on image labels of the sandbox, without any mask. Checkpoint `{checkpoint_id}`.
 
 - Recipe: `{command}` (`SANDBOX` in `afa_viz/presets.py`), {iterations} iterations, seed {rng_seed}.{since}
 - Time: {minutes} minutes of training on one thread of a CPU, shared with other work.
@@ -38,10 +38,10 @@ parameters, trained from scratch on image labels of the sandbox, no mask seen. C
 
 ![Losses, learning rate and scores over training](../docs/pictures/training.png)
 
-In the chart the CAM is cut once at 0.45: another rule than that of walk and PAR. A pseudo label, where one is drawn,
-counts its certain pixels alone.
+In the chart the CAM has one threshold, 0.45, which is a different rule from that of walk and PAR. Where a pseudo label
+is drawn, only its certain pixels count.
 {snapshots}
-## What it learned from
+## What it was trained on
 
 {supervision}
 
@@ -59,13 +59,13 @@ mAP {map:.1f}   F1 {f1:.1f}
 {remark}
 ![Stages under one rule](../docs/pictures/stages.png)
 
-Thresholds are the published ones; none was chosen on masks. What other thresholds would give is drawn in
-[sweep.png](../docs/pictures/sweep.png), and choosing one there would be no weak supervision any more.
+Thresholds are the published ones; none was chosen on masks. [sweep.png](../docs/pictures/sweep.png) shows the scores of
+other thresholds; choosing one there would no longer be weak supervision.
 
 ## By part
 
-Which share of the pixels of each part has the right class, in percent; "uncertain": left out by the pseudo label, which
-like the affinity label decides a part of the pixels alone.
+Share of the pixels of each part with the correct class, in percent; "uncertain": left out by the pseudo label, which,
+like the affinity label, decides only a part of the pixels.
 
 ```
 {parts}
@@ -92,17 +92,17 @@ def describe(config: Mapping[str, Any]) -> str:
     begin, joint, end = (config[name] for name in ("cam_iters", "joint_after", "max_iters"))
     if begin >= end:
         return f"{', '.join(parts)}; image labels alone, no pseudo labels"
-    learned = f"after iteration {begin} affinity and decoder learn from labels of the refined CAM"
+    learned = f"after iteration {begin} affinity and decoder are trained on labels of the refined CAM"
     if joint >= end:
-        return f"{', '.join(parts)}; {learned}; no joint phase: neither ever learns from a walked label"
+        return f"{', '.join(parts)}; {learned}; no joint phase: neither is trained on random-walk labels"
     walked = "the decoder" if config["affinity_target"] == "cam" else "both"
-    return f"{', '.join(parts)}; {learned}, after {joint} {walked} from walked ones"
+    return f"{', '.join(parts)}; {learned}, after {joint} {walked} on random-walk labels"
 
 
 LABELS = {
-    "affinity_label": "R_cam: the CAM after PAR, cut by two thresholds, without the walk",
-    "pseudo_label": "R_aff: the walked CAM after PAR, cut by two thresholds",
-    "nothing": "nothing: the run ended before",
+    "affinity_label": "R_cam: the CAM after PAR with two thresholds, without the walk",
+    "pseudo_label": "R_aff: the CAM after walk and PAR with two thresholds",
+    "nothing": "nothing, since the run ended before",
     None: "a label that the card does not name",
 }
 
@@ -111,8 +111,8 @@ def describe_supervision(card: Card) -> str:
     """The labels that affinity and decoder were last trained on, from the card."""
     affinity, decoder = LABELS[card.affinity_trained_on], LABELS[card.decoder_trained_on]
     if affinity == decoder:
-        return f"As the card says, affinity and decoder both learned last from {affinity}."
-    return f"As the card says, the affinity learned last from {affinity}; the decoder from {decoder}."
+        return f"According to the card, affinity and decoder were both last trained on {affinity}."
+    return f"According to the card, the affinity was last trained on {affinity}; the decoder on {decoder}."
 
 
 def worth(data: dict[str, Any]) -> str:
@@ -134,7 +134,7 @@ def remark(iou: dict[str, float | None]) -> str:
 
 
 def distinct_of(data: dict[str, Any], by_stage: dict[str, Any]) -> dict[str, Any]:
-    """Without columns that say the same."""
+    """Without repeated columns."""
     return {stage: by_stage[stage] for stage in distinct_stages(list(by_stage), data["rule"]["left_out"])}
 
 
@@ -163,8 +163,8 @@ def pathologies(checkpoint_id: str) -> str:
     if data.get("checkpoint_id") != checkpoint_id:
         return "\nNot measured with these weights yet: `python tools/measure_pathologies.py`.\n"
     return f"""
-The same {data["scenes"]} test scenes with one knob of the world turned; all numbers, and how they were measured, are in
-[pathologies.md](../docs/pathologies.md).
+The same {data["scenes"]} test scenes with one knob of the sandbox changed; all numbers, and how they were measured,
+are in [pathologies.md](../docs/pathologies.md).
 
 {in_words(data["settings"])}
 
@@ -189,9 +189,9 @@ def since(training: Mapping[str, Any]) -> str:
     changed = pairs({k: v for k, v in before.items() if k != "explain"}, now, new) | explain
     if not changed:
         return ""
-    told = ", ".join(f"`{name}` was {old}, is {value}" if not isinstance(value, list) else f"`{name}` is another one"
+    told = ", ".join(f"`{name}` was {old}, is {value}" if not isinstance(value, list) else f"`{name}` has changed"
                      for name, (old, value) in changed.items())  # fmt: skip
-    text = f"**It has changed since and now gives other weights**: {told}. The settings of these are in their card."
+    text = f"**The recipe has changed since and now gives different weights**: {told}. The card has those of these."
     return "\n  " + "\n  ".join(textwrap.wrap(text, 116))
 
 
@@ -204,8 +204,8 @@ def snapshots() -> str:
     megabytes = sum(file.stat().st_size for file in files) / 1e6
     return f"""
 `sandbox/{SNAPSHOTS}/` holds the network after {", ".join(iterations)} iterations ({len(files)} files,
-{megabytes:.1f} MB together: matrices as 8-bit integers with a scale a row), each with its card, and the evaluations of
-the run in `{HISTORY}`. The page plays them in its tab Snapshots. The recipe keeps them with
+{megabytes:.1f} MB together: matrices as 8-bit integers with one scale per row), each with its card, and the
+evaluations of the run in `{HISTORY}`. The app plays them in its tab Snapshots. They are kept by the recipe with
 `--snapshots {",".join(iterations)}`.
 """
 

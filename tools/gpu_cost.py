@@ -87,17 +87,17 @@ def page() -> str:
     lines = [
         "# What a run is expected to cost on a GPU\n",
         paragraph(
-            "Written by `python -m docs.gpu_cost`.",
-            "**No GPU run was made for this page**: arithmetic is counted,",
+            "Written by `python tools/gpu_cost.py`.",
+            "**Nothing here was measured on a GPU**: arithmetic is counted,",
             "the rest is an estimate with its assumptions.",
         ),
         "## Arithmetic, counted\n",
         paragraph(
-            "GFLOP a step of one device at the published settings (crop 512, batch 2, scales 1, 0.5, 1.5 with flip).",
+            "GFLOP per step of one device at the published settings (crop 512, batch 2, scales 1, 0.5, 1.5 with flip).",
             "A multiplication and an addition are two; a backward pass counts as two forward ones.",
-            "Evaluation is not in it.",
+            "Evaluation is not included.",
         ),
-        "| preset | backbone | first phase | forward and backward | CAM passes | PAR, one label | PFLOP a run |",
+        "| preset | backbone | first phase | forward and backward | CAM passes | PAR, one label | PFLOP per run |",
         "|---|---|---|---|---|---|---|",
     ]
     for run in runs:
@@ -106,8 +106,8 @@ def page() -> str:
     lines += [
         "\n## Hours\n",
         paragraph(
-            "Hours a device = PFLOP / sustained TFLOP/s / 3.6. What is sustained is a small part of what a data sheet",
-            "says: the batch is two images, the layers are small, and PAR moves memory rather than computes.",
+            "Hours per device = PFLOP / sustained TFLOP/s / 3.6. What is sustained is a small part of the figure in a",
+            "data sheet: the batch is two images, the layers are small, and PAR moves memory rather than computes.",
             "The published run has 2 devices for VOC and 4 for COCO;",
             "one device with `accumulate=2` or `4` takes as many times longer.",
         ),
@@ -121,9 +121,9 @@ def page() -> str:
         "\n## Beside the logged run\n",
         paragraph(
             f"The public log of the published program (mit_b1, {LOGGED_STEPS:,} steps, evaluations included) took",
-            f"{LOGGED_HOURS:.1f} h, {seconds / LOGGED_STEPS:.2f} s a step; on what card is not said.",
-            f"The {ours:.0f} PFLOP above in that time are {ours * 1e3 / seconds:.1f} TFLOP/s a device:",
-            "that program was held up by something other than arithmetic. It computes more: the decoder in every CAM",
+            f"{LOGGED_HOURS:.1f} h, {seconds / LOGGED_STEPS:.2f} s per step; the card is not named.",
+            f"The {ours:.0f} PFLOP above in that time are {ours * 1e3 / seconds:.1f} TFLOP/s per device:",
+            "that program was limited by something other than arithmetic. It computes more: the decoder in every CAM",
             "pass, all labels in every step, maps of single heads. So: no more than the logged hours on a card like",
             "that one, and on a current card a few hours for VOC; the table above is what arithmetic alone allows.",
         ),

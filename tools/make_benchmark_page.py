@@ -120,7 +120,7 @@ def by_tokens(report: dict[str, Any]) -> dict[str, Points]:
 
 
 def by_users(report: dict[str, Any]) -> dict[str, Points]:
-    """Of an action on the page."""
+    """Of an action in the app."""
     return {
         "95 % of the answers within": [(row["users"], row["p95_s"]) for row in report["rows"]],
         "half of them within": [(row["users"], row["median_s"]) for row in report["rows"]],
@@ -131,7 +131,7 @@ CURVES: tuple[tuple[str, str, str, str, Callable[[dict[str, Any]], dict[str, Poi
     ("pixels", "explain", "Pixels: a full trace", "processor seconds", by_pixels),
     ("maps (classes)", "maps", "Classes: PAR", "processor seconds", by_maps),
     ("cells (tokens)", "walk", "Tokens: a step of the walk", "processor seconds", by_tokens),
-    ("people at the same time", "users", "Users: an action on the page", "seconds", by_users),
+    ("visitors at the same time", "users", "Users: an action in the app", "seconds", by_users),
 )
 
 
@@ -173,9 +173,9 @@ def page(reports: Reports, out: Path, earlier: Reports) -> str:
         "# How fast it is",
         "",
         "Written by `PYTHONPATH=. python tools/make_benchmark_page.py` from `docs/data/benchmarks.json`, which",
-        "`python -m afa_viz bench --json FILE` measured; `benchmarks/README.md` says how. A figure is worth what its",
-        "machine was worth: a load well above 0 before the measurement means that seconds are too long, and those of",
-        "different machines are not to be compared.",
+        "`python -m afa_viz bench --json FILE` measured; `benchmarks/README.md` says how. Figures depend on the",
+        "machine: a load well above 0 before the measurement means that seconds are too long, and those of different",
+        "machines are not comparable.",
         "",
         "## Beside the targets",
         "",

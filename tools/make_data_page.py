@@ -123,11 +123,10 @@ def page() -> str:
         parts = [
             "# Data sets: what is read, and as what",
             "Written by `PYTHONPATH=.:tests/support python tools/make_data_page.py` from the table that the "
-            "tests run through: "
+            "tests use: "
             f"each of the {len(FORMS)} rows is a case of `{TEST}`, and of `{CHECK}`.",
-            "No file is read as something else without a word: what is left out is counted and named when a set is "
-            "opened, by `data check`, `train`, `evaluate` and the Data set tab alike, and what is refused gets one "
-            "sentence.",
+            "Nothing is left out silently: what is not read is counted and named when a set is opened, by `data check`, "
+            "`train`, `evaluate` and the Data set tab alike, and what is refused gets one sentence.",
             "`python -m afa_viz data onehot voc --root data --out cls_labels.npy` writes the image labels of a set as "
             "the dictionary that AFA, ToCo and SEAM look up by name and IRN by number.",
         ]
@@ -136,7 +135,7 @@ def page() -> str:
             refused = [form for form in forms if form.labels is None]
             if refused:
                 parts += ["Refused:", table(refused, "the sentence")]
-        parts += ["## What `data check` says", *(check_output(name) for name in EXAMPLES)]
+        parts += ["## What `data check` prints", *(check_output(name) for name in EXAMPLES)]
         return "\n\n".join(parts) + "\n"
     finally:
         logging.disable(logging.NOTSET)

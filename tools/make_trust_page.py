@@ -27,20 +27,20 @@ CARDS = "test_untrusted_checkpoints.py::test_cards_are_refused_in_one_sentence"
 PICTURES = "test_uploads.py::test_a_file_opens_right_or_gets_its_sentence"
 OPEN = "test_routes.py::test_the_table_opens_these_and_no_others"
 NOT_PROMISED = (
-    "There is no login. Everyone who reaches an address that it answers to can use all of it. Where that is too many, "
+    "There is no login. Everyone who reaches an address that it answers to can use all of it. If that is too many, "
     "put it behind a server that asks for a password, and bind it to 127.0.0.1 with `--public-name`.",
     "127.0.0.1 is reached by every account and every program of the computer, not only by yours.",
     "A connection may send its headers as slowly as it likes: uvicorn sets no time limit for them. A server in front, "
     "such as nginx, does.",
     "Connections are not encrypted, except through `--share`, a Space, or a server in front that does it.",
-    "With `--train`, everyone who can open the page can start and stop trainings, also those that others have started. "
-    "Without it, training is on only where this computer alone can open the page.",
-    "With `--class-report`, everyone who gets to know the address that is printed at start can read the counts until "
-    "the app ends; and a visitor who answers the lab again and again spoils them.",
+    "With `--train`, everyone who can open the app can start and stop trainings, also those that others have started. "
+    "Without it, training is on only where only this computer can open the app.",
+    "With `--class-report`, everyone who knows the address that is printed at start can read the counts until "
+    "the app ends; and a visitor who answers the lab repeatedly distorts them.",
     "Visitors share the processor, and none has a quota; what one request may take is bounded, see below.",
-    "Photographs lie among the temporary files and in memory while the app runs; its owner can read them.",
-    "Requests are not logged, and nothing of a photograph. What went wrong in the program is written to its standard "
-    "error, names of files of a data set among it (`test_any_machine.py::test_nothing_of_visitors_is_printed`).",
+    "Photographs are kept among the temporary files and in memory while the app runs; its owner can read them.",
+    "Requests are not logged, and nothing of a photograph. Errors of the program are written to its standard "
+    "error, including file names of a data set (`test_any_machine.py::test_nothing_of_visitors_is_printed`).",
 )
 MEMORY = "test_uploads.py::test_memory_stays_bounded_and_no_file_takes_long"
 
@@ -91,17 +91,22 @@ def cards() -> str:
     )
 
 
+def code(names: Iterable[str]) -> str:
+    """Names as code."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def questions() -> str:
     """What is asked with anything in the place of each of its parts."""
-    rows = [(f"`/{name}`", ", ".join(parts), "test_untrusted_calls.py::test_endpoints")
+    rows = [(f"`/{name}`", code(parts), "test_untrusted_calls.py::test_endpoints")
             for name, parts in untrusted_input.ENDPOINTS.items()]  # fmt: skip
-    rows += [(f"`{name}` of the page", ", ".join(("key", *parts)),
+    rows += [(f"`{name}` of the app", code(("key", *parts)),
               "test_untrusted_calls.py::test_functions_of_the_page")
              for name, parts in untrusted_input.browser_calls().items()]  # fmt: skip
     rows += [(f"event `{name}`", f"each of {len(parts)} values",
               "test_untrusted_events.py::test_events_change_the_page_or_say_one_sentence")
              for name, parts in untrusted_input.EVENTS.items()]  # fmt: skip
-    return table(("asked", "with anything as", "test"), [(*row[:2], f"`{row[2]}`") for row in rows])
+    return table(("request", "with any value as", "test"), [(*row[:2], f"`{row[2]}`") for row in rows])
 
 
 def routes() -> str:
@@ -113,19 +118,19 @@ def routes() -> str:
 def page() -> str:
     """The page as text."""
     parts = [
-        "# What it can stand",
+        "# Security and faults: what is tested",
         "Written by `PYTHONPATH=.:tests/support python tools/make_trust_page.py` from the tables that the tests "
-        "run through; “one sentence” is what people see in place of an error: what came, what was expected, what to "
+        "run through; “one sentence” is what people see instead of an error: what came, what was expected, what to "
         "do.",
         "## What it does not promise",
         "\n".join(f"- {sentence}" for sentence in NOT_PROMISED),
         "## What it answers",
-        "Paths are compared whole, as they are after decoding; all others are not found. Values of events have at most "
-        f"{MAX_VALUES >> 10} KB, other questions {MAX_BODY >> 20} MB. It answers to `localhost`, to addresses of "
+        "Whole paths are compared, after decoding; all others are not found. Values of events have at most "
+        f"{MAX_VALUES >> 10} KB, other requests {MAX_BODY >> 20} MB. It answers to `localhost`, to addresses of "
         "loopback, to the address that it is bound to or was reached at, and to what `--public-name`, `--share` or a "
         f"Space names. Test: `{OPEN}`.",
         routes(),
-        f"## Pictures: {len(upload_corpus.CORPUS)} files",
+        f"## Images: {len(upload_corpus.CORPUS)} files",
         f"Each row is a case of `{PICTURES}`. `{MEMORY}` reads all of them in a separate process: no file takes more "
         f"than {upload_corpus.PEAK_MB} MB of memory for a moment. A file may have {image_files.MAX_MB} MB and, in "
         f"megapixels, {', '.join(f'{known.name} {known.megapixels}' for known in image_files.FORMATS)}; a progressive "
@@ -139,9 +144,9 @@ def page() -> str:
         f"Each row is a case of `{CARDS}`; any other value in any field is taken or refused: "
         "`test_untrusted_checkpoints.py::test_any_value_of_a_card_is_taken_or_refused`.",
         cards(),
-        "## Questions",
+        "## Requests with any values",
         "Missing, out of range, NaN, of another type, of thousands of digits or letters, paths, markup, halves of "
-        "characters: the answer is the right one or one sentence, no file outside is read or written, and what is sent "
+        "characters: the answer is correct or one sentence, no file outside is read or written, and what is sent "
         "is strict JSON. Values are made by hypothesis, the same ones every time.",
         questions(),
         "## Faults",

@@ -150,16 +150,16 @@ def draw_knobs() -> tuple[Path, dict[str, list[int]]]:
 
 PAGE = """# The sandbox
 
-A world of plasticine toys, rendered by `afa_viz/data/sandbox/`: twelve classes with VOC names, and the exact truth of
-every pixel, since the same program paints image and masks. Nothing is downloaded. It is for learning and for measuring:
-an error of a stage can be traced to the part and to the circumstance that caused it. Written by
+Scenes of plasticine toys, rendered by `afa_viz/data/sandbox/`: twelve classes with VOC names, and an exact ground truth
+for every pixel, since the same program paints image and masks. Nothing is downloaded. The sandbox is for learning and
+measuring: an error of a stage can be traced to the part and to the circumstance that caused it. Written by
 `python tools/make_world_pictures.py`.
 
 ![{sheet} scenes of the test split](pictures/world.jpg)
 
 ```bash
-python -m afa_viz data sandbox --out data/sandbox                       # the default world in VOC's layout
-python -m afa_viz data sandbox --out data/biased --recipe cooc=0.95     # a knob turned
+python -m afa_viz data sandbox --out data/sandbox                       # the default scenes in VOC's layout
+python -m afa_viz data sandbox --out data/biased --recipe cooc=0.95     # one knob changed
 python -m afa_viz data sandbox --out data/hard --recipe hard --size 256 # a preset
 ```
 
@@ -171,18 +171,18 @@ scene.image, scene.mask, scene.instances, scene.parts, scene.image_labels, scene
 data = SandboxDataset("val", cache_dir="cache")  # rendered once, then read from disk
 ```
 
-## Truth
+## Ground truth
 
 ![Class masks of the same scenes](pictures/world_masks.png)
 
 ![Part masks of the same scenes](pictures/world_parts.png)
 
 A scene has an image, a class mask, an instance mask, a part mask, image labels, and the name of its background. What is
-under water or behind something else belongs to no mask; objects that show less than 0.12 % of the image are left out.
+under water or occluded belongs to no mask; objects that cover less than 0.12 % of the image are left out.
 Parts: {parts}.
 
-Over {counted} scenes of the test split at {size} px: {objects:.2f} objects a scene; half of the objects cover more than
-{median:.1f} % of the image; {background:.1f} % of all pixels are background.
+Over {counted} scenes of the test split at {size} px: {objects:.2f} objects per scene; half of the objects cover more
+than {median:.1f} % of the image; {background:.1f} % of all pixels are background.
 
 {classes}
 
@@ -193,8 +193,8 @@ one. The same number at another size is the same scene.
 
 ## Knobs
 
-Every knob is a field of `Recipe` and edits the *same* scenes: what it does not touch stays where it is. What each does
-to a trained model is measured in [pathologies.md](pathologies.md).
+Every knob is a field of `Recipe` and edits the *same* scenes: whatever it does not concern stays the same. Its effect
+on a trained model is measured in [pathologies.md](pathologies.md).
 
 {knobs}
 

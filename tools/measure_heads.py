@@ -23,17 +23,17 @@ from afa_viz.evaluation.head_worth import HeadWorth, worth_table
 DOCS = Path(__file__).parents[1] / "docs"
 TEXT = """# What each head is worth
 
-Checkpoint `{checkpoint_id}`, {images} test scenes of {size} pixels. With all heads as learned the mIoU is
-{cam_rw:.1f} % after the walk and {cam_par:.1f} % after PAR; the table has the change from there, in points, when one
-head's weight is 0, and when all others' are. Square brackets: 95 % interval over the scenes, paired. "All equal": every
-head gets the mean size of the learned weights. Masks serve to measure, never to choose a setting. Written by
-`python tools/measure_heads.py`; for another model or data set `python -m afa_viz evaluate --each-head` prints the same
-table.
+Checkpoint `{checkpoint_id}`, {images} test scenes of {size} pixels. With the learned weights, the mIoU is
+{cam_rw:.1f} % after the walk and {cam_par:.1f} % after PAR; the table shows the change from there, in points, when the
+weight of one head is 0, and when all other weights are. Square brackets: 95 % interval over the scenes, paired. "All equal":
+every head gets the mean magnitude of the learned weights. Masks are used to measure, never to choose a setting.
+Written by `python tools/measure_heads.py`; for another model or data set `python -m afa_viz evaluate --each-head`
+prints the same table.
 
 {table}
 
-Heads share work: what one does another may take over once it is silent, so the changes do not add up, and a change
-near 0 does not mean that a head does nothing. In the app, tab Affinity, every weight is a slider.
+Heads overlap: where one is left out, another may supply the same, so the changes do not add up, and a change near 0
+does not mean that a head has no effect. In the tab Affinity of the app, every weight is a slider.
 """
 
 

@@ -1,9 +1,9 @@
-"""Measure what each pathology of the sandbox does to every stage: the same test scenes with one knob turned.
+"""Measure what each pathology of the sandbox does to every stage: the same test scenes with one knob changed.
 
     python tools/measure_pathologies.py --checkpoint checkpoints/sandbox --scenes 60
 
 Writes docs/data/pathologies.json, docs/pathologies.md and docs/pictures/pathologies.png. Intervals are 95 % of 1000
-resamplings of the scenes; changes are paired: the same scenes with and without the knob.
+resamplings of the scenes; changes are paired: the same scenes with and without the change.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from afa_viz.trace import Trace
 DOCS = Path(__file__).parents[1] / "docs"
 USED = ("cam", "walk_start", "cam_rw", "cam_par", "seg")  # decide every pixel; the first by another rule
 SETTINGS = {  # knob of the default recipe -> what it means
-    "default": "the world as the model was trained on it",
-    "shared_body=0": "each quadruped has a coat of its own",
-    "shared_body=1": "only heads tell the quadrupeds apart",
-    "cooc=0": "the background tells nothing",
-    "cooc=1": "every scene plays where its first class is at home",
-    "camouflage=1": "all objects of a scene are dyed alike",
+    "default": "the sandbox as in training",
+    "shared_body=0": "every quadruped species has its own coat",
+    "shared_body=1": "quadrupeds differ only in their heads",
+    "cooc=0": "the background is independent of the classes",
+    "cooc=1": "the background is always a home of the first class",
+    "camouflage=1": "all objects of a scene have similar colours",
     "small=0": "no small objects",
     "small=1": "only small objects",
     "clutter=1": "scraps and noise over the background",

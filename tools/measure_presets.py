@@ -1,6 +1,6 @@
 """Measure what the short presets reach and cost: `python tools/measure_presets.py [PRESET …]`.
 
-Each trains once on one thread, in a new folder and without cached pictures. Times are processor time (of one core),
+Each trains once on one thread, in a new folder and without cached images. Times are processor time (of one core),
 which other work on the machine hardly changes. Results go to afa_viz/ui/jobs/presets.json, which the Train tab
 quotes, and docs/presets.md.
 """
@@ -31,7 +31,7 @@ BUNDLED = ROOT / "checkpoints" / "sandbox"
 LOSSES = {"loss_cls": "classification", "loss_seg": "segmentation", "loss_aff": "affinity"}
 SCORES = {
     "map": "mAP",
-    "miou_cam": "cut CAM",
+    "miou_cam": "CAM",
     "miou_cam_rw": "walk",
     "miou_cam_par": "walk, PAR",
     "miou_seg": "prediction",
@@ -39,27 +39,27 @@ SCORES = {
 TEXT = """# Short trainings
 
 Presets for a lesson on a laptop without GPU, as the Train tab and `python -m afa_viz train --config NAME` have them.
-`_on` goes on from trained weights (`--init checkpoints/sandbox`) with another pooling. Every row is one run on one
-thread of {machine}, in float32, with pictures rendered anew; times are processor time of that core. A laptop with
-two free cores shares the work between them; a slow or busy one needs longer. Scores are percent over {images}
-validation scenes at the preset's own size: they move by some points from run to run, and compare with each other
-only. This page is written by `python tools/measure_presets.py`.
+Presets that end in `_on` continue from trained weights (`--init checkpoints/sandbox`) with another pooling. Every row
+is one run on one thread of {machine}, in float32, with newly rendered images; times are processor time of that core. A
+laptop with two free cores is faster; a slow or busy one needs longer. Scores are percent over {images} validation
+scenes at the preset's own size, the CAM with one threshold: they vary by some points from run to run, and are
+comparable only with each other. Written by `python tools/measure_presets.py`.
 
-| preset | iterations | time | of it rendering | losses, first → last | mAP | cut CAM | walk | + PAR | prediction |
+| preset | iterations | time | of it rendering | losses, first → last | mAP | CAM | walk | + PAR | prediction |
 |---|---|---|---|---|---|---|---|---|---|
 {rows}
 
 {words}
 """
-WORDS = """What to expect, honestly:
+WORDS = """What to expect:
 
-- `two_minutes` trains the classifier alone, on pictures with one object each: one loss falls, and the CAM grows from
-  noise to a blob on the object. Affinity and decoder stay random, so the walk carries scores anywhere.
-- `ten_minutes` goes on with scenes and then with all three losses. The numbers rise visibly; the model is still far
-  from the bundled one, which trained for longer on many more pictures.
+- `two_minutes` trains the classifier alone, on images with one object each: one loss falls, and the CAM develops from
+  noise to a blob on the object. Affinity and decoder stay random, so the walk spreads the scores arbitrarily.
+- `ten_minutes` continues with scenes and then with all three losses. The scores rise visibly but stay far below those
+  of the bundled model, which was trained far longer, on many more images.
 - `two_minutes_on` and `ten_minutes_on` begin with all three losses and the published pooling, the maximum, in place of
-  top-k. At first the classification loss is high, since the maxima of all channels speak louder than the mean of many
-  cells; it falls, and the CAM changes with it. Scores of the CAM may fall: that is the point. The
+  top-k. At first the classification loss is high, since the maxima of all channels exceed the mean of many cells; it
+  falls, and the CAM changes with it. Scores of the CAM may fall: these presets show what the pooling changes. The
   segmentation loss need not fall, since its labels change with the CAM.
 - Other poolings: `--set pooling=avg` or `pooling=topk`, with any of them.
 """

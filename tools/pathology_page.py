@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 TITLES = {
-    "cam": "CAM, cut once",
+    "cam": "CAM, one threshold",
     "walk_start": "walk's start",
     "cam_rw": "walk",
     "cam_par": "walk, PAR",
@@ -14,17 +14,17 @@ TITLES = {
 PAGE = """# Pathologies, measured
 
 Each row shows the same {scenes} scenes of the test split at {size} px with one knob of the [sandbox](world.md)
-turned; the weights (checkpoint `{checkpoint_id}`) are the same in all rows. Percent. In brackets the 95 % interval of
-1000 resamplings of the scenes; changes are paired with the default row. This page, `data/pathologies.json` and the
-picture are written by `python tools/measure_pathologies.py --scenes {scenes}`.
+changed; the weights (checkpoint `{checkpoint_id}`) are the same in all rows. Percent. In brackets the 95 % interval of
+1000 resamplings of the scenes; changes are paired with the default row. This text, `data/pathologies.json` and the
+chart are written by `python tools/measure_pathologies.py --scenes {scenes}`.
 
 ## Every stage
 
-mIoU by stage; the stages before the prediction know the image labels. The CAM cut once at 0.45 is decided by another
-rule than the walk's start, the walk and PAR, which take the strongest score beside the background score 0.35.
-"Uncertain": share of the pixels that the pseudo label leaves out. With `missing_labels` a class that was left out
-counts as absent for mAP and F1, and the stages that know the labels cannot find it: only the prediction is comparable
-there.
+mIoU by stage; the stages before the prediction are given the image labels. The CAM has one threshold, 0.45: a
+different rule from that of the walk's start, the walk and PAR, which take the strongest score, with a background score
+of 0.35. "Uncertain": share of the pixels that the pseudo label leaves out. With `missing_labels` a class that was left
+out counts as absent for mAP and F1, and the stages that are given the labels cannot find it: only the prediction is
+comparable there.
 
 {stages}
 
@@ -38,14 +38,14 @@ From one end of a knob to the other, in points:
 
 ## Heads and bodies of the quadrupeds
 
-Which share of their heads and bodies each stage gives the right class.
+Share of their heads and bodies to which each stage gives the correct class.
 
 {parts}
 
 ## What walk and PAR do to what their start missed
 
-Of the pixels of quadruped heads and bodies that the start of the walk misses, the share that is right after the walk
-and after PAR; and of those that it had, the share that is wrong afterwards. All three are decided by one rule.
+Of the pixels of quadruped heads and bodies that the start of the walk misses, the share that is correct after the walk
+and after PAR; and of those that it finds, the share that is wrong afterwards. All three follow one rule.
 
 {fates}
 
@@ -71,7 +71,7 @@ def with_interval(value: float | None, ends: list[float | None], signed: bool = 
 
 
 def in_words(rows: dict[str, Any]) -> str:
-    """One line a setting: what clearly changes, and what does not."""
+    """One line per setting: what clearly changes, and what does not."""
     lines = []
     for name, row in rows.items():
         if name == "default":
@@ -125,7 +125,7 @@ def page(data: dict[str, Any]) -> str:
         for stage in ("walk", "par")
     ]
     fate_rows = [[f"`{name}`", *(shown(row["values"][kind]) for kind in kinds)] for name, row in rows.items()]
-    titles = {"gained": "missed, then right after", "lost": "had, then wrong after", "walk": "walk", "par": "PAR"}
+    titles = {"gained": "missed, then correct after", "lost": "found, then wrong after", "walk": "walk", "par": "PAR"}
     fate_head = [
         f"{part}: {titles[fate]} {titles[stage]}" for part, fate, _, stage in (kind.split("_") for kind in kinds)
     ]

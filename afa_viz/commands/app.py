@@ -1,4 +1,4 @@
-"""`app`: serve the page; the same as `python app.py` where the package is installed."""
+"""`app`: serve the app; the same as `python app.py` where the package is installed."""
 
 from __future__ import annotations
 

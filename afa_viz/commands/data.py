@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number; expected 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number; expected 0 or more")
     return int(text)
 
 

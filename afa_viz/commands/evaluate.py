@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--each-head", action="store_true",
-        help="also a table of what each head of the learned affinity is worth: without it, and with it alone",
+        help="also a table of the contribution of each head of the learned affinity: without it, and with it alone",
     )  # fmt: skip
     parser.add_argument("--json", default=None, metavar="F", help="write all scores to this file")
     parser.add_argument(
@@ -127,7 +127,7 @@ def _check_options(args: argparse.Namespace) -> None:
         evaluate_folder.check_options(args)
     if args.without_head and args.protocol != "stages":
         raise ValueError(
-            f"--without-head needs the stages protocol alone, not {args.protocol}: published passes know no such "
+            f"--without-head needs the stages protocol alone, not {args.protocol}: published passes have no such "
             "setting; expected --protocol stages."
         )
     if args.runs and args.against:

@@ -58,7 +58,7 @@ def require_classes(names: Sequence[str], count: int, data: EvaluationData) -> N
     advice = "expected the same: evaluate a checkpoint that was trained on this data."
     if count != len(data.class_names):
         raise ValueError(
-            f"the checkpoint knows {count - 1} classes but {data.title} has {len(data.class_names) - 1}; {advice}"
+            f"the checkpoint has {count - 1} classes but {data.title} has {len(data.class_names) - 1}; {advice}"
         )
     for ours, theirs in zip(names, data.class_names, strict=False):
         if ours != theirs:

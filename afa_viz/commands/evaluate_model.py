@@ -169,7 +169,7 @@ def tables_text(args: argparse.Namespace, found: Evaluation) -> str:
         summary, images = scores.summary(), f"{title}, {format_count(len(scores.logits), 'image')}"
         blocks.append(
             f"Scores by stage in percent, {images} at the size that is explained ({found.long_side} pixels); all but "
-            "seg know the image labels"
+            "seg are given the image labels"
         )
         blocks.append(scores.table())
         labels = f"mAP {summary['map']:.1f}   F1 {summary['f1']:.1f}   uncertain {summary['uncertain']:.1f}"

@@ -107,7 +107,7 @@ def read_evaluation(path: str) -> dict[str, Any]:
     try:
         data = parse_json(read_text(Path(path)))
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON ({error}); expected a file of `evaluate --json`.") from None
+        raise ValueError(f"{path} is not JSON ({error}); expected a file of `evaluate --json`.") from None
     if not isinstance(data, dict) or not ("summary" in data or "published" in data):
         raise ValueError(f"{path} holds no scores of a checkpoint; expected a file of `evaluate --json`.")
     return data

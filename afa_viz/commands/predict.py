@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for NAME.png of every image")
     parser.add_argument(
         "--labels", metavar="L",
-        help="image labels by name, A,B, the same for all images; of a data set: where they come from, or "
+        help="image labels by name, A,B, the same for all images; for a data set: their source, or "
         "`predicted` (default: those of the data set, else predicted)",
     )  # fmt: skip
     parser.add_argument("--multi-scale", action="store_true", help="seg over three scales and flips")
@@ -260,6 +260,6 @@ def _require_classes(model: Network, images: LabelledImages) -> None:
     names = model.card.class_names if model.card is not None else images.class_names
     if tuple(names) != tuple(images.class_names):
         raise ValueError(
-            f"the checkpoint knows the classes {', '.join(names[1:4])} … ({len(names) - 1}) but {images.title} has "
+            f"the checkpoint has the classes {', '.join(names[1:4])} … ({len(names) - 1}) but {images.title} has "
             f"{', '.join(images.class_names[1:4])} … ({len(images.class_names) - 1}); expected the same."
         )

@@ -60,7 +60,7 @@ def add_content_arguments(parser: argparse._ActionsContainer) -> None:
         help="folder of the npm package onnxruntime-web: visitors explain their own photographs in the browser "
         "(needs `pip install onnx onnxscript`; 49 MB more; default: they cannot)",
     )  # fmt: skip
-    parser.add_argument("--title", default="AFA Viz", help="title of the page (default: AFA Viz)")
+    parser.add_argument("--title", default="AFA Viz", help="title of the site (default: AFA Viz)")
     parser.add_argument("--cache", type=Path, help="folder for rendered scenes (default: the user's cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
@@ -114,7 +114,7 @@ def open_contents(args: argparse.Namespace) -> Contents:
             raise ValueError(f"--root {args.root} needs --data folder, voc or coco; got --data {data}.")
         data = f"{data}:{args.root}"
     if not args.title.strip():
-        raise ValueError("--title is empty; expected words for the head of the page.")
+        raise ValueError("--title is empty; expected words for the title of the site.")
 
     from afa_viz.ui.server.options import Options
     from afa_viz.ui.sessions.folders import cache_folder

@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
         "--init", metavar="C",
-        help="checkpoint with the initial weights of a new run; of one with other classes the class "
-        "heads of equal names are kept",
+        help="checkpoint with the initial weights of a new run; if its classes differ, the class heads of equal "
+        "names are kept",
     )  # fmt: skip
     parser.add_argument("--cache", default="cache", help="folder for rendered images (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")

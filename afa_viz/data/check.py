@@ -181,7 +181,7 @@ def _check_split(
     lines = [
         f"Split {split}: {format_count(count, 'image')}{expected}, {masks:,} with a mask",
         f"  image labels from {images.label_source}: {format_count(len(seen), 'class', 'classes')}, "
-        f"{images.labels.sum(axis=1).mean():.2f} an image, {format_count(len(empty), 'image')} without any"
+        f"{images.labels.sum(axis=1).mean():.2f} per image, {format_count(len(empty), 'image')} without any"
         + (f": {format_list(empty)}" if empty else ""),
         *_wrapped("images of each class: ", [f"{i} {name} {n}" for i, (name, n) in
                                              enumerate(zip(images.class_names[1:], seen.tolist(), strict=True), 1)]),
@@ -228,7 +228,7 @@ def _read_some(images: LabelledImages, read: int) -> tuple[int, int, list[str]]:
     if len(broken) > MAX_NAMED:
         lines.append(f"    and {len(broken) - MAX_NAMED:,} more")
     if other:
-        lines.append(f"  mask and image labels name other classes in {len(other)}: {format_list(other)}")
+        lines.append(f"  mask and image labels name different classes in {len(other)}: {format_list(other)}")
     return len(chosen), len(broken), lines
 
 

@@ -39,7 +39,7 @@ def is_background(name: str) -> bool:
 
 
 def is_ignore(name: str) -> bool:
-    """Whether a name is labelme's for pixels that do not count."""
+    """Whether a name is labelme's for ignored pixels."""
     return name.startswith("__") and name.strip("_").casefold() == "ignore"
 
 
@@ -64,8 +64,8 @@ def require_class_names(names: Sequence[str], origin: object) -> None:
     for name in classes:
         if is_background(name) or is_ignore(name):
             raise ValueError(
-                f"{origin} has a class called {name!r}, which is no class but the rest of the image; expected it first "
-                "or not at all: rename it."
+                f"{origin} has a class called {name!r}, which is not a class but the rest of the image; expected it "
+                "first or not at all: rename it."
             )
         if not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
             raise ValueError(
@@ -106,7 +106,7 @@ def find_class_list(root: Path, skip: Sequence[str] = ()) -> ClassList | None:
     for other in lists[1:]:
         if set(other.names) != set(first.names) or (other.numbered and first.numbered and other.names != first.names):
             raise ValueError(
-                f"{first.origin} and {other.origin} name other classes ({format_list(first.names[1:])} against "
+                f"{first.origin} and {other.origin} name different classes ({format_list(first.names[1:])} against "
                 f"{format_list(other.names[1:])}); expected one list: remove one."
             )
     coloured = next((found for found in lists if found.colours), first)
@@ -172,7 +172,7 @@ def _lines(path: Path) -> tuple[list[str], list[Colour]]:
             f"{path} gives no colour to {format_list(bare)}; expected a colour for every class or for none."
         )
     if not parsed:
-        raise ValueError(f"{path} names no class; expected one name a line.")
+        raise ValueError(f"{path} names no class; expected one name per line.")
     return [name for name, _ in parsed], colours
 
 
@@ -180,9 +180,9 @@ def _names_of_json(text: str, path: Path) -> list[str]:
     try:
         names = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); expected one name a line.") from error
+        raise ValueError(f"{path} cannot be read ({error}); expected one name per line.") from error
     if not all(isinstance(name, str) and name.strip() for name in names):
-        raise ValueError(f"{path} holds something else than names; expected one name a line.")
+        raise ValueError(f"{path} holds something else than names; expected one name per line.")
     return [name.strip() for name in names]
 
 

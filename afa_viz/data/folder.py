@@ -195,7 +195,7 @@ def _own_class_names(key: str, written: ParsedLabels, folders: Mapping[str, str 
     if key == "folders":
         names = {name for name in folders.values() if name is not None and not is_background(name)}
         return ("background", *sorted(names, key=natural_sort_key))
-    raise ValueError(f"{root} does not name its classes; expected classes.txt with one name a line.")
+    raise ValueError(f"{root} does not name its classes; expected classes.txt with one name per line.")
 
 
 def _multi_hot(rows: Sequence[Sequence[str]], class_names: Sequence[str], file: Path) -> np.ndarray:
@@ -228,8 +228,8 @@ def _require_order(
     order = format_list([f"{i} {name}" for i, name in enumerate(class_names[1:], 1)])
     if other:
         raise ValueError(
-            f"the numbers of the masks do not go with the image labels ({order}), as in {format_list(other)}; expected "
-            "classes.txt with the names in the order of the masks' numbers."
+            f"the numbers of the masks do not agree with the image labels ({order}), as in {format_list(other)}; "
+            "expected classes.txt with the names in the order of the masks' numbers."
         )
     if masked:
         notes.append(f"no classes.txt: the masks' numbers are taken as {order}")

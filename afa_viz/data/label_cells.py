@@ -43,7 +43,7 @@ def classes_of_cells(
         known: names of the classes in their order, background first, if there is a list of them.
         origin: the file, for people.
         notes: gets what was left out.
-    Raises: ValueError: for a number that is no class, a cell that holds neither names nor numbers, and where it cannot
+    Raises: ValueError: for a number that is not a class, a cell with neither names nor numbers, and where it cannot
         be told whether a space stands in a name or between two.
     """
     values = {name: [_parse_cell(cell, name, known, origin) for cell in row] for name, row in cells.items()}
@@ -100,7 +100,7 @@ def _parse_cell(cell: Any, name: str, known: Sequence[str], origin: object) -> A
 
 
 def _is_class_number(value: Any, known: Sequence[str]) -> bool:
-    """Whether a value that is no text is a number, and there is a list of classes that gives it a name."""
+    """Whether a value that is not text is a number, and there is a list of classes that gives it a name."""
     return is_number(value) and not isinstance(value, str) and math.isfinite(value) and len(known) > 1
 
 
@@ -120,14 +120,14 @@ def _literal(text: str) -> Any:
 
 
 def _are_vectors(lists: Sequence[Sequence[Any]], count: int, origin: object) -> bool:
-    """Whether lists of numbers are one value a class and not numbers of classes."""
+    """Whether lists of numbers are one value per class and not numbers of classes."""
     if not lists or any(float(v) not in (0.0, 1.0) for row in lists for v in row):
         return False
     lengths = sorted({len(row) for row in lists})
     if count > 0 and lengths in ([count], [count + 1]):
         return True
     if lengths != [1] and any(float(v) == 0 for row in lists for v in row):
-        expected = f"{count}, one a class of classes.txt" if count > 0 else "names of classes, or classes.txt beside it"
+        expected = f"{count}, one per class of classes.txt" if count > 0 else "names of classes, or classes.txt beside it"
         raise ValueError(
             f"{origin} has lists of {', '.join(map(str, lengths))} zeros and ones; expected {expected}: name the "
             "classes."
@@ -161,7 +161,7 @@ def _separation(texts: Sequence[str], known: Sequence[str], origin: object, note
     if shared is not None:
         raise ValueError(
             f"{origin} has {' '.join(shared)!r}, which may be one class or {len(shared)}; expected classes.txt beside "
-            "it with one name a line, or `;` between two classes."
+            "it with one name per line, or `;` between two classes."
         )
     names = [" ".join(cell) for cell in sorted(several)]
     notes.append(f"a space is part of the name of {format_count(len(names), 'class', 'classes')}: {format_list(names)}")
@@ -195,8 +195,8 @@ def _names(
     joined = next((w for w in others if len(parts := _JOINED.split(w)) > 1 and not words.isdisjoint(parts)), None)
     if joined is not None and len(known) < 2:
         raise ValueError(
-            f"{origin} has {joined!r}, which may be one class or more; expected classes.txt beside it with one name a "
-            "line, or `;` between two classes."
+            f"{origin} has {joined!r}, which may be one class or more; expected classes.txt beside it with one name "
+            "per line, or `;` between two classes."
         )
     renamed: dict[str, tuple[str, ...]] = {}
     dropped = 0

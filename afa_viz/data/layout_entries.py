@@ -46,13 +46,13 @@ VOC = (
 VOC_OWN = (
     LayoutEntry(("JPEGImages",), "the photographs", "your own", needed=True),
     LayoutEntry(
-        ("ImageSets/Segmentation", "ImageSets/Main"), "lists of the splits", "one name a line in train.txt, val.txt"
+        ("ImageSets/Segmentation", "ImageSets/Main"), "lists of the splits", "one name per line in train.txt, val.txt"
     ),
     LayoutEntry(("Annotations",), "objects in each image: image labels", "XML files as VOC has them"),
     LayoutEntry(
         ("classes.txt", "class_names.txt", "labelmap.txt"),
         "names of own classes in the order of the masks' numbers",
-        "one name a line; without it VOC's classes, or those of the annotations",
+        "one name per line; without it VOC's classes, or those of the annotations",
     ),
     LayoutEntry(("SegmentationClass",), "masks, for evaluate", "PNG files named like the images"),
 )
@@ -92,12 +92,12 @@ FOLDER = (
     LayoutEntry(
         ("labels.csv", "labels.tsv", "labels.json", "labels.jsonl", *ONEHOT),
         "image labels",
-        "write one line an image, like `cat_1.jpg,cat;dog`; or give masks and classes.txt",
+        "write one line per image, like `cat_1.jpg,cat;dog`; or give masks and classes.txt",
     ),
     LayoutEntry(
         ("classes.txt", "class_names.txt", "labelmap.txt", "labels.txt"),
         "names of the classes in the order of the masks' numbers",
-        "one name a line",
+        "one name per line",
     ),
     LayoutEntry(
         FOLDER_MASKS,
@@ -108,6 +108,6 @@ FOLDER = (
     LayoutEntry(
         ("train.txt", "splits/train.txt", "ImageSets/Segmentation/train.txt"),
         "names of the training images",
-        "one name a line; without lists every tenth image or so is kept for validation",
+        "one name per line; without lists every tenth image or so is kept for validation",
     ),
 )

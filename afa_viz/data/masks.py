@@ -102,7 +102,7 @@ def _binarize(pixels: np.ndarray, path: Path) -> np.ndarray:
 
 
 def read_mask(path: Path, num_classes: int, coding: MaskCoding = CLASS_INDEX_CODING) -> np.ndarray:
-    """(H, W) uint8 label map: 0 to C, and 255 for pixels that do not count.
+    """(H, W) uint8 label map: 0 to C, and 255 for ignored pixels.
 
     Args:
         num_classes: K.
@@ -138,8 +138,8 @@ def read_mask(path: Path, num_classes: int, coding: MaskCoding = CLASS_INDEX_COD
     if grey is not None:
         raise ValueError(
             f"the mask {path} holds {format_list([str(i) for i in _unknown_indices(grey, num_classes)])}; expected 0 "
-            f"to {num_classes - 1}, the numbers of the classes with background first, and {IGNORE} for pixels that do "
-            "not count."
+            f"to {num_classes - 1}, the numbers of the classes with background first, and {IGNORE} for "
+            "ignored pixels."
         )
     raise ValueError(
         f"the mask {path} is an image of mode {mode} with {_unknown_colours(pixels, _voc_colours(num_classes))}; "

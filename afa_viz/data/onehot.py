@@ -41,7 +41,7 @@ def names_with_labels(path: Path, names: Sequence[str]) -> list[str]:
 
 
 def read_onehot(path: Path, names: Sequence[str], count: int, numbers: Mapping[str, int] | None = None) -> np.ndarray:
-    """(n, count) float32 from a dictionary name -> one value a class, saved by `numpy.save`.
+    """(n, count) float32 from a dictionary name -> one value per class, saved by `numpy.save`.
 
     A value for the background may stand first; it is left out.
 
@@ -57,13 +57,13 @@ def read_onehot(path: Path, names: Sequence[str], count: int, numbers: Mapping[s
     sizes = {np.size(row) for row in rows}
     if len(sizes) != 1 or not sizes <= {count, count + 1}:
         raise ValueError(
-            f"{path} has {', '.join(map(str, sorted(sizes)))} values an image; expected {count}, one a class, or "
+            f"{path} has {', '.join(map(str, sorted(sizes)))} values per image; expected {count}, one per class, or "
             f"{count + 1} with the background first: name as many classes in classes.txt."
         )
     try:
         values = np.stack([np.ravel(row) for row in rows]).astype(np.float32)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds values that are no numbers ({error}); expected 0 and 1.") from error
+        raise ValueError(f"{path} holds values that are not numbers ({error}); expected 0 and 1.") from error
     wrong = np.argwhere((values != 0) & (values != 1))
     if len(wrong):
         image, place = wrong[0].tolist()

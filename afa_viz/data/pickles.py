@@ -24,7 +24,7 @@ ALLOWED = {
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
-            raise ValueError(f"it wants to call {module}.{name}, which no array needs")
+            raise ValueError(f"it calls {module}.{name}, which no array needs")
         return super().find_class(module, name)
 
 
@@ -48,6 +48,6 @@ def load_array_dictionary(path: Path) -> dict[Any, Any]:
     except Exception as error:  # a broken or hostile file may raise anything
         reason = str(error) or type(error).__name__
         raise ValueError(
-            f"{path} is no dictionary of arrays ({reason}); expected name -> one value a class."
+            f"{path} is not a dictionary of arrays ({reason}); expected name -> one value per class."
         ) from error
     return held

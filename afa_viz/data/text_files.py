@@ -79,7 +79,7 @@ def read_lines(path: Path) -> list[str]:
     """Lines of a text file that hold something, stripped. Raises: ValueError: if there is none, or as `read_text`."""
     lines = [line for line in (line.strip() for line in read_text(path).split("\n")) if line]
     if not lines:
-        raise ValueError(f"{path} is empty; expected one name a line.")
+        raise ValueError(f"{path} is empty; expected one name per line.")
     return lines
 
 

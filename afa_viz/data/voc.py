@@ -82,7 +82,7 @@ def list_path(folder: Path, split: str) -> Path:
             return lists[spelling]
     if split.endswith(".txt"):
         raise FileNotFoundError(
-            f"there is no list {split}, here or in {folder / LISTS}; expected a text file with one name a line."
+            f"there is no list {split}, here or in {folder / LISTS}; expected a text file with one name per line."
         )
     if split in ALIASES:
         raise ValueError(
@@ -176,13 +176,13 @@ def objects_of_xml(path: Path) -> tuple[str, ...]:
         root = _parse_xml(path.read_bytes())
         return tuple(normalize_unicode((o.findtext("name") or "").strip()) for o in root.iter("object"))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise ValueError(f"{path} is no XML ({error}); expected a VOC annotation: unpack it again.") from error
+        raise ValueError(f"{path} is not XML ({error}); expected a VOC annotation: unpack it again.") from error
 
 
 def _class_names(folder: Path, objects: Mapping[str, Sequence[str]], classes: ClassList | None) -> tuple[str, ...]:
     """VOC's classes, those of a list, or where no object is one of VOC's, those of all annotations.
 
-    Raises: ValueError: for an object that is no class; the nearest one is named.
+    Raises: ValueError: for an object that is not a class; the nearest one is named.
     """
     known = VOC_CLASSES if classes is None else classes.names
     named = {name for row in objects.values() for name in row}

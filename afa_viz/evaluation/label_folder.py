@@ -218,7 +218,7 @@ def _of_dictionary(held: dict[Any, Any], path: Path) -> tuple[np.ndarray, np.nda
         return np.stack(maps), np.array([int(key) + 1 for key in classes])
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{path} is no dictionary of CAMs ({error}); expected {{class: (h, w)}}, or keys with cam or high_res."
+            f"{path} is not a dictionary of CAMs ({error}); expected {{class: (h, w)}}, or keys with cam or high_res."
         ) from error
 
 

@@ -26,9 +26,9 @@ from afa_viz.stages.one_image import network_input
 
 LONG_SIDE = 512  # of "test", pixels; docs/spec.md section 13, `msc_flip_test`
 PASSES = {
-    "cam": "CAM, validate: own size, scales and flip, image labels known, cut once at {bkg_score:g}",
-    "cam_rw": f"CAM + affinity walk, validate: labels known, beta {VALIDATION_BETA}, another rule than cam; no PAR",
-    "seg": "decoder, validate: own size, one scale, no labels known",
+    "cam": "CAM, validate: own size, scales and flip, image labels given, one threshold, {bkg_score:g}",
+    "cam_rw": f"CAM + affinity walk, validate: labels given, beta {VALIDATION_BETA}, another rule than cam; no PAR",
+    "seg": "decoder, validate: own size, one scale, no labels given",
     "seg_test": f"decoder, test: long side {LONG_SIDE}, one scale",
     "seg_multi_scale": f"decoder, test: long side {LONG_SIDE}, scales 1, .5, .75 and flip, largest logit",
     "seg_crf": "decoder, test, and dense CRF",

@@ -43,7 +43,7 @@ COMPARED_PARTS = ("head", "body")  # of the quadrupeds, in `StageScores.summary`
 
 @dataclass
 class StageScores:
-    """Scores of every stage on the same images; the stages before `seg` know the image labels.
+    """Scores of every stage on the same images; the stages before `seg` are given the image labels.
 
     Only stages of `ALL_PIXELS` may be compared: see `afa_viz.stage_scores`.
 

@@ -9,7 +9,7 @@ from afa_viz.evaluation.tables import percent_table
 from afa_viz.stage_scores import distinct_stages
 
 Data = Mapping[str, Any]
-CHOSEN_WITH_MASKS = "chosen with masks: a diagnosis, no weakly supervised result"
+CHOSEN_WITH_MASKS = "chosen with masks: a diagnosis, not a weakly supervised result"
 STEPS = {
     "cam_rw": "the walk",
     "walk_after_par": "the walk, after PAR",
@@ -44,7 +44,7 @@ def _same_rule_table(data: Data) -> str:
     for stage, column in columns.items():
         column["95 % from"], column["95 % to"] = data.get("intervals", {}).get(stage, {}).get("miou", (None, None))
     title = f"stages under one rule: strongest score at image size, background score {rule['bkg_score_low']:g}"
-    lines = [f"{title}, all pixels; seg knows no image labels", percent_table(columns)]
+    lines = [f"{title}, all pixels; seg is computed without image labels", percent_table(columns)]
     if rule["left_out"]:
         lines.append(f"left out by the settings: {', '.join(rule['left_out'])}")
     return "\n".join(lines)
@@ -53,7 +53,7 @@ def _same_rule_table(data: Data) -> str:
 def _change_lines(data: Data) -> str:
     if not data["changes"]:
         return ""
-    lines = ["change of mIoU in points, after minus before; in brackets 95 % of a paired bootstrap over images"]
+    lines = ["change of mIoU in points, after minus before; in brackets its 95 % interval, by a paired bootstrap over images"]
     for name, title in STEPS.items():
         if (found := data["changes"].get(name)) is not None:
             ends = ", ".join("–" if end is None else f"{end:+.1f}" for end in found["interval"])
@@ -65,7 +65,7 @@ def _change_lines(data: Data) -> str:
 def _label_table(data: Data) -> str:
     names = next(iter(data["labels"].values()))
     columns = {name: {label: found[name] for label, found in data["labels"].items()} for name in names}
-    lines = ["labels: certain pixels alone, beside them PAR (par_) on the same pixels; not comparable with the stages"]
+    lines = ["labels: certain pixels only, beside them PAR (par_) on the same pixels; not comparable with the stages"]
     lines.append(percent_table(columns))
     return "\n".join([*lines, *(f"  {label}: {LABELS[label]}" for label in data["labels"])])
 
@@ -76,13 +76,13 @@ def _thresholded_cam(data: Data) -> str:
     ends = data.get("intervals", {}).get("cam", {}).get("miou", (None, None))
     shown += "" if None in ends else f" [{ends[0]:.1f}, {ends[1]:.1f}]"
     return (
-        f"cam: the CAM cut once at {data['rule']['bkg_score']:g}, the rule of the published validation: mIoU {shown}; "
-        "another rule than that of the stages above"
+        f"cam: the CAM with one threshold, {data['rule']['bkg_score']:g}, as in the published validation: mIoU {shown}; "
+        "a different rule from that of the stages above"
     )
 
 
 def _largest_confusions(data: Data, stage: str = "seg", most: int = 6) -> str:
-    """The classes that are most often taken for another one."""
+    """The classes that are most often labelled as another one."""
     counts, names = data["confusion"][stage], list(data["iou"][stage])
     found = [
         (count / sum(row), names[i], names[j])
@@ -108,7 +108,7 @@ def _boundary_table(data: Data) -> str:
         columns[stage] = {"boundary IoU": scores["boundary_iou"], **bands}
     title = (
         f"edges: mean boundary IoU within {100 * found['dilation_ratio']:g} % of the diagonal, and pixel accuracy in "
-        "bands of so many pixels around the true boundaries"
+        "bands of the given width around the true boundaries"
     )
     return f"{title}\n{percent_table(columns)}"
 

@@ -26,7 +26,7 @@ from afa_viz.trace import Trace
 
 LABEL_SCORES = tuple(i / 20 for i in range(1, 20, 2))  # the published .35, .45 and .55 are among them
 WARNING = (
-    "Choosing thresholds by these numbers uses masks: with them the result is weakly supervised no more. Report the "
+    "Choosing thresholds by these numbers uses masks, so the result is no longer weakly supervised. Report the "
     "published thresholds, or choose on images that you do not report on, and say so."
 )
 
@@ -36,7 +36,7 @@ class ThresholdSweep:
 
     Args:
         num_classes: K.
-        cam_scores: background scores of the cut CAM, rising.
+        cam_scores: background scores of the CAM with one threshold, rising.
         label_scores: background scores of the pseudo label, rising; each pair of a lower and a higher one is scored.
     Attributes:
         cam: (S, K, K) counts.

@@ -24,7 +24,7 @@ STAGE_LINES = {  # colour and line style of each stage in line charts
     stage: (PRINTED[colour], MATPLOTLIB_LINES[line]) for stage, (colour, line) in STAGES.items()
 }
 STAGE_TITLES = {
-    "cam": "CAM, cut once",
+    "cam": "CAM, one threshold",
     "walk_start": "walk's start",
     "cam_rw": "walk",
     "par_start": "PAR's start",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SERIES = {
-    "miou_cam": ("CAM, cut once", STAGE_LINES["cam"][0], "o"),
+    "miou_cam": ("CAM, one threshold", STAGE_LINES["cam"][0], "o"),
     "miou_cam_par": ("walk and PAR", STAGE_LINES["cam_par"][0], "s"),
     "miou_seg": ("prediction", STAGE_LINES["seg"][0], "D"),
 }

@@ -60,7 +60,7 @@ def summary_line(trace: Trace) -> str:
 
 def swatches(trace: Trace) -> list[Swatch]:
     """Name and swatch of each colour in the strip: regions, then every class in the label maps."""
-    plain = [("sure foreground", colour.FOREGROUND), ("sure background", colour.BACKGROUND)]
+    plain = [("reliable foreground", colour.FOREGROUND), ("reliable background", colour.BACKGROUND)]
     made = (trace.affinity_label, trace.pseudo_label, trace.seg)
     shown = {int(i) for image in made if image is not None for i in image.unique()} - {0, 255}
     known = sorted(shown | set(trace.present))

@@ -61,7 +61,7 @@ def stage_tiles(trace: Trace, label: int | None = None, cell: Cell | None = None
     gone = disabled_stages(config, trace.parts)
     walk = "left out" if "cam_rw" in gone else f"{config.num_steps} step{'s' * (config.num_steps != 1)}"
     par = "left out" if "cam_par" in gone else f"{config.num_iters} iterations"
-    cut = () if scores is None else (*_iou(name, scores["cam"], label), f"cut once at {config.bkg_score:g}")
+    cut = () if scores is None else (*_iou(name, scores["cam"], label), f"threshold {config.bkg_score:g}")
     row = [
         StageTile("image", "image", stages.image(trace), notes=("image labels:", names)),
         StageTile("cam", f"CAM: {name}", stages.cam(trace, label), (0.0, 1.0), cut, scored=bool(cut)),
@@ -151,7 +151,7 @@ def _label(trace: Trace, name: str, title: str) -> StageTile:
     notes = [f"certain {format_percent(1 - label_shares(trace)[name]['uncertain'])}"]
     if precision is not None:
         notes.append(f"precision {format_percent(precision[name]['all'])}")
-    taught = parts_trained_on(trace, name)
-    if taught is not None:
-        notes.append(f"taught {' and '.join(taught)}" if taught else "taught nothing in this model")
+    trained = parts_trained_on(trace, name)
+    if trained is not None:
+        notes.append(f"trains {' and '.join(trained)}" if trained else "trains no part of this model")
     return StageTile(name, title, stages.labels_over_image(trace, getattr(trace, name)), notes=tuple(notes))

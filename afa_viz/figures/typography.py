@@ -94,7 +94,7 @@ def contact_sheet(
 ) -> RGBImage:
     """Images of one size in a grid, each with its caption below; `tile`: longer side of one, in pixels."""
     if not images or len(images) != len(captions):
-        raise ValueError(f"got {len(images)} pictures and {len(captions)} captions; expected as many, at least one.")
+        raise ValueError(f"got {len(images)} images and {len(captions)} captions; expected as many, at least one.")
     tiles = [scale_to_fit(image, tile, tile) for image in images]
     width, height = tiles[0].size
     gap, size = max(4, tile // 24), max(10, tile // 12)

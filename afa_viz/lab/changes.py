@@ -61,7 +61,7 @@ def change_counts(before: Tensor, after: Tensor, target: Tensor, label: int | No
     leaks: not of the object, wrong since.
 
     Args:
-        target: (H, W) ground truth; 255 does not count.
+        target: (H, W) ground truth; 255 is ignored.
         label: the object is this class, and every other label counts as one. None: all classes, compared by their own
             labels.
     """

@@ -141,13 +141,13 @@ class Card:
     def from_json(cls, text: str) -> Card:
         """A card from JSON text.
 
-        Raises: CheckpointError: if it is no JSON object, lacks a field or has one too many.
+        Raises: CheckpointError: if it is not a JSON object, lacks a field or has one too many.
         """
         try:
             data = parse_json(text)
         except ValueError as error:
             raise CheckpointError(
-                f"the card is no valid JSON ({error}); expected one object with the fields of a card: write it with "
+                f"the card is not valid JSON ({error}); expected one object with the fields of a card: write it with "
                 "save_model."
             ) from None
         if not isinstance(data, dict):
@@ -179,7 +179,7 @@ class Card:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except UnicodeDecodeError:
             raise CheckpointError(
-                f"{path.name} is no text; expected the card of a checkpoint: write it anew."
+                f"{path.name} is not text; expected the card of a checkpoint: write it anew."
             ) from None
 
 

@@ -23,7 +23,7 @@ HTTP_ERROR: type[Exception] = errors.HfHubHTTPError.__bases__[
 ERROR_MESSAGES: dict[type[Exception], str] = {
     errors.RepositoryNotFoundError: "is not on the hub or not open to you",
     errors.RevisionNotFoundError: "is no revision on the hub",
-    errors.HFValidationError: "is no name of the hub",
+    errors.HFValidationError: "is not a name on the hub",
 }
 NAME = re.compile(r"[a-zA-Z0-9_](?:[\w.-]{0,94}\w)?", re.ASCII)  # of an owner, or of a repository
 ADVICE = {401: "log in with `hf auth login`", 403: "ask for access", 429: "wait some minutes, or log in"}
@@ -136,7 +136,7 @@ def upload_errors(repo: str) -> Iterator[None]:
         advice = ADVICE.get(status or 0, "check the name and that you may write there")
         raise ValueError(f"the hub refused {repo} ({reason}); {advice}.") from error
     except errors.HFValidationError as error:
-        raise ValueError(f"{repo} is no name of the hub ({error}); expected OWNER/NAME.") from error
+        raise ValueError(f"{repo} is not a name on the hub ({error}); expected OWNER/NAME.") from error
     except ValueError as error:  # the login page of a network, in the place of the hub
         raise ValueError(
             f"the answer of the hub about {repo} cannot be read ({error}); expected JSON: check the proxy or login "

@@ -1,4 +1,4 @@
-"""Smaller files: half precision, or a quarter of the size: matrices as 8-bit integers with one scale a row.
+"""Smaller files: half precision, or a quarter of the size: matrices as 8-bit integers with one scale per row.
 
 A tensor whose values half precision cannot hold, such as a variance of 1e5, stays float32: what is written loads, and
 means what the network meant.

@@ -85,9 +85,9 @@ def model_page(card: Card, repo: str) -> str:
         scored_on = training.get("scored_on")  # cards are untrusted
         count = f"on {scenes} images{where}" if scenes else f"measured{where}"
         count += f" on {scored_on}" if isinstance(scored_on, str) and scored_on and not scenes else ""
-        lines += ["## Scores", "", f"Percent, {count}; stages before seg know the image labels.", ""]
+        lines += ["## Scores", "", f"Percent, {count}; the stages before seg use the image labels.", ""]
         if "miou_pseudo_label" in scores:
-            lines += ["The pseudo label is scored where it is certain alone: not comparable with the other stages.", ""]
+            lines += ["The pseudo label is scored only where it is certain: not comparable with the other stages.", ""]
         lines += ["| score | value |", "|---|---|", *(f"| {name} | {value:g} |" for name, value in scores.items()), ""]
     config = training.get("config")
     config = config if isinstance(config, dict) else {}  # cards are untrusted
@@ -97,4 +97,4 @@ def model_page(card: Card, repo: str) -> str:
     if facts:
         lines += ["## Training", "", "`config.json` holds every setting.", "", "| setting | value |", "|---|---|"]
         lines += [*(f"| {name} | {value} |" for name, value in facts.items()), ""]
-    return "\n".join([*lines, "## Licence", "", f"Of the weights: {card.licence}.", ""])
+    return "\n".join([*lines, "## Licence", "", f"The weights: {card.licence}.", ""])

@@ -195,4 +195,4 @@ def _require_plain(name: str, net: Any) -> None:
     plain = type(net) in (VisionTransformer, VisionTransformerDistilled) and net.attn_pool is None
     plain = plain and net.global_pool in ("token", "avg")
     if not plain or not all(type(getattr(block, "attn", None)) is Attention for block in net.blocks):
-        raise CheckpointError(f"timm's {name} is no plain ViT; expected {EXPECTED}.")
+        raise CheckpointError(f"timm's {name} is not a plain ViT; expected {EXPECTED}.")

@@ -29,7 +29,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Every tensor of a safetensors file or a pickle, on the CPU, under the names of the file. No code of the file
     runs."""
     if path.suffix not in SUFFIXES:
-        raise CheckpointError(f"{path.name} is no checkpoint; expected {', '.join(SUFFIXES)}: choose such a file.")
+        raise CheckpointError(f"{path.name} is not a checkpoint; expected {', '.join(SUFFIXES)}: choose such a file.")
     ours = path.suffix == ".safetensors"
     try:
         with path.open("rb") as file:
@@ -50,7 +50,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         )
     content = _unwrap(content, path.name)
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f"{path.name} is no state dict; expected names and tensors: save model.state_dict().")
+        raise CheckpointError(f"{path.name} is not a state dict; expected names and tensors: save model.state_dict().")
     weights, left_out = single_network({str(key): tensor for key, tensor in content.items()})
     if left_out:
         log.warning("%s holds a network more than once: %s.", path.name, left_out)

@@ -104,7 +104,7 @@ def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor,
 
 
 def affinity_from_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
-    """Learned affinity: one weight a head of the symmetrised logits, a bias, a sigmoid.
+    """Learned affinity: one weight per head of the symmetrised logits, a bias, a sigmoid.
 
     Args:
         attn_logits: list of (B, heads, N, N), block order. Unscaled q k^T, before softmax. As many of the last
@@ -169,7 +169,7 @@ def radius_mask(height: int, width: int, radius: int = RADIUS, device: torch.dev
         height, width: the grid, in cells. Cells are numbered row by row.
         radius: in cells, >= 0. Default: as published.
     Returns: (N, N) bool, N = height * width.
-    Raises: ValueError: if a size is no whole number of at least 1, or the radius none of at least 0.
+    Raises: ValueError: if a size is not a whole number of at least 1, or the radius none of at least 0.
     Source: docs/spec.md section 6.
     """
     (height, width), radius = require_size("grid", (height, width)), require_int("radius", radius, 0, RADIUS)

@@ -43,7 +43,7 @@ def require_multi_hot(image_labels: Tensor) -> None:
     if outside.any():
         raise ValueError(
             f"image_labels hold {image_labels[outside][0].item():g}; expected 0 and 1, one for each class: 255 and "
-            "other marks for a label that is not known are no labels, choose one of the two."
+            "other marks for a label that is not known are not labels, choose one of the two."
         )
 
 
@@ -51,14 +51,14 @@ def require_labels(image_labels: Tensor, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless image labels are of the shape (B, C) and lie from 0 to 1."""
     if image_labels.shape != shape:
         raise ValueError(
-            f"image_labels have shape {tuple(image_labels.shape)}; expected {tuple(shape)}, one value an image and "
+            f"image_labels have shape {tuple(image_labels.shape)}; expected {tuple(shape)}, one value per image and "
             "foreground class: take the labels of these images."
         )
     require_multi_hot(image_labels)
 
 
 def require_float(name: str, value: float) -> float:
-    """The setting as a float. Raise ValueError if it is no number, NaN or infinite."""
+    """The setting as a float. Raise ValueError if it is not a number, NaN or infinite."""
     number = as_float(value)
     if number is None:
         raise ValueError(f"got {name} {preview(value)}; expected a finite number: correct the setting.")

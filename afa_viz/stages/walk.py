@@ -20,7 +20,7 @@ def walk(
 
     Args:
         cam: (B, C, H, W) in [0, 1]; absent classes may hold anything.
-        affinity: (B', N, N) with B' >= B; None: there is none, so nothing is walked.
+        affinity: (B', N, N) with B' >= B; None: there is none, and no random walk.
         image_labels: (B, C) multi-hot.
         grid: (h, w) of the affinity.
     Returns: two (B, K, h, w). Without the walk: where it would have started.

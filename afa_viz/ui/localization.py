@@ -24,7 +24,7 @@ ON_DEVICE = "device."  # before what the app says in place of a text of SITE, wh
 ELSEWHERE = (CLASS_REPORT, ON_DEVICE)  # no text of the page under these keys
 LATER = {  # and what the app loads when it is first opened, by the script that says it
     "tabs": re.compile(r"(?:mask|photo|zoom)\."),
-    "more": re.compile(r"(?:tour|present|undo|none)\."),
+    "more": re.compile(r"(?:tour|present|undo|none|glossary)\."),
     "lab": re.compile(r"lab\.\w+\.(?!title$)"),  # questions; an address may name one, so their titles are there at once
     "heads": re.compile(r"(?:heads|path|walkpath)\."),
     "device": re.compile(re.escape(SITE)),

@@ -72,7 +72,7 @@ class TestAuthorsFiles:
     @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, torch.zeros(3)], ids=["list", "numbers", "tensor"])
     def test_no_state_dict(self, tmp_path, content):
         torch.save(content, tmp_path / "x.pth")
-        refused(tmp_path / "x.pth", "is no state dict")
+        refused(tmp_path / "x.pth", "is not a state dict")
 
 
 class Hostile:

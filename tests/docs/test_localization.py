@@ -24,7 +24,7 @@ from afa_viz.ui.page.config_fields import SLIDERS
 OTHERS = localization.languages()[1:]
 NAMES = {  # and symbols, the same in every language
     "CAM", "PAR", "IoU", "ReLU", "max", "arg", "softmax", "decoder", "cls", "seg", "aff", "px", "top", "MiT", "PVT",
-    "CPU", "dense", "CRF",
+    "CPU", "dense", "CRF", "mAP",
 }  # fmt: skip
 
 

@@ -52,10 +52,13 @@ def paragraph(key: str, language: str, place: int) -> str:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_distances_of_par_are_told_in_its_own_pixels_and_in_those_of_the_picture(language):
+def test_distances_and_scales_of_par_are_the_published_ones_and_those_of_the_bundled_model(language):
     there, shown = list(CONFIG.dilations), [CONFIG.par_downscale * d for d in CONFIG.dilations]
     assert CONFIG.dilations == par.DILATIONS and CONFIG.par_downscale == pseudo_label.DOWNSCALE == 2  # "half size"
-    assert numbers(paragraph("par.why_html", language, 1)) == [*there, min(shown), max(shown)]
+    bundled = Card.read(ROOT / "checkpoints" / "sandbox" / "model.json")
+    assert bundled.par_downscale == SANDBOX.explain.par_downscale == 1  # "full size"
+    sizes = [PRESETS["voc"].crop_size, bundled.input_size]
+    assert sorted(numbers(paragraph("par.why_html", language, 1))) == sorted([*there, min(shown), max(shown), *sizes])
     assert {8 * len(there)} == set(numbers(localization.texts(language)["par.intro"]))
 
 
@@ -238,8 +241,8 @@ def test_the_page_says_where_the_recipe_is_another_now():
     "phases, told",
     [
         ((10, 10), "image labels alone, no pseudo labels"),
-        ((4, 10), "after iteration 4 affinity and decoder learn from labels of the refined CAM; no joint phase"),
-        ((4, 6), "of the refined CAM, after 6 the decoder from walked ones"),
+        ((4, 10), "after iteration 4 affinity and decoder are trained on labels of the refined CAM; no joint phase"),
+        ((4, 6), "of the refined CAM, after 6 the decoder on random-walk labels"),
     ],
 )
 def test_a_curriculum_in_words_says_a_joint_phase_only_where_there_is_one(phases, told):
@@ -247,7 +250,7 @@ def test_a_curriculum_in_words_says_a_joint_phase_only_where_there_is_one(phases
     config = {"curriculum": [part], "cam_iters": phases[0], "joint_after": phases[1], "max_iters": 10}
     assert told in describe({**config, "affinity_target": "cam"})
     if phases[1] < 10:
-        assert "after 6 both from walked ones" in describe({**config, "affinity_target": "seg"})
+        assert "after 6 both on random-walk labels" in describe({**config, "affinity_target": "seg"})
 
 
 def test_the_model_page_says_on_what_it_was_measured():
@@ -309,6 +312,9 @@ FALSE = {  # pattern: why
     r"∕ σ <i>w</i>": "sigma w1 belongs in brackets",
     r"know each other": "the affinity is a number for the same class",
     "씨앗|임곗값": "the field says 시드 and 임계값",
+    "PAR (?:works|returns)[^.;]* half size|at half size each pixel|절반 크기의 이미지에서 동작|절반 크기 이미지의 픽셀":
+        "the bundled model: full size",
+    "bundled weights, half an hour|the bundled model's run ends there": "two hours, and a joint phase",
 }  # fmt: skip
 
 

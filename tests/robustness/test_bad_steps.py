@@ -97,7 +97,7 @@ def test_bad_steps_are_counted_in_the_log_and_no_mean_counts_them(tmp_path, capl
     assert all("loss" in line for line in lines if line["iteration"] not in (4, 7))
     assert "the step to iteration 4 is skipped: loss nan" in caplog.text
     for text in (tmp_path / records.METRICS).read_text().splitlines():
-        json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+        json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
 def test_means_are_over_the_steps_that_have_the_number():

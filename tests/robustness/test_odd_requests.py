@@ -127,7 +127,7 @@ NO_SESSION = ["", "?session_hash=", "?session_hash=%00", "?session_hash=../x", "
 def test_a_stream_is_of_one_visitor(address, capfd, query):
     reply = ask(address, f"/gradio_api/queue/data{query}")
     assert reply.status == 400
-    assert json.loads(reply.body)["detail"] == "session_hash is no short word of letters and digits."
+    assert json.loads(reply.body)["detail"] == "session_hash is not a short word of letters and digits."
     assert ask(address, "/gradio_api/queue/data?__sign=x&session_hash=nobody").status == 200  # as a Space asks
     quiet(capfd)
 

@@ -129,18 +129,19 @@ def test_the_number_of_an_event_and_of_its_values(address, page, capfd):
     good = {"fn_index": page.functions["change_labels"], "data": CHANGE}
     assert join(address, page, **good) == (True, [])
     for wrong in (None, -1, 10**9, 10**400, 1.0, True, "1", [], {}):
-        assert join(address, page, **{**good, "fn_index": wrong}) == (False, ["The page has no such event."])
+        assert join(address, page, **{**good, "fn_index": wrong}) == (False, ["The app has no such event."])
     for data in (CHANGE[:-1], [*CHANGE, None], [], None, {}, "x", 3):
         done, (output,) = join(address, page, **{**good, "data": data})
         assert not done and "list of 11 values" in output
     for trigger in ("x", -1, 1.5, [], True, 10**400):
-        assert join(address, page, **good, trigger_id=trigger) == (False, ["trigger_id is no number of a component."])
+        refused = (False, ["trigger_id is not the number of a component."])
+        assert join(address, page, **good, trigger_id=trigger) == refused
     for trigger in (0, 10**9, page.gallery):
         assert join(address, page, **good, trigger_id=trigger)[0]
     for session in (None, "", 3, [], {}, "a b", "x" * 65, "../x", "é"):
         body = dumped({**good, "session_hash": session})
         reply = ask(address, "/gradio_api/queue/join", "POST", headers=JSON, body=body)
-        assert reply.status == 400 and b"session_hash is no short word" in reply.body
+        assert reply.status == 400 and b"session_hash is not a short word" in reply.body
     for name in ("open_example", "reset", "restore", "nothing", ""):
         body = dumped({"data": []})
         assert ask(address, f"/gradio_api/call/{name}", "POST", headers=JSON, body=body).status == 404

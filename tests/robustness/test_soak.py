@@ -75,10 +75,10 @@ def test_visitors_do_everything_and_check_it(tmp_path):
         for action in Visitor.actions:
             visitor.timed(action)
         assert visitor.errors == [] and set(visitor.times) == set(Visitor.actions)
-        right = visitor.refusal("query", ["0" * 20, 0, 0, None], "does not know this key")
+        right = visitor.refusal("query", ["0" * 20, 0, 0, None], "does not hold this key")
         right()
         for name, data, sentence in (
-            ("query", [visitor.key, 0, 0, None], "does not know this key"),  # nothing is refused
+            ("query", [visitor.key, 0, 0, None], "does not hold this key"),  # nothing is refused
             ("query", ["0" * 20, 0, 0, None], "another sentence"),
         ):
             with pytest.raises(AssertionError):

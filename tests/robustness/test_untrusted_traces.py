@@ -146,5 +146,5 @@ def test_the_head_is_read_before_the_numbers(members, tmp_path):
     """A size in the list of files that is a lie does not help: no more is unpacked than the head says."""
     path = tmp_path / "a.npz"
     path.write_bytes(zeros(members, "cam.npy", head(shape=(12, 64, 96)), 2**28))
-    with pytest.raises(ValueError, match="does not hold what its head says"):
+    with pytest.raises(ValueError, match="does not match its header"):
         Trace.load(path)

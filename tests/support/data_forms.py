@@ -11,7 +11,7 @@ from mask_forms import CLASS_LISTS, MASKS
 GROUPS: dict[str, list[Form]] = {
     "Label tables (`labels.csv`, `.tsv`, `.txt`)": CSV,
     "JSON labels (`labels.json`, `.jsonl`)": JSON,
-    "One value a class (`cls_labels_onehot.npy`, `cls_labels.npy`)": NPY,
+    "One value per class (`cls_labels_onehot.npy`, `cls_labels.npy`)": NPY,
     "Lists of classes": CLASS_LISTS,
     "Masks": MASKS,
     "Splits and folders": SPLITS,
@@ -33,7 +33,7 @@ EXAMPLES = {  # whole sets by the name of their folder, on which `data check` is
         images=[f"images/{i}.jpg" for i in TWELVE],
     ),
     "street": Form(
-        "a set in COCO's format with names of its own",
+        "a set in COCO's format with its own names",
         {
             "annotations/instances_train.json": coco(
                 [(f"n{i}", f"cam{i % 2}/{i:06d}.jpg") for i in range(8)],

@@ -38,7 +38,7 @@ def save_mask(mask: np.ndarray, path: Path) -> None:
 
 
 def annotation_xml(name: str, labels: list[int]) -> str:
-    """A VOC annotation; every object has a part whose name is no class, as persons have there."""
+    """A VOC annotation; every object has a part whose name is not a class, as persons have there."""
     objects = "".join(
         f"<object><name>{VOC_CLASSES[label]}</name><difficult>{i % 2}</difficult>"
         "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"

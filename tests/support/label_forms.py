@@ -1,4 +1,4 @@
-"""Forms of image labels: text tables, JSON, and one value a class in a `.npy` file."""
+"""Forms of image labels: text tables, JSON, and one value per class in a `.npy` file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 from data_form import AB, CD, TEN, Form, hot, npy
 
 CSV = [
-    Form("a name and its classes, parted by a semicolon", {"labels.csv": "name,classes\na.jpg,cat;dog\nb.jpg,dog\n"},
+    Form("a name and its classes, separated by a semicolon", {"labels.csv": "name,classes\na.jpg,cat;dog\nb.jpg,dog\n"},
          AB, classes=CD),
     Form("one column of 0 and 1 for each class; its order is that of the classes", {"labels.csv":
          "name,dog,cat\na.jpg,1,1\nb.jpg,1,0\n"}, {"a": ("dog", "cat"), "b": ("dog",)}, classes=("dog", "cat")),
     Form("no titles, as many classes as the image has", {"labels.csv": "a.jpg,cat,dog\nb.jpg,dog\n"}, AB, classes=CD),
-    Form("one line for each label; an image that comes again goes on", {"labels.csv":
+    Form("one line for each label; an image may have several lines", {"labels.csv":
          "image,label\na.jpg,cat\nb.jpg,dog\na.jpg,dog\n"}, AB),
     Form("semicolons between columns, as spreadsheets write where the comma is the decimal sign", {"labels.csv":
          "name;classes\na.jpg;cat,dog\nb.jpg;dog\n"}, AB),
@@ -19,7 +19,7 @@ CSV = [
     Form("tabs", {"labels.tsv": "image\tlabels\na.jpg\tcat|dog\nb.jpg\tdog\n"}, AB),
     Form("bars", {"labels.csv": "a.jpg|cat|dog\nb.jpg|dog\n"}, AB),
     Form("spaces", {"labels.txt": "a.jpg cat dog\nb.jpg dog\n", "classes.txt": "cat\ndog\n"}, AB, classes=CD),
-    Form("quotes, and a space behind the comma", {"labels.csv": 'name, classes\na.jpg, "cat,dog"\nb.jpg, "dog"\n'},
+    Form("quotes, and a space after the comma", {"labels.csv": 'name, classes\na.jpg, "cat,dog"\nb.jpg, "dog"\n'},
          AB),
     Form("single quotes", {"labels.csv": "'name','classes'\n'a.jpg','cat;dog'\n'b.jpg','dog'\n"}, AB),
     Form("true and false, yes and no, an empty cell for no", {"labels.csv":
@@ -33,8 +33,8 @@ CSV = [
     Form("a list as numpy prints it", {"labels.csv": "name,classes\na.jpg,\"['cat' 'dog']\"\nb.jpg,['dog']\n"}, AB),
     Form("pandas' column of row numbers", {"labels.csv": ",name,cat,dog\n0,a.jpg,1,1\n1,b.jpg,0,1\n"}, AB,
          classes=CD, note="numbers of the rows"),
-    Form("the image in another column than the first", {"labels.csv": "cat,dog,photo\n1,1,a.jpg\n0,1,b.jpg\n"}, AB),
-    Form("columns that say nothing about classes", {"labels.csv":
+    Form("the image in a column other than the first", {"labels.csv": "cat,dog,photo\n1,1,a.jpg\n0,1,b.jpg\n"}, AB),
+    Form("columns that hold no classes", {"labels.csv":
          "filename,width,height,class,xmin\na.jpg,8,6,cat,1\na.jpg,8,6,dog,2\nb.jpg,8,6,dog,0\n"}, AB,
          note="width, height, xmin"),
     Form("one more column of numbers beside 0 and 1", {"labels.csv":
@@ -43,10 +43,10 @@ CSV = [
     Form("a class whose name has a space, with a list of classes", {"labels.csv":
          "name,classes\na.jpg,traffic light dog\nb.jpg,dog\n", "classes.txt": "dog\ntraffic light\n"}, {"a": ("dog",
          "traffic light"), "b": ("dog",)}),
-    Form("a class whose name has a space, which nothing else in the file is part of", {"labels.csv":
+    Form("a class whose name has a space, of which no part is a class elsewhere in the file", {"labels.csv":
          "name,classes\na.jpg,traffic light\nb.jpg,dog\n"}, {"a": ("traffic light",), "b": ("dog",)},
          note="a space is part of the name"),
-    Form("classes parted by spaces, each of which also stands alone", {"labels.csv":
+    Form("classes separated by spaces, each of which also stands alone", {"labels.csv":
          "name,classes\na.jpg,cat dog\nb.jpg,dog\nc.jpg,cat\n"}, {**AB, "c": ("cat",)}, images=("images/a.jpg",
          "images/b.jpg", "images/c.jpg")),
     Form("names that are numbers: 2 comes before 10", {"labels.csv":
@@ -130,7 +130,7 @@ JSON = [
     Form("records with an id beside the name", {"labels.json":
          '[{"id": 7, "file_name": "a.jpg", "label": ["cat", "dog"]},'
          ' {"id": 8, "file_name": "b.jpg", "label": ["dog"]}]'}, AB, note="column id of the labels is not read"),
-    Form("one record a line", {"labels.jsonl":
+    Form("one record per line", {"labels.jsonl":
          '{"name": "a.jpg", "classes": ["cat", "dog"]}\n{"name": "b.jpg", "classes":' ' ["dog"]}\n'}, AB),
     Form("pairs", {"labels.json": '[["a.jpg", ["cat", "dog"]], ["b.jpg", "dog"]]'}, AB),
     Form("yes and no by class", {"labels.json": '{"a.jpg": {"cat": 1, "dog": 1}, "b.jpg": {"cat": 0, "dog": 1}}'},
@@ -156,7 +156,7 @@ JSON = [
 ]  # fmt: skip
 
 NPY = [
-    Form("AFA's, ToCo's and SEAM's file: one value a class by name", {"cls_labels_onehot.npy": npy({"a": hot(1, 1),
+    Form("AFA's, ToCo's and SEAM's file: one value per class by name", {"cls_labels_onehot.npy": npy({"a": hot(1, 1),
          "b": hot(0, 1)}), "classes.txt": "cat\ndog\n"}, AB, classes=CD, shown="{'a': [1, 1], 'b': [0, 1]}"),
     Form("names with their ending, as in MCTformer's", {"cls_labels.npy": npy({"a.jpg": hot(1, 1), "b.jpg": hot(0,
          1)}), "classes.txt": "cat\ndog\n"}, AB, shown="{'a.jpg': [1, 1], 'b.jpg': [0, 1]}"),
@@ -175,7 +175,7 @@ NPY = [
     Form("-1 among the values", {"cls_labels.npy": npy({"a": hot(1, 0), "b": hot(-1, 1)}), "classes.txt":
          "cat\ndog\n"}, refused="has -1 for b", shown="{'a': [1, 0], 'b': [-1, 1]}"),
     Form("another number of values", {"cls_labels.npy": npy({"a": hot(1, 0, 0, 0), "b": hot(0, 0, 0, 1)}),
-         "classes.txt": "cat\ndog\n"}, refused="has 4 values an image; expected 2", shown="{'a': [1, 0, 0, 0], …}"),
+         "classes.txt": "cat\ndog\n"}, refused="has 4 values per image; expected 2", shown="{'a': [1, 0, 0, 0], …}"),
     Form("no list of classes", {"cls_labels.npy": npy({"a": hot(1, 0), "b": hot(0, 1)})},
          refused="does not name its classes", shown="{'a': [1, 0], 'b': [0, 1]}"),
     Form("an array without names", {"cls_labels.npy": npy(np.eye(2)), "classes.txt": "cat\ndog\n"},

@@ -28,7 +28,7 @@ SPLITS = [
     Form("a folder for each class in each split", {}, {"train/cat/1": ("cat",), "train/dog/2": ("dog",)},
          split="train", images=("train/cat/1.jpg", "train/dog/2.jpg", "val/cat/3.jpg"), classes=CD,
          shown="train/cat/1.jpg, train/dog/2.jpg, val/cat/3.jpg"),
-    Form("texts that are no list", {"labels.csv": "name,classes\na.jpg,cat\nb.jpg,dog\n", "README.txt":
+    Form("texts that are not a list", {"labels.csv": "name,classes\na.jpg,cat\nb.jpg,dog\n", "README.txt":
          "About\nthis set\n", "class_names.txt": "cat\ndog\n"}, refused="there is no split 'README'", split="README"),
     Form("a list that names a missing image", {"labels.csv": "name,classes\na.jpg,cat\nb.jpg,dog\n", "train.txt":
          "a\nz\n"}, refused="1 of 2 images have no image with labels (train.txt): z", split="train"),
@@ -77,7 +77,7 @@ VOC = [
     Form("a name twice in a list counts once", {"ImageSets/Segmentation/train.txt": "a\nb\nb\n",
          "Annotations/a.xml":xml("cat", "dog"), "Annotations/b.xml": xml("dog")}, AB, kind="voc", split="train",
          images=OWN_IMAGES, note="names 1 image more than once"),
-    Form("an object that is no class, among VOC's", {**LIST, "Annotations/a.xml": xml("cta", "dog"),
+    Form("an object that is not a class, among VOC's", {**LIST, "Annotations/a.xml": xml("cta", "dog"),
          "Annotations/b.xml":xml("dog")}, refused="'cta'; the nearest is 'cat'", kind="voc", split="train",
          images=OWN_IMAGES),
 ]  # fmt: skip

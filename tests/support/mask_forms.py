@@ -6,7 +6,7 @@ from data_form import AB, CD, Form, blocks, mask
 
 TWO = {"masks/a.png": mask(0, 1, 2, 255), "masks/b.png": mask(0, 2)}
 CLASS_LISTS = [
-    Form("one name a line; the first is number 1 in masks", {"classes.txt": "cat\ndog\n", **TWO}, AB, classes=CD,
+    Form("one name per line; the first is number 1 in masks", {"classes.txt": "cat\ndog\n", **TWO}, AB, classes=CD,
          masks={"a": (0, 1, 2, 255)}),
     Form("background first", {"classes.txt": "background\ncat\ndog\n", **TWO}, AB, classes=CD),
     Form("labelme's class_names.txt", {"class_names.txt": "_background_\ncat\ndog", **TWO}, AB, classes=CD),
@@ -21,7 +21,7 @@ CLASS_LISTS = [
          refused="'__ignore__' in line 1"),
     Form("numbers with a gap", {"classes.txt": "1 cat\n7 dog\n", **TWO}, refused="without gaps"),
     Form("two lists that differ", {"classes.txt": "cat\ndog\n", "class_names.txt": "dog\ncat\n", **TWO},
-         refused="name other classes"),
+         refused="name different classes"),
     Form("one column of the labels twice", {"labels.csv": "name,cat,cat\na.jpg,1,0\nb.jpg,0,1\n"},
          refused="one title for each class"),
 ]  # fmt: skip
@@ -40,18 +40,18 @@ MASKS = [
          mask(0)}, {"a": ("cat",), "b": ()}, masks={"a": (0, 1, 1), "b": (0, 0, 0)}),
     Form("black and white in colour", {**ONE, "masks/a.png": mask(0, 1, mode="RGB", colours=((0, 0, 0), (255, 255,
          255))), "masks/b.png": mask(0)}, {"a": ("cat",), "b": ()}, masks={"a": (0, 1)}),
-    Form("one bit a pixel", {**ONE, "masks/a.png": mask(0, 255, mode="1"), "masks/b.png": mask(0, mode="1")}, {"a":
+    Form("one bit per pixel", {**ONE, "masks/a.png": mask(0, 255, mode="1"), "masks/b.png": mask(0, mode="1")}, {"a":
          ("cat",), "b": ()}, masks={"a": (0, 1)}),
-    Form("black and white JPEG: cut at 128", {**ONE, "masks/a.jpg": blocks(255), "masks/b.jpg": blocks(0)}, {"a":
+    Form("black and white JPEG: threshold at 128", {**ONE, "masks/a.jpg": blocks(255), "masks/b.jpg": blocks(0)}, {"a":
          ("cat",), "b": ()}, masks={"a": (1, 1, 1, 1)}),
-    Form("0, 1 and 255 with one class: 255 does not count", {**ONE, "masks/a.png": mask(0, 255, 1), "masks/b.png":
+    Form("0, 1 and 255 with one class: 255 is ignored", {**ONE, "masks/a.png": mask(0, 255, 1), "masks/b.png":
          mask(0)}, {"a": ("cat",), "b": ()}, masks={"a": (0, 255, 1)}),
     Form("colours of VOC's palette", {"classes.txt": "cat\ndog\n", "masks/a.png":mask(0, 1, 2, 3, mode="RGB",
          colours=((0, 0, 0), (128, 0, 0), (0, 128, 0), CREAM)), "masks/b.png": mask(0, 2, mode="RGB", colours=((0, 0,
          0), RED, (0, 128, 0)))}, AB, masks={"a": (0, 1, 2, 255), "b": (0, 2)}),
     Form("colours of CVAT's labelmap.txt", {"labelmap.txt": TABLE, **TWO_RGB}, AB, classes=CD, masks={"a": (0, 1,
          2)}),
-    Form("background in a colour of its own, and last in the table",
+    Form("background in another colour, and last in the table",
          {"labelmap.txt":"cat:200,30,30::\ndog:30,200,30::\nbackground:9,9,9::\n", "masks/a.png": mask(0, 1, 2,
          mode="RGB", colours=((9, 9, 9), RED, GREEN)), "masks/b.png": mask(0, 2, mode="RGB", colours=((9, 9, 9), RED,
          GREEN))}, AB, classes=CD, masks={"a": (0, 1, 2)}),
@@ -59,21 +59,21 @@ MASKS = [
          **TWO_RGB}, AB, classes=CD),
     Form("class_dict.csv", {"class_dict.csv": "name,r,g,b\nbackground,0,0,0\ncat,200,30,30\ndog,30,200,30\n",
          **TWO_RGB}, AB, classes=CD),
-    Form("colours behind a #", {"classes.txt": "cat #c81e1e\ndog #1ec81e\n", **TWO_RGB}, AB, classes=CD),
+    Form("colours after a #", {"classes.txt": "cat #c81e1e\ndog #1ec81e\n", **TWO_RGB}, AB, classes=CD),
     Form("a palette PNG whose palette has the table's colours in another order", {"labelmap.txt": TABLE,
          "masks/a.png":mask(2, 0, 1, mode="P", colours=(GREEN, (0, 0, 0), RED)), "masks/b.png": mask(0, 0, mode="P",
          colours=(GREEN, RED))}, AB, masks={"a": (1, 2, 0)}),
-    Form("`_mask` behind the name", {"classes.txt": "cat\ndog\n", "masks/a_mask.png": mask(0, 1, 2),
+    Form("`_mask` after the name", {"classes.txt": "cat\ndog\n", "masks/a_mask.png": mask(0, 1, 2),
          "masks/b_mask.png": mask(2)}, AB, masks={"a": (0, 1, 2)}),
     Form("masks without an image, and other files", {"classes.txt": "cat\ndog\n", **TWO, "masks/z.png": mask(1),
          "masks/notes.txt": "x"}, AB, note="1 mask in masks without an image of that name: z.png"),
     Form("no list of classes: the order of the labels, if the numbers agree with them", {"labels.csv":
          "name,cat,dog\na.jpg,1,1\nb.jpg,0,1\n", **TWO}, AB, note="taken as 1 cat, 2 dog"),
-    Form("masks under other names than the images'", {"classes.txt": "cat\n", "masks/x-label.png": mask(1)},
+    Form("masks whose names differ from those of the images", {"classes.txt": "cat\n", "masks/x-label.png": mask(1)},
          refused="1 mask in masks without an image of that name: x-label.png"),
     Form("no list of classes, and numbers that do not agree", {"labels.csv": "name,classes\na.jpg,cat\nb.jpg,dog\n",
-         **TWO}, refused="do not go with the image labels"),
-    Form("colours that nothing names", {"classes.txt": "cat\ndog\n", **TWO_RGB},
+         **TWO}, refused="do not agree with the image labels"),
+    Form("colours without a name", {"classes.txt": "cat\ndog\n", **TWO_RGB},
          refused="write them into labelmap.txt"),
     Form("a colour that the table lacks", {"labelmap.txt": TABLE.replace("30,200,30", "1,2,3"), **TWO_RGB},
          refused="(30, 200, 30); expected the colours of labelmap.txt"),

@@ -144,7 +144,7 @@ def odd(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 SAFETENSORS = [
     *lengths(),
-    Weights("text.safetensors", "a header that is no JSON", lambda s, _: joined(b"{not json", parts(s)[1])),
+    Weights("text.safetensors", "a header that is not JSON", lambda s, _: joined(b"{not json", parts(s)[1])),
     Weights("list.safetensors", "a header that is a list", lambda s, _: joined([1], parts(s)[1])),
     Weights("nothing.safetensors", "no byte at all", lambda s, _: b""),
     Weights("pickle.safetensors", "a pickle under another name", lambda s, _: saved(s)),
@@ -157,7 +157,7 @@ SAFETENSORS = [
     Weights("overflow.safetensors", "a shape that overflows", changed(odd("shape", [2**62, 2**62, 4, 4]))),
     Weights("minus.safetensors", "a negative shape", changed(odd("shape", [-16, -1, 1, 1]))),
     Weights("tail.safetensors", "bytes behind the last tensor", lambda s, _: save(s) + b"x"),
-    Weights("cut.safetensors", "cut in the middle", lambda s, _: save(s)[: len(save(s)) // 2]),
+    Weights("cut.safetensors", "truncated in the middle", lambda s, _: save(s)[: len(save(s)) // 2]),
     Weights("int8.safetensors", "a packed matrix without its scales",
             of(lambda s: s | {KEY: s[KEY].to(torch.int8), "classifier.weight.int8_scale": torch.ones(20)})),
     Weights("scales.safetensors", "more scales than rows",
@@ -200,7 +200,7 @@ UNFIT = [
             lambda s, _: saved(s | {KEY: torch.quantize_per_tensor(s[KEY], 0.1, 0, torch.qint8)}), "attn_proj.weight"),
     Weights("view.pth", "a tensor of 2⁵⁰ numbers that are all the same one",
             lambda s, _: saved(s | {KEY: torch.ones(1).expand(2**50)}), "attn_proj.weight"),
-    Weights("loop.pth", "a container that holds itself", lambda s, _: saved(holding_itself()), "is no state dict"),
+    Weights("loop.pth", "a container that holds itself", lambda s, _: saved(holding_itself()), "is not a state dict"),
     Weights("packed.pth", "256 MB of zeros in a small zip", deflated, "is packed"),
 ]  # fmt: skip
 
@@ -231,7 +231,7 @@ CARDS = [
     CardChange("one name twice", {"class_names": [*NAMES[:20], "class 1"]}, refused="class_names"),
     CardChange("a hundred thousand classes", {"num_classes": 10**5, "class_names": [f"c{i}" for i in range(10**5)],
                "palette": [[0, 0, 0]] * 10**5}, refused="num_classes"),
-    CardChange("pictures of a million pixels a side", {"input_size": 10**6}, refused="input_size"),
+    CardChange("images of a million pixels per side", {"input_size": 10**6}, refused="input_size"),
     CardChange("a number of 5000 digits", text='{"format": ' + "9" * 5000 + "}"),
     CardChange("a number of 4000 digits", {"num_classes": 10**4000}, refused="num_classes"),
     CardChange("brackets a hundred thousand deep", text='{"training": ' + "[" * 10**5),

@@ -128,7 +128,7 @@ def parse_strict_json(text: str) -> Any:
     """JSON as a browser reads it: without NaN."""
 
     def no_number(word: str) -> None:
-        raise AssertionError(f"{word} is no JSON")
+        raise AssertionError(f"{word} is not JSON")
 
     text.encode("utf-8")
     return json.loads(text, parse_constant=no_number)

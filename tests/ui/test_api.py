@@ -188,7 +188,7 @@ def test_the_picture_says_what_it_is(trace):
     assert (picture[72 : 72 + len(inner)] == inner).all()
     assert (picture[:72] < 128).any() and "Image labels given: bird, cat." in summary_line(trace)
     legend = {words: tuple(shown[8, 8]) for words, shown in swatches(trace)}
-    assert legend["sure foreground"] == colour.FOREGROUND and legend["cat"] == tuple(trace.palette[6])
+    assert legend["reliable foreground"] == colour.FOREGROUND and legend["cat"] == tuple(trace.palette[6])
     assert {"uncertain", "bird"} <= set(legend)
 
 

@@ -152,8 +152,8 @@ def test_the_same_files_give_the_same_bundle(joined):
 REFUSED = {  # what main.js holds, and the sentence
     'import x from "./a.js";': r'main\.js, line 1: write imports as import \{ a, b as c \} from "\./x\.js"; or import',
     'import { a } from "./a.js"': r"main\.js, line 1: write imports as",  # no semicolon
-    'import { a as default } from "./a.js";': r"'a as default' is no name; write a or a as b",
-    'import { a-b } from "./a.js";': r"'a-b' is no name",
+    'import { a as default } from "./a.js";': r"'a as default' is not a name; write a or a as b",
+    'import { a-b } from "./a.js";': r"'a-b' is not a name",
     'import { a } from "gradio";': r"'gradio' is no file beside this one; write \"\./x\.js\"",
     'import { a } from "./a";': r"'\./a' is no file beside this one",
     'import { a } from "../../a.js";': r"'\.\./\.\./a\.js' lies outside of the explorer's folder",

@@ -162,7 +162,7 @@ def test_another_model_sees_the_same_picture_and_speaks_of_the_same_classes(ask,
     "b, words",
     [
         ({"model": "nobody"}, "no model 'nobody'"),
-        ({"model": "strange"}, "does not know bird or cat"),
+        ({"model": "strange"}, "has no class bird or cat"),
         ({"model": "tiny@7"}, "no model 'tiny@7'"),
         ({"switched": ["everything"]}, "cannot be switched"),
         ({"setting": "dilations", "value": 3}, "no setting 'dilations'"),

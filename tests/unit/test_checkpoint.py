@@ -169,7 +169,7 @@ class TestCard:
 
     @pytest.mark.parametrize("text", ["", "{", "[" * 100_000], ids=["empty", "cut", "deep"])
     def test_no_json(self, text):
-        with pytest.raises(CheckpointError, match="no valid JSON"):
+        with pytest.raises(CheckpointError, match="not valid JSON"):
             Card.from_json(text)
 
     def test_other_json(self):
@@ -210,7 +210,7 @@ class TestCard:
     def test_no_text(self, copy_of):
         path = copy_of()
         path.with_suffix(".json").write_bytes(b"\xff\xfe\x00")
-        refused(path, "is no text")
+        refused(path, "is not text")
 
     def test_other_numbers_of_classes_have_names(self):
         assert default_card("mit_b0", 4).class_names == ("background", "class 1", "class 2", "class 3")
@@ -288,7 +288,7 @@ class TestWhatDoesNotFit:
 
     def test_other_kind_of_file(self, tmp_path):
         (tmp_path / "x.txt").write_text("x")
-        refused(tmp_path / "x.txt", "x.txt is no checkpoint", ".safetensors, .pth, .pt, .bin")
+        refused(tmp_path / "x.txt", "x.txt is not a checkpoint", ".safetensors, .pth, .pt, .bin")
 
     @pytest.mark.parametrize("device", ["tpu", "cuda:99", "meta", "", None, "cpu:x"])
     def test_device_that_is_not_there(self, saved, device):

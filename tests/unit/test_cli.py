@@ -328,7 +328,7 @@ def test_data_sandbox(folder, capsys):
     with Image.open(next((out / "SegmentationClass").iterdir())) as mask:
         assert mask.size == (64, 64)
     assert main(["data", "sandbox", "--out", str(out), "--train", "-1"]) == 2
-    assert "is no number" in capsys.readouterr().err
+    assert "is not a number" in capsys.readouterr().err
     nothing = ["--train", "0", "--val", "0", "--test", "0"]
     assert "at least one scene" in fault(capsys, "data", "sandbox", "--out", str(out), *nothing)
     assert main(["data", "sandbox", "--out", str(out), "--size", "7"]) == 2

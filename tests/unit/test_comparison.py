@@ -281,11 +281,11 @@ def test_published_passes_have_intervals_and_differences_too(folder, tmp_path, c
     (["--runs", "A", "B", "--sweep"], "--sweep is of one checkpoint"),
     (["--runs", "none.json", "B"], "there is no none.json"),
     (["--runs", "LIST", "B"], "holds no scores of a checkpoint"),
-    (["--runs", "TEXT", "B"], "is no JSON"),
+    (["--runs", "TEXT", "B"], "is not JSON"),
     (["--against", "none"], "there is no 'none'"),
     (["--against", "LIST"], "list.json"),
     (["--runs", "RUN", "none"], "there is no 'none'"),
-    (["--against", "VOC"], "the checkpoint knows 20 classes but sandbox val has 12"),
+    (["--against", "VOC"], "the checkpoint has 20 classes but sandbox val has 12"),
     (["--tables", "LIST"], "--tables"),
 ])  # fmt: skip
 def test_refusals_are_one_sentence(folder, tmp_path, capsys, more, says):
@@ -300,4 +300,4 @@ def test_refusals_are_one_sentence(folder, tmp_path, capsys, more, says):
     assert evaluate(folder, *of_sandbox(folder), *(str(names.get(word, word)) for word in more), limit=1) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].startswith("afa_viz: ") and says in lines[-1] and lines[-1].endswith(".")
-    assert says.startswith("the checkpoint knows") or not any("explain" in line for line in lines), "nothing was scored"
+    assert says.startswith("the checkpoint has") or not any("explain" in line for line in lines), "nothing was scored"

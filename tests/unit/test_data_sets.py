@@ -106,7 +106,7 @@ def test_voc_faults_are_sentences(voc, tmp_path):
     with pytest.raises(ValueError, match="1 of 4 images have no annotation .*2008_000001"):
         open_voc(root, "val")
     one_hot_file(folder / "cls_labels_onehot.npy", labels, count=7)
-    with pytest.raises(ValueError, match="7.* values an image; expected 20"):
+    with pytest.raises(ValueError, match="7.* values per image; expected 20"):
         open_voc(root, "val")
     (folder / "JPEGImages" / "2008_000003.jpg").unlink()
     with pytest.raises(ValueError, match="1 of 4 images have no file"):
@@ -122,7 +122,7 @@ def test_a_label_file_never_runs_code(voc, monkeypatch):
     root, _ = voc
     monkeypatch.chdir(root)
     np.save(root / "VOCdevkit" / "VOC2012" / "cls_labels_onehot.npy", {"a": Hostile()})  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="wants to call"):
+    with pytest.raises(ValueError, match="it calls"):
         open_voc(root, "val")
     assert not (root / "hostile.txt").exists()
     (root / "VOCdevkit" / "VOC2012" / "cls_labels_onehot.npy").write_bytes(pickle.dumps({"a": 1}))
@@ -306,17 +306,17 @@ def test_check_finds_what_is_broken_or_does_not_fit(voc):
     page = check("voc", root, read=0).text
     assert "opened 4: 2 broken" in page
     assert "2008_000001" in page and "its mask (5, 5)" in page
-    assert "name other classes in 1: 2008_000003" in page
+    assert "name different classes in 1: 2008_000003" in page
 
 
 def test_check_of_the_other_kinds(coco, tmp_path_factory):
     root, _ = coco
     report = check("coco", root)
-    assert report.trainable and "masks as PNG files" in report.text and "2.00 an image" in report.text
+    assert report.trainable and "masks as PNG files" in report.text and "2.00 per image" in report.text
     own = tmp_path_factory.mktemp("own")
     make_folder(own)
     assert check("folder", own).trainable
     (own / "labels.csv").unlink()
     shutil.rmtree(own / "masks")
     report = check("folder", own)
-    assert not report.trainable and "write one line an image" in report.text
+    assert not report.trainable and "write one line per image" in report.text

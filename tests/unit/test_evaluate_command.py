@@ -40,11 +40,11 @@ def test_evaluate_prints_writes_and_draws(folder, capsys):
     assert main(options(folder, *settings, *wanted, *files)) == 0
     shown = capsys.readouterr().out
     for words in (
-        "stages under one rule", "paired bootstrap over images", "the walk, after PAR", "labels: certain pixels alone",
-        "CAM cut once at 0.45", "chosen with masks",
+        "stages under one rule", "paired bootstrap over images", "the walk, after PAR", "labels: certain pixels only",
+        "CAM with one threshold, 0.45", "chosen with masks",
     ):  # fmt: skip
         assert words in shown
-    assert "mIoU by context" in shown and "quadruped head" in shown and "weakly supervised no more" in shown
+    assert "mIoU by context" in shown and "quadruped head" in shown and "no longer weakly supervised" in shown
     data = json.loads((folder / "scores.json").read_text())
     recipe = Recipe(max_objects=2, cooc=1.0)
     scenes = [SandboxDataset("val", 3, SIZE, recipe)[i] for i in range(3)]
@@ -102,7 +102,7 @@ def test_heads_are_left_out_and_weighed(folder, capsys, model):
         (["--recipe", "harf"], "there is no recipe 'harf'; the nearest is 'hard'"),
         (["--recipe", "cooc=2"], "cooc is 2.0, expected a number from 0 to 1"),
         (["--set", "radios=3"], "the nearest is 'radius'"),
-        (["--checkpoint", "VOC"], "the checkpoint knows 20 classes but sandbox val has 12"),
+        (["--checkpoint", "VOC"], "the checkpoint has 20 classes but sandbox val has 12"),
         (["--checkpoint", "nowhere.safetensors"], "there is no 'nowhere.safetensors'"),
         (["--without-head", "0"], "--without-head: got head 0; expected 1 to 16"),
         (["--without-head", "3", "17"], "--without-head: got head 17; expected 1 to 16"),

@@ -79,7 +79,7 @@ def test_scores_file_is_strict_json_where_nothing_was_counted(tmp_path):
     write_scores(by_stage, str(tmp_path / "scores.json"))
 
     def refuse(word):
-        raise AssertionError(f"{word} is no JSON")
+        raise AssertionError(f"{word} is not JSON")
 
     scores = json.loads((tmp_path / "scores.json").read_text(), parse_constant=refuse)
     assert scores["summary"]["miou_seg"] is None

@@ -63,7 +63,7 @@ def test_training_chart_draws_lines_and_phases(tmp_path):
     assert curves["classification"] == [(20, 2.0), (40, 1.0), (60, 0.5)] and curves["affinity"] == [(60, 0.7)]
     assert [text.get_text() for text in losses.texts] == ["classification", "affinity"]
     assert list(rate.lines[0].get_ydata()) == [1e-3, 5e-4, 1e-4]
-    assert {line.get_label() for line in by_stage.lines} == {"CAM, cut once (another rule)", "prediction"}
+    assert {line.get_label() for line in by_stage.lines} == {"CAM, one threshold (another rule)", "prediction"}
     assert {line.get_label() for line in labels.lines} == {"mAP", "F1"}
     energies = [{**lines[0]}, {**lines[-1], "loss_energy": -0.03}]
     _, energy, _, _, _ = training_chart(energies).axes  # it is negative, which the losses' logarithm cannot show

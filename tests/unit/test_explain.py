@@ -238,7 +238,7 @@ def test_targets(model):
     for target in (truth, torch.from_numpy(truth.astype(np.int64)), Image.fromarray(truth)):
         assert afa_viz.explain(model, image, [1], QUICK, target=target).target.unique().tolist() == [3]
     for target in (np.full((32, 32), 300), np.full((32, 32), -1), np.full((32, 32), 0.5)):
-        with pytest.raises(ValueError, match="do not count"):
+        with pytest.raises(ValueError, match="ignored"):
             afa_viz.explain(model, image, [1], QUICK, target=target)
 
 

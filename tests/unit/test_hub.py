@@ -94,7 +94,7 @@ class TestHub:
         refused(source, f"got {source!r}; expected hf://owner/repo")
 
     def test_name_that_the_hub_forbids(self):
-        refused("hf://lab/afa--x", "lab/afa--x is no name of the hub")
+        refused("hf://lab/afa--x", "lab/afa--x is not a name on the hub")
 
     @pytest.mark.parametrize(
         "fault,kind,said",

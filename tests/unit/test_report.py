@@ -58,7 +58,7 @@ def test_strip_lists_the_stages_and_their_change(trace, bare):
         assert by_stage[stage].change == pytest.approx(new - old)
     changed = {p.stage for p in row if p.change is not None}
     assert changed == {"cam_rw", "cam_par", "seg"}  # no arrow from another rule, none from or to a part of the pixels
-    assert by_stage["cam"].notes[0].startswith("cat IoU") and by_stage["cam"].notes[-1] == "cut once at 0.45"
+    assert by_stage["cam"].notes[0].startswith("cat IoU") and by_stage["cam"].notes[-1] == "threshold 0.45"
     assert all(p.change is None for p in strip_tiles.stage_tiles(bare))
     assert strip.strip(bare, side=80).dtype == np.uint8
     dark = strip.strip(trace, side=80, theme=strip.DARK)
@@ -96,29 +96,29 @@ def test_a_step_that_is_left_out_says_so_and_has_no_arrow(trace, changes, gone):
     assert words.count("is switched off") == sum(not value for value in changes.values() if value is False)
 
 
-def test_labels_say_what_they_taught(trace):
+def test_labels_name_the_parts_that_they_train(trace):
     known = dataclasses.replace(trace, affinity_trained_on="affinity_label", decoder_trained_on="pseudo_label")
     for other, notes, words in (
         (
             known,
-            ("taught affinity", "taught decoder"),
-            "The decoder of this model learned from the pseudo label (R_aff).",
+            ("trains affinity", "trains decoder"),
+            "The decoder of this model was last trained on the pseudo label (R_aff).",
         ),
         (
             dataclasses.replace(known, decoder_trained_on="affinity_label"),
-            ("taught affinity and decoder", "taught nothing in this model"),
-            "The decoder of this model learned from the affinity label (R_cam).",
+            ("trains affinity and decoder", "trains no part of this model"),
+            "The decoder of this model was last trained on the affinity label (R_cam).",
         ),
         (
             dataclasses.replace(known, affinity_trained_on="pseudo_label"),  # COCO
-            ("taught nothing in this model", "taught affinity and decoder"),
-            "The affinity of this model learned from the pseudo label (R_aff).",
+            ("trains no part of this model", "trains affinity and decoder"),
+            "The affinity of this model was last trained on the pseudo label (R_aff).",
         ),
-        (trace, (None, None), "What the decoder of this model learned from is not known: its card does not say it."),
+        (trace, (None, None), "The card of this model does not state what its decoder was trained on."),
     ):
         row = {p.stage: p for p in strip_tiles.stage_tiles(other)}
         for stage, note in zip(("affinity_label", "pseudo_label"), notes, strict=True):
-            assert [text for text in row[stage].notes if text.startswith("taught")] == ([note] if note else [])
+            assert [text for text in row[stage].notes if text.startswith("trains")] == ([note] if note else [])
         assert words in Page(document(other)).words("en")
 
 

@@ -42,7 +42,7 @@ def make_run(folder: Path, number: int = 1, request: object = None, **state) -> 
 def look(folder: Path, **asked) -> dict:
     """What the page is told, which must be strict JSON."""
     text = TrainHandlers(Trainer(folder, folder)).train_status(asked)
-    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
 # --- snapshots -------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def test_metrics_are_strict_json_and_null_where_nothing_is_finite(tmp_path):
         tmp_path, {"iteration": 1, "loss": nan, "loss_cls": inf, "lr": 0.5, "changed": {"a": [nan, (1, -inf)]}}
     )
     text = (tmp_path / records.METRICS).read_text()
-    strict = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    strict = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert strict == {"iteration": 1, "loss": None, "loss_cls": None, "lr": 0.5, "changed": {"a": [None, [1, None]]}}
     assert records.read_metrics(tmp_path) == [{"iteration": 1, "lr": 0.5, "changed": {"a": [None, [1, None]]}}]
 

@@ -224,7 +224,7 @@ def test_a_method_with_nothing_but_a_cam_is_explained(tmp_path):
         trace.attn_probs(0)
     trace.report(tmp_path / "x.html")
     text = (tmp_path / "x.html").read_text(encoding="utf-8")
-    assert "no affinity, so nothing is walked" in text and "no decoder" in text
+    assert "no affinity, so there is no random walk" in text and "no decoder" in text
 
 
 def test_parts_that_cannot_be_are_refused():

@@ -29,18 +29,18 @@ class Recipe:
     """Knobs of the world. A knob edits the same scenes: what it does not touch stays where it is.
 
     Attributes:
-        cooc: probability that a scene plays where its first class is at home, else in any context; and that a
-            further object is one that is at home there. High values let a classifier read the class off the
+        cooc: probability that the background is a home of the first class (else any background), and that a
+            further object is one whose home it is. High values let a classifier recognise the class by the
             background.
         shared_body: probability that a quadruped's coat comes from the distribution all five species share,
-            so that only its head tells the class.
-        fleece: probability that a sheep wears its wool.
-        occlusion: mean overlap wanted between the boxes of objects.
+            so that only its head identifies the class.
+        fleece: probability that a sheep has its wool.
+        occlusion: intended mean overlap between the boxes of objects.
         small: probability that the objects of a scene are small (about a fifth of the area).
         max_objects: 1 to 3; one, two, three objects come as .50 : .35 : .15.
         distractors: mean number (Poisson) of things that belong to no class.
         same_class: probability that a further object repeats a class already there.
-        camouflage: probability that all objects of a scene are dyed towards one colour.
+        camouflage: probability that the colours of all objects of a scene are shifted towards one colour.
         clutter: 0 to 1, coloured scraps and noise over the background.
         missing_labels: probability that a class in the image is left out of the image labels.
         pinned: (class, context) pairs: the class appears in that context and in no other.

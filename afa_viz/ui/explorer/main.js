@@ -51,6 +51,7 @@ export function start(/** @type {HTMLElement} */ element) {
   listenToView();
   listenToMaps();
   listenToGuide();
+  listenToTerms();
   listenToTraces();
   listenToMenu();
   buildAll();
@@ -87,6 +88,16 @@ function listenToGuide() {
   };
   listenToPresses("[data-guide]", (button) => open(button.dataset.guide, button));
   keys.p = keys.P = () => { open("present", page.views).catch(reportError); };
+}
+
+/** Terms of the texts, explained from the first time that a text is pointed at. */
+function listenToTerms() {
+  const first = async (/** @type {Event} */ { target }) => {
+    if (!(target instanceof Element) || !target.closest(".afa-intro, .afa-why")) return;
+    page.views.removeEventListener("pointerover", first);
+    (await import("./components/guide/glossary.js")).markTerms();
+  };
+  page.views.addEventListener("pointerover", first);
 }
 
 /** The menu to save and share; what the host does not offer is not shown. */

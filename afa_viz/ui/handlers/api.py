@@ -161,7 +161,7 @@ class Api:
     def _found(self, key: Any) -> tuple[Request, Trace]:
         found = self._session.find_by_key(key)
         if found is None:
-            raise UserError("The server does not know this key (any more); call /explain first and send its key.")
+            raise UserError("The server does not hold this key (any more); call /explain first and send its key.")
         return found
 
 

@@ -251,7 +251,7 @@ def _names(listed: str, where: str) -> list[tuple[str, str]]:
     for part in filter(None, (part.strip() for part in listed.split(","))):
         found = NAME.fullmatch(part)
         if not found or "default" in (found["name"], found["other"]):
-            raise BundleError(f"{where}: {part!r} is no name; write a or a as b.")
+            raise BundleError(f"{where}: {part!r} is not a name; write a or a as b.")
         pairs.append((found["name"], found["other"] or found["name"]))
     return pairs
 

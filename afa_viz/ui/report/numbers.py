@@ -60,7 +60,7 @@ def stage_table(trace: Trace, words: Words) -> str:
     rows += [[f"{STAGE_NAMES[stage]}: left out"] for stage in gone]
     header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixel accuracy", "mIoU since its start"]
     rule = f"the strongest score, background score {trace.config.bkg_score_low:g}"
-    cut = row("cam", f"CAM cut once at {trace.config.bkg_score:g}: another rule, not comparable", "")
+    cut = row("cam", f"CAM, one threshold ({trace.config.bkg_score:g}): another rule, not comparable", "")
     return words.table(
         f"IoU with the ground truth, over the classes of this image; one rule: {rule}", header, [*rows, cut]
     )
@@ -78,7 +78,7 @@ def label_table(trace: Trace, words: Words) -> str:
     header = ["label", "certain pixels", "background", "foreground"]
     if precision is not None:
         header += ["precision", "background precision", "foreground precision"]
-    return words.table("Labels decide a part of the pixels alone; no stage is compared with them", header, rows)
+    return words.table("Labels decide only a part of the pixels, so no stage is compared with them", header, rows)
 
 
 def _areas(shares: dict[str, float]) -> tuple[float, float]:
@@ -93,11 +93,11 @@ def supervision(trace: Trace) -> str:
         if lacking:
             sentences.append(lacking[0][0].upper() + lacking[0][1:])
         elif teacher is None:
-            sentences.append(f"What the {part} of this model learned from is not known: its card does not say it.")
+            sentences.append(f"The card of this model does not state what its {part} was trained on.")
         elif teacher == "nothing":
-            sentences.append(f"The {part} of this model learned nothing: its training ended before.")
+            sentences.append(f"The {part} of this model was not trained: its training ended before.")
         else:
-            sentences.append(f"The {part} of this model learned from the {LABELS[teacher]}.")
+            sentences.append(f"The {part} of this model was last trained on the {LABELS[teacher]}.")
     return " ".join(sentences)
 
 

@@ -146,8 +146,8 @@ def _scores(trace: Trace, words: Words, tile: StageTile) -> str:
     if walk and trace.affinity is None:
         return _tile(tile, words) + "".join(others) + f"<p>{words(_sentence(trace.parts.lacks['affinity']))}</p>"
     off = {
-        "cam_rw": "In this trace the walk is switched off: the maps show where it would start.",
-        "cam_par": "In this trace PAR is switched off: the maps are the walk's at image size.",
+        "cam_rw": "In this trace the walk is switched off: the maps show its start.",
+        "cam_par": "In this trace PAR is switched off: the maps are those of the walk at image size.",
     }
     return _tile(tile, words) + "".join(others) + ("" if used else f"<p>{words(off[stage])}</p>")
 
@@ -165,6 +165,7 @@ def _prediction(trace: Trace, words: Words, tiles: dict[str, StageTile]) -> str:
         before = scores.stage_labels(trace)["cam_par"]
         count = scores.pixel_changes(before, trace.seg, trace.target)
         caption = f"Prediction against PAR: {count['gained']:,} pixels gained, {count['lost']:,} lost."
-        colours = ["green: gained (right only now)", "vermilion: lost (right only before)", "pink: wrong both times"]
+        gained, lost = "green: gained (correct only after)", "vermilion: lost (correct only before)"
+        colours = [gained, lost, "pink: wrong both times"]
         figures.append(words.figure("change", stages.label_change(trace, before, trace.seg), [caption, *colours]))
     return "".join(figures) + numbers.stage_table(trace, words)

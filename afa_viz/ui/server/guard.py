@@ -119,19 +119,19 @@ class Guard:
         if _single_header(headers, b"origin") is not None and not self.allowed_hosts.allows_origin(
             _single_header(headers, b"origin") or "", host
         ):
-            raise RequestError(403, "This server takes nothing from pages of other sites.")
+            raise RequestError(403, "This server accepts nothing from pages of other sites.")
         route = find_route(scope["method"], scope["path"])
         if route is None or (route.clients == THIS_COMPUTER and not _is_this_computer(scope)):
             raise RequestError(404, "Not Found")
         if scope["path"] != "/" and _single_header(headers, b"sec-fetch-site") in ("cross-site", "same-site", ""):
-            raise RequestError(403, "This server takes nothing from pages of other sites.")
+            raise RequestError(403, "This server accepts nothing from pages of other sites.")
         if (
             route.body
             and (_single_header(headers, b"content-type") or route.body).split(";")[0].strip().lower() != route.body
         ):
             raise RequestError(415, f"This server takes {route.body} here.")
         if route.session and not _has_one_session(scope["query_string"]):
-            raise RequestError(400, "session_hash is no short word of letters and digits.")
+            raise RequestError(400, "session_hash is not a short word of letters and digits.")
         dropped = (b"host",) if _is_one_range(headers) else (b"host", *RANGES)
         kept = [(name, value) for name, value in headers if name not in dropped and not name.startswith(PROXIES)]
         kept.append((b"host", str(origin.host).encode("ascii")))
@@ -148,11 +148,11 @@ class Guard:
                     self._arriving += len(part)
                     if size > max_bytes:
                         limit = f"{max_bytes >> 20} MB" if max_bytes >= 2**20 else f"{max_bytes >> 10} KB"
-                        raise RequestError(413, f"This question has more than {limit}; ask for less.")
+                        raise RequestError(413, f"This request has more than {limit}; ask for less.")
                     if self._arriving > self._max_arriving:
-                        raise RequestError(503, "Too many questions arrive at the same time; please ask again.")
+                        raise RequestError(503, "Too many requests arrive at the same time; please try again.")
         except TimeoutError:
-            raise RequestError(408, "This question took too long to arrive; please ask again.") from None
+            raise RequestError(408, "This request took too long to arrive; please send it again.") from None
         finally:
             self._arriving -= size
         body = b"".join(parts)

@@ -268,6 +268,6 @@ def startup_lines(
     if report is not None:
         from afa_viz.ui.server.class_report_page import address
 
-        lines.append(f"--class-report: http://{shown}{address(report)} shows what the class answers (counts alone).")
+        lines.append(f"--class-report: http://{shown}{address(report)} shows what the class answers (counts only).")
         lines.append("Everyone who knows that address can read it; the next start makes another one.")
     return lines

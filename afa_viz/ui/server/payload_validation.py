@@ -53,7 +53,7 @@ class PayloadValidator:
         if not (isinstance(session, str) and re.fullmatch(SESSION, session, re.ASCII)) and (
             session is not None or "/call/" not in path
         ):
-            raise RequestError(400, "session_hash is no short word of letters and digits.")
+            raise RequestError(400, "session_hash is not a short word of letters and digits.")
         if "component_server" in path:
             self._check_function(question)
         else:
@@ -63,7 +63,7 @@ class PayloadValidator:
         number, name = question.get("component_id"), question.get("fn_name")
         functions = self._functions.get(number, ()) if isinstance(number, int) else ()
         if not _is_number(number) or not isinstance(name, str) or name not in functions:
-            raise RequestError(404, "The page has no such function.")
+            raise RequestError(404, "The app has no such function.")
         if "data" not in question:
             raise RequestError(400, "There is no question in data.")
 
@@ -71,12 +71,12 @@ class PayloadValidator:
         called = path.partition("/call/")[2]
         number = self._numbers.get(called) if called else question.get("fn_index")
         if not _is_number(number) or number not in self._takes_file:
-            raise RequestError(404, "The page has no such event.")
+            raise RequestError(404, "The app has no such event.")
         takes_file, data = self._takes_file[number], question.get("data")
         if not isinstance(data, list) or len(data) != len(takes_file):
-            raise RequestError(400, f"data is no list of {len(takes_file)} values, as this event takes them.")
+            raise RequestError(400, f"data is not a list of {len(takes_file)} values, as this event takes them.")
         if not (question.get("trigger_id") is None or _is_number(question["trigger_id"])):
-            raise RequestError(400, "trigger_id is no number of a component.")
+            raise RequestError(400, "trigger_id is not the number of a component.")
         event = question.get("event_data")
         files = [event[name] for name in EVENT_FILES if event.get(name) is not None] if isinstance(event, dict) else []
         if not all(map(_is_upload, files)):
@@ -96,12 +96,12 @@ def _read(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         question = None
     if not isinstance(question, dict):
-        raise RequestError(400, "This is no JSON object.")
+        raise RequestError(400, "This is not a JSON object.")
     return question
 
 
 def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 def _is_number(value: object) -> bool:
@@ -125,9 +125,9 @@ def _check_file(value: object) -> None:
         raise RequestError(400, "There is no uploaded file where this event takes one.")
     for field, kinds in FILE_FIELDS.items():
         if not any(value.get(field) is kind if kind is None else isinstance(value.get(field), kind) for kind in kinds):
-            raise RequestError(400, f"The file's {field} is no text.")
+            raise RequestError(400, f"The file's {field} is not text.")
     if not (value.get("size") is None or _is_number(value["size"])):
-        raise RequestError(400, "The file's size is no number of bytes.")
+        raise RequestError(400, "The file's size is not a number of bytes.")
     if not _is_upload(value["path"]):
         raise RequestError(400, error_message("refused.upload_gone"))
 

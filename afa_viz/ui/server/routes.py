@@ -58,10 +58,10 @@ class Route:
 
 GET, POST = ("GET",), ("POST",)
 ROUTES = (
-    Route(("GET", "HEAD"), "/", "the page; gradio asks by HEAD whether it has started"),
-    Route(GET, f"/assets/{NAMES}", "scripts and styles of the page"),
-    Route(GET, f"/static/{NAMES}", "fonts and icons of the page"),
-    Route(GET, r"/theme\.css", "colours of the page"),
+    Route(("GET", "HEAD"), "/", "the app; gradio checks by HEAD whether it has started"),
+    Route(GET, f"/assets/{NAMES}", "scripts and styles of the app"),
+    Route(GET, f"/static/{NAMES}", "fonts and icons of the app"),
+    Route(GET, r"/theme\.css", "colours of the app"),
     Route(GET, r"/charts/plotly-[\w.]+\.min\.js", "plotly.js, see later_scripts.py; another version is not found"),
     Route(
         GET, r"/scripts/(?:tabs|more|lab|heads|device)-[0-9a-f]{12}\.js", "parts for later; another hash is not found"
@@ -73,17 +73,17 @@ ROUTES = (
     ),
     Route(GET, r"/class-report/[\w-]{22}", "what a class answered, with --class-report; a wrong token is not found"),
     Route(GET, r"/favicon\.ico", "icon of the browser's tab"),
-    Route(GET, rf"{API}/file={FILE_PATH}", "pictures of the gallery, uploads and exports; gradio checks the folder"),
-    Route(GET, rf"{API}/heartbeat/{SESSION}", "stream that tells when a visitor leaves"),
-    Route(GET, rf"{API}/queue/data", "stream of what events answer", session=True),
-    Route(POST, rf"{API}/queue/join", "events of the page, calls of gradio_client", body=JSON, max_bytes=MAX_VALUES),
-    Route(POST, rf"{API}/component_server/?", "functions of the page", body=JSON),
+    Route(GET, rf"{API}/file={FILE_PATH}", "images of the gallery, uploads and exports; gradio checks the folder"),
+    Route(GET, rf"{API}/heartbeat/{SESSION}", "stream that ends when a visitor leaves"),
+    Route(GET, rf"{API}/queue/data", "stream of the answers to events", session=True),
+    Route(POST, rf"{API}/queue/join", "events of the app, calls of gradio_client", body=JSON, max_bytes=MAX_VALUES),
+    Route(POST, rf"{API}/component_server/?", "functions of the app", body=JSON),
     Route(POST, rf"{API}/upload", "a photograph", body=FILES),
-    Route(GET, "/config", "gradio_client: what the page consists of"),
+    Route(GET, "/config", "gradio_client: the components of the app"),
     Route(GET, rf"{API}/info", "gradio_client: arguments of the public endpoints"),
     Route(POST, CALLS, "public endpoints without gradio_client", body=JSON, max_bytes=MAX_VALUES),
-    Route(GET, rf"{CALLS}/[0-9a-f]{{32}}", "stream of what a public endpoint answers"),
-    Route(GET, rf"{API}/startup-events", "gradio asks itself once, when it starts", THIS_COMPUTER),
+    Route(GET, rf"{CALLS}/[0-9a-f]{{32}}", "stream of the answers of a public endpoint"),
+    Route(GET, rf"{API}/startup-events", "requested once by gradio itself, when it starts", THIS_COMPUTER),
 )
 
 

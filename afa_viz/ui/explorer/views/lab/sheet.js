@@ -9,6 +9,7 @@ import { answerText, becauseText, factsOf, reasonText } from "./words.js";
 const STYLE = `body{font:15px/1.45 sans-serif;max-width:46rem;margin:1.5rem auto;padding:0 1rem;color:#111;background:#fff}
 h1{font-size:1.4rem;margin:0 0 .6rem}h2{font-size:1.02rem;margin:0}table{border-collapse:collapse}
 .lines{display:flex;gap:1.5rem;flex-wrap:wrap;margin:.6rem 0}.lines span{border-bottom:1px solid #555;min-width:12rem;padding-right:1rem}
+.afa-lab-sheet:lang(ko){word-break:keep-all}
 article{break-inside:avoid;border-top:1px solid #bbb;padding:.6rem 0}p{margin:.15rem 0}.points{float:right;font-weight:700}
 .afa-lab-sheet *{color:inherit}.wrong::before{content:"× "}.right::before{content:"+ "}small{color:#444}`;
 
@@ -41,7 +42,7 @@ function article(/** @type {import("./record.js").Row} */ row) {
 
 /** The page; `name`: of who hands it in, "" for a line to write it on. */
 function sheet(/** @type {string} */ name) {
-  const made = element("main", "", "afa-lab-sheet");
+  const made = Object.assign(element("main", "", "afa-lab-sheet"), { lang: tables.language });
   const lines = element("p", "", "lines");
   const date = new Date().toLocaleDateString(tables.language, { dateStyle: "long" });
   lines.append(element("span", `${text("lab.sheet.name")} ${name}`), element("span", `${text("lab.sheet.date")} ${date}`));
