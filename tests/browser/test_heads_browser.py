@@ -334,7 +334,7 @@ def test_a_report_moves_heads_without_a_server(browser, folder, model, tmp_path)
         press(page, 1, 8, cells)
         assert path(page)[1] == pytest.approx(by_hand(plain, used | {6: shown})[1, 8], abs=2e-3), name
         told = page.locator(f'{PATH} [data-step="product"]').inner_text()
-        assert ("not held here" in told) == (name == "bare")
+        assert ("not available here" in told) == (name == "bare")
         if name == "moved":
             before = key(page)
             page.locator(f'{HAND} [data-preset="learned"]').click()

@@ -187,7 +187,7 @@ def test_a_photograph_and_its_mask_are_dropped_together(visit):  # noqa: F811
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (encoded(SHAPE.T.copy(), "PNG"), "please choose a mask of the same shape"),
+        (encoded(SHAPE.T.copy(), "PNG"), "please choose a mask with the proportions of the photograph"),
         (encoded(np.random.default_rng(0).integers(0, 256, (72, 96, 3), dtype=np.uint8), "PNG"), "too many colours"),
         (b"no picture", "please save it as PNG"),
     ],

@@ -179,5 +179,5 @@ NPY = [
     Form("no list of classes", {"cls_labels.npy": npy({"a": hot(1, 0), "b": hot(0, 1)})},
          refused="does not name its classes", shown="{'a': [1, 0], 'b': [0, 1]}"),
     Form("an array without names", {"cls_labels.npy": npy(np.eye(2)), "classes.txt": "cat\ndog\n"},
-         refused="no dictionary of arrays", shown="[[1, 0], [0, 1]]"),
+         refused="not a dictionary of arrays", shown="[[1, 0], [0, 1]]"),
 ]  # fmt: skip

@@ -277,7 +277,7 @@ def test_masks_of_other_classes_are_no_part_of_the_program(bundled, tmp_path):
         (Image.fromarray(np.full((72, 96, 3), (255, 0, 0), np.uint8)), "in colour"),
         (Image.fromarray(np.full((72, 96), 40, np.uint8)), "holds 40, and this model has the classes 0 to 12"),
         (Image.fromarray(np.full((72, 96), 300, np.uint16)), "holds 300"),
-        (Image.fromarray(np.zeros((96, 72), np.uint8)), "does not have the shape"),
+        (Image.fromarray(np.zeros((96, 72), np.uint8)), "not the proportions"),
         (None, "two files"),
     ],
     ids=["colour", "number", "16 bits", "shape", "none"],

@@ -126,7 +126,7 @@ def test_a_label_file_never_runs_code(voc, monkeypatch):
         open_voc(root, "val")
     assert not (root / "hostile.txt").exists()
     (root / "VOCdevkit" / "VOC2012" / "cls_labels_onehot.npy").write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(ValueError, match="no dictionary of arrays"):
+    with pytest.raises(ValueError, match="not a dictionary of arrays"):
         open_voc(root, "val")
 
 
