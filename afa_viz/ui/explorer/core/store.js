@@ -9,6 +9,8 @@ export const store = {
   trace: /** @type {Trace} */ (/** @type {unknown} */ (null)),
   /** image, prediction, ground truth, blocks */
   scene: /** @type {Scene} */ (/** @type {unknown} */ (null)),
+  /** the image that was open before with its explanation; null: none was */
+  before: /** @type {{trace: Trace, scene: Scene} | null} */ (null),
   /** all iterations of PAR where the browser does not make them itself; null until asked for */
   parIterations: /** @type {Unpacked | null} */ (null),
   view: { // what is chosen; changed through `setView` (schedule.js), so that everything follows
