@@ -72,13 +72,12 @@ class WalkPath:
     column_sum: float
 
 
-def affinity_path(trace: Trace, cell: Cell, other: Cell) -> AffinityPath:
-    """The path of the learned affinity of a pair of cells.
+def affinity_blocks(trace: Trace) -> list[int]:
+    """Numbers of the blocks whose heads the learned affinity combines, in their order.
 
-    Raises: ValueError: for a cell beyond the grid, or a method whose affinity is not learned.
+    Raises: ValueError: if the affinity is not learned.
     """
-    weight, bias = trace.used_affinity_head
-    first, second = (_index(trace, place) for place in (cell, other))
+    weight, _ = trace.used_affinity_head
     heads = 0
     blocks: list[int] = []
     for block in reversed(trace.kept_blocks):
@@ -86,6 +85,17 @@ def affinity_path(trace: Trace, cell: Cell, other: Cell) -> AffinityPath:
             break
         blocks.insert(0, block)
         heads += len(trace.logits(block))
+    return blocks
+
+
+def affinity_path(trace: Trace, cell: Cell, other: Cell) -> AffinityPath:
+    """The path of the learned affinity of a pair of cells.
+
+    Raises: ValueError: for a cell beyond the grid, or a method whose affinity is not learned.
+    """
+    weight, bias = trace.used_affinity_head
+    first, second = (_index(trace, place) for place in (cell, other))
+    blocks = affinity_blocks(trace)
     logits = torch.cat([trace.logits(block)[:, first, second] for block in blocks])
     transposed = torch.cat([trace.logits(block)[:, second, first] for block in blocks])
     symmetric = trace.config.symmetric

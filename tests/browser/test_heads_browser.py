@@ -27,6 +27,7 @@ from PIL import Image
 import afa_viz
 from afa_viz import ExplainConfig, Trace
 from afa_viz.stage_scores import stage_scores
+from afa_viz.two_images import affinity_between
 from afa_viz.value_paths import affinity_path, walk_path
 
 LABELS = ["cat", "bird"]
@@ -343,3 +344,87 @@ def test_a_report_moves_heads_without_a_server(browser, folder, model, tmp_path)
             assert path(page)[1] == pytest.approx(by_hand(plain, {})[1, 8], abs=2e-3)
         assert not errors
         page.context.close()
+
+
+# --- two images, one query -------------------------------------------------------------------------------------------
+
+ACROSS = '[role=tabpanel][data-tab="affinity"] [data-for="across"]'
+
+
+def across(page: Page, name: str) -> list[float]:
+    """Affinities of the query cell in this image ("own") or in the second one ("other"), row by row."""
+    page.wait_for_selector(f"{ACROSS}[data-state=ready]")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return [float(value) for value in page.locator(ACROSS).get_attribute(f"data-{name}").split()]
+
+
+def test_a_second_image_is_asked_by_the_same_query(visit, folder, model):  # noqa: F811
+    page, plain = opened(visit, query="example=scene0&tab=affinity&cell=2,4"), explained(folder, model)
+    other = afa_viz.explain(
+        model, Image.open(folder / "examples" / "scene1.png"), ["boat"], ExplainConfig.for_model(model)
+    )
+    rows, cols = plain.grid
+    expect(page.locator(f"{ACROSS} figure").first).to_be_hidden()
+    page.locator(f"{ACROSS} select").select_option("scene1")
+    expected = affinity_between(plain, other).numpy()
+    at = 1 * cols + 3
+    np.testing.assert_allclose(across(page, "own"), plain.affinity[at], atol=2e-3)
+    np.testing.assert_allclose(across(page, "other"), expected[at], atol=2e-3)
+    expect(page.locator(ACROSS)).to_contain_text("never attended from one image to the other")
+    expect(page.locator(f"{ACROSS} [data-part=words]")).to_contain_text(
+        f"{(expected[at] > 0.5).sum()} of {other.grid[0] * other.grid[1]} of the second"
+    )
+    asked = requests(page)
+    page.locator('[data-do="col"]').fill("6")
+    page.locator('[data-do="col"]').press("Enter")
+    at = 1 * cols + 5
+    np.testing.assert_allclose(across(page, "other"), expected[at], atol=2e-3)
+    move(page, 3, -0.12)  # a head under the hand counts here, too
+    shown = float(page.locator(f'{HAND} [data-head="3"] input').input_value())
+    moved = explained(folder, model, head_weights=tuple(shown if head == 3 else None for head in range(16)))
+    np.testing.assert_allclose(across(page, "other"), affinity_between(moved, other)[at], atol=2e-3)
+    np.testing.assert_allclose(across(page, "own"), moved.affinity[at], atol=2e-3)
+    assert not asked, asked
+    page.wait_for_url("**second=scene1**")
+    page.locator(f"{ACROSS} [data-do=undo-second]").click()
+    expect(page.locator(f"{ACROSS} figure").first).to_be_hidden()
+    expect(page.locator(f"{ACROSS} select")).to_have_value("")
+    page.wait_for_function("!location.search.includes('second=')")
+
+
+def test_the_second_image_of_an_address_and_the_one_before(visit):  # noqa: F811
+    page = opened(visit, query="example=scene0&tab=affinity&second=scene1")
+    assert len(across(page, "other")) == 36
+    expect(page.locator(f"{ACROSS} option[value='scene0']")).to_have_count(0)  # not with itself
+    before = key(page)
+    page.locator("#afa-gallery .thumbnail-item").nth(1).click()
+    recomputed(page, before)
+    settled(page)
+    select = page.locator(f"{ACROSS} select")
+    expect(select).to_have_value("")  # the second image is the first one now
+    select.select_option(index=1)  # the one that was open before
+    expect(page.locator(f"{ACROSS} option:checked")).to_have_text("before: Scene 0")
+    assert len(across(page, "other")) == 24
+    page.wait_for_url("**second=scene0**")
+    wrong = opened(visit, query="example=scene0&tab=affinity&second=nowhere")
+    expect(wrong.locator(".afa-status")).to_contain_text("ignored: second")
+
+
+@pytest.mark.parametrize("width, theme, language", [(1440, "light", "en"), (390, "dark", "ko")])
+def test_two_images_fit(visit, width, theme, language):  # noqa: F811
+    page = opened(visit, width=width, theme=theme, query=f"example=scene0&tab=affinity&second=scene1&lang={language}")
+    across(page, "other")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not small_targets(page, ACROSS)
+    words = page.locator(ACROSS).inner_text()
+    assert "{" not in words and "across." not in words
+    keep_picture(page.locator(ACROSS), f"two_images_{width}_{theme}")
+
+
+def test_a_page_that_has_no_queries_and_keys_or_no_second_image_says_so(browser, folder, model, tmp_path):  # noqa: F811
+    page = browser.new_context().new_page()
+    page.goto(f"file://{explained(folder, model).report(tmp_path / 'report.html')}")
+    page.wait_for_selector(".afa[data-settled]", timeout=20_000)
+    tab(page, "affinity")
+    expect(page.locator(ACROSS)).to_contain_text("only one image is available")
+    page.context.close()

@@ -55,6 +55,11 @@ def test_every_tab_is_drawn_or_says_what_is_missing(visit, width, height, theme,
     assert page.locator(tab(page, "seg")).inner_text() == texts()["lacks.decoder"]
     assert texts()["lacks.decoder"] in page.locator('[data-stage="seg"]').inner_text()
     assert texts()["lacks.learned_affinity"] in page.locator(tab(page, "affinity")).inner_text()
+    diagram = tab(page, "pipeline")  # no line to the decoder, and none that trains
+    expect(page.locator(f"{diagram} .afa-operation:visible")).to_have_count(10)
+    expect(page.locator(f'{diagram} [data-operation="heads"].afa-operation')).to_have_text("mean of heads")
+    expect(page.locator(f"{diagram} .afa-fork path.afa-trains")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_on_the_korean_page_classes_are_found_in_korean(visit):  # noqa: F811

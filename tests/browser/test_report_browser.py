@@ -143,7 +143,7 @@ def test_hovering_and_sliders_work_from_the_disk_with_the_numbers_of_the_trace(o
 def test_every_tab_is_drawn_without_a_server(opened, report, trace):
     page = opened(report)
     names = page.locator("[role=tab]").evaluate_all("all => all.map((one) => one.dataset.tab)")
-    assert names == ["cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "lab"]
+    assert names == ["pipeline", "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "lab"]
     for name in names:
         panel = page.locator(tab(page, name))
         if name == "compare":  # made here: B without the walk

@@ -337,3 +337,18 @@ def test_a_tab_is_saved_as_a_picture(visit):  # noqa: F811
     assert download.value.suggested_filename == "afa-viz-pipeline.png"
     width, height = Image.open(download.value.path()).size
     assert width > 1400 and height > 800
+
+
+def test_the_diagram_opens_a_view_in_place_and_a_second_image_is_compared(visit):  # noqa: F811
+    page = visit(query="tab=pipeline&box=affinity")
+    view = page.locator("#afa-panel-pipeline #afa-panel-affinity")
+    expect(view).to_be_visible()
+    page.wait_for_selector("#afa-panel-affinity [data-for=weights] [data-part=results][data-state=ready]")
+    choice = view.locator("[data-for=across] select")
+    assert choice.locator("option").count() == 3  # none, and the two other images of the gallery
+    choice.select_option(index=1)
+    page.wait_for_selector("#afa-panel-affinity [data-for=across][data-state=ready]")
+    assert len(view.locator("[data-for=across]").get_attribute("data-other").split()) == 36
+    page.locator(".afa-inside button").click()
+    expect(page.locator("#afa-panel-pipeline .afa-whole")).to_be_visible()
+    expect(page.locator("#afa-panel-pipeline .afa-operation:visible")).to_have_count(13)

@@ -37,6 +37,7 @@ FLOORS = {
     "afa_viz.pipeline": 4,
     "afa_viz.inspection": 4,
     "afa_viz.value_paths": 4,
+    "afa_viz.two_images": 4,
     "afa_viz.stage_scores": 4,
     "afa_viz.data": 5,
     "afa_viz.training": 5,
@@ -67,6 +68,7 @@ EXTRA = {
     ("afa_viz.pipeline", "afa_viz.stages"),  # the order of the stages; `stages` knows none
     ("afa_viz.inspection", "afa_viz.stages"),  # the same stages, step by step
     ("afa_viz.value_paths", "afa_viz.inspection"),  # the scores before a step of the walk
+    ("afa_viz.two_images", "afa_viz.value_paths"),  # which blocks the affinity is made of
     ("afa_viz.stage_scores", "afa_viz.stages"),  # a label of every stage, from what the stages start from
     ("afa_viz.trace", "afa_viz.ops"),  # Trace.used_affinity_head, inside the method
     ("afa_viz.trace", "afa_viz.stages"),  # Trace.load, inside the method: a stage that earlier versions did not keep

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { cases, check } from "./golden.js";
 import { parseBias, parseWeights, weightsText } from "../../afa_viz/ui/explorer/core/head_settings.js";
-import { affinityOf, columnOf, combinedLogits, headLogits, pairOf, unpackPrecise, walkParts } from "../../afa_viz/ui/explorer/method/heads.js";
+import { affinityOf, columnOf, combinedLogits, crossAffinity, headLogits, pairOf, unpackPrecise, walkParts } from "../../afa_viz/ui/explorer/method/heads.js";
 import { createPipeline } from "../../afa_viz/ui/explorer/method/pipeline.js";
 import { transitionMatrix, walkSteps } from "../../afa_viz/ui/explorer/method/walk.js";
 
@@ -76,6 +76,31 @@ test("q times k is the logit, and the path of a pair multiplies out to its affin
       near(found.logit, sum);
       near(found.affinity, 1 / (1 + Math.exp(-sum)));
       near(found.affinity, affinity[i * cells + j]);
+    }
+  }
+});
+
+test("an image with itself has its own affinity, and two images that of q of one and k of the other, both ways", () => {
+  const [width, cells, others] = [5, 6, 4];
+  const factors = (/** @type {number} */ count, /** @type {number} */ seed) => ({
+    queries: [0, 1, 2].map((head) => numbers(width * count, seed + head)), keys: [0, 1, 2].map((head) => numbers(width * count, seed + head + 7)) });
+  const [own, other] = [factors(cells, 1), factors(others, 31)];
+  const weights = [0.7, 0, -1.2];
+  const logits = own.queries.map((q, head) => headLogits(q, own.keys[head], cells));
+  const dot = (/** @type {Float32Array} */ a, /** @type {number} */ i, /** @type {number} */ n, /** @type {Float32Array} */ b,
+    /** @type {number} */ j, /** @type {number} */ m) => columnOf(a, n, i).reduce((sum, v, d) => sum + v * columnOf(b, m, j)[d], 0);
+  for (const symmetric of [true, false]) {
+    const affinity = affinityOf(logits, weights, 0.3, symmetric);
+    for (const cell of [0, 3, 5]) {
+      crossAffinity(own, own, weights, 0.3, symmetric, cell, [cells, cells]).forEach((value, j) => near(value, affinity[cell * cells + j]));
+      crossAffinity(own, other, weights, 0.3, symmetric, cell, [cells, others]).forEach((value, j) => {
+        const logit = weights.reduce((sum, weight, head) => {
+          const there = dot(own.queries[head], cell, cells, other.keys[head], j, others);
+          const back = symmetric ? dot(other.queries[head], j, others, own.keys[head], cell, cells) : there;
+          return sum + weight * (there + back);
+        }, 0.3);
+        near(value, 1 / (1 + Math.exp(-logit)));
+      });
     }
   }
 });

@@ -106,6 +106,20 @@ def test_without_queries_and_keys_their_products_are_sent(session):
     )
 
 
+def test_a_second_image_is_explained_by_the_same_model_as_it_opens(session, answers):
+    asked = request(session, head_weights=WEIGHTS)
+    session.trace(asked)
+    found = json.loads(answers.example({"key": asked.key, "name": "scene1"}))
+    assert found["key"] == session.request("example:scene1", MODEL).key and found["head_weights"] is None
+    assert (
+        json.loads(answers.heads({"key": found["key"]}))["weights"]
+        == json.loads(answers.heads({"key": asked.key}))["weights"]
+    )
+    for wrong in ({"key": asked.key, "name": "nowhere"}, {"key": asked.key, "name": 3}, {"key": "x", "name": "scene1"}):
+        with pytest.raises(KeyError):
+            answers.example(wrong)
+
+
 def test_an_address_holds_the_weights_and_restores_them(session):
     moved = request(session, head_weights=WEIGHTS, affinity_bias=0.5)
     address = permalinks.query_parameters(moved, session)

@@ -31,6 +31,7 @@ import "./views/regions/regions.js";
 import "./views/seg/seg.js";
 
 // What a first look does not need is loaded when it is opened.
+registerLater("pipeline", () => import("./views/pipeline/pipeline.js"));
 registerLater("compare", () => import("./views/compare/compare.js"));
 registerLater("training", () => import("./views/training/training.js"));
 registerLater("data", () => import("./views/data/data.js"));

@@ -61,7 +61,7 @@ interface Scene {
 /** What is chosen; see store.js. */
 interface View {
   label: number; block: number; head: number; rest: Cell; pin: Cell | null; hover: Cell | null; iteration: number | null;
-  shared: boolean; opacity: number; logits: boolean; tab: string; step: string; shownLabel: string; picked: boolean;
+  shared: boolean; opacity: number; logits: boolean; tab: string; within: string; step: string; shownLabel: string; picked: boolean;
   home: boolean; guessing: boolean;
 }
 
@@ -76,6 +76,7 @@ interface Settings {
 interface Hooks {
   build?: (section: any) => void; data?: () => void; selection?: () => void; opacity?: () => void; cell?: () => void;
   show?: () => void; keys?: { [key: string]: (event: KeyboardEvent) => void }; other?: () => object | null; facts?: () => string;
+  figures?: (width: number) => any[];
   charts?: () => { place: HTMLElement; picture: () => Promise<HTMLImageElement | null> }[];
 }
 
@@ -107,6 +108,8 @@ interface RegionShares { foreground: number; background: number; uncertain: numb
 
 /** A stage of the strip: the tab that it opens, and the label that it is, where it is one. */
 interface StripStage { key: string; tab: string; label?: string; step?: boolean }
+/** The strip as a large diagram: `lines` draws what connects its stages, `paint` what it alone shows. */
+interface LargeStrip { lines: () => void; paint: { [stage: string]: (canvas: HTMLCanvasElement) => void } }
 /** What a step changed, with the IoU on both sides; null where it has none. */
 interface StepChange extends Changes { iou: number | null; from: number | null; to: number | null }
 /** The elements of a stage, and of the arrow beside it where a step leads to it. */

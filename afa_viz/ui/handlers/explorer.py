@@ -97,7 +97,7 @@ class ExplorerHandlers:
         """The functions that a browser may call by name."""
         maps = (self.scene, self.attention, self.overview, self.affinity, self.par, self.crf)
         tabs = (*self._compare.server_functions(), *self._snapshots.server_functions())
-        return *maps, *tabs, *self.exports.server_functions(), self.lab, self.lab_check, self.heads
+        return *maps, *tabs, *self.exports.server_functions(), self.lab, self.lab_check, self.heads, self.example
 
     def warm(self, request: Request) -> None:
         """Compute in the background what the browser will request first, so that the image opens at once."""
@@ -170,6 +170,15 @@ class ExplorerHandlers:
             if part in trace.parts.lacks:
                 return _lack(part)
         return self._texts.get(("heads", scene_key(request)), lambda: payload.to_json(payload_heads.heads(trace)))
+
+    def example(self, params: dict) -> str:
+        """The stages of the example `params["name"]`, explained by the model of `params["key"]` as it opens."""
+        request, name = self._session.request_of(params["key"]), params["name"]
+        if request is None:
+            raise KeyError("key")
+        if name not in [example.name for example in self._session.examples]:
+            raise KeyError("name")
+        return self.stages(self._session.request(f"example:{name}", request.model))
 
     @prepared_first
     def par(self, params: dict) -> str:

@@ -21,8 +21,8 @@ from afa_viz.ui.page.bundle import bundle, bundle_in_parts
 from afa_viz.ui.page.config_fields import SLIDERS
 
 EXPLORER = Path(__file__).parents[1] / "explorer"
-TABS = (  # views/<tab>/: the stages in pipeline order, then what goes across them
-    "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "train",
+TABS = (  # views/<tab>/: all stages at once, each in pipeline order, then what goes across them
+    "pipeline", "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "training", "data", "train",
     "lab",
 )  # fmt: skip
 # entry modules: of the app, of a static site, of a report, of the worker that runs the network in a site
@@ -33,6 +33,7 @@ LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app: which modules beyon
     "tabs": (),  # what is in no other
     "more": ("components/guide/", "components/share_menu.js", "draw/tab_picture.js", "views/par/crf.js"),
     "lab": ("views/lab/",),
+    "pipeline": ("views/pipeline/",),
     "heads": ("views/affinity/heads/", "views/walk/path.js", "core/head", "method/heads.js"),
     "device": (  # photographs that the visitor's browser explains
         "host/server/device.js",
@@ -46,6 +47,7 @@ LATER_STYLES = {  # which come with them
     "tabs": ("components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css"),
     "more": ("components/guide/guide.css",),
     "lab": ("views/lab/questions.css",),
+    "pipeline": ("views/pipeline/diagram.css",),
     "heads": ("views/affinity/heads/heads.css",),
     "device": ("components/sidebar.css",),
 }

@@ -48,7 +48,7 @@ EXPLORER = """<script type="text/plain" id="afa-data">{data}</script>
 """
 NEEDS_SCRIPT = "Sliders, tabs and hovering need JavaScript; without it every stage is an image with its numbers."
 NO_CLASS = "This trace has no class, so there is nothing to explore: every stage is an image with its numbers."
-TABS = ("cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "lab")
+TABS = ("pipeline", "cam", "attention", "affinity", "walk", "par", "regions", "seg", "compare", "lab")
 FOOTER = (
     "Written by AFA Viz {version}. The method is AFA: Ru, Zhan, Yu, Du, “Learning Affinity from Attention: End-to-End "
     "Weakly-Supervised Semantic Segmentation with Transformers”, CVPR 2022. This file contains everything that it "

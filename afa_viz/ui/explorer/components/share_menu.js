@@ -37,8 +37,8 @@ async function saveTab() {
   const { section, hooks } = tabs.get(view.tab);
   const pictureOf = /** @type {(chart: any) => Promise<[HTMLElement, any]>} */ (async (chart) => [chart.place, await chart.picture()]);
   const charts = await Promise.all((hooks.charts?.() ?? []).map(pictureOf));
-  const canvas = paintTab(section, `${translateServerText(store.trace.title)}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" "),
-    new Map(charts));
+  const [title, facts] = [`${translateServerText(store.trace.title)}: ${name}`, [factsLine(), hooks.facts?.() ?? ""].join(" ")];
+  const canvas = hooks.figures ? paintFigures(hooks.figures(STAGE_WIDTH), title, facts) : paintTab(section, title, facts, new Map(charts));
   if (!canvas) {
     announce(text("share.no_picture", { name }), true);
     return;

@@ -1,32 +1,27 @@
 // The strip: every stage as a small picture in pipeline order, and beside the stages that a step may be credited to what
-// it changed. Which is held against which the host says: `trace.steps`. Always in sight.
+// it changed. Which is held against which the host says: `trace.steps`. Always in sight; large in the tab of the pipeline.
 
 import { buildStripLines, drawStripLines } from "./strip_lines.js";
+import { PAINT } from "./strip_pictures.js";
 import { $, page } from "../core/dom.js";
 import { percent, signed } from "../core/format.js";
 import { lackOfStage, lacks, lackWords } from "../core/parts.js";
-import { layer, toBytes, toFloats } from "../core/packed.js";
 import { linkCell } from "../core/pointer.js";
 import { registerAlways, setView } from "../core/schedule.js";
-import {
-  affinityOfCell, classChannel, classColour, classIndex, className, isCellHidden, queryCell, stageBefore,
-} from "../core/selection.js";
+import { className, isCellHidden, queryCell, stageBefore } from "../core/selection.js";
 import { store, view } from "../core/store.js";
-import { tables } from "../core/tables.js";
 import { text } from "../core/words.js";
 import { context2d, createCanvas } from "../draw/canvas.js";
-import { colours } from "../draw/colours.js";
 import { changeLegend, iouChange, paintChanges } from "../draw/difference.js";
-import { paintLabelMap, paintMap } from "../draw/figures.js";
 import { markCell } from "../draw/marks.js";
-import { labelNames, paintImage, repaint } from "../draw/repaint.js";
+import { labelNames, repaint } from "../draw/repaint.js";
 import { fitCanvas } from "../draw/size.js";
 import { labelChanges } from "../method/changes.js";
-import { limitsOf, robustByteLimits } from "../method/statistics.js";
 
 const STAGES = [ // picture, the tab it opens
   { key: "image", tab: "cam" },
   { key: "cam", tab: "cam" },
+  { key: "attention", tab: "attention" }, // where the strip is large
   { key: "affinity", tab: "affinity" },
   { key: "cam_rw", tab: "walk", step: true },
   { key: "cam_par", tab: "par", step: true },
@@ -36,7 +31,6 @@ const STAGES = [ // picture, the tab it opens
   { key: "seg", tab: "seg", step: true },
   { key: "target", tab: "seg" },
 ];
-const ALL_BYTES = Uint8Array.from({ length: 256 }, (_, i) => i);
 /** @type {any} */
 let box = null; // where the change of a step is shown large
 /** @type {Map<string, StripItem>} */
@@ -45,6 +39,7 @@ const items = new Map(); // stage -> its elements
 const bases = new Map(); // stage -> finished picture without the mark
 const itemOf = (/** @type {string} */ key) => /** @type {StripItem} */ (items.get(key));
 let shown = ""; // the stage whose difference map is open
+let large = /** @type {LargeStrip | null} */ (null);
 
 const element = /** @type {(tag: string, name?: string, ...children: any[]) => any} */ ((/** @type {string} */ tag, name, ...children) => {
   const made = document.createElement(tag);
@@ -65,7 +60,8 @@ function build() {
     const button = element("button", "", caption, canvas, score);
     button.type = "button";
     button.dataset.open = stage.tab;
-    button.addEventListener("click", () => setView({ tab: stage.tab, ...(stage.label && { shownLabel: stage.label }) }));
+    button.addEventListener("click", () => setView({ tab: stage.tab, ...(stage.label && { shownLabel: stage.label }),
+      within: /** @type {any} */ (item.closest("[role=tabpanel]"))?.dataset.tab }));
     linkCell(canvas);
     const parts = /** @type {any} */ ({ ...stage, item, canvas, caption, score, button });
     if (stage.step) {
@@ -76,6 +72,7 @@ function build() {
     list.append(item);
     items.set(stage.key, parts);
   }
+  itemOf("attention").item.hidden = true;
   document.addEventListener("keydown", (event) => { if (event.key === "Escape" && shown) close(); });
 }
 
@@ -161,50 +158,12 @@ function close() {
 
 // --- pictures ------------------------------------------------------------------------------------------------------
 
-/**
- * A map between the numbers of its colours: its own, or 0 to 1 for all.
- *
- * @param {HTMLCanvasElement} canvas
- * @param {Layer} map
- * @param {boolean} smooth
- * @param {(bytes: Uint8Array) => number[]} [spread]
- */
-function paintStageMap(canvas, map, smooth, spread = limitsOf) {
-  const number = toFloats({ ...map, bytes: ALL_BYTES }); // of each of the 256 bytes
-  const [low, high] = view.shared ? [0, 1] : spread(map.bytes).map((/** @type {number} */ byte) => number[byte]);
-  const pixels = new Uint32Array(colours.heat.buffer);
-  const table = Uint32Array.from(toBytes(number, low, high), (byte) => pixels[byte]);
-  paintMap(canvas, map, /** @type {any} */ (table), smooth); // as pixels, four bytes each
-}
+const isOfCell = (/** @type {string} */ key) => key === "affinity" || key === "attention";
 
-/** Even grey, where the method has no such stage. */
-function paintLack(/** @type {HTMLCanvasElement} */ canvas) {
-  const context = context2d(canvas);
-  context.fillStyle = "#8888";
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  context.fillRect(0, 0, canvas.width, canvas.height);
-}
-
-/** @type {{[stage: string]: (canvas: HTMLCanvasElement) => void}} */
-const PAINT = {
-  image: (canvas) => paintImage(canvas, store.scene.image),
-  cam: (canvas) => paintStageMap(canvas, layer(store.trace.cam, classIndex()), true),
-  affinity: (canvas) => (store.trace.affinity ? paintStageMap(canvas, affinityOfCell(), false) : paintLack(canvas)),
-  cam_rw: (canvas) => paintStageMap(canvas, layer(store.trace.cam_rw, classChannel()), false, robustByteLimits),
-  cam_par: (canvas) => paintStageMap(canvas, layer(store.trace.cam_par, classChannel()), true, robustByteLimits),
-  affinity_label: (canvas) => paintLabelMap(canvas, layer(store.trace.affinity_label), classColour),
-  regions: (canvas) => paintLabelMap(canvas, layer(store.trace.pseudo_label),
-    (label) => (label ? tables.foreground : tables.background)),
-  pseudo_label: (canvas) => paintLabelMap(canvas, layer(store.trace.pseudo_label), classColour),
-  seg: (canvas) => (store.scene.seg ? paintLabelMap(canvas, layer(store.scene.seg), classColour) : paintLack(canvas)),
-  target: (canvas) => paintLabelMap(canvas, layer(store.scene.target), classColour),
-};
-
-/** A picture with the query cell in it; the affinity is the cell's own. */
-function drawMark(/** @type {StripItem} */ { key, canvas }, fillAffinity = PAINT.affinity) {
-  if (key === "affinity" && !store.trace.affinity) fillAffinity = PAINT.affinity;
-  if (!canvas.width || (key === "target" && !store.scene.target)) return;
-  if (key === "affinity") fillAffinity(canvas);
+/** A picture with the query cell in it; affinity and attention are the cell's own. */
+function drawMark(/** @type {StripItem} */ { key, canvas, item }, fillAffinity = PAINT.affinity) {
+  if (!canvas.width || item.hidden) return;
+  if (isOfCell(key)) (key === "affinity" && store.trace.affinity ? fillAffinity : PAINT[key])(canvas);
   else context2d(canvas).drawImage(/** @type {HTMLCanvasElement} */ (bases.get(key)), 0, 0);
   if (!isCellHidden()) markCell(canvas, store.trace.grid, queryCell(), Boolean(view.pin));
 }
@@ -220,7 +179,7 @@ function paint() {
       fitCanvas(arrow.canvas);
       if (arrow.canvas.width) paintChanges(arrow.canvas, arrow.change.kinds);
     }
-    if (key !== "affinity") {
+    if (!isOfCell(key)) {
       const base = createCanvas(canvas.width, canvas.height);
       PAINT[key](base);
       bases.set(key, base);
@@ -267,12 +226,22 @@ function draw() {
     score.replaceChildren(...lines.map((line) => element("span", "", line)));
     item.classList.toggle("afa-left-out", store.trace.left_out.includes(key));
     button.title = text(`strip.${key}_info`);
-    button.setAttribute("aria-label", text("strip.open", { name: text(`strip.${key}`), iou: lines.join(", ") }));
+    const words = { name: text(`strip.${key}`), iou: lines.join(", ") };
+    button.setAttribute("aria-label", text(large ? "pipeline.expand" : "strip.open", words));
     if (stage.arrow) drawArrow(stage);
   }
   if (shown && !itemOf(shown).arrow.change) close();
   paint();
-  drawStripLines(STAGES.map(({ key }) => key));
+  if (large) large.lines();
+  else drawStripLines(STAGES.map(({ key }) => key));
+}
+
+/** Show the strip as the large diagram; null: small again. */
+export function enlarge(/** @type {LargeStrip | null} */ diagram) {
+  large = diagram;
+  Object.assign(PAINT, diagram?.paint);
+  itemOf("attention").item.hidden = !large;
+  if (store.trace) draw();
 }
 
 /** The visible stages as figures for `paintFigures`, drawn anew at a width in pixels. */

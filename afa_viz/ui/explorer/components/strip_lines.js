@@ -44,8 +44,6 @@ export function drawStripLines(/** @type {string[]} */ stages) {
   list.style.setProperty("--middle", `${cam.y - cam.above}px`); // of a picture, below the top of its stage
   const origin = list.getBoundingClientRect();
   const at = /** @type {{[stage: string]: any}} */ (Object.fromEntries(stages.map((key) => [key, boxOf(key, origin)])));
-  const [width, height] = [list.offsetWidth, list.offsetHeight];
-  for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) svg.setAttribute(name, value);
   const out = store.trace.left_out;
   const trunk = (at.image.right + at.cam.left) / 2; // where the network's outputs part
   const start = `M${at.image.right + 2} ${at.image.y}H${trunk}`;
@@ -59,11 +57,15 @@ export function drawStripLines(/** @type {string[]} */ stages) {
   ];
   const words = /** @type {[number, number, string, string][]} */ ([[trunk + 6, OVER + 4, text("strip.decoder"), "start"],
     [at.cam_rw.x, at.cam.y - 6, text(out.includes("cam_par") ? "strip.no_par" : "strip.by_par"), "middle"]]);
-  svg.replaceChildren(
-    ...lines.map(([d, stage]) => shape("path", { d, class: out.includes(stage) ? "afa-dashed" : "", "marker-end": "url(#afa-tip)" })),
-    ...words.map(([x, y, said, anchor]) => shape("text", { x, y, "text-anchor": anchor }, said)),
-    arrowTip(),
-  );
+  fillLines(lines.map(([d, stage]) => ({ d, class: out.includes(stage) ? "afa-dashed" : "", "marker-end": "url(#afa-tip)" })),
+    words.map(([x, y, said, anchor]) => shape("text", { x, y, "text-anchor": anchor }, said)));
+}
+
+/** Fill the drawing: attributes of its paths, and what else stands in it. */
+export function fillLines(/** @type {{[name: string]: any}[]} */ paths, /** @type {SVGElement[]} */ others = []) {
+  const [width, height] = [list.offsetWidth, list.offsetHeight];
+  for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) svg.setAttribute(name, value);
+  svg.replaceChildren(...paths.map((path) => shape("path", path)), ...others, arrowTip());
 }
 
 function arrowTip() {

@@ -1,5 +1,5 @@
 // What happens on the page, for those who are not drawn by the schedule: "block" (another one is chosen), "view" (something
-// is chosen), "trace" (another explanation is here, before it is drawn).
+// is chosen), "tab" (a tab is opened, before it is drawn), "trace" (another explanation is here, before it is drawn).
 
 /** @type {Map<string, (() => void)[]>} */
 const listeners = new Map();

@@ -18,6 +18,20 @@ import { headLogits, unpackPrecise } from "../method/heads.js";
 const numbers = async (/** @type {any} */ packed) => packed.floats ?? unpackPrecise(await unpackAttention(packed));
 
 /**
+ * Queries and keys alone, (d, N) of every head; null where the host has only their products.
+ *
+ * @param {any} raw the answer to the question `heads`
+ */
+export async function openFactors(raw) {
+  if (raw.blocks.some((/** @type {any} */ sent) => !sent.queries)) return null;
+  const read = async (/** @type {"queries" | "keys"} */ name) => (await Promise.all(raw.blocks.map(async (/** @type {any} */ sent) => {
+    const [all, count] = [await numbers(sent[name]), sent.queries.shape[1]];
+    return Array.from({ length: count }, (_, i) => all.subarray((i * all.length) / count, ((i + 1) * all.length) / count));
+  }))).flat();
+  return { queries: await read("queries"), keys: await read("keys") };
+}
+
+/**
  * @param {any} raw the answer to the question `heads`
  * @param {number} cells of the grid
  * @returns {Promise<Heads>}

@@ -17,6 +17,6 @@ export const lackOfTab = (/** @type {string} */ tab) => NEEDS[tab]?.find(lacks) 
 
 /** The part that a stage of the strip comes from, where the method lacks it. */
 export function lackOfStage(/** @type {string} */ stage) {
-  const part = { seg: "decoder", affinity: "affinity" }[stage];
+  const part = { seg: "decoder", affinity: "affinity", attention: "attention" }[stage];
   return part && lacks(part) ? part : null;
 }

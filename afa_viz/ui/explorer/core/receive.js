@@ -18,8 +18,13 @@ const PACKED_MAPS = ["cam", "affinity", "cam_rw", "cam_par", "affinity_label", "
 const scenes = new Map();
 let newest = 0; // number of the newest explanation: what arrives late is dropped
 
-/** @param {string} name @param {string} key */
-function loadScene(name, key) {
+/**
+ * What settings do not change of an explanation with a key.
+ *
+ * @param {string} name of the scene
+ * @param {string} key
+ */
+export function loadScene(name, key) {
   return cached(scenes, name, async () => {
     const raw = accepted(await host.scene({ key }));
     const image = new Image();
@@ -46,6 +51,7 @@ export async function receive() {
     labels.forEach(([name], i) => { next.labels[name] = maps[PACKED_MAPS.length + i]; });
     next.affinity = expandBand(next.affinity, next.grid);
     const [otherImage, complete] = [store.scene !== nextScene, Boolean(store.trace?.partial)];
+    if (otherImage && store.scene) store.before = { trace: store.trace, scene: store.scene };
     [store.trace, store.scene, store.parIterations] = [next, nextScene, null];
     host.photograph.noteTrace(raw);
     view.iteration = null;

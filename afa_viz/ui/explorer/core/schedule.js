@@ -27,7 +27,7 @@ const alwaysHooks = []; // hooks of what is always in sight: strip, status line
  * A tab and what it does; `data` draws everything, `selection` what class, block and head change, `opacity`
  * only paints the maps anew, `cell` does what follows the pointer.
  * Beside that: `build`, called once with the tab's element; `show`, when the tab is opened; `keys`; `other`, a second side
- * for the program to copy; `facts`, words for its picture.
+ * for the program to copy; `facts`, words for its picture; `figures`, what that consists of where the tab has no figures.
  *
  * @param {string} name
  * @param {Hooks} hooks
@@ -130,21 +130,24 @@ function showLack(/** @type {HTMLElement | null} */ section, /** @type {string} 
 }
 
 /**
- * Open a tab; an unknown name changes nothing.
+ * Open a tab, or show it inside another one, `within`; an unknown name changes nothing.
  *
  * @param {string} name
+ * @param {string} [within]
  */
-export function showTab(name) {
+export function showTab(name, within = "") {
   if (!tabs.has(name)) return;
-  view.tab = name;
-  for (const [other, { section }] of tabs) section.hidden = other !== name;
+  [view.tab, view.within] = [name, within];
+  const open = within || name;
+  for (const [other, { section }] of tabs) section.hidden = other !== name && other !== open;
   for (const button of $$("[role=tab]")) {
-    const chosen = button.dataset.tab === name;
+    const chosen = button.dataset.tab === open;
     button.setAttribute("aria-selected", chosen);
     button.tabIndex = chosen ? 0 : -1;
     if (chosen) scrollIntoRow(button);
   }
   for (const button of $$("[data-open]")) button.classList.toggle("afa-here", button.dataset.open === name);
+  emit("tab");
   const tab = tabs.get(name);
   if (tab.load) loadTab(name, tab);
   else if (store.trace) {
@@ -178,12 +181,13 @@ async function loadTab(name, tab) {
 }
 
 /**
- * Change what is chosen: {label, block, head, pin, rest, hover, shared, logits, tab, …}; everything follows.
+ * Change what is chosen: {label, block, head, pin, rest, hover, shared, logits, tab, within, …}; everything follows. A tab is
+ * opened by itself unless `within` says where.
  *
  * @param {Partial<View>} patch
  */
 export function setView(patch) {
-  const { tab, block, ...rest } = patch;
+  const { tab, within, block, ...rest } = patch;
   Object.assign(view, rest);
   const levels = Object.keys(rest).map((key) => LEVELS[key] ?? SELECTION);
   if (levels.length) scheduleDraw(Math.max(...levels));
@@ -192,6 +196,6 @@ export function setView(patch) {
     emit("block");
     scheduleDraw(SELECTION);
   }
-  if (tab != null) showTab(tab);
+  if (tab != null) showTab(tab, within);
   emit("view");
 }

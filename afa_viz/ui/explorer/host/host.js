@@ -38,6 +38,7 @@
  * @property {Question} overview {key} -> what every head of every block does, as numbers
  * @property {Question} affinity {key, cell?} -> what the affinity is learned from, its labels, `sent` (characters)
  * @property {Question} heads {key} -> queries and keys, or logits, of the heads of the affinity: payload_heads.heads
+ * @property {Question} example {key, name} -> `stages` of the example of that name, by the model of `key`, as it opens
  * @property {Question} par {key} -> every iteration of PAR; asked only for grids that the browser does not refine
  * @property {Question} crf {key} -> the labels of a dense CRF and of PAR, with their times
  * @property {Question} compare {key, b: {model, switched, crf, setting, value}} -> every stage of the other side

@@ -136,6 +136,7 @@ export function preparedHost({ find, tables, parts }) {
     overview,
     affinity,
     heads: fixed("heads"),
+    example: nothing,
     par: published("par"),
     crf: published("crf"),
     async compare(/** @type {any} */ { key, b }) {

@@ -47,6 +47,7 @@ export function start({ element, props, trigger, server, watch }) {
     overview: question("overview"),
     affinity: measured("affinity"),
     heads: question("heads"),
+    example: question("example"),
     par: question("par"),
     crf: question("crf"),
     compare: question("compare"),

@@ -89,6 +89,10 @@ export async function start({ tables, site }) {
       open: (id) => { open(contents.images.find((image) => image.name === id)); },
     },
     chooseLabels: (labels) => own?.chooseLabels(labels),
+    example: async ({ name }) => {
+      const asked = { key: gallery.find((image) => image.name === name)?.key };
+      return find(answerName("stages", asked), "stages", asked);
+    },
     examples: { names: gallery.map(({ name }) => name), thumbnails: () => pictures, open: (place) => open(gallery[place]) },
   } });
 

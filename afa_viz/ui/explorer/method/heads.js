@@ -70,6 +70,29 @@ function sigmoidInPlace(/** @type {Float32Array} */ logits) {
 export const affinityOf = (/** @type {Float32Array[]} */ logits, /** @type {number[]} */ weights, /** @type {number} */ bias,
   /** @type {boolean} */ symmetric) => sigmoidInPlace(combinedLogits(logits, weights, bias, symmetric));
 
+/**
+ * Affinities of one cell with every cell of another image, as ops/cross_affinity.py, or of its own: there `affinityOf`.
+ *
+ * @param {{queries: Float32Array[], keys: Float32Array[]}} own (d, N) of every head
+ * @param {{queries: Float32Array[], keys: Float32Array[]}} other (d, M)
+ * @param {number[]} weights one for each head
+ * @param {number} bias
+ * @param {boolean} symmetric
+ * @param {number} cell of the N
+ * @param {number[]} counts N and M
+ */
+export function crossAffinity(own, other, weights, bias, symmetric, cell, [cells, others]) {
+  const sum = new Float32Array(others).fill(bias);
+  weights.forEach((weight, head) => {
+    const [q, k, query, key] = [own.queries[head], own.keys[head], other.queries[head], other.keys[head]];
+    for (let d = 0; d * cells < q.length && weight; d++) {
+      const [there, back, row] = [weight * q[d * cells + cell], weight * k[d * cells + cell], d * others];
+      for (let j = 0; j < others; j++) sum[j] += there * key[row + j] + (symmetric ? back * query[row + j] : there * key[row + j]);
+    }
+  });
+  return sigmoidInPlace(sum);
+}
+
 /** What each head adds for the pair of cells i and j, and their way to its affinity; heads in their order. */
 export function pairOf(/** @type {Float32Array[]} */ logits, /** @type {number[]} */ weights, /** @type {number} */ bias,
   /** @type {boolean} */ symmetric, /** @type {number} */ i, /** @type {number} */ j) {

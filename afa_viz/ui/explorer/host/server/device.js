@@ -49,6 +49,7 @@ function delegate() {
     chooseLabels: (names) => (device?.own ?? server).chooseLabels(names),
     ...Object.fromEntries(/** @type {any[]} */ (["scene", "attention", "overview", "affinity", "heads", "par", "crf", "compare"])
       .map((name) => [name, either(name)])),
+    example: atServer(server.example),
     charts: { ...server.charts, snapshots: async (asked) => (answering(asked) ?? server).charts.snapshots(asked),
       dataset: atServer(server.charts.dataset) },
     snapshots: { run: async (asked) => (answering(asked) ?? server).snapshots.run(asked),

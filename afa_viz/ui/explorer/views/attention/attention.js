@@ -55,7 +55,7 @@ function cover(/** @type {Block} */ { queries, keys, ratio }) {
  * @param {number[]} limits
  * @param {Block} block
  */
-function paintKeys(canvas, values, [low, high], block) {
+export function paintKeys(canvas, values, [low, high], block) {
   const context = context2d(canvas);
   context.imageSmoothingEnabled = true;
   context.drawImage(store.scene.grey, 0, 0, canvas.width, canvas.height);
@@ -67,11 +67,11 @@ function paintKeys(canvas, values, [low, high], block) {
   context.globalAlpha = 1;
 }
 
-const limits = (/** @type {Float32Array} */ values) => (view.logits ? limitsOf(values) : [0, limitsOf(values)[1]]);
+export const keyLimits = (/** @type {Float32Array} */ values) => (view.logits ? limitsOf(values) : [0, limitsOf(values)[1]]);
 /** One range for all heads, or each its own. */
 function limitsFor(/** @type {Float32Array} */ values, /** @type {(Float32Array | null)[]} */ all) {
-  if (!view.shared) return limits(values);
-  const each = all.filter((values) => values != null).map(limits);
+  if (!view.shared) return keyLimits(values);
+  const each = all.filter((values) => values != null).map(keyLimits);
   return [Math.min(...each.map(([low]) => low)), Math.max(...each.map(([, high]) => high))];
 }
 

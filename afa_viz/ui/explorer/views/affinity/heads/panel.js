@@ -1,6 +1,7 @@
 // Heads under the hand: every learned weight is a slider, bias and symmetry too; what follows is drawn beside the learned
 // result. With the path of one pair's number: path.js.
 
+import { createAcross } from "./across.js";
 import { createPath } from "./path.js";
 import { createResults } from "./results.js";
 import { affinityUnder, apply, countMoved, equal, explained, nameOf, numbersOf, only, send, without } from "./weights.js";
@@ -78,7 +79,7 @@ export function build(/** @type {HTMLElement} */ section) {
   const symmetric = find("input[type=checkbox]");
   symmetric.addEventListener("change", () => change({ ...setting, symmetric: symmetric.checked }, true));
   parts = { results: createResults(find('[data-part="results"]')), path: createPath(pathBox),
-    worth: createWorth(find('[data-part="worth"]')) };
+    worth: createWorth(find('[data-part="worth"]')), across: createAcross($('[data-for="across"]', section)) };
 }
 
 /** The row of a head, or of the bias: its name, its slider, its number. */
@@ -199,6 +200,7 @@ function show() {
 export async function data() {
   const { trace } = store;
   box.hidden = lacks("learned_affinity") || lacks("affinity");
+  parts.across.data(box.hidden);
   if (box.hidden || trace.partial) return;
   find('[data-part="hint"]').textContent = text("heads.hint");
   find('[data-check], .afa-check span').textContent = text("heads.symmetric");
@@ -228,6 +230,7 @@ export async function data() {
 /** One sentence in the place of what cannot be moved here. */
 function refuse(/** @type {string} */ words) {
   heads = null;
+  parts.across.data(true);
   find('[data-part="body"]').hidden = pathBox.hidden = true;
   Object.assign(find('[data-part="lacks"]'), { hidden: false, textContent: words });
 }
@@ -238,6 +241,7 @@ export function draw() {
   parts.results.draw(learned, recompute.settings()?.edited ?? affinityNow(), tell);
   parts.path.draw(heads, setting);
   parts.worth.draw(heads);
+  parts.across.draw(heads, setting);
 }
 
 const tell = (/** @type {string} */ words) => { find('[data-part="state"] b').textContent = words; };
