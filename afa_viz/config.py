@@ -30,8 +30,8 @@ class ExplainConfig:
             learned.
         affinity_bias: bias in place of the learned one; None: as learned.
         affinity_edits: pairs of regions whose affinity is set by hand, in order, each ("join", cells, others) or
-            ("cut", cells, others): 1 or 0 in both directions. Cells are numbered row by row from 0; others None: all
-            other cells. See `ops.affinity_edits`.
+            ("separate", cells, others): 1 or 0 in both directions. Cells are numbered row by row from 0; others None:
+            all other cells. See `ops.affinity_edits`.
         class_thresholds: foreground thresholds of some classes in place of `bkg_score_high`: pairs of class name and
             threshold, or a mapping. One threshold for all classes is what `bkg_score_high` is. See
             `ops.cam.shift_to_thresholds`.

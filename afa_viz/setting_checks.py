@@ -66,7 +66,7 @@ MAX_SCALES = 16  # scales, dilations: each scale is a pass of the network, each 
 MAX_IMAGE_SIDE = 2048  # pixels: the largest image
 MAX_HEADS = 1024  # of two blocks: more than any network has
 MAX_EDITS = 64  # pairs of regions that are set by hand
-JOIN, CUT = "join", "cut"
+JOIN, SEPARATE = "join", "separate"
 AffinityEdit = tuple[str, tuple[int, ...], tuple[int, ...] | None]
 OPTIONAL = (  # settings that may be None
     "long_side", "head_weights", "affinity_bias", "affinity_edits", "class_thresholds", "occlude",
@@ -85,13 +85,13 @@ def _keep_head_weights(value: Any) -> tuple | None:
 
 
 def _keep_affinity_edits(value: Any) -> tuple[AffinityEdit, ...] | None:
-    """At most `MAX_EDITS` of ("join" or "cut", cells, other cells or None); cells sorted, each once."""
+    """At most `MAX_EDITS` of ("join" or "separate", cells, other cells or None); cells sorted, each once."""
     given = as_list(value)
     if given is None or len(given) > MAX_EDITS:
         return None
     found: list[AffinityEdit] = []
     for edit in map(as_list, given):
-        if edit is None or len(edit) != 3 or not isinstance(edit[0], str) or edit[0] not in (JOIN, CUT):
+        if edit is None or len(edit) != 3 or not isinstance(edit[0], str) or edit[0] not in (JOIN, SEPARATE):
             return None
         cells, others = _keep_cells(edit[1]), None if edit[2] is None else _keep_cells(edit[2])
         if cells is None or (others is None and edit[2] is not None):
@@ -152,8 +152,8 @@ EXPLAIN_CHECKS: Mapping[str, Rule] = {
     ),
     "affinity_edits": (
         _keep_affinity_edits,
-        f"at most {MAX_EDITS} edits such as ('join', cells, others) or ('cut', cells, None), cells as whole numbers "
-        "from 0, or None",
+        f"at most {MAX_EDITS} edits such as ('join', cells, others) or ('separate', cells, None), cells as whole "
+        "numbers from 0, or None",
     ),
     "class_thresholds": (_keep_class_thresholds, "numbers from 0 to 1 by class names, such as {'cat': 0.6}, or None"),
     "occlude": (_keep_box, f"pixels top < bottom and left < right from 0 to {MAX_IMAGE_SIDE}, or None"),

@@ -1,4 +1,4 @@
-"""The affinity with pairs of regions set by hand: joined ones to 1, cut ones to 0, in both directions.
+"""The affinity with pairs of regions set by hand: joined ones to 1, separated ones to 0, in both directions.
 
 Symbols: B batch, N = h * w cells in row-major order.
 """
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from afa_viz.ops.checks import require_square
 
-VALUES = {"join": 1.0, "cut": 0.0}
+VALUES = {"join": 1.0, "separate": 0.0}
 
 
 def edit_affinity(affinity: Tensor, edits: Sequence[tuple[str, Sequence[int], Sequence[int] | None]]) -> Tensor:
-    """The affinity with A_ij = A_ji = 1 ("join") or 0 ("cut") for every cell i of one region and j of the other.
+    """The affinity with A_ij = A_ji = 1 ("join") or 0 ("separate") for every cell i of one region and j of the other.
 
     A cell's affinity with itself stays, also where the regions share cells.
 
@@ -24,7 +24,7 @@ def edit_affinity(affinity: Tensor, edits: Sequence[tuple[str, Sequence[int], Se
         affinity: (B, N, N) in [0, 1]. Not changed.
         edits: (what, cells, others) each, in order: a later one wins. others None: all cells that are not in `cells`.
     Returns: (B, N, N), symmetric where `affinity` is.
-    Raises: ValueError: for a cell that the grid does not have, or another word than "join" and "cut".
+    Raises: ValueError: for a cell that the grid does not have, or another word than "join" and "separate".
     """
     require_square("affinity", affinity)
     count = affinity.shape[-1]

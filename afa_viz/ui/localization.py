@@ -26,7 +26,7 @@ LATER = {  # and what the app loads when it is first opened, by the script that 
     "tabs": re.compile(r"(?:mask|photo|zoom)\."),
     "more": re.compile(r"(?:tour|present|undo|none)\."),
     "lab": re.compile(r"lab\.\w+\.(?!title$)"),  # questions; an address may name one, so their titles are there at once
-    "heads": re.compile(r"(?:heads|path|walkpath)\."),
+    "edits": re.compile(r"(?:heads|path|walkpath|edits)\."),
     "device": re.compile(re.escape(SITE)),
 }
 

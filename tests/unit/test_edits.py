@@ -1,4 +1,4 @@
-"""What is changed by hand: regions joined and cut, thresholds per class, a hidden part; worked out here with NumPy."""
+"""What is changed by hand: regions of the affinity, thresholds per class, a hidden part; worked out with NumPy."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def trace(request, model) -> Trace:
 
 
 def edits_of(trace: Trace) -> tuple:
-    """Two regions joined, one cut off, and a pair that a later edit wins."""
+    """Two regions joined, one separated, and a pair that a later edit wins."""
     cells = trace.affinity.shape[0]
     left = tuple(range(0, cells // 3, 2))
-    return ("join", left, (cells - 1, cells - 3)), ("cut", (1, 4, 5), None), ("cut", (0,), (cells - 1, 0)), (
+    return ("join", left, (cells - 1, cells - 3)), ("separate", (1, 4, 5), None), ("separate", (0,), (cells - 1, 0)), (
         "join", (2, 6), (6, 2, 4),
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ def edited_by_hand(affinity: np.ndarray, edits: tuple) -> np.ndarray:
         for i in own:
             for j in [c for c in cells if c not in own] if others is None else others:
                 if i != j:
-                    out[i, j] = out[j, i] = {"join": 1.0, "cut": 0.0}[what]
+                    out[i, j] = out[j, i] = {"join": 1.0, "separate": 0.0}[what]
     return out
 
 
@@ -77,7 +77,7 @@ def small_cam(trace: Trace) -> np.ndarray:
 # --- affinity --------------------------------------------------------------------------------------------------------
 
 
-def test_joined_and_cut_regions(trace, model):
+def test_joined_and_separated_regions(trace, model):
     edits = edits_of(trace)
     made = recompute(trace, dataclasses.replace(trace.config, affinity_edits=edits))  # needs no model
     expected = edited_by_hand(trace.affinity.numpy(), edits)
@@ -115,15 +115,15 @@ def test_the_path_of_an_edited_pair_says_so(trace):
 
 
 @pytest.mark.parametrize("edits, says", [
-    ("cut", "affinity_edits is 'cut'; expected at most 64 edits such as ('join', cells, others)"),
-    ([("cut", (1,))], "expected at most 64 edits"),
+    ("separate", "affinity_edits is 'separate'; expected at most 64 edits such as ('join', cells, others)"),
+    ([("separate", (1,))], "expected at most 64 edits"),
     ([("split", (1,), None)], "expected at most 64 edits"),
-    ([("cut", (), None)], "expected at most 64 edits"),
-    ([("cut", (-1,), None)], "expected at most 64 edits"),
-    ([("cut", (1.5,), None)], "expected at most 64 edits"),
-    ([("cut", (True,), None)], "expected at most 64 edits"),
-    ([("cut", (1,), ())], "expected at most 64 edits"),
-    ([("cut", (1,), None)] * 65, "expected at most 64 edits"),
+    ([("separate", (), None)], "expected at most 64 edits"),
+    ([("separate", (-1,), None)], "expected at most 64 edits"),
+    ([("separate", (1.5,), None)], "expected at most 64 edits"),
+    ([("separate", (True,), None)], "expected at most 64 edits"),
+    ([("separate", (1,), ())], "expected at most 64 edits"),
+    ([("separate", (1,), None)] * 65, "expected at most 64 edits"),
     ([("join", (1,), (16,))], "affinity_edits names cell 16; expected cells from 0 to 15, row by row"),
 ])  # fmt: skip
 def test_other_edits_are_refused_in_a_sentence(model, edits, says):
@@ -134,9 +134,9 @@ def test_other_edits_are_refused_in_a_sentence(model, edits, says):
 
 def test_the_op_alone_refuses_what_is_no_edit():
     affinity = torch.full((1, 4, 4), 0.5)
-    with pytest.raises(ValueError, match="got the edit 'x'; expected 'join' or 'cut'"):
+    with pytest.raises(ValueError, match="got the edit 'x'; expected 'join' or 'separate'"):
         affinity_edits.edit_affinity(affinity, [("x", (0,), None)])
-    both = affinity_edits.edit_affinity(affinity.repeat(2, 1, 1), [("cut", (0, 1), (1, 2))])
+    both = affinity_edits.edit_affinity(affinity.repeat(2, 1, 1), [("separate", (0, 1), (1, 2))])
     assert (
         both.shape == (2, 4, 4)
         and torch.equal(both[0], both[1])
@@ -148,7 +148,7 @@ def test_the_op_alone_refuses_what_is_no_edit():
 def test_a_method_without_an_affinity_refuses_them(trace):
     bare = dataclasses.replace(trace, parts=dataclasses.replace(trace.parts, affinity=None), affinity=None)
     with pytest.raises(ValueError, match="affinity_edits is set; expected None: .*"):
-        recompute(bare, dataclasses.replace(trace.config, affinity_edits=[("cut", (1,), None)], use_walk=False))
+        recompute(bare, dataclasses.replace(trace.config, affinity_edits=[("separate", (1,), None)], use_walk=False))
 
 
 # --- thresholds of classes -------------------------------------------------------------------------------------------
@@ -255,9 +255,9 @@ def test_other_boxes_are_refused_in_a_sentence(model, box, says):
 
 
 def test_settings_of_every_kind_mean_the_same():
-    edit = ("cut", (1, 3), None)
-    assert ExplainConfig(affinity_edits=[["cut", [3, 1, 3], None]]).affinity_edits == (edit,)
-    assert ExplainConfig(affinity_edits=[("cut", np.array([3, 1]), None)]) == ExplainConfig(affinity_edits=(edit,))
+    edit = ("separate", (1, 3), None)
+    assert ExplainConfig(affinity_edits=[["separate", [3, 1, 3], None]]).affinity_edits == (edit,)
+    assert ExplainConfig(affinity_edits=[("separate", np.array([3, 1]), None)]) == ExplainConfig(affinity_edits=(edit,))
     assert ExplainConfig(affinity_edits=[]) == ExplainConfig(class_thresholds={}) == ExplainConfig()
     pairs = (("cat", 0.5), ("dog", 1.0))
     assert ExplainConfig(class_thresholds={"dog": 1, "cat": 0.5}).class_thresholds == pairs
@@ -265,14 +265,14 @@ def test_settings_of_every_kind_mean_the_same():
     assert ExplainConfig(occlude=[0, 8, 0, 8]) == ExplainConfig(occlude=torch.tensor([0, 8, 0, 8]))
     assert apply_settings(ExplainConfig(), ["occlude=0,8,0,8"]).occlude == (0, 8, 0, 8)
     assert apply_settings(ExplainConfig(occlude=(0, 8, 0, 8)), ["occlude=none"]) == ExplainConfig()
-    for text in ("affinity_edits=cut", "class_thresholds=cat"):
+    for text in ("affinity_edits=join", "class_thresholds=cat"):
         with pytest.raises(ValueError, match="cannot be set from text"):
             apply_settings(ExplainConfig(), [text])
     assert len({ExplainConfig(affinity_edits=(edit,)), ExplainConfig(class_thresholds=pairs)}) == 2  # hashable
 
 
 @pytest.mark.parametrize("changes", [
-    {"affinity_edits": [("cut", (1,), None)]}, {"class_thresholds": {"cat": 0.5}}, {"occlude": (0, 8, 0, 8)},
+    {"affinity_edits": [("separate", (1,), None)]}, {"class_thresholds": {"cat": 0.5}}, {"occlude": (0, 8, 0, 8)},
 ])  # fmt: skip
 def test_a_run_of_many_images_takes_none(changes):
     with pytest.raises(

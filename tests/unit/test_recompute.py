@@ -87,7 +87,8 @@ SETTINGS = {
     "bkg_score_low": 0.1, "bkg_score_high": 0.9, "use_walk": False, "radius": 1, "power": 3.5, "num_steps": 4,
     "use_par": False, "num_iters": 2, "dilations": (1, 3), "par_downscale": 1,
     "keep_attention": "last_stage", "head_weights": (None, 0.0, *([0.3] * 14)), "affinity_bias": -1.0,
-    "affinity_edits": (("join", (0, 1), (3,)), ("cut", (2,), None)), "class_thresholds": (("cat", 0.7), ("dog", 0.2)),
+    "affinity_edits": (("join", (0, 1), (3,)), ("separate", (2,), None)),
+    "class_thresholds": (("cat", 0.7), ("dog", 0.2)),
 }  # fmt: skip
 
 

@@ -33,7 +33,19 @@ LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app: which modules beyon
     "tabs": (),  # what is in no other
     "more": ("components/guide/", "components/share_menu.js", "draw/tab_picture.js", "views/par/crf.js"),
     "lab": ("views/lab/",),
-    "heads": ("views/affinity/heads/", "views/walk/path.js", "core/head", "method/heads.js"),
+    "edits": (  # weights of heads, paths of numbers, and what is changed by hand
+        "views/affinity/heads/",
+        "views/affinity/edit/",
+        "views/cam/edit/",
+        "views/regions/edit/",
+        "views/walk/path.js",
+        "components/edits/",
+        "host/prepared/edited.js",
+        "core/head",
+        "core/edit",
+        "method/heads.js",
+        "method/edits.js",
+    ),
     "device": (  # photographs that the visitor's browser explains
         "host/server/device.js",
         "host/onnx",
@@ -46,7 +58,7 @@ LATER_STYLES = {  # which come with them
     "tabs": ("components/photo_sending.css", "components/zoom/zoom.css", "components/mask/mask.css"),
     "more": ("components/guide/guide.css",),
     "lab": ("views/lab/questions.css",),
-    "heads": ("views/affinity/heads/heads.css",),
+    "edits": ("views/affinity/heads/heads.css", "components/edits/edits.css"),
     "device": ("components/sidebar.css",),
 }
 STANDALONE_STYLES = (

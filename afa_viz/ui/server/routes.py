@@ -64,7 +64,7 @@ ROUTES = (
     Route(GET, r"/theme\.css", "colours of the page"),
     Route(GET, r"/charts/plotly-[\w.]+\.min\.js", "plotly.js, see later_scripts.py; another version is not found"),
     Route(
-        GET, r"/scripts/(?:tabs|more|lab|heads|device)-[0-9a-f]{12}\.js", "parts for later; another hash is not found"
+        GET, r"/scripts/(?:tabs|more|lab|edits|device)-[0-9a-f]{12}\.js", "parts for later; another hash is not found"
     ),
     Route(
         GET,

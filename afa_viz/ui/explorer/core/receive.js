@@ -30,6 +30,9 @@ function loadScene(name, key) {
   });
 }
 
+/** The name of a scene without the part of the image that is hidden. */
+export const imageOfScene = (/** @type {string | undefined} */ name) => name?.split("#")[0];
+
 /** Show what the host explains now. */
 export async function receive() {
   const raw = host.stages();
@@ -45,7 +48,7 @@ export async function receive() {
     PACKED_MAPS.forEach((name, i) => { next[name] = maps[i]; });
     labels.forEach(([name], i) => { next.labels[name] = maps[PACKED_MAPS.length + i]; });
     next.affinity = expandBand(next.affinity, next.grid);
-    const [otherImage, complete] = [store.scene !== nextScene, Boolean(store.trace?.partial)];
+    const [otherImage, complete] = [imageOfScene(store.trace?.scene) !== imageOfScene(raw.scene), Boolean(store.trace?.partial)];
     [store.trace, store.scene, store.parIterations] = [next, nextScene, null];
     host.photograph.noteTrace(raw);
     view.iteration = null;
