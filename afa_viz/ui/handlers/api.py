@@ -136,8 +136,8 @@ class Api:
             raise UserError(f"leave_out is {quote_value(left_out)}; expected a list of names.")
         config = config_from(values, left_out, own, changes)
         if not set(config.scales) <= set(own.scales):  # each other one would be as dear as the visitor likes
-            known = ", ".join(f"{scale:g}" for scale in own.scales)
-            raise UserError(f"scales are {quote_value(config.scales)}; expected some of {known}.")
+            offered = ", ".join(f"{scale:g}" for scale in own.scales)
+            raise UserError(f"scales are {quote_value(config.scales)}; expected some of {offered}.")
         if set(changes) & set(head_settings.FIELDS):
             self._require_heads(config, model)
         return config
