@@ -57,6 +57,7 @@ function choice(/** @type {string} */ name, /** @type {string[]} */ values, /** 
       button.addEventListener("click", () => { choose(value); show(); follow(); });
       return button;
     }));
+  group.title = text(`edits.${name}_info`);
   group.setAttribute("role", "group");
   group.setAttribute("aria-label", text(`edits.${name}`));
   return group;
@@ -73,7 +74,7 @@ export function build(/** @type {HTMLElement} */ section) {
     choice("brush", ["a", "b", "erase"], (value) => { brush = value; }),
     choice("what", ["join", "separate"], (value) => { what = value; }),
     choice("against", ["b", "rest"], (value) => { against = value; }),
-    made("div", { className: "afa-field" }, ...buttons),
+    made("div", { className: "afa-edit-buttons" }, ...buttons),
     made("p", { className: "afa-words", data: { part: "pending" } }),
     made("ol", { className: "afa-edit-list", data: { list: "edits" } }));
   const body = made("div", { data: { part: "body" }, hidden: true }, made("div", { className: "afa-edit" }, grid.canvas, tools),

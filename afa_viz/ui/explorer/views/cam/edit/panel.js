@@ -53,7 +53,7 @@ export function build(/** @type {HTMLElement} */ place) {
         made("div", {}, made("h4", { textContent: text("edits.hide") }), grid.canvas),
         made("div", { className: "afa-edit-tools" }, made("p", { className: "afa-hint", textContent: text("edits.hide_hint") }), back,
           made("h4", { textContent: text("edits.scales") }), made("p", { className: "afa-hint", textContent: text("edits.scales_hint") }),
-          made("div", { className: "afa-field", data: { list: "scales" } }))),
+          made("div", { className: "afa-field", title: text("edits.scales_info"), data: { list: "scales" } }))),
       words,
       made("div", { data: { part: "results" }, hidden: true }, made("div", { className: "afa-edit-figs" }, ...figures),
         made("div", { className: "afa-scroll" }, made("table", { className: "afa-numbers" })),
