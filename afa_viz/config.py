@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from afa_viz.scalars import as_list, preview
-from afa_viz.setting_checks import CURRICULUM_CHECKS, EXPLAIN_CHECKS, TRAIN_CHECKS, check
+from afa_viz.setting_checks import CURRICULUM_CHECKS, EXPLAIN_CHECKS, TRAIN_CHECKS, AffinityEdit, check
 from afa_viz.spelling import named_settings
 
 
@@ -29,6 +29,14 @@ class ExplainConfig:
             `Trace.affinity_weight`; None in a place keeps the learned weight there, 0 leaves the head out. None: all as
             learned.
         affinity_bias: bias in place of the learned one; None: as learned.
+        affinity_edits: pairs of regions whose affinity is set by hand, in order, each ("join", cells, others) or
+            ("separate", cells, others): 1 or 0 in both directions. Cells are numbered row by row from 0; others None:
+            all other cells. See `ops.affinity_edits`.
+        class_thresholds: foreground thresholds of some classes in place of `bkg_score_high`: pairs of class name and
+            threshold, or a mapping. One threshold for all classes is what `bkg_score_high` is. See
+            `ops.cam.shift_to_thresholds`.
+        occlude: box (top, bottom, left, right) in pixels of the explained image that is hidden before the network runs:
+            filled with the mean colour that the model's card names. None: nothing.
         bkg_score: background score of the single threshold on the CAM (docs/spec.md section 11).
         bkg_score_low, bkg_score_high: beta_l and beta_h of the pseudo label (docs/spec.md section 11).
         use_walk: False makes the pseudo label from the CAM without the walk: an ablation.
@@ -52,6 +60,9 @@ class ExplainConfig:
     symmetric: bool = True
     head_weights: tuple[float | None, ...] | None = None
     affinity_bias: float | None = None
+    affinity_edits: tuple[AffinityEdit, ...] | None = None
+    class_thresholds: tuple[tuple[str, float], ...] | None = None
+    occlude: tuple[int, int, int, int] | None = None
     bkg_score: float = 0.45
     bkg_score_low: float = 0.35
     bkg_score_high: float = 0.55
@@ -72,6 +83,9 @@ class ExplainConfig:
             raise ValueError(f"bkg_score_low is {self.bkg_score_low}; expected at most bkg_score_high.")
         if self.head_weights is not None and set(self.head_weights) == {None}:
             object.__setattr__(self, "head_weights", None)  # equal settings are equal
+        for name in ("affinity_edits", "class_thresholds"):
+            if getattr(self, name) == ():
+                object.__setattr__(self, name, None)
 
     @classmethod
     def for_model(cls, model: Any, **changes: Any) -> ExplainConfig:
@@ -221,6 +235,9 @@ class TrainConfig:
         check(self, TRAIN_CHECKS)
         if not isinstance(self.explain, ExplainConfig):
             raise ValueError(f"explain is {preview(self.explain)}; expected an ExplainConfig.")
+        for name in ("affinity_edits", "class_thresholds", "occlude"):
+            if getattr(self.explain, name) is not None:
+                raise ValueError(f"explain.{name} is set; expected None: a run has many images, and this edits one.")
         parts = as_list(self.curriculum)
         if parts is None or not all(isinstance(part, CurriculumStage) for part in parts):
             raise ValueError(f"curriculum is {preview(self.curriculum)}; expected a list of CurriculumStage.")

@@ -158,7 +158,7 @@ def _parse(key: str, kind: Any, text: str) -> Any:
         if text.lower() == "none" and type(None) in arguments:
             return None
         return _parse(key, next(a for a in arguments if a is not type(None)), text)
-    if origin is tuple:
+    if origin is tuple and typing.get_origin(arguments[0]) is not tuple:
         parts = [part.strip() for part in text.strip("()[]").split(",") if part.strip()]
         if arguments[-1] is Ellipsis:
             return tuple(_parse(key, arguments[0], part) for part in parts)

@@ -11,7 +11,8 @@ from torch import Tensor
 from afa_viz.ops import affinity as aff
 from afa_viz.ops import banded_walk, dense_crf, par, pseudo_label
 from afa_viz.ops import cam as cams
-from afa_viz.stages.refine import par_size, present_channels
+from afa_viz.stages.edits import foreground_thresholds
+from afa_viz.stages.refine import par_size, present_cams, present_channels
 from afa_viz.stages.walk import walk_start
 from afa_viz.trace import Trace
 
@@ -91,14 +92,16 @@ def with_crf(trace: Trace) -> Trace:
     """
     labels = present_channels(trace.image_labels)
     size = tuple(trace.image.shape[:2])
+    thresholds = foreground_thresholds(trace.config, trace.class_names)
+    maps = present_cams(trace.cam, labels, trace.config, thresholds)
     betas = (trace.config.bkg_score_low, trace.config.bkg_score_high)
     if trace.config.use_walk:
         starts = [cams.resize(scores[labels][None], size)[0] for scores in (trace.cam_rw, trace.cam_rw_high)]
     else:
-        starts = list(pseudo_label.initial_scores(trace.cam[labels[1:] - 1], betas, size))
+        starts = list(pseudo_label.initial_scores(maps, betas, size))
     plain = starts
     if trace.config.use_walk:
-        plain = list(pseudo_label.initial_scores(trace.cam[labels[1:] - 1], betas, size))
+        plain = list(pseudo_label.initial_scores(maps, betas, size))
     par, label = _refined_by_crf(trace, starts, labels)
     refined, affinity_label = (par, label) if plain is starts else _refined_by_crf(trace, plain, labels)
     return dataclasses.replace(

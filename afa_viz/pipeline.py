@@ -20,8 +20,9 @@ from torch import Tensor
 from afa_viz import classes
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import ImageLike, Labels, fit_size, multi_hot, read_image, read_target
+from afa_viz.normalisation import MEAN
 from afa_viz.scalars import preview
-from afa_viz.stages import memory, one_image
+from afa_viz.stages import edits, memory, one_image
 from afa_viz.trace import Trace
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ log = logging.getLogger(__name__)
 # The stages in order, each with the settings that it reads. A changed setting recomputes its stage and all below, but
 # that the affinity does not need the CAM.
 STAGES: dict[str, tuple[str, ...]] = {
-    "network": ("long_side", "keep_attention"),
+    "network": ("long_side", "occlude", "keep_attention"),
     "cam": ("scales", "flip"),
-    "affinity": ("symmetric", "head_weights", "affinity_bias"),
+    "affinity": ("symmetric", "head_weights", "affinity_bias", "affinity_edits"),
     "cam_rw": (
-        "label_threshold", "bkg_score_low", "bkg_score_high", "use_walk", "radius", "power", "num_steps",
+        "label_threshold", "bkg_score_low", "bkg_score_high", "class_thresholds", "use_walk", "radius", "power",
+        "num_steps",
     ),
     "cam_par": ("use_par", "num_iters", "dilations", "par_downscale"),
     "pseudo_label": (),
@@ -84,6 +86,7 @@ def explain(
     config = ExplainConfig.for_model(model) if config is None else _require_config(config)
     one_image.used_head(model.affinity_head(), model.parts, config)  # raises before anything is computed
     class_names, palette = _names(model)
+    edits.require_edits(config, model.parts, class_names)
     array = read_image(image, may_reduce=target is None)
     truth = None if target is None else read_target(target, array.shape[:2])
     height, width = fit_size(array, config.long_side or getattr(model.card, "input_size", None))
@@ -93,8 +96,12 @@ def explain(
     if truth is not None:
         truth = np.array(Image.fromarray(truth).resize((width, height), Image.Resampling.NEAREST))
     given = None if labels is None else multi_hot(labels, class_names)
+    pixels = torch.from_numpy(np.array(resized))
+    if config.occlude is not None:
+        edits.require_edits(config, model.parts, class_names, (height, width))
+        pixels = edits.occluded(pixels, config.occlude, getattr(model.card, "mean", MEAN))
     fields: dict[str, Any] = {
-        "image": torch.from_numpy(np.array(resized)),
+        "image": pixels,
         "target": None if truth is None else torch.from_numpy(truth),
         "class_names": class_names,
         "palette": palette,
@@ -129,13 +136,16 @@ def recompute(
         labels: new image labels; None keeps the old ones.
         model: needed where `scales` or `flip` change, or where `keep_attention` becomes "all"; must be the one that
             made the trace.
-    Raises: ValueError: if the model is needed and missing or another one, or `long_side` changed: explain the
-        original image again for that.
+    Raises: ValueError: if the model is needed and missing or another one, or `long_side` or `occlude` changed: explain
+        the original image again for that.
     """
     config = _require_config(config)
     changed = {f.name for f in dataclasses.fields(config) if getattr(config, f.name) != getattr(trace.config, f.name)}
-    if "long_side" in changed:
-        raise ValueError("long_side changed, which needs the original image; call explain with it again.")
+    for name in ("long_side", "occlude"):
+        if name in changed:
+            raise ValueError(f"{name} changed, which needs the original image; call explain with it again.")
+    if trace.predictions is None:  # else the trace has but some of the classes
+        edits.require_edits(config, trace.parts, trace.class_names)
     given: dict[str, Any] = {}
     if "keep_attention" in changed and config.keep_attention == "last_stage":
         given["attn_logits"] = one_image.keep_last_stage(trace.attn_logits)

@@ -65,7 +65,12 @@ SHARE = number(0, 1, above=True)  # of cells or image side: above 0
 MAX_SCALES = 16  # scales, dilations: each scale is a pass of the network, each dilation eight more neighbours
 MAX_IMAGE_SIDE = 2048  # pixels: the largest image
 MAX_HEADS = 1024  # of two blocks: more than any network has
-OPTIONAL = ("long_side", "head_weights", "affinity_bias")  # settings that may be None
+MAX_EDITS = 64  # pairs of regions that are set by hand
+JOIN, SEPARATE = "join", "separate"
+AffinityEdit = tuple[str, tuple[int, ...], tuple[int, ...] | None]
+OPTIONAL = (  # settings that may be None
+    "long_side", "head_weights", "affinity_bias", "affinity_edits", "class_thresholds", "occlude",
+)  # fmt: skip
 
 
 def _keep_head_weights(value: Any) -> tuple | None:
@@ -77,6 +82,51 @@ def _keep_head_weights(value: Any) -> tuple | None:
         one is None or now is not None for one, now in zip(given, found, strict=True)
     )
     return found if fits else None
+
+
+def _keep_affinity_edits(value: Any) -> tuple[AffinityEdit, ...] | None:
+    """At most `MAX_EDITS` of ("join" or "separate", cells, other cells or None); cells sorted, each once."""
+    given = as_list(value)
+    if given is None or len(given) > MAX_EDITS:
+        return None
+    found: list[AffinityEdit] = []
+    for edit in map(as_list, given):
+        if edit is None or len(edit) != 3 or not isinstance(edit[0], str) or edit[0] not in (JOIN, SEPARATE):
+            return None
+        cells, others = _keep_cells(edit[1]), None if edit[2] is None else _keep_cells(edit[2])
+        if cells is None or (others is None and edit[2] is not None):
+            return None
+        found.append((str(edit[0]), cells, others))
+    return tuple(found)
+
+
+def _keep_cells(value: Any) -> tuple[int, ...] | None:
+    """Numbers of at least one cell, sorted, each once; that they are on the grid is checked where it is known."""
+    keep = integer(0, MAX_IMAGE_SIDE**2)[0]
+    found = [keep(cell) for cell in as_list(value) or ()]
+    return tuple(sorted(set(found))) if found and None not in found else None
+
+
+def _keep_class_thresholds(value: Any) -> tuple[tuple[str, float], ...] | None:
+    """Pairs of a name and a number from 0 to 1, by the names; no name twice."""
+    given = list(value.items()) if isinstance(value, Mapping) else as_list(value)
+    if given is None:
+        return None
+    found: dict[str, float] = {}
+    for pair in map(as_list, given):
+        score = FRACTION[0](pair[1]) if pair is not None and len(pair) == 2 else None
+        if pair is None or score is None or TEXT[0](pair[0]) is None or pair[0] in found:
+            return None
+        found[pair[0]] = score
+    return tuple(sorted(found.items()))
+
+
+def _keep_box(value: Any) -> tuple[int, ...] | None:
+    """Top, bottom, left and right of a box that holds a pixel."""
+    keep = integer(0, MAX_IMAGE_SIDE)[0]
+    found = tuple(keep(side) for side in as_list(value) or ())
+    fits = len(found) == 4 and None not in found
+    return found if fits and found[0] < found[1] and found[2] < found[3] else None
 
 
 EXPLAIN_CHECKS: Mapping[str, Rule] = {
@@ -100,6 +150,13 @@ EXPLAIN_CHECKS: Mapping[str, Rule] = {
         number(-MAX_MAGNITUDE, MAX_MAGNITUDE)[0],
         f"a number from {-MAX_MAGNITUDE:g} to {MAX_MAGNITUDE:g} or None",
     ),
+    "affinity_edits": (
+        _keep_affinity_edits,
+        f"at most {MAX_EDITS} edits such as ('join', cells, others) or ('separate', cells, None), cells as whole "
+        "numbers from 0, or None",
+    ),
+    "class_thresholds": (_keep_class_thresholds, "numbers from 0 to 1 by class names, such as {'cat': 0.6}, or None"),
+    "occlude": (_keep_box, f"pixels top < bottom and left < right from 0 to {MAX_IMAGE_SIDE}, or None"),
     "keep_attention": one_of("all", "last_stage"),
     "label_threshold": (as_float, "a finite number"),
     "power": (number(0, 32, above=True)[0], "a number above 0 and up to 32"),

@@ -42,7 +42,8 @@ class Trace:
     Parts that a method lacks are None (`attn_logits`: empty), and `parts.lacks` says so in a sentence each.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB, at the size that was explained.
+        image: (H, W, 3) uint8 RGB, at the size that was explained; where `config.occlude` hides a box, with that box
+            filled.
         image_labels: (C,) float32 multi-hot: the classes that the pseudo label may use.
         labels_given: whether they came with the image (True) or were predicted (False).
         class_logits: (C,) float32, of the classifier.
@@ -57,6 +58,7 @@ class Trace:
             the affinity is not learned. Those that made the affinity: `used_affinity_head`.
         cam: (C, H, W) float32 in [0, 1): fused over scales and flips, normalised; absent classes included.
         affinity: (N, N) float32: learned, in (0, 1); or averaged, in [0, 1], see `ops.averaged_affinity`; or None.
+            Pairs that `config.affinity_edits` sets are 1 or 0.
         cam_rw, cam_rw_high: (K, h, w) float32 after the random walk, with the low and the high background score.
             Without the walk: where it would have started.
         cam_par, cam_par_high: (K, H, W) float32 after PAR, likewise. Without PAR: `cam_rw` at image size.

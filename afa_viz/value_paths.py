@@ -12,6 +12,7 @@ from torch import Tensor
 
 from afa_viz.inspection import walk_steps
 from afa_viz.ops import random_walk
+from afa_viz.ops.affinity_edits import edited_value
 from afa_viz.trace import Trace
 
 Cell = tuple[int, int]
@@ -32,6 +33,7 @@ class AffinityPath:
         symmetric: whether S + S^T is weighted; False: 2 S.
         contributions: (heads,): weight times S + S^T.
         logit: the sum of the contributions and the bias. affinity: its sigmoid.
+        edited: what `config.affinity_edits` sets the affinity to in its place, 1 or 0; None: nothing.
     """
 
     cell: Cell
@@ -49,6 +51,7 @@ class AffinityPath:
     contributions: Tensor
     logit: float
     affinity: float
+    edited: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def affinity_path(trace: Trace, cell: Cell, other: Cell) -> AffinityPath:
         query=factors[0], key=factors[1], other_query=factors[2], other_key=factors[3],
         logits=logits, transposed=transposed, weight=weight, bias=float(bias[0]), symmetric=symmetric,
         contributions=contributions, logit=float(logit), affinity=float(logit.sigmoid()),
+        edited=edited_value(trace.config.affinity_edits, first, second),
     )  # fmt: skip
 
 

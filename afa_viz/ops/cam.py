@@ -91,6 +91,26 @@ def normalize(cam: Tensor) -> Tensor:
     return shifted / (shifted.amax(dim=(-2, -1), keepdim=True) + EPS)
 
 
+def shift_to_thresholds(cam: Tensor, thresholds: Tensor, bkg_score: float) -> Tensor:
+    """The CAM moved class by class, so that a class equals the background score where it reaches its own threshold.
+
+    cam - thresholds + bkg_score. In the softmax over background and classes, which walk and PAR start from, only
+    differences count; so one threshold t for all classes gives what the background score t gives.
+
+    Args:
+        cam: (..., C, h, w). Not changed.
+        thresholds: (C,) in [0, 1].
+        bkg_score: that the background channel will have.
+    Returns: shaped like `cam`; may leave [0, 1].
+    Raises: ValueError: if there is not one threshold for each class.
+    """
+    if thresholds.shape != cam.shape[-3:-2]:
+        raise ValueError(
+            f"thresholds have shape {tuple(thresholds.shape)} but cam {tuple(cam.shape)}; expected one for each class."
+        )
+    return cam - (thresholds.to(cam) - bkg_score)[:, None, None]
+
+
 def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear resize, align_corners=False, no antialiasing: the meaning of "bilinear" everywhere but in PAR.
 

@@ -133,11 +133,19 @@ def _downscaled(image: Tensor, downscale: int) -> Tensor:
 
 
 def initial_scores(cam: Tensor, bkg_scores: Sequence[float], size: Sequence[int]) -> Tensor:
-    """Where `refine_cam` starts: (P, H, W) CAM and T constant backgrounds -> (T, P + 1, *size), softmax over P + 1."""
+    """Where `refine_cam` starts: (P, H, W) CAM and T constant backgrounds -> (T, P + 1, *size), softmax over P + 1.
+
+    Args:
+        cam: (P, H, W), or (T, P, H, W): one for each background.
+    """
     require_finite("cam", cam)
     bkg_scores = [require_float("bkg_scores", score) for score in bkg_scores]
     background = cam.new_empty(1, *cam.shape[-2:])
-    starts = [resize(torch.cat([background.fill_(score), cam])[None], size)[0] for score in bkg_scores]
+    maps = cam if cam.dim() == 4 else [cam] * len(bkg_scores)
+    starts = [
+        resize(torch.cat([background.fill_(score), one])[None], size)[0]
+        for score, one in zip(bkg_scores, maps, strict=True)
+    ]
     return torch.stack(starts).softmax(dim=1)
 
 
@@ -153,7 +161,7 @@ def refine_cam(
 
     Args:
         image: (3, H, W) in [0, 1].
-        cam: (P, H, W), the present classes only, in [0, 1]; P may be 0.
+        cam: (P, H, W), the present classes only, in [0, 1]; P may be 0. Or (T, P, H, W): one for each result.
         bkg_scores: T background scores, one result each.
         num_iters: PAR iterations; 0 leaves PAR out.
         dilations: of PAR.

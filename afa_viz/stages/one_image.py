@@ -19,11 +19,12 @@ from torch import Tensor
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ops import affinity as aff
+from afa_viz.ops import affinity_edits, pseudo_label
 from afa_viz.ops import cam as cams
-from afa_viz.ops import pseudo_label
 from afa_viz.ops.averaged_affinity import averaged_affinity
 from afa_viz.ops.image import normalize_image
 from afa_viz.parts import Parts
+from afa_viz.stages.edits import foreground_thresholds
 from afa_viz.stages.kept_classes import cam_of_classes, keep_classes, predicted_labels
 from afa_viz.stages.multi_scale_cam import multi_scale_cam_of
 from afa_viz.stages.refine import present_channels, refine, refine_both, refine_cam
@@ -141,22 +142,30 @@ def used_head(
 
 
 def affinity_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dict:
-    """The affinity, from the attention of the last two blocks: learned, averaged, or none."""
+    """The affinity, from the attention of the last two blocks: learned, averaged, or none; with what is set by hand."""
     device = fields["cam"].device  # where the walk will be, and where an earlier trace lies
     parts: Parts = fields["parts"]
     learned = fields["affinity_weight"]
     head = used_head(None if learned is None else (learned, fields["affinity_bias"]), parts, config)
     if parts.affinity is None:
         return {"affinity": None}
+    made = _affinity(fields, config, head, device)
+    if config.affinity_edits is not None:
+        made = affinity_edits.edit_affinity(made, config.affinity_edits)
+    return {"affinity": made[0]}
+
+
+def _affinity(fields: dict, config: ExplainConfig, head: tuple[Tensor, Tensor] | None, device: torch.device) -> Tensor:
+    """(1, N, N), learned or averaged."""
+    parts: Parts = fields["parts"]
     logits = [block[None].to(device) for block in fields["attn_logits"] if block is not None]
     if parts.affinity == "averaged":
         scales = fields["attn_scales"][-AFFINITY_BLOCKS:]
         probs = [(block * scale).softmax(-1) for block, scale in zip(logits[-AFFINITY_BLOCKS:], scales, strict=True)]
-        return {"affinity": averaged_affinity(probs, parts.extra_tokens, config.symmetric)[0]}
+        return averaged_affinity(probs, parts.extra_tokens, config.symmetric)
     assert head is not None
     weight, bias = (part.to(device) for part in head)
-    combined = aff.affinity_logits(logits, weight, bias, config.symmetric)
-    return {"affinity": combined.sigmoid_()[0]}
+    return aff.affinity_logits(logits, weight, bias, config.symmetric).sigmoid_()
 
 
 def cam_rw_stage(fields: dict, config: ExplainConfig, model: Network | None) -> dict:
@@ -168,7 +177,8 @@ def cam_rw_stage(fields: dict, config: ExplainConfig, model: Network | None) -> 
     affinity = fields["affinity"]
     if affinity is not None:
         affinity = affinity.to(fields["cam"].device)[None]  # of an earlier trace, whose CAM alone was made anew
-    low, high = walk(fields["cam"][None], affinity, labels[None], grid, config)
+    thresholds = foreground_thresholds(config, fields["class_names"])
+    low, high = walk(fields["cam"][None], affinity, labels[None], grid, config, thresholds)
     return {"image_labels": labels, "cam_rw": low[0], "cam_rw_high": high[0]}
 
 
@@ -177,12 +187,13 @@ def cam_par_stage(fields: dict, config: ExplainConfig, model: Network | None) ->
     labels = present_channels(fields["image_labels"])
     image01 = _image01(fields)
     size = image01.shape[1:]
+    thresholds = foreground_thresholds(config, fields["class_names"])
     walked = cams.resize(fields["cam_rw"][None], size)[0], cams.resize(fields["cam_rw_high"][None], size)[0]
     if config.use_walk:
-        of_cam, of_walk = refine_both(image01, fields["cam"], walked, labels, config)
+        of_cam, of_walk = refine_both(image01, fields["cam"], walked, labels, config, thresholds)
         refined, par = _all_channels(fields, of_cam), _all_channels(fields, of_walk)
     else:
-        refined = par = _all_channels(fields, refine(image01, fields["cam"], walked, labels, config))
+        refined = par = _all_channels(fields, refine(image01, fields["cam"], walked, labels, config, thresholds))
     return {"cam_refined": refined[0], "cam_refined_high": refined[1], "cam_par": par[0], "cam_par_high": par[1]}
 
 

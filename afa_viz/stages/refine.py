@@ -13,6 +13,7 @@ from torch import Tensor
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ops import pseudo_label
+from afa_viz.ops.cam import shift_to_thresholds
 
 
 def present_channels(image_labels: Tensor) -> Tensor:
@@ -20,7 +21,14 @@ def present_channels(image_labels: Tensor) -> Tensor:
     return torch.cat([image_labels.new_zeros(1), image_labels.nonzero().flatten() + 1]).long()
 
 
-def refine(image: Tensor, cam: Tensor, walked: tuple[Tensor, Tensor], labels: Tensor, config: ExplainConfig) -> Tensor:
+def refine(
+    image: Tensor,
+    cam: Tensor,
+    walked: tuple[Tensor, Tensor],
+    labels: Tensor,
+    config: ExplainConfig,
+    thresholds: Tensor | None = None,
+) -> Tensor:
     """Scores of one image after PAR, for the low and the high background score.
 
     Args:
@@ -28,25 +36,45 @@ def refine(image: Tensor, cam: Tensor, walked: tuple[Tensor, Tensor], labels: Te
         cam: (C, H, W), the same crop; read only without the walk.
         walked: two (K, H, W), the walked scores at image size, the same crop.
         labels: (P,) channels in use, from the image labels; 0 first.
+        thresholds: (C,) of the classes, see `walk`.
     Returns: (2, P, H, W).
     Source: docs/spec.md section 8, `refine_with_cls_label`; without the walk `refine_with_bkg`.
     """
     if not config.use_walk:
-        return refine_cam(image, cam, labels, config)
+        return refine_cam(image, cam, labels, config, thresholds)
     return pseudo_label.refine_walk(image, torch.stack([scores[labels] for scores in walked]), **_options(config))
 
 
-def refine_cam(image: Tensor, cam: Tensor, labels: Tensor, config: ExplainConfig) -> Tensor:
+def refine_cam(
+    image: Tensor, cam: Tensor, labels: Tensor, config: ExplainConfig, thresholds: Tensor | None = None
+) -> Tensor:
     """`refine` without the walk, whatever the settings say: (2, P, H, W). Args: as `refine`."""
-    return pseudo_label.refine_cam(image, cam[labels[1:] - 1], _betas(config), **_options(config))
+    maps = present_cams(cam, labels, config, thresholds)
+    return pseudo_label.refine_cam(image, maps, _betas(config), **_options(config))
 
 
 def refine_both(
-    image: Tensor, cam: Tensor, walked: tuple[Tensor, Tensor], labels: Tensor, config: ExplainConfig
+    image: Tensor,
+    cam: Tensor,
+    walked: tuple[Tensor, Tensor],
+    labels: Tensor,
+    config: ExplainConfig,
+    thresholds: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`refine` without the walk and with it, by one PAR: two (2, P, H, W). Args: as `refine`."""
     scores = torch.stack([scores[labels] for scores in walked])
-    return pseudo_label.refine_cam_and_walk(image, cam[labels[1:] - 1], _betas(config), scores, **_options(config))
+    maps = present_cams(cam, labels, config, thresholds)
+    return pseudo_label.refine_cam_and_walk(image, maps, _betas(config), scores, **_options(config))
+
+
+def present_cams(cam: Tensor, labels: Tensor, config: ExplainConfig, thresholds: Tensor | None = None) -> Tensor:
+    """The CAMs of the present classes: (P - 1, H, W), or where classes have thresholds of their own (2, P - 1, H, W):
+    for the low background score, and moved to the thresholds for the high one. Args: as `refine`."""
+    maps = cam[labels[1:] - 1]
+    if thresholds is None:
+        return maps
+    own = thresholds.to(cam.device)[labels[1:] - 1]
+    return torch.stack([maps, shift_to_thresholds(maps, own, config.bkg_score_high)])
 
 
 def par_size(size: Sequence[int], config: ExplainConfig) -> tuple[int, int]:

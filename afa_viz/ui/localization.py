@@ -27,7 +27,7 @@ LATER = {  # and what the app loads when it is first opened, by the script that 
     "more": re.compile(r"(?:tour|present|undo|none|glossary)\."),
     "lab": re.compile(r"lab\.\w+\.(?!title$)"),  # questions; an address may name one, so their titles are there at once
     "pipeline": re.compile(r"pipeline\.(?:op_|back$|expand$)"),
-    "heads": re.compile(r"(?:heads|path|walkpath|across)\."),
+    "edits": re.compile(r"(?:heads|path|walkpath|across|edits)\."),
     "device": re.compile(re.escape(SITE)),
 }
 

@@ -69,6 +69,30 @@ def test_weights_of_heads_are_moved_and_linked(visit):  # noqa: F811
     expect(page.locator(".afa-status")).to_contain_text("ignored: head_weights, affinity_bias.")
 
 
+def test_regions_and_thresholds_are_edited_and_linked(visit):  # noqa: F811
+    page = visit(query="example=scene0&affinity_edits=s1-2&class_thresholds=cat:0.7&tab=affinity")
+    edit = '[role=tabpanel][data-tab="affinity"] [data-for="edit"]'
+    page.wait_for_selector(f'{edit} [data-part="results"][data-state=ready]')
+    expect(page.locator(".afa-edited")).to_contain_text("regions separated: 1, foreground threshold of cat 0.7")
+    before = key(page)
+    page.locator(f"{edit} [data-list=edits] button").click()
+    recomputed(page, before)
+    page.wait_for_function(
+        "() => /class_thresholds=cat:0.7/.test(location.search) && !/affinity_edits/.test(location.search)"
+    )
+    page.locator(f"{panel(page, 'cam')} details[data-for=edit] summary").click()
+    expect(page.locator('[data-tab="cam"] [data-part="lacks"]')).to_contain_text("the network has to run again")
+    before = key(page)
+    page.locator('[data-do="as-computed"]').click()
+    recomputed(page, before)
+    page = visit(query="example=scene0&affinity_edits=x&class_thresholds=cat&occlude=0,16,0,16&scales=1&flip=0")
+    expect(page.locator(".afa-status")).to_contain_text(
+        "ignored: affinity_edits, class_thresholds, occlude, scales, flip."
+    )
+    page = visit(query="example=scene0&class_thresholds=nobody:0.5")
+    expect(page.locator(".afa-status")).to_contain_text("does not fit this image")
+
+
 @pytest.mark.slow
 def test_logits_that_a_site_leaves_out_follow_from_queries_and_keys(browser, tmp_path):  # noqa: F811
     """Of the bundled network's last block, whose logits take more room than the queries and keys that make them."""

@@ -33,6 +33,7 @@ EVENTS: dict[str, tuple[list, Any]] = {  # values and event_data that each event
     "change_model": ([None, "tiny", *DEFAULTS], None),
     "open_checkpoint": ([None, *DEFAULTS], {"run": "x", "iteration": 0}),
     "change_heads": (CHANGE, {"head_weights": "3:0", "affinity_bias": None, "symmetric": True}),
+    "change_edits": (CHANGE, {"affinity_edits": "j1_3", "class_thresholds": "cat:0.6", "occlude": "0,16,0,16"}),
     "choose_labels": (CHANGE, {"labels": ["cat"]}),
     "reset": (["tiny"], None),
     "restore": ([], None),

@@ -37,7 +37,7 @@ NO_GPU = "No available adapters."  # what Chromium says by itself where a page l
 
 shared: dict[str, Any] = {}  # what is running
 ends = ExitStack()  # of that; conftest.py closes it where the next file needs no browser
-LATER_SCRIPT = re.compile(r"/scripts/(tabs|more|lab|pipeline|heads|device)-[0-9a-f]{12}\.js$")
+LATER_SCRIPT = re.compile(r"/scripts/(tabs|more|lab|pipeline|edits|device)-[0-9a-f]{12}\.js$")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

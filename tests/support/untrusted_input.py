@@ -66,6 +66,13 @@ EVENTS = {
         ["cat"],
         *DEFAULTS,
     ],
+    "change_edits": [
+        {"affinity_edits": "j1_3", "class_thresholds": "cat:0.6", "occlude": "0,16,0,16", "scales": "1", "flip": "0"},
+        "example:scene0",
+        "tiny",
+        ["cat"],
+        *DEFAULTS,
+    ],
     "change_settings": ["radius", "example:scene0", "tiny", ["cat"], *DEFAULTS],
 }
 
@@ -139,7 +146,7 @@ def browser_calls() -> dict[str, dict[str, Any]]:
     cell = [1, 2]
     return {
         "scene": {}, "attention": {"block": 7, "logits": False, "head": 0, "cell": cell}, "overview": {},
-        "affinity": {"cell": cell}, "heads": {}, "par": {}, "crf": {}, "lab": {},
+        "affinity": {"cell": cell}, "heads": {}, "par": {}, "crf": {}, "unedited": {}, "lab": {},
         "compare": {"b": {"switched": ["PAR"], "setting": "radius", "value": 3}},
         "training_run": {}, "snapshot": {"model": "tiny@10"},
         "export_file": {"kind": "png", "label": 6, "cell": cell},

@@ -87,11 +87,13 @@ SETTINGS = {
     "bkg_score_low": 0.1, "bkg_score_high": 0.9, "use_walk": False, "radius": 1, "power": 3.5, "num_steps": 4,
     "use_par": False, "num_iters": 2, "dilations": (1, 3), "par_downscale": 1,
     "keep_attention": "last_stage", "head_weights": (None, 0.0, *([0.3] * 14)), "affinity_bias": -1.0,
+    "affinity_edits": (("join", (0, 1), (3,)), ("separate", (2,), None)),
+    "class_thresholds": (("cat", 0.7), ("dog", 0.2)),
 }  # fmt: skip
 
 
 def test_every_setting_recomputes_to_what_explain_gives(model):
-    assert {"long_side", *SETTINGS} == {field.name for field in dataclasses.fields(ExplainConfig)}
+    assert {"long_side", "occlude", *SETTINGS} == {field.name for field in dataclasses.fields(ExplainConfig)}
     small = np.random.default_rng(5).integers(0, 256, (64, 50, 3), dtype=np.uint8)
     before = afa_viz.explain(model, small)
     for name, value in SETTINGS.items():
@@ -104,6 +106,7 @@ FIRST = {  # the first stage that may run again, from the method: what each sett
     "bkg_score_high": "cam_rw", "use_walk": "cam_rw", "radius": "cam_rw", "power": "cam_rw", "num_steps": "cam_rw",
     "use_par": "cam_par", "num_iters": "cam_par", "dilations": "cam_par", "par_downscale": "cam_par",
     "bkg_score": None, "keep_attention": None, "head_weights": "affinity", "affinity_bias": "affinity",
+    "affinity_edits": "affinity", "class_thresholds": "cam_rw",
 }  # fmt: skip
 
 

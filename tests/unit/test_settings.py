@@ -28,6 +28,7 @@ LISTS = ("scales", "dilations")
 WORDS = ("keep_attention",)
 OPTIONAL = ("affinity_bias",)  # a number, or None
 HEADS = ("head_weights",)  # a list of those, or None
+EDITS = ("affinity_edits", "class_thresholds", "occlude")  # lists of lists, or None
 
 NO_NUMBER = ["512", "", b"1", True, False, np.bool_(True), [1], (1,), {}, object(), 1j, np.array([1, 2]), torch.ones(2),
              float("nan"), float("inf"), -float("inf"), np.float32("nan"), np.float64("inf"), torch.tensor(torch.nan),
@@ -50,6 +51,9 @@ def wrong_settings():
     yield from ((name, value) for name in OPTIONAL for value in NO_NUMBER + HUGE)
     yield from (
         (name, value) for name in HEADS for value in (1, "1", b"1", {}, True, ["x"], [[1]], [float("nan")], [10**400])
+    )
+    yield from (
+        (name, value) for name in EDITS for value in (1, "1", b"1", True, ["x"], [[1]], [[]], [None], [10**400])
     )
     yield from ((name, value) for name in WHOLE for value in (1.5, np.float64(2.5), Fraction(1, 3), -1, 10**6))
     yield from ((name, None) for name in (*WHOLE[1:], *NUMBERS))
@@ -79,6 +83,7 @@ def test_every_setting_is_tried():
         *WORDS,
         *OPTIONAL,
         *HEADS,
+        *EDITS,
     }
 
 

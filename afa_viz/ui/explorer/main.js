@@ -13,7 +13,7 @@ import { on } from "./core/events.js";
 import { keys, listenToKeys } from "./core/keyboard.js";
 import { listenToView } from "./core/permalink.js";
 import { listenToPointer } from "./core/pointer.js";
-import { receive } from "./core/receive.js";
+import { imageOfScene, receive } from "./core/receive.js";
 import { buildAll, registerLater, scheduleDraw, SELECTION } from "./core/schedule.js";
 import { isNothingRecognised } from "./core/selection.js";
 import { reportError } from "./core/status.js";
@@ -112,16 +112,18 @@ function listenToMenu() {
   });
 }
 
-/** What another explanation may ask for: undoing settings, and classes where none was recognised. */
+/** What another explanation may ask for: undoing settings, what is changed by hand, and classes where none was recognised. */
 function listenToTraces() {
   /** @type {any} */
   let before = null;
   on("trace", async () => {
-    const { key, scene, partial, low, high, radius, num_steps, num_iters, chain, link } = store.trace;
-    const now = { key, scene, partial, low, high, radius, num_steps, num_iters, chain, link };
+    const { key, scene, partial, low, high, radius, num_steps, num_iters, chain, link, edits = {} } = store.trace;
+    const now = { key, scene, partial, low, high, radius, num_steps, num_iters, chain, link, edits };
     const last = before;
     before = now;
-    if (last?.scene === scene && last.key !== key && !last.partial) (await import("./components/guide/undo.js")).note(last, now);
+    const isSame = imageOfScene(last?.scene) === imageOfScene(scene);
+    if (isSame && last.key !== key && !last.partial) (await import("./components/guide/undo.js")).note(last, now);
+    if (Object.keys({ ...last?.edits, ...edits }).length) (await import("./components/edits/line.js")).tellEdits();
     if (isNothingRecognised()) (await import("./components/guide/unrecognised.js")).offerClasses();
   });
   window.addEventListener("popstate", async () => (await import("./components/guide/history.js")).follow());

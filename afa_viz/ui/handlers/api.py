@@ -11,7 +11,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.exports import KINDS
-from afa_viz.ui.page import head_settings
+from afa_viz.ui.page import edit_settings, head_settings, permalinks
 from afa_viz.ui.page.config_fields import SLIDERS, config_from
 from afa_viz.ui.sessions.session import Request, Session
 
@@ -39,7 +39,7 @@ class Api:
             image: "example:NAME" or "data:ID" instead of a file.
             labels: class names; None: those that came with the image, for a file predicted ones; []: predicted ones.
             settings: numbers by name, `leave_out`, names of ablations, `head_weights`, one number for each head of the
-                last two blocks or None for a learned one, and `affinity_bias`.
+                last two blocks or None for a learned one, `affinity_bias`, and fields of `edit_settings.FIELDS`.
             model: name; None: the default model.
         """
         return self._summary(self._picture(picture, image), labels, settings, self._model(model))
@@ -66,6 +66,7 @@ class Api:
         if labels is not None and (not isinstance(labels, list) or not all(isinstance(x, str) for x in labels)):
             raise UserError(f"labels are {quote_value(labels)}; expected a list of class names, or null.")
         request = self._session.request(image_id, model, labels, self._config(settings, model))
+        self._require_edits(request)
         from afa_viz.ui.handlers.api_numbers import summary
 
         return {"key": request.key, **summary(self._session.trace(request))}
@@ -121,22 +122,46 @@ class Api:
             raise UserError(f"settings are {quote_value(settings)}; expected numbers by name, or null.")
         values = dict(settings or {})
         left_out = values.pop("leave_out", [])
-        heads = {name: values.pop(name) for name in head_settings.FIELDS if values.get(name) is not None}
-        for name in head_settings.FIELDS:
-            values.pop(name, None)  # null: as learned
+        fields = (*head_settings.FIELDS, *edit_settings.FIELDS)
+        changes = {name: values.pop(name) for name in fields if values.get(name) is not None}
+        for name in fields:
+            values.pop(name, None)  # null: as learned, as computed
         known = [slider.field for slider in SLIDERS]
         unknown = [name for name in values if name not in known]
         if unknown:
-            others = ", ".join(("leave_out", *head_settings.FIELDS))
-            raise UserError(
-                f"There is no setting {quote_value(unknown[0])}; expected {others} or some of {', '.join(known)}."
-            )
+            first = ", ".join(("leave_out", *head_settings.FIELDS))
+            others = ", ".join((*known, *edit_settings.FIELDS))
+            raise UserError(f"There is no setting {quote_value(unknown[0])}; expected {first} or some of {others}.")
         if not isinstance(left_out, list):
             raise UserError(f"leave_out is {quote_value(left_out)}; expected a list of names.")
-        config = config_from(values, left_out, own, heads)
-        if heads:
+        config = config_from(values, left_out, own, changes)
+        if not set(config.scales) <= set(own.scales):  # each other one would be as dear as the visitor likes
+            offered = ", ".join(f"{scale:g}" for scale in own.scales)
+            raise UserError(f"scales are {quote_value(config.scales)}; expected some of {offered}.")
+        if set(changes) & set(head_settings.FIELDS):
             self._require_heads(config, model)
         return config
+
+    def _require_edits(self, request: Request) -> None:
+        """Raises: UserError: unless what is changed by hand fits the image and the model."""
+        from afa_viz.ops.affinity_edits import require_cells
+        from afa_viz.stages.edits import require_edits
+
+        image, model, config = request.image_id, request.model, request.config
+        if not any(getattr(config, name) is not None for name in edit_settings.IMAGE_FIELDS):
+            return
+        size = self._session.explained_size(image, model, config)
+        names = self._session.registry.class_names(model)
+        try:
+            require_edits(config, self._session.registry.get(model).parts, names, size)
+            if config.affinity_edits is not None:
+                cells = permalinks.image_facts(self._session, image, model, permalinks.unedited(request).config).cells()
+                for _, chosen, others in config.affinity_edits:
+                    require_cells((*chosen, *(others or ())), cells)
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
     def _require_heads(self, config: ExplainConfig, model: str) -> None:
         """Raises: UserError: unless the model has the heads that a config gives weights to."""

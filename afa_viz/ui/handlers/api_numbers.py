@@ -11,6 +11,7 @@ from torch import Tensor
 from afa_viz import stage_scores as scores
 from afa_viz.figures import maps
 from afa_viz.trace import Trace
+from afa_viz.ui.page import edit_settings
 
 
 def summary(trace: Trace) -> dict[str, Any]:
@@ -19,6 +20,8 @@ def summary(trace: Trace) -> dict[str, Any]:
     return {
         "image_labels": [trace.class_names[label] for label in trace.present],
         "labels_given": trace.labels_given,
+        "class_logits": {trace.class_names[label]: float(trace.class_logits[label - 1]) for label in trace.present},
+        "edits": edits(trace),
         "size": list(trace.image.shape[:2]),
         "grid": list(trace.grid),
         "blocks": len(trace.attn_logits),
@@ -42,6 +45,14 @@ def summary(trace: Trace) -> dict[str, Any]:
         if trace.predictions is None
         else [{"name": name, "probability": round(share, 6)} for name, share in trace.predictions],
     }
+
+
+def edits(trace: Trace) -> dict[str, Any]:
+    """What is changed by hand, as it was asked for; null: nothing."""
+    values = {name: getattr(trace.config, name) for name in edit_settings.FIELDS}
+    if values["class_thresholds"] is not None:
+        values["class_thresholds"] = dict(values["class_thresholds"])
+    return values
 
 
 def affinity_head(trace: Trace) -> dict[str, Any] | None:

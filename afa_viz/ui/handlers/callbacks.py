@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import html
 import logging
@@ -13,13 +14,13 @@ import gradio as gr
 
 from afa_viz.config import ExplainConfig
 from afa_viz.inputs import MANY_CLASSES
-from afa_viz.ui.errors import UserError
+from afa_viz.ui.errors import BusyError, UserError
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.last_request_wins import LastRequestWins
 from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.localization import error_message
-from afa_viz.ui.page import head_settings, permalinks
-from afa_viz.ui.page.config_fields import SLIDERS, SYMMETRY, config_from
+from afa_viz.ui.page import edit_settings, head_settings, permalinks
+from afa_viz.ui.page.config_fields import SCALES, SLIDERS, SYMMETRY, active_ablations, config_from
 from afa_viz.ui.page.controls import NONE_SELECTED
 from afa_viz.ui.sessions.model_registry import FETCH_SECONDS
 from afa_viz.ui.sessions.session import Request, Session
@@ -102,8 +103,8 @@ def no_updates(count: int) -> Any:
 
 
 class Callbacks:
-    """Bound to the components in `events.py`. `settings` are the ablations, every slider of `SLIDERS`, and what
-    `permalinks.heads_of` says of the heads; without that all heads are as learned."""
+    """Bound to the components in `events.py`. `settings` are the ablations, every slider of `SLIDERS`, and
+    `permalinks.kept_changes`; without these all is as learned and as computed."""
 
     def __init__(self, session: Session, answers: ExplorerHandlers, training: TrainHandlers | None = None) -> None:
         self.session = session
@@ -113,7 +114,7 @@ class Callbacks:
 
     def _open(self, image_id: str, model: str, settings: tuple, labels: list[str] | None = None) -> tuple:
         """A newly chosen image with its own labels: value of the explorer, labels, image id."""
-        request = self.session.request(image_id, model, labels, self._config(model, settings))
+        request = self.session.request(image_id, model, labels, self._config(image_id, model, settings))
         value = self.answers.stages(request)
         return value, self.session.present_labels(request), image_id
 
@@ -121,7 +122,7 @@ class Callbacks:
         self, image_id: str, model: str, settings: tuple, labels: list[str] | None = None
     ) -> Iterator[tuple]:
         """The same for an image that may be new: a preview first, without a change of the labels."""
-        request = self.session.request(image_id, model, labels, self._config(model, settings))
+        request = self.session.request(image_id, model, labels, self._config(image_id, model, settings))
         preview = self.answers.preview(request)
         if preview is not None:
             yield preview, gr.skip(), image_id
@@ -133,14 +134,21 @@ class Callbacks:
         for outputs in self._open_with_preview(image_id, model, settings, labels):
             yield *outputs, gr.update(selected_index=NONE_SELECTED)
 
-    def _config(self, model: str, settings: tuple) -> ExplainConfig:
+    def _config(self, image_id: str, model: str, settings: tuple) -> ExplainConfig:
         ablations, *values = settings
-        heads = values.pop() if len(values) > len(SLIDERS) else {}
+        own = permalinks.changes_for(values.pop() if len(values) > len(SLIDERS) else {}, image_id, model)
         by_field = dict(zip([s.field for s in SLIDERS], values, strict=True))
         registry = self.session.registry
-        own = heads if isinstance(heads, dict) and heads.get("model") == model else {}  # another model has other heads
         fields = head_settings.from_texts(own, lambda: registry.affinity_heads(model))
-        return config_from(by_field, ablations, registry.config(model), fields)
+        plain = config_from(by_field, ablations, registry.config(model), fields)
+        try:
+            edits = edit_settings.from_texts(own, permalinks.image_facts(self.session, image_id, model, plain))
+        except UserError as error:
+            if isinstance(error, BusyError) or own.get("image") == image_id:
+                raise
+            warn_user(str(error))  # of a photograph that an address names: it is shown without them
+            edits = {}
+        return config_from(by_field, ablations, registry.config(model), {**fields, **edits}) if edits else plain
 
     def open_link(self, params: dict[str, str]) -> tuple:
         """A permalink: value, image id, index in the gallery, model, its description, labels, settings with heads."""
@@ -223,7 +231,7 @@ class Callbacks:
         return value, labels, gr.update(choices=registry.choices, value=name, visible=True), description, radius
 
     def reset(self, model: str) -> list:
-        """The default settings of a model: no ablation, every slider, all heads as learned."""
+        """The default settings of a model: no ablation, every slider, nothing changed by hand."""
         defaults = self.session.registry.config(model)
         return [[], *(slider.value(defaults) for slider in SLIDERS), {}]
 
@@ -243,14 +251,65 @@ class Callbacks:
         if isinstance(left_out, list) or left_out is None:  # other values raise an error below
             others = [name for name in left_out or () if name != SYMMETRY]
             values["left_out"] = others if sent["symmetric"] else [*others, SYMMETRY]
-        values["heads"] = {**{name: sent.get(name) for name in head_settings.FIELDS}, "model": model}
+        own = {name: sent.get(name) for name in head_settings.FIELDS}
+        values["changes"] = {
+            **permalinks.changes_for(values.get("changes"), image_id, model),
+            **own,
+            "model": model,
+            "image": image_id,
+        }
         request = self._request(image_id, model, labels, tuple(values.values()), shown)
-        return self.answers.stages(request), values["left_out"], permalinks.heads_of(request)
+        return self.answers.stages(request), values["left_out"], permalinks.kept_changes(request)
+
+    def change_edits(
+        self, sent: object, image_id: str, model: str, labels: list[str], *settings, shown: str | None = None
+    ) -> tuple:
+        """Something changed by hand in the image on display: value, the ablations, and the changes to keep.
+
+        While a part of the image is hidden, image labels that were predicted stay those of the whole image, so that
+        the CAM of a class can be followed.
+
+        Args:
+            sent: texts by some of `edit_settings.FIELDS`, "" for as computed; the others stay.
+            shown: as of `change_settings`.
+        """
+        if not isinstance(sent, dict) or not sent or not set(sent) <= set(edit_settings.FIELDS):
+            raise UserError(error_message("refused.no_question"))
+        values = _by_name(settings)
+        if "scales" in sent and isinstance(values["left_out"], list | None):  # other values raise an error below
+            values["left_out"] = [name for name in values["left_out"] or () if name != SCALES]
+        values["changes"] = {
+            **permalinks.changes_for(values.get("changes"), image_id, model),
+            **sent,
+            "model": model,
+            "image": image_id,
+        }
+        request = self._request(image_id, model, labels, tuple(values.values()), shown)
+        request = self._with_labels_of_whole_image(request)
+        value = self.answers.stages(request)
+        left_out = values["left_out"] or []
+        if SCALES in active_ablations(request.config) and SCALES not in left_out:
+            left_out = [*left_out, SCALES]
+        return value, left_out, permalinks.kept_changes(request)
+
+    def _with_labels_of_whole_image(self, request: Request) -> Request:
+        """Of an image without labels of its own: while a part is hidden the labels that are predicted for the whole
+        image, and predicted ones again once nothing is hidden."""
+        if self.session.request(request.image_id, request.model).labels is not None:
+            return request
+        shown = dataclasses.replace(request.config, occlude=None)
+        whole = dataclasses.replace(request, labels=None, config=shown)
+        if request.config.occlude is None:
+            return whole if list(request.labels or ()) == self.session.present_labels(whole) else request
+        if request.labels is not None:
+            return request
+        labels = self.session.present_labels(whole)
+        return self.session.request(request.image_id, request.model, labels, request.config)
 
     def change_labels(self, image_id: str, model: str, labels: list[str], *settings) -> tuple:
         """Other image labels; with none of them, predicted labels, which are then displayed."""
         labels = [] if labels is None else labels
-        request = self.session.request(image_id, model, labels, self._config(model, settings))
+        request = self.session.request(image_id, model, labels, self._config(image_id, model, settings))
         return self.answers.stages(request), gr.skip() if labels else self.session.present_labels(request)
 
     def change_settings(
@@ -282,10 +341,10 @@ class Callbacks:
         predicted = before is not None and before.labels is None and before.image_id == image_id
         if before is not None and predicted and labels == self.session.present_labels(before):
             labels = []
-        return self.session.request(image_id, model, labels, self._config(model, settings))
+        return self.session.request(image_id, model, labels, self._config(image_id, model, settings))
 
 
 def _by_name(settings: tuple) -> dict[str, Any]:
-    """Settings by name: left_out, the fields of `SLIDERS`, and heads where they are given."""
-    names = ["left_out", *(slider.field for slider in SLIDERS), "heads"]
+    """Settings by name: left_out, the fields of `SLIDERS`, and changes where they are given."""
+    names = ["left_out", *(slider.field for slider in SLIDERS), "changes"]
     return dict(zip(names[: len(settings)], settings, strict=True))

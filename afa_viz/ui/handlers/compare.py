@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from afa_viz.ui.errors import BusyError, UserError, quote_value
 from afa_viz.ui.handlers.answer_texts import prepared_first
 from afa_viz.ui.localization import error_message
-from afa_viz.ui.page import head_settings
-from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS, active_ablations, config_from
+from afa_viz.ui.page import edit_settings, head_settings
+from afa_viz.ui.page.config_fields import ABLATIONS, SCALES, SLIDERS, active_ablations, config_from
 from afa_viz.ui.sessions.cache import SingleFlightCache
 from afa_viz.ui.sessions.model_registry import FETCH_SECONDS
 from afa_viz.ui.sessions.session import Request, Session
@@ -133,10 +133,12 @@ def comparison_request(session: Session, request: Request, trace: Trace, changes
     ablations = set(active_ablations(request.config)) ^ set(changes.switched)
     kept = {name: getattr(request.config, name) for name in ("long_side", "keep_attention")}
     defaults = dataclasses.replace(session.registry.config(request.model), **kept)
-    heads = {name: getattr(request.config, name) for name in head_settings.FIELDS}
-    if changes.model not in (None, request.model):  # another model has other heads
-        heads = {}
-    config = config_from(values, [name for name in ABLATIONS if name in ablations], defaults, heads)
+    own = {name: getattr(request.config, name) for name in (*head_settings.FIELDS, *edit_settings.FIELDS)}
+    if SCALES in active_ablations(request.config):  # where they are not left out, B has all
+        own.pop("scales")
+    if changes.model not in (None, request.model):  # another model has other heads and another grid
+        own = {}
+    config = config_from(values, [name for name in ABLATIONS if name in ablations], defaults, own)
     request = dataclasses.replace(request, config=config)
     return request_for_model(session, request, trace, changes.model or request.model)
 

@@ -149,7 +149,18 @@ def bind_events(
         return errors_as_warnings(3)(last_output(3)(latest.run_change))(request.session_hash, call, image_id)
 
     explorer.edit(
-        change_heads, [image_id, *controls.inputs], [explorer, controls.left_out, controls.heads], **live_options
+        change_heads, [image_id, *controls.inputs], [explorer, controls.left_out, controls.changes], **live_options
+    )
+
+    def change_edits(request: gr.Request, event: gr.EventData, image_id, model, labels, *settings):
+        def call(image_id):
+            shown = latest.state_of(str(request.session_hash)).key
+            yield callbacks.change_edits(event._data, image_id, model, labels, *settings, shown=shown)
+
+        return errors_as_warnings(3)(last_output(3)(latest.run_change))(request.session_hash, call, image_id)
+
+    explorer.release(  # what a hand lets go of
+        change_edits, [image_id, *controls.inputs], [explorer, controls.left_out, controls.changes], **live_options
     )
 
     def after_reset(request: gr.Request, *args):

@@ -97,7 +97,8 @@ class ExplorerHandlers:
         """The functions that a browser may call by name."""
         maps = (self.scene, self.attention, self.overview, self.affinity, self.par, self.crf)
         tabs = (*self._compare.server_functions(), *self._snapshots.server_functions())
-        return *maps, *tabs, *self.exports.server_functions(), self.lab, self.lab_check, self.heads, self.example
+        own = (self.lab, self.lab_check, self.heads, self.example, self.unedited)
+        return *maps, *tabs, *self.exports.server_functions(), *own
 
     def warm(self, request: Request) -> None:
         """Compute in the background what the browser will request first, so that the image opens at once."""
@@ -188,6 +189,13 @@ class ExplorerHandlers:
         request, trace = self._find(params)
         return self._texts.get(("par", request.key), lambda: payload.to_json(payload.par(trace, request.key)))
 
+    def unedited(self, params: dict) -> str:
+        """The value of the explorer component for the same image and settings with nothing changed by hand."""
+        request = self._session.request_of(params["key"])
+        if request is None:
+            raise KeyError("key")
+        return self.stages(permalinks.unedited(request))
+
     def crf(self, params: dict) -> str:
         """The labels of a dense CRF and of PAR, and how long each takes."""
         from afa_viz.ui.handlers import payload
@@ -258,4 +266,6 @@ def upload_prefix(image_id: str) -> str | None:
 
 def scene_key(request: Request) -> str:
     """Key of everything that does not depend on settings below the network."""
-    return f"{request.model}/{request.image_id}/{request.config.long_side}/{request.config.keep_attention}"
+    config = request.config
+    hidden = "" if config.occlude is None else f"#{','.join(map(str, config.occlude))}"
+    return f"{request.model}/{request.image_id}/{config.long_side}/{config.keep_attention}{hidden}"

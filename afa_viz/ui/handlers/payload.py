@@ -31,6 +31,7 @@ from afa_viz.ops import dense_crf, random_walk
 from afa_viz.ops import par as par_op
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers.answer_texts import to_json as to_json
+from afa_viz.ui.page import edit_settings
 
 Packed = dict[str, Any]
 MAX_CELLS = 1024  # of grids whose whole matrices are sent on demand, as in explorer/core/recompute.js
@@ -101,6 +102,7 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "symmetric": trace.config.symmetric,
         "head_weights": trace.config.head_weights,
         "affinity_bias": trace.config.affinity_bias,
+        **edits(trace),
         "low": trace.config.bkg_score_low,
         "high": trace.config.bkg_score_high,
         "chain": pipeline_settings(trace),
@@ -113,6 +115,18 @@ def stages(trace: Trace, key: str, scene_key: str) -> dict[str, Any]:
         "parts": parts(trace),
         "predictions": predictions(trace),
         **table,
+    }
+
+
+def edits(trace: Trace) -> dict[str, Any]:
+    """What is changed by hand: its texts, and what the browser computes and draws with."""
+    names = trace.class_names
+    own = {names.index(name): score for name, score in trace.config.class_thresholds or () if name in names}
+    return {
+        "edits": edit_settings.to_texts(trace.config),
+        "thresholds": own or None,  # by label
+        "scales": {"offered": list(edit_settings.DEFAULTS.scales), "used": list(trace.config.scales)},
+        "flip": trace.config.flip,
     }
 
 

@@ -34,7 +34,19 @@ LATER_SCRIPTS: dict[str, tuple[str, ...]] = {  # of the app: which modules beyon
     "more": ("components/guide/", "components/share_menu.js", "draw/tab_picture.js", "views/par/crf.js"),
     "lab": ("views/lab/",),
     "pipeline": ("views/pipeline/",),
-    "heads": ("views/affinity/heads/", "views/walk/path.js", "core/head", "method/heads.js"),
+    "edits": (  # weights of heads, paths of numbers, and what is changed by hand
+        "views/affinity/heads/",
+        "views/affinity/edit/",
+        "views/cam/edit/",
+        "views/regions/edit/",
+        "views/walk/path.js",
+        "components/edits/",
+        "host/prepared/edited.js",
+        "core/head",
+        "core/edit",
+        "method/heads.js",
+        "method/edits.js",
+    ),
     "device": (  # photographs that the visitor's browser explains
         "host/server/device.js",
         "host/onnx",
@@ -48,7 +60,7 @@ LATER_STYLES = {  # which come with them
     "more": ("components/guide/guide.css",),
     "lab": ("views/lab/questions.css",),
     "pipeline": ("views/pipeline/diagram.css",),
-    "heads": ("views/affinity/heads/heads.css",),
+    "edits": ("views/affinity/heads/heads.css", "components/edits/edits.css"),
     "device": ("components/sidebar.css",),
 }
 STANDALONE_STYLES = (

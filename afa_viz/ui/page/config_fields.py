@@ -69,14 +69,14 @@ SLIDERS = (
     Slider("num_iters", 1, 30, 1),
 )
 
-SYMMETRY = "symmetry of the affinity"
+SYMMETRY, SCALES = "symmetry of the affinity", "other scales of the CAM"
 
 # Parts of the method that can be switched off, and the config fields that do it.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "random walk": {"use_walk": False},
     "PAR": {"use_par": False},
     SYMMETRY: {"symmetric": False},
-    "other scales of the CAM": {"scales": (1.0,)},
+    SCALES: {"scales": (1.0,)},
 }
 
 
@@ -93,15 +93,16 @@ def config_from(
     values: dict[str, float],
     ablations: list[str] | None,
     defaults: ExplainConfig,
-    heads: Mapping[str, Any] | None = None,
+    own: Mapping[str, Any] | None = None,
 ) -> ExplainConfig:
     """The default config of a model with slider values and ablations applied.
 
     Args:
-        heads: weights and bias of the affinity, see `head_settings.from_texts`; None: as learned.
+        own: further fields of `ExplainConfig`: of heads, see `head_settings`, and of edits, see `edit_settings`; what
+            is left out wins over them. None: as learned and as computed.
     Raises: UserError: for a value out of range or an unknown name.
     """
-    changes: dict[str, Any] = dict(heads or {})
+    changes: dict[str, Any] = dict(own or {})
     for slider in SLIDERS:
         changes[slider.field] = slider.parse(values.get(slider.field, slider.value(defaults)))
     if not isinstance(ablations, list | None):

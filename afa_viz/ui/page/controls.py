@@ -34,14 +34,14 @@ class ImagePicker:
 
 @dataclass(frozen=True)
 class Controls:
-    """Components of model, labels and settings; heads: see `permalinks.heads_of`."""
+    """Components of model, labels and settings; changes: see `permalinks.kept_changes`."""
 
     model: gr.Dropdown
     model_line: gr.HTML
     labels: gr.Dropdown
     left_out: gr.CheckboxGroup
     sliders: dict[str, gr.Slider]
-    heads: gr.State
+    changes: gr.State
     reset: gr.Button
 
     @property
@@ -51,8 +51,8 @@ class Controls:
 
     @property
     def settings(self) -> list:
-        """Ablations, every slider of `SLIDERS`, heads."""
-        return [self.left_out, *self.sliders.values(), self.heads]
+        """Ablations, every slider of `SLIDERS`, changes."""
+        return [self.left_out, *self.sliders.values(), self.changes]
 
 
 def build_image_picker(examples: list[Example], shown: str, on_device: bool = False) -> ImagePicker:

@@ -65,7 +65,7 @@ ROUTES = (
     Route(GET, r"/charts/plotly-[\w.]+\.min\.js", "plotly.js, see later_scripts.py; another version is not found"),
     Route(
         GET,
-        r"/scripts/(?:tabs|more|lab|pipeline|heads|device)-[0-9a-f]{12}\.js",
+        r"/scripts/(?:tabs|more|lab|pipeline|edits|device)-[0-9a-f]{12}\.js",
         "parts for later; another hash is not found",
     ),
     Route(

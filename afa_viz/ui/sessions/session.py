@@ -156,9 +156,9 @@ class Session:
         if prepared is not None:
             return prepared.memory
         keep_all = dataclasses.replace(config, keep_attention="all")
-        return estimate_memory(self.registry.get(model), self._size(image_id, model, config), keep_all).peak
+        return estimate_memory(self.registry.get(model), self.explained_size(image_id, model, config), keep_all).peak
 
-    def _size(self, image_id: str, model: str, config: ExplainConfig) -> tuple[int, int]:
+    def explained_size(self, image_id: str, model: str, config: ExplainConfig) -> tuple[int, int]:
         """(H, W) at which an image is explained."""
         return fit_size(self.images.find(image_id).image, config.long_side or self.registry.input_size(model))
 
@@ -279,7 +279,7 @@ class Session:
                 return recompute(trace, request.config, labels=labels, model=model)
         image = self.images.find(request.image_id)
         mask = self.ground_truth(image, request.model)
-        size = self._size(request.image_id, request.model, request.config)
+        size = self.explained_size(request.image_id, request.model, request.config)
         require_memory(size, estimate_memory(model, size, request.config).peak)
         with self._threads.allocate(math.prod(size), alone):
             return explain(model, image.image, request.labels, request.config, target=mask)

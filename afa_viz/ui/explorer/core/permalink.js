@@ -14,7 +14,8 @@ import { host } from "../host/host.js";
 const VIEW_KEYS = ["tab", "step", "class", "cell", "block", "head", "maps", "scale"]; // of the page
 const IMAGE_KEYS = ["example", "data", "photo"];
 export const HOST_KEYS = [...IMAGE_KEYS, "model", "labels", "left_out", "radius", "power", "num_steps", "num_iters",
-  "bkg_score_low", "bkg_score_high", "head_weights", "affinity_bias"]; // of the host
+  "bkg_score_low", "bkg_score_high", "head_weights", "affinity_bias",
+  "affinity_edits", "class_thresholds", "occlude", "scales", "flip"]; // of the host
 
 // Of tabs that may not be loaded yet:
 export const SIDE_B_KEYS = ["b_model", "b_switched", "b_crf", "b_setting", "b_stage"];

@@ -35,6 +35,9 @@ export function loadScene(name, key) {
   });
 }
 
+/** The name of a scene without the part of the image that is hidden. */
+export const imageOfScene = (/** @type {string | undefined} */ name) => name?.split("#")[0];
+
 /** Show what the host explains now. */
 export async function receive() {
   const raw = host.stages();
@@ -50,7 +53,7 @@ export async function receive() {
     PACKED_MAPS.forEach((name, i) => { next[name] = maps[i]; });
     labels.forEach(([name], i) => { next.labels[name] = maps[PACKED_MAPS.length + i]; });
     next.affinity = expandBand(next.affinity, next.grid);
-    const [otherImage, complete] = [store.scene !== nextScene, Boolean(store.trace?.partial)];
+    const [otherImage, complete] = [imageOfScene(store.trace?.scene) !== imageOfScene(raw.scene), Boolean(store.trace?.partial)];
     if (otherImage && store.scene) store.before = { trace: store.trace, scene: store.scene };
     [store.trace, store.scene, store.parIterations] = [next, nextScene, null];
     host.photograph.noteTrace(raw);

@@ -74,8 +74,9 @@ export function openTrace(soon = true) {
       image: pixelsOf(store.scene.image, store.trace.size) });
     source = next;
   }
-  const { low, high, radius, num_steps, num_iters, use_walk, use_par } = store.trace;
-  values = { ...store.trace.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...unanswered, bkg_score: threshold() };
+  const { low, high, radius, num_steps, num_iters, use_walk, use_par, thresholds = null } = store.trace;
+  values = { ...store.trace.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, thresholds,
+    ...unanswered, bkg_score: threshold() };
   if (store.trace.partial) clearTimeout(timer); // until the rest is here the processor is the host's
   else if (soon) prepare();
   return true;
@@ -175,9 +176,18 @@ export function takeUnanswered(name) {
 export function setAffinity(edited) {
   if (!values) return;
   clearTimeout(timer); // what is prepared for dragging thresholds would be for another affinity in the next frame
-  values = { ...values, edited };
-  moved = Boolean(edited) || Object.keys(unanswered).length > 0;
-  notify("affinity");
+  edit({ edited }, "affinity");
+}
+
+/** Foreground thresholds of classes, {label: number}, in the place of the explained ones. null: none. */
+export function setThresholds(/** @type {{[label: string]: number} | null} */ thresholds) {
+  if (values) edit({ thresholds }, "thresholds");
+}
+
+function edit(/** @type {object} */ patch, /** @type {string} */ name) {
+  values = { ...values, ...patch };
+  moved = Boolean(values.edited) || values.thresholds !== (store.trace.thresholds ?? null) || Object.keys(unanswered).length > 0;
+  notify(name);
 }
 
 /** Whether a setting is away from what the host explained. */

@@ -33,6 +33,11 @@
  * @property {(heads: {head_weights: string, affinity_bias: number | null, symmetric: boolean}) => void} setHeads explain with
  *   other weights of heads, as core/head_settings.js writes them, another bias (null: as learned), or without symmetry
  *
+ * @property {(edits: {[field: string]: string}) => void} setEdits explain with something changed by hand, as core/edit_settings.js
+ *   writes it ("": as computed); what is not named stays
+ * @property {() => boolean} reruns whether the network can run again: without it no part is hidden, and no scale left out
+ * @property {Question} unedited {key} -> stages as `stages` gives them, of the same image and settings as computed
+ *
  * @property {Question} scene {key} -> what settings do not change: image, seg, target, blocks
  * @property {Question} attention {key, block, logits, head?, cell?} -> maps of a block, `sent` (characters)
  * @property {Question} overview {key} -> what every head of every block does, as numbers

@@ -1,7 +1,7 @@
 // Answers that were made beforehand (handlers/prepared.py): a host without a server. Somebody hands it `find`, which gives
 // the answer of a name. What follows from settings below the network is made here.
 
-import { createStudio, refusal, SYMMETRY } from "./prepared/studio.js";
+import { createStudio, EDITS, refusal, RERUNS, SYMMETRY } from "./prepared/studio.js";
 import { translateServerText } from "../core/server_words.js";
 import { announce } from "../core/status.js";
 
@@ -70,7 +70,7 @@ export function preparedHost({ find, tables, parts }) {
   const published = (/** @type {string} */ question) => async (/** @type {any} */ asked) => (
     isPrepared(asked.key) ? await findAnswer(question, asked) ?? refusal("site.not_prepared") : refusal("site.settings_not_prepared"));
 
-  async function show(/** @type {string} */ key, /** @type {Changed} */ settings = wanted, facts = {}) {
+  async function show(/** @type {string} */ key, /** @type {Changed} */ settings = wanted, /** @type {any} */ facts = {}) {
     const mine = ++number;
     wanted = settings;
     const prepared = await findAnswer("stages", { key });
@@ -84,11 +84,13 @@ export function preparedHost({ find, tables, parts }) {
       if (mine !== number) return;
     }
     if (answer.refused) {
-      announce(translateServerText(answer.refused), true);
+      const words = translateServerText(answer.refused);
+      announce(words, true);
       wanted = changes;
       for (const listener of listeners.change) listener();
       if (!prepared || prepared.key === base?.key) return;
       [answer, next] = [prepared, {}]; // another image, as it was prepared
+      facts = { ...facts, complaint: [facts.complaint, words].join(" ").trim() };
     }
     [base, changes, wanted] = [prepared, next, next];
     shown = { ...answer, ...facts, link: prepared.link && { ...prepared.link, ...linkOf(next) } };
@@ -131,6 +133,10 @@ export function preparedHost({ find, tables, parts }) {
       const others = (wanted.left_out ?? []).filter((part) => part !== SYMMETRY);
       change({ ...heads, left_out: symmetric ? others : [...others, SYMMETRY] });
     },
+    setEdits: change,
+    reruns: () => false,
+    unedited: async ({ key }) => (await import("./prepared/edited.js")).unedited(baseKey(key), changedKeys.get(key)?.changes ?? {},
+      { find: findAnswer, differing: significantChanges, explain: studio.explain }),
     scene: fixed("scene"),
     attention: measured("attention"),
     overview,
@@ -173,6 +179,7 @@ async function significantChanges(/** @type {any} */ prepared, /** @type {Change
   /** @type {{[field: string]: any}} */
   const own = { ...prepared, ...prepared.chain, bkg_score_low: prepared.low, bkg_score_high: prepared.high,
     affinity_bias: prepared.affinity_bias ?? null };
+  for (const name of [...EDITS, ...RERUNS]) own[name] = prepared.edits[name] ?? "";
   if ("head_weights" in wanted) own.head_weights = (await import("../core/head_settings.js")).weightsText(prepared.head_weights);
   return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => (field === "left_out" ? value.length : value !== own[field]))
     .sort());
@@ -180,7 +187,7 @@ async function significantChanges(/** @type {any} */ prepared, /** @type {Change
 
 /** Changes as the address has them. */
 const linkOf = (/** @type {Changed} */ changes) => Object.fromEntries(
-  Object.entries(changes).map(([name, value]) => [name, String(value)]));
+  Object.entries(changes).map(([name, value]) => [name, String(value)]).filter(([, value]) => value));
 
 /** Whether B differs in more than the CRF. */
 const others = (/** @type {any} */ { model, switched, setting }) => Boolean(model || switched?.length || setting);

@@ -13,8 +13,10 @@ import { buildPhotoInput } from "../components/photo_input.js";
 import { buildGallery, buildSettings, markPicture } from "../components/sidebar.js";
 import { query } from "../core/address.js";
 import { cached } from "../core/cache.js";
+import { FIELDS as EDITS, parseEdits, parseThresholds } from "../core/edit_settings.js";
 import { parseBias, parseWeights } from "../core/head_settings.js";
 import { addressed, dropAddress } from "../core/permalink.js";
+import { MAX_CELLS } from "../core/recompute.js";
 import { loadTables, tables as pageTables } from "../core/tables.js";
 import { text } from "../core/words.js";
 import { start as startPage } from "../main.js";
@@ -183,6 +185,16 @@ function readAddress({ images, model }, first) {
   else if (weights) settings.head_weights = weights;
   if (bias != null && parseBias(bias) == null) wrong.push("affinity_bias");
   else if (bias != null) settings.affinity_bias = parseBias(bias);
+  const namesIn = (/** @type {string} */ value) => ["", ...value.split("~").map((entry) => entry.slice(0, entry.lastIndexOf(":")))];
+  /** @type {{[name: string]: (value: string) => any}} */
+  const read = { affinity_edits: (value) => parseEdits(value, MAX_CELLS),
+    class_thresholds: (value) => parseThresholds(value, namesIn(value)) };
+  for (const name of EDITS) {
+    const value = addressed.get(name);
+    if (!value) continue;
+    if (read[name]?.(value)) settings[name] = value; // for the others the network would have to run again
+    else wrong.push(name);
+  }
   const leftOut = addressed.get("left_out")?.split(",").filter(Boolean) ?? [];
   if (leftOut.every((part) => PARTS.includes(part))) settings.left_out = leftOut;
   else wrong.push("left_out");

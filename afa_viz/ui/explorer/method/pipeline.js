@@ -45,6 +45,7 @@ function interpolateBackgroundScore(maps, beta) {
  * picture: { size, grid, labels (P), cam (P - 1, H, W) in [0, 1], affinity (N, N), image (3, H, W) in [0, 1], stride: pixels
  * a cell }. A method without an affinity has none, and never walks.
  * A setting `edited`, {name, affinity}, stands in the place of the picture's affinity; equal names mean equal numbers.
+ * A setting `thresholds`, {label: number}, stands in the place of the high background score for some classes.
  * The settings are ExplainConfig's, with PAR's w1, w2 and the walk's eps: low, high, bkg_score, radius, power, eps,
  * num_steps, num_iters, use_walk, use_par, dilations, par_downscale, w1, w2.
  *
@@ -67,6 +68,14 @@ export function createPipeline(picture) {
   const plain = (/** @type {Settings} */ s) => (s.use_walk ? { ...s, use_walk: false } : s);
   const way = (/** @type {Settings} */ s) => (s.use_walk ? "walked" : "plain"); // what is made on either is kept apart
   const walkOf = (/** @type {Settings} */ s) => (s.use_walk ? [s.radius, s.power, s.num_steps, s.edited?.name] : []);
+  /**
+   * How far every class is moved for the high background score, where classes have thresholds of their own: as
+   * ops/cam.shift_to_thresholds. null for the low one.
+   *
+   * @type {(s: Settings, beta: number, which: string) => number[] | null}
+   */
+  const shifts = (s, beta, which) => (s.thresholds && which.startsWith("high")
+    ? labels.slice(1).map((label) => beta - (s.thresholds[label] ?? beta)) : null);
   const parOf = (/** @type {Settings} */ s) => [s.use_par ? s.num_iters : 0, s.dilations, s.par_downscale];
 
   const matrix = (/** @type {Settings} */ s) => keep("transition", [s.radius, s.power, s.edited?.name],
@@ -79,18 +88,23 @@ export function createPipeline(picture) {
    *
    * @type {(s: Settings, beta: number, count: number, which?: string) => Float32Array[]}
    */
-  const steps = (s, beta, count, which = "steps") => keep(which, [beta, s.radius, s.power, count, s.edited?.name],
-    () => walkSteps(withBackground(small, cells, beta), matrix(s), count));
+  const steps = (s, beta, count, which = "steps") => {
+    const moved = shifts(s, beta, which);
+    return keep(which, [beta, s.radius, s.power, count, s.edited?.name, moved],
+      () => walkSteps(withBackground(small, cells, beta, moved), matrix(s), count));
+  };
   /** @type {(s: Settings, beta: number, which: string) => Float32Array} */
   const walked = (s, beta, which) => steps(s, beta, s.use_walk ? s.num_steps : 0, `${which} steps`).slice(-1)[0];
+  const of = (/** @type {Settings} */ s, /** @type {number} */ beta, /** @type {string} */ which) => (
+    [beta, walkOf(s), shifts(s, beta, which)]); // what maps of a background score are made with
   /**
    * Where PAR starts.
    *
    * @type {(s: Settings, beta: number, which: string) => Float32Array}
    */
-  const parStart = (s, beta, which) => keep(`${way(s)} ${which} start`, [beta, walkOf(s), s.par_downscale], () => {
+  const parStart = (s, beta, which) => keep(`${way(s)} ${which} start`, [...of(s, beta, which), s.par_downscale], () => {
     if (s.use_walk) return enlarged(walked(s, beta, which), s);
-    return withBackground(resize(cam, size, half(s)), half(s)[0] * half(s)[1], beta);
+    return withBackground(resize(cam, size, half(s)), half(s)[0] * half(s)[1], beta, shifts(s, beta, which));
   });
   /** @type {(scores: Float32Array, s: Settings) => Float32Array} */
   const enlarged = (scores, s) => resize(resize(scores, grid, size), size, half(s), true);
@@ -100,7 +114,7 @@ export function createPipeline(picture) {
    * @type {(s: Settings, beta: number, count: number, which?: string) => Float32Array[]}
    */
   const parSteps = (s, beta, count, which = "low") => {
-    const maps = keep(`${way(s)} ${which} PAR`, [beta, walkOf(s), s.dilations, s.par_downscale],
+    const maps = keep(`${way(s)} ${which} PAR`, [...of(s, beta, which), s.dilations, s.par_downscale],
       () => [parStart(s, beta, which)]);
     while (maps.length <= count) maps.push(parStep(maps.at(-1), parKernel(s)));
     return maps;
@@ -108,16 +122,16 @@ export function createPipeline(picture) {
   const iterations = (/** @type {Settings} */ s) => (s.use_par ? s.num_iters : 0);
   const table = (/** @type {Settings} */ s) => keep(`${way(s)} table`, [walkOf(s), parOf(s)], () => []);
   /** @type {(s: Settings, beta: number, which: string) => Float32Array} */
-  const refined = (s, beta, which) => keep(`${way(s)} ${which} refined`, [beta, walkOf(s), parOf(s)], () => {
+  const refined = (s, beta, which) => keep(`${way(s)} ${which} refined`, [...of(s, beta, which), parOf(s)], () => {
     const known = table(s);
-    const ready = known.length === NUM_NODES;
+    const ready = known.length === NUM_NODES && !shifts(s, beta, which);
     const maps = ready ? interpolateBackgroundScore(known, beta) : parSteps(s, beta, iterations(s), which)[iterations(s)];
     return resize(maps, half(s), size);
   });
   /** @type {(s: Settings, beta: number, which: string) => Uint8Array} */
-  const decided = (s, beta, which) => keep(`${way(s)} ${which} label`, [beta, walkOf(s), parOf(s)],
+  const decided = (s, beta, which) => keep(`${way(s)} ${which} label`, [...of(s, beta, which), parOf(s)],
     () => argmaxLabels(refined(s, beta, which), labels));
-  const merged = (/** @type {Settings} */ s) => keep(`${way(s)} merged`, [s.low, s.high, walkOf(s), parOf(s)],
+  const merged = (/** @type {Settings} */ s) => keep(`${way(s)} merged`, [s.low, ...of(s, s.high, "high"), parOf(s)],
     () => mergeLowHigh(decided(s, s.low, "low"), decided(s, s.high, "high")));
   /** One of the two labels: (H, W). */
   const label = (/** @type {Settings} */ s, /** @type {string} */ name) => merged(name === "affinity_label" ? plain(s) : s);

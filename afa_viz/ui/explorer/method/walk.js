@@ -3,21 +3,24 @@
 // Symbols: P channels (background first, then the present classes), h w cells, N = h w.
 
 /**
- * A constant background channel in front of the classes, softmax over all: (P - 1, …) and beta -> (P, …).
+ * A constant background channel in front of the classes, softmax over all: (P - 1, …) and beta -> (P, …). `shifts` are
+ * added to the classes first, one to each.
  *
  * @param {Float32Array} cam
  * @param {number} places
  * @param {number} beta
+ * @param {number[] | null} [shifts]
  */
-export function withBackground(cam, places, beta) {
+export function withBackground(cam, places, beta, shifts = null) {
   const classes = cam.length / places;
   const out = new Float32Array((classes + 1) * places);
   const ground = Math.exp(beta);
+  const factors = Array.from({ length: classes }, (_, c) => Math.exp(shifts?.[c] ?? 0));
   for (let i = 0; i < places; i++) {
     let total = ground;
-    for (let c = 0; c < classes; c++) total += Math.exp(cam[c * places + i]);
+    for (let c = 0; c < classes; c++) total += factors[c] * Math.exp(cam[c * places + i]);
     out[i] = ground / total;
-    for (let c = 0; c < classes; c++) out[(c + 1) * places + i] = Math.exp(cam[c * places + i]) / total;
+    for (let c = 0; c < classes; c++) out[(c + 1) * places + i] = (factors[c] * Math.exp(cam[c * places + i])) / total;
   }
   return out;
 }

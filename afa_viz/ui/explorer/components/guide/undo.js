@@ -9,6 +9,8 @@ import { host } from "../../host/host.js";
 
 /** @typedef {{[field: string]: number | string}} Settings */
 
+const EDITS = ["affinity_edits", "class_thresholds", "occlude", "scales", "flip"]; // as core/edit_settings.js
+const SCALES = "other scales of the CAM"; // as config_fields.ABLATIONS
 const PATIENCE = 5000; // milliseconds that an answer may take which is no new change
 /** @type {Settings[]} */
 const earlier = []; // the newest last
@@ -21,7 +23,11 @@ let button;
 const settingsOf = (/** @type {any} */ trace) => /** @type {Settings} */ ({
   ...Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [field, trace[name] ?? trace.chain[name]])),
   left_out: trace.link?.left_out ?? "",
+  ...editsOf(trace),
 });
+/** What is changed by hand; other scales by `left_out` are named once. */
+const editsOf = (/** @type {any} */ { edits = {}, link }) => Object.fromEntries(EDITS.map((name) => [name,
+  name === "scales" && link?.left_out?.includes(SCALES) ? "" : edits[name] ?? ""]));
 const different = (/** @type {Settings} */ a, /** @type {Settings} */ b) => Object.keys(a).filter((field) => a[field] !== b[field]);
 
 /** Note that other settings are shown; the ones before can be had again. */
@@ -41,7 +47,8 @@ function show() {
   const hadFocus = button === document.activeElement;
   button.hidden = !fields.length;
   if (hadFocus && button.hidden) page.views.focus({ preventScroll: true });
-  const name = fields[0] === "left_out" ? text("side.group_left_out") : text(`side.${fields[0]}`);
+  const name = fields[0] === "left_out" ? text("side.group_left_out")
+    : text(EDITS.includes(fields[0]) ? `undo.${fields[0]}` : `side.${fields[0]}`);
   button.textContent = fields.length > 1 ? text("undo.several") : text("undo.one", { name });
 }
 
@@ -49,7 +56,10 @@ function undo() {
   const settings = earlier.pop();
   if (!settings) return;
   undoing = { settings, until: performance.now() + PATIENCE };
-  for (const field of different(settings, settingsOf(store.trace))) host.setSetting(field, settings[field]);
+  const fields = different(settings, settingsOf(store.trace));
+  for (const field of fields.filter((name) => !EDITS.includes(name))) host.setSetting(field, settings[field]);
+  const edits = fields.filter((name) => EDITS.includes(name));
+  if (edits.length) host.setEdits(Object.fromEntries(edits.map((name) => [name, String(settings[name])])));
   show();
 }
 

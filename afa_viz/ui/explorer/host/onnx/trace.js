@@ -135,6 +135,7 @@ export function createTrace(network, { rgb, size, address, mark }, outputs, targ
       const base = { key, scene: `photo ${mark}`, size, grid, num_blocks: blocks.length, first_block: 0, labels_given: given,
         main, classes, names: network.names, palette: network.palette, low, high, radius, num_steps, num_iters, use_walk,
         use_par, symmetric: network.symmetric, head_weights: null, affinity_bias: null, chain,
+        edits: {}, thresholds: null, scales: { offered: network.scales, used: network.scales }, flip: network.flip,
         trained_on: network.trained_on, labels: {}, shares: {}, scores: target && {}, precision: target && {}, memory: "",
         title: network.title, story: target ? network.masked_story : network.story, domain: "photograph", link: {}, photo: mark,
         model: network.model, parts: network.parts };

@@ -12,13 +12,13 @@ import { withBackground } from "../../method/walk.js";
 // field of ExplainConfig -> setting of the pipeline
 /** @type {{[field: string]: string}} */
 const SETTINGS = { bkg_score_low: "low", bkg_score_high: "high", radius: "radius", power: "power", num_steps: "num_steps",
-  num_iters: "num_iters", use_walk: "use_walk", use_par: "use_par" };
+  num_iters: "num_iters", use_walk: "use_walk", use_par: "use_par", thresholds: "thresholds" };
 const WALK = ["low", "radius", "power", "num_steps", "use_walk"];
 const PAR = [...WALK, "num_iters", "use_par"];
 /** @type {{[stage: string]: string[]}} */
 const READS = { cam: ["cam"], walk_start: ["cam", "low"], cam_rw: ["cam", "affinity", ...WALK], par_start: ["cam", "affinity", ...WALK],
-  cam_par: ["cam", "affinity", ...PAR], affinity_label: ["cam", "low", "high", "num_iters", "use_par"],
-  pseudo_label: ["cam", "affinity", "high", ...PAR], cam_refined: ["cam", "low", "num_iters", "use_par"],
+  cam_par: ["cam", "affinity", ...PAR], affinity_label: ["cam", "low", "high", "thresholds", "num_iters", "use_par"],
+  pseudo_label: ["cam", "affinity", "high", "thresholds", ...PAR], cam_refined: ["cam", "low", "num_iters", "use_par"],
   seg: ["seg"] }; // what a stage follows from
 /** @type {{[stage: string]: string}} */
 const WITHOUT_WALK = { cam_rw: "walk_start", cam_par: "cam_refined", pseudo_label: "affinity_label" }; // what a stage is then
@@ -141,8 +141,9 @@ function precisionOf(/** @type {Uint8Array} */ label, /** @type {Uint8Array} */ 
  * @returns {Settings}
  */
 export function settingsOf(base, changes) {
-  const { low, high, radius, num_steps, num_iters, use_walk, use_par } = base;
+  const { low, high, radius, num_steps, num_iters, use_walk, use_par, thresholds } = base;
   const moved = Object.entries(changes).filter(([field]) => SETTINGS[field]).map(([field, value]) => [SETTINGS[field], value]);
-  const settings = { ...base.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, ...Object.fromEntries(moved) };
+  const settings = { ...base.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, thresholds,
+    ...Object.fromEntries(moved) };
   return base.parts.lacks.includes("affinity") ? { ...settings, use_walk: false } : settings;
 }

@@ -1,8 +1,7 @@
 // Explanations that are made in the browser: each begins with a prepared one and with what was prepared to begin from.
 
 import { createExplainer, settingsOf } from "./explain.js";
-import { cached } from "../../core/cache.js";
-import { expandBand, toBytes, toFloats, unpack } from "../../core/packed.js";
+import { expandBand, unpack } from "../../core/packed.js";
 import { MAX_CELLS, pixelsOf } from "../../core/recompute.js";
 import { tables } from "../../core/tables.js";
 
@@ -11,6 +10,9 @@ const SCALES = "other scales of the CAM";
 /** @type {{[part: string]: string}} */
 const SWITCHES = { "random walk": "use_walk", PAR: "use_par" };
 const HEADS = ["head_weights", "affinity_bias"]; // changes of the affinity's heads
+export const EDITS = ["affinity_edits", "class_thresholds"]; // changes by hand that the browser computes
+export const RERUNS = ["occlude", "scales", "flip"]; // and those for which the network runs again
+const loadEdited = () => import("./edited.js");
 const KEPT = 4; // images
 
 /** @typedef {{[field: string]: any, left_out?: string[]}} Changed fields of ExplainConfig, and what is left out */
@@ -26,8 +28,6 @@ export function createStudio(find) {
   const images = new Map(); // key -> {base, scene}
   /** @type {Map<string, any>} */
   const explainers = new Map();
-  /** @type {Map<string, Promise<import("../../core/heads.js").Heads>>} */
-  const opened = new Map(); // key -> its heads
 
   async function openImage(/** @type {string} */ key) {
     const [raw, scene] = await Promise.all([find("stages", { key }), find("scene", { key })]);
@@ -49,28 +49,6 @@ export function createStudio(find) {
   };
 
   /**
-   * The affinity with other weights of heads or another bias; null where it cannot be made.
-   *
-   * @param {any} base
-   * @param {string} key
-   * @param {Changed} changes
-   */
-  async function affinityWith(base, key, changes) {
-    const cells = base.grid[0] * base.grid[1];
-    const [raw, { openHeads }, { parseWeights }, { affinityOf }] = await Promise.all([find("heads", { key }),
-      import("../../core/heads.js"), import("../../core/head_settings.js"), import("../../method/heads.js")]);
-    if (!raw) return null;
-    const { head_weights: named, affinity_bias: bias = base.affinity_bias } = changes;
-    const given = named == null ? base.head_weights : parseWeights(named, raw.weights.length);
-    if (named && !given) return null;
-    const heads = await cached(opened, key, () => openHeads(raw, cells));
-    const symmetric = base.symmetric && !changes.left_out?.includes(SYMMETRY);
-    const affinity = affinityOf(heads.logits, raw.weights.map((/** @type {number} */ w, /** @type {number} */ i) => given?.[i] ?? w),
-      bias ?? raw.bias, symmetric);
-    return { affinity, symmetric, head_weights: given, affinity_bias: bias ?? null };
-  }
-
-  /**
    * Where the stages start: as prepared, or without symmetry, with other weights of heads, or without the other scales.
    * Null where that is missing.
    *
@@ -88,13 +66,13 @@ export function createStudio(find) {
       if (!found) return null;
       Object.assign(start, { cam: await unpack(found.cam), classes: found.classes });
     }
-    if (HEADS.some((name) => name in changes)) {
-      const made = await affinityWith(base, key, changes);
+    const before = base.edits.affinity_edits; // the affinity without them is not known any more
+    const { affinity_edits: edits = before } = changes;
+    if (HEADS.some((name) => name in changes) || (before && "affinity_edits" in changes)) {
+      const raw = await find("heads", { key });
+      const made = raw && await (await loadEdited()).startOfHeads(start, raw, { key, base, changes });
       if (!made) return null;
-      const { affinity, ...facts } = made;
-      const shape = [base.grid[0] * base.grid[1], base.grid[0] * base.grid[1]];
-      const bytes = new Uint8Array(toBytes(affinity, 0, 1).buffer);
-      Object.assign(start, facts, { affinity: { bytes, shape, low: 0, high: 1 }, floats: { cam: toFloats(start.cam), affinity } });
+      Object.assign(start, made);
     } else if (leftOut.includes(SYMMETRY) && base.symmetric) {
       const found = await find("start", { key, left_out: SYMMETRY });
       if (!found) return null;
@@ -104,7 +82,8 @@ export function createStudio(find) {
       if (!found?.learned) return null;
       start.affinity = await unpack(found.learned);
     }
-    return start;
+    const isPlain = start.affinity !== base.affinity || !before;
+    return edits && isPlain ? (await loadEdited()).editedStart(start, edits) : start;
   }
 
   /** An explainer for a start, kept while nobody asks for another one in the same role. */
@@ -131,8 +110,16 @@ export function createStudio(find) {
     if (!image) return refusal("site.not_prepared");
     const { base } = image;
     if (base.grid[0] * base.grid[1] > MAX_CELLS) return refusal("site.grid_needs_server");
+    if (RERUNS.some((name) => name in changes)) return refusal("refused.needs_network");
     const fields = fieldsOf(changes);
-    const leftOut = changes.left_out ?? [];
+    let { edits } = base;
+    if (EDITS.some((name) => name in changes)) {
+      const own = (await loadEdited()).readEdits(base, changes);
+      if (!own) return refusal("refused.edits_do_not_fit");
+      ({ edits } = own);
+      Object.assign(fields, own.fields);
+    }
+    const { left_out: leftOut = [] } = changes;
     const { radius } = settingsOf(base, fields);
     let start = await startOf(base, key, changes, radius);
     let of = base;
@@ -146,10 +133,10 @@ export function createStudio(find) {
     if (!start) return refusal("site.not_prepared");
     await new Promise((done) => { setTimeout(done); }); // what the hand did is drawn first
     const { pixels, seg, target } = image;
-    const parts = [key, model, leftOut.includes(SCALES), leftOut.includes(SYMMETRY), start.affinity?.band,
-      ...HEADS.map((name) => changes[name])];
+    const parts = [key, model, leftOut.includes(SCALES), leftOut.includes(SYMMETRY), /** @type {any} */ (start.affinity)?.band,
+      ...[...HEADS, EDITS[0]].map((name) => changes[name])];
     const explainer = explainerOf(role, JSON.stringify(parts), () => createExplainer(of, start, { pixels, seg, target }));
-    return { ...explainer.explain(name, fields), seg: start.seg ?? seg };
+    return { ...explainer.explain(name, fields), seg: start.seg ?? seg, edits };
   }
 
   /**
@@ -184,7 +171,7 @@ export function createStudio(find) {
     const table = (await find("affinity_numbers", { key }))?.[made.symmetric ? "symmetric" : "one_way"];
     const unknown = { ...answer.numbers, asymmetry_learned: null, order_raw: null, order_symmetric: null, order_learned: null };
     const known = table ? table[Math.min(made.radius, table.length) - 1] : unknown;
-    const moved = made.head_weights || made.affinity_bias != null; // of other weights only a server counts all pairs
+    const moved = made.head_weights || made.affinity_bias != null || made.edits.affinity_edits; // only a server counts all pairs
     return { ...answer, cells: { bytes: cells, shape: made.grid }, ...(answer.learned && { learned: made.affinity }),
       numbers: moved ? { ...known, asymmetry_learned: null, order_learned: null } : known };
   }

@@ -32,7 +32,7 @@ let device = null; // that answers now; null: the server does
 /** The one whose photograph a question is about; null: the server's. */
 const answering = (/** @type {any} */ asked) => (device?.own.knows(String(asked.key)) ? device.host : null);
 
-/** @type {(name: "scene" | "attention" | "overview" | "affinity" | "heads" | "par" | "crf" | "compare") => Question} */
+/** @type {(name: "scene" | "attention" | "overview" | "affinity" | "heads" | "par" | "crf" | "compare" | "unedited") => Question} */
 const either = (name) => async (asked) => (answering(asked) ?? server)[name](asked);
 
 /** A question that only the server answers: about the image that it explained last. */
@@ -46,8 +46,11 @@ function delegate() {
     stages: () => (device?.host.stages() ?? server.stages()),
     setSetting: (field, value) => (device?.host ?? server).setSetting(field, value),
     setHeads: (heads) => (device?.host ?? server).setHeads(heads),
+    setEdits: (edits) => (device?.host ?? server).setEdits(edits),
+    reruns: () => !device,
     chooseLabels: (names) => (device?.own ?? server).chooseLabels(names),
-    ...Object.fromEntries(/** @type {any[]} */ (["scene", "attention", "overview", "affinity", "heads", "par", "crf", "compare"])
+    ...Object.fromEntries(/** @type {any[]} */ (
+      ["scene", "attention", "overview", "affinity", "heads", "par", "crf", "compare", "unedited"])
       .map((name) => [name, either(name)])),
     example: atServer(server.example),
     charts: { ...server.charts, snapshots: async (asked) => (answering(asked) ?? server).charts.snapshots(asked),

@@ -34,8 +34,8 @@ let shown = "learned"; // the matrix
 let partner = null; // the other cell of the pair under the pointer in the matrix
 /** @type {any} */
 let base = null; // the matrix without its marks
-/** @type {typeof import("./heads/panel.js") | null} */
-let panel = null; // the heads under the hand, once its script is here
+/** @type {any[]} */
+let panels = []; // heads, and regions joined or separated, under the hand, once their script is here
 
 const figure = (/** @type {string} */ name) => $(`[data-view="${name}"]`, section);
 const colourOf = (/** @type {number} */ kind) => COLOURS[kind] ?? null;
@@ -240,26 +240,28 @@ function draw() {
   drawNumbers(section);
   drawQuery();
   drawMatrix();
-  panel?.draw();
+  for (const panel of panels) panel.draw();
   if (!matrix.isWhole()) matrix.loadRow(drawQuery);
 }
 
-/** Weights as sliders, and the path of a pair's number: their script is loaded when the tab is first opened. */
+/** Weights as sliders, regions to join and separate, the path of a pair's number: loaded when the tab is first opened. */
 async function loadPanel() {
-  if (panel) return;
+  if (panels.length) return;
   try {
-    panel = await import("./heads/panel.js");
+    const found = await Promise.all([import("./heads/panel.js"), import("./edit/panel.js")]);
     takeLaterTexts();
+    if (!panels.length) for (const panel of found) panel.build(section);
+    panels = found;
   } catch {
     announce(text("tabs.lost", { name: text("affinity.weights") }), true);
     return;
   }
-  panel.build(section);
-  panel.data();
+  for (const panel of panels) panel.data();
 }
 
 function titleLearned() {
-  const moved = recompute.settings()?.edited || store.trace.head_weights || store.trace.affinity_bias != null;
+  const { head_weights: weights, affinity_bias: bias, edits } = store.trace;
+  const moved = recompute.settings()?.edited || weights || bias != null || edits?.affinity_edits;
   const learned = moved ? "affinity.learned_moved" : store.trace.symmetric ? "affinity.learned_title" : "affinity.learned_one_way";
   title("learned", text(lacks("learned_affinity") ? "affinity.averaged_title" : learned));
 }
@@ -271,7 +273,7 @@ function drawMoved() {
   titleLearned();
   drawLearned(found, matrix.labelsOf());
   if (shown === "learned") drawMatrix();
-  panel?.draw();
+  for (const panel of panels) panel.draw();
 }
 
 /** A threshold or the radius moves: the labels follow. */
@@ -295,7 +297,7 @@ registerTab("affinity", {
     for (const name of ["pointermove", "pointerdown", "pointerleave"]) canvas.addEventListener(name, point);
     canvas.addEventListener("click", (/** @type {MouseEvent} */ event) => {
       const box = canvas.getBoundingClientRect();
-      panel?.pair(indexCell((event.clientY - box.top) / box.height), indexCell((event.clientX - box.left) / box.width));
+      panels[0]?.pair(indexCell((event.clientY - box.top) / box.height), indexCell((event.clientX - box.left) / box.width));
     });
     $('[data-do="find"]', section).addEventListener("click", find);
     /** @type {any} */
@@ -312,7 +314,7 @@ registerTab("affinity", {
     [partner, base] = [null, null];
     recompute.openTrace();
     matrix.load(draw);
-    panel?.data();
+    for (const panel of panels) panel.data();
   },
   show: loadPanel,
   selection: draw,
@@ -320,7 +322,7 @@ registerTab("affinity", {
   cell() {
     if (!store.trace || !matrix.isLoaded()) return;
     drawQuery();
-    panel?.draw();
+    for (const panel of panels) panel.draw();
     if (!matrix.isWhole()) matrix.loadRow(drawQuery);
   },
 });

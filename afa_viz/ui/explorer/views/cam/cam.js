@@ -1,6 +1,7 @@
 // The CAM, and why no threshold on it gives a mask.
 
 import { createPlot, drawCurveNames, drawGrid, QUARTERS } from "../../charts/axes.js";
+import { linkEditFold } from "../../components/edit_fold.js";
 import { linkSetting } from "../../components/setting_slider.js";
 import { $, $$, setText } from "../../core/dom.js";
 import { percent } from "../../core/format.js";
@@ -24,6 +25,8 @@ const COLOURS = { 1: [0, 158, 115], 2: [0, 114, 178], 3: [213, 94, 0] }; // foun
 let section = null;
 /** @type {any} */
 let show = null;
+/** @type {ReturnType<typeof linkEditFold>} */
+let edit;
 /** @type {any} */
 let counted = null; // of the chosen class: pixels by score, inside and outside
 /** @type {Uint8Array} */
@@ -164,18 +167,28 @@ registerTab("cam", {
     section = element;
     show = linkSetting($('[data-setting="bkg_score"]', section), "bkg_score", 2);
     for (const canvas of $$("figure canvas", section)) linkCell(canvas);
-    recompute.onSetting((name) => { if (view.tab === "cam" && name === "bkg_score") drawCut(); });
+    edit = linkEditFold(section, ["occlude", "scales", "flip"], () => import("./edit/panel.js"));
+    recompute.onSetting((name) => {
+      if (view.tab !== "cam" || name !== "bkg_score") return;
+      drawCut();
+      edit.draw();
+    });
   },
   data() {
     recompute.openTrace();
     show();
     draw();
+    edit.data();
   },
-  selection: draw,
+  selection() {
+    draw();
+    edit.draw();
+  },
   opacity() {
     marks.each();
     paintMap();
     paintCut();
+    edit.draw();
   },
   cell() { if (store.trace) marks.each(); },
 });

@@ -1,6 +1,7 @@
 // Two thresholds, live: what is certain in either of the two labels, what is not, and where the thresholds lie among the
 // scores.
 
+import { linkEditFold } from "../../components/edit_fold.js";
 import { linkSetting } from "../../components/setting_slider.js";
 import { setText } from "../../core/dom.js";
 import { percent } from "../../core/format.js";
@@ -23,6 +24,8 @@ import { drawHistogram, LEFT, LINES, RIGHT } from "./histogram.js";
 let section = null;
 /** @type {any[]} */
 let shows = [];
+/** @type {ReturnType<typeof linkEditFold>} */
+let edit;
 let dragged = ""; // the line of the histogram under the hand
 /** @type {any} */
 let cutIou = null; // of the single cut, as the page says it
@@ -115,6 +118,7 @@ const redraw = (/** @type {string} */ name) => {
     waiting = 0;
     draw(cutMoved);
     cutMoved = false;
+    edit.draw();
   });
 };
 
@@ -150,6 +154,7 @@ function build(/** @type {HTMLElement} */ element) {
     button.addEventListener("click", () => setView({ shownLabel: button.dataset.label }));
   }
   for (const view of section.querySelectorAll(".afa-figs canvas")) linkCell(view);
+  edit = linkEditFold(element, ["class_thresholds"], () => import("./edit/panel.js"));
   recompute.onSetting((name) => { if (view.tab === "regions") redraw(name); });
 }
 
@@ -176,11 +181,16 @@ registerTab("regions", {
     shows.forEach((show) => show());
     words();
     draw();
+    edit.data();
   },
   selection() {
     words();
     draw();
+    edit.draw();
   },
-  opacity() { repaintMarked(section.querySelectorAll(".afa-figs canvas"), marks); },
+  opacity() {
+    repaintMarked(section.querySelectorAll(".afa-figs canvas"), marks);
+    edit.draw();
+  },
   cell() { if (store.trace) marks.each(); },
 });

@@ -8,6 +8,7 @@ import { affinityUnder, apply, countMoved, equal, explained, nameOf, numbersOf, 
 import { createWorth } from "./worth.js";
 import { cached } from "../../../core/cache.js";
 import { $, $$ } from "../../../core/dom.js";
+import { editTexts } from "../../../core/edits.js";
 import { signed } from "../../../core/format.js";
 import { openHeads } from "../../../core/heads.js";
 import { lacks } from "../../../core/parts.js";
@@ -37,6 +38,7 @@ let heads = null; // of the present explanation
 let setting = { weights: [], bias: null, symmetric: true };
 /** @type {Float32Array | null} */
 let learned = null; // the affinity as it was learned, symmetric
+let learnedName = ""; // of which image and edits
 let held = false; // a slider is under the hand
 let chosen = 0; // the head that was touched last
 let drawing = 0; // the frame that is asked for
@@ -210,8 +212,10 @@ export async function data() {
     if (store.trace.key !== trace.key) return;
     const other = heads !== found;
     heads = found;
+    const name = `${trace.scene} ${editTexts().affinity_edits}`;
+    if (learnedName !== name) learned = affinityUnder(heads, { weights: [], bias: null, symmetric: true });
+    learnedName = name;
     if (other) {
-      learned = affinityUnder(heads, { weights: [], bias: null, symmetric: true });
       fillRows(heads);
       choose(Math.min(chosen, heads.weights.length - 1));
     }

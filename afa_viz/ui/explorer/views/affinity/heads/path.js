@@ -1,10 +1,12 @@
 // From one number of the affinity down to single multiplications: a pair of cells, in four steps inside the formula.
 
 import { numbersOf } from "./weights.js";
+import { affinityEdits, editTexts } from "../../../core/edits.js";
 import { signed } from "../../../core/format.js";
 import { cellOfIndex, countCells, queryCell } from "../../../core/selection.js";
 import { store } from "../../../core/store.js";
 import { text } from "../../../core/words.js";
+import { editedValue } from "../../../method/edits.js";
 import { columnOf, pairOf } from "../../../method/heads.js";
 
 /** @typedef {import("../../../core/heads.js").Heads} Heads */
@@ -147,7 +149,7 @@ export function createPath(/** @type {HTMLElement} */ box) {
     if (!pair) return;
     const { weights, bias } = numbersOf(heads, setting);
     const { from, to } = pair;
-    const state = [store.trace.scene, from, to, head, weights, bias, setting.symmetric].join(" ");
+    const state = [store.trace.scene, from, to, head, weights, bias, setting.symmetric, editTexts().affinity_edits].join(" ");
     if (state === shown) return;
     shown = state;
     inputs.forEach((input, at) => {
@@ -157,6 +159,7 @@ export function createPath(/** @type {HTMLElement} */ box) {
     });
     const [i, j] = [from, to].map(([row, col]) => row * store.trace.grid[1] + col);
     const found = pairOf(heads.logits, weights, bias, setting.symmetric, i, j);
+    const edited = editedValue(affinityEdits(), i, j);
     if (head < 0) head = found.heads.reduce((best, { part }, at) => (Math.abs(part) > Math.abs(found.heads[best].part) ? at : best), 0);
     const own = found.heads[head];
     const { block, place } = heads.places[head];
@@ -169,7 +172,8 @@ export function createPath(/** @type {HTMLElement} */ box) {
       product: [words("path.product"), ...product(heads, i, j, own.there)],
       transposed: [words(setting.symmetric ? "path.transposed" : "path.twice")],
       sum: [words("path.sum"), table(heads, found, setting.symmetric)],
-      sigmoid: [words("path.sigmoid"), curve(found.logit, found.affinity)],
+      sigmoid: [words("path.sigmoid"), curve(found.logit, found.affinity),
+        ...(edited == null ? [] : [words(edited ? "path.joined" : "path.separated")])],
     };
     const focused = steps.contains(document.activeElement);
     steps.replaceChildren(...STEPS.map(([name, both, single], at) => {
@@ -179,7 +183,8 @@ export function createPath(/** @type {HTMLElement} */ box) {
       return step;
     }));
     if (focused) /** @type {any} */ (steps.querySelector("[aria-pressed=true]"))?.focus({ preventScroll: true });
-    Object.assign(box.dataset, { logit: found.logit.toPrecision(9), affinity: found.affinity.toPrecision(9), pair: `${i} ${j}` });
+    Object.assign(box.dataset, { logit: found.logit.toPrecision(9), affinity: (edited ?? found.affinity).toPrecision(9),
+      pair: `${i} ${j}` });
   }
 
   return { draw, open };

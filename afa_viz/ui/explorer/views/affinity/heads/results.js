@@ -24,8 +24,15 @@ const ROWS = ["walk_class", "walk_mean", "par_class", "par_mean", "certain", "pr
 /** @typedef {ReturnType<typeof createPipeline>} Pipeline */
 /** @typedef {{[stage: string]: number | null}} Scores */
 
-/** The figures and the table, to be filled. */
-export function createResults(/** @type {HTMLElement} */ box) {
+const HEADS = { learned: "heads.side_learned", now: "heads.side_now", change: "heads.side_change" };
+
+/**
+ * The figures and the table, to be filled.
+ *
+ * @param {HTMLElement} box
+ * @param {{[side: string]: string}} names keys of what the two sides and the change between them are called
+ */
+export function createResults(box, names = HEADS) {
   const figures = VIEWS.map((name) => (
     `<figure data-part="${name}"><figcaption></figcaption><canvas role="img"></canvas></figure>`)).join("");
   box.innerHTML = `<div class="afa-hand-sides">${SIDES.map((side) => `<section data-side="${side}"><h5></h5>
@@ -97,11 +104,10 @@ export function createResults(/** @type {HTMLElement} */ box) {
   }
 
   function table(/** @type {Scores} */ before, /** @type {Scores} */ after) {
-    const names = Object.keys(before);
-    const rows = ROWS.filter((name) => names.includes(name));
+    const rows = ROWS.filter((name) => name in before);
     const cell = (/** @type {string} */ tag, /** @type {string} */ words) => `<${tag}>${words}</${tag}>`;
     /** @type {any} */ (box.querySelector("thead")).innerHTML = `<tr>${["", "learned", "now", "change"].map((name) => (
-      cell("th", name && text(`heads.side_${name}`)))).join("")}</tr>`;
+      cell("th", name && text(names[name])))).join("")}</tr>`;
     /** @type {any} */ (box.querySelector("tbody")).replaceChildren(...rows.map((name) => {
       const row = document.createElement("tr");
       row.dataset.score = name;
@@ -123,7 +129,7 @@ export function createResults(/** @type {HTMLElement} */ box) {
      * @param {(words: string) => void} tell called with the change of the IoU in words
      */
     draw(learned, now, tell) {
-      for (const side of SIDES) /** @type {any} */ (box.querySelector(`[data-side="${side}"] h5`)).textContent = text(`heads.side_${side}`);
+      for (const side of SIDES) /** @type {any} */ (box.querySelector(`[data-side="${side}"] h5`)).textContent = text(names[side]);
       const withNow = () => ({ ...recompute.settings(), edited: now });
       const pipelines = quick({ learned, now: now.affinity }, withNow());
       for (const name of VIEWS) {

@@ -2,8 +2,10 @@
 
 import { host } from "../../../host/host.js";
 import * as recompute from "../../../core/recompute.js";
+import { affinityEdits, editTexts } from "../../../core/edits.js";
 import { weightsText } from "../../../core/head_settings.js";
 import { store } from "../../../core/store.js";
+import { editAffinity } from "../../../method/edits.js";
 import { affinityOf } from "../../../method/heads.js";
 
 /** @typedef {import("../../../core/heads.js").Heads} Heads */
@@ -21,14 +23,16 @@ export const numbersOf = (/** @type {Heads} */ heads, /** @type {Setting} */ { w
 /** How many of the numbers are not the learned ones. */
 export const countMoved = (/** @type {Setting} */ { weights, bias }) => weights.filter((w) => w != null).length + Number(bias != null);
 
-/** The affinity under some setting. */
+/** The affinity under some setting, with the regions that are joined and cut by hand. */
 export function affinityUnder(/** @type {Heads} */ heads, /** @type {Setting} */ setting) {
   const { weights, bias } = numbersOf(heads, setting);
-  return affinityOf(heads.logits, weights, bias, setting.symmetric);
+  const [affinity, edits] = [affinityOf(heads.logits, weights, bias, setting.symmetric), affinityEdits()];
+  return edits.length ? editAffinity(affinity, edits) : affinity;
 }
 
-/** A name that tells settings apart. */
-export const nameOf = (/** @type {Setting} */ { weights, bias, symmetric }) => [weightsText(weights), bias ?? "", symmetric].join(" ");
+/** A name that tells settings apart, also where other regions are joined or cut. */
+export const nameOf = (/** @type {Setting} */ { weights, bias, symmetric }) => (
+  [weightsText(weights), bias ?? "", symmetric, editTexts().affinity_edits ?? ""].join(" "));
 
 /** Draw with a setting from now on. */
 export function apply(/** @type {Heads} */ heads, /** @type {Setting} */ setting) {
