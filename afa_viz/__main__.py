@@ -38,7 +38,11 @@ COMMANDS = (
     Command("train", "train a network on image labels", "afa_viz.commands.train"),
     Command("evaluate", "score every stage on a data set", "afa_viz.commands.evaluate"),
     Command("explain", "explain images: write stage images, a trace and a report for each", "afa_viz.commands.explain"),
-    Command("predict", "write label maps of a stage as PNGs, for images, folders, lists or a split", "afa_viz.commands.predict"),
+    Command(
+        "predict",
+        "write label maps of a stage as PNGs, for images, folders, lists or a split",
+        "afa_viz.commands.predict",
+    ),
     Command("convert", "convert weights of another layout to a checkpoint of this package", "afa_viz.commands.convert"),
     Command("export", "export a network with all its outputs as an ONNX file", "afa_viz.commands.export"),
     Command("push", "upload a checkpoint to the Hugging Face hub", "afa_viz.commands.push"),

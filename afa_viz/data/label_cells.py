@@ -127,7 +127,9 @@ def _are_vectors(lists: Sequence[Sequence[Any]], count: int, origin: object) -> 
     if count > 0 and lengths in ([count], [count + 1]):
         return True
     if lengths != [1] and any(float(v) == 0 for row in lists for v in row):
-        expected = f"{count}, one per class of classes.txt" if count > 0 else "names of classes, or classes.txt beside it"
+        expected = (
+            f"{count}, one per class of classes.txt" if count > 0 else "names of classes, or classes.txt beside it"
+        )
         raise ValueError(
             f"{origin} has lists of {', '.join(map(str, lengths))} zeros and ones; expected {expected}: name the "
             "classes."

@@ -53,7 +53,9 @@ def _same_rule_table(data: Data) -> str:
 def _change_lines(data: Data) -> str:
     if not data["changes"]:
         return ""
-    lines = ["change of mIoU in points, after minus before; in brackets its 95 % interval, by a paired bootstrap over images"]
+    lines = [
+        "change of mIoU in points, after minus before; in brackets its 95 % interval, by a paired bootstrap over images"
+    ]
     for name, title in STEPS.items():
         if (found := data["changes"].get(name)) is not None:
             ends = ", ".join("–" if end is None else f"{end:+.1f}" for end in found["interval"])

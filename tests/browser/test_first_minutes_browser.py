@@ -43,7 +43,9 @@ def test_the_pictures_of_the_open_tab_are_in_sight(visit, width, height, theme):
     expect(first).to_be_in_viewport(ratio=0.6 if folded else 0.2)  # with nothing scrolled
     keep_picture(page, f"first_{width}x{height}_{theme}")
     for name in TABS:
-        page.evaluate("window.scrollTo(0, 0)" if folded else "document.querySelector('[role=tablist]').scrollIntoView()")
+        page.evaluate(
+            "window.scrollTo(0, 0)" if folded else "document.querySelector('[role=tablist]').scrollIntoView()"
+        )
         panel = tab(page, name)
         if name != "compare" or width < 900:  # on wide windows its choices come first
             page.wait_for_function(IN_SIGHT, arg=panel)

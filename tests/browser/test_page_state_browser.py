@@ -222,6 +222,8 @@ def test_a_photograph_is_kept_by_its_browser_tab(browser, address, tmp_path, by)
 def test_the_address_of_a_photograph_says_so_elsewhere(visit):  # noqa: F811
     page = visit(query="photo=0123abcd&class=unicorn&cell=3,3&tab=regions&labels=cat")
     heading(page, "Scene 0")
-    expect(page.locator(".afa-status")).to_contain_text("available only in the browser tab that it was opened in: upload it again.")
+    expect(page.locator(".afa-status")).to_contain_text(
+        "available only in the browser tab that it was opened in: upload it again."
+    )
     expect(page.get_by_role("tabpanel")).to_have_attribute("data-tab", "regions")
     expect(page.locator("#afa-labels .token")).to_have_count(2)  # those of the example

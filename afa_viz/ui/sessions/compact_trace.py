@@ -40,8 +40,9 @@ class CompactTrace(Trace):
 
 def product(trace: Trace, block: int) -> Tensor | None:
     """Queries times keys of a block, (heads, X + N, X + N); None where they are not kept."""
-    query = trace.queries and trace.queries[block]
-    key = trace.keys and trace.keys[block]
+    if trace.queries is None or trace.keys is None:
+        return None
+    query, key = trace.queries[block], trace.keys[block]
     if query is None or key is None:
         return None
     with torch.inference_mode(False), torch.no_grad():
