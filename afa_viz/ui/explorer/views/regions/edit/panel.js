@@ -53,7 +53,8 @@ function row(/** @type {number} */ label) {
   });
   const swatch = made("i", { className: "afa-swatch" });
   swatch.style.background = `rgb(${classColour(label)})`;
-  return made("div", { className: "afa-threshold", title: text("edits.threshold_info"), data: { label: String(label) } }, made("span", {}, swatch, ` ${name}`), input,
+  return made("div", { className: "afa-threshold", title: text("edits.threshold_info"), data: { label: String(label) } },
+    made("span", {}, swatch, ` ${name}`), input,
     made("output"), back);
 }
 
