@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -421,10 +423,24 @@ def test_two_images_fit(visit, width, theme, language):  # noqa: F811
     keep_picture(page.locator(ACROSS), f"two_images_{width}_{theme}")
 
 
-def test_a_page_that_has_no_queries_and_keys_or_no_second_image_says_so(browser, folder, model, tmp_path):  # noqa: F811
-    page = browser.new_context().new_page()
-    page.goto(f"file://{explained(folder, model).report(tmp_path / 'report.html')}")
-    page.wait_for_selector(".afa[data-settled]", timeout=20_000)
-    tab(page, "affinity")
-    expect(page.locator(ACROSS)).to_contain_text("only one image is available")
-    page.context.close()
+def test_what_two_images_need_is_said(visit, browser, folder, model, tmp_path):  # noqa: F811
+    page = opened(visit)
+
+    def without_factors(route) -> None:
+        if route.request.post_data_json["fn_name"] != "heads":
+            return route.continue_()
+        sent = route.fetch()
+        answer = {**json.loads(sent.json()), "blocks": [{"logits": None}] * 2}
+        return route.fulfill(response=sent, json=json.dumps(answer))
+
+    page.route(re.compile("component_server"), without_factors)
+    page.locator(f"{ACROSS} select").select_option("scene1")
+    expect(page.locator(f"{ACROSS} .afa-lacks")).to_contain_text("Queries and keys are not held here")
+    expect(page.locator(f"{ACROSS} figure").first).to_be_hidden()
+    page.unroute(re.compile("component_server"))
+    report = browser.new_context().new_page()
+    report.goto(f"file://{explained(folder, model).report(tmp_path / 'report.html')}")
+    report.wait_for_selector(".afa[data-settled]", timeout=20_000)
+    tab(report, "affinity")
+    expect(report.locator(ACROSS)).to_contain_text("only one image is available")
+    report.context.close()

@@ -31,6 +31,23 @@ TAB_OF = {  # of each box
 }  # fmt: skip
 OPERATIONS = 13
 BACK = f"{PANEL} .afa-inside button"
+OVERLAPS = """(panel) => {
+  const all = (selector) => [...document.querySelectorAll(`${panel} ${selector}`)];
+  const wordsOf = (e) => {
+    const range = document.createRange();
+    range.selectNodeContents(e);
+    return [e.textContent, range.getBoundingClientRect()];
+  };
+  const words = all(".afa-operation").map(wordsOf);
+  const cards = all(".afa-stage:not([hidden])").map((e) => [e.dataset.stage, e.getBoundingClientRect()]);
+  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
+    && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  return words.flatMap(([name, a], i) => [
+    ...[...cards, ...words.slice(i + 1)].filter(([, b]) => meet(a, b))
+      .map(([other]) => `${name} / ${other}`),
+    ...(a.left < 0 || a.right > innerWidth ? [`${name} / page`] : []),
+  ]);
+}"""  # words of lines that leave the page, or lie over a box or over each other
 
 
 def box(page: Page, stage: str):
@@ -77,29 +94,18 @@ def test_it_is_drawn_and_fits(visit, width, height, theme, language):  # noqa: F
     words = page.locator(PANEL).inner_text()
     assert "{" not in words and "pipeline." not in words
     assert not small_targets(page, PANEL)
-    # words of lines neither leave the page nor lie over a picture or over each other
-    over = page.evaluate(
-        """(panel) => {
-             const all = (selector) => [...document.querySelectorAll(`${panel} ${selector}`)];
-             const wordsOf = (e) => {
-               const range = document.createRange();
-               range.selectNodeContents(e);
-               return [e.textContent, range.getBoundingClientRect()];
-             };
-             const words = all(".afa-operation").map(wordsOf);
-             const cards = all(".afa-stage:not([hidden])").map((e) => [e.dataset.stage, e.getBoundingClientRect()]);
-             const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
-               && a.top < b.bottom - 1 && b.top < a.bottom - 1;
-             return words.flatMap(([name, a], i) => [
-               ...[...cards, ...words.slice(i + 1)].filter(([, b]) => meet(a, b))
-                 .map(([other]) => `${name} / ${other}`),
-               ...(a.left < 0 || a.right > innerWidth ? [`${name} / page`] : []),
-             ]);
-           }""",
-        PANEL,
-    )
-    assert over == []
+    assert page.evaluate(OVERLAPS, PANEL) == []
     keep_picture(page.locator(PANEL), f"diagram_{width}_{theme}_{language}")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_words_beside_the_lines_grow_with_the_letters(visit, width):  # noqa: F811
+    page = visit(width, 1000)
+    diagram(page)
+    page.evaluate("document.documentElement.style.fontSize = '24px'")
+    page.wait_for_function(f"(panel) => !({OVERLAPS})(panel).length", arg=PANEL)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("document.documentElement.style.fontSize = ''")
 
 
 def test_a_box_expands_in_place_and_back(visit):  # noqa: F811

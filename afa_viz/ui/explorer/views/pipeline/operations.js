@@ -7,7 +7,7 @@ import { lackOfStage, lacks } from "../../core/parts.js";
 import { store } from "../../core/store.js";
 import { text } from "../../core/words.js";
 
-const [LEAST, MOST] = [34, 96]; // pixels of words above and beside a line
+const [LEAST, MOST] = [2.1, 6]; // rem of words above and beside a line: they grow with the letters
 
 /** @typedef {import("./graph.js").Box} Box */
 /** @typedef {import("./graph.js").Edge} Edge */
@@ -77,6 +77,7 @@ export function createOperations(/** @type {HTMLElement} */ formula) {
     if (!boxes.image || !boxes.cam) return;
     const [at, narrow] = [placesOf(boxes), isNarrow(boxes)];
     const out = store.trace.left_out;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const width = $(".afa-strip").offsetWidth;
     const paths = [];
     for (const [edge, button] of buttons) {
@@ -90,7 +91,7 @@ export function createOperations(/** @type {HTMLElement} */ formula) {
       button.textContent = text(`pipeline.op_${nameOf(edge)}`);
       button.classList.toggle("afa-beside", !lies);
       button.classList.toggle("afa-trains", Boolean(edge.trains));
-      const room = lies ? Math.max(LEAST, length - 4) : MOST;
+      const room = lies ? Math.max(LEAST * rem, length - 4) : MOST * rem;
       Object.assign(button.style, { left: `${x}px`, top: `${y}px`, maxWidth: `${room}px` });
       button.classList.toggle("afa-left", !lies && x + button.offsetWidth + 6 > width);
       const [from, to] = [edge.from, edge.to].map((stage) => (stage ? text(`strip.${stage}`) : ""));

@@ -169,6 +169,7 @@ registerTab(NAME, {
     frame.addEventListener("keydown", onArrow);
     slot.addEventListener("click", onNext, true);
     document.addEventListener("keydown", onEscape, true);
+    new ResizeObserver(() => { if (store.trace && frame.matches(".afa-whole")) operations.draw(); }).observe($(".afa-strip", frame));
     on("tab", follow);
     on("view", () => { wrong = false; });
   },
