@@ -125,8 +125,8 @@ def page() -> str:
             "Written by `PYTHONPATH=.:tests/support python tools/make_data_page.py` from the table that the "
             "tests use: "
             f"each of the {len(FORMS)} rows is a case of `{TEST}`, and of `{CHECK}`.",
-            "Nothing is left out silently: what is not read is counted and named when a set is opened, by `data check`, "
-            "`train`, `evaluate` and the Data set tab alike, and what is refused gets one sentence.",
+            "Nothing is left out silently: what is not read is counted and named when a set is opened, by "
+            "`data check`, `train`, `evaluate` and the Data set tab alike, and what is refused gets one sentence.",
             "`python -m afa_viz data onehot voc --root data --out cls_labels.npy` writes the image labels of a set as "
             "the dictionary that AFA, ToCo and SEAM look up by name and IRN by number.",
         ]

@@ -25,8 +25,8 @@ TEXT = """# What each head is worth
 
 Checkpoint `{checkpoint_id}`, {images} test scenes of {size} pixels. With the learned weights, the mIoU is
 {cam_rw:.1f} % after the walk and {cam_par:.1f} % after PAR; the table shows the change from there, in points, when the
-weight of one head is 0, and when all other weights are. Square brackets: 95 % interval over the scenes, paired. "All equal":
-every head gets the mean magnitude of the learned weights. Masks are used to measure, never to choose a setting.
+weight of one head is 0, and when all other weights are. Square brackets: 95 % interval over the scenes, paired. "All
+equal": every head gets the mean magnitude of the learned weights. Masks are used to measure, never to choose a setting.
 Written by `python tools/measure_heads.py`; for another model or data set `python -m afa_viz evaluate --each-head`
 prints the same table.
 

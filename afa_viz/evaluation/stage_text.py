@@ -78,8 +78,8 @@ def _thresholded_cam(data: Data) -> str:
     ends = data.get("intervals", {}).get("cam", {}).get("miou", (None, None))
     shown += "" if None in ends else f" [{ends[0]:.1f}, {ends[1]:.1f}]"
     return (
-        f"cam: the CAM with one threshold, {data['rule']['bkg_score']:g}, as in the published validation: mIoU {shown}; "
-        "a different rule from that of the stages above"
+        f"cam: the CAM with one threshold, {data['rule']['bkg_score']:g}, as in the published validation: mIoU {shown}"
+        "; a different rule from that of the stages above"
     )
 
 

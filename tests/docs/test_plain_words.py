@@ -30,11 +30,12 @@ ENGLISH = {  # pattern: what to write
     r"\bby chance\b": "uniform",
     r"\bright order\b": "ROC AUC of pairs",
     r"Default: of\b": "Default: the recipe's value",
-    r"\bone (?:\w+ )?(?:number|answer|question|weight|row|vector|score|label|name|value|line|bit|record|scale|run) an? ":
+    r"\bone (?:\w+ )?(?:number|answer|question|weight|row|vector|score|label|name|value|line|bit|record|run) an? ":
         "one … per …",
     r"\b(?:scenes?|objects?|images?|weights|GFLOP|PFLOP|hours|values) (?-i:an?) "
     r"(?:row|step|run|device|scene|image|pixel|class|GPU)\b": "… per …",
-    r"(?<!there )\b(?:is|are) no (?:JSON|XML|texts?|numbers?|checkpoint|names?|state dict|dictionary|class but)\b": "is not …",
+    r"(?<!there )\b(?:is|are) no (?:JSON|XML|texts?|numbers?|checkpoint|names?|state dict|dictionary|class but)\b":
+        "is not …",
     r"\b(?:heads?|quer(?:y|ies)|cells?|networks?|models?|decoders?|PAR)(?:’s)? "
     r"(?:looks?|asks?|says?|tells?|speaks?|wants?|sees|thinks?|pupil)\b": "attends to, shows, uses",
     r"\bspeaks? for\b|\bpupil\b|\bborn\b|\bat work\b": "supports; student; developed; running",
@@ -56,8 +57,9 @@ KOREAN = {
     "다듬은": "정제한", "PAR[는가를와]": "PAR은, PAR이, PAR을, PAR과",
     r"\}점(?![가-힣])": "%p", "넓이를|넓이는": "면적", "알려 주는 (?:셀|부분)": "판별적인",
     r"\{(?:name|names|label|title|error)\}[은이을과]?\((?:이|가|을|를|은|는|와)\)": "클래스가, or no particle",
-    "소프트맥스": "softmax", "반경": "반지름", "최댓값 풀링": "최대 풀링", "지도 신호": "지도 정보", "(?<!체크)포인트": "%p",
-    "새로 고(?:치|침)": "새로고침", "(?<!제공 )기본 모델": "기본 제공 모델", "학습 영역 밖": "학습 도메인 밖",
+    "소프트맥스": "softmax", "반경": "반지름", "최댓값 풀링": "최대 풀링", "지도 신호": "지도 정보",
+    "(?<!체크)포인트": "%p", "새로 고(?:치|침)": "새로고침",
+    "(?<!제공 )기본 모델": "기본 제공 모델", "학습 영역 밖": "학습 도메인 밖",
     r"\}[GMk]B": "{number} MB", "사진을 (?:놓으면 )?설명|설명을 마쳤|첫 번째를 설명": "분석",
 }  # fmt: skip
 
@@ -86,8 +88,8 @@ def messages(path: Path) -> str:
 @cache
 def texts(language: str) -> dict[str, str]:
     """Every text of a language that a person reads, by where it is."""
-    found = localization.texts(language).items()
-    found = {key: text for key, text in found if not key.startswith("class.") and not key.endswith("_match")}
+    said = localization.texts(language).items()
+    found = {key: text for key, text in said if not key.startswith("class.") and not key.endswith("_match")}
     figures = json.loads((Path(translation.__file__).parent / "texts" / "ko.json").read_text("utf-8"))
     if language == "ko":
         found |= {f"figures: {english}": own for english, own in figures.items()}
