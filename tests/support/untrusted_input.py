@@ -147,6 +147,7 @@ def browser_calls() -> dict[str, dict[str, Any]]:
     return {
         "scene": {}, "attention": {"block": 7, "logits": False, "head": 0, "cell": cell}, "overview": {},
         "affinity": {"cell": cell}, "heads": {}, "par": {}, "crf": {}, "unedited": {}, "lab": {},
+        "example": {"name": "scene1"},
         "compare": {"b": {"switched": ["PAR"], "setting": "radius", "value": 3}},
         "training_run": {}, "snapshot": {"model": "tiny@10"},
         "export_file": {"kind": "png", "label": 6, "cell": cell},

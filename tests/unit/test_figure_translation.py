@@ -22,7 +22,7 @@ from afa_viz.ui.report.document import document, write_report
 # what is no English: symbols of the method, names of settings and of the paper, and code
 PLAIN = re.compile(
     r"(?<![A-Za-z])(R_cam|R_aff|PAR|CAM|m?IoU|AFA( Viz)?|COCO|Ru, Zhan, Yu, Du, “[^”]*”, CVPR|[a-z]+_[a-z_]+|"
-    r"flip|scales|power|radius|symmetric|dilations|True|False|None)(?![A-Za-z])"
+    r"flip|scales|power|radius|symmetric|dilations|occlude|True|False|None)(?![A-Za-z])"
 )
 VARIANTS = {
     "as explained": {}, "no walk": {"use_walk": False}, "no PAR": {"use_par": False}, "neither": {

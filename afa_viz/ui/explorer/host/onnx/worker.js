@@ -60,12 +60,12 @@ export function start(load) {
     Object.assign(runtime.env.wasm, { numThreads: 1, wasmPaths: { wasm: addresses.wasm } });
     runtime.env.logLevel = "error";
     const options = { executionProviders: [provider], graphOptimizationLevel: "basic" };
-    [encoder, head] = [await runtime.InferenceSession.create((await parts)[0], options),
-      await runtime.InferenceSession.create((await parts)[1], options)];
-    const runsOnGpu = provider !== "wasm";
-    if (!warm && !runsOnGpu) return {};
+    const sessions = [];
+    for (const bytes of await parts) sessions.push(await runtime.InferenceSession.create(bytes, options));
+    [encoder, head] = sessions;
+    if (!warm && provider === "wasm") return {};
     const { cam } = await run(new Float32Array(3 * WARM_SIDE ** 2), [WARM_SIDE, WARM_SIDE], true);
-    if (!cam.data.every(Number.isFinite)) throw new Error(`${provider} gives no numbers`);
+    if (!cam.data.every(Number.isFinite)) throw new Error(`${provider}: not finite`);
     return {};
   }
 
