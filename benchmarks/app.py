@@ -38,6 +38,7 @@ SLIDERS = {
     "iteration": ("par", ".afa-play input[type=range]"),
 }
 HEAD = '.afa-head[data-head="1"] input'
+EDIT = '[role=tabpanel][data-tab="{}"] [data-for="edit"]'  # what is changed by hand in a tab
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ TARGETS = {
     "iteration": Target("drag the iteration (PAR)", 50),
     "head": Target("drag the weight of a head: affinity and walk are drawn (Affinity)", 50),
     "head_follows": Target("PAR, regions and scores after the weight of a head has moved (Affinity)", 300),
+    "brush": Target("brush over a cell to separate it: affinity and walk are drawn (Affinity)", 50),
+    "class_threshold": Target("drag the threshold of a class: PAR runs anew, the label is drawn (Regions)", 300),
     "example": Target("open a bundled example", 300),
     "new": Target("new photograph, bundled model", 1500),
     "new_first": Target("new photograph, bundled model: first map", 500),
@@ -157,6 +160,7 @@ def _measure(chromium: Any, address: str, args: argparse.Namespace) -> dict[str,
                 page.wait_for_selector('.afa-hand-results[data-state="ready"]')
                 found = page.evaluate(f"([selector, count]) => bench.{call}(selector, count)", [HEAD, args.runs])
                 samples[name] = [{"ms": sample["drawn"], **sample} for sample in found]
+        samples |= _edits(page, args)
     if "example" in args.only:
         with open_page(chromium, address) as page:
             samples["example"] = _examples(page, args.runs)
@@ -165,6 +169,30 @@ def _measure(chromium: Any, address: str, args: argparse.Namespace) -> dict[str,
             samples["new"] = _uploads(page, args.runs, "new")
         samples["new_first"] = [{**sample, "ms": sample["first"]} for sample in samples["new"]]
     return samples
+
+
+def _edits(page: Any, args: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """Rows of what is changed by hand: a brush on the affinity, the threshold of a class."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    if "brush" in args.only:
+        _open_tab(page, "affinity")
+        edit = EDIT.format("affinity")
+        for button in ('[data-what="separate"]', '[data-against="rest"]'):
+            page.locator(f"{edit} {button}").click()
+        page.wait_for_timeout(500)
+        found["brush"] = page.evaluate(
+            "([selector, count]) => bench.brush(selector, count)", [f"{edit} .afa-cells", args.runs]
+        )
+    if "class_threshold" in args.only:
+        _open_tab(page, "regions")
+        edit = EDIT.format("regions")
+        page.locator(f"{edit} summary").click()
+        slider = f"{edit} .afa-threshold input"
+        page.wait_for_selector(slider)
+        found["class_threshold"] = page.evaluate(
+            "([selector, count]) => bench.drag(selector, count, 3)", [slider, args.runs]
+        )
+    return {name: [{"ms": sample["drawn"], **sample} for sample in samples] for name, samples in found.items()}
 
 
 def _page_loads(chromium: Any, address: str, runs: int) -> list[dict[str, Any]]:

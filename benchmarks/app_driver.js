@@ -29,24 +29,24 @@
     });
   });
 
-  /** {drawn, work}: until the frame after an action is painted, and how much of that scripts took. */
-  async function once(act) {
+  /** {drawn, work}: until some frames after an action are painted, and how much of that scripts took. */
+  async function once(act, frames = 1) {
     await painted();
     scripts = 0;
     const began = performance.now();
     act();
     const handler = performance.now() - began;
-    await painted();
+    for (let i = 0; i < frames; i++) await painted();
     return { drawn: performance.now() - began, work: handler + scripts };
   }
 
   /** Row and column of the query cell, as the page says them. */
   const query = () => ["row", "col"].map((name) => document.querySelector(`.afa-bar [data-do="${name}"]`).value).join(" ");
 
-  async function many(count, act) {
+  async function many(count, act, frames = 1) {
     const samples = [];
     for (let i = -2; i < count; i++) { // two for warming up
-      const sample = await once(() => act(i + 2));
+      const sample = await once(() => act(i + 2), frames);
       if (i >= 0) samples.push({ ...sample, cell: query() });
     }
     return samples;
@@ -91,8 +91,8 @@
 
     opacity: (count) => window.bench.drag('.afa-bar [data-do="opacity"]', count),
 
-    /** Drag a slider over its places; the button stays down. */
-    drag(selector, count) {
+    /** Drag a slider over its places; the button stays down. What is drawn later than in the next frame needs more of them. */
+    drag(selector, count, frames = 1) {
       const slider = document.querySelector(selector);
       const [low, high] = [Number(slider.min), Number(slider.max)];
       const step = slider.step === "any" ? (high - low) / 40 : Number(slider.step) || 1;
@@ -101,7 +101,19 @@
         const place = ((i * 7 + 1) % (places + 1)) * step + low;
         slider.value = Number(slider.value) === place ? low : place;
         slider.dispatchEvent(new Event("input", { bubbles: true }));
-      });
+      }, frames);
+    },
+
+    /** Brush over one more cell of a grid for each sample, by keys; then the brush is lifted. */
+    async brush(selector, count) {
+      const canvas = document.querySelector(selector);
+      canvas.scrollIntoView({ block: "nearest" });
+      canvas.focus();
+      const way = ["ArrowLeft", "ArrowUp", "ArrowLeft", "ArrowDown"]; // visits no cell twice
+      const found = await many(count, (i) => canvas.dispatchEvent(
+        new KeyboardEvent("keydown", { key: way[i % way.length], shiftKey: true, bubbles: true, cancelable: true })));
+      canvas.dispatchEvent(new KeyboardEvent("keyup", { key: "Shift", bubbles: true }));
+      return found;
     },
 
     /** Milliseconds from a move of a head's weight until PAR, regions and scores have followed; the button stays down. */
