@@ -25,7 +25,7 @@ OUT = ROOT / "docs" / "pictures"
 EXAMPLE, LABELS = "default_216", ["cow"]
 WIDTH = 1440  # pixels of the window
 START = 120  # seconds that the app may take
-COLUMNS, TILE, TITLE, GAP = 4, (396, 297), 26, 12  # of the sheet of tabs, pixels
+COLUMNS, TILE, TITLE, GAP = 5, (316, 237), 26, 12  # of the sheet of tabs, pixels
 BELOW_WORDS = """(panel) => Math.max(...[...panel.querySelectorAll(":scope > :is(.afa-intro, .afa-why)")]
   .map((words) => words.getBoundingClientRect().bottom)) - panel.getBoundingClientRect().top"""
 SEEN = (1056, 792)  # pixels of a tab that its tile shows, from its upper left
