@@ -238,6 +238,9 @@ class TrainConfig:
         for name in ("affinity_edits", "class_thresholds", "occlude"):
             if getattr(self.explain, name) is not None:
                 raise ValueError(f"explain.{name} is set; expected None: a run has many images, and this edits one.")
+        for name in ("head_weights", "affinity_bias"):
+            if getattr(self.explain, name) is not None:
+                raise ValueError(f"explain.{name} is set; expected None: a run learns the affinity's weights itself.")
         parts = as_list(self.curriculum)
         if parts is None or not all(isinstance(part, CurriculumStage) for part in parts):
             raise ValueError(f"curriculum is {preview(self.curriculum)}; expected a list of CurriculumStage.")

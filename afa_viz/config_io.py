@@ -177,4 +177,4 @@ def _parse(key: str, kind: Any, text: str) -> Any:
             raise ValueError(f"got {key}={text}; expected {word}.") from None
     if kind is str:
         return text
-    raise ValueError(f"{key} cannot be set from text; write it in a file of settings.")
+    raise ValueError(f"{key} cannot be set from text; set it in Python: ExplainConfig({key}=…).")

@@ -144,8 +144,10 @@ def recompute(
     for name in ("long_side", "occlude"):
         if name in changed:
             raise ValueError(f"{name} changed, which needs the original image; call explain with it again.")
-    if trace.predictions is None:  # else the trace has but some of the classes
+    if trace.predictions is None:
         edits.require_edits(config, trace.parts, trace.class_names)
+    elif model is not None:  # the trace has but some of the classes
+        edits.require_edits(config, trace.parts, _names(model)[0])
     given: dict[str, Any] = {}
     if "keep_attention" in changed and config.keep_attention == "last_stage":
         given["attn_logits"] = one_image.keep_last_stage(trace.attn_logits)

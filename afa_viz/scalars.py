@@ -39,7 +39,7 @@ def as_float(value: Any) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number + 0.0 if math.isfinite(number) else None  # -0 becomes 0: equal settings have equal keys
 
 
 def as_bool(value: Any) -> bool | None:

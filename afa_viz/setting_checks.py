@@ -65,7 +65,7 @@ SHARE = number(0, 1, above=True)  # of cells or image side: above 0
 MAX_SCALES = 16  # scales, dilations: each scale is a pass of the network, each dilation eight more neighbours
 MAX_IMAGE_SIDE = 2048  # pixels: the largest image
 MAX_HEADS = 1024  # of two blocks: more than any network has
-MAX_EDITS = 64  # pairs of regions that are set by hand
+MAX_EDITS = 32  # pairs of regions that are set by hand
 JOIN, SEPARATE = "join", "separate"
 AffinityEdit = tuple[str, tuple[int, ...], tuple[int, ...] | None]
 OPTIONAL = (  # settings that may be None
@@ -117,7 +117,7 @@ def _keep_class_thresholds(value: Any) -> tuple[tuple[str, float], ...] | None:
         score = FRACTION[0](pair[1]) if pair is not None and len(pair) == 2 else None
         if pair is None or score is None or TEXT[0](pair[0]) is None or pair[0] in found:
             return None
-        found[pair[0]] = score
+        found[str(pair[0])] = score
     return tuple(sorted(found.items()))
 
 
@@ -162,8 +162,8 @@ EXPLAIN_CHECKS: Mapping[str, Rule] = {
     "power": (number(0, 32, above=True)[0], "a number above 0 and up to 32"),
     "scales": sequence(
         number(0.25, 4),
-        lambda scales: 1 <= len(scales) <= MAX_SCALES,
-        f"1 to {MAX_SCALES} scales from 0.25 to 4, such as (1.0, 0.5)",
+        lambda scales: 1 <= len(scales) <= MAX_SCALES and len(set(scales)) == len(scales),
+        f"1 to {MAX_SCALES} different scales from 0.25 to 4, such as (1.0, 0.5)",
     ),
     "dilations": sequence(
         integer(1, MAX_IMAGE_SIDE),

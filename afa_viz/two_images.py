@@ -5,9 +5,11 @@ Symbols: N and M cells of the two images in row-major order.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from afa_viz.ops.cross_affinity import cross_affinity
+from afa_viz.scalars import preview
 from afa_viz.trace import Trace
 from afa_viz.value_paths import affinity_blocks
 
@@ -21,11 +23,17 @@ def affinity_between(trace: Trace, other: Trace) -> Tensor:
     Args:
         trace: the image of the rows; its head weights, bias and symmetry count.
         other: the image of the columns, explained by the same model.
-    Returns: (N, M) float32, in (0, 1). With itself: `trace.affinity`, up to rounding (2e-5).
+    Returns: (N, M) float32, in (0, 1). With itself: `trace.affinity` without `affinity_edits`, up to rounding (2e-5).
     Raises: ValueError: if the affinity is not learned, a trace has no queries and keys, or the models differ.
+        TypeError: for what is no trace.
     """
+    for given in (trace, other):
+        if not isinstance(given, Trace):
+            raise TypeError(f"got {preview(given)}; expected two traces: what afa_viz.explain returns.")
     weight, bias = trace.used_affinity_head
-    if trace.checkpoint_id != other.checkpoint_id:
+    learned, others = trace.affinity_weight, other.affinity_weight
+    same = learned is not None and others is not None and torch.equal(learned, others)
+    if trace.checkpoint_id != other.checkpoint_id or not same:
         raise ValueError(
             f"got traces of the models {trace.checkpoint_id[:12]!r} and {other.checkpoint_id[:12]!r}; expected both of "
             "one model, since queries and keys of two models cannot be compared: explain one of the images again."

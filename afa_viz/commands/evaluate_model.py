@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from afa_viz.trace import Trace
     from afa_viz.training.distributed import Processes
 
+UNPUBLISHED = (
+    "head_weights",
+    "affinity_bias",
+    "affinity_edits",
+    "class_thresholds",
+    "occlude",
+)  # no part of a protocol
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -69,6 +77,12 @@ def evaluate_checkpoint(
     if args.protocol != "stages" and not isinstance(model, AFA):
         raise ValueError(f"--protocol {args.protocol} is of AFA networks; expected --protocol stages for {source}.")
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
+    changed = [name for name in UNPUBLISHED if getattr(config, name) is not None]
+    if changed and args.protocol != "stages":
+        raise ValueError(
+            f"got {changed[0]} with --protocol {args.protocol}, which scores the method as published; expected "
+            "--protocol stages."
+        )
     if without_heads:
         config = _without(model, config, without_heads, source)
     if args.each_head:

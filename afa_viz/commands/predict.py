@@ -248,6 +248,8 @@ def _require_same(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
     path = out / METADATA_FILE
     if path.is_file() and not overwrite:
         before = parse_json(read_text(path))
+        if isinstance(before.get("config"), dict):  # what it lacks is a setting of a newer version, which was not set
+            before["config"] = {**dict.fromkeys(facts["config"]), **before["config"]}
         differing = [name for name in facts if before.get(name) != facts[name]]
         if differing:
             raise ValueError(

@@ -89,7 +89,8 @@ class ThresholdSweep:
         used, found = present_channels(trace.image_labels), {}
         scores = self.label_scores
         for low, high in zip(scores[::2], [*scores[1::2], scores[-1]], strict=False):
-            again = recompute(trace, dataclasses.replace(trace.config, bkg_score_low=low, bkg_score_high=high))
+            config = dataclasses.replace(trace.config, bkg_score_low=low, bkg_score_high=high, class_thresholds=None)
+            again = recompute(trace, config)
             found[low] = pseudo_label.argmax_label(again.cam_par[used], used)
             found[high] = pseudo_label.argmax_label(again.cam_par_high[used], used)
         return found

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from afa_viz.ops.checks import require_square
+from afa_viz.scalars import preview
+from afa_viz.setting_checks import EXPLAIN_CHECKS
 
 VALUES = {"join": 1.0, "separate": 0.0}
 
@@ -24,25 +26,23 @@ def edit_affinity(affinity: Tensor, edits: Sequence[tuple[str, Sequence[int], Se
         affinity: (B, N, N) in [0, 1]. Not changed.
         edits: (what, cells, others) each, in order: a later one wins. others None: all cells that are not in `cells`.
     Returns: (B, N, N), symmetric where `affinity` is.
-    Raises: ValueError: for a cell that the grid does not have, or another word than "join" and "separate".
+    Raises: ValueError: for a cell that the grid does not have, or what is no list of edits.
     """
     require_square("affinity", affinity)
     count = affinity.shape[-1]
+    check, expected = EXPLAIN_CHECKS["affinity_edits"]
+    valid = check(edits)
+    if valid is None:
+        raise ValueError(f"edits are {preview(edits)}; expected {expected}.")
     edited = affinity.clone()
-    for what, cells, others in edits:
-        if what not in VALUES:
-            raise ValueError(f"got the edit {what!r}; expected {' or '.join(map(repr, VALUES))}.")
+    for what, cells, others in valid:
         require_cells(cells, count)
         require_cells(others or (), count)
-        chosen = torch.zeros(2, count, dtype=torch.bool, device=affinity.device)
-        chosen[0, list(cells)] = True
-        chosen[1] = ~chosen[0]
-        if others is not None:
-            chosen[1] = False
-            chosen[1, list(others)] = True
-        pairs = chosen[0][:, None] & chosen[1][None, :]
-        pairs = (pairs | pairs.T) & ~torch.eye(count, dtype=torch.bool, device=affinity.device)
-        edited.masked_fill_(pairs, VALUES[what])
+        rows = torch.tensor(cells, device=affinity.device)
+        columns = torch.tensor(sorted(set(range(count)) - set(cells)) if others is None else others, device=rows.device)
+        edited[:, rows[:, None], columns] = VALUES[what]
+        edited[:, columns[:, None], rows] = VALUES[what]
+    edited.diagonal(dim1=1, dim2=2).copy_(affinity.diagonal(dim1=1, dim2=2))
     return edited
 
 

@@ -40,14 +40,31 @@ def cross_affinity(
     given = {"queries": queries, "keys": keys, "other_queries": other_queries, "other_keys": other_keys}
     joined: dict[str, Tensor] = {}
     for name, blocks in given.items():
+        if not blocks:
+            raise ValueError(f"{name} has no block; expected (B, heads, cells, d) for each block of the affinity.")
         for block in blocks:
             require_dims(name, block, 4, "(B, heads, cells, d)")
+            if block.shape[2] != blocks[0].shape[2]:
+                raise ValueError(
+                    f"{name} has blocks of {blocks[0].shape[2]} and {block.shape[2]} cells; expected one grid."
+                )
         joined[name] = torch.cat(list(blocks), dim=1)
         require_finite(name, joined[name])
     forms = {name: (part.shape[0], part.shape[1], part.shape[3]) for name, part in joined.items()}
     if len(set(forms.values())) > 1:
         named = ", ".join(f"{name} {form}" for name, form in forms.items())
         raise ValueError(f"got (images, heads, width) {named}; expected the same four times: heads of one network.")
+    for first, second in (("queries", "keys"), ("other_queries", "other_keys")):
+        counts = joined[first].shape[2], joined[second].shape[2]
+        if counts[0] != counts[1]:
+            raise ValueError(
+                f"{first} have {counts[0]} cells but {second} have {counts[1]}; expected those of one image."
+            )
+    weight, bias = torch.as_tensor(weight).to(joined["queries"]), torch.as_tensor(bias).to(joined["queries"])
+    require_finite("weight", weight)
+    require_finite("bias", bias)
+    if bias.numel() != 1:
+        raise ValueError(f"bias has shape {tuple(bias.shape)}; expected one value.")
     if weight.numel() != joined["queries"].shape[1]:
         heads = joined["queries"].shape[1]
         raise ValueError(f"weight has {weight.numel()} entries but queries have {heads} heads; expected equal counts.")
@@ -58,4 +75,4 @@ def cross_affinity(
     )
     there = query @ other_key.transpose(1, 2)
     back = key @ other_query.transpose(1, 2) if symmetric else there
-    return torch.sigmoid(there + back + torch.as_tensor(bias).reshape(()))
+    return torch.sigmoid(there + back + bias.reshape(()))

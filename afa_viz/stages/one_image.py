@@ -210,7 +210,8 @@ def pseudo_label_stage(fields: dict, config: ExplainConfig, model: Network | Non
 def compute_affinity_label(fields: dict, config: ExplainConfig) -> dict:
     """The CAM after PAR without the walk and its label, of a trace that lacks them: what the stages above make."""
     labels = present_channels(fields["image_labels"])
-    of_cam = refine_cam(_image01(fields), fields["cam"], labels, config)
+    thresholds = foreground_thresholds(config, fields["class_names"])
+    of_cam = refine_cam(_image01(fields), fields["cam"], labels, config, thresholds)
     refined = _all_channels(fields, of_cam)
     made = {"cam_refined": refined[0], "cam_refined_high": refined[1]}
     return made | {"affinity_label": _merge_label(fields | made, "cam_refined")}

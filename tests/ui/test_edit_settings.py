@@ -235,13 +235,14 @@ def test_the_api_explains_with_edits(session, answers):
 
 @pytest.mark.parametrize("asked, says", [
     ({"affinity_edits": [["join", [9999], None]]}, "affinity_edits names cell 9999; expected cells from 0 to"),
-    ({"affinity_edits": "j1"}, "affinity_edits is 'j1'; expected at most 64 edits"),
+    ({"affinity_edits": "j1"}, "affinity_edits is 'j1'; expected at most 32 edits"),
     ({"class_thresholds": {"kat": 0.5}}, "class_thresholds names 'kat'; the nearest is 'cat'"),
     ({"class_thresholds": 0.5}, "class_thresholds is 0.5; expected numbers from 0 to 1 by class names"),
     ({"occlude": [0, 9999, 0, 5]}, "occlude is [0, 9999, 0, 5]; expected pixels"),
     ({"occlude": [0, 2000, 0, 5]}, "occlude is (0, 2000, 0, 5); expected a box (top, bottom, left, right) within"),
-    ({"scales": [4, 4, 4]}, "scales are '(4.0, 4.0, 4.0)'; expected some of 1, 0.5, 1.5"),
-    ({"scales": "1"}, "scales is '1'; expected 1 to 16 scales"),
+    ({"scales": [4, 0.5]}, "scales are 4, 0.5; expected some of 1, 0.5, 1.5"),
+    ({"scales": [1.5, 1.5]}, "scales is [1.5, 1.5]; expected 1 to 16 different scales"),
+    ({"scales": "1"}, "scales is '1'; expected 1 to 16 different scales"),
     ({"flip": "no"}, "flip is 'no'; expected True or False"),
     ({"edits": 1}, "num_iters, affinity_edits, class_thresholds, occlude, scales, flip."),
 ])  # fmt: skip
@@ -249,6 +250,12 @@ def test_the_api_refuses_other_edits_in_a_sentence(session, answers, asked, says
     with pytest.raises(UserError) as caught:
         Api(session, answers).explain(None, EXAMPLE, None, asked, None)
     assert says in str(caught.value) and str(caught.value).endswith(".") and "\n" not in str(caught.value)
+
+
+def test_the_order_of_scales_makes_no_other_request(session, answers):
+    keys = {Api(session, answers).explain(None, EXAMPLE, None, {"scales": scales}, None)["key"]
+            for scales in ([1, 0.5], [0.5, 1], [0.5])}  # fmt: skip
+    assert keys == {session.request(EXAMPLE, MODEL, config=ExplainConfig(scales=(1.0, 0.5))).key}
 
 
 def test_the_copied_program_has_the_edits(session):

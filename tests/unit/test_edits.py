@@ -12,10 +12,12 @@ from small_checkpoint import small_model
 import afa_viz
 from afa_viz import ExplainConfig, Trace, TrainConfig
 from afa_viz.config_io import apply_settings
+from afa_viz.evaluation import ThresholdSweep
 from afa_viz.inspection import with_crf
 from afa_viz.ops import affinity_edits, pseudo_label
 from afa_viz.ops import cam as cams
 from afa_viz.pipeline import recompute
+from afa_viz.stages import one_image
 from afa_viz.value_paths import affinity_path
 
 SIZES = [(96, 160), (128, 128), (90, 170)]  # pixels; the last one fills no whole cells
@@ -115,15 +117,15 @@ def test_the_path_of_an_edited_pair_says_so(trace):
 
 
 @pytest.mark.parametrize("edits, says", [
-    ("separate", "affinity_edits is 'separate'; expected at most 64 edits such as ('join', cells, others)"),
-    ([("separate", (1,))], "expected at most 64 edits"),
-    ([("split", (1,), None)], "expected at most 64 edits"),
-    ([("separate", (), None)], "expected at most 64 edits"),
-    ([("separate", (-1,), None)], "expected at most 64 edits"),
-    ([("separate", (1.5,), None)], "expected at most 64 edits"),
-    ([("separate", (True,), None)], "expected at most 64 edits"),
-    ([("separate", (1,), ())], "expected at most 64 edits"),
-    ([("separate", (1,), None)] * 65, "expected at most 64 edits"),
+    ("separate", "affinity_edits is 'separate'; expected at most 32 edits such as ('join', cells, others)"),
+    ([("separate", (1,))], "expected at most 32 edits"),
+    ([("split", (1,), None)], "expected at most 32 edits"),
+    ([("separate", (), None)], "expected at most 32 edits"),
+    ([("separate", (-1,), None)], "expected at most 32 edits"),
+    ([("separate", (1.5,), None)], "expected at most 32 edits"),
+    ([("separate", (True,), None)], "expected at most 32 edits"),
+    ([("separate", (1,), ())], "expected at most 32 edits"),
+    ([("separate", (1,), None)] * 33, "expected at most 32 edits"),
     ([("join", (1,), (16,))], "affinity_edits names cell 16; expected cells from 0 to 15, row by row"),
 ])  # fmt: skip
 def test_other_edits_are_refused_in_a_sentence(model, edits, says):
@@ -134,8 +136,18 @@ def test_other_edits_are_refused_in_a_sentence(model, edits, says):
 
 def test_the_op_alone_refuses_what_is_no_edit():
     affinity = torch.full((1, 4, 4), 0.5)
-    with pytest.raises(ValueError, match="got the edit 'x'; expected 'join' or 'separate'"):
-        affinity_edits.edit_affinity(affinity, [("x", (0,), None)])
+    for edits in (
+        [("x", (0,), None)],
+        [("join", (0.5,), None)],
+        [("join", (True,), None)],
+        [("join", (0,))],
+        ["join"],
+        5,
+    ):
+        with pytest.raises(ValueError, match="edits are .*; expected at most 32 edits such as"):
+            affinity_edits.edit_affinity(affinity, edits)
+    with pytest.raises(ValueError, match="names cell 4; expected cells from 0 to 3"):
+        affinity_edits.edit_affinity(affinity, [("join", (4,), None)])
     both = affinity_edits.edit_affinity(affinity.repeat(2, 1, 1), [("separate", (0, 1), (1, 2))])
     assert (
         both.shape == (2, 4, 4)
@@ -262,6 +274,10 @@ def test_settings_of_every_kind_mean_the_same():
     pairs = (("cat", 0.5), ("dog", 1.0))
     assert ExplainConfig(class_thresholds={"dog": 1, "cat": 0.5}).class_thresholds == pairs
     assert ExplainConfig(class_thresholds=[["dog", 1], ["cat", 0.5]]) == ExplainConfig(class_thresholds=pairs)
+    assert repr(ExplainConfig(affinity_bias=-0.0)) == repr(ExplainConfig(affinity_bias=0.0))
+    for scales in ((0.5, 0.5), (1.0,) * 3):
+        with pytest.raises(ValueError, match="different scales"):
+            ExplainConfig(scales=scales)
     assert ExplainConfig(occlude=[0, 8, 0, 8]) == ExplainConfig(occlude=torch.tensor([0, 8, 0, 8]))
     assert apply_settings(ExplainConfig(), ["occlude=0,8,0,8"]).occlude == (0, 8, 0, 8)
     assert apply_settings(ExplainConfig(occlude=(0, 8, 0, 8)), ["occlude=none"]) == ExplainConfig()
@@ -279,6 +295,30 @@ def test_a_run_of_many_images_takes_none(changes):
         ValueError, match=rf"explain.{next(iter(changes))} is set; expected None: a run has many images"
     ):
         TrainConfig(explain=ExplainConfig(**changes))
+
+
+@pytest.mark.parametrize("changes", [{"head_weights": (0.0,) * 16}, {"affinity_bias": 1.0}])
+def test_a_run_learns_the_weights_of_heads(changes):
+    with pytest.raises(ValueError, match=rf"explain.{next(iter(changes))} is set; expected None: a run learns"):
+        TrainConfig(explain=ExplainConfig(**changes))
+
+
+def test_a_sweep_has_its_own_scores(trace):
+    target = torch.from_numpy(np.random.default_rng(2).choice([0, *LABELS], trace.image.shape[:2]).astype(np.uint8))
+    found = []
+    for thresholds in (None, {trace.class_names[1]: 0.95}):
+        config = dataclasses.replace(trace.config, class_thresholds=thresholds)
+        sweep = ThresholdSweep(len(trace.class_names), (0.45,), (0.35, 0.55))
+        sweep.update(dataclasses.replace(recompute(trace, config), target=target))
+        found.append(sweep.data()["pseudo_label"])
+    assert found[0] == found[1]
+
+
+def test_a_file_without_its_affinity_label_is_completed_with_them(trace):
+    made = recompute(trace, dataclasses.replace(trace.config, class_thresholds={trace.class_names[1]: 0.8}))
+    again = one_image.compute_affinity_label(dict(vars(made)), made.config)
+    assert torch.equal(again["affinity_label"], made.affinity_label)
+    torch.testing.assert_close(again["cam_refined_high"], made.cam_refined_high, atol=1e-6, rtol=0)
 
 
 def test_a_trace_is_saved_with_them(trace, model, tmp_path):

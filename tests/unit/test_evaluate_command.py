@@ -107,6 +107,10 @@ def test_heads_are_left_out_and_weighed(folder, capsys, model):
         (["--without-head", "0"], "--without-head: got head 0; expected 1 to 16"),
         (["--without-head", "3", "17"], "--without-head: got head 17; expected 1 to 16"),
         (["--without-head", "3", "--set", "head_weights=1,2"], "head_weights has 2 numbers; expected 16"),
+        (
+            ["--protocol", "published", "--set", "occlude=0,8,0,8"],
+            "got occlude with --protocol published, which scores",
+        ),
         (["--each-head", "--set", "use_walk=no"], "the walk is left out, so no head changes anything"),
         (["--each-head", "--runs", "a", "b"], "--each-head is of one checkpoint; expected it without --runs"),
         (

@@ -117,6 +117,12 @@ def test_it_goes_on_where_it_was_stopped_and_mixes_nothing(tree, tmp_path, capsy
     for more, what in ((("--stage", "cam"), "stage"), (("--set", "bkg_score=0.3"), "config"), (("--crf",), "crf")):
         assert predict(tree, tmp_path, *of_voc(tree), *more) == 2
         assert f"another {what}" in capsys.readouterr().err
+    facts = json.loads((tmp_path / "predict.json").read_text())
+    del facts["config"]["occlude"]  # of a version that did not have it
+    (tmp_path / "predict.json").write_text(json.dumps(facts))
+    assert predict(tree, tmp_path, *of_voc(tree)) == 0
+    assert predict(tree, tmp_path, *of_voc(tree), "--set", "occlude=0,8,0,8") == 2
+    assert "another config" in capsys.readouterr().err
     assert predict(tree, tmp_path, *of_voc(tree), "--stage", "cam", "--overwrite") == 0
     assert json.loads((tmp_path / "predict.json").read_text())["stage"] == "cam"
 

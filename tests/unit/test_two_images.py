@@ -76,6 +76,11 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(traces):
             affinity_between(*pair)
     with pytest.raises(ValueError, match=r"expected both of one model, .*: explain one of the images again\."):
         affinity_between(first, dataclasses.replace(second, checkpoint_id="another"))
+    with pytest.raises(ValueError, match=r"expected both of one model"):
+        affinity_between(first, dataclasses.replace(second, affinity_weight=second.affinity_weight + 1))
+    for pair in ((first, None), ("x", first)):
+        with pytest.raises(TypeError, match=r"expected two traces: what afa_viz\.explain returns\."):
+            affinity_between(*pair)
 
 
 def test_parts_of_two_networks_are_refused():
@@ -92,5 +97,16 @@ def test_parts_of_two_networks_are_refused():
         cross_affinity(q, q, q, q, weight[:2], bias)
     with pytest.raises(ValueError, match="other_keys holds 60 NaN"):
         cross_affinity(q, q, q, [torch.full((1, 3, 4, 5), float("nan"))], weight, bias)
+    refused = {
+        "weight holds 3 NaN": (q, q, q, q, weight * float("nan"), bias),
+        "bias holds 1 NaN": (q, q, q, q, weight, bias * float("nan")),
+        "bias has shape": (q, q, q, q, weight, torch.zeros(2)),
+        "queries has no block": ([], [], [], [], weight, bias),
+        "queries have 4 cells but keys have 7": (q, heads(3, 5, 7), q, q, weight, bias),
+        "blocks of 4 and 7 cells": ([*q, *heads(3, 5, 7)], q, q, q, weight, bias),
+    }
+    for words, given in refused.items():
+        with pytest.raises(ValueError, match=words):
+            cross_affinity(*given)
     with pytest.raises(ValueError, match="queries"):
         cross_affinity([torch.zeros(3, 4, 5)], q, q, q, weight, bias)

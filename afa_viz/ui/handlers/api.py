@@ -5,6 +5,7 @@ All inputs are validated here or by the session; an error is one sentence.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from afa_viz.config import ExplainConfig
@@ -137,7 +138,10 @@ class Api:
         config = config_from(values, left_out, own, changes)
         if not set(config.scales) <= set(own.scales):  # each other one would be as dear as the visitor likes
             offered = ", ".join(f"{scale:g}" for scale in own.scales)
-            raise UserError(f"scales are {quote_value(config.scales)}; expected some of {offered}.")
+            given = ", ".join(f"{scale:g}" for scale in config.scales)
+            raise UserError(f"scales are {given}; expected some of {offered}.")
+        used = {1.0, *config.scales}  # scale 1 always runs
+        config = replace(config, scales=tuple(scale for scale in own.scales if scale in used))
         if set(changes) & set(head_settings.FIELDS):
             self._require_heads(config, model)
         return config

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from afa_viz.config import ExplainConfig
-from afa_viz.setting_checks import JOIN, SEPARATE, AffinityEdit
+from afa_viz.setting_checks import JOIN, MAX_EDITS, SEPARATE, AffinityEdit
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message
 
@@ -27,7 +27,6 @@ RUNS = r"\d{1,7}(?:-\d{1,7})?(?:\.\d{1,7}(?:-\d{1,7})?)*"
 EDIT = re.compile(rf"([js])({RUNS})(?:_({RUNS}))?", re.ASCII)
 NUMBER = re.compile(r"\d*\.?\d+(?:e-\d{1,2})?", re.ASCII)
 BOX = re.compile(r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})", re.ASCII)
-MAX_EDITS = 32
 MAX_TEXT = 8000  # characters: an address has room for so many
 
 
