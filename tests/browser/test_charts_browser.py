@@ -361,7 +361,7 @@ def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(browser, address): 
     for step in range(20, 200, 20):
         send("touchMove", (x, y - step))
     send("touchEnd")
-    page.wait_for_function("before => scrollY > before + 100", arg=before)
+    page.wait_for_function("before => scrollY > before + 50", arg=before)  # the end of the page is near
     figure.evaluate(middle)
     send("touchStart", (x - 20, y), (x + 20, y))
     for gap in (30, 45, 60):
