@@ -280,3 +280,21 @@ test("the pipeline runs the steps above in order, and a prepared threshold gives
   assert.ok(quick.cam_par.every((/** @type {any} */ value, /** @type {any} */ i) => Math.abs(value - slow.cam_par[i]) < 1e-5));
   assert.deepEqual([...new Set(pipeline.cellLabels(found.pseudo_label, false))].every((l) => [0, 3, 5, 255].includes(l)), true);
 });
+
+test("what run needs of PAR is prepared in pieces, and given up for other settings gives the same", () => {
+  const [size, grid, labels] = [[32, 48], [2, 3], [0, 3, 5]];
+  const image = { size, grid, labels, cam: numbers(2 * 32 * 48, 2), affinity: numbers(36, 3), image: numbers(3 * 32 * 48, 4) };
+  const settings = { low: 0.35, high: 0.55, bkg_score: 0.45, radius: 1, power: 2, eps: 0.1, num_steps: 1, num_iters: 2,
+    use_walk: true, use_par: true, dilations: [1, 2], par_downscale: 2, w1: 0.3, w2: 0.01 };
+  const others = [{ ...settings, power: 1 }, { ...settings, low: 0.2, num_iters: 3 }, { ...settings, use_walk: false },
+    { ...settings, use_par: false }];
+  const pipeline = createPipeline(image);
+  for (const [i, s] of [...others, settings].entries()) {
+    for (let piece = 0; piece < 20 + i; piece++) pipeline.prepareRun(settings); // 16 rows of the kernel, then maps
+    let pieces = 0;
+    while (pipeline.prepareRun(s)) pieces += 1;
+    assert.deepEqual(pipeline.run(s), createPipeline(image).run(s));
+    assert.ok(i || pieces); // later ones share what earlier ones made
+    assert.equal(pipeline.prepareRun(s), false);
+  }
+});

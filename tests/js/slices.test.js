@@ -1,47 +1,41 @@
-// Attention of one cell or head, cut out of the maps of a whole block.
+// Long work in short pieces.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cellOf, headOf, meanOf } from "../../afa_viz/ui/explorer/host/inline/slices.js";
 
-const [HEADS, CELLS, KEYS] = [2, 3, 4];
-const maps = {
-  shape: [HEADS, CELLS, KEYS],
-  bytes: Uint8Array.from({ length: HEADS * CELLS * KEYS }, (_, i) => (i * 37) % 256),
-  lows: Float32Array.from({ length: HEADS * CELLS }, (_, i) => -i / 10),
-  peaks: Float32Array.from({ length: HEADS * CELLS }, (_, i) => 1 + i),
-};
+import { workInSlices } from "../../afa_viz/ui/explorer/core/slices.js";
 
-/** The value of a head, cell and key. */
-function valueAt(/** @type {import("../../afa_viz/ui/explorer/host/inline/slices.js").HeadMaps} */ { bytes, shape: [, cells, keys], lows, peaks }, /** @type {number} */ head, /** @type {number} */ cell, /** @type {number} */ key) {
-  const row = head * cells + cell;
-  return lows[row] + ((peaks[row] - lows[row]) * bytes[row * keys + key]) / 255;
+const wait = (/** @type {number} */ time) => new Promise((done) => { setTimeout(done, time); });
+
+function* pieces(/** @type {number[]} */ done, /** @type {number} */ count) {
+  for (let i = 0; i < count; i++) {
+    const until = performance.now() + 3;
+    while (performance.now() < until);
+    done.push(i);
+    yield;
+  }
 }
 
-const each = (/** @type {(cell: number, key: number) => void} */ check) => {
-  for (let cell = 0; cell < CELLS; cell++) for (let key = 0; key < KEYS; key++) check(cell, key);
-};
-
-test("one cell has all heads", () => {
-  each((cell, key) => {
-    const cut = cellOf(maps, cell);
-    assert.deepEqual(cut.shape, [HEADS, 1, KEYS]);
-    for (let head = 0; head < HEADS; head++) assert.equal(valueAt(cut, head, 0, key), valueAt(maps, head, cell, key));
-  });
+test("the page goes on between slices, and all pieces are done in order", async () => {
+  const done = /** @type {number[]} */ ([]);
+  let turns = 0;
+  const count = setInterval(() => { turns += 1; }, 1);
+  workInSlices(pieces(done, 12), 5);
+  assert.deepEqual(done, []);
+  while (done.length < 12) await wait(5);
+  clearInterval(count);
+  assert.deepEqual(done, [...Array(12).keys()]);
+  assert.ok(turns >= 3, `${turns} turns of the page in between`);
 });
 
-test("one head has all cells", () => {
-  for (let head = 0; head < HEADS; head++) each((cell, key) => assert.equal(valueAt(headOf(maps, head), 0, cell, key), valueAt(maps, head, cell, key)));
-});
-
-test("the mean is that of the heads, within its rounding", () => {
-  const mean = meanOf(maps);
-  each((cell, key) => {
-    const real = (valueAt(maps, 0, cell, key) + valueAt(maps, 1, cell, key)) / 2;
-    assert.ok(Math.abs(valueAt(mean, 0, cell, key) - real) <= (mean.peaks[cell] - mean.lows[cell]) / 255);
-  });
-});
-
-test("the mean of attention begins at 0, as each head does", () => {
-  assert.ok(meanOf({ ...maps, lows: new Float32Array(HEADS * CELLS) }).lows.every((low) => low === 0));
+test("given up before it began or in the middle, the rest is never done", async () => {
+  const [never, half] = [[], []].map((list) => /** @type {number[]} */ (list));
+  workInSlices(pieces(never, 5), 5)();
+  const stop = workInSlices(pieces(half, 100), 0);
+  while (!half.length) await wait(1);
+  stop();
+  const count = half.length;
+  await wait(30);
+  assert.deepEqual([never.length, half.length], [0, count]);
+  assert.ok(count < 100);
 });

@@ -3,6 +3,7 @@
 
 import { toFloats } from "./packed.js";
 import { SELECTION, tabs } from "./schedule.js";
+import { workInSlices } from "./slices.js";
 import { store, view } from "./store.js";
 import { context2d, createCanvas } from "../draw/canvas.js";
 import { host } from "../host/host.js";
@@ -10,7 +11,6 @@ import { thresholdCam } from "../method/labels.js";
 import { createPipeline } from "../method/pipeline.js";
 
 export const MAX_CELLS = 1024; // cells; larger grids are left to the host
-const SLICE = 8; // milliseconds of work before the page may do something else: a frame takes 16
 
 // setting here -> field of ExplainConfig
 /** @type {{[name: string]: string}} */
@@ -26,8 +26,7 @@ let values = null;
 let moved = false; // away from what the host explained
 /** @type {{[name: string]: any}} */
 let unanswered = {}; // moved, and not yet answered by the host
-/** @type {any} */
-let timer = 0;
+let stopPreparing = () => {};
 /** @type {any} */
 let ownThreshold = null; // on the CAM, once it was moved; the host knows nothing of it
 /** @type {((name: string) => void)[]} */
@@ -77,7 +76,7 @@ export function openTrace(soon = true) {
   const { low, high, radius, num_steps, num_iters, use_walk, use_par, thresholds = null } = store.trace;
   values = { ...store.trace.chain, low, high, radius, num_steps, num_iters, use_walk, use_par, thresholds,
     ...unanswered, bkg_score: threshold() };
-  if (store.trace.partial) clearTimeout(timer); // until the rest is here the processor is the host's
+  if (store.trace.partial) stopPreparing(); // until the rest is here the processor is the host's
   else if (soon) prepare();
   return true;
 }
@@ -88,14 +87,13 @@ export function openTrace(soon = true) {
  * @param {number} [wait]
  */
 export function prepare(wait = 200) {
-  clearTimeout(timer);
-  timer = setTimeout(() => {
-    const until = performance.now() + SLICE;
-    let more = Boolean(browserPipeline);
-    const first = view.tab === "affinity" ? store.trace.cellsOf ?? "affinity_label" : view.shownLabel;
-    while (more && performance.now() < until) more = browserPipeline.prepare(values, first);
-    if (more) prepare(0);
-  }, wait);
+  stopPreparing();
+  stopPreparing = workInSlices(pieces(), wait);
+}
+
+function* pieces() {
+  const first = view.tab === "affinity" ? store.trace.cellsOf ?? "affinity_label" : view.shownLabel;
+  while (browserPipeline?.prepare(values, first)) yield;
 }
 
 /**
@@ -175,7 +173,7 @@ export function takeUnanswered(name) {
  */
 export function setAffinity(edited) {
   if (!values) return;
-  clearTimeout(timer); // what is prepared for dragging thresholds would be for another affinity in the next frame
+  stopPreparing(); // what is prepared for dragging thresholds would be for another affinity in the next frame
   edit({ edited }, "affinity");
 }
 

@@ -37,6 +37,8 @@ function interpolateBackgroundScore(maps, beta) {
 
 // --- the stages of one picture -------------------------------------------------------------------------------------
 
+/** @typedef {{steps: Float32Array[], begun: Float32Array[]}} ParMaps after each iteration, and channels of the next one */
+
 /**
  * The chain of one picture. Every stage is kept with the settings it was made with, so that a moved setting runs only
  * what lies below it, and a moved background score only its own half. Two labels leave the CAM: the pseudo label by way
@@ -108,24 +110,38 @@ export function createPipeline(picture) {
   });
   /** @type {(scores: Float32Array, s: Settings) => Float32Array} */
   const enlarged = (scores, s) => resize(resize(scores, grid, size), size, half(s), true);
+  /** @type {(s: Settings, beta: number, which: string) => ParMaps} */
+  const parMaps = (s, beta, which) => keep(`${way(s)} ${which} PAR`, [...of(s, beta, which), s.dilations, s.par_downscale],
+    () => ({ steps: [parStart(s, beta, which)], begun: [] }));
+  /** One map through one more iteration of PAR; the maps grow when all are through. */
+  const growPar = (/** @type {ParMaps} */ { steps, begun }, /** @type {Settings} */ s) => {
+    const from = /** @type {Float32Array} */ (steps.at(-1));
+    const pixels = from.length / labels.length;
+    const at = begun.length * pixels;
+    begun.push(parStep(from.subarray(at, at + pixels), parKernel(s)));
+    if (begun.length < labels.length) return;
+    const maps = new Float32Array(from.length);
+    begun.splice(0).forEach((map, i) => maps.set(map, i * pixels));
+    steps.push(maps);
+  };
   /**
    * The maps before PAR and after each of `count` iterations; grown on demand.
    *
    * @type {(s: Settings, beta: number, count: number, which?: string) => Float32Array[]}
    */
   const parSteps = (s, beta, count, which = "low") => {
-    const maps = keep(`${way(s)} ${which} PAR`, [...of(s, beta, which), s.dilations, s.par_downscale],
-      () => [parStart(s, beta, which)]);
-    while (maps.length <= count) maps.push(parStep(maps.at(-1), parKernel(s)));
-    return maps;
+    const maps = parMaps(s, beta, which);
+    while (maps.steps.length <= count) growPar(maps, s);
+    return maps.steps;
   };
   const iterations = (/** @type {Settings} */ s) => (s.use_par ? s.num_iters : 0);
   const table = (/** @type {Settings} */ s) => keep(`${way(s)} table`, [walkOf(s), parOf(s)], () => []);
+  /** @type {(s: Settings, beta: number, which: string) => boolean} */
+  const inTable = (s, beta, which) => table(s).length === NUM_NODES && !shifts(s, beta, which);
   /** @type {(s: Settings, beta: number, which: string) => Float32Array} */
   const refined = (s, beta, which) => keep(`${way(s)} ${which} refined`, [...of(s, beta, which), parOf(s)], () => {
-    const known = table(s);
-    const ready = known.length === NUM_NODES && !shifts(s, beta, which);
-    const maps = ready ? interpolateBackgroundScore(known, beta) : parSteps(s, beta, iterations(s), which)[iterations(s)];
+    const maps = inTable(s, beta, which) ? interpolateBackgroundScore(table(s), beta)
+      : parSteps(s, beta, iterations(s), which)[iterations(s)];
     return resize(maps, half(s), size);
   });
   /** @type {(s: Settings, beta: number, which: string) => Uint8Array} */
@@ -141,22 +157,34 @@ export function createPipeline(picture) {
     const known = table(s);
     if (known.length === NUM_NODES) return false;
     if (iterations(s) && rows(s).more()) return true;
-    known.next ??= { maps: parStart(s, chebyshevNodes[known.length], "table"), refined: [], left: iterations(s) };
+    known.next ??= { steps: [parStart(s, chebyshevNodes[known.length], "table")], begun: [], left: iterations(s) };
     const { next } = known;
     if (next.left) {
-      const pixels = next.maps.length / labels.length;
-      const at = next.refined.length * pixels;
-      next.refined.push(parStep(next.maps.subarray(at, at + pixels), parKernel(s)));
-      if (next.refined.length < labels.length) return true;
-      const maps = new Float32Array(next.maps.length);
-      next.refined.forEach((/** @type {any} */ map, /** @type {any} */ i) => maps.set(map, i * pixels));
-      known.next = { maps, refined: [], left: next.left - 1 };
+      growPar(next, s);
+      if (next.begun.length) return true;
+      next.steps.shift();
+      next.left -= 1;
     }
-    if (!known.next.left) {
-      known.push(known.next.maps);
+    if (!next.left) {
+      known.push(next.steps[0]);
       known.next = null;
     }
     return known.length < NUM_NODES;
+  }
+
+  /** A small piece of what `run` needs of PAR: as `prepareWay`, for these background scores; whether more is left. */
+  function prepareRun(/** @type {Settings} */ s) {
+    const count = iterations(s);
+    if (count && rows(s).more()) return true;
+    for (const [one, beta, which] of /** @type {[Settings, number, string][]} */ (
+      [s, plain(s)].flatMap((one) => [[one, s.low, "low"], [one, s.high, "high"]]))) {
+      if (inTable(one, beta, which)) continue;
+      const maps = parMaps(one, beta, which);
+      if (maps.steps.length > count) continue;
+      growPar(maps, one);
+      return true;
+    }
+    return false;
   }
 
   /** The label of every cell as affinity labels are made from it: of the pixel at its top left or in its middle. */
@@ -188,6 +216,7 @@ export function createPipeline(picture) {
      * is left. */
     prepare: (/** @type {Settings} */ s, first = "pseudo_label") =>
       (first === "pseudo_label" ? [s, plain(s)] : [plain(s), s]).some(prepareWay),
+    prepareRun,
     /** Everything under these settings: maps (P, …) and labels (H, W), named as in a Trace. */
     run(/** @type {Settings} */ s) {
       return {

@@ -5,6 +5,7 @@ import * as recompute from "../../../core/recompute.js";
 import { percent, signed } from "../../../core/format.js";
 import { classColour, className, queryCell } from "../../../core/selection.js";
 import { channelOf } from "../../../core/packed.js";
+import { workInSlices } from "../../../core/slices.js";
 import { store, view } from "../../../core/store.js";
 import { tables } from "../../../core/tables.js";
 import { text } from "../../../core/words.js";
@@ -23,6 +24,7 @@ const ROWS = ["walk_class", "walk_mean", "par_class", "par_mean", "certain", "pr
 
 /** @typedef {ReturnType<typeof createPipeline>} Pipeline */
 /** @typedef {{[stage: string]: number | null}} Scores */
+/** @typedef {{scores: Scores, label: Uint8Array, pseudo: Uint8Array}} Followed */
 
 const HEADS = { learned: "heads.side_learned", now: "heads.side_now", change: "heads.side_change" };
 
@@ -41,10 +43,9 @@ export function createResults(box, names = HEADS) {
   const figure = (/** @type {string} */ side, /** @type {string} */ name) => (
     /** @type {HTMLElement} */ (box.querySelector(`[data-side="${side}"] [data-part="${name}"]`)));
   let reference = /** @type {{key: string, pipeline: Pipeline, affinity: Float32Array} | null} */ (null);
-  /** @type {{name: string, pipeline: Pipeline, found: any} | null} */
+  /** @type {{name: string, pipeline: Pipeline, found: Followed} | null} */
   let before = null; // what follows from the learned weights
-  /** @type {any} */
-  let timer = 0;
+  let stopFollowing = () => {};
 
   /** The pipeline with the learned affinity: of this explanation's CAM and labels. */
   function referenceOf(/** @type {Float32Array} */ affinity) {
@@ -78,11 +79,19 @@ export function createResults(box, names = HEADS) {
     return pipelines;
   }
 
-  /** The scores of one side, and its label. */
-  function slow(/** @type {Pipeline} */ pipeline, /** @type {any} */ s) {
+  /**
+   * The scores of one side, and its label, in short pieces.
+   *
+   * @param {Pipeline} pipeline
+   * @param {any} s
+   */
+  function* slow(pipeline, s) {
     const { size, grid } = store.trace;
+    while (pipeline.prepareRun(s)) yield;
     const made = pipeline.run(s);
+    yield;
     const walked = argmaxLabels(resize(made.cam_rw, grid, size), pipeline.labels);
+    yield;
     const target = store.scene.target?.bytes;
     const shares = regionShares(made.pseudo_label);
     /** @type {Scores} */
@@ -92,13 +101,14 @@ export function createResults(box, names = HEADS) {
         const found = iouScores(label, target);
         scores[`${stage}_class`] = found.iou[view.label] ?? 0;
         scores[`${stage}_mean`] = found.miou;
+        yield;
       }
       scores.precision = certainScores(made.pseudo_label, target).all.precision;
     }
     return { scores, label: made.low, pseudo: made.pseudo_label };
   }
 
-  function paintLabels(/** @type {string} */ side, /** @type {ReturnType<typeof slow>} */ { label, pseudo }) {
+  function paintLabels(/** @type {string} */ side, /** @type {Followed} */ { label, pseudo }) {
     paintLabelFigure(figure(side, "label"), label, store.trace.size, classColour, className);
     paintLabelFigure(figure(side, "regions"), pseudo, store.trace.size, (l) => (l ? tables.foreground : tables.background), () => "");
   }
@@ -120,6 +130,33 @@ export function createResults(box, names = HEADS) {
     }));
   }
 
+  /**
+   * PAR, labels and scores of both sides.
+   *
+   * @param {{[side: string]: Pipeline}} pipelines
+   * @param {{name: string, affinity: Float32Array}} now
+   * @param {(words: string) => void} tell
+   */
+  function* follow(pipelines, now, tell) {
+    if (!recompute.pipeline()) return;
+    const began = performance.now();
+    const plain = { ...recompute.settings(), edited: null };
+    const name = JSON.stringify([store.trace.key, plain, view.label, view.opacity, box.clientWidth]);
+    if (before?.name !== name || before.pipeline !== pipelines.learned) {
+      before = { name, pipeline: pipelines.learned, found: yield* slow(pipelines.learned, plain) };
+      yield;
+      paintLabels("learned", before.found);
+    }
+    const found = [before.found, yield* slow(pipelines.now, { ...plain, edited: now })];
+    paintLabels("now", found[1]);
+    table(found[0].scores, found[1].scores);
+    const [from, to] = found.map(({ scores }) => scores.par_class);
+    tell(from == null || to == null ? "" : text("heads.brief", { name: className(view.label), from: percent(from), to: percent(to),
+      change: signed(100 * (to - from)) }));
+    /** @type {any} */ (box.querySelector("p")).textContent = text(store.scene.target ? "heads.scored" : "heads.no_truth");
+    Object.assign(box.dataset, { state: "ready", slow: (performance.now() - began).toFixed(1) });
+  }
+
   return {
     /**
      * Draw both sides; PAR and the scores follow once nothing has changed for a moment.
@@ -130,33 +167,14 @@ export function createResults(box, names = HEADS) {
      */
     draw(learned, now, tell) {
       for (const side of SIDES) /** @type {any} */ (box.querySelector(`[data-side="${side}"] h5`)).textContent = text(names[side]);
-      const withNow = () => ({ ...recompute.settings(), edited: now });
-      const pipelines = quick({ learned, now: now.affinity }, withNow());
+      const pipelines = quick({ learned, now: now.affinity }, { ...recompute.settings(), edited: now });
       for (const name of VIEWS) {
         const words = text(`heads.view_${name}`, { name: className(view.label) });
         for (const side of SIDES) setCaption(figure(side, name), words);
       }
-      clearTimeout(timer);
+      stopFollowing();
       box.dataset.state = "waiting";
-      timer = setTimeout(() => {
-        if (!recompute.pipeline()) return;
-        const s = withNow();
-        const began = performance.now();
-        const plain = { ...s, edited: null };
-        const name = JSON.stringify([store.trace.key, plain, view.label, view.opacity, box.clientWidth]);
-        if (before?.name !== name || before.pipeline !== pipelines.learned) {
-          before = { name, pipeline: pipelines.learned, found: slow(pipelines.learned, plain) };
-          paintLabels("learned", before.found);
-        }
-        const found = [before.found, slow(pipelines.now, s)];
-        paintLabels("now", found[1]);
-        table(found[0].scores, found[1].scores);
-        const [from, to] = found.map(({ scores }) => scores.par_class);
-        tell(from == null || to == null ? "" : text("heads.brief", { name: className(view.label), from: percent(from), to: percent(to),
-          change: signed(100 * (to - from)) }));
-        /** @type {any} */ (box.querySelector("p")).textContent = text(store.scene.target ? "heads.scored" : "heads.no_truth");
-        Object.assign(box.dataset, { state: "ready", slow: (performance.now() - began).toFixed(1) });
-      }, PAUSE);
+      stopFollowing = workInSlices(follow(pipelines, now, tell), PAUSE);
     },
   };
 }
