@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from afa_viz.spelling import nearest, reject_unknown
 from afa_viz.structured_text import parse_json, parse_toml, read_text
 
-__all__ = ["apply_mapping", "apply_settings", "field_types", "nearest", "read_settings"]
+__all__ = ["apply_mapping", "apply_settings", "field_types", "nearest", "read_settings", "text_settings"]
 
 Config = TypeVar("Config")
 
@@ -136,6 +136,19 @@ def field_types(config: Any, prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + field.name] = hints[field.name]
     return found
+
+
+def text_settings(config: Any) -> list[str]:
+    """The keys of `field_types` that text can set; the others, tuples of tuples, are set in Python."""
+    return [key for key, kind in field_types(config).items() if not _is_nested(kind)]
+
+
+def _is_nested(kind: Any) -> bool:
+    """Whether a type is a tuple of tuples, or None."""
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:
+        return typing.get_origin(arguments[0]) is tuple
+    return typing.get_origin(kind) in (types.UnionType, typing.Union) and any(map(_is_nested, arguments))
 
 
 def _example(config: Any) -> str:

@@ -42,6 +42,11 @@ def as_float(value: Any) -> float | None:
     return number + 0.0 if math.isfinite(number) else None  # -0 becomes 0: equal settings have equal keys
 
 
+def number_text(value: float) -> str:
+    """The shortest text of a finite number that reads back as the same one: "1", "0.35", "1e-07"."""
+    return repr(float(value)).removesuffix(".0")
+
+
 def as_bool(value: Any) -> bool | None:
     """True or False; no number and no text, which would count as True where it says "no"."""
     value = to_python(value)

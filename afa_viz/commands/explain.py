@@ -13,7 +13,7 @@ from afa_viz.atomic_files import atomic_write
 from afa_viz.commands.outputs import require_folder
 from afa_viz.commands.stage_settings import add_stage_settings
 from afa_viz.config import ExplainConfig
-from afa_viz.config_io import apply_settings, field_types
+from afa_viz.config_io import apply_settings, text_settings
 from afa_viz.image_files import NAMES
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truth", metavar="DIR", help="ground truth: folder with NAME.png for NAME.jpg; class indices, 255 = ignore"
     )
-    keys = ", ".join(field_types(ExplainConfig()))
+    keys = ", ".join(text_settings(ExplainConfig()))
     add_stage_settings(parser, f"override settings: {keys}")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain every image; returns the exit code: 1 if some images could not be read, 2 if none could.
 
-    Unreadable images are skipped; any other error ends the command.
+    Unreadable images, and those too small for the part to hide, are skipped; any other error ends the command.
     """
     labels = None if args.labels is None else [name.strip() for name in args.labels.split(",") if name.strip()]
     paths = [Path(image) for image in args.images]
@@ -61,11 +61,18 @@ def run(args: argparse.Namespace) -> int:
     from afa_viz.model.checkpoint import load_model
     from afa_viz.pipeline import STAGES, explain
     from afa_viz.progress import progress
+    from afa_viz.stages.edits import BeyondImageError
 
     model = load_model(args.checkpoint, args.device)
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
     if labels is not None:  # the same for all images: unknown names fail before the first
         multi_hot(labels, model.card.class_names if model.card else names_for(model.num_classes))
+
+    def skip(path: Path, problem: str) -> None:
+        skipped[path] = problem
+        bar.write(f"skipped: {problem}", file=sys.stderr)
+        bar.update(len(STAGES) + 1)
+
     with progress(total=len(paths) * (len(STAGES) + 1), unit="stage") as bar:
         for path, folder in zip(paths, _folders(paths, Path(args.out)), strict=True):
 
@@ -78,11 +85,15 @@ def run(args: argparse.Namespace) -> int:
             except (ValueError, OSError) as error:
                 if count == 1:
                     raise
-                skipped[path] = skipped.get(path) or str(error)
-                bar.write(f"skipped: {skipped[path]}", file=sys.stderr)
-                bar.update(len(STAGES) + 1)
+                skip(path, skipped.get(path) or str(error))
                 continue
-            trace = explain(model, image, labels, config, target=target, progress=show)
+            try:
+                trace = explain(model, image, labels, config, target=target, progress=show)
+            except BeyondImageError as error:
+                if count == 1:
+                    raise
+                skip(path, f"{path}: {error}")
+                continue
             show("images")
             images = write_trace(trace, folder)
             names = ", ".join(trace.class_names[label] for label in trace.present) or "no class"
@@ -92,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     if not skipped:
         return 0
     named = ", ".join(str(path) for path in skipped)
-    print(f"afa_viz: skipped {len(skipped)} of {count} images that cannot be read: {named}.", file=sys.stderr)
+    print(f"afa_viz: skipped {len(skipped)} of {count} images: {named}.", file=sys.stderr)
     return 2 if len(skipped) == count else 1
 
 

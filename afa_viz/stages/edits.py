@@ -15,10 +15,15 @@ from afa_viz.parts import Parts
 from afa_viz.spelling import did_you_mean
 
 
+class BeyondImageError(ValueError):
+    """A box that this image is too small for; another one may hold it."""
+
+
 def require_edits(
     config: ExplainConfig, parts: Parts, class_names: Sequence[str], size: Sequence[int] | None = None
 ) -> None:
-    """Raises: ValueError: for edits of a part that the method lacks, of an unknown class, or beyond the image.
+    """Raises: ValueError: for edits of a part that the method lacks, or of an unknown class; BeyondImageError: for a
+        box beyond the image.
 
     Args:
         class_names: with the background first.
@@ -32,7 +37,7 @@ def require_edits(
     if config.occlude is not None and size is not None:
         _, bottom, _, right = config.occlude
         if bottom > size[0] or right > size[1]:
-            raise ValueError(
+            raise BeyondImageError(
                 f"occlude is {config.occlude}; expected a box (top, bottom, left, right) within the {size[0]} x "
                 f"{size[1]} pixels of the image as it is explained."
             )

@@ -56,6 +56,8 @@ test("an address holds thresholds by the names of classes, and a box in pixels",
     assert.equal(parseThresholds(text, names), null, text);
   }
   assert.equal(thresholdsText(null, names), "");
+  const exact = { 1: 1 / 3, 2: 1e-100 };
+  assert.deepEqual(parseThresholds(thresholdsText(exact, names), names), exact);
   assert.deepEqual(parseBox("0,32,16,64", [32, 64]), [0, 32, 16, 64]);
   for (const text of ["", "0,33,16,64", "0,32,16,65", "5,5,0,1", "0,1,2", "0,1,2,3,4", "-1,2,3,4", "a,b,c,d"]) assert.equal(parseBox(text, [32, 64]), null, text);
 });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from afa_viz import __version__
 from afa_viz.__main__ import COMMANDS, main
 from afa_viz.commands import explain as explain_command
 from afa_viz.config import ExplainConfig, TrainConfig
-from afa_viz.config_io import apply_settings, field_types
+from afa_viz.config_io import apply_settings, field_types, text_settings
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import default_card
 from afa_viz.model.checkpoint import load_model, save_model
@@ -252,9 +253,36 @@ def test_broken_images_among_many_are_named_and_skipped(folder, capsys):
     for name, words in broken.items():
         assert any(line.startswith("skipped: ") and name in line and words in line for line in said.splitlines()), name
     last = said.splitlines()[-1]
-    assert last.startswith("afa_viz: skipped 6 of 8 images that cannot be read: ") and all(n in last for n in names)
+    assert last.startswith("afa_viz: skipped 6 of 8 images: ") and all(n in last for n in names)
     assert sorted(path.name for path in out.iterdir()) == ["one", "two"]
     assert (out / "one" / "report.html").is_file() and (out / "two" / "trace.npz").is_file()
+
+
+def test_images_too_small_for_the_part_to_hide_are_named_and_skipped(folder, capsys):
+    Image.new("RGB", (96, 48)).save(folder / "wide.png")
+    Image.new("RGB", (96, 96)).save(folder / "high.png")
+    out = folder / "partly hidden"
+    settings = ("long_side=96", "scales=1", "occlude=40,60,0,8")
+    options = ["--checkpoint", str(folder / "weights"), "--out", str(out), "--set", *settings]
+    assert main(["explain", str(folder / "wide.png"), str(folder / "high.png"), *options]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert any("wide.png: occlude is (40, 60, 0, 8)" in line and "48 x 96" in line for line in lines)
+    assert lines[-1].startswith("afa_viz: skipped 1 of 2 images: ")
+    assert [path.name for path in out.iterdir()] == ["high"]
+    assert main(["explain", str(folder / "wide.png"), *options]) == 2
+    assert "within the 48 x 96 pixels" in capsys.readouterr().err
+
+
+def test_help_lists_the_settings_that_text_can_set(capsys):
+    assert main(["explain", "--help"]) == 0
+    words = set(re.findall(r"\w+", capsys.readouterr().out.partition("override settings:")[2].partition("--")[0]))
+    assert words == set(text_settings(ExplainConfig())) and "occlude" in words
+    for name in field_types(ExplainConfig()):
+        texts = {"affinity_edits": "1", "class_thresholds": "cat,0.5"}.get(name, "none")
+        try:
+            apply_settings(ExplainConfig(), [f"{name}={texts}"])
+        except ValueError as error:
+            assert ("set it in Python" in str(error)) == (name not in words), name
 
 
 def test_only_broken_images(folder, capsys):

@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from afa_viz.config import ExplainConfig
+from afa_viz.scalars import number_text
 from afa_viz.setting_checks import JOIN, MAX_EDITS, SEPARATE, AffinityEdit
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message
@@ -25,7 +26,7 @@ DEFAULTS = ExplainConfig()
 WORDS = {"j": JOIN, "s": SEPARATE}
 RUNS = r"\d{1,7}(?:-\d{1,7})?(?:\.\d{1,7}(?:-\d{1,7})?)*"
 EDIT = re.compile(rf"([js])({RUNS})(?:_({RUNS}))?", re.ASCII)
-NUMBER = re.compile(r"\d*\.?\d+(?:e-\d{1,2})?", re.ASCII)
+NUMBER = re.compile(r"\d*\.?\d+(?:e-\d{1,3})?", re.ASCII)
 BOX = re.compile(r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})", re.ASCII)
 MAX_TEXT = 8000  # characters: an address has room for so many
 
@@ -51,7 +52,7 @@ def to_texts(config: ExplainConfig) -> dict[str, str]:
     if config.affinity_edits is not None:
         found["affinity_edits"] = ",".join(map(_edit_text, config.affinity_edits))
     if config.class_thresholds is not None:
-        found["class_thresholds"] = "~".join(f"{name}:{score:.9g}" for name, score in config.class_thresholds)
+        found["class_thresholds"] = "~".join(f"{name}:{number_text(score)}" for name, score in config.class_thresholds)
     if config.occlude is not None:
         found["occlude"] = ",".join(map(str, config.occlude))
     if config.scales != DEFAULTS.scales:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from afa_viz.config import ExplainConfig
-from afa_viz.scalars import as_float
+from afa_viz.scalars import as_float, number_text
 from afa_viz.setting_checks import MAX_HEADS, MAX_MAGNITUDE
 from afa_viz.ui.errors import UserError, quote_value
 from afa_viz.ui.localization import error_message
 
 WEIGHTS, BIAS = "head_weights", "affinity_bias"
 FIELDS = (WEIGHTS, BIAS)
-ENTRY = re.compile(r"([1-9]\d{0,3}):([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,2})?)", re.ASCII)
+ENTRY = re.compile(r"([1-9]\d{0,3}):([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?)", re.ASCII)
 MAX_TEXT = 40 * MAX_HEADS  # characters
 
 
@@ -27,9 +27,9 @@ def to_texts(config: ExplainConfig) -> dict[str, str]:
     found: dict[str, str] = {}
     if config.head_weights is not None:
         pairs = enumerate(config.head_weights, start=1)
-        found[WEIGHTS] = ",".join(f"{head}:{weight:.9g}" for head, weight in pairs if weight is not None)
+        found[WEIGHTS] = ",".join(f"{head}:{number_text(weight)}" for head, weight in pairs if weight is not None)
     if config.affinity_bias is not None:
-        found[BIAS] = f"{config.affinity_bias:.9g}"
+        found[BIAS] = number_text(config.affinity_bias)
     return found
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from afa_viz.config import ExplainConfig
+from afa_viz.scalars import number_text
 from afa_viz.ui.errors import BusyError, UserError
 from afa_viz.ui.localization import error_message
 from afa_viz.ui.page import edit_settings, head_settings
@@ -70,7 +71,7 @@ def query_parameters(request: Request, session: Session) -> dict[str, str]:
     for slider in SLIDERS:
         value = slider.value(request.config)
         if value != slider.value(defaults):
-            result[slider.field] = f"{value:g}"
+            result[slider.field] = number_text(value)
     ablations = active_ablations(request.config)
     if ablations:
         result["left_out"] = ",".join(ablations)

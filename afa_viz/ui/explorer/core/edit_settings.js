@@ -10,7 +10,7 @@ const MAX_EDITS = 32;
 const MAX_TEXT = 8000; // characters: an address has room for so many
 const RUNS = "\\d{1,7}(?:-\\d{1,7})?(?:\\.\\d{1,7}(?:-\\d{1,7})?)*";
 const EDIT = new RegExp(`^([js])(${RUNS})(?:_(${RUNS}))?$`);
-const NUMBER = /^\d*\.?\d+(?:e-\d{1,2})?$/;
+const NUMBER = /^\d*\.?\d+(?:e-\d{1,3})?$/;
 const BOX = /^(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})$/;
 
 /** Cells from 0 as runs from 1: 0, 1, 2, 5 -> "1-3.6". */
@@ -56,7 +56,7 @@ export function parseEdits(/** @type {string} */ text, /** @type {number} */ cou
 
 /** The text of thresholds; "" for none. */
 export const thresholdsText = (/** @type {Thresholds | null} */ thresholds, /** @type {string[]} */ names) => (
-  Object.entries(thresholds ?? {}).map(([label, score]) => `${names[Number(label)]}:${Number(score.toPrecision(9))}`).sort().join("~"));
+  Object.entries(thresholds ?? {}).map(([label, score]) => `${names[Number(label)]}:${score}`).sort().join("~"));
 
 /** The thresholds that a text names; null where it does not fit. `names`: of the labels, background first. */
 export function parseThresholds(/** @type {string} */ text, /** @type {string[]} */ names) {

@@ -1,14 +1,14 @@
 // Weights of heads as an address has them, "3:0,7:1.25": heads from 1, block by block, that are not as learned. The same
 // texts: ui/page/head_settings.py.
 
-const ENTRY = /^([1-9]\d{0,3}):([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,2})?)$/;
+const ENTRY = /^([1-9]\d{0,3}):([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?)$/;
 const MOST = 1e6; // of a weight or a bias
 
 /** @typedef {(number | null)[]} HeadWeights one for each head, null where it is as learned */
 
 /** The text of some weights; "" where all are as learned. */
 export const weightsText = (/** @type {HeadWeights | null | undefined} */ weights) => (weights ?? [])
-  .flatMap((weight, i) => (weight == null ? [] : [`${i + 1}:${Number(weight.toPrecision(9))}`])).join(",");
+  .flatMap((weight, i) => (weight == null ? [] : [`${i + 1}:${weight}`])).join(",");
 
 /** The weights that a text names, of `count` heads; null where it does not fit. */
 export function parseWeights(/** @type {string} */ text, /** @type {number} */ count) {
