@@ -101,21 +101,29 @@ class Student(threading.Thread):
 
     def example(self):
         """Open an example."""
-        self.place = self.random.randrange(len(self.expected.session.examples))
+        return self.open(self.random.randrange(len(self.expected.session.examples)))
+
+    def open(self, place: int):
+        """Open the example at a place of the gallery."""
+        self.place = place
         data = [self.expected.model, *self.settings()]
         chosen = {"index": self.place, "value": None, "selected": True}
         value = json.loads(self.page.event("open_example", data, chosen)[0])
         self.key = value["key"]
-        place, low = self.place, self.low
+        low = self.low
         return lambda: self.expected.check(value, place, low)
 
     def threshold(self):
         """Release the slider of the low background score."""
-        self.low = self.random.choice([low for low in SCORES if low != self.low])
+        return self.cut(self.random.choice([low for low in SCORES if low != self.low]))
+
+    def cut(self, low: float):
+        """Explain the current image with a low background score."""
+        self.low = low
         data = [None, self.expected.model, self.labels(), *self.settings()]
         value = json.loads(self.page.event("change_bkg_score_low", data)[0])
         self.key = value["key"]
-        place, low = self.place, self.low
+        place = self.place
         return lambda: self.expected.check(value, place, low)
 
     def attention(self):

@@ -10,7 +10,7 @@ from app_fixtures import launched, prepare
 
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
-from benchmarks.load import measurements_of, p95, table
+from benchmarks.load import fill_caches, measurements_of, p95, table
 from benchmarks.served_app import Page
 from benchmarks.students import Expected, Student
 
@@ -35,6 +35,7 @@ def classroom(tmp_path_factory):
 @pytest.mark.slow
 def test_students_get_what_they_asked_for(classroom):
     address, expected = classroom
+    assert fill_caches(address, expected) == len(expected.labels)
     students = [Student(n, address, expected, time.time() + 3, pause=0.1) for n in range(3)]
     for student in students:
         student.start()
@@ -72,6 +73,7 @@ def test_the_report_says_what_counts():
     report = {
         "machine": where,
         "students": 2,
+        "opened_before": 10,
         "seconds": 5,
         "rows": rows,
         "errors": ["lab: x"],
