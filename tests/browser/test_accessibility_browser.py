@@ -283,9 +283,9 @@ def test_of_a_large_grid_what_is_looked_at_is_sent(browser, address):  # noqa: F
     panel = shown(page, "attention")
     expect(page.locator('[data-fill="grid"]')).to_have_text(re.compile("32 × 32 cells"), timeout=30_000)
     line = page.locator(f'{panel} [data-fill="bytes"]')
-    expect(line).to_have_text(re.compile(r"sent on demand \(\d{4,} kB"), timeout=20_000)  # a head for every query
-    stated = 1000 * float(re.findall(r"\((\d+)", line.inner_text())[0])
-    assert 0 < stated < FIRST_LOAD
+    expect(line).to_have_text(re.compile(r"sent on demand \(\d,\d{3} kB"), timeout=20_000)  # a head for every query
+    stated = 1000 * float(re.findall(r"\(([\d,]+)", line.inner_text())[0].replace(",", ""))
+    assert 1024**2 < stated < FIRST_LOAD
     page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
     canvas = page.locator(f'{panel} [data-view="large"] canvas[role=img]')
     canvas.scroll_into_view_if_needed()
