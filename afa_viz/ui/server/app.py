@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no telemetry
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # kept in memory for a page of gradio's that is not served
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is: threads without work leave the cores to others
 
 import gradio as gr
@@ -41,6 +42,7 @@ from afa_viz.ui.server.guard import Guard, ServerApp
 from afa_viz.ui.server.hosts import AllowedHosts, Host, parse_host
 from afa_viz.ui.server.later_scripts import LaterScripts
 from afa_viz.ui.server.options import TITLE, Options
+from afa_viz.ui.server.page_blocks import PageBlocks
 from afa_viz.ui.server.payload_validation import PayloadValidator
 from afa_viz.ui.server.prepare import first_prepared
 from afa_viz.ui.server.upload_route import UploadRoute
@@ -104,7 +106,7 @@ def build(options: Options | None = None, prepared: PreparedAnswers | None = Non
     value = answers.stages(first)
     present = session.present_labels(first)
 
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200), fill_width=True) as demo:
+    with PageBlocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200), fill_width=True) as demo:
         image_id = gr.State(first.image_id)
         with gr.Column(elem_id="afa-page"):
             with gr.Column(elem_id="afa-pick"):

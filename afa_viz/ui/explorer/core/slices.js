@@ -9,12 +9,19 @@ const SLICE = 8; // milliseconds of work before the page may do something else: 
  * @param {number} pause milliseconds
  */
 export function workInSlices(pieces, pause) {
-  let timer = setTimeout(work, pause);
+  const { port1, port2 } = new MessageChannel(); // its messages come at once; a timer lets 4 ms pass between slices
+  const timer = setTimeout(work, pause);
+  port1.onmessage = work;
+  function stop() {
+    clearTimeout(timer);
+    port1.close();
+  }
   function work() {
     const until = performance.now() + SLICE;
     let done = false;
     while (!done && performance.now() < until) done = Boolean(pieces.next().done);
-    if (!done) timer = setTimeout(work);
+    if (done) stop();
+    else port2.postMessage(null);
   }
-  return () => clearTimeout(timer);
+  return stop;
 }
