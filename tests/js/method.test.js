@@ -298,3 +298,17 @@ test("what run needs of PAR is prepared in pieces, and given up for other settin
     assert.equal(pipeline.prepareRun(s), false);
   }
 });
+
+test("what was prepared for dragging outlasts an edit of the affinity", () => {
+  const [size, grid, labels] = [[32, 48], [2, 3], [0, 3, 5]];
+  const image = { size, grid, labels, cam: numbers(2 * 32 * 48, 2), affinity: numbers(36, 3), image: numbers(3 * 32 * 48, 4) };
+  const settings = { low: 0.35, high: 0.55, bkg_score: 0.45, radius: 1, power: 2, eps: 0.1, num_steps: 1, num_iters: 2,
+    use_walk: true, use_par: true, dilations: [1, 2], par_downscale: 2, w1: 0.3, w2: 0.01 };
+  const pipeline = createPipeline(image);
+  while (pipeline.prepare(settings));
+  const edited = { name: "edited", affinity: numbers(36, 9) };
+  const found = pipeline.run({ ...settings, edited });
+  const expected = createPipeline({ ...image, affinity: edited.affinity }).run(settings);
+  assert.deepEqual([found.cam_par, found.cam_par_high], [expected.cam_par, expected.cam_par_high]);
+  assert.equal(pipeline.prepare(settings), false);
+});

@@ -68,7 +68,8 @@ export function createPipeline(picture) {
   const half = (/** @type {Settings} */ s) => size.map((side) => Math.max(1, Math.floor(side / s.par_downscale)));
   /** The settings of the affinity label: the same without the walk. */
   const plain = (/** @type {Settings} */ s) => (s.use_walk ? { ...s, use_walk: false } : s);
-  const way = (/** @type {Settings} */ s) => (s.use_walk ? "walked" : "plain"); // what is made on either is kept apart
+  /** What is made on one way is kept apart from the others: an edit loses nothing that was prepared without it. */
+  const way = (/** @type {Settings} */ s) => (s.use_walk ? (s.edited ? "edited" : "walked") : "plain");
   const walkOf = (/** @type {Settings} */ s) => (s.use_walk ? [s.radius, s.power, s.num_steps, s.edited?.name] : []);
   /**
    * How far every class is moved for the high background score, where classes have thresholds of their own: as
