@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from uneven_example import UnevenPage
 
 torch.set_num_threads(1)
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -32,6 +36,15 @@ def plain_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     with launched(prepare(tmp_path_factory.mktemp("page"))) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def uneven_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UnevenPage]:
+    """The same with a first example that is not square, and what Python and the API compute for it."""
+    from uneven_example import uneven_app
+
+    with uneven_app(tmp_path_factory.mktemp("uneven")) as page:
+        yield page
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,10 +12,11 @@ from browser import (  # noqa: F401  (fixtures)
     changes,
     drawn_and_fits,
     expect,
-    missing,
+    next_frame,
     pixels,
     pytestmark,
     requests,
+    set_range,
     tab,
     visit,
 )
@@ -34,8 +35,6 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(folder):
-    if missing:
-        pytest.skip(missing)
     options = prepare(folder)
     add_snapshots(options)
     model, card = tiny(1, side=352)  # 22 x 22 cells: the page gets windows of the affinity
@@ -51,11 +50,6 @@ def ready(page: Page, panel: str, state: str = "ready") -> None:
 
 def words(page: Page) -> str:
     return page.locator(f'{COMPARE} [data-fill="words"]').inner_text()
-
-
-def set_range(page: Page, selector: str, value: float) -> None:
-    """Move a slider and let it go."""
-    page.locator(selector).fill(str(value))
 
 
 def shared_part(page: Page) -> str:
@@ -196,7 +190,7 @@ def another_opacity(page: Page, panel: str, count: int) -> None:
     label = shared.inner_text()
     for _ in range(2):  # everything is drawn in other colours, then in these again
         shared.click()
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        next_frame(page)
     assert shared.inner_text() == label
     assert pictures.evaluate_all(prints) == dragged
 

@@ -8,7 +8,19 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from browser import browser, expect, keep_picture, key, missing, recomputed, requests, show_overview, tab, visit  # noqa: F401
+from browser import (  # noqa: F401
+    browser,
+    expect,
+    keep_picture,
+    key,
+    missing,
+    recomputed,
+    requests,
+    set_range,
+    show_overview,
+    tab,
+    visit,
+)
 from browser import pytestmark as browser_marks
 from image_bytes import encoded
 from network_site import EXAMPLES, PACKAGE, exported_once, require_network_packages
@@ -108,12 +120,7 @@ def test_the_same_photograph_here_and_there_is_explained_alike(visit):  # noqa: 
 
     tab(page, "affinity")  # heads are moved here, too
     page.wait_for_selector('[data-for="weights"] [data-part="results"][data-state=ready]')
-    page.locator('[data-for="weights"] [data-head="0"] input').evaluate(
-        """(slider) => {
-             slider.value = 0;
-             for (const kind of ["input", "change"]) slider.dispatchEvent(new Event(kind, { bubbles: true }));
-           }"""
-    )
+    set_range(page, '[data-for="weights"] [data-head="0"] input', 0)
     recomputed(page, bring_back)
     assert '"head_weights":"1:0"' in key(page)
     card = page.locator(".afa-photo-cards button")  # of the photograph that the server explained

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from app_fixtures import scene, tiny
-from browser import browser, keep_picture, pixels, pytestmark, ready, tab  # noqa: F401  (fixtures)
+from browser import browser, keep_picture, pixels, pytestmark, ready, set_range, tab  # noqa: F401  (fixtures)
 
 import afa_viz
 from afa_viz import lab, stage_scores
@@ -91,14 +91,6 @@ def hover(page: Page, canvas: str, cell: tuple[int, int], grid: tuple[int, int])
     page.mouse.move(box["x"] + (col + 0.5) * box["width"] / cols, box["y"] + (row + 0.5) * box["height"] / rows)
 
 
-def slide(page: Page, selector: str, value: float) -> None:
-    page.locator(selector).evaluate(
-        """(slider, value) => { slider.value = value; slider.dispatchEvent(new Event("input", {bubbles: true}));
-                                slider.dispatchEvent(new Event("change", {bubbles: true})); }""",
-        str(value),
-    )
-
-
 # --- the file --------------------------------------------------------------------------------------------------------
 
 
@@ -122,7 +114,7 @@ def test_hovering_and_sliders_work_from_the_disk_with_the_numbers_of_the_trace(o
     panel = tab(page, "walk")
     for setting, value in (("power", 4), ("radius", 2)):
         before = pixels(page, f'{panel} [data-view="after"] canvas')
-        slide(page, f'{panel} [data-setting="{setting}"] input', value)
+        set_range(page, f'{panel} [data-setting="{setting}"] input', value)
         page.wait_for_function(
             "([s, b]) => document.querySelector(s).toDataURL() !== b",
             arg=[f'{panel} [data-view="after"] canvas', before],

@@ -6,9 +6,21 @@ import json
 import re
 
 import pytest
-from browser import browser, drawn_and_fits, keep_picture, key, missing, pytestmark, recomputed, requests, tab, visit  # noqa: F401
+from browser import (  # noqa: F401
+    browser,
+    drawn_and_fits,
+    keep_picture,
+    key,
+    missing,
+    pytestmark,
+    recomputed,
+    requests,
+    set_range,
+    tab,
+    visit,
+)
 from PIL import Image
-from site_page import address, panel, root, set_range  # noqa: F401  (fixtures)
+from site_page import address, panel, root  # noqa: F401  (fixtures)
 from static_site import BELOW
 
 from afa_viz.classes import SANDBOX_CLASSES

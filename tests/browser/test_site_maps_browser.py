@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 import pytest
-from browser import browser, keep_picture, key, pytestmark, ready, recomputed, visit  # noqa: F401  (fixtures)
+from browser import browser, keep_picture, key, pytestmark, ready, recomputed, set_range, visit  # noqa: F401  (fixtures)
 from network_site import EXAMPLES
-from site_page import address, panel, root, set_range  # noqa: F401  (fixtures)
+from site_page import address, panel, root  # noqa: F401  (fixtures)
 
 import afa_viz
 from afa_viz.bundled import bundled_checkpoint

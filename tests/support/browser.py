@@ -157,15 +157,31 @@ def changes(page: Page, canvas: str, before: str) -> None:
 
 def recomputed(page: Page, before: str) -> None:
     """Wait until the page shows another explanation, and all of it is here."""
-    expect(page.locator(".afa")).not_to_have_attribute("data-key", before, timeout=15_000)
-    page.wait_for_function(
-        "(({dataset}) => dataset.settled === dataset.key)(document.querySelector('.afa'))", timeout=15_000
+    page.wait_for_function(  # in every frame; `expect` looks once a second in the end
+        """before => {
+             const { key, settled } = document.querySelector(".afa").dataset;
+             return key !== before && settled === key;
+           }""",
+        arg=before,
+        timeout=30_000,
     )
+
+
+def next_frame(page: Page) -> None:
+    """Wait until what has changed is drawn."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def click_and_recompute(page: Page, selector: str) -> None:
+    """Click what leads to another explanation, and wait until all of that is here."""
+    before = key(page)
+    page.locator(selector).click()
+    recomputed(page, before)
 
 
 def query_cell(page: Page) -> tuple[str, str]:
     """Row and column of the query cell as their fields show them, which are drawn in the next frame."""
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    next_frame(page)
     row, col = (page.locator(f'[data-do="{name}"]').input_value() for name in ("row", "col"))
     return row, col
 
@@ -174,6 +190,18 @@ def tab(page: Page, name: str) -> str:
     """Open a tab; the selector of its panel."""
     page.locator(f'[role=tab][data-tab="{name}"]').click()
     return f'[role=tabpanel][data-tab="{name}"]'
+
+
+def set_range(page: Page, selector: str, value: float, release: bool = True) -> None:
+    """Drag a slider to a value, and let it go."""
+    page.locator(selector).evaluate(
+        """(slider, [value, release]) => {
+             slider.value = value;
+             slider.dispatchEvent(new Event("input", { bubbles: true }));
+             if (release) slider.dispatchEvent(new Event("change", { bubbles: true }));
+           }""",
+        [value, release],
+    )
 
 
 def show_overview(page: Page) -> None:

@@ -34,15 +34,3 @@ def panel(page: Page, name: str) -> str:
     if state.get_attribute("data-state") is not None:
         expect(state).to_have_attribute("data-state", re.compile("ready|none"), timeout=20_000)
     return selector
-
-
-def set_range(page: Page, selector: str, value: float) -> None:
-    """Move a slider and let it go."""
-    page.locator(selector).evaluate(
-        """(slider, value) => {
-             slider.value = value;
-             slider.dispatchEvent(new Event("input", {bubbles: true}));
-             slider.dispatchEvent(new Event("change", {bubbles: true}));
-           }""",
-        value,
-    )
