@@ -8,7 +8,7 @@ import re
 
 import pytest
 from app_fixtures import launched, prepare, tiny
-from browser import Page, browser, changes, expect, key, missing, pixels, pytestmark, ready, show_overview, tab, visit  # noqa: F401
+from browser import Page, browser, changes, expect, key, phone, pixels, pytestmark, ready, show_overview, tab, visit  # noqa: F401
 from gradio_client import Client
 
 from afa_viz.classes import SANDBOX_CLASSES
@@ -99,8 +99,6 @@ SAID = """(ours) => {
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    if missing:
-        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("page")
     options = prepare(folder)
     model, card = tiny(1, side=LARGE)
@@ -200,11 +198,8 @@ def test_who_asks_for_calm_gets_no_movement(browser, address):  # noqa: F811
     context.close()
 
 
-def test_a_finger_moves_the_query_and_paints_seeds(browser, address):  # noqa: F811
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.goto(address)
-    ready(page)
+def test_a_finger_moves_the_query_and_paints_seeds(phone):  # noqa: F811
+    page = phone()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     show_overview(page)
     picture = page.locator('[role=tabpanel][data-tab="cam"] [data-view="map"] canvas[role=img]')
@@ -224,7 +219,6 @@ def test_a_finger_moves_the_query_and_paints_seeds(browser, address):  # noqa: F
     box = paper.bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.locator(f'{panel} [data-fill="leak"]')).to_contain_text("outside")
-    context.close()
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import expected_affinity
 import numpy as np
 import pytest
-from browser import browser, click_and_recompute, expect, key, pytestmark, recomputed, requests, tab, visit  # noqa: F401
+from browser import browser, click_and_recompute, expect, key, phone, pytestmark, recomputed, requests, tab, visit  # noqa: F401
 from change_panels import (
     EDITS,
     PATH,
@@ -131,10 +131,8 @@ def test_keys_mark_cells_and_draw_rectangles(visit):  # noqa: F811
     assert "affinity_edits=s8-10.16" in page.url  # one edit keeps the other
 
 
-def test_a_finger_brushes(browser, address):  # noqa: F811
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.goto(f"{address}?example=scene0&tab=affinity")
+def test_a_finger_brushes(phone):  # noqa: F811
+    page = phone("example=scene0&tab=affinity")
     open_panel(page, REGIONS)
     canvas = page.locator(f"{REGIONS} canvas.afa-cells")
     canvas.scroll_into_view_if_needed()
@@ -144,4 +142,3 @@ def test_a_finger_brushes(browser, address):  # noqa: F811
     page.locator(f'{REGIONS} [data-against="rest"]').tap()
     expect(page.locator(f'{REGIONS} [data-part="pending"]')).to_contain_text("region A of 1 cells")
     assert canvas.evaluate("canvas => getComputedStyle(canvas).touchAction") == "none"
-    context.close()

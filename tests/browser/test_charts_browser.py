@@ -13,8 +13,9 @@ from app_fixtures import add_snapshots, launched, prepare
 from browser import (  # noqa: F401  (fixtures)
     SCREENSHOTS,
     browser,
+    fingers,
     key,
-    missing,
+    phone,
     pytestmark,
     ready,
     recomputed,
@@ -70,8 +71,6 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory, run):
-    if missing:
-        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("page")
     options = prepare(folder)
     add_snapshots(options)
@@ -327,23 +326,12 @@ def test_without_plotly_js_the_table_stays(browser, address):  # noqa: F811
     page.context.close()
 
 
-def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(browser, address):  # noqa: F811
+def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(phone):  # noqa: F811
     """A swipe that begins on a chart moves the page, neither it nor a pinch changes an axis; a tap shows the value."""
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    troubles: list[str] = []
-    page.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.goto(address)
-    ready(page)
+    page = phone()
     figure = chart(page, tab(page, "training"), "scores")
-    touch = context.new_cdp_session(page)
+    send = fingers(page)
     axes = "(figure) => ['xaxis', 'yaxis'].map((a) => figure.querySelector('.js-plotly-plot')._fullLayout[a].range)"
-
-    def send(kind: str, *points: tuple[float, float]) -> None:
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [
-            {"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]})  # fmt: skip
-
     middle = "(figure) => figure.scrollIntoView({ block: 'center', behavior: 'instant' })"
     page.evaluate(
         """() => {
@@ -377,5 +365,3 @@ def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(browser, address): 
     switch.tap()
     expect(switch).to_have_attribute("aria-pressed", "false")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()
-    assert not troubles

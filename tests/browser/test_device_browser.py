@@ -13,7 +13,6 @@ from browser import (  # noqa: F401
     expect,
     keep_picture,
     key,
-    missing,
     recomputed,
     requests,
     set_range,
@@ -39,8 +38,6 @@ FILE = "#afa-pick .afa-choose input"
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
-    if missing:
-        pytest.skip(missing)
     require_network_packages()
     options = Options(
         checkpoints=(str(bundled_checkpoint()),), device="cpu", warm=False, offered=None,

@@ -14,7 +14,6 @@ from browser import (  # noqa: F401  (fixtures)
     expect,
     keep_picture,
     key,
-    missing,
     pixels,
     pytestmark,
     ready,
@@ -33,8 +32,6 @@ DELTA = re.compile(r"[▲▼=] ([\d.]+)")
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Three models: one whose teachers nobody knows, one taught as published, one with the other label for both."""
-    if missing:
-        pytest.skip(missing)
     options = prepare(tmp_path_factory.mktemp("page"))
     teachers = {
         "published": {"affinity_trained_on": "affinity_label", "decoder_trained_on": "pseudo_label"},

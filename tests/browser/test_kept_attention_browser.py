@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 from app_fixtures import launched, prepare
-from browser import browser, expect, missing, pytestmark, tab, visit  # noqa: F401  (fixtures)
+from browser import browser, expect, pytestmark, tab, visit  # noqa: F401  (fixtures)
 
 from afa_viz.ui.sessions import session as session_module
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    if missing:
-        pytest.skip(missing)
     options = prepare(tmp_path_factory.mktemp("page"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(session_module, "LARGE", 1000)  # as if these small pictures were large ones

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from app_fixtures import launched, prepare, scene, tiny
-from browser import browser, expect, missing, pytestmark, ready, tab, visit
+from browser import browser, expect, pytestmark, ready, tab, visit
 
 from afa_viz.model.checkpoint import save_model
 from afa_viz.ui.page.assets import TABS
@@ -28,8 +28,6 @@ FILES = (f"broken{EVIL}.png", f"fine{EVIL}.png", "b<b>old.png")
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    if missing:
-        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("page")
     options = prepare(folder)
     model, card = tiny(0, CLASSES)

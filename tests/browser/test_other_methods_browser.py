@@ -12,7 +12,6 @@ from browser import (  # noqa: F401  (fixtures)
     drawn_and_fits,
     expect,
     keep_picture,
-    missing,
     pytestmark,
     tab,
     visit,
@@ -25,8 +24,6 @@ from afa_viz.ui.localization import texts
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    if missing:
-        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("methods")
     options = prepare(folder)
     sources = [str(options.checkpoint_folder / "tiny"), *(timm_folder(folder / name, name) for name in NAMES)]

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from app_fixtures import launched, prepare
-from browser import ARGUMENTS, CHROMIUM, missing, pytestmark, ready, running_playwright  # noqa: F401
+from browser import ARGUMENTS, CHROMIUM, pytestmark, ready, running_playwright  # noqa: F401
 
 from afa_viz.ui.server import app as app_module
 from afa_viz.ui.server.guard import Guard
@@ -96,8 +96,6 @@ class Watched(Guard):
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
-    if missing:
-        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("page")
     return dataclasses.replace(prepare(folder), train=True, runs=folder / "runs")
 

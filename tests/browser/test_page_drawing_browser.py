@@ -10,6 +10,8 @@ from browser import (  # noqa: F401  (fixtures)
     address,
     browser,
     expect,
+    fingers,
+    phone,
     pixels,
     pytestmark,
     query_cell,
@@ -31,24 +33,19 @@ def test_a_phone_in_landscape_opens_at_the_top(visit, query):  # noqa: F811
     assert page.get_by_role("heading", name="AFA Viz").bounding_box()["y"] >= 0
 
 
-def test_a_finger_paints_seeds_and_moves_no_page(browser, address):  # noqa: F811
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.goto(f"{address}?tab=walk")
-    ready(page)
+def test_a_finger_paints_seeds_and_moves_no_page(phone):  # noqa: F811
+    page = phone("tab=walk")
     page.locator("[data-mode=seeds]").click()
     canvas = page.locator('[data-tab="walk"] [data-view="before"] canvas')
     canvas.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     box, top = canvas.bounding_box(), page.evaluate("scrollY")
     before = pixels(page, '[data-tab="walk"] [data-view="before"] canvas')
-    finger = context.new_cdp_session(page)
+    send = fingers(page)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.9
     for step in range(9):
-        kind = "touchStart" if step == 0 else "touchMove"
-        point = {"x": x, "y": y - step * box["height"] / 10}
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
-    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        send("touchMove" if step else "touchStart", (x, y - step * box["height"] / 10))
+    send("touchEnd")
     page.wait_for_timeout(400)
     assert page.evaluate("scrollY") == top
     painted = page.evaluate(
@@ -68,7 +65,6 @@ def test_a_finger_paints_seeds_and_moves_no_page(browser, address):  # noqa: F81
         [before],
     )
     assert painted >= 4  # of six rows of cells
-    context.close()
 
 
 def test_escape_closes_what_was_opened_with_the_mouse(visit):  # noqa: F811

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from app_fixtures import scene, tiny
+from app_fixtures import scene, scene_trace, tiny
 from browser import browser, keep_picture, pixels, pytestmark, ready, set_range, tab  # noqa: F401  (fixtures)
 
 import afa_viz
@@ -34,10 +34,7 @@ TEXTS = texts()
 
 @pytest.fixture(scope="module")
 def trace() -> Trace:
-    model, card = tiny(0)
-    model.card = card
-    image, mask = scene(0)
-    return afa_viz.explain(model.eval(), image, ["cat", "bird"], target=np.asarray(mask))
+    return scene_trace()
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from browser import (  # noqa: F401  (fixtures)
     expect,
     keep_picture,
     key,
-    missing,
     recomputed,
     small_targets,
     tab,
@@ -42,8 +41,6 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(folder):
-    if missing:
-        pytest.skip(missing)
     options = dataclasses.replace(
         prepare(folder), train=True, runs=folder / "runs", cache=folder / "cache", train_arguments=SMALL
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from app_fixtures import scene
-from browser import address, browser, expect, keep_picture, key, pytestmark, recomputed, show_overview, visit  # noqa: F401
+from browser import address, browser, expect, keep_picture, key, phone, pytestmark, recomputed, show_overview, visit  # noqa: F401
 from image_bytes import encoded, exif
 from PIL import Image
 
@@ -226,11 +226,8 @@ def test_a_file_beyond_the_limit_is_not_sent(visit, tmp_path):  # noqa: F811
     expect(page.locator(SENDING)).to_be_hidden()
 
 
-def test_the_limits_are_said_and_the_camera_is_offered_on_a_phone(browser, address):  # noqa: F811
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.goto(address)
-    page.wait_for_selector(".afa[data-settled]", timeout=20_000)
+def test_the_limits_are_said_and_the_camera_is_offered_on_a_phone(phone):  # noqa: F811
+    page = phone()
     expect(page.locator(".afa-upload small")).to_contain_text(f"up to {MAX_MB} MB, JPEG up to 100 megapixels")
     camera = page.get_by_role("button", name="Take a photograph")
     expect(camera).to_be_visible()
@@ -242,4 +239,3 @@ def test_the_limits_are_said_and_the_camera_is_offered_on_a_phone(browser, addre
     recomputed(page, before)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     keep_picture(page, "upload_phone")
-    context.close()

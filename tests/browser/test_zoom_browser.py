@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import address, browser, expect, keep_picture, pytestmark, query_cell, ready, tab, visit  # noqa: F401  (fixtures)
+from browser import address, browser, expect, fingers, keep_picture, phone, pytestmark, query_cell, ready, tab, visit  # noqa: F401  (fixtures)
 from playwright.sync_api import Page
 
 from afa_viz.ui.localization import texts
@@ -154,11 +154,8 @@ def test_the_key_f_and_the_arrows(visit):  # noqa: F811
     assert query_cell(page) == ("1", "1"), "Escape has left the map alone"
 
 
-def test_two_fingers_zoom_and_one_finger_moves(browser, address):  # noqa: F811
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.goto(address)
-    ready(page)
+def test_two_fingers_zoom_and_one_finger_moves(phone):  # noqa: F811
+    page = phone()
     panel = tab(page, "cam")
     canvas = maps(page, panel).nth(1)
     canvas.scroll_into_view_if_needed()
@@ -168,12 +165,7 @@ def test_two_fingers_zoom_and_one_finger_moves(browser, address):  # noqa: F811
     expect(page.locator("figure.afa-large")).to_be_visible()
     box = canvas.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    touch = page.context.new_cdp_session(page)
-
-    def send(kind: str, *points: tuple[float, float]) -> None:
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [
-            {"x": px, "y": py, "id": number} for number, (px, py) in enumerate(points)]})  # fmt: skip
-
+    send = fingers(page)
     send("touchStart", (x - 20, y), (x + 20, y))
     for gap in (30, 40, 60):
         send("touchMove", (x - gap, y), (x + gap, y))
@@ -188,7 +180,6 @@ def test_two_fingers_zoom_and_one_finger_moves(browser, address):  # noqa: F811
     page.wait_for_function(
         f"Number(document.querySelector('.afa-views').style.getPropertyValue('--part-x')) > {before}"
     )
-    context.close()
 
 
 @pytest.mark.parametrize("width", [1440, 390])

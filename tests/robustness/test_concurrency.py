@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from waiting import until
 
 from afa_viz.ui.errors import BusyError
 from afa_viz.ui.page.component import run_in_threads
@@ -15,13 +16,6 @@ from afa_viz.ui.sessions import concurrency
 from afa_viz.ui.sessions.concurrency import ConcurrencyLimit, SharedCalls
 
 WAIT = 30  # seconds
-
-
-def until(true) -> None:
-    end = time.monotonic() + WAIT
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.005)
 
 
 def visitors(limit: ConcurrencyLimit, count: int, may_go: threading.Event) -> tuple[list[threading.Thread], dict]:

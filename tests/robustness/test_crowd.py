@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from app_fixtures import launched, prepare, tiny
 from PIL import Image
+from waiting import until
 
 from afa_viz import pipeline
 from afa_viz.model.checkpoint import save_model
@@ -51,13 +52,6 @@ def address(tmp_path_factory):
         context.setattr("afa_viz.ui.server.app.Session", Watched)
         with launched(options) as address:
             yield address.rstrip("/")
-
-
-def until(true) -> None:
-    end = time.monotonic() + WAIT
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
 
 
 @pytest.fixture

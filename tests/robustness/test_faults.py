@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from app_fixtures import prepare
+from app_fixtures import open_session, prepare
 from explained import trace_of_noise
 from killed_runs import SAVE_EVERY, card, run
 
@@ -35,8 +35,7 @@ from afa_viz.ui.handlers.dataset.scoring import Scorer
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.sessions.examples import read_examples
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
+from afa_viz.ui.sessions.model_registry import discover_checkpoints
 
 ROOT = Path(__file__).parents[2]
 SUPPORT = ROOT / "tests" / "support"
@@ -228,7 +227,7 @@ def test_a_full_disk_while_rendering_is_a_sentence(tmp_path, monkeypatch, capsys
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     options = prepare(folder)
-    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    session = open_session(options)
     answers = ExplorerHandlers(session, folder / "exports")
     api = Api(session, answers)
     return api, answers, api.explain(None, "example:scene0", None, {"num_iters": 1}, None)["key"]
@@ -257,9 +256,7 @@ def test_a_cache_that_can_not_be_written_is_no_error(tmp_path, place):
     cache = Path(place) if place.startswith("/") else tmp_path / "file" / "cache"
     options = prepare(tmp_path)
     dataset = DataSet(SandboxScenes(cache, 64, 2), cache)
-    session = Session(
-        ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset
-    )
+    session = open_session(options, dataset=dataset)
     scorer = Scorer(session, dataset)
     scorer.start("tiny", ExplainConfig(scales=(1.0,), num_iters=1))
     scorer._thread.join(60)

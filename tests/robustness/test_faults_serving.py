@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from app_fixtures import launched, prepare
+from app_fixtures import launched, open_session, prepare
 from untrusted_input import parse_strict_json
+from waiting import until
 
 from afa_viz import pipeline
 from afa_viz.data.sandbox import dataset as rendering
@@ -26,7 +27,6 @@ from afa_viz.ui.handlers.exports import KINDS
 from afa_viz.ui.server import app as app_module
 from afa_viz.ui.server import launch as launch_module
 from afa_viz.ui.sessions.exports import Exports
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 from benchmarks.served_app import Page
 
@@ -44,13 +44,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     return prepare(tmp_path_factory.mktemp("page"))
-
-
-def until(true) -> None:
-    end = time.monotonic() + WAIT
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
 
 
 def test_a_browser_that_is_closed_in_a_computation_disturbs_nobody(options, monkeypatch):
@@ -152,7 +145,7 @@ def test_two_processes_render_the_same_scenes_once(tmp_path):
 
 def test_many_visitors_save_the_same_files(options, tmp_path):
     """Eight at once, each kind, while older files are tidied away; every one that was promised is there and whole."""
-    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    session = open_session(options)
     answers = ExplorerHandlers(session, tmp_path / "exports")
     requests = [session.request(f"example:scene{number}", "tiny") for number in (0, 1)]
     traces = [session.trace(request) for request in requests]

@@ -6,10 +6,8 @@ import json
 import time
 
 import pytest
-from app_fixtures import launched, prepare
+from app_fixtures import launched, open_session, prepare
 
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 from benchmarks.load import fill_caches, measurements_of, p95, table
 from benchmarks.served_app import Page
 from benchmarks.students import Expected, Student
@@ -24,9 +22,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def classroom(tmp_path_factory):
     options = prepare(tmp_path_factory.mktemp("page"))
-    expected = Expected(
-        Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
-    )
+    expected = Expected(open_session(options))
     expected.prepare()
     with launched(options) as address:
         yield address.rstrip("/"), expected

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from data_trees import make_coco, make_folder, make_voc
 from PIL import Image
+from waiting import until
 
 from afa_viz.__main__ import main
 from afa_viz.figures.panel import STAGES, panel_facts
@@ -77,13 +77,6 @@ def whole(tree, tmp_path_factory) -> Path:
     return out
 
 
-def wait_for(what, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.02)
-
-
 def test_the_run_leaves_everything_behind(whole):
     lines = read_metrics(whole)
     assert {line["phase"] for line in lines if "phase" in line} == {"classification", "affinity", "joint"}
@@ -112,7 +105,7 @@ def test_killed_and_resumed_it_ends_as_if_nothing_had_been(whole, tree, tmp_path
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        wait_for(lambda: read_metrics(tmp_path)[-1]["iteration"] > 4 or process.poll() is not None)
+        until(lambda: read_metrics(tmp_path)[-1]["iteration"] > 4 or process.poll() is not None)
         assert process.poll() is None, "it ended before it was killed"
     finally:
         process.kill()
@@ -234,7 +227,7 @@ def test_when_one_process_dies_the_others_end_and_the_run_is_kept(tree, tmp_path
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        wait_for(lambda: any("loss" in line for line in read_metrics(tmp_path)) or process.poll() is not None)
+        until(lambda: any("loss" in line for line in read_metrics(tmp_path)) or process.poll() is not None)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         ranks = {pid: environment_of(pid).get("RANK") for pid in children}
         (last,) = [pid for pid, rank in ranks.items() if rank == "1"]

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fixtures import launched, prepare
+from app_fixtures import launched, open_session, prepare
 
 from afa_viz.__main__ import main
 from afa_viz.ui.sessions import memory
 from afa_viz.ui.sessions.memory import MemoryTrimmer
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 from benchmarks.growth import WARM_UP, growth, slope
 from benchmarks.soak import Visitor, table
 from benchmarks.students import Expected
@@ -63,9 +61,7 @@ def test_growth_is_told_from_noise_and_from_the_warm_up():
 @pytest.mark.slow
 def test_visitors_do_everything_and_check_it(tmp_path):
     options = prepare(tmp_path)
-    expected = Expected(
-        Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
-    )
+    expected = Expected(open_session(options))
     expected.prepare()
     with launched(options) as address:
         visitor = Visitor(0, address.rstrip("/"), expected, time.time() + 600, pause=0.0)

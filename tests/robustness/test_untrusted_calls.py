@@ -14,12 +14,12 @@ from untrusted_input import (
     ENDPOINTS,
     ROOT,
     AppUnderTest,
+    app,
     assert_sentence,
     browser_calls,
-    failures,
     few_examples,
     functions,
-    open_app,
+    no_failure,
     parse_strict_json,
 )
 
@@ -27,18 +27,7 @@ from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.exports import KINDS
 from afa_viz.ui.page.config_fields import ABLATIONS, SLIDERS
 
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    with open_app(tmp_path_factory.mktemp("world")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def no_failure(caplog):
-    yield
-    assert not failures(caplog)
-
+__all__ = ["app", "no_failure"]
 
 # --- the named endpoints -------------------------------------------------------------------------------------------
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from untrusted_input import (
     ANYTHING,
     EVENTS,
+    app,
     assert_sentence,
     browser_calls,
-    failures,
     few_examples,
     functions,
-    open_app,
+    no_failure,
     parse_strict_json,
 )
 
@@ -22,18 +22,7 @@ from afa_viz.ui.handlers.callbacks import UNEXPECTED_ERROR, errors_as_warnings, 
 from afa_viz.ui.page.config_fields import SLIDERS
 from afa_viz.ui.page.permalinks import PARAMETERS
 
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    with open_app(tmp_path_factory.mktemp("world")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def no_failure(caplog):
-    yield
-    assert not failures(caplog)
-
+__all__ = ["app", "no_failure"]
 
 # --- events ----------------------------------------------------------------------------------------------------------
 

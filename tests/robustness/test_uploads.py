@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fixtures import prepare
+from app_fixtures import open_session, prepare
 from upload_corpus import CORPUS, PEAK_MB, STILL, Upload
 
 from afa_viz.image_files import MAX_SCANS
@@ -19,8 +19,6 @@ from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.sessions.images import read_upload
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
 OPENED = [upload for upload in CORPUS if upload.shows is not None]
@@ -121,7 +119,7 @@ def test_the_number_of_passes_is_that_of_the_picture(folder):
 
 def test_what_opens_is_explained_and_what_does_not_leaves_no_trace(folder, tmp_path):
     options = prepare(tmp_path)
-    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    session = open_session(options)
     api = Api(session, ExplorerHandlers(session, tmp_path / "out"))
     fast = {"leave_out": ["PAR", "random walk", "other scales of the CAM"]}
     keys = {}

@@ -1,7 +1,8 @@
-"""Shared by the tests of the app: a small network with random weights, examples, and a launched app."""
+"""Shared by the tests of the app: a small network with random weights, examples, a session and a launched app."""
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import warnings
@@ -17,7 +18,12 @@ from afa_viz.classes import SANDBOX_CLASSES, palette
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import save_model
+from afa_viz.pipeline import explain
+from afa_viz.trace import Trace
+from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.server.app import Options, build, serve
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
+from afa_viz.ui.sessions.session import Session
 
 SIDE = 96  # pixels, 6 x 6 cells
 
@@ -67,6 +73,14 @@ def tiny(rng_seed: int, names: tuple[str, ...] = SANDBOX_CLASSES, side: int = SI
     return model, Card("mit_b0", len(names), names, palette(len(names)), "topk", input_size=side, **facts)
 
 
+@functools.cache
+def scene_trace() -> Trace:
+    """The first scene with its two classes, explained by the small network."""
+    model, model.card = tiny(0)
+    image, mask = scene(0)
+    return explain(model.eval(), image, ["cat", "bird"], target=np.asarray(mask))
+
+
 def add_snapshots(options: Options, iterations: tuple[int, ...] = (10, 40, 90)) -> Path:
     """Snapshots of the training of the model "tiny", with ladders for all but the last; returns their folder."""
     folder = options.checkpoint_folder / "tiny" / "snapshots"
@@ -77,6 +91,12 @@ def add_snapshots(options: Options, iterations: tuple[int, ...] = (10, 40, 90)) 
         model, card = tiny(iteration, **facts)
         save_model(model, folder / f"iter_{iteration:06d}.safetensors", card, packed=True)
     return folder
+
+
+def open_session(options: Options, dataset: DataSet | None = None) -> Session:
+    """The app without gradio: a session of all models of these options."""
+    registry = ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu")
+    return Session(registry, options.examples, dataset=dataset)
 
 
 @contextmanager

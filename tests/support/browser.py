@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,25 @@ def visit(browser, address, tmp_path):
     assert not found, found
 
 
+@pytest.fixture
+def phone(browser, address):
+    """Open the page on a phone, which has a touch screen; at the end its script may have reported nothing."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    troubles: list[str] = []
+
+    def go(query: str = "") -> Page:
+        page = context.new_page()
+        page.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(f"{address}?{query}")
+        ready(page)
+        return page
+
+    yield go
+    context.close()
+    assert not [text for text in troubles if not text.endswith(NO_GPU)], troubles
+
+
 def ready(page: Page) -> None:
     """Wait until everything is here that the page asks for by itself."""
     page.wait_for_selector(".afa[data-settled]", timeout=20_000)
@@ -202,6 +222,17 @@ def set_range(page: Page, selector: str, value: float, release: bool = True) -> 
            }""",
         [value, release],
     )
+
+
+def fingers(page: Page) -> Callable[..., None]:
+    """A function that sends "touchStart", "touchMove" or "touchEnd" to the page, and where the fingers are."""
+    screen = page.context.new_cdp_session(page)
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        where = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": where})
+
+    return send
 
 
 def show_overview(page: Page) -> None:

@@ -1,21 +1,18 @@
 """The data set of the tests of the Data set tab, three images of the page's fixtures, with its session and scorer.
 
-A test file imports the fixtures `options`, `dataset`, `session`, `scorer`.
+A test file of `tests/ui` imports the fixtures `dataset`, `session`, `scorer`.
 """
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
-from app_fixtures import prepare, scene
+from app_fixtures import open_session, scene
+from waiting import until
 
 from afa_viz.ui.handlers.dataset import scoring as scoring_module
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.scoring import Scorer
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 
 
 class Discs:
@@ -40,11 +37,6 @@ class Discs:
         return np.where(np.array(scene(index % 2)[1]) > 0, 2 - index % 2, 0).astype(np.uint8)
 
 
-@pytest.fixture(scope="module")
-def options(tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("page"))
-
-
 @pytest.fixture
 def dataset(tmp_path):
     return DataSet(Discs(), tmp_path / "cache")
@@ -52,9 +44,7 @@ def dataset(tmp_path):
 
 @pytest.fixture
 def session(options, dataset):
-    return Session(
-        ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset
-    )
+    return open_session(options, dataset=dataset)
 
 
 @pytest.fixture
@@ -67,7 +57,4 @@ def scorer(session, dataset, monkeypatch):
 
 def finish(scorer: Scorer) -> None:
     """Wait until the worker has nothing left to do."""
-    until = time.monotonic() + 60
-    while scorer.running_job() is not None:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: scorer.running_job() is None)

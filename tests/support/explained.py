@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ def noise() -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (75, 101, 3), dtype=np.uint8)
 
 
+@functools.cache
 def trace_of_noise() -> Trace:
     """With two classes and a target."""
     target = np.random.default_rng(4).choice([0, 3, 8, 255], (75, 101)).astype(np.uint8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 from PIL import Image
@@ -15,6 +17,7 @@ HEIGHT, WIDTH = 70, 96  # 5 x 6 cells
 IGNORE = 255
 
 
+@functools.cache
 def figure_trace() -> Trace:
     """A trace of a small untrained network; the upper rows of its target are ignored."""
     torch.manual_seed(0)

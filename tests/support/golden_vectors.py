@@ -39,6 +39,11 @@ def cases(op: str) -> list[tuple[str, dict, dict, dict]]:
     return found
 
 
+def ids(value: object) -> str:
+    """How pytest names a case: by its name alone."""
+    return value if isinstance(value, str) else ""
+
+
 def check(got: torch.Tensor, expected: tuple[torch.Tensor, dict]) -> None:
     """Assert that a tensor equals the stored one within the tolerance of its manifest entry."""
     want, entry = expected

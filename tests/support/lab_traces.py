@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import torch
-from app_fixtures import SIDE, prepare, scene
+from app_fixtures import SIDE
 
 from afa_viz import lab
-from afa_viz.pipeline import explain
-from afa_viz.ui.handlers.explorer import ExplorerHandlers
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 
 CELLS = SIDE // 16
 COW, BIRD = 6, 2  # labels of the classes in the first scene of the fixtures; the mask has the first alone
-
-
-def open_answers(folder):
-    """The handlers of an app with a tiny network and the examples of the fixtures."""
-    options = prepare(folder)
-    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
-    return ExplorerHandlers(session, folder / "exports")
-
-
-def explain_scene(folder):
-    """The first scene, explained by that network."""
-    model = open_answers(folder)._session.registry.get("tiny")
-    image, mask = (np.array(picture) for picture in scene(0))
-    return explain(model, image, [COW, BIRD], target=mask)
 
 
 def with_cam(trace, map_, label=COW):

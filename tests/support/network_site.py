@@ -13,7 +13,6 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from browser import missing
 from kept_exports import export_once
 from static_site import BELOW, served
 
@@ -83,8 +82,6 @@ def arrays(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    if missing:
-        pytest.skip(missing)
     return build_with_network(tmp_path_factory.mktemp("site"))
 
 

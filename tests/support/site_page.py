@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import missing, tab
+from browser import tab
 from static_site import build_small, served
 
 try:
@@ -16,8 +16,6 @@ except ImportError:  # the tests are skipped
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    if missing:
-        pytest.skip(missing)
     return build_small(tmp_path_factory.mktemp("site"))
 
 

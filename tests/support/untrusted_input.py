@@ -1,16 +1,18 @@
-"""Shared by the tests of untrusted input: the app without gradio, odd values, and what every result must look like."""
+"""Shared by the tests of untrusted input: the app without gradio, odd values, and what every result must look like.
+
+A test file imports the fixtures `app` and `no_failure`.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from app_fixtures import add_snapshots, prepare
+from app_fixtures import add_snapshots, open_session, prepare
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -26,8 +28,6 @@ from afa_viz.ui.handlers.train import TrainHandlers
 from afa_viz.ui.jobs.trainer import START, Trainer
 from afa_viz.ui.page.component import errors_as_null
 from afa_viz.ui.page.config_fields import SLIDERS
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
 few_examples = settings(
@@ -85,9 +85,7 @@ class AppUnderTest:
         add_snapshots(options)
         self.folder, self.exports = folder, folder / "exports"
         dataset = DataSet(SandboxScenes(folder / "scenes", 64, 3), folder / "scores")
-        self.session = Session(
-            ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset
-        )
+        self.session = open_session(options, dataset=dataset)
         self.answers = ExplorerHandlers(self.session, self.exports)
         self.api = Api(self.session, self.answers)
         self.training = TrainHandlers(Trainer(folder / "runs", folder / "cache", options.checkpoint_folder / "tiny"))
@@ -110,20 +108,22 @@ class AppUnderTest:
         }
 
 
-@contextmanager
-def open_app(folder: Path) -> Iterator[AppUnderTest]:
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppUnderTest]:
     """The app; when it is closed, no request may have written outside the allowed folders."""
-    app = AppUnderTest(folder)
-    before = app.outside()
-    yield app
-    app.scorer.stop(wait=True)
-    assert app.outside() == before, "a request wrote outside the allowed folders"
+    found = AppUnderTest(tmp_path_factory.mktemp("app"))
+    before = found.outside()
+    yield found
+    found.scorer.stop(wait=True)
+    assert found.outside() == before, "a request wrote outside the allowed folders"
 
 
-def failures(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Unexpected errors in the log; expected ones are not logged as errors."""
+@pytest.fixture(autouse=True)
+def no_failure(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No unexpected error is in the log; expected ones are not logged as errors."""
+    yield
     records = caplog.get_records("call")
-    return [r.getMessage() for r in records if r.levelno >= logging.ERROR and r.name.startswith("afa_viz")]
+    assert not [r.getMessage() for r in records if r.levelno >= logging.ERROR and r.name.startswith("afa_viz")]
 
 
 def assert_sentence(text: str) -> None:

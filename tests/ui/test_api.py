@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from app_fixtures import add_snapshots, launched, prepare, scene
+from app_fixtures import add_snapshots, launched, scene
 from PIL import Image
 
 from afa_viz.config import ExplainConfig
@@ -25,28 +25,12 @@ from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.dataset.images import DataSet
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes
-from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.page.python_export import TabView, changed_settings, snippet
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
 ROOT = Path(__file__).parents[2]
 ODD = [None, "", "x", "../../etc/passwd", -1, 10**9, 1.5, float("nan"), float("inf"), True, [], {}, [1], {"a": 1}]
-
-
-@pytest.fixture(scope="module")
-def options(tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture(scope="module")
-def session(options):
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
-
-
-@pytest.fixture(scope="module")
-def answers(session, tmp_path_factory):
-    return ExplorerHandlers(session, tmp_path_factory.mktemp("exports"))
 
 
 @pytest.fixture(scope="module")

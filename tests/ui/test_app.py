@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from app_fixtures import SIDE, prepare, scene
+from app_fixtures import SIDE, open_session, scene
 
 from afa_viz import pipeline
 from afa_viz.config import ExplainConfig
@@ -35,14 +35,9 @@ from afa_viz.ui.sessions.trace_reuse import trace_bytes
 DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)
 
 
-@pytest.fixture(scope="module")
-def options(tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("page"))
-
-
 @pytest.fixture
 def session(options):
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    return open_session(options)
 
 
 @pytest.fixture

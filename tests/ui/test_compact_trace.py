@@ -7,15 +7,13 @@ import dataclasses
 
 import pytest
 import torch
-from app_fixtures import prepare
+from app_fixtures import open_session, prepare
 from explained import assert_same, trace_of_noise
 
 import afa_viz
 from afa_viz import ExplainConfig, pipeline
 from afa_viz.pipeline import recompute
 from afa_viz.ui.sessions.compact_trace import RECOMPUTED, compact
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 from afa_viz.ui.sessions.trace_reuse import trace_bytes
 
 
@@ -85,7 +83,7 @@ def test_going_on_from_it_runs_par_once(trace, monkeypatch):
 
 def test_what_a_page_holds_is_made_small_when_it_is_quiet(tmp_path):
     options = prepare(tmp_path)
-    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    session = open_session(options)
     request = session.request("example:scene0", "tiny", config=ExplainConfig(long_side=64))
     whole = session.trace(request)
     session.memory.trim()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
 from app_fixtures import scene
-from disc_set import Discs, dataset, finish, options, scorer, session
+from disc_set import Discs, dataset, finish, scorer, session
+from waiting import until
 
 from afa_viz import pipeline
 from afa_viz.classes import SANDBOX_CLASSES
@@ -22,7 +22,7 @@ from afa_viz.ui.handlers.dataset.scoring import STAGES, TABLES_KEPT, Job, Score,
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
-__all__ = ["dataset", "options", "scorer", "session"]
+__all__ = ["dataset", "scorer", "session"]
 
 # --- scores ----------------------------------------------------------------------------------------------------------
 
@@ -107,10 +107,7 @@ def test_the_worker_gives_way_and_stops(scorer, session, dataset):
     scorer.start("tiny", ExplainConfig())  # the same run: nothing
     with pytest.raises(UserError, match="stop that first"):
         scorer.start("tiny", ExplainConfig(radius=3))
-    until = time.monotonic() + 20
-    while not scorer.running_job().paused:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: scorer.running_job().paused)
     assert len(scorer.table("tiny", ExplainConfig())) == 0
     scorer.stop(wait=True)
     assert scorer.running_job() is None and len(scorer.table("tiny", ExplainConfig())) == 0

@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import pytest
-from app_fixtures import SIDE, scene
+from app_fixtures import SIDE, open_session, scene
 from data_trees import make_folder
-from disc_set import dataset, options, session
+from disc_set import dataset, session
 from PIL import Image
 
 from afa_viz.classes import SANDBOX_CLASSES
@@ -21,10 +21,8 @@ from afa_viz.ui.handlers.dataset.images import THUMBNAIL, DataSet, public_id
 from afa_viz.ui.handlers.dataset.scoring import Score, Table
 from afa_viz.ui.handlers.dataset.sources import SandboxScenes, open_source
 from afa_viz.ui.sessions.folders import cache_folder
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 
-__all__ = ["dataset", "options", "session"]
+__all__ = ["dataset", "session"]
 
 # --- sources ---------------------------------------------------------------------------------------------------------
 
@@ -72,9 +70,7 @@ def test_an_own_folder_is_browsed_and_scored(tmp_path, options, monkeypatch):
     assert {name: dataset.labels(i) for i, name in enumerate(dataset.source.names)} == {
         name: tuple(sorted(labels)) for name, labels in rows.items()
     }
-    session = Session(
-        ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples, dataset=dataset
-    )
+    session = open_session(options, dataset=dataset)
     cats = [i for i, labels in enumerate(rows.values()) if labels == ["cat"]]
     place = list(dataset.source.names).index(list(rows)[cats[0]])
     picture = session.images.find(f"data:{dataset.ids[place]}")

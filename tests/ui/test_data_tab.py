@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from disc_set import dataset, finish, options, scorer, session
+from disc_set import dataset, finish, scorer, session
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError
@@ -17,7 +17,7 @@ from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.page import permalinks
 from afa_viz.ui.page.config_fields import SLIDERS
 
-__all__ = ["dataset", "options", "scorer", "session"]
+__all__ = ["dataset", "scorer", "session"]
 
 DEFAULTS = tuple(slider.value(ExplainConfig()) for slider in SLIDERS)
 DEFAULT_QUERY = {"order": "set", "stage": "seg", "before": "walk_start", "class_name": "", "page": 0}

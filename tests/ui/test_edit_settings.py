@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
-from app_fixtures import prepare
+from changed_request import DEFAULTS, EXAMPLE, MODEL, copied_program, request
+from error_sentence import raises_sentence
+from expected_affinity import after_edits
 
-import afa_viz
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import payload
 from afa_viz.ui.handlers.api import Api
-from afa_viz.ui.handlers.callbacks import Callbacks
-from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.page import edit_settings, permalinks
-from afa_viz.ui.page.config_fields import SCALES, SLIDERS
-from afa_viz.ui.page.python_export import TabView, snippet
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
+from afa_viz.ui.page.config_fields import SCALES
 
-EXAMPLE, MODEL = "example:scene0", "tiny"
-DEFAULTS = ([], *(slider.value(ExplainConfig(radius=8)) for slider in SLIDERS))
 TEXTS = {"affinity_edits": "j1-2_4.6,s3", "class_thresholds": "bird:0.7~cat:0.6", "occlude": "0,16,0,32"}
 FIELDS = {
     "affinity_edits": (("join", (0, 1), (3, 5)), ("separate", (2,), None)),
@@ -34,40 +27,9 @@ FIELDS = {
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    options = prepare(tmp_path_factory.mktemp("edits"))
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
-
-
-@pytest.fixture(scope="module")
-def answers(session, tmp_path_factory):
-    return ExplorerHandlers(session, tmp_path_factory.mktemp("exports"))
-
-
-@pytest.fixture(scope="module")
-def callbacks(session, answers):
-    return Callbacks(session, answers)
-
-
-@pytest.fixture(scope="module")
 def photograph(session):
     """An image without labels of its own."""
     return session.images.store(session.images.find("example:photo"))
-
-
-def request(session, **changes):
-    config = dataclasses.replace(session.registry.config(MODEL), **changes)
-    return session.request(EXAMPLE, MODEL, None, config)
-
-
-def edited_by_hand(affinity: np.ndarray, edits) -> np.ndarray:
-    out, cells = affinity.copy(), range(len(affinity))
-    for what, own, others in edits:
-        for i in own:
-            for j in [c for c in cells if c not in own] if others is None else others:
-                if i != j:
-                    out[i, j] = out[j, i] = float(what == "join")
-    return out
 
 
 def test_an_address_holds_edits_and_restores_them(session):
@@ -168,9 +130,8 @@ def test_scales_are_the_ablation_of_the_sidebar_too(callbacks):
     {"occlude": "0,9,0,9" * 5000},
 ])  # fmt: skip
 def test_an_event_of_another_form_is_refused(callbacks, sent):
-    with pytest.raises(UserError) as caught:
+    with raises_sentence(UserError):
         callbacks.change_edits(sent, EXAMPLE, MODEL, ["cat"], *DEFAULTS)
-    assert str(caught.value).endswith(".") and "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
 def test_image_labels_that_were_predicted_stay_those_of_the_whole_image(session, callbacks, photograph):
@@ -221,7 +182,7 @@ def test_the_api_explains_with_edits(session, answers):
         **FIELDS, "class_thresholds": dict(FIELDS["class_thresholds"]), "scales": (1.0, 0.5), "flip": False,
     }  # fmt: skip
     hidden = session.trace(request(session, occlude=FIELDS["occlude"], scales=(1.0, 0.5), flip=False))
-    expected = edited_by_hand(hidden.affinity.numpy(), FIELDS["affinity_edits"])
+    expected = after_edits(hidden.affinity.numpy(), FIELDS["affinity_edits"])
     rows, cols = found["grid"]
     for row, col in ((0, 0), (0, 2), (rows - 1, cols - 1)):
         cell = api.query(found["key"], row, col, None)
@@ -247,9 +208,8 @@ def test_the_api_explains_with_edits(session, answers):
     ({"edits": 1}, "num_iters, affinity_edits, class_thresholds, occlude, scales, flip."),
 ])  # fmt: skip
 def test_the_api_refuses_other_edits_in_a_sentence(session, answers, asked, says):
-    with pytest.raises(UserError) as caught:
+    with raises_sentence(UserError, says):
         Api(session, answers).explain(None, EXAMPLE, None, asked, None)
-    assert says in str(caught.value) and str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
 def test_the_order_of_scales_makes_no_other_request(session, answers):
@@ -261,13 +221,9 @@ def test_the_order_of_scales_makes_no_other_request(session, answers):
 def test_the_copied_program_has_the_edits(session):
     moved = request(session, **FIELDS, flip=False)
     trace = session.trace(moved)
-    code = snippet(moved, trace, session, TabView("affinity", trace.present[0], (1, 2), 7, None))
+    code, again = copied_program(session, moved)
     for name, value in (*FIELDS.items(), ("flip", False)):
         assert f"{name}={value!r}" in code
-    model = session.registry.get(MODEL)
-    (line,) = [line for line in code.splitlines() if line.startswith("trace = ")]
-    image = session.images.find(EXAMPLE).image
-    again = eval(line.removeprefix("trace = "), {"afa_viz": afa_viz, "model": model, "image": image, "target": None})
     assert torch.equal(again.affinity, trace.affinity) and torch.equal(again.pseudo_label, trace.pseudo_label)
     assert torch.equal(again.image, trace.image)
 

@@ -7,51 +7,23 @@ import dataclasses
 import json
 import zlib
 
+import expected_affinity
 import numpy as np
 import pytest
 import torch
-from app_fixtures import prepare
+from changed_request import DEFAULTS, EXAMPLE, MODEL, copied_program, request
+from error_sentence import raises_sentence
 
-import afa_viz
-from afa_viz.config import ExplainConfig
 from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers import payload, payload_heads
 from afa_viz.ui.handlers.api import Api
-from afa_viz.ui.handlers.callbacks import Callbacks
-from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.handlers.prepared import answer_name
 from afa_viz.ui.handlers.prepared import prepare as prepare_answers
 from afa_viz.ui.page import head_settings, permalinks
-from afa_viz.ui.page.config_fields import SLIDERS, SYMMETRY
-from afa_viz.ui.page.python_export import TabView, snippet
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
+from afa_viz.ui.page.config_fields import SYMMETRY
 
-EXAMPLE, MODEL = "example:scene0", "tiny"
-DEFAULTS = ([], *(slider.value(ExplainConfig(radius=8)) for slider in SLIDERS))
 MOVED = {"head_weights": "3:0,16:-1.25", "affinity_bias": "0.5"}
 WEIGHTS = (None, None, 0.0, *([None] * 12), -1.25)
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    options = prepare(tmp_path_factory.mktemp("heads"))
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
-
-
-@pytest.fixture(scope="module")
-def answers(session, tmp_path_factory):
-    return ExplorerHandlers(session, tmp_path_factory.mktemp("exports"))
-
-
-@pytest.fixture(scope="module")
-def callbacks(session, answers):
-    return Callbacks(session, answers)
-
-
-def request(session, **changes):
-    config = dataclasses.replace(session.registry.config(MODEL), **changes)
-    return session.request(EXAMPLE, MODEL, None, config)
 
 
 def floats(packed: dict) -> np.ndarray:
@@ -70,8 +42,7 @@ def by_hand(heads: dict, weights, bias: float, symmetric: bool = True) -> np.nda
         np.einsum("hdn,hdm->hnm", floats(block["queries"]), floats(block["keys"])) for block in heads["blocks"]
     ])  # fmt: skip
     used = [old if new is None else new for old, new in zip(heads["weights"], weights, strict=True)]
-    both = logits + logits.transpose(0, 2, 1) if symmetric else 2 * logits
-    return 1 / (1 + np.exp(-(np.tensordot(used, both, 1) + bias)))
+    return expected_affinity.of_logits(logits, used, bias, symmetric)
 
 
 def test_the_browser_can_make_the_affinity_of_any_weights(session, answers):
@@ -98,7 +69,7 @@ def test_without_queries_and_keys_their_products_are_sent(session):
     trace = session.trace(session.request(EXAMPLE, MODEL))
     sent = payload_heads.heads(dataclasses.replace(trace, queries=None, keys=None))
     logits = np.concatenate([floats(block["logits"]) for block in sent["blocks"]])
-    whole = torch.cat([trace.logits(-2), trace.logits(-1)]).numpy()
+    whole = expected_affinity.logits_of(trace)
     np.testing.assert_allclose(logits, whole, atol=2 * np.ptp(whole) / 65535)
     prepared = dict(prepare_answers(trace, "k", "s", {}, groups=("heads",)))
     assert json.loads(prepared[answer_name("heads", {"key": "k"})]) == json.loads(
@@ -173,9 +144,8 @@ def test_an_event_changes_the_weights_and_other_settings_keep_them(session, call
     {"symmetric": True, "affinity_bias": float("nan")},
 ])  # fmt: skip
 def test_an_event_of_another_form_is_refused(callbacks, sent):
-    with pytest.raises(UserError) as caught:
+    with raises_sentence(UserError):
         callbacks.change_heads(sent, EXAMPLE, MODEL, ["cat"], *DEFAULTS)
-    assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
 def test_the_api_explains_with_weights(session, answers):
@@ -188,8 +158,7 @@ def test_the_api_explains_with_weights(session, answers):
     head = found["affinity_head"]
     assert head["learned_weights"] == plain["affinity_head"]["weights"] and not head["symmetric"]
     assert head["weights"][2] == 0 and head["weights"][15] == -1.25 and head["bias"] == 0.5
-    logits = torch.cat([trace.logits(-2), trace.logits(-1)]).double().numpy()
-    expected = 1 / (1 + np.exp(-(2 * np.tensordot(head["weights"], logits, 1) + 0.5)))
+    expected = expected_affinity.of_logits(expected_affinity.logits_of(trace), head["weights"], 0.5, symmetric=False)
     rows, cols = found["grid"]
     for row, col in ((0, 0), (rows - 1, 2), (3, cols - 1)):
         cell = api.query(found["key"], row, col, None)
@@ -205,21 +174,15 @@ def test_the_api_explains_with_weights(session, answers):
     ({"weights": 1}, "There is no setting 'weights'; expected leave_out, head_weights, affinity_bias or some of"),
 ])  # fmt: skip
 def test_the_api_refuses_other_weights_in_a_sentence(session, answers, asked, says):
-    with pytest.raises(UserError) as caught:
+    with raises_sentence(UserError, says):
         Api(session, answers).explain(None, EXAMPLE, None, asked, None)
-    assert says in str(caught.value) and str(caught.value).endswith(".")
 
 
 def test_the_copied_program_has_the_weights(session):
     moved = request(session, head_weights=WEIGHTS, affinity_bias=0.5)
     trace = session.trace(moved)
-    code = snippet(moved, trace, session, TabView("affinity", trace.present[0], (1, 2), 7, None))
+    code, again = copied_program(session, moved)
     assert f"head_weights={WEIGHTS!r}, affinity_bias=0.5" in code
-    model = session.registry.get(MODEL)
-    (line,) = [line for line in code.splitlines() if line.startswith("trace = ")]
-    image = session.images.find(EXAMPLE).image
-    given = {"afa_viz": afa_viz, "model": model, "image": image, "target": None}
-    again = eval(line.removeprefix("trace = "), given)
     assert torch.equal(again.affinity, trace.affinity) and torch.equal(again.pseudo_label, trace.pseudo_label)
 
 

@@ -7,12 +7,11 @@ import itertools
 
 import pytest
 import torch
-from app_fixtures import SIDE
+from app_fixtures import SIDE, scene_trace
 from lab_traces import (
     BIRD,
     CELLS,
     COW,
-    explain_scene,
     painted,
     reasons,
     right,
@@ -26,8 +25,8 @@ from afa_viz.lab.verdicts_affinity import labelled_pairs, ordered_share
 
 
 @pytest.fixture(scope="module")
-def trace(tmp_path_factory):
-    return explain_scene(tmp_path_factory.mktemp("lab"))
+def trace():
+    return scene_trace()
 
 
 def bump(row, col):

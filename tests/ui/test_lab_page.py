@@ -10,11 +10,10 @@ import re
 import make_lab_page
 import pytest
 import torch
+from app_fixtures import scene_trace
 from lab_traces import (
     CELLS,
     COW,
-    explain_scene,
-    open_answers,
     painted,
     rows,
 )
@@ -27,13 +26,8 @@ from afa_viz.ui import localization
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
-    return open_answers(tmp_path_factory.mktemp("answers"))
-
-
-@pytest.fixture(scope="module")
-def trace(tmp_path_factory):
-    return explain_scene(tmp_path_factory.mktemp("lab"))
+def trace():
+    return scene_trace()
 
 
 def test_without_a_mask_some_steps_ask_for_another_picture(trace):

@@ -7,12 +7,11 @@ import itertools
 
 import pytest
 import torch
-from app_fixtures import SIDE
+from app_fixtures import SIDE, scene_trace
 from lab_traces import (
     BIRD,
     CELLS,
     COW,
-    explain_scene,
     painted,
     reasons,
     right,
@@ -29,8 +28,8 @@ from afa_viz.pipeline import recompute
 
 
 @pytest.fixture(scope="module")
-def trace(tmp_path_factory):
-    return explain_scene(tmp_path_factory.mktemp("lab"))
+def trace():
+    return scene_trace()
 
 
 def test_the_walk_is_judged_by_the_iou_of_its_label(trace):

@@ -23,8 +23,6 @@ from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.page import permalinks
 from afa_viz.ui.page.config_fields import SLIDERS
 from afa_viz.ui.page.python_export import TabView, snippet
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 
 OWN = 3
 FIELDS = [slider.field for slider in SLIDERS]
@@ -37,11 +35,6 @@ def options(tmp_path_factory):
     model, card = tiny(1)
     save_model(model, found.checkpoint_folder / "near" / "model.safetensors", dataclasses.replace(card, radius=OWN))
     return found
-
-
-@pytest.fixture(scope="module")
-def session(options):
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
 
 
 @pytest.fixture(scope="module")

@@ -46,11 +46,6 @@ def session(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answers(session, tmp_path_factory):
-    return ExplorerHandlers(session, tmp_path_factory.mktemp("exports"))
-
-
-@pytest.fixture(scope="module")
 def keys(session, answers):
     api = Api(session, answers)
     return {name: api.explain(None, "example:scene0", [], None, name)["key"] for name in (*TIMM, "bare")}

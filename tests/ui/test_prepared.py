@@ -7,13 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from app_fixtures import prepare as prepare_options
 
 from afa_viz import lab as questions
 from afa_viz.ui.handlers.explorer import ExplorerHandlers, scene_key
 from afa_viz.ui.handlers.prepared import GROUPS, SHARES, all_answers, answer_name, prepare
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Request, Session
+from afa_viz.ui.sessions.session import Request
 
 NAMES = json.loads((Path(__file__).parents[1] / "support" / "answer_names.json").read_text(encoding="utf-8"))
 
@@ -27,12 +25,6 @@ def test_names_are_canonical(question, asked, name):
 
 def test_whole_numbers_have_no_decimals():
     assert answer_name("compare", {"b": {"value": 2.0}}) == 'compare {"b":{"value":2}}'
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory) -> Session:
-    options = prepare_options(tmp_path_factory.mktemp("prepared"))
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
 
 
 @pytest.fixture(scope="module")

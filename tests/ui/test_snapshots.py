@@ -12,7 +12,7 @@ import numpy as np
 import publish_checkpoint
 import pytest
 import torch
-from app_fixtures import add_snapshots, prepare, tiny
+from app_fixtures import add_snapshots, open_session, prepare, tiny
 
 from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
@@ -44,7 +44,7 @@ def options(tmp_path_factory):
 
 @pytest.fixture
 def session(options):
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    return open_session(options)
 
 
 @pytest.fixture

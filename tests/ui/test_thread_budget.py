@@ -8,14 +8,12 @@ import time
 
 import pytest
 import torch
-from app_fixtures import prepare
+from app_fixtures import open_session, prepare
 
 from afa_viz import pipeline
 from afa_viz.config import ExplainConfig
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.server import app
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 from afa_viz.ui.sessions.threads import LARGE, ThreadBudget
 from afa_viz.ui.sessions.trace_reuse import trace_bytes
 
@@ -31,7 +29,7 @@ def one_thread_again():
 @pytest.fixture
 def session(tmp_path):
     options = prepare(tmp_path)
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    return open_session(options)
 
 
 @pytest.mark.parametrize(

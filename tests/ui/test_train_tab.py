@@ -6,12 +6,12 @@ import json
 import os
 import re
 import signal
-import time
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from app_fixtures import prepare
+from app_fixtures import open_session, prepare
+from waiting import until
 
 from afa_viz.presets import PRESETS
 from afa_viz.training import records
@@ -32,8 +32,6 @@ from afa_viz.ui.jobs.training_request import (
     parse_training_request,
 )
 from afa_viz.ui.server.launch import parser, training_allowed
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 
 SMALL = ("--config", "few_seconds", "--threads", "1", "--eval-images", "2", "--eval-every", "60")
 GOOD = {
@@ -41,18 +39,6 @@ GOOD = {
     "device": "cpu",
 }  # fmt: skip
 DEVICES = ("auto", "cpu")
-WAIT = 120  # seconds; a test machine may be busy
-
-
-def until(true, *args):
-    """Wait until something holds; its value."""
-    end = time.monotonic() + WAIT
-    while time.monotonic() < end:
-        value = true(*args)
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"{true} did not come true in {WAIT} s")
 
 
 def ended(trainer: Trainer, name: str) -> trainer_module.Run:
@@ -120,7 +106,7 @@ def test_a_stopped_training_goes_on_where_it_was(stopped, folders):
 def test_explaining_with_what_was_learned(stopped, tmp_path):
     trainer, name = stopped
     options = prepare(tmp_path)
-    session = Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    session = open_session(options)
     callbacks = Callbacks(session, ExplorerHandlers(session, tmp_path / "out"), TrainHandlers(trainer))
     settings = ([], 0.35, 0.55, 8, 2.0, 1, 10)
     at = trainer.snapshot_iterations(name)[-1]

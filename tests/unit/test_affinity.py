@@ -7,13 +7,9 @@ import time
 
 import pytest
 import torch
-from golden_vectors import cases, check
+from golden_vectors import cases, check, ids
 
 from afa_viz.ops import affinity as aff
-
-
-def ids(value):
-    return value if isinstance(value, str) else ""
 
 
 @pytest.mark.parametrize("name,params,inputs,outputs", cases("affinity_from_logits"), ids=ids)

@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from error_sentence import raises_sentence
+from expected_affinity import after_edits
 from small_checkpoint import small_model
 
 import afa_viz
@@ -44,17 +46,6 @@ def edits_of(trace: Trace) -> tuple:
     )  # fmt: skip
 
 
-def edited_by_hand(affinity: np.ndarray, edits: tuple) -> np.ndarray:
-    """Pair by pair, as docs/decisions/040 says it."""
-    out, cells = affinity.copy(), range(len(affinity))
-    for what, own, others in edits:
-        for i in own:
-            for j in [c for c in cells if c not in own] if others is None else others:
-                if i != j:
-                    out[i, j] = out[j, i] = {"join": 1.0, "separate": 0.0}[what]
-    return out
-
-
 def walked_by_hand(trace: Trace, affinity: np.ndarray, cam: np.ndarray, beta: float) -> np.ndarray:
     """(P + 1, h, w): docs/spec.md section 6, from the CAM on the grid and an affinity; in double precision."""
     (rows, cols), config = trace.grid, trace.config
@@ -82,7 +73,7 @@ def small_cam(trace: Trace) -> np.ndarray:
 def test_joined_and_separated_regions(trace, model):
     edits = edits_of(trace)
     made = recompute(trace, dataclasses.replace(trace.config, affinity_edits=edits))  # needs no model
-    expected = edited_by_hand(trace.affinity.numpy(), edits)
+    expected = after_edits(trace.affinity.numpy(), edits)
     assert np.array_equal(made.affinity.numpy(), expected)
     np.testing.assert_allclose(expected, expected.T, atol=1e-6)
     assert np.array_equal(np.diag(expected), np.diag(trace.affinity.numpy()))  # a cell with itself stays
@@ -103,7 +94,7 @@ def test_edits_come_after_other_weights_of_heads(trace):
     weights = dataclasses.replace(trace.config, head_weights=(0.0, *([None] * 15)))
     plain, edits = recompute(trace, weights), edits_of(trace)
     made = recompute(trace, dataclasses.replace(weights, affinity_edits=edits))
-    assert np.array_equal(made.affinity.numpy(), edited_by_hand(plain.affinity.numpy(), edits))
+    assert np.array_equal(made.affinity.numpy(), after_edits(plain.affinity.numpy(), edits))
 
 
 def test_the_path_of_an_edited_pair_says_so(trace):
@@ -129,9 +120,8 @@ def test_the_path_of_an_edited_pair_says_so(trace):
     ([("join", (1,), (16,))], "affinity_edits names cell 16; expected cells from 0 to 15, row by row"),
 ])  # fmt: skip
 def test_other_edits_are_refused_in_a_sentence(model, edits, says):
-    with pytest.raises(ValueError) as caught:
+    with raises_sentence(ValueError, says):
         afa_viz.explain(model, np.zeros((64, 64, 3), np.uint8), [1], ExplainConfig(affinity_edits=edits))
-    assert says in str(caught.value) and str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
 def test_the_op_alone_refuses_what_is_no_edit():
@@ -222,10 +212,9 @@ def test_a_higher_threshold_takes_area_from_its_class_alone(trace):
     ({"background": 0.5}, "class_thresholds names 'background'"),
 ])  # fmt: skip
 def test_other_thresholds_are_refused_in_a_sentence(model, thresholds, says):
-    with pytest.raises(ValueError) as caught:
+    with raises_sentence(ValueError, says):
         config = ExplainConfig(class_thresholds=thresholds)
         afa_viz.explain(model, np.zeros((64, 64, 3), np.uint8), [1], config)
-    assert says in str(caught.value) and str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
 # --- a hidden part ---------------------------------------------------------------------------------------------------
@@ -258,9 +247,8 @@ def test_a_hidden_part_is_the_mean_colour_and_the_network_runs_on_what_is_left(t
     ("0,10,0,5", "expected pixels top < bottom"),
 ])  # fmt: skip
 def test_other_boxes_are_refused_in_a_sentence(model, box, says):
-    with pytest.raises(ValueError) as caught:
+    with raises_sentence(ValueError, says):
         afa_viz.explain(model, np.zeros((64, 64, 3), np.uint8), [1], ExplainConfig(occlude=box))
-    assert says in str(caught.value) and str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
 # --- settings --------------------------------------------------------------------------------------------------------

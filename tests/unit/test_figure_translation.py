@@ -7,12 +7,10 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from app_fixtures import scene, tiny
+from app_fixtures import scene_trace
 from report_file import Page
 
-import afa_viz
 from afa_viz.figures import translation, typography
 from afa_viz.figures.poster import poster
 from afa_viz.pipeline import recompute
@@ -37,10 +35,7 @@ FACTS = {
 
 @pytest.fixture(scope="module")
 def trace():
-    model, card = tiny(0)
-    model.card = card
-    image, mask = scene(0)
-    return afa_viz.explain(model.eval(), image, ["cat", "bird"], target=np.asarray(mask))
+    return scene_trace()
 
 
 def said_in(html: str) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from app_fixtures import prepare, tiny
+from app_fixtures import open_session, prepare, tiny
 from explained import assert_same, noise, trace_of_noise
 from golden_vectors import golden_model
 from report_file import Page
@@ -36,8 +36,6 @@ from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.report.document import document
 from afa_viz.ui.sessions import memory as sessions_memory
 from afa_viz.ui.sessions import session as session_module
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 
 LESS = ExplainConfig(keep_attention="last_stage")
 SENTENCE = "the attention of stages 1 to 3 was not kept"
@@ -162,7 +160,7 @@ def options(tmp_path_factory):
 @pytest.fixture
 def session(options, monkeypatch):
     monkeypatch.setattr(session_module, "LARGE", 1000)  # as if these small pictures were large ones
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    return open_session(options)
 
 
 def test_a_large_picture_is_explained_without_early_attention(session, options, monkeypatch):

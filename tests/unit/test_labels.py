@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from golden_vectors import cases, check, golden_model
+from golden_vectors import cases, check, golden_model, ids
 
 from afa_viz.config import ExplainConfig
 from afa_viz.ops import cam as cams
@@ -14,10 +14,6 @@ from afa_viz.ops import pseudo_label as labels
 from afa_viz.ops.image import denormalize_image, normalize_image
 from afa_viz.stages.multi_scale_cam import multi_scale_cam
 from afa_viz.stages.refine import refine
-
-
-def ids(value):
-    return value if isinstance(value, str) else ""
 
 
 @pytest.mark.parametrize("name,params,inputs,outputs", cases("multi_scale_cam"), ids=ids)

@@ -8,17 +8,13 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from golden_vectors import cases, check
+from golden_vectors import cases, check, ids
 
 from afa_viz.config import TrainConfig
 from afa_viz.data import transforms
 from afa_viz.ops import losses, metrics
 from afa_viz.ops.image import normalize_image
 from afa_viz.training.optimizer import build_optimizer, lr_multiplier, set_learning_rate
-
-
-def ids(value):
-    return value if isinstance(value, str) else ""
 
 
 @pytest.mark.parametrize("name,params,inputs,outputs", cases("affinity_loss"), ids=ids)

@@ -6,14 +6,10 @@ import math
 
 import pytest
 import torch
-from golden_vectors import cases, check
+from golden_vectors import cases, check, ids
 
 from afa_viz.ops import random_walk as walk
 from afa_viz.ops.affinity import radius_mask
-
-
-def ids(value):
-    return value if isinstance(value, str) else ""
 
 
 @pytest.mark.parametrize("name,params,inputs,outputs", cases("random_walk_bkg"), ids=ids)

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from app_fixtures import prepare
+from app_fixtures import open_session, prepare
 from explained import noise, trace_of_noise
 from report_file import Page
 
@@ -24,8 +24,6 @@ from afa_viz.trace import Trace
 from afa_viz.ui.handlers.api import Api
 from afa_viz.ui.handlers.explorer import ExplorerHandlers
 from afa_viz.ui.report.document import document
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
-from afa_viz.ui.sessions.session import Session
 
 BETAS = ((0.35, 0.55), (0.0, 0.0), (0.05, 0.9), (0.6, 0.6), (1.0, 1.0))
 
@@ -147,7 +145,7 @@ def test_without_a_class_everything_is_background():
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     options = prepare(tmp_path_factory.mktemp("scores"))
-    return Session(ModelRegistry(discover_checkpoints(options.checkpoint_folder), "cpu"), options.examples)
+    return open_session(options)
 
 
 @pytest.mark.parametrize(
