@@ -179,10 +179,7 @@ def changes(page: Page, canvas: str, before: str) -> None:
 def recomputed(page: Page, before: str) -> None:
     """Wait until the page shows another explanation, and all of it is here."""
     page.wait_for_function(  # in every frame; `expect` looks once a second in the end
-        """before => {
-             const { key, settled } = document.querySelector(".afa").dataset;
-             return key !== before && settled === key;
-           }""",
+        "before => (({ key, settled }) => key !== before && settled === key)(document.querySelector('.afa').dataset)",
         arg=before,
         timeout=30_000,
     )
