@@ -21,7 +21,7 @@ export function cellOf(/** @type {HeadMaps} */ { bytes, shape: [heads, cells, ke
 }
 
 /** One head of every cell. */
-export function headOf(/** @type {HeadMaps} */ { bytes, shape: [, cells, keys], lows, peaks }, /** @type {number} */ head) {
+function headOf(/** @type {HeadMaps} */ { bytes, shape: [, cells, keys], lows, peaks }, /** @type {number} */ head) {
   const [from, to] = [head * cells, (head + 1) * cells];
   return answerOf(bytes.subarray(from * keys, to * keys), [1, cells, keys], lows.subarray(from, to), peaks.subarray(from, to));
 }
