@@ -34,7 +34,7 @@ from benchmarks.served_app import ROOT, Page, serve, settled
 from benchmarks.students import SCORES, Expected, Student
 
 EXAMPLES = ROOT / "afa_viz" / "examples"
-REHEARSAL, HASTE = 20.0, 0.5  # seconds at most before the lesson, and mean seconds between two actions meanwhile
+REHEARSAL, HASTE = 60.0, 0.5  # seconds at most before the lesson, and mean seconds between two actions meanwhile
 EXAMPLE = 1.5  # seconds within which 95 % of the bundled examples must open
 
 
