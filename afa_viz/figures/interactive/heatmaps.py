@@ -129,7 +129,7 @@ def _heatmap(
     layout = {
         "height": 200 + ROW_HEIGHT * len(rows),
         "hovermode": "closest",
-        "xaxis": {"tickvals": across, "ticktext": [label(name, 18) for name in columns], "tickangle": -45,
+        "xaxis": {"tickvals": across, "ticktext": [label(name, 22) for name in columns], "tickangle": -45,
                   "title": {"text": label(column_title)}, "showgrid": False},
         "yaxis": {"tickvals": down, "ticktext": [label(name, 18) for name in rows], "autorange": "reversed",
                   "title": {"text": label(row_title)}, "showgrid": False},
