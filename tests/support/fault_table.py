@@ -160,6 +160,8 @@ REQUESTS = (
           "test_odd_requests.py::test_a_stream_is_of_one_visitor"),
     Fault("hundreds of connections that are held open", "the app opens for others",
           "test_odd_requests.py::test_hundreds_of_streams_leave_the_page_free"),
+    Fault("thousands of events of one visitor", "memory stays as it was: a session keeps one of each component",
+          "test_page_blocks.py::test_events_leave_nothing_behind_in_a_session"),
     Fault("a request that takes more than 30 seconds to arrive", "one sentence, and the connection is closed",
           "test_odd_requests.py::test_a_question_that_does_not_come_is_not_waited_for"),
     Fault("requests of more than 64 MB together, all arriving", "those beyond are refused in one sentence",
