@@ -86,10 +86,10 @@ TEN_MINUTES = replace(
 )
 TWO_MINUTES_ON = replace(
     TWO_MINUTES,
-    curriculum=(CurriculumStage(100, 192, 192, 6, 2e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),),
-    max_iters=100,
+    curriculum=(CurriculumStage(75, 192, 192, 6, 2e-4, min_crop=0.8, topk_start=0.15, topk_end=0.15),),
+    max_iters=75,
     cam_iters=0,
-    joint_after=60,
+    joint_after=45,
     calibrate_affinity=False,  # a trained affinity, that of --init
     pooling="max",
     crop_size=192,

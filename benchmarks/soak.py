@@ -32,9 +32,9 @@ from benchmarks.students import Student
 TIMEOUT = 90  # seconds for the last answers
 MAGIC = {"png": b"\x89PNG", "npz": b"PK\x03\x04", "html": b"<!doctype html>"}
 WRONG = (  # endpoint, what is sent, a part of the sentence that must come back
-    ("query", ["0" * 20, 0, 0, None], "does not know this key"),
-    ("query", [None, 99, float(10**30), "x"], "does not know this key"),
-    ("export", ["0" * 20, "exe", None, None, None], "does not know this key"),
+    ("query", ["0" * 20, 0, 0, None], "does not hold this key"),
+    ("query", [None, 99, float(10**30), "x"], "does not hold this key"),
+    ("export", ["0" * 20, "exe", None, None, None], "does not hold this key"),
     ("explain", [None, "example:../../etc/passwd", None, None, None], "no such example"),
     ("explain", [None, "upload:0123456789abcdef", None, None, None], "expected example:NAME"),
     ("explain", [None, "data:../x", ["cat"], {"radius": -1}, None], "in the data set"),

@@ -71,7 +71,7 @@ def test_visitors_do_everything_and_check_it(tmp_path):
         for action in Visitor.actions:
             visitor.timed(action)
         assert visitor.errors == [] and set(visitor.times) == set(Visitor.actions)
-        right = visitor.refusal("query", ["0" * 20, 0, 0, None], "does not hold this key")
+        right = visitor.refusal(*WRONG[0])
         right()
         for name, data, sentence in (
             ("query", [visitor.key, 0, 0, None], "does not hold this key"),  # nothing is refused
