@@ -14,7 +14,7 @@ from afa_viz.__main__ import main
 from afa_viz.ui.sessions import memory
 from afa_viz.ui.sessions.memory import MemoryTrimmer
 from benchmarks.growth import WARM_UP, growth, slope
-from benchmarks.soak import Visitor, table
+from benchmarks.soak import WRONG, Visitor, table
 from benchmarks.students import Expected
 
 pytestmark = [
@@ -71,8 +71,8 @@ def test_visitors_do_everything_and_check_it(tmp_path):
         for action in Visitor.actions:
             visitor.timed(action)
         assert visitor.errors == [] and set(visitor.times) == set(Visitor.actions)
-        right = visitor.refusal(*WRONG[0])
-        right()
+        for name, data, sentence in WRONG:
+            visitor.refusal(name, data, sentence)()
         for name, data, sentence in (
             ("query", [visitor.key, 0, 0, None], "does not hold this key"),  # nothing is refused
             ("query", ["0" * 20, 0, 0, None], "another sentence"),
