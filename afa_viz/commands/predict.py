@@ -1,15 +1,18 @@
 """`predict`: label maps of one stage as palette PNGs, for images, folders, lists, or a split of a data set.
 
-Each map has the size and name of its image. Existing maps are kept, so an interrupted run can be repeated; under
-torchrun every process handles its share.
+Each map has the size and name of its image. Existing maps of the same image and settings are kept, so an interrupted
+run can be repeated; other files are only replaced with --overwrite, and images never. Under torchrun every process
+handles its share.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_stage_settings(parser)
     parser.add_argument("--limit", type=int, help="maximum number of images")
-    parser.add_argument("--overwrite", action="store_true", help="replace existing maps")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files NAME.png")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: 0, torch's choice)")
 
@@ -68,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the maps; returns the exit code: 1 where some images could not be read, 2 for all."""
     _check_options(args)
-    names = [] if args.data else _find_images(args.images)
+    names = [] if args.data else _find_images(args.images, Path(args.out))
     from afa_viz.training import distributed
 
     if args.threads:
@@ -93,13 +96,17 @@ def _check_options(args: argparse.Namespace) -> None:
             raise ValueError(f"{option} is of a data set; expected --data voc, coco or folder, or leave it out.")
     if args.multi_scale and args.stage != "seg":
         raise ValueError(f"--multi-scale is of the decoder; expected --stage seg, got {args.stage}.")
+    if args.labels is not None and not _names(args.labels):
+        raise ValueError("--labels names no class; expected names, A,B, or leave it out: the labels are predicted.")
     require_counts(args, threads=0, limit=1)
     require_folder(args.out, "--out")
 
 
-def _find_images(arguments: list[str]) -> list[tuple[str, Path]]:
+def _find_images(arguments: list[str], out: Path) -> list[tuple[str, Path]]:
     """(name, path) of every image: of a file its own name, of a folder the path in it, of a list the path as written.
 
+    Args:
+        out: folder of the maps, which are no images; it may lie in a folder of images.
     Raises: FileNotFoundError or ValueError: for what is not there, and two images of one name.
     """
     from afa_viz.data.file_index import IMAGE_EXTENSIONS, find_files, stem_of
@@ -118,7 +125,10 @@ def _find_images(arguments: list[str]) -> list[tuple[str, Path]]:
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
+            if path.resolve() == out.resolve():
+                raise ValueError(f"--out {out} is the folder of the images; expected another one, for the maps alone.")
             files = find_files(path, IMAGE_EXTENSIONS, recursive=True)
+            files = {name: file for name, file in files.items() if out.resolve() not in file.resolve().parents}
             if not files:
                 raise FileNotFoundError(f"{path} holds no image; expected files like a.jpg or a.png in it.")
             for name, file in files.items():
@@ -141,7 +151,7 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
     from afa_viz.classes import names_for
     from afa_viz.config import ExplainConfig
     from afa_viz.config_io import apply_settings
-    from afa_viz.data.registry import open_images
+    from afa_viz.data.text_files import format_count
     from afa_viz.evaluation.label_maps import label_map, write_label_map, write_scores
     from afa_viz.evaluation.photographs import evenly_spaced
     from afa_viz.inputs import multi_hot
@@ -163,12 +173,11 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
         )
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
     config = dataclasses.replace(config, keep_attention="last_stage")
-    images = None
+    images, predicted = None, args.labels == "predicted"
     if args.labels not in (None, "predicted") and not args.data:  # wrong ones are refused before the first image
         multi_hot(_names(args.labels), model.card.class_names if model.card else names_for(model.num_classes))
     if args.data:
-        source = "auto" if args.labels in (None, "predicted") else args.labels
-        images = open_images(args.data, args.root, args.split or "val", source)
+        images, predicted = _open_split(args)
         _require_classes(model, images)
     names = [name for name, _ in listed] if images is None else list(images.names)
     items = [Item(names[i], i) for i in evenly_spaced(len(names), args.limit)]
@@ -178,30 +187,41 @@ def _predict(args: argparse.Namespace, listed: list[tuple[str, Path]], processes
     broken: list[str] = []
     noted = False  # only once an image could be read: a refused command leaves nothing behind
     mine = [items[i] for i in range(*processes.shard_range(len(items)))]
-    todo = [item for item in mine if args.overwrite or not _exists(out, item.name, args.scores)]
+    paths = [path for _, path in listed] if images is None else images.image_paths
+    _require_no_input(out, [item.name for item in items], paths)
+    todo = [
+        item for item in mine if args.overwrite or not _is_done(out, item.name, paths[item.place], facts, args.scores)
+    ]
     with progress(todo, desc=args.stage, unit="image", disable=processes.rank > 0) as bar:
         for item in bar:
+            png, npz = (out / f"{item.name}.{ending}" for ending in ("png", "npz"))
             try:
-                image, labels = _read(item, listed, images, args.labels)
+                image, labels = _read(item, listed, images, "predicted" if predicted else args.labels)
+                source = _source(paths[item.place], facts)
             except (ValueError, OSError) as error:
                 broken.append(item.name)
                 bar.write(f"skipped: {error}", file=sys.stderr)
                 continue
             trace = explain(model, image, labels, config)
             found = label_map(trace, image, args.stage, crf=args.crf, multi_scale=several)
-            (out / item.name).parent.mkdir(parents=True, exist_ok=True)
+            png.parent.mkdir(parents=True, exist_ok=True)
             if not noted:
                 atomic_write_text(out / METADATA_FILE, json.dumps(facts, indent=1) + "\n")
                 noted = True
             if args.scores:
-                write_scores(out / f"{item.name}.npz", found)
-            write_label_map(out / f"{item.name}.png", found.label, trace.palette)  # last: with it the image is done
+                write_scores(npz, found)
+            elif png.is_file():
+                npz.unlink(missing_ok=True)  # of the map that is replaced
+            write_label_map(png, found.label, trace.palette, source)  # last: with it the image is done
     parts = gather((broken, len(todo)), processes.world_size)
     broken = [name for names, _ in parts for name in names]
     if processes.rank == 0:
         made = sum(count for _, count in parts) - len(broken)
         kept = len(items) - sum(count for _, count in parts)
-        print(f"{out}: {made} label maps of {args.stage} written" + (f", {kept} were there" if kept else ""))
+        print(
+            f"{out}: {format_count(made, 'label map')} of {args.stage} written"
+            + (f", {kept} were there" if kept else "")
+        )
         if broken:
             named = ", ".join(broken)
             print(
@@ -218,18 +238,58 @@ def _read(
 
     if images is not None:
         return images.image(item.place), None if labels == "predicted" else images.image_labels(item.place)
-    path = listed[item.place][1]
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no image {path}; expected the path of an image file.")
-    return read_image(path), None if labels in (None, "predicted") else _names(labels)
+    return read_image(listed[item.place][1]), None if labels in (None, "predicted") else _names(labels)
 
 
 def _names(labels: str) -> list[str]:
     return [name.strip() for name in labels.split(",") if name.strip()]
 
 
-def _exists(out: Path, name: str, with_scores: bool) -> bool:
-    return (out / f"{name}.png").is_file() and (not with_scores or (out / f"{name}.npz").is_file())
+def _open_split(args: argparse.Namespace) -> tuple[LabelledImages, bool]:
+    """The split, and whether its image labels are predicted: where that is asked for, or it has none."""
+    from afa_viz.data.images import NO_LABELS, MissingLabelsError
+    from afa_viz.data.registry import open_images
+
+    split = args.split or "val"
+    if args.labels != "predicted":
+        try:
+            return open_images(args.data, args.root, split, args.labels or "auto"), False
+        except MissingLabelsError:
+            if args.labels is not None:
+                raise
+    return open_images(args.data, args.root, split, NO_LABELS), True
+
+
+def _require_no_input(out: Path, names: Sequence[str], images: Sequence[Path]) -> None:
+    """Raise ValueError where a map would take the place of an image."""
+    inputs = {path.resolve(): path for path in images}
+    for name in names:
+        if (image := inputs.get((out / f"{name}.png").resolve())) is not None:
+            raise ValueError(f"--out {out} would replace the image {image} by its map; expected another folder.")
+
+
+def _source(image: Path, facts: dict[str, Any]) -> str:
+    """What a map is made of: a digest of the image file and of the settings. Raises: OSError."""
+    digest = hashlib.blake2b(image.read_bytes(), digest_size=16)
+    settings = {name: value for name, value in facts["config"].items() if value is not None}
+    digest.update(json.dumps({**facts, "config": settings}, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _is_done(out: Path, name: str, image: Path, facts: dict[str, Any], with_scores: bool) -> bool:
+    """Whether the map of an image is there. Raises: FileExistsError: if another file has its name."""
+    from afa_viz.evaluation.label_maps import source_of
+
+    png = out / f"{name}.png"
+    if not png.is_file() or not image.is_file():
+        return False
+    before = source_of(png)
+    if before == _source(image, facts):
+        return not with_scores or (out / f"{name}.npz").is_file()
+    raise FileExistsError(
+        f"{png} is no label map that predict wrote of this image with these settings; expected another folder: choose "
+        "another --out, or --overwrite to replace it."
+    )
 
 
 def _metadata(args: argparse.Namespace, model: Network, config: Any, images: LabelledImages | None) -> dict[str, Any]:

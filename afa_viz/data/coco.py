@@ -41,6 +41,7 @@ from afa_viz.data.images import (
     LabelSource,
     choose_source,
     labels_from_masks,
+    no_labels,
     note_other_sources,
     note_unused,
     require_all_found,
@@ -89,7 +90,7 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
             path of such a file. A list train.txt or train2014.txt beside the images' folder, if there is one, says
             which images; else all with an annotation, which is the published split.
         labels: "onehot" (the authors' file), "json" (the instance annotations, crowds included), "masks", or "auto":
-            the first of these that is there.
+            the first of these that is there. "none": all zero.
     Raises: FileNotFoundError or ValueError: for what is missing, with the first names.
     """
     root, notes = Path(root), list[str]()
@@ -127,6 +128,7 @@ def open_coco(root: str | os.PathLike[str], split: str = "train", labels: str = 
                     lambda names: np.stack([instances.labels(i) for i in ids]) if instances else np.empty(0)),
         LabelSource("masks", "the masks in SegmentationClass", any(masks),
                     lambda names: labels_from_masks(masks, names, len(class_names), coding)),
+        no_labels(labels, lambda: len(class_names)),
     ]  # fmt: skip
     source = choose_source(labels, sources, root)
     if instances is not None:

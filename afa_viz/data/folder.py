@@ -39,6 +39,7 @@ from afa_viz.data.images import (
     LabelSource,
     choose_source,
     labels_from_masks,
+    no_labels,
     note_other_sources,
     require_all_found,
     resolve_list,
@@ -63,6 +64,7 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
             folder without any of these "train" and "val" part the images by their names, nine to one: an image stays
             where it is when others come.
         labels: "file" (labels.csv, .tsv or .json), "onehot", "masks", "folders", or "auto": the first that is there.
+            "none": all zero.
     Raises: FileNotFoundError or ValueError: for what is missing or does not fit, with the first names.
     """
     root, notes = Path(root), list[str]()
@@ -94,11 +96,12 @@ def open_folder(root: str | os.PathLike[str], split: str = "all", labels: str = 
     ]  # fmt: skip
     if classes is None and of_folders:  # names of classes, which masks lack
         sources.insert(2, sources.pop())
+    sources.append(no_labels(labels, lambda: len(class_names)))
     try:
         source = choose_source(labels, sources, root)
     except ValueError as error:
         details = f" ({'; '.join(notes)})" if notes else ""
-        raise ValueError(f"{str(error).rstrip('.')}{details}.") from None
+        raise type(error)(f"{str(error).rstrip('.')}{details}.") from None
     note_other_sources(source, [s for s in sources if s.key != "folders"], notes)
     notes += [f"{other.name} is not read: {file.name} is" for other in files[1:] if file is not None]
     notes += written.notes

@@ -132,18 +132,41 @@ class LabelSource:
     read: Callable[[Sequence[str]], np.ndarray]
 
 
+class MissingLabelsError(ValueError):
+    """A data set, or a split of it, has no image labels of the kind that is asked for."""
+
+
+NO_LABELS = "none"  # asked for by name alone: what predicts them needs none
+
+
+def no_labels(wanted: str, num_classes: Callable[[], int]) -> LabelSource:
+    """The source of a test split, whose labels nobody gives away: all zero, and only where it is asked for.
+
+    Args:
+        num_classes: C + 1, known once the source is read.
+    """
+    return LabelSource(
+        NO_LABELS, "no labels", wanted == NO_LABELS,
+        lambda names: np.zeros((len(names), num_classes() - 1), np.float32),
+    )  # fmt: skip
+
+
 def choose_source(wanted: str, sources: Sequence[LabelSource], root: Path) -> LabelSource:
     """The requested label source, or with "auto" the first that exists.
 
-    Raises: ValueError: for an unknown key, and if its files are missing.
+    Raises: ValueError: for an unknown key; MissingLabelsError: if its files are missing.
     """
     by_key = {source.key: source for source in sources}
     if wanted != "auto" and wanted not in by_key:
         raise ValueError(f"there is no label source {wanted!r}; {did_you_mean(wanted, ['auto', *by_key])}.")
     candidates = [source for source in sources if source.exists and wanted in ("auto", source.key)]
     if not candidates:
-        words = ", ".join(s.description for s in sources) if wanted == "auto" else by_key[wanted].description
-        raise ValueError(f"{root} has no image labels; expected {words}.")
+        words = (
+            ", ".join(s.description for s in sources if s.key != NO_LABELS)
+            if wanted == "auto"
+            else by_key[wanted].description
+        )
+        raise MissingLabelsError(f"{root} has no image labels; expected {words}.")
     return candidates[0]
 
 

@@ -27,6 +27,7 @@ from afa_viz.data.images import (
     LabelSource,
     choose_source,
     labels_from_masks,
+    no_labels,
     note_other_sources,
     require_all_found,
     resolve_list,
@@ -99,7 +100,7 @@ def open_voc(root: str | os.PathLike[str], split: str = "train_aug", labels: str
         root: the folder VOC2012, or one above it.
         split: of ImageSets/Segmentation, or the path of a list: names, or paths of images, one a line.
         labels: "onehot" (the authors' file), "xml" (the objects of the annotations, difficult ones too), "masks", or
-            "auto": the first of these that is there.
+            "auto": the first of these that is there. "none": all zero.
     Raises: FileNotFoundError or ValueError: for what is missing, with the first names.
     """
     folder, notes = voc_folder(root), list[str]()
@@ -129,6 +130,7 @@ def open_voc(root: str | os.PathLike[str], split: str = "train_aug", labels: str
                     lambda names: _multi_hot(objects, names, class_names, annotations)),
         LabelSource("masks", f"the masks in {MASKS} and {MASKS_AUG}", any(masks),
                     lambda names: labels_from_masks(masks, names, len(class_names), coding)),
+        no_labels(labels, lambda: len(class_names)),
     ]  # fmt: skip
     source = choose_source(labels, sources, folder)
     note_other_sources(source, [s for s in sources if s.key != "xml"], notes)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from afa_viz.atomic_files import atomic_write
@@ -30,6 +31,7 @@ from afa_viz.stages.refine import present_channels
 from afa_viz.trace import Trace
 
 STAGES = ("cam", "cam_rw", "cam_par", "affinity_label", "pseudo_label", "seg")
+SOURCE = "afa_viz"  # name of a text in a PNG
 TWO_SCORES = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # labels cut by a low and a high score
 
 
@@ -103,14 +105,33 @@ def _probabilities(scores: Tensor, stage: str) -> Tensor:
     return scores.softmax(dim=0) if stage == "seg" else scores.clamp_min(0) + 1e-6
 
 
-def write_label_map(path: str | os.PathLike[str], label: Tensor, palette: Sequence[Colour]) -> None:
-    """Write a (H, W) label as an 8-bit palette PNG, atomically; 255 has the colour of VOC's ignore index."""
+def write_label_map(
+    path: str | os.PathLike[str], label: Tensor, palette: Sequence[Colour], source: str | None = None
+) -> None:
+    """Write a (H, W) label as an 8-bit palette PNG, atomically; 255 has the colour of VOC's ignore index.
+
+    Args:
+        source: what the map was made of, kept as a text of the PNG; see `source_of`.
+    """
     colours = [value for colour in palette for value in colour]
     colours += [0] * (3 * 255 - len(colours)) + [224, 224, 192]
     image = Image.fromarray(label.to(torch.uint8).numpy()).convert("P")
     image.putpalette(colours)
+    notes = PngInfo()
+    if source is not None:
+        notes.add_text(SOURCE, source)
     with atomic_write(path) as partial:
-        image.save(partial, format="PNG")
+        image.save(partial, format="PNG", pnginfo=notes)
+
+
+def source_of(path: str | os.PathLike[str]) -> str | None:
+    """What `write_label_map` kept in a PNG; None for any other file."""
+    try:
+        with Image.open(path) as image:
+            found = image.info.get(SOURCE) if image.format == "PNG" else None
+    except (OSError, ValueError, SyntaxError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def write_scores(path: str | os.PathLike[str], found: LabelMap) -> None:

@@ -127,6 +127,66 @@ def test_it_goes_on_where_it_was_stopped_and_mixes_nothing(tree, tmp_path, capsy
     assert json.loads((tmp_path / "predict.json").read_text())["stage"] == "cam"
 
 
+def pictures(folder, names, size=(48, 64), seed=0):
+    """Images in a folder, all different."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        Image.fromarray(picture([3], rng, size)[0]).save(folder / name)
+    return {path: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_images_are_never_replaced_and_maps_are_no_images(tree, tmp_path, capsys):
+    before = pictures(tmp_path / "in", ["a.png", "b.png", "c.jpg"])
+    for more in ([], ["--overwrite"]):
+        assert predict(tree, tmp_path / "in", str(tmp_path / "in"), *more) == 2
+        assert "is the folder of the images" in capsys.readouterr().err
+        assert predict(tree, tmp_path / "in", str(tmp_path / "in" / "a.png"), *more) == 2
+        assert "would replace the image" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (tmp_path / "in").iterdir()} == before
+    for kept in (0, 3):  # a folder of maps within: they are not predicted themselves
+        assert predict(tree, tmp_path / "in" / "maps", str(tmp_path / "in")) == 0
+        assert f"{3 - kept} label maps of seg written" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "in" / "maps").rglob("*.png")) == ["a.png", "b.png", "c.png"]
+
+
+def test_maps_of_other_images_and_settings_do_not_count_as_done(tree, tmp_path, capsys):
+    pictures(tmp_path / "first", ["0001.png"])
+    pictures(tmp_path / "second", ["0001.png", "0002.png"], (64, 96), seed=1)
+    out = tmp_path / "out"
+    assert predict(tree, out, str(tmp_path / "first"), "--scores") == 0
+    assert predict(tree, out, str(tmp_path / "second")) == 2
+    assert "0001.png is no label map that predict wrote of this image" in capsys.readouterr().err
+    assert not (out / "0002.png").exists()
+    assert predict(tree, out, str(tmp_path / "second"), "--overwrite", "--limit", "1", "--stage", "cam") == 0
+    assert not (out / "0001.npz").exists()  # it was of the map that was replaced
+    assert predict(tree, out, str(tmp_path / "second"), "--stage", "cam") == 0
+    assert "1 label map of cam written, 1 were there" in capsys.readouterr().out
+    assert predict(tree, out, str(tmp_path / "second"), "--overwrite", "--limit", "1") == 0  # as if interrupted
+    assert predict(tree, out, str(tmp_path / "second")) == 2
+    assert "0002.png is no label map that predict wrote" in capsys.readouterr().err
+    (tmp_path / "third").mkdir()
+    Image.new("P", (9, 9)).save(tmp_path / "third" / "0001.png")
+    assert predict(tree, tmp_path / "third", str(tmp_path / "first")) == 2
+    assert "is no label map that predict wrote" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["--labels", "predicted"]])
+def test_a_test_split_needs_no_labels(tree, tmp_path, more):
+    names = ["2010_000001.jpg", "2010_000002.jpg"]
+    pictures(tmp_path / "VOC2012" / "JPEGImages", names)
+    lists = tmp_path / "VOC2012" / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "test.txt").write_text("2010_000001\n2010_000002\n")
+    split = ["--data", "voc", "--root", str(tmp_path), "--split", "test"]
+    assert predict(tree, tmp_path / "out", *split, *more) == 0
+    assert predict(tree, tmp_path / "listed", str(tmp_path / "VOC2012" / "JPEGImages")) == 0
+    for name in ("2010_000001.png", "2010_000002.png"):
+        found = strict(tmp_path / "out" / name, (48, 64))
+        assert np.array_equal(found, strict(tmp_path / "listed" / name, (48, 64)))
+    assert predict(tree, tmp_path / "none", *split, "--labels", "xml") == 2
+
+
 def test_broken_images_are_named_and_skipped(tree, tmp_path, capsys):
     Image.fromarray(picture([3], np.random.default_rng(0))[0]).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"no image")
