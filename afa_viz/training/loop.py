@@ -271,7 +271,7 @@ class Run:
             bar.update()
             if self.iteration % self.log_every == 0 or self.iteration == end:
                 values = means.take()
-                bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
+                bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
                 self.log(
                     phase=phase(self.iteration - 1, self.config), lr=self.train_state.learning_rate,
                     seconds=round(self.seconds, 2), **values, **self.history.counts(),
