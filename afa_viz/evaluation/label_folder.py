@@ -68,8 +68,13 @@ class FolderScores:
         self.bootstrap, self.boundaries = PairedBootstrap(("label",), classes), BoundaryScores(("label",), classes)
         self.thresholds = torch.zeros(len(THRESHOLDS), classes, classes, dtype=torch.int64)
 
-    def update(self, path: Path, target: np.ndarray) -> None:
-        """Count one file. Raises: ValueError or OSError: if it cannot be read or does not fit the mask."""
+    def update(self, path: Path, target: np.ndarray, image: np.ndarray) -> None:
+        """Count one file.
+
+        Args:
+            target: (H, W), the mask. image: as `PairedBootstrap.update` takes it.
+        Raises: ValueError or OSError: if it cannot be read or does not fit the mask.
+        """
         truth = torch.from_numpy(target).long()
         known = truth != IGNORE
         if path.suffix.lower() == ".png":
@@ -93,7 +98,7 @@ class FolderScores:
                 label = torch.where(strongest.values > own, best, 0)
         own = ConfusionMatrix(len(self.class_names)).update(truth, label).matrix
         self.matrix.matrix += own
-        self.bootstrap.update({"label": own}, np.frombuffer(path.stem.encode(), np.uint8))
+        self.bootstrap.update({"label": own}, image)
         self.boundaries.update(truth, {"label": label})
         self.known += int(known.sum())
         self.decided += int((known & (label != IGNORE)).sum())
@@ -158,10 +163,18 @@ def score_folder(folder: Path, images: LabelledImages, chosen: Iterable[int], bk
         try:
             mask = images.mask(index)
             assert mask is not None
-            found.update(path, mask)
+            found.update(path, mask, _drawn_by(images, index))
         except (ValueError, OSError) as error:
             found.broken.append(f"{name}: {error}")
     return found
+
+
+def _drawn_by(images: LabelledImages, index: int) -> np.ndarray:
+    """What the bootstrap draws an image by: its pixels, as where a model is scored on it; its name without them."""
+    try:
+        return images.image(index)
+    except (ValueError, OSError):
+        return np.frombuffer(images.names[index].encode(), np.uint8)
 
 
 def file_of(folder: Path, name: str) -> Path | None:
