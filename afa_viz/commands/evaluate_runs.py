@@ -87,7 +87,7 @@ def compare_with(args: argparse.Namespace, processes: Processes) -> Report:
         "checkpoint": args.against, "checkpoint_id": other.facts["checkpoint_id"], "images": images, "rows": rows,
     }  # fmt: skip
     title = (
-        f"mIoU in percent of {args.checkpoint} against {args.against}, {one.data.title}, "
+        f"mIoU in percent of {args.checkpoint or 'the bundled model'} against {args.against}, {one.data.title}, "
         f"{format_count(images, 'image')}; the interval holds 95 % of a paired bootstrap over them"
     )
     text = f"{tables_text(args, one)}\n\n{differences_text(title, rows)}"

@@ -14,6 +14,7 @@ from data_trees import make_voc
 
 from afa_viz.__main__ import main
 from afa_viz.classes import SANDBOX_CLASSES, VOC_CLASSES
+from afa_viz.commands.evaluate_model import evaluate_checkpoint
 from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, evaluate_samples
@@ -331,3 +332,14 @@ def test_files_beside_a_checkpoint_are_compared_before_it_is_scored(folder, tmp_
     assert evaluate(folder, "--runs", str(tmp_path / "a.json"), str(folder / "voc"), *voc, limit=1) == 2
     told = capsys.readouterr().err
     assert "(another VOC), " in told and "they differ in the data set, classes." in told and "explain" not in told
+
+
+def test_without_a_checkpoint_the_bundled_model_is_named(folder, capsys, monkeypatch):
+    evaluated = evaluate_checkpoint
+    monkeypatch.setattr(
+        "afa_viz.commands.evaluate_runs.evaluate_checkpoint",
+        lambda args, source, *rest, **more: evaluated(args, source or str(folder / "run0"), *rest, **more),
+    )
+    assert evaluate(folder, "--split", "val", "--against", str(folder / "run1"), limit=2) == 0
+    shown = capsys.readouterr().out
+    assert "mIoU in percent of the bundled model against " in shown and "None" not in shown
