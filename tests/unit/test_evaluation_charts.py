@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from other_methods import CamOnly
 from scored_scenes import CONFIG, by_stage, model, samples, sweep  # noqa: F401
 
 from afa_viz.classes import SANDBOX_CLASSES
@@ -126,6 +127,13 @@ def test_unknown_stages_and_scores_are_one_sentence(data):
         for other in (data, {}, None):
             with pytest.raises(ValueError, match="the sweep has no .*; expected the part `sweep`"):
                 draw(other)
+
+
+def test_a_network_without_a_decoder_has_its_table_and_figures(samples):
+    found = evaluate_samples(CamOnly(len(SANDBOX_CLASSES)), samples[:2], diagnose=True)
+    figures = evaluation_figures(found.data())
+    assert {"stages", "classes", "confusion_cam_par"} <= set(figures) and "confusion_seg" not in figures
+    assert "largest confusions of cam_par" in found.table() and found.part_table()
 
 
 def test_figures_of_an_evaluation_are_korean_in_korean(data):

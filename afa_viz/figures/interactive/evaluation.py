@@ -94,11 +94,12 @@ def stage_figure(data: Data, theme: str = "light") -> Figure:
 
 
 def class_figure(data: Data, theme: str = "light") -> Figure:
-    """IoU of every class after each stage, with its interval; the classes by the prediction's score."""
+    """IoU of every class after each stage, with its interval; the classes by the last stage's score."""
     require_report(data)
     stages = _stages(data)
-    names = [name for name, value in data["iou"]["seg"].items() if value is not None]
-    names.sort(key=lambda name: data["iou"]["seg"][name])  # from below
+    last = data["iou"]["seg" if "seg" in stages else stages[-1]]
+    names = [name for name, value in last.items() if value is not None]
+    names.sort(key=lambda name: last[name])  # from below
     traces = []
     for i, stage in enumerate(stages):
         values = [data["iou"][stage].get(name) for name in names]
