@@ -142,6 +142,8 @@ def _check_options(args: argparse.Namespace) -> None:
     }.items():
         if asked and args.runs:
             raise ValueError(f"{option} is of one checkpoint; expected it without --runs.")
+    if args.runs and args.checkpoint is not None:
+        raise ValueError("--checkpoint names one model and --runs several; expected one of the two.")
     of_sandbox = {"--recipe": args.recipe, "--by context": args.by}
     of_folders = {"--root": args.root, "--labels": args.labels != "auto"}
     for option, asked in (of_folders if args.data == "sandbox" else of_sandbox).items():

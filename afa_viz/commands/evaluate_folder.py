@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     found = score_folder(folder, images, progress(chosen, desc="score", unit="image"), config.bkg_score)
     if not found.images:
         first = (found.broken or [f"there is no file for {found.missing[0]}"])[0]
-        raise ValueError(f"{folder} holds nothing that can be scored on {images.title}: {first}.")
+        raise ValueError(f"{folder} holds nothing that can be scored on {images.title}: {first.rstrip('.')}.")
     note = split_note(args.data, split, images.class_names, len(images))
     facts = {"folder": folder.name, "title": images.title, "data": args.data, "split": split, **found.data()}
     if note:
@@ -62,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: {note}\n")
     print(f"IoU in percent, {folder}, {images.title}, {found.images} of {len(chosen)} images, at their own sizes")
     print(found.table())
-    for name, names in (("without a file", found.missing), ("skipped", found.broken)):
+    for name, names, between in (("without a file", found.missing, ", "), ("skipped", found.broken, " ")):
         if names:
-            print(f"{name}: {len(names)}: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}")
+            print(f"{name}: {len(names)}: {between.join(names[:20])}{' …' if len(names) > 20 else ''}")
     if args.tables:
         print(f"tables: {len(write_table_files(facts, images.class_names, args.tables))} files in {args.tables}")
     return 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afa_viz.commands.evaluate_data import SCENES, default_split, open_data
 from afa_viz.commands.evaluate_model import Evaluation, evaluate_checkpoint, tables_text
 
 if TYPE_CHECKING:
@@ -33,6 +35,33 @@ def require_sources(args: argparse.Namespace) -> None:
             read_evaluation(source)
         elif ":" not in source:
             read_weights(checkpoint_files(source)[0])
+    if args.runs:
+        _require_comparable(args, {})
+
+
+def _require_comparable(args: argparse.Namespace, found: Mapping[str, Any]) -> None:
+    """Raise ValueError if files of scores differ from each other, or from what the options ask of checkpoints.
+
+    Args:
+        found: what is known of the images of the options, by the names of `comparison.FACTS`.
+    """
+    from afa_viz.evaluation.comparison import require_comparable, scored_on, scored_with
+
+    are_files = [source.endswith(".json") for source in args.runs]
+    asked = {
+        "data": args.data, "split": default_split(args), "recipe": " ".join(args.recipe) or "default",
+        **scored_with(args.settings, args.without_head), **found,
+    }  # fmt: skip
+    if args.data == "sandbox":
+        asked["images"] = args.limit or SCENES
+    runs = zip(args.runs, are_files, strict=True)
+    require_comparable([scored_on(read_evaluation(source)) if is_file else asked for source, is_file in runs])
+    given = {"--set": args.settings, "--without-head": args.without_head}
+    if all(are_files) and (ignored := [option for option, asked in given.items() if asked]):
+        raise ValueError(
+            f"{ignored[0]} is of checkpoints, and every run is a file of scores; expected a checkpoint, or leave it "
+            "out."
+        )
 
 
 def single(args: argparse.Namespace, processes: Processes) -> Report:
@@ -58,7 +87,7 @@ def compare_with(args: argparse.Namespace, processes: Processes) -> Report:
         "checkpoint": args.against, "checkpoint_id": other.facts["checkpoint_id"], "images": images, "rows": rows,
     }  # fmt: skip
     title = (
-        f"mIoU in percent of {args.checkpoint} against {args.against}, {one.data.title}, "
+        f"mIoU in percent of {args.checkpoint or 'the bundled model'} against {args.against}, {one.data.title}, "
         f"{format_count(images, 'image')}; the interval holds 95 % of a paired bootstrap over them"
     )
     text = f"{tables_text(args, one)}\n\n{differences_text(title, rows)}"
@@ -80,6 +109,9 @@ def compare_runs(args: argparse.Namespace, processes: Processes) -> Report:
     """Several checkpoints, or JSON files of earlier evaluations: mean and standard deviation of every score."""
     from afa_viz.evaluation.comparison import runs_text, summarise_runs
 
+    if args.data != "sandbox" and len({source.endswith(".json") for source in args.runs}) > 1:
+        images = open_data(args, 0, processes)
+        _require_comparable(args, {"title": images.title, "classes": list(images.class_names)})
     evaluations: list[dict[str, Any]] = []
     size: int | None = None
     for source in args.runs:
@@ -100,6 +132,7 @@ def compare_runs(args: argparse.Namespace, processes: Processes) -> Report:
 
 def read_evaluation(path: str) -> dict[str, Any]:
     """A JSON file of `evaluate --json`. Raises: ValueError or FileNotFoundError: if it is none."""
+    from afa_viz.evaluation.comparison import summarise_runs
     from afa_viz.structured_text import parse_json, read_text
 
     if not Path(path).is_file():
@@ -110,4 +143,8 @@ def read_evaluation(path: str) -> dict[str, Any]:
         raise ValueError(f"{path} is not JSON ({error}); expected a file of `evaluate --json`.") from None
     if not isinstance(data, dict) or not ("summary" in data or "published" in data):
         raise ValueError(f"{path} holds no scores of a checkpoint; expected a file of `evaluate --json`.")
+    try:
+        summarise_runs([data, data])
+    except Exception as error:  # a file that was changed may hold anything
+        raise ValueError(f"{path} holds scores of another form; expected a file of `evaluate --json`.") from error
     return data

@@ -14,7 +14,7 @@ Symbols: K classes with background, C without, P classes of one image, H W pixel
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,16 @@ class FolderScores:
         self.bootstrap, self.boundaries = PairedBootstrap(("label",), classes), BoundaryScores(("label",), classes)
         self.thresholds = torch.zeros(len(THRESHOLDS), classes, classes, dtype=torch.int64)
 
-    def update(self, path: Path, target: np.ndarray) -> None:
-        """Count one file. Raises: ValueError or OSError: if it cannot be read or does not fit the mask."""
+    def update(self, path: Path, target: np.ndarray, image: np.ndarray) -> None:
+        """Count one file.
+
+        Args:
+            target: (H, W), the mask. image: as `PairedBootstrap.update` takes it.
+        Raises: ValueError or OSError: if it cannot be read or does not fit the mask.
+        """
         truth = torch.from_numpy(target).long()
         known = truth != IGNORE
-        if path.suffix == ".png":
+        if path.suffix.lower() == ".png":
             label = torch.from_numpy(read_mask(path, len(self.class_names))).long()
             if label.shape != truth.shape:
                 raise ValueError(
@@ -93,7 +98,7 @@ class FolderScores:
                 label = torch.where(strongest.values > own, best, 0)
         own = ConfusionMatrix(len(self.class_names)).update(truth, label).matrix
         self.matrix.matrix += own
-        self.bootstrap.update({"label": own}, np.frombuffer(path.stem.encode(), np.uint8))
+        self.bootstrap.update({"label": own}, image)
         self.boundaries.update(truth, {"label": label})
         self.known += int(known.sum())
         self.decided += int((known & (label != IGNORE)).sum())
@@ -131,7 +136,8 @@ class FolderScores:
         if None not in data["interval"]:
             lines.append("95 % interval of the mIoU over images [{:.1f}, {:.1f}]".format(*data["interval"]))
         lines.append(boundary_line(data["boundaries"], "label"))
-        lines.append(f"pixel accuracy {data['pixel_accuracy']}   on the {data['coverage']} % of the pixels it decides")
+        accuracy, coverage = ("–" if data[name] is None else data[name] for name in ("pixel_accuracy", "coverage"))
+        lines.append(f"pixel accuracy {accuracy}   on the {coverage} % of the pixels it decides")
         if data["best"] is not None:
             lines.append(
                 f"CAMs cut at {self.bkg_score:g}; best at {data['best']['bkg_score']:g}: mIoU {data['best']['miou']} "
@@ -157,15 +163,23 @@ def score_folder(folder: Path, images: LabelledImages, chosen: Iterable[int], bk
         try:
             mask = images.mask(index)
             assert mask is not None
-            found.update(path, mask)
+            found.update(path, mask, _drawn_by(images, index))
         except (ValueError, OSError) as error:
             found.broken.append(f"{name}: {error}")
     return found
 
 
+def _drawn_by(images: LabelledImages, index: int) -> np.ndarray:
+    """What the bootstrap draws an image by: its pixels, as where a model is scored on it; its name without them."""
+    try:
+        return images.image(index)
+    except (ValueError, OSError):
+        return np.frombuffer(images.names[index].encode(), np.uint8)
+
+
 def file_of(folder: Path, name: str) -> Path | None:
-    """The file of an image; a label map goes before scores."""
-    paths = (folder / f"{name}{ending}" for ending in EXTENSIONS)
+    """The file of an image; a label map goes before scores, and `.PNG` is `.png`."""
+    paths = (folder / f"{name}{form}" for end in EXTENSIONS for form in (end, end.upper(), end.title()))
     return next((path for path in paths if path.is_file()), None)
 
 
@@ -176,50 +190,87 @@ def read_class_scores(path: Path, num_fg_classes: int) -> tuple[Tensor, Tensor, 
         Without any class one channel of zeros, for class 1.
     Raises: ValueError: in one sentence, for a file of another form.
     """
-    scores, classes = _of_predict(path) if path.suffix == ".npz" else _of_dictionary(load_array_dictionary(path), path)
-    if scores.ndim != 3 or len(scores) != len(classes) or 0 in scores.shape[1:]:
+    of_predict = path.suffix.lower() == ".npz"
+    held, classes = _of_predict(path) if of_predict else _of_dictionary(load_array_dictionary(path), path)
+    if held.ndim != 3 or len(held) != len(classes) or 0 in held.shape[1:]:
         raise ValueError(
-            f"{path} holds scores of shape {tuple(scores.shape)} for {len(classes)} classes; expected (classes, h, w)."
+            f"{path} holds scores of shape {held.shape} for {len(classes)} classes; expected (classes, h, w)."
         )
-    if not np.isfinite(scores).all():
+    with np.errstate(over="ignore"):
+        scores = torch.from_numpy(np.ascontiguousarray(held, dtype=np.float32))
+    if not scores.isfinite().all():
         raise ValueError(f"{path} holds NaN or infinite scores; expected numbers.")
-    if foreign := [c for c in classes.tolist() if not 0 <= c <= num_fg_classes]:
+    if foreign := [c for c in classes if not 0 <= c <= num_fg_classes]:
         raise ValueError(f"{path} names class {foreign[0]}; expected 1 to {num_fg_classes}, 0 for background.")
-    of = torch.from_numpy(np.ascontiguousarray(scores, dtype=np.float32))
-    kept = torch.from_numpy(np.asarray(classes, dtype=np.int64))
-    background = of[kept == 0][0] if (kept == 0).any() else None
-    of, kept = of[kept > 0], kept[kept > 0]
+    if again := [c for c in classes if classes.count(c) > 1]:
+        raise ValueError(f"{path} names class {again[0]} more than once; expected each class once.")
+    kept = torch.tensor(classes, dtype=torch.int64)
+    background = scores[kept == 0][0] if 0 in classes else None
+    scores, kept = scores[kept > 0], kept[kept > 0]
     if not len(kept):
-        of, kept = torch.zeros(1, *scores.shape[1:]), torch.ones(1, dtype=torch.int64)
-    return of, kept, background
+        scores, kept = torch.zeros(1, *scores.shape[1:]), torch.ones(1, dtype=torch.int64)
+    return scores, kept, background
 
 
-def _of_predict(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _of_predict(path: Path) -> tuple[np.ndarray, list[int]]:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
                 raise ValueError("it is larger than 2 GB")
         with np.load(path) as arrays:
-            return arrays["scores"], arrays["classes"]
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} cannot be read ({error}); expected a file of `predict --scores`.") from error
+            if not {"scores", "classes"} <= set(arrays.files):
+                raise ValueError(f"it holds {', '.join(arrays.files) or 'nothing'}")
+            return _numbers(arrays["scores"]), _whole(arrays["classes"])
+    except Exception as error:  # a broken or hostile file may raise anything
+        raise ValueError(
+            f"{path} cannot be read ({_reason(error)}); expected a file of `predict --scores`: scores (P, h, w) and P "
+            "whole numbers as classes."
+        ) from error
 
 
-def _of_dictionary(held: dict[Any, Any], path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _of_dictionary(held: dict[Any, Any], path: Path) -> tuple[np.ndarray, list[int]]:
     """Scores and classes, which count from 1, of a dictionary of CAMs."""
     try:
         if "keys" in held:
-            cams = held.get("high_res", held.get("cam"))
-            return np.asarray(cams, dtype=np.float32), np.asarray(held["keys"]).astype(np.int64) + 1
-        classes: Sequence[Any] = sorted(held)
-        maps = [np.asarray(held[key], dtype=np.float32) for key in classes]
-        if not maps:
-            return np.zeros((0, 1, 1), np.float32), np.zeros(0, np.int64)
-        return np.stack(maps), np.array([int(key) + 1 for key in classes])
-    except (ValueError, TypeError) as error:
+            if not {"high_res", "cam"} & set(held):
+                raise ValueError(f"it holds {', '.join(map(str, held))}")
+            return _numbers(held.get("high_res", held.get("cam"))), [key + 1 for key in _whole(held["keys"])]
+        keys = [int(key) if isinstance(key, str) and key.isdecimal() else key for key in held]
+        classes = [_whole([key])[0] + 1 for key in keys]
+        if not classes:
+            return np.zeros((0, 1, 1), np.float32), []
+        maps = list(map(_numbers, held.values()))
+        order = sorted(range(len(maps)), key=classes.__getitem__)
+        return np.stack([maps[i] for i in order]), [classes[i] for i in order]
+    except Exception as error:  # a dictionary may hold anything
         raise ValueError(
-            f"{path} is not a dictionary of CAMs ({error}); expected {{class: (h, w)}}, or keys with cam or high_res."
+            f"{path} is not a dictionary of CAMs ({_reason(error)}); expected {{class: (h, w)}} with whole numbers as "
+            "classes, or keys with cam or high_res."
         ) from error
+
+
+def _numbers(held: Any) -> np.ndarray:
+    """Scores as they are. Raises: ValueError: for text, objects and complex numbers."""
+    scores = np.asarray(held)
+    if scores.dtype.kind not in "biuf":
+        raise ValueError(f"its scores are of type {scores.dtype}, not real numbers")
+    return scores
+
+
+def _whole(held: Any) -> list[int]:
+    """Classes of a list, also those written as 3.0. Raises: ValueError: for anything but whole numbers."""
+    numbers = np.asarray(held)
+    if numbers.ndim != 1 or (numbers.dtype.kind not in "iuf" and numbers.size):
+        raise ValueError(f"its classes are {numbers.dtype} of shape {numbers.shape}, not a list of whole numbers")
+    found = numbers.tolist()
+    if broken := [number for number in found if number != number or number in (np.inf, -np.inf) or number % 1]:
+        raise ValueError(f"it names class {broken[0]:g}, which is not a whole number")
+    return [int(number) for number in found]
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    return "it holds Python objects" if text.startswith("Object arrays") else text
 
 
 def _miou(counts: Tensor) -> float:

@@ -83,8 +83,9 @@ def _thresholded_cam(data: Data) -> str:
     )
 
 
-def _largest_confusions(data: Data, stage: str = "seg", most: int = 6) -> str:
-    """The classes that are most often labelled as another one."""
+def _largest_confusions(data: Data, most: int = 6) -> str:
+    """The classes that the last stage most often labels as another one."""
+    stage = "seg" if "seg" in data["confusion"] else data["rule"]["whole"][-1]
     counts, names = data["confusion"][stage], list(data["iou"][stage])
     found = [
         (count / sum(row), names[i], names[j])

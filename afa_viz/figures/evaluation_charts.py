@@ -18,6 +18,7 @@ from afa_viz.figures.charts import (
     save_figure,
     style_axes,
 )
+from afa_viz.figures.report_checks import require_report
 from afa_viz.stage_scores import distinct_stages
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def stage_score_chart(data: Data) -> Figure:
     """mIoU of every stage under one rule as a bar, and every class as a point; the lowest class is named.
 
     The CAM with one threshold and the labels have no bars: they use another rule, or cover only some of the pixels.
+    Raises: ValueError: for the data of another report.
     """
+    require_report(data)
     stages = distinct_stages(data["rule"]["whole"], data["rule"]["left_out"])
     figure = new_figure(1.9 + 1.5 * len(stages), 4.6)
     title = f"Stages under one rule, background score {data['rule']['bkg_score_low']:g}, {data['images']} images"

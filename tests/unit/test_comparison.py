@@ -14,6 +14,7 @@ from data_trees import make_voc
 
 from afa_viz.__main__ import main
 from afa_viz.classes import SANDBOX_CLASSES, VOC_CLASSES
+from afa_viz.commands.evaluate_model import evaluate_checkpoint
 from afa_viz.config import ExplainConfig
 from afa_viz.data.sandbox import SandboxDataset
 from afa_viz.evaluation import Sample, evaluate_samples
@@ -186,6 +187,10 @@ def test_mean_and_sample_standard_deviation():
 @pytest.mark.parametrize("other, says", [
     ({"split": "train"}, "voc val, 5 images of 1 classes and run 2 on voc train"),
     ({"images": 6}, "6 images"), ({"recipe": "hard"}, "(hard)"), ({"iou": {"seg": {"cat": 1.0}}}, "expected the same"),
+    ({"title": "cats"}, "(cats), 5 images of 1 classes; expected the same images and settings: they differ in the"),
+    ({"settings": ["flip=no"]}, "with no settings and run 2 on voc val, 5 images of 1 classes, with flip=False;"),
+    ({"settings": ["flip=no"], "split": "train"}, "they differ in the split, settings."),
+    ({"without_heads": [3]}, "without 3 of the heads"),
 ])  # fmt: skip
 def test_runs_on_other_images_are_no_mean(other, says):
     with pytest.raises(ValueError) as caught:
@@ -193,6 +198,11 @@ def test_runs_on_other_images_are_no_mean(other, says):
     assert says in str(caught.value)
     with pytest.raises(ValueError, match="expected at least two"):
         summarise_runs([run(a=1.0)])
+
+
+def test_the_same_settings_may_be_written_in_other_ways():
+    ways = (["flip=no", "radius=3"], ["radius=5", "radius=3", "flip=false"])
+    assert summarise_runs([run(a=1.0) | {"settings": way} for way in ways])["n"] == 2
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
@@ -287,17 +297,49 @@ def test_published_passes_have_intervals_and_differences_too(folder, tmp_path, c
     (["--runs", "RUN", "none"], "there is no 'none'"),
     (["--against", "VOC"], "the checkpoint has 20 classes but sandbox val has 12"),
     (["--tables", "LIST"], "--tables"),
+    (["--runs", "RUN", "RUN", "--checkpoint", "RUN"], "--checkpoint names one model and --runs several"),
+    (["--runs", "RUN", "VAL"], "with no settings; expected the same images and settings: they differ in the settings."),
+    (["--runs", "VAL", "TEST"], "they differ in the data set, split."),
+    (["--runs", "VAL", "VAL"], "--set is of checkpoints, and every run is a file of scores"),
+    (["--runs", "ODD", "RUN"], "holds scores of another form"),
 ])  # fmt: skip
 def test_refusals_are_one_sentence(folder, tmp_path, capsys, more, says):
     (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "text.json").write_text("{no")
+    val = run(a=1.0) | {"data": "sandbox", "title": "sandbox val", "images": 1}
+    (tmp_path / "val.json").write_text(json.dumps(val))
+    (tmp_path / "test.json").write_text(json.dumps(val | {"title": "sandbox test", "split": "test"}))
+    (tmp_path / "odd.json").write_text(json.dumps(val | {"summary": [1]}))
     names = {
         "LIST": tmp_path / "list.json",
         "TEXT": tmp_path / "text.json",
         "VOC": folder / "voc",
         "RUN": folder / "run0",
+        **{name.upper(): tmp_path / f"{name}.json" for name in ("val", "test", "odd")},
     }
-    assert evaluate(folder, *of_sandbox(folder), *(str(names.get(word, word)) for word in more), limit=1) == 2
+    where = ["--split", "val"] if "--runs" in more else of_sandbox(folder)
+    assert evaluate(folder, *where, *(str(names.get(word, word)) for word in more), limit=1) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].startswith("afa_viz: ") and says in lines[-1] and lines[-1].endswith(".")
     assert says.startswith("the checkpoint has") or not any("explain" in line for line in lines), "nothing was scored"
+
+
+def test_files_beside_a_checkpoint_are_compared_before_it_is_scored(folder, tmp_path, capsys):
+    """Of photographs the title is known once they are opened."""
+    other = run(a=1.0) | {"title": "another VOC", "split": "train", "settings": FAST[1:], "images": 1}
+    (tmp_path / "a.json").write_text(json.dumps(other))
+    voc = ["--data", "voc", "--root", str(folder / "tree"), "--split", "train", "--protocol", "stages"]
+    assert evaluate(folder, "--runs", str(tmp_path / "a.json"), str(folder / "voc"), *voc, limit=1) == 2
+    told = capsys.readouterr().err
+    assert "(another VOC), " in told and "they differ in the data set, classes." in told and "explain" not in told
+
+
+def test_without_a_checkpoint_the_bundled_model_is_named(folder, capsys, monkeypatch):
+    evaluated = evaluate_checkpoint
+    monkeypatch.setattr(
+        "afa_viz.commands.evaluate_runs.evaluate_checkpoint",
+        lambda args, source, *rest, **more: evaluated(args, source or str(folder / "run0"), *rest, **more),
+    )
+    assert evaluate(folder, "--split", "val", "--against", str(folder / "run1"), limit=2) == 0
+    shown = capsys.readouterr().out
+    assert "mIoU in percent of the bundled model against " in shown and "None" not in shown

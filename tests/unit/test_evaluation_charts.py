@@ -7,12 +7,14 @@ import re
 
 import numpy as np
 import pytest
+from other_methods import CamOnly
 from scored_scenes import CONFIG, by_stage, model, samples, sweep  # noqa: F401
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.evaluation import evaluate_samples
+from afa_viz.figures import interactive
 from afa_viz.figures.colour import MAGNITUDE, table
-from afa_viz.figures.evaluation_charts import part_chart, stage_score_chart, threshold_sweep_chart
+from afa_viz.figures.evaluation_charts import part_chart, stage_score_chart, threshold_sweep_chart, write_plots
 from afa_viz.figures.interactive import evaluation_figures
 from afa_viz.figures.training import training_chart, write_training_plot
 from afa_viz.figures.translation import language_scope
@@ -98,6 +100,40 @@ def test_an_evaluation_has_its_figures(figures, data):
     ]  # fmt: skip
     bare = {name: data[name] for name in ("images", "rule", "summary", "iou")}
     assert list(evaluation_figures(bare)) == ["stages", "classes"]  # of a file that an earlier version wrote
+
+
+OF_FOLDER = {"iou": {"background": 50.0}, "confusion": {"label": [[1]]}, "miou": 50.0}
+OTHER = {"--from": OF_FOLDER, "empty": {}, "--runs": {"runs": {}, "evaluations": []}, "list": [1],
+         "published": {"published": {"images": 3}}, "half": {"rule": {"whole": ["seg"]}, "summary": {}, "iou": {}},
+         "no scores": {"rule": {"whole": ["seg"], "left_out": []}, "summary": {}, "iou": {"seg": {}}}}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OTHER)
+@pytest.mark.parametrize("draw", [evaluation_figures, write_plots, interactive.stage_figure, interactive.class_figure,
+                                  interactive.confusion_figure, interactive.part_figure, interactive.context_figure,
+                                  interactive.step_figure])  # fmt: skip
+def test_another_report_is_one_sentence(tmp_path, draw, kind):
+    more = [tmp_path] if draw is write_plots else []
+    with pytest.raises(ValueError, match=r"(report has no|there is no) .*; expected what `evaluate --json` writes"):
+        draw(OTHER[kind], *more)
+
+
+def test_unknown_stages_and_scores_are_one_sentence(data):
+    with pytest.raises(ValueError, match="stage 'sag'; expected one of cam, .*seg"):
+        interactive.confusion_figure(data, "sag")
+    with pytest.raises(ValueError, match="there is no score 'mIoU'; expected one of miou, precision, coverage"):
+        interactive.threshold_map(data["sweep"], "mIoU")
+    for draw in (interactive.threshold_map, interactive.cam_threshold_figure):
+        for other in (data, {}, None):
+            with pytest.raises(ValueError, match="the sweep has no .*; expected the part `sweep`"):
+                draw(other)
+
+
+def test_a_network_without_a_decoder_has_its_table_and_figures(samples):
+    found = evaluate_samples(CamOnly(len(SANDBOX_CLASSES)), samples[:2], diagnose=True)
+    figures = evaluation_figures(found.data())
+    assert {"stages", "classes", "confusion_cam_par"} <= set(figures) and "confusion_seg" not in figures
+    assert "largest confusions of cam_par" in found.table() and found.part_table()
 
 
 def test_figures_of_an_evaluation_are_korean_in_korean(data):

@@ -131,6 +131,18 @@ def test_bins_hold_every_change_once():
     ]
 
 
+@pytest.mark.parametrize("draw", [interactive.before_after_figure, interactive.change_histogram])
+def test_unknown_stages_and_scores_are_one_sentence(draw):
+    for stages in (("walk", "cam_rw"), ("walk_start", "uncertain")):
+        with pytest.raises(ValueError, match="there is no stage '(walk|uncertain)'; expected one of cam, "):
+            draw(IMAGES, *stages)
+        with pytest.raises(ValueError, match="there is no stage"):
+            interactive.class_change_figure({}, *stages)
+    for scores in ((float("nan"), 0.5), (0.5, float("inf"))):
+        with pytest.raises(ValueError, match=r"x1 has the IoU \S+ before and \S+ after; expected numbers from 0 to 1"):
+            draw([*IMAGES, interactive.ImageScore("x1", "x", ("cow",), *scores)], "walk_start", "cam_rw")
+
+
 def test_means_of_classes_count_where_both_are_known():
     means = interactive.class_means([({"cow": 0.2, "dog": 0.4}, {"cow": 0.6}), ({"cow": 0.4}, {"cow": 0.5})])
     assert means == {"cow": (pytest.approx(0.3), pytest.approx(0.55), 2)}

@@ -90,6 +90,7 @@ def test_what_is_scored_from_the_folder_is_what_evaluate_prints(tree, tmp_path, 
         found = json.loads((tmp_path / f"{stage}.json").read_text())
         assert found["images"] == 4 and not found["missing"] and not found["broken"]
         assert found["miou"] == pytest.approx(direct["summary"][f"miou_{stage}"], abs=0.01)
+        assert found["interval"] == pytest.approx(direct["intervals"][stage]["miou"], abs=0.01), stage
         assert f"{found['miou']:.1f}" in capsys.readouterr().out
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afa_viz.figures.chart_style import STAGE_NAMES, STAGES
 from afa_viz.figures.interactive.base import colour, finish, label, percent, shorten
+from afa_viz.figures.report_checks import require_one_of
 from afa_viz.figures.translation import translate
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ def before_after_figure(
         images: any number; above `FEW` they are drawn by WebGL.
         before, after: stages of `chart_style.STAGES`.
         palette: colours of classes, for images of one class; None: plotly's own.
-    Raises: KeyError: for an unknown stage.
+    Raises: ValueError: for an unknown stage, and for an image without a score.
     """
+    _require_stages(before, after)
+    _require_scores(images)
     kind = "scatter" if len(images) <= FEW else "scattergl"
     data = []
     for name, group in _by_class(images):
@@ -96,6 +99,8 @@ def before_after_figure(
 
 def change_histogram(images: Sequence[ImageScore], before: str, after: str, theme: str = "light") -> Figure:
     """How many images gain and lose how many points of IoU; each bar knows the ends of its bin."""
+    _require_stages(before, after)
+    _require_scores(images)
     changes = [100 * (image.after - image.before) for image in images]
     spread = max([abs(change) for change in changes] or [1.0])
     width = next((width for width in WIDTHS if spread / width <= 25), WIDTHS[-1])
@@ -134,6 +139,7 @@ def change_histogram(images: Sequence[ImageScore], before: str, after: str, them
 
 def class_change_figure(classes: Mapping[str, ClassScore], before: str, after: str, theme: str = "light") -> Figure:
     """Mean IoU of each class before and after a stage, the largest loss on top; each row is a class."""
+    _require_stages(before, after)
     order = sorted(classes, key=lambda name: classes[name].after - classes[name].before, reverse=True)  # from below
     found = [classes[name] for name in order]
     places = list(range(len(order)))
@@ -195,6 +201,20 @@ def _by_class(images: Sequence[ImageScore]) -> list[tuple[str, list[ImageScore]]
         name = SEVERAL if len(image.classes) > 1 else (image.classes or (OTHERS,))[0]
         groups.get(name, groups[OTHERS]).append(image)
     return [(name, group) for name, group in groups.items() if group]
+
+
+def _require_stages(*stages: str) -> None:
+    for stage in stages:
+        require_one_of("stage", stage, STAGES)
+
+
+def _require_scores(images: Sequence[ImageScore]) -> None:
+    for image in images:
+        if not (math.isfinite(image.before) and math.isfinite(image.after)):
+            raise ValueError(
+                f"{image.id} has the IoU {image.before:g} before and {image.after:g} after; expected numbers from 0 to "
+                "1: leave out images without a score."
+            )
 
 
 def _stages(*stages: str) -> list[str]:

@@ -17,6 +17,7 @@ from afa_viz.figures.interactive.heatmaps import (
     threshold_map,
 )
 from afa_viz.figures.interactive.page import write_page
+from afa_viz.figures.report_checks import require_parts, require_report, require_sweep
 from afa_viz.figures.translation import translate
 from afa_viz.stage_scores import distinct_stages
 
@@ -31,7 +32,8 @@ CONFUSED = ("seg", "cam_par")  # stages whose confusion is drawn
 
 
 def evaluation_figures(data: Data, theme: str = "light") -> dict[str, Figure]:
-    """Every figure that the data of an evaluation allows, by name."""
+    """Every figure that the data of an evaluation allows, by name. Raises: ValueError: for another report."""
+    require_report(data)
     found = {"stages": stage_figure(data, theme), "classes": class_figure(data, theme)}
     if data.get("changes"):
         found["steps"] = step_figure(data, theme)
@@ -55,6 +57,7 @@ def write_evaluation_page(data: Data, folder: str | os.PathLike[str]) -> Path:
 
 def stage_figure(data: Data, theme: str = "light") -> Figure:
     """mIoU of every stage under one rule as a bar with its interval, and every class as a point on it."""
+    require_report(data)
     stages = _stages(data)[::-1]  # the first one on top
     means = [data["summary"][f"miou_{stage}"] for stage in stages]
     intervals = [data.get("intervals", {}).get(stage, {}).get("miou") for stage in stages]
@@ -91,10 +94,12 @@ def stage_figure(data: Data, theme: str = "light") -> Figure:
 
 
 def class_figure(data: Data, theme: str = "light") -> Figure:
-    """IoU of every class after each stage, with its interval; the classes by the prediction's score."""
+    """IoU of every class after each stage, with its interval; the classes by the last stage's score."""
+    require_report(data)
     stages = _stages(data)
-    names = [name for name, value in data["iou"]["seg"].items() if value is not None]
-    names.sort(key=lambda name: data["iou"]["seg"][name])  # from below
+    last = data["iou"]["seg" if "seg" in stages else stages[-1]]
+    names = [name for name, value in last.items() if value is not None]
+    names.sort(key=lambda name: last[name])  # from below
     traces = []
     for i, stage in enumerate(stages):
         values = [data["iou"][stage].get(name) for name in names]
@@ -119,6 +124,7 @@ def class_figure(data: Data, theme: str = "light") -> Figure:
 
 def step_figure(data: Data, theme: str = "light") -> Figure:
     """What each step changes of the mIoU, in points; an interval beside 0: more than chance among these images."""
+    require_parts(data, "changes")
     steps = list(data["changes"].values())[::-1]
     values, ends = [step["change"] for step in steps], [step["interval"] for step in steps]
     names = [f"{label(STAGE_NAMES[step['before']])}<br>→ {label(STAGE_NAMES[step['after']])}" for step in steps]
@@ -143,6 +149,7 @@ def step_figure(data: Data, theme: str = "light") -> Figure:
 
 def cam_threshold_figure(sweep: Data, theme: str = "light") -> Figure:
     """The CAM cut at every background score; dashed: the score in use."""
+    require_sweep(sweep, "cam")
     scores = [row["bkg_score"] for row in sweep["cam"]]
     keys = {"miou": "mIoU", "precision": "precision of the foreground", "recall": "recall of the foreground"}
     lines = [(name, scores, [row[key] for row in sweep["cam"]]) for key, name in keys.items()]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from afa_viz.figures.chart_style import STAGE_NAMES
 from afa_viz.figures.interactive.base import colour, finish, label, percent, shorten
+from afa_viz.figures.report_checks import require_one_of, require_parts, require_sweep
 from afa_viz.figures.translation import translate
 from afa_viz.stage_scores import distinct_stages
 
@@ -30,7 +31,11 @@ def confusion_figure(data: Data, stage: str = "seg", theme: str = "light") -> Fi
 
     Args:
         stage: one of `data["confusion"]`, which holds counts of pixels (true class, predicted class).
+    Raises: ValueError: for another stage, and for the data of another report.
     """
+    require_parts(data, "confusion", "iou")
+    known = [s for s in data["confusion"] if s in STAGE_NAMES and isinstance(data["iou"].get(s), Mapping)]
+    require_one_of("confusion matrix of the stage", stage, known)
     counts = data["confusion"][stage]
     names = list(data["iou"][stage])
     kept = [i for i, row in enumerate(counts) if sum(row) or any(other[i] for other in counts)]
@@ -42,6 +47,7 @@ def confusion_figure(data: Data, stage: str = "seg", theme: str = "light") -> Fi
 
 def part_figure(data: Data, theme: str = "light") -> Figure:
     """Share of each part of an object that has the correct class: one row per part, one column per stage."""
+    require_parts(data, "rule", "parts", "uncertain_parts")
     stages = distinct_stages(list(data["parts"]), data["rule"]["left_out"])
     parts = [part for part, value in data["parts"][stages[0]].items() if value is not None]
     values = [[*(data["parts"][stage][part] for stage in stages), data["uncertain_parts"][part]] for part in parts]
@@ -51,6 +57,7 @@ def part_figure(data: Data, theme: str = "light") -> Figure:
 
 def context_figure(data: Data, theme: str = "light") -> Figure:
     """mIoU by the context of the scene and stage."""
+    require_parts(data, "rule", "iou", "contexts")
     stages = distinct_stages(list(data["iou"]), data["rule"]["left_out"])
     names = [f"{translate(name)} ({context['images']})" for name, context in data["contexts"].items()]
     values = [[context["miou"][stage] for stage in stages] for context in data["contexts"].values()]
@@ -63,7 +70,10 @@ def threshold_map(sweep: Data, key: str = "miou", theme: str = "light") -> Figur
 
     Args:
         key: one of `LABEL_MAPS`.
+    Raises: ValueError: for another key or another part of a report.
     """
+    require_sweep(sweep, "pseudo_label")
+    require_one_of("score", key, LABEL_MAPS)
     scores = sorted({row["low"] for row in sweep["pseudo_label"]})
     cells = {(row["low"], row["high"]): row[key] for row in sweep["pseudo_label"]}
     values = [[cells.get((low, high)) for high in scores] for low in scores]
