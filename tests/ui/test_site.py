@@ -263,6 +263,34 @@ def test_a_site_of_large_images_holds_the_attention_that_the_page_asks_for(tmp_p
     assert not some or all(file_name(answer_name("affinity", {"cell": cell})) in read for cell in held["queries"])
 
 
+@pytest.mark.parametrize("kind", ["images", "data"])
+def test_what_cannot_be_read_is_skipped_and_named(kind, network, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(build, "GROUPS", ("stages",))
+    pictures = tmp_path / "two words"
+    pictures.mkdir()
+    for number in range(3):
+        scene(number % 2)[0].save(pictures / f"p{number}.png")
+    (pictures / "a.png").write_bytes(b"\x89PNG not")
+    scene(0)[0].resize((8, 8)).save(pictures / "b.png")
+    names = "".join(f"{name}.png,cat\n" for name in ("a", "b", "p0", "p1", "p2"))
+    (pictures / "labels.csv").write_text("image,labels\n" + names)
+    given = ["--images", str(pictures)] if kind == "images" else ["--data", "folder", "--root", str(pictures)]
+    out, most = tmp_path / "my site", "2" if kind == "images" else "4"
+    command = ["site", "--out", str(out), "--checkpoint", str(network), "--snapshots", "0", *given, "--limit", most]
+    assert main([*command, "--cache", str(tmp_path / "cache")]) == 1
+    shown = capsys.readouterr()
+    small = ["b"] if kind == "data" else []  # an image of 8 pixels is too small for a photograph alone
+    assert [image["name"] for image in contents(out)["images"]] == [*small, "p0", "p1"]
+    listed = json.loads(gzip.decompress((out / contents(out)["dataset"]).read_bytes()))["images"]
+    assert [image["id"] for image in listed] == [*small, "p0", "p1"]
+    said = [line for line in shown.err.splitlines() if line.startswith("afa_viz: skipped: ")]
+    names = ["a"] if kind == "data" else ["a.png", "b.png"]
+    assert len(said) == len(names) and all(
+        f"{name} cannot be shown: " in line for name, line in zip(names, said, strict=True)
+    )
+    assert f"--directory '{out}'" in shown.out
+
+
 BAD = [
     (["--limit", "0"], "--limit is 0"),
     (["--snapshots", "-1"], "--snapshots is -1"),

@@ -135,7 +135,7 @@ class _Builder:
                 assert file not in packed, f"{name} would replace another answer"
                 packed[file] = packer(text)
 
-        groups = GROUPS if shown.in_gallery else DATA_GROUPS
+        groups: tuple[str, ...] = GROUPS if shown.in_gallery else DATA_GROUPS
         if shown.in_gallery and not all(is_taken_whole(trace, block) for block in trace.kept_blocks):
             answers, held = held_attention(trace, request.key, has_heads=has_heads(trace))
             add(answers, compress)
@@ -208,6 +208,7 @@ class _Builder:
         listed = [
             {"id": name, "title": dataset.title(index), "image": entries[name]["thumbnail"], **self._scores[name]}
             for index, name in enumerate(dataset.ids[: self._contents.count])
+            if name in entries
         ]
         data = {"title": dataset.source.title, "classes": list(dataset.source.class_names[1:]), "images": listed}
         return _write_hashed(self._folder, "dataset", SUFFIX, pack(json.dumps(data, ensure_ascii=False)))
@@ -226,7 +227,8 @@ class _Builder:
     def charts(self, language: str) -> dict[str, str]:
         """Write the charts of the Data set tab; returns their files by class, "" for all classes together."""
         dataset = self._contents.dataset
-        present = {name for index in range(self._contents.count) for name in dataset.labels(index) or ()}
+        shown = [i for i in range(self._contents.count) if dataset.ids[i] in self._scores]
+        present = {name for index in shown for name in dataset.labels(index) or ()}
         found = {name: self._charts_of(language, name) for name in ("", *sorted(present))}
         return {
             name: _write_hashed(self._folder, f"charts-{language}-{UNSAFE.sub('-', name)}", SUFFIX, pack(text))
