@@ -20,9 +20,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Temporary files of killed processes are removed first. The folder must exist. A symbolic link stays one, and what is
     not a regular file, such as `/dev/null` or a pipe, is written to directly.
+
+    Raises: IsADirectoryError: if `path` is a folder, in one sentence, before the block.
     """
-    path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file() and not path.is_dir():
+    given, path = path, Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(f"{os.fspath(given)} is a folder; expected a file to write: name one in it.")
+    if path.exists() and not path.is_file():
         yield path
         return
     sweep_files(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +52,9 @@ def add_content_arguments(parser: argparse._ActionsContainer) -> None:
         root="folder of the data set, if --data is only folder, voc or coco",
         split=SET_SPLIT_HELP,
     )  # fmt: skip
-    parser.add_argument("--limit", type=int, default=12, help="number of images of the data set (default: 12)")
+    parser.add_argument(
+        "--limit", type=int, help="number of images at most (default: all of --images, 12 of a data set)"
+    )
     parser.add_argument(
         "--snapshots", type=int, default=1, metavar="N",
         help="number of images that every snapshot of the training run explains (default: 1)",
@@ -65,21 +69,30 @@ def add_content_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Build the site and print what it weighs."""
+def run(args: argparse.Namespace) -> int:
+    """Build the site and print what it weighs; returns the exit code: 1 where some images were skipped."""
     from afa_viz.ui.site.folder import require_replaceable
     from afa_viz.ui.site.sizes import measure
 
     require_replaceable(args.out)
     require_folder(args.out, "--out")
     began = time.monotonic()
-    build(args, args.out)
+    contents = build(args, args.out)
     print(summary(measure(args.out), time.monotonic() - began))
-    print(f"{args.out}: open it with  python -m http.server --directory {args.out}")
+    print(f"{args.out}: open it with  python -m http.server --directory {shlex.quote(str(args.out))}")
+    return 1 if tell_skipped(contents) else 0
 
 
-def build(args: argparse.Namespace, out: Path) -> None:
-    """Build the site of `add_content_arguments` in a folder, whole or not at all, with a progress bar."""
+def tell_skipped(contents: Contents) -> bool:
+    """Name the images that could not be shown on stderr; whether there are any."""
+    for sentence in contents.skipped:
+        print(f"afa_viz: skipped: {' '.join(sentence.split())}", file=sys.stderr)
+    return bool(contents.skipped)
+
+
+def build(args: argparse.Namespace, out: Path) -> Contents:
+    """Build the site of `add_content_arguments` in a folder, whole or not at all, with a progress bar; returns what it
+    shows."""
     from afa_viz.model.onnx_packages import require_packages
     from afa_viz.ui.site.runtimes import find_runtimes
 
@@ -101,6 +114,7 @@ def build(args: argparse.Namespace, out: Path) -> None:
             bar.update(steps)
 
         build_site(folder, contents, options, show)
+    return contents
 
 
 def open_contents(args: argparse.Namespace) -> Contents:

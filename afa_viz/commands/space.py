@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--preload is of a Space with a server; expected no --static beside it: leave one out.")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "site"
-        site.build(args, folder)
+        site.tell_skipped(site.build(args, folder))
         (folder / "README.md").write_text(STATIC_README.format(title=json.dumps(args.title)), encoding="utf-8")
         files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         _send(args, folder, files, "static", "The static site")

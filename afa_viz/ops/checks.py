@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -100,8 +101,25 @@ def require_size(name: str, size: Sequence[int]) -> tuple[int, int]:
     return sides[0], sides[1]  # type: ignore[return-value]
 
 
+def as_tensor(name: str, values: Any) -> Tensor:
+    """A tensor as it is, an array of numpy or nested lists as one. Raise ValueError for anything else."""
+    if isinstance(values, Tensor):
+        return values
+    try:
+        return torch.as_tensor(values.copy() if hasattr(values, "strides") else values)  # torch refuses reversed arrays
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError(
+            f"{name} is of type {type(values).__name__}; expected a tensor, or an array of numbers."
+        ) from None
+
+
 def require_dims(name: str, tensor: Tensor, dims: int, layout: str) -> None:
-    """Raise ValueError if a tensor does not have `dims` dimensions."""
+    """Raise ValueError if something is not a tensor, or does not have `dims` dimensions."""
+    if not isinstance(tensor, Tensor):
+        raise ValueError(
+            f"{name} is of type {type(tensor).__name__}; expected a tensor of {dims} dimensions {layout}: convert it "
+            "with torch.as_tensor."
+        )
     if tensor.dim() != dims:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}; expected {dims} dimensions {layout}.")
 

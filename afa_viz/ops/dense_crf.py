@@ -14,12 +14,12 @@ Symbols: P labels, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from afa_viz.ops.checks import require_dims, require_finite, require_float, require_int, require_positive
+from afa_viz.ops.checks import as_tensor, require_dims, require_finite, require_float, require_int, require_positive
 from afa_viz.ops.permutohedral import Lattice, build_lattice
 
 NUM_ITERS = 10  # this and the following: docs/spec.md section 13, `msc_flip_test`
@@ -28,6 +28,7 @@ WEIGHT_GAUSS = 3.0
 SXY_BILATERAL = 64.0  # pixels
 SRGB = 5.0  # grey levels, 0 to 255
 WEIGHT_BILATERAL = 4.0
+MOST = 1e30  # of a weight, in size: times a sum over the pixels it still fits into float32
 SMALLEST = 1e-5  # probabilities below it count as this: a label may be unlikely, never impossible
 
 
@@ -44,13 +45,14 @@ def dense_crf(
     """Marginal probability of each label at each pixel after mean-field inference; see `dense_crf_steps`.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB; like the probabilities a tensor, or an array of numpy.
         probabilities: (P, H, W), floating point, each >= 0; they are divided by their sum at each pixel.
         num_iters: iterations of the inference, >= 0; 0 gives the probabilities.
         sxy_gauss, sxy_bilateral: standard deviations of the two kernels in pixels. srgb: of the second in grey levels.
-        weight_gauss, weight_bilateral: of the two kernels.
+        weight_gauss, weight_bilateral: of the two kernels, from -1e30 to 1e30.
     Returns: (P, H, W) float32, sums to 1 over P. Inputs are not changed.
-    Raises: ValueError: for other shapes or types, negative scores, or a pixel without any.
+    Raises: ValueError: for other shapes or types, negative scores, a pixel without any, or standard deviations so small
+        that the lattice cannot hold the image.
     Source: docs/spec.md section 13; Krähenbühl and Koltun 2011 (arXiv 1210.5644), algorithm 1.
     """
     steps = dense_crf_steps(
@@ -81,6 +83,7 @@ def dense_crf_steps(
     Args, Returns and Raises: as `dense_crf`, one (P, H, W) tensor for each iteration. The call itself, not the first
         step, refuses wrong arguments.
     """
+    image, probabilities = as_tensor("image", image), as_tensor("probabilities", probabilities)
     require_dims("probabilities", probabilities, 3, "(P, H, W)")
     require_finite("probabilities", probabilities)
     height, width = probabilities.shape[1:]
@@ -89,24 +92,47 @@ def dense_crf_steps(
             f"image has shape {tuple(image.shape)}, {image.dtype}; expected ({height}, {width}, 3), torch.uint8: "
             "resize the scores to the image."
         )
+    if not height * width:
+        raise ValueError(f"image has shape {tuple(image.shape)}; expected at least one pixel: choose another image.")
     if (probabilities < 0).any() or (probabilities.sum(dim=0) <= 0).any():
         raise ValueError("probabilities hold a negative number or a pixel without any; expected scores >= 0: softmax.")
     num_iters = require_int("num_iters", num_iters, 0, NUM_ITERS)
     sxy_gauss = require_positive("sxy_gauss", sxy_gauss, SXY_GAUSS)
     sxy_bilateral = require_positive("sxy_bilateral", sxy_bilateral, SXY_BILATERAL)
     srgb = require_positive("srgb", srgb, SRGB)
-    weight_gauss = require_float("weight_gauss", weight_gauss)
-    weight_bilateral = require_float("weight_bilateral", weight_bilateral)
+    weight_gauss = _require_weight("weight_gauss", weight_gauss)
+    weight_bilateral = _require_weight("weight_bilateral", weight_bilateral)
+    if not num_iters:
+        return _mean_field(probabilities.detach(), [], num_iters)
     place = positions(height, width)
     colour = image.detach().cpu().reshape(-1, 3).float()
-
-    def kernels() -> list[tuple[float, Kernel]]:
-        return [
-            (weight_gauss, Kernel(place / sxy_gauss)),
-            (weight_bilateral, Kernel(torch.cat([place / sxy_bilateral, colour / srgb], dim=1))),
-        ]
-
+    kernels = [
+        (weight_gauss, _kernel(sxy_gauss=(sxy_gauss, place))),
+        (weight_bilateral, _kernel(sxy_bilateral=(sxy_bilateral, place), srgb=(srgb, colour))),
+    ]
     return _mean_field(probabilities.detach(), kernels, num_iters)
+
+
+def _require_weight(name: str, value: float) -> float:
+    number = require_float(name, value)
+    if abs(number) > MOST:
+        raise ValueError(f"got {name} {number:g}; expected a number from {-MOST:g} to {MOST:g}: choose a smaller one.")
+    return number
+
+
+def _kernel(**parts: tuple[float, Tensor]) -> Kernel:
+    """Of (standard deviation, (N, d) coordinates) by the names of the deviations.
+
+    Raises: ValueError: naming the deviation in which the coordinates reach farthest, where that is too far."""
+    try:
+        return Kernel(torch.cat([values / deviation for deviation, values in parts.values()], dim=1))
+    except ValueError as error:
+        reach = {name: float(values.max()) / deviation for name, (deviation, values) in parts.items()}
+        name = max(reach, key=reach.__getitem__)
+        raise ValueError(
+            f"got {name} {parts[name][0]:g}, of which the image spans {reach[name]:.3g}; expected at most a few "
+            "thousand: choose a larger one."
+        ) from error
 
 
 class Kernel:
@@ -134,16 +160,13 @@ def positions(height: int, width: int) -> Tensor:
 
 
 @torch.no_grad()
-def _mean_field(
-    probabilities: Tensor, kernels: Callable[[], list[tuple[float, Kernel]]], num_iters: int
-) -> Iterator[Tensor]:
+def _mean_field(probabilities: Tensor, kernels: list[tuple[float, Kernel]], num_iters: int) -> Iterator[Tensor]:
     labels, height, width = probabilities.shape
     normalised = probabilities.double() / probabilities.double().sum(dim=0)
     log_unary = normalised.clamp_min(SMALLEST).log().float().cpu().reshape(labels, -1).t().contiguous()
     marginals = log_unary.softmax(dim=1)
-    weighted = kernels() if num_iters else []
     for iteration in range(num_iters + 1):
         if iteration:
-            messages = sum(weight * (kernel @ marginals) for weight, kernel in weighted)
+            messages = sum(weight * (kernel @ marginals) for weight, kernel in kernels)
             marginals = (log_unary + messages).softmax(dim=1)
         yield marginals.t().reshape(labels, height, width).to(probabilities.device).contiguous()

@@ -9,6 +9,7 @@ import pytest
 from browser import browser, keep_picture, key, pytestmark, ready, recomputed, set_range, visit  # noqa: F401  (fixtures)
 from network_site import EXAMPLES
 from site_page import address, panel, root  # noqa: F401  (fixtures)
+from static_site import build_large
 
 import afa_viz
 from afa_viz.bundled import bundled_checkpoint
@@ -91,6 +92,31 @@ def test_regions_and_thresholds_are_edited_and_linked(visit):  # noqa: F811
     )
     page = visit(query="example=scene0&class_thresholds=nobody:0.5")
     expect(page.locator(".afa-status")).to_contain_text("does not fit this image")
+
+
+def test_attention_of_a_large_image_is_cut_out_of_whole_blocks(browser, tmp_path, monkeypatch):  # noqa: F811
+    """Every head and the mean of the cell, before and after the softmax, and other heads and cells after them."""
+    contents = build_large(tmp_path, monkeypatch)
+    trace = contents.session.trace(contents.session.request("data:large", contents.model))
+    with serve_folder(tmp_path / "www") as address:  # noqa: F811
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"{address}?tab=attention")
+        ready(page)
+        heads = page.locator(f"{panel(page, 'attention')} .afa-heads button")
+        expect(heads).to_have_count(9)
+        for logits in ("no", "yes"):
+            page.locator(f"[data-logits={logits}]").click()
+            for chosen in (0, 3):
+                heads.nth(chosen).click()
+                expect(heads.nth(1).locator("small")).to_contain_text(re.compile(r"\d"))
+        expect(page.locator(".afa-status")).not_to_contain_text("not computed")
+        page.locator("[data-do=row]").fill("9")
+        page.locator("[data-do=row]").press("Enter")
+        row, col = (int(page.locator(f"[data-do={name}]").input_value()) - 1 for name in ("row", "col"))
+        values = trace.logits(7)[:, row * trace.grid[1] + col]
+        expect(heads.nth(1).locator("small")).to_contain_text(f"{float(values[0].max()):.2g}"[:3])
+        keep_picture(page, "site_large_attention")
+        page.close()
 
 
 @pytest.mark.slow

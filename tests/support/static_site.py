@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app_fixtures import add_snapshots, prepare
+from app_fixtures import add_snapshots, prepare, scene, tiny
 
-from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
+from afa_viz.model.checkpoint import save_model
+from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints, name_sources
 from afa_viz.ui.site.build import SiteOptions, build_site
-from afa_viz.ui.site.contents import open_contents
+from afa_viz.ui.site.contents import Contents, open_contents
 from benchmarks.file_server import serve_folder
 
 BELOW = "sub/path"  # of the server
@@ -30,6 +31,21 @@ def build_small(folder: Path, scenes: int = 2, **given) -> Path:
     site.mkdir(parents=True)
     build_site(site, contents, SiteOptions(title="Small & <b>site</b>"))
     return folder / "www"
+
+
+def build_large(folder: Path, monkeypatch) -> Contents:
+    """Build a site of one image of 20 x 21 cells, whose attention a page does not ask for whole, in `folder`/www."""
+    groups = ("stages", "affinity", "heads", "attention", "logits")  # the others take long
+    monkeypatch.setattr("afa_viz.ui.site.build.GROUPS", groups)
+    (folder / "examples").mkdir()
+    (folder / "examples" / "examples.json").write_text("[]")
+    model, card = tiny(0, side=336)
+    save_model(model, folder / "model.safetensors", card)
+    scene(0)[0].resize((336, 320)).save(folder / "large.png")
+    registry = ModelRegistry(name_sources([str(folder / "model.safetensors")]), "cpu")
+    contents = open_contents(registry, folder / "examples", folder / "cache", images=[folder / "large.png"])
+    build_site(folder / "www", contents, SiteOptions())
+    return contents
 
 
 @contextmanager

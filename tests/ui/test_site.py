@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,14 @@ from app_fixtures import prepare, scene
 from hub_stub import committed, hub  # noqa: F401
 from PIL import Image
 from small_checkpoint import small_card, small_model
+from static_site import build_large
 
 from afa_viz.__main__ import main
+from afa_viz.ui.handlers.answer_texts import answer_name
+from afa_viz.ui.handlers.payload_attention import cell_maps
+from afa_viz.ui.site import build
 from afa_viz.ui.site.folder import MARK, replaced_folder, require_replaceable
+from afa_viz.ui.site.held import held_attention
 from afa_viz.ui.site.network import network_files, require_small, write_network
 from afa_viz.ui.site.packing import file_name, pack, plane_differences
 from afa_viz.ui.site.runtimes import RUNTIMES, find_runtimes
@@ -228,6 +234,61 @@ def test_a_data_set_is_gallery_and_data_set(network, tmp_path):
     listed = json.loads(gzip.decompress((out / found["dataset"]).read_bytes()))
     assert [(image["id"], image["labels"]) for image in listed["images"]] == [("p0", ["cat"]), ("p1", ["cat"])]
     assert all((out / image["image"]).is_file() for image in listed["images"])
+
+
+@pytest.mark.parametrize("some", [False, True], ids=["blocks", "cells"])
+def test_a_site_of_large_images_holds_the_attention_that_the_page_asks_for(tmp_path, monkeypatch, some):
+    """Whole blocks, of which the page cuts heads and cells; or some cells alone, where blocks take too much room."""
+    if some:
+        monkeypatch.setattr(build, "held_attention", partial(held_attention, room=400_000))
+    opened = build_large(tmp_path, monkeypatch)
+    (image,) = contents(tmp_path / "www")["images"]
+    folder = tmp_path / "www" / "images" / image["folder"]
+    read = {name: json.loads(gzip.decompress((folder / name).read_bytes())) for name in image["files"]}
+    held = read["stages.dat"]["held"]
+    assert (held is not None and held["queries"] is not None) == some and "overview.dat" in read
+    trace = opened.session.trace(opened.session.request("data:large", opened.model))
+    blocks = range(8) if held is None else held["probs"]
+    assert {6, 7} <= set(blocks)
+    for block in blocks:
+        for cell in held["queries"] if some else [None]:
+            asked = {"key": image["key"], "block": block, "logits": False, **({"cell": cell} if cell else {})}
+            answer = read[file_name(answer_name("attention", asked))]
+            bytes_ = np.frombuffer(zlib.decompress(base64.b64decode(answer["data"])), np.uint8).reshape(answer["shape"])
+            bytes_ = undone(bytes_) if answer.get("filter") else bytes_
+            peaks = np.frombuffer(zlib.decompress(base64.b64decode(answer["peaks"])), "<f4")
+            shown = bytes_ * peaks.reshape(*answer["shape"][:2], 1) / 255
+            real = cell_maps(trace, block, cell=cell and tuple(cell)).numpy()
+            assert np.abs(shown - real).max() <= real.max() / 255
+    assert not some or all(file_name(answer_name("affinity", {"cell": cell})) in read for cell in held["queries"])
+
+
+@pytest.mark.parametrize("kind", ["images", "data"])
+def test_what_cannot_be_read_is_skipped_and_named(kind, network, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(build, "GROUPS", ("stages",))
+    pictures = tmp_path / "two words"
+    pictures.mkdir()
+    for number in range(3):
+        scene(number % 2)[0].save(pictures / f"p{number}.png")
+    (pictures / "a.png").write_bytes(b"\x89PNG not")
+    scene(0)[0].resize((8, 8)).save(pictures / "b.png")
+    names = "".join(f"{name}.png,cat\n" for name in ("a", "b", "p0", "p1", "p2"))
+    (pictures / "labels.csv").write_text("image,labels\n" + names)
+    given = ["--images", str(pictures)] if kind == "images" else ["--data", "folder", "--root", str(pictures)]
+    out, most = tmp_path / "my site", "2" if kind == "images" else "4"
+    command = ["site", "--out", str(out), "--checkpoint", str(network), "--snapshots", "0", *given, "--limit", most]
+    assert main([*command, "--cache", str(tmp_path / "cache")]) == 1
+    shown = capsys.readouterr()
+    small = ["b"] if kind == "data" else []  # an image of 8 pixels is too small for a photograph alone
+    assert [image["name"] for image in contents(out)["images"]] == [*small, "p0", "p1"]
+    listed = json.loads(gzip.decompress((out / contents(out)["dataset"]).read_bytes()))["images"]
+    assert [image["id"] for image in listed] == [*small, "p0", "p1"]
+    said = [line for line in shown.err.splitlines() if line.startswith("afa_viz: skipped: ")]
+    names = ["a"] if kind == "data" else ["a.png", "b.png"]
+    assert len(said) == len(names) and all(
+        f"{name} cannot be shown: " in line for name, line in zip(names, said, strict=True)
+    )
+    assert f"--directory '{out}'" in shown.out
 
 
 BAD = [

@@ -10,9 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from figure_trace import figure_trace
+from matplotlib.figure import Figure
 
 from afa_viz import atomic_files
-from afa_viz.atomic_files import atomic_write, sweep_files
+from afa_viz.atomic_files import atomic_write, atomic_write_text, sweep_files
+from afa_viz.figures import charts, interactive
 
 
 @pytest.fixture
@@ -179,6 +182,36 @@ def test_what_is_no_file_is_written_to_as_it_is(tmp_path):
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
     with atomic_write(os.devnull) as partial:
         assert partial == Path(os.devnull)  # never replaced by a file
+
+
+@pytest.fixture(scope="module")
+def trace():
+    return figure_trace()
+
+
+WRITERS = {
+    "text": lambda trace, path: atomic_write_text(path, "text"),
+    "trace": lambda trace, path: trace.save(path),
+    "report": lambda trace, path: trace.report(path),
+    "page": lambda trace, path: interactive.write_page(
+        {"classes": interactive.class_change_figure({"a": interactive.ClassScore(0.1, 0.2, 1)}, "walk_start", "seg")},
+        path,
+    ),
+    "chart": lambda trace, path: charts.save_figure(Figure(), path),
+    "panel": lambda trace, path: write_panel(path),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_a_folder_in_the_place_of_a_file_is_refused_in_one_sentence(trace, tmp_path, write):
+    folder = tmp_path / "there.npz"
+    folder.mkdir()
+    (tmp_path / "link.npz").symlink_to(folder)
+    for path in (folder, tmp_path / "link.npz"):
+        with pytest.raises(IsADirectoryError) as refused:
+            write(trace, path)
+        assert str(refused.value) == f"{path} is a folder; expected a file to write: name one in it."
+    assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["link.npz", "there.npz"]
 
 
 def test_a_link_stays_a_link(tmp_path):

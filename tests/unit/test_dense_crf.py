@@ -20,6 +20,7 @@ from afa_viz.inspection import crf_label, par_label
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import Card
 from afa_viz.ops import dense_crf
+from afa_viz.ops.par import pixel_affinity
 from afa_viz.ops.permutohedral import build_lattice
 from afa_viz.stage_scores import stage_labels
 from afa_viz.ui.handlers import payload
@@ -183,6 +184,36 @@ def test_no_iteration_gives_the_normalised_scores():
 def test_refuses_what_does_not_fit(image, scores, words):
     with pytest.raises(ValueError, match=words):
         dense_crf.dense_crf(image, scores)
+
+
+@pytest.mark.parametrize("given, words", [
+    ({"weight_gauss": 1e39}, "weight_gauss 1e[+]39"), ({"weight_bilateral": -1e39}, "weight_bilateral -1e[+]39"),
+    ({"weight_gauss": 3e38, "weight_bilateral": 3e38}, "weight_gauss 3e[+]38"), ({"srgb": 1e-3}, "srgb 0.001"),
+    ({"srgb": 1e-46}, "srgb 1e-46"), ({"sxy_gauss": 1e-7}, "sxy_gauss 1e-07"),
+    ({"sxy_bilateral": 1e-7}, "sxy_bilateral 1e-07"),
+    ({"image": torch.zeros(0, 7, 3, dtype=torch.uint8), "probabilities": torch.ones(2, 0, 7)},
+     "image has shape .0, 7, 3"),
+    ({"image": "cow.png"}, "image is of type str"), ({"probabilities": None}, "probabilities is of type NoneType"),
+])  # fmt: skip
+def test_the_call_itself_refuses_and_names_the_argument(given, words):
+    image = torch.arange(60, dtype=torch.uint8).reshape(4, 5, 3) * 4
+    with pytest.raises(ValueError, match=words) as refused:
+        dense_crf.dense_crf_steps(**{"image": image, "probabilities": torch.ones(2, 4, 5), **given})
+    assert str(refused.value).endswith(".") and "\n" not in str(refused.value) and "features" not in str(refused.value)
+
+
+def test_large_weights_and_deviations_give_numbers():
+    image, probabilities, *_ = golden("one_iteration")
+    for given in ({"weight_gauss": 1e30, "weight_bilateral": 1e30}, {"sxy_gauss": 1e39, "srgb": 1e300}):
+        assert dense_crf.dense_crf(image, probabilities, 3, **given).isfinite().all()
+
+
+def test_arrays_are_taken_too_and_other_operations_say_what_they_take():
+    image, probabilities, *_ = golden("one_iteration")
+    turned = dense_crf.dense_crf(image.numpy()[:, ::-1], probabilities.numpy()[:, :, ::-1], 1)
+    assert torch.equal(turned, dense_crf.dense_crf(image.flip(1), probabilities.flip(2), 1))
+    with pytest.raises(ValueError, match="image is of type ndarray; expected a tensor of 4 dimensions"):
+        pixel_affinity(np.zeros((1, 3, 4, 5), np.float32))
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from afa_viz.pipeline import recompute
 from afa_viz.trace import NOT_KEPT, Trace
 from afa_viz.ui.handlers import payload, payload_attention
 from afa_viz.ui.localization import texts
-from afa_viz.ui.report import held
 from afa_viz.ui.report.document import document
+from afa_viz.ui.site import held
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ interface Trace {
   predictions: { name: string; probability: number }[] | null;
   memory: string; title: string; story: string; domain: string; link: { [name: string]: string } | null; photo: string | null;
   model: string; partial?: boolean; linked?: boolean;
-  /** of which blocks and query cells a report holds the attention, where it does not hold all: see ui/report/held.py */
+  /** of which blocks and query cells a report or a site holds the attention, where it does not hold all: see ui/site/held.py */
   held?: { probs: number[]; logits: number[]; queries: Cell[] | null } | null;
   /** from which label the affinity's labels are made, once the host has said so */
   cellsOf?: string;

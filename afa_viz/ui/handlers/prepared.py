@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -99,13 +100,11 @@ def _attention(trace: Trace, key: str, logits: bool) -> Iterator[Answer]:
         return
     if not logits:
         yield _named("overview", {"key": key}, payload_attention.overview(trace))
-    rows, cols = trace.grid
-    follow = [block for block in trace.kept_blocks if is_larger_than_factors(trace, block)] if _has_heads(trace) else []
+    follow = [block for block in trace.kept_blocks if is_larger_than_factors(trace, block)] if has_heads(trace) else []
     for block in trace.kept_blocks:
         if logits and block in follow:
             continue
-        keys_rows, keys_cols = trace.key_grids[block]
-        if len(trace.logits(block)) * rows * cols * keys_rows * keys_cols <= payload_attention.WHOLE_BYTES:
+        if is_taken_whole(trace, block):
             asked = {"key": key, "block": block, "logits": logits}
             yield _named("attention", asked, payload_attention.attention(trace, block, logits))
 
@@ -132,7 +131,14 @@ def _affinity(trace: Trace, key: str) -> Iterator[Answer]:
     yield _named("affinity_numbers", {"key": key}, found)
 
 
-def _has_heads(trace: Trace) -> bool:
+def is_taken_whole(trace: Trace, block: int) -> bool:
+    """Whether a page asks for the attention of a block whole: every cell in every head."""
+    sides = (*trace.grid, *trace.key_grids[block])
+    return len(trace.logits(block)) * math.prod(sides) <= payload_attention.WHOLE_BYTES
+
+
+def has_heads(trace: Trace) -> bool:
+    """Whether there is an answer "heads"."""
     return trace.parts.affinity == "learned" and trace.grid[0] * trace.grid[1] <= payload.MAX_CELLS
 
 
@@ -144,7 +150,7 @@ def is_larger_than_factors(trace: Trace, block: int) -> bool:
 
 
 def _heads(trace: Trace, key: str) -> Iterator[Answer]:
-    if _has_heads(trace):
+    if has_heads(trace):
         yield _named("heads", {"key": key}, payload_heads.heads(trace))
 
 

@@ -29,8 +29,8 @@ from afa_viz.ui.handlers.lab import COSTLY
 from afa_viz.ui.handlers.prepared import answer_name, prepare
 from afa_viz.ui.page import assets
 from afa_viz.ui.report import numbers, pictures
-from afa_viz.ui.report.held import LEVEL, held_maps
 from afa_viz.ui.report.markup import Words, ramp_css
+from afa_viz.ui.site.held import LEVEL, held_maps
 from afa_viz.ui.site.packing import smaller
 
 KEY = "report"  # of the one explanation in the file

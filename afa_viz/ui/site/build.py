@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -30,12 +30,15 @@ from afa_viz.ui.handlers.dataset.charts import dataset_figures
 from afa_viz.ui.handlers.dataset.scoring import STAGES, Table, score_trace
 from afa_viz.ui.handlers.explorer import ExplorerHandlers, scene_key
 from afa_viz.ui.handlers.lab import COSTLY
-from afa_viz.ui.handlers.prepared import GROUPS, answer_name, prepare
+from afa_viz.ui.handlers.payload import to_json
+from afa_viz.ui.handlers.payload_attention import overview
+from afa_viz.ui.handlers.prepared import GROUPS, answer_name, has_heads, is_taken_whole, prepare
 from afa_viz.ui.localization import fill_template, languages, texts
 from afa_viz.ui.page import assets
 from afa_viz.ui.site.contents import Contents, Shown
+from afa_viz.ui.site.held import held_attention
 from afa_viz.ui.site.network import require_small, write_network
-from afa_viz.ui.site.packing import SUFFIX, file_name, pack
+from afa_viz.ui.site.packing import SUFFIX, compress, file_name, pack
 from afa_viz.ui.site.runtimes import Runtimes
 
 DATA_GROUPS = ("stages", "starts", "affinity")  # of images that are only in the Data set tab
@@ -126,13 +129,21 @@ class _Builder:
         facts = self._handlers.facts(request)
         packed: dict[str, bytes] = {}
 
-        def add(answers: Iterator[tuple[str, str]]) -> None:
+        def add(answers: Iterable[tuple[str, str]], packer: Callable[[str], bytes] = pack) -> None:
             for name, text in answers:
                 file = file_name(name)
                 assert file not in packed, f"{name} would replace another answer"
-                packed[file] = pack(text)
+                packed[file] = packer(text)
 
-        groups = GROUPS if shown.in_gallery else DATA_GROUPS
+        groups: tuple[str, ...] = GROUPS if shown.in_gallery else DATA_GROUPS
+        if shown.in_gallery and not all(is_taken_whole(trace, block) for block in trace.kept_blocks):
+            answers, held = held_attention(trace, request.key, has_heads=has_heads(trace))
+            add(answers, compress)
+            add([(answer_name("overview", {"key": request.key}), to_json(overview(trace)))])
+            facts = {**facts, "held": held or None}
+            groups = tuple(group for group in groups if group not in ("attention", "logits"))
+            for group in ("attention", "logits"):
+                self._done(shown, group)
         model = session.registry.get(self._contents.model)
         for group in groups:
             add(
@@ -197,6 +208,7 @@ class _Builder:
         listed = [
             {"id": name, "title": dataset.title(index), "image": entries[name]["thumbnail"], **self._scores[name]}
             for index, name in enumerate(dataset.ids[: self._contents.count])
+            if name in entries
         ]
         data = {"title": dataset.source.title, "classes": list(dataset.source.class_names[1:]), "images": listed}
         return _write_hashed(self._folder, "dataset", SUFFIX, pack(json.dumps(data, ensure_ascii=False)))
@@ -215,7 +227,8 @@ class _Builder:
     def charts(self, language: str) -> dict[str, str]:
         """Write the charts of the Data set tab; returns their files by class, "" for all classes together."""
         dataset = self._contents.dataset
-        present = {name for index in range(self._contents.count) for name in dataset.labels(index) or ()}
+        shown = [i for i in range(self._contents.count) if dataset.ids[i] in self._scores]
+        present = {name for index in shown for name in dataset.labels(index) or ()}
         found = {name: self._charts_of(language, name) for name in ("", *sorted(present))}
         return {
             name: _write_hashed(self._folder, f"charts-{language}-{UNSAFE.sub('-', name)}", SUFFIX, pack(text))

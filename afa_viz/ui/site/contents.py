@@ -21,6 +21,8 @@ from afa_viz.ui.sessions.images import read_upload
 from afa_viz.ui.sessions.model_registry import ModelRegistry
 from afa_viz.ui.sessions.session import Session
 
+LIMIT = 12  # of the images of a data set, unless another number is asked for
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -48,6 +50,7 @@ class Contents:
     Attributes:
         examples: what the lab recommends.
         dataset: of the Data set tab: its first `count` images.
+        skipped: what cannot be shown, a sentence for each image.
     """
 
     session: Session
@@ -56,21 +59,37 @@ class Contents:
     examples: tuple[Example, ...]
     dataset: DataSet
     count: int
+    skipped: tuple[str, ...] = ()
 
 
 class OwnImages:
     """Image files as a data set without labels and masks; see `ImageSource`.
 
-    Raises: UserError: for a file that is missing or cannot be read; the message names it.
+    Args:
+        limit: of images; None: all.
+    Attributes:
+        skipped: of files that cannot be read, a sentence for each.
+    Raises: UserError: where none can be read.
     """
 
     title = texts()["site.own_images"]
 
-    def __init__(self, paths: Sequence[Path], class_names: tuple[str, ...]) -> None:
+    def __init__(self, paths: Sequence[Path], class_names: tuple[str, ...], limit: int | None = None) -> None:
         self.class_names = class_names
-        self.image_paths = tuple(paths)
-        self._images = [_read(path) for path in paths]
-        self.names = _unique([path.stem for path in paths])
+        self.skipped: list[str] = []
+        found: dict[Path, np.ndarray] = {}
+        for path in paths:
+            if len(found) == limit:
+                break
+            try:
+                found[path] = _read(path)
+            except UserError as error:
+                self.skipped.append(str(error))
+        if not found:
+            raise UserError(self.skipped[0])
+        self.image_paths = tuple(found)
+        self._images = list(found.values())
+        self.names = _unique([path.stem for path in found])
 
     def image(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB, upright."""
@@ -92,7 +111,7 @@ def open_contents(
     images: Sequence[Path] = (),
     data: str | None = None,
     split: str | None = None,
-    limit: int = 12,
+    limit: int | None = None,
 ) -> Contents:
     """The images of a site.
 
@@ -103,18 +122,18 @@ def open_contents(
         images: files and folders: gallery and data set.
         data: see `open_source`: gallery and data set; None without images: the sandbox as the data set.
         split: of the data set.
-        limit: of images of the data set.
+        limit: of images; None: all of `images`, `LIMIT` of a data set.
     Raises: UserError: for images or a data set that cannot be read, or if there are none.
     """
     model = registry.names[0]
     card = registry.get(model).card
     size = min(512, max(64, card.input_size // 2 * 2)) if card is not None else 256  # of sandbox scenes, as in the app
     if images:
-        dataset = DataSet(OwnImages(image_files(images), registry.class_names(model)), cache)
-        count = len(dataset)
+        source = OwnImages(image_files(images), registry.class_names(model), limit)
+        dataset, count, skipped = DataSet(source, cache), len(source.names), source.skipped
     else:
         dataset = DataSet(open_source(data or "sandbox", cache, size, split), cache)
-        count = min(limit, len(dataset))
+        count, skipped = min(LIMIT if limit is None else limit, len(dataset)), []
     session = Session(registry, examples, dataset=dataset)
     own = bool(images) or data is not None  # gallery and data set are the same images
     shown = (
@@ -125,12 +144,25 @@ def open_contents(
     for index in range(count):
         name, picture = dataset.ids[index], dataset.thumbnail(index).partition(",")[2]
         if not picture:
-            dataset.input_image(name)  # says why it cannot be read
+            skipped.append(_reason(dataset, index))
+            continue
         shown.append(Shown(f"data:{name}", name, own, base64.b64decode(picture)))
     if not any(one.in_gallery for one in shown):
-        raise UserError("There are no images to show; name some with --images or --data.")
-    recommended = [_stand_in(dataset, index) for index in range(count)] if own else session.examples
-    return Contents(session, model, tuple(shown), tuple(recommended), dataset, count)
+        raise UserError(skipped[0] if skipped else "There are no images to show; name some with --images or --data.")
+    named = {one.name for one in shown}
+    readable = [index for index in range(count) if dataset.ids[index] in named]
+    recommended = [_stand_in(dataset, index) for index in readable] if own else session.examples
+    return Contents(session, model, tuple(shown), tuple(recommended), dataset, count, tuple(skipped))
+
+
+def _reason(dataset: DataSet, index: int) -> str:
+    """Why an image of a data set cannot be shown."""
+    try:
+        dataset.input_image(dataset.ids[index])
+        reason: object = "its thumbnail cannot be made."
+    except UserError as error:
+        reason = error
+    return f"{dataset.source.names[index]} cannot be shown: {reason}"
 
 
 def _stand_in(dataset: DataSet, index: int) -> Example:

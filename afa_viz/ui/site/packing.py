@@ -36,7 +36,12 @@ def file_name(name: str) -> str:
 
 def pack(text: str) -> bytes:
     """The bytes of the file of one answer. Nothing that the page draws is changed."""
-    return gzip.compress(smaller(text).encode("utf-8"), 6, mtime=0)
+    return compress(smaller(text))
+
+
+def compress(text: str) -> bytes:
+    """The bytes of the file of an answer that `smaller` has packed already."""
+    return gzip.compress(text.encode("utf-8"), 6, mtime=0)
 
 
 def smaller(text: str, level: int = 9) -> str:

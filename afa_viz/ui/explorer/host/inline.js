@@ -3,7 +3,7 @@
 import { undone } from "./files.js";
 import { use } from "./host.js";
 import { answerName, preparedHost } from "./prepared.js";
-import { createSlicer } from "./inline/slices.js";
+import { createSlicer } from "./prepared/slices.js";
 import { logitsFromHeads } from "./prepared/logits.js";
 import { followTheme } from "./standalone.js";
 import { $ } from "../core/dom.js";

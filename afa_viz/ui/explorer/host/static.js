@@ -4,7 +4,7 @@
 import { fetchAnswer, fileName } from "./files.js";
 import { use } from "./host.js";
 import { onIntent, visitorsPhotographs } from "./onnx.js";
-import { answerName, preparedHost } from "./prepared.js";
+import { answerName, canonical, preparedHost } from "./prepared.js";
 import { listing, thumbnailsOf } from "./prepared/dataset.js";
 import { logitsFromHeads } from "./prepared/logits.js";
 import { followTheme } from "./standalone.js";
@@ -45,6 +45,8 @@ export async function start({ tables, site }) {
   const gallery = contents.images.filter((image) => image.gallery);
   /** @type {Map<string, any>} */
   const answers = new Map();
+  /** @type {{key?: string, ask?: any}} attention of single heads and cells of the image that is shown */
+  let slicer = {};
   /** @type {ReturnType<typeof visitorsPhotographs> | null} */
   const own = contents.network && visitorsPhotographs(contents.network, (...next) => show(...next));
   /** @type {import("./prepared.js").Find} */
@@ -57,10 +59,17 @@ export async function start({ tables, site }) {
       return image.files.includes(file)
         ? cached(answers, answerName(question, asked), () => fetchAnswer(`images/${image.folder}/${file}`)) : null;
     };
-    const answer = await held(question, asked);
-    if (answer || question !== "attention" || !asked.logits) return answer;
-    const { grid, num_blocks } = await held("stages", { key: asked.key });
-    return logitsFromHeads(await held("heads", { key: asked.key }), grid, num_blocks, /** @type {any} */ (asked));
+    if (question !== "attention") return held(question, asked);
+    const { key } = asked;
+    const { grid, num_blocks } = await held("stages", { key });
+    const exact = async (/** @type {any} */ part) => await held(question, part)
+      ?? (part.logits && logitsFromHeads(await held("heads", { key }), grid, num_blocks, part));
+    if (!asked.cell && asked.head == null) return exact(asked);
+    if (slicer.key !== key) {
+      slicer = { key, ask: import("./prepared/slices.js").then(({ createSlicer }) => (
+        createSlicer((part) => exact(canonical({ ...part, key })), grid[1]))) };
+    }
+    return (await slicer.ask)(asked);
   };
   const set = () => cached(answers, "data set", () => fetchAnswer(contents.dataset));
   const charts = (/** @type {string} */ language, /** @type {string} */ className) => {

@@ -1,8 +1,8 @@
-// Attention of one cell or one head, cut out of the maps of a whole block that a file holds.
+// Attention of one cell or one head, cut out of the maps of a whole block that a file or a site holds.
 
 import { toFloats, unpackAttention } from "../../core/packed.js";
 import { MEAN_HEAD } from "../../core/store.js";
-import { refusal } from "../prepared/studio.js";
+import { refusal } from "./studio.js";
 
 /** @typedef {{bytes: Uint8Array, shape: number[], lows: Float32Array, peaks: Float32Array}} HeadMaps (heads, cells, keys) */
 
@@ -52,7 +52,7 @@ export function meanOf(/** @type {HeadMaps} */ { bytes, shape: [heads, cells, ke
  * @param {number} columns of the grid
  */
 export function createSlicer(find, columns) {
-  /** @type {Map<string, Promise<HeadMaps | null>>} */
+  /** @type {Map<string, Promise<any>>} */
   const blocks = new Map(); // that were unpacked
   const whole = (/** @type {number} */ block, /** @type {boolean} */ logits) => {
     const name = `${block} ${logits}`;
@@ -64,7 +64,7 @@ export function createSlicer(find, columns) {
     if (exact) return exact;
     const maps = await whole(block, logits);
     if (!maps) return refusal("site.not_prepared");
-    if (cell) return cellOf(maps, cell[0] * columns + cell[1]);
-    return head === MEAN_HEAD ? meanOf(maps) : headOf(maps, head);
+    if (cell) return { ...cellOf(maps, cell[0] * columns + cell[1]), sent: 0 };
+    return { ...(head === MEAN_HEAD ? meanOf(maps) : headOf(maps, head)), sent: maps.sent };
   };
 }

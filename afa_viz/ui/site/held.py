@@ -1,4 +1,4 @@
-"""What a report holds of the maps that belong to a query cell.
+"""What a report holds of the maps that belong to a query cell, and a site of those of a large image.
 
 All of it for a 256-pixel image of the bundled network, where the logits of the blocks that the affinity reads are left
 to the page: it has their queries and keys. Larger images and networks have more than a file should:
@@ -52,9 +52,22 @@ def held_maps(trace: Trace, key: str, used: int = 0) -> tuple[list[Answer], dict
     heads = _heads(trace, key, room)
     always += heads
     room -= sum(len(text) for _, text in heads)
-    found = None if cells > payload.MAX_CELLS else _of_whole_blocks(trace, key, room, bool(heads))
-    answers, facts = found or _of_some_cells(trace, key, room)
+    answers, facts = held_attention(trace, key, room, bool(heads))
     return [*always, *answers], facts
+
+
+def held_attention(
+    trace: Trace, key: str, room: int = MOST, has_heads: bool = False
+) -> tuple[list[Answer], dict[str, Any]]:
+    """The part of `held_maps` that is about attention; on grids that the browser does not compute with the affinity.
+
+    Args:
+        room: characters that the answers may take.
+        has_heads: the answer "heads" is held too, from which the page makes the logits of its blocks.
+    """
+    cells = trace.grid[0] * trace.grid[1]
+    found = None if cells > payload.MAX_CELLS else _of_whole_blocks(trace, key, room, has_heads)
+    return found or _of_some_cells(trace, key, room)
 
 
 def _heads(trace: Trace, key: str, room: int) -> list[Answer]:
