@@ -136,9 +136,8 @@ def test_a_finger_brushes(phone):  # noqa: F811
     open_panel(page, REGIONS)
     canvas = page.locator(f"{REGIONS} canvas.afa-cells")
     canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box
-    page.touchscreen.tap(box["x"] + 0.5 * box["width"] / COLS, box["y"] + 0.5 * box["height"] / ROWS)
+    width, height = canvas.evaluate("canvas => [canvas.clientWidth, canvas.clientHeight]")
+    canvas.tap(position={"x": 0.5 * width / COLS, "y": 0.5 * height / ROWS})  # once it stays where it is
     page.locator(f'{REGIONS} [data-against="rest"]').tap()
     expect(page.locator(f'{REGIONS} [data-part="pending"]')).to_contain_text("region A of 1 cells")
     assert canvas.evaluate("canvas => getComputedStyle(canvas).touchAction") == "none"
