@@ -204,9 +204,8 @@ def test_a_finger_moves_the_query_and_paints_seeds(phone):  # noqa: F811
     show_overview(page)
     picture = page.locator('[role=tabpanel][data-tab="cam"] [data-view="map"] canvas[role=img]')
     picture.scroll_into_view_if_needed()
-    box = picture.bounding_box()
     before = pixels(page, '[data-stage="affinity"] [data-open] canvas')
-    page.touchscreen.tap(box["x"] + 6, box["y"] + 6)
+    picture.tap(position={"x": 6, "y": 6})
     expect(page.locator(".afa-status")).to_contain_text("Row 1, column 1, pinned")
     changes(page, '[data-stage="affinity"] [data-open] canvas', before)
     page.locator('[data-move="1 0"]').tap()
@@ -216,8 +215,7 @@ def test_a_finger_moves_the_query_and_paints_seeds(phone):  # noqa: F811
     expect(page.locator(f'{panel} [data-fill="leak"]')).to_contain_text("Nothing is painted yet")
     paper = page.locator(f'{panel} [data-view="before"] canvas[role=img]')
     paper.scroll_into_view_if_needed()
-    box = paper.bounding_box()
-    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    paper.tap()
     expect(page.locator(f'{panel} [data-fill="leak"]')).to_contain_text("outside")
 
 

@@ -82,6 +82,7 @@ def drag_over(page: Page, panel: str, cells: list[int]) -> None:
     """Drag over the cells of the image of a panel, from the first to the last."""
     canvas = page.locator(f"{panel} canvas.afa-cells")
     canvas.scroll_into_view_if_needed()
+    canvas.hover(trial=True)  # once it stays where it is
     box = canvas.bounding_box()
     assert box
     places = [
