@@ -258,11 +258,16 @@ test("resizing to the same size gives the maps themselves, and corners stay wher
 
 // --- the pipeline ----------------------------------------------------------------------------------------------------
 
+const sample = {
+  image: { size: [32, 48], grid: [2, 3], labels: [0, 3, 5], cam: numbers(2 * 32 * 48, 2), affinity: numbers(36, 3),
+    image: numbers(3 * 32 * 48, 4) },
+  settings: { low: 0.35, high: 0.55, bkg_score: 0.45, radius: 1, power: 2, eps: 0.1, num_steps: 1, num_iters: 2,
+    use_walk: true, use_par: true, dilations: [1, 2], par_downscale: 2, w1: 0.3, w2: 0.01 },
+};
+
 test("the pipeline runs the steps above in order, and a prepared threshold gives the same", () => {
-  const [size, grid, labels] = [[32, 48], [2, 3], [0, 3, 5]];
-  const image = { size, grid, labels, cam: numbers(2 * 32 * 48, 2), affinity: numbers(36, 3), image: numbers(3 * 32 * 48, 4) };
-  const settings = { low: 0.35, high: 0.55, bkg_score: 0.45, radius: 1, power: 2, eps: 0.1, num_steps: 1, num_iters: 2,
-    use_walk: true, use_par: true, dilations: [1, 2], par_downscale: 2, w1: 0.3, w2: 0.01 };
+  const { image, settings } = sample;
+  const { size, grid, labels } = image;
   const pipeline = createPipeline(image);
   const found = pipeline.run(settings);
   const small = resize(image.cam, size, grid);
@@ -282,10 +287,7 @@ test("the pipeline runs the steps above in order, and a prepared threshold gives
 });
 
 test("what run needs of PAR is prepared in pieces, and given up for other settings gives the same", () => {
-  const [size, grid, labels] = [[32, 48], [2, 3], [0, 3, 5]];
-  const image = { size, grid, labels, cam: numbers(2 * 32 * 48, 2), affinity: numbers(36, 3), image: numbers(3 * 32 * 48, 4) };
-  const settings = { low: 0.35, high: 0.55, bkg_score: 0.45, radius: 1, power: 2, eps: 0.1, num_steps: 1, num_iters: 2,
-    use_walk: true, use_par: true, dilations: [1, 2], par_downscale: 2, w1: 0.3, w2: 0.01 };
+  const { image, settings } = sample;
   const others = [{ ...settings, power: 1 }, { ...settings, low: 0.2, num_iters: 3 }, { ...settings, use_walk: false },
     { ...settings, use_par: false }];
   const pipeline = createPipeline(image);
@@ -300,10 +302,7 @@ test("what run needs of PAR is prepared in pieces, and given up for other settin
 });
 
 test("what was prepared for dragging outlasts an edit of the affinity", () => {
-  const [size, grid, labels] = [[32, 48], [2, 3], [0, 3, 5]];
-  const image = { size, grid, labels, cam: numbers(2 * 32 * 48, 2), affinity: numbers(36, 3), image: numbers(3 * 32 * 48, 4) };
-  const settings = { low: 0.35, high: 0.55, bkg_score: 0.45, radius: 1, power: 2, eps: 0.1, num_steps: 1, num_iters: 2,
-    use_walk: true, use_par: true, dilations: [1, 2], par_downscale: 2, w1: 0.3, w2: 0.01 };
+  const { image, settings } = sample;
   const pipeline = createPipeline(image);
   while (pipeline.prepare(settings));
   const edited = { name: "edited", affinity: numbers(36, 9) };
