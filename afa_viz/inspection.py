@@ -95,15 +95,13 @@ def with_crf(trace: Trace) -> Trace:
     thresholds = foreground_thresholds(trace.config, trace.class_names)
     maps = present_cams(trace.cam, labels, trace.config, thresholds)
     betas = (trace.config.bkg_score_low, trace.config.bkg_score_high)
+    starts = list(pseudo_label.initial_scores(maps, betas, size))
     if trace.config.use_walk:
-        starts = [cams.resize(scores[labels][None], size)[0] for scores in (trace.cam_rw, trace.cam_rw_high)]
-    else:
-        starts = list(pseudo_label.initial_scores(maps, betas, size))
-    plain = starts
-    if trace.config.use_walk:
-        plain = list(pseudo_label.initial_scores(maps, betas, size))
-    par, label = _refined_by_crf(trace, starts, labels)
-    refined, affinity_label = (par, label) if plain is starts else _refined_by_crf(trace, plain, labels)
+        starts += [cams.resize(scores[labels][None], size)[0] for scores in (trace.cam_rw, trace.cam_rw_high)]
+    found = torch.zeros(len(starts), len(trace.class_names), *size)
+    found[:, labels] = dense_crf.dense_crf(trace.image, torch.stack(starts))
+    refined, par = found[:2], found[-2:]
+    affinity_label, label = (_label_of(scores, labels) for scores in (refined, par))
     return dataclasses.replace(
         trace,
         cam_par=par[0],
@@ -116,12 +114,10 @@ def with_crf(trace: Trace) -> Trace:
     )
 
 
-def _refined_by_crf(trace: Trace, starts: list[Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
-    """(2, K, H, W) scores after the CRF from (P, H, W) ones of both background scores, and their label."""
-    refined = torch.zeros(2, len(trace.class_names), *starts[0].shape[-2:])
-    refined[:, labels] = torch.stack([dense_crf.dense_crf(trace.image, start) for start in starts])
-    low, high = (pseudo_label.argmax_label(scores[labels], labels)[None] for scores in refined)
-    return refined, pseudo_label.merge_low_high(low, high)[0].to(torch.uint8)
+def _label_of(both: Tensor, labels: Tensor) -> Tensor:
+    """(H, W) uint8: the label of (2, K, H, W) scores of the low and the high background score."""
+    low, high = (pseudo_label.argmax_label(scores[labels], labels)[None] for scores in both)
+    return pseudo_label.merge_low_high(low, high)[0].to(torch.uint8)
 
 
 def affinity_label_source(trace: Trace) -> str:

@@ -74,7 +74,8 @@ def label_map(
     classes = torch.arange(len(trace.class_names)) if stage == "seg" else present_channels(trace.image_labels)
     versions = [resize(scores[None].float(), size)[0] for scores in _scores(trace, stage, classes, multi_scale)]
     if crf:
-        versions = [dense_crf(torch.tensor(image), _probabilities(scores, stage)) for scores in versions]
+        scores = torch.stack([_probabilities(scores, stage) for scores in versions])
+        versions = list(dense_crf(torch.tensor(image), scores))
     if stage == "cam" and not crf:
         cam = resize(trace.cam[None], size)
         label = pseudo_label.from_cam(cam, trace.image_labels[None], trace.config.bkg_score)[0]

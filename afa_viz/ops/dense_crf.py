@@ -9,7 +9,7 @@ pixels are:
 
 Mean-field inference (Krähenbühl and Koltun 2011) on a permutohedral lattice, `permutohedral.py`.
 
-Symbols: P labels, H W pixels.
+Symbols: B score maps of one image, P labels, H W pixels, N = H W.
 """
 
 from __future__ import annotations
@@ -46,11 +46,12 @@ def dense_crf(
 
     Args:
         image: (H, W, 3) uint8 RGB; like the probabilities a tensor, or an array of numpy.
-        probabilities: (P, H, W), floating point, each >= 0; they are divided by their sum at each pixel.
+        probabilities: (P, H, W), or (B, P, H, W) for several maps of the image, whose lattice is then made once;
+            floating point, each >= 0; they are divided by their sum over the labels.
         num_iters: iterations of the inference, >= 0; 0 gives the probabilities.
         sxy_gauss, sxy_bilateral: standard deviations of the two kernels in pixels. srgb: of the second in grey levels.
         weight_gauss, weight_bilateral: of the two kernels, from -1e30 to 1e30.
-    Returns: (P, H, W) float32, sums to 1 over P. Inputs are not changed.
+    Returns: float32, of the probabilities' shape, sums to 1 over P. Inputs are not changed.
     Raises: ValueError: for other shapes or types, negative scores, a pixel without any, or standard deviations so small
         that the lattice cannot hold the image.
     Source: docs/spec.md section 13; Krähenbühl and Koltun 2011 (arXiv 1210.5644), algorithm 1.
@@ -80,13 +81,14 @@ def dense_crf_steps(
     Each kernel matrix K is normalised symmetrically, D^(-1/2) K D^(-1/2) with D its row sums, and holds a pixel's tie
     to itself. Its products with Q go over a permutohedral lattice.
 
-    Args, Returns and Raises: as `dense_crf`, one (P, H, W) tensor for each iteration. The call itself, not the first
+    Args, Returns and Raises: as `dense_crf`, one tensor for each iteration. The call itself, not the first
         step, refuses wrong arguments.
     """
     image, probabilities = as_tensor("image", image), as_tensor("probabilities", probabilities)
-    require_dims("probabilities", probabilities, 3, "(P, H, W)")
+    if probabilities.dim() != 4:
+        require_dims("probabilities", probabilities, 3, "(P, H, W), or 4 (B, P, H, W)")
     require_finite("probabilities", probabilities)
-    height, width = probabilities.shape[1:]
+    height, width = probabilities.shape[-2:]
     if image.dtype != torch.uint8 or tuple(image.shape) != (height, width, 3):
         raise ValueError(
             f"image has shape {tuple(image.shape)}, {image.dtype}; expected ({height}, {width}, 3), torch.uint8: "
@@ -94,7 +96,7 @@ def dense_crf_steps(
         )
     if not height * width:
         raise ValueError(f"image has shape {tuple(image.shape)}; expected at least one pixel: choose another image.")
-    if (probabilities < 0).any() or (probabilities.sum(dim=0) <= 0).any():
+    if (probabilities < 0).any() or (probabilities.sum(dim=-3) <= 0).any():
         raise ValueError("probabilities hold a negative number or a pixel without any; expected scores >= 0: softmax.")
     num_iters = require_int("num_iters", num_iters, 0, NUM_ITERS)
     sxy_gauss = require_positive("sxy_gauss", sxy_gauss, SXY_GAUSS)
@@ -161,12 +163,13 @@ def positions(height: int, width: int) -> Tensor:
 
 @torch.no_grad()
 def _mean_field(probabilities: Tensor, kernels: list[tuple[float, Kernel]], num_iters: int) -> Iterator[Tensor]:
-    labels, height, width = probabilities.shape
-    normalised = probabilities.double() / probabilities.double().sum(dim=0)
-    log_unary = normalised.clamp_min(SMALLEST).log().float().cpu().reshape(labels, -1).t().contiguous()
-    marginals = log_unary.softmax(dim=1)
+    labels, height, width = probabilities.shape[-3:]
+    normalised = probabilities.double() / probabilities.double().sum(dim=-3, keepdim=True)
+    log_unary = normalised.clamp_min(SMALLEST).log().float().cpu().reshape(-1, labels, height * width)
+    log_unary = log_unary.permute(2, 0, 1).contiguous()  # (N, B, P)
+    marginals = log_unary.softmax(dim=2)
     for iteration in range(num_iters + 1):
         if iteration:
-            messages = sum(weight * (kernel @ marginals) for weight, kernel in kernels)
-            marginals = (log_unary + messages).softmax(dim=1)
-        yield marginals.t().reshape(labels, height, width).to(probabilities.device).contiguous()
+            messages = sum(weight * (kernel @ marginals.flatten(1)) for weight, kernel in kernels)
+            marginals = (log_unary + torch.as_tensor(messages).view_as(log_unary)).softmax(dim=2)
+        yield marginals.permute(1, 2, 0).reshape(probabilities.shape).to(probabilities.device).contiguous()

@@ -125,6 +125,17 @@ def test_steps_end_where_the_inference_ends():
         dense_crf.dense_crf_steps(image.float(), probabilities)
 
 
+def test_several_score_maps_of_an_image_are_what_each_of_them_is():
+    image, probabilities, _, parameters = golden("one_iteration")
+    several = torch.stack([probabilities, probabilities.flip(0), probabilities.roll(5, dims=2)])
+    found = dense_crf.dense_crf(image, several, **parameters | {"num_iters": 3})
+    assert found.shape == several.shape
+    for one, scores in zip(found, several, strict=True):
+        assert torch.equal(one, dense_crf.dense_crf(image, scores, **parameters | {"num_iters": 3}))
+    with pytest.raises(ValueError, match="without any"):
+        dense_crf.dense_crf(image, torch.stack([probabilities, torch.zeros_like(probabilities)]))
+
+
 @compiled
 def test_equals_the_compiled_one_on_a_photograph():
     from pydensecrf.densecrf import DenseCRF2D

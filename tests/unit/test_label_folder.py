@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import json
+
 import numpy as np
 import pytest
 from data_trees import make_voc
@@ -20,8 +23,8 @@ def tree(tmp_path_factory):
     return root
 
 
-def score(tree, folder) -> int:
-    return main(["evaluate", "--from", str(folder), "--data", "voc", "--root", str(tree)])
+def score(tree, folder, *more: str) -> int:
+    return main(["evaluate", "--from", str(folder), "--data", "voc", "--root", str(tree), *more])
 
 
 def mask_of(tree, name):
@@ -89,3 +92,34 @@ def test_maps_that_decide_nothing_have_no_accuracy(tree, tmp_path, capsys):
     assert score(tree, tmp_path) == 0
     told = capsys.readouterr().out
     assert "pixel accuracy –   on the 0.0 %" in told and "None" not in told
+
+
+def rows_of(path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("kind", ["label maps", "CAMs"])
+def test_all_numbers_of_a_folder_are_in_its_tables(tree, tmp_path, capsys, kind):
+    maps, tables = tmp_path / "maps", tmp_path / "tables"
+    maps.mkdir()
+    for name in NAMES[:2]:
+        mask = mask_of(tree, name)
+        if kind == "label maps":
+            Image.fromarray(np.where(mask == 255, 0, mask)).save(maps / f"{name}.png")
+        else:
+            np.save(maps / f"{name}.npy", {14: (mask == 15).astype(np.float32)}, allow_pickle=True)
+    assert score(tree, maps, "--json", str(tmp_path / "s.json"), "--tables", str(tables)) == 0
+    data = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+    (row,) = rows_of(tables / "scores.csv")
+    for name in ("images", "miou", "pixel_accuracy", "mean_accuracy", "coverage"):
+        assert float(row[name]) == data[name]
+    assert [float(row[end]) for end in ("low", "high")] == data["interval"]
+    assert float(row["boundary_iou"]) == data["boundaries"]["stages"]["label"]["boundary_iou"]
+    found = {line["class"]: line["label"] for line in rows_of(tables / "iou.csv")}
+    assert found == {name: "" if iou is None else str(iou) for name, iou in data["iou"].items()}
+    assert (tables / "thresholds.csv").is_file() == (kind == "CAMs")
+    if kind == "CAMs":
+        assert [float(line["miou"]) for line in rows_of(tables / "thresholds.csv")] == [
+            one["miou"] for one in data["thresholds"]
+        ]
