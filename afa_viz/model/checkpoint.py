@@ -23,6 +23,7 @@ from afa_viz.model import layouts, packing, timm_source
 from afa_viz.model.afa import AFA, POOLINGS, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card, format_names
 from afa_viz.model.class_rows import CLASS_LAYERS, ClassRows, match_classes, take_rows
+from afa_viz.model.empty_weights import EmptyWeights
 from afa_viz.model.hub import Progress
 from afa_viz.model.interface import Network
 from afa_viz.model.sources import Source, checkpoint_files
@@ -267,7 +268,8 @@ def _resolve_device(device: str | torch.device) -> torch.device:
 
 
 def _build_from_card(card: Card) -> AFA:
-    with torch.random.fork_rng(devices=[]):  # the weights are replaced at once: leave the caller's numbers alone
+    """A network for the weights of a file, which must fill all of it; the caller's random numbers are left alone."""
+    with torch.random.fork_rng(devices=[]), EmptyWeights():
         return build_afa(card.backbone, card.num_classes, card.pooling, topk=card.topk, logit_offset=card.logit_offset)
 
 

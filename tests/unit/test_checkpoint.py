@@ -19,6 +19,7 @@ from afa_viz import classes
 from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import PARTS, Card, CheckpointError, default_card
 from afa_viz.model.checkpoint import convert, load_any, load_model, save_model
+from afa_viz.model.empty_weights import EmptyWeights
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,15 @@ class TestOurFormat:
         assert model.checkpoint_id == hashlib.sha256(saved.read_bytes()).hexdigest()[:12]
         for key, tensor in model.state_dict().items():
             assert tensor.dtype == weights[key].dtype and torch.equal(tensor, weights[key]), key
+
+    @pytest.mark.parametrize("backbone", ["mit_b0", "pvt_v2_b0"])
+    def test_first_weights_are_not_drawn_where_those_of_a_file_fill_every_tensor(self, backbone):
+        before = torch.random.get_rng_state()
+        with EmptyWeights():
+            network = build_afa(backbone, 21)
+        assert torch.equal(torch.random.get_rng_state(), before)
+        held = {name for name, _ in [*network.named_parameters(), *network.named_buffers()]}
+        assert held == set(network.state_dict()), "what is not in a file would stay empty"
 
     def test_half(self, model, weights, card, tmp_path, saved):
         path = tmp_path / "half.safetensors"

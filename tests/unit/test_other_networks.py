@@ -10,7 +10,7 @@ import torch
 from golden_vectors import recipe_weights
 from torch import Tensor
 
-from afa_viz.model.afa import build_afa
+from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.card import CheckpointError
 from afa_viz.model.checkpoint import load_any, load_model
 from afa_viz.model.other_networks import NETWORKS
@@ -59,10 +59,16 @@ OTHERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def network() -> AFA:
+    """For weights that are refused: it stays as it is."""
+    return build_afa("mit_b0", 21)
+
+
 @pytest.mark.parametrize("wrap", [dict, lambda s: {f"module.{k}": t for k, t in s.items()}, lambda s: {"model": s}],
                          ids=["plain", "module", "container"])  # fmt: skip
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_methods_are_named(name, wrap, tmp_path):
+def test_other_methods_are_named(name, wrap, network, tmp_path):
     path = tmp_path / "best.pth"
     torch.save(wrap(OTHERS[name]), path)
     with pytest.raises(CheckpointError) as caught:
@@ -71,7 +77,7 @@ def test_other_methods_are_named(name, wrap, tmp_path):
     assert f"are those of {name}, " in sentence and "expected AFA's network" in sentence
     assert "build_afa" not in sentence and sentence.endswith(".") and ". " not in sentence
     with pytest.raises(CheckpointError, match=f"those of {name}"):
-        load_any(build_afa("mit_b0", 21), OTHERS[name])
+        load_any(network, OTHERS[name])
 
 
 def test_no_network_of_ours_is_taken_for_another(weights):
