@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { deflateSync } from "node:zlib";
+import { deflateSync, gzipSync } from "node:zlib";
 
 import { cached } from "../../afa_viz/ui/explorer/core/cache.js";
 import { emit, on } from "../../afa_viz/ui/explorer/core/events.js";
 import { formatSeconds, groupDigits, percent, signed, significant } from "../../afa_viz/ui/explorer/core/format.js";
-import { channelOf, expandBand, inflate, layer, toBytes, toFloats, unpack } from "../../afa_viz/ui/explorer/core/packed.js";
+import { channelOf, decompress, expandBand, inflate, layer, toBytes, toFloats, unpack } from "../../afa_viz/ui/explorer/core/packed.js";
 import { registerTab, setView, tabs } from "../../afa_viz/ui/explorer/core/schedule.js";
 import {
   affinityOfCell, cellAtShares, cellOfIndex, classChannel, classColour, className, isCellHidden, queryCell, sameCell,
@@ -79,6 +79,15 @@ test("a packed map: inflated bytes, a layer of it, numbers and back", async () =
   assert.deepEqual([...toBytes(Float32Array.from([1, 2]), 1, 1)], [0, 0]);
   assert.deepEqual([...channelOf(Float32Array.from([1, 2, 3, 4]), 1, 2)], [3, 4]);
   assert.equal(await unpack(null), null);
+});
+
+test("compressed bytes of either form come back, and broken ones are an error", async () => {
+  const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 2654435761) >>> 13); // more than a piece
+  assert.deepEqual(await decompress(new Uint8Array(deflateSync(bytes)), "deflate"), bytes);
+  assert.deepEqual(await decompress(new Uint8Array(gzipSync(bytes)), "gzip"), bytes);
+  await assert.rejects(decompress(new Uint8Array(deflateSync(bytes)).fill(7, 5000), "deflate"));
+  await assert.rejects(decompress(new Uint8Array(deflateSync(bytes)).slice(0, 5000), "deflate"));
+  await assert.rejects(inflate("AAAA"));
 });
 
 test("a band of affinities is the whole matrix within its window", () => {

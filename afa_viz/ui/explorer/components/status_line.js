@@ -2,7 +2,7 @@
 
 import { layer } from "../core/packed.js";
 import { affinityOfCell, classIndex, className, queryCell } from "../core/selection.js";
-import { announce } from "../core/status.js";
+import { describe } from "../core/status.js";
 import { MEAN_HEAD, store, view } from "../core/store.js";
 import { text } from "../core/words.js";
 
@@ -23,7 +23,7 @@ export function describeCell() {
   const band = store.trace.affinity?.band;
   const reach = (/** @type {number} */ axis) => Math.min(grid[axis], queryCell()[axis] + band + 1) - Math.max(0, queryCell()[axis] - band);
   const cells = band ? reach(0) * reach(1) : grid[0] * grid[1]; // a band knows its window alone
-  announce(text(store.scene.target ? "bar.status_known" : "bar.status", {
+  describe(text(store.scene.target ? "bar.status_known" : "bar.status", {
     row: row + 1, col: col + 1, pinned: view.pin ? text("bar.pinned") : "", close: store.trace.affinity ? close : "–", cells,
     name: className(view.label), cam: (valueAtCell(layer(store.trace.cam, classIndex())) / 255).toFixed(2),
     label: named(store.trace.pseudo_label), seg: named(store.scene.seg), truth: store.scene.target ? named(store.scene.target) : "",

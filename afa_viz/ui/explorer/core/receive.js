@@ -7,7 +7,7 @@ import { expandBand, unpack } from "./packed.js";
 import { mustWait, restorePermalink, updatePermalink } from "./permalink.js";
 import { DATA, drawTrace, scheduleDraw } from "./schedule.js";
 import { strongestCell, strongestCellSelection } from "./selection.js";
-import { accepted, announce, reportError } from "./status.js";
+import { accepted, announce, endNotice, reportError } from "./status.js";
 import { store, view } from "./store.js";
 import { text } from "./words.js";
 import { softGrey } from "../draw/canvas.js";
@@ -16,6 +16,7 @@ import { host } from "../host/host.js";
 const PACKED_MAPS = ["cam", "affinity", "cam_rw", "cam_par", "affinity_label", "pseudo_label"];
 /** @type {Map<any, any>} */
 const scenes = new Map();
+let complaint = ""; // of the explanation that is shown, a first look included
 let newest = 0; // number of the newest explanation: what arrives late is dropped
 
 /**
@@ -62,7 +63,9 @@ export async function receive() {
     keepClass(otherImage || complete);
     if (otherImage) Object.assign(view, strongestCellSelection());
     else if (view.home) view.rest = strongestCell();
-    const complaint = [raw.complaint, restorePermalink()].filter(Boolean).join(" ");
+    const found = [raw.complaint, restorePermalink()].filter(Boolean).join(" ");
+    complaint = found || (complete && !otherImage ? complaint : "");
+    endNotice();
     emit("trace");
     drawTrace();
     updatePermalink();

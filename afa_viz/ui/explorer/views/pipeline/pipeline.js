@@ -11,7 +11,6 @@ import { on } from "../../core/events.js";
 import { lacks } from "../../core/parts.js";
 import { registerPermalink } from "../../core/permalink.js";
 import { registerTab, setView, tabs } from "../../core/schedule.js";
-import { announce } from "../../core/status.js";
 import { store, view } from "../../core/store.js";
 import { text } from "../../core/words.js";
 import { context2d } from "../../draw/canvas.js";
@@ -34,7 +33,6 @@ let slot = null; // where a view is mounted
 /** @type {ReturnType<typeof createOperations>} */
 let operations;
 let asked = ""; // the box of the address that is still to be opened
-let wrong = false; // there is no such box, which is said until something is chosen
 let inside = ""; // the tab whose view is mounted
 /** @type {Comment | null} */
 let home = null; // its place among the tabs
@@ -55,7 +53,6 @@ function paintAttention(/** @type {HTMLCanvasElement} */ canvas) {
 const LARGE = { paint: { attention: paintAttention }, lines() {
   if (!lacks("attention")) headMaps.request();
   operations.draw();
-  if (wrong) announce(text("link.wrong", { names: "box" }), true); // after all that says something else
 } };
 
 // --- expanding and back --------------------------------------------------------------------------------------------
@@ -171,7 +168,6 @@ registerTab(NAME, {
     document.addEventListener("keydown", onEscape, true);
     new ResizeObserver(() => { if (store.trace && frame.matches(".afa-whole")) operations.draw(); }).observe($(".afa-strip", frame));
     on("tab", follow);
-    on("view", () => { wrong = false; });
   },
   show() {
     const tab = asked;
@@ -185,11 +181,10 @@ registerPermalink({
   names: ["box"],
   read(query) {
     asked = (query.get("tab") === NAME && query.get("box")) || "";
-    if (asked && !$$(BOX).some((box) => box.dataset.open === asked)) {
-      [asked, wrong] = ["", true];
-    }
+    const wrong = asked && !$$(BOX).some((box) => box.dataset.open === asked);
+    if (wrong) asked = "";
     if (asked && section && isAround()) tabs.get(NAME).hooks.show();
-    return [];
+    return wrong ? ["box"] : [];
   },
   write(query) {
     if (view.within !== NAME) return;
