@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { createQueue } from "../../afa_viz/ui/explorer/views/affinity/heads/queue.js";
 import { workInSlices } from "../../afa_viz/ui/explorer/core/slices.js";
 
 const wait = (/** @type {number} */ time) => new Promise((done) => { setTimeout(done, time); });
@@ -42,4 +43,29 @@ test("given up before it began or in the middle, the rest is never done", async 
   await wait(30);
   assert.deepEqual([never.length, half.length], [0, count]);
   assert.ok(count < 100);
+});
+
+test("works of a queue go one after another, and one that is given up lets the next one begin", async () => {
+  const [first, second, third, fourth] = [[], [], [], []].map((list) => /** @type {number[]} */ (list));
+  const inTurn = createQueue();
+  const order = /** @type {string[]} */ ([]);
+  function* named(/** @type {string} */ name, /** @type {number[]} */ done, /** @type {number} */ count) {
+    for (const piece of pieces(done, count)) { order.push(name); yield piece; }
+  }
+  const stopFirst = inTurn(named("first", first, 100), 0);
+  inTurn(named("second", second, 8), 0);
+  inTurn(named("third", third, 4), 0)(); // given up before its turn
+  inTurn(named("fourth", fourth, 4), 0);
+  while (!first.length) await wait(1);
+  assert.deepEqual([second.length, fourth.length], [0, 0]);
+  stopFirst();
+  while (fourth.length < 4) await wait(2);
+  assert.deepEqual([second.length, third.length], [8, 0]);
+  assert.ok(first.length < 100);
+  assert.deepEqual([...new Set(order)], ["first", "second", "fourth"]);
+  assert.ok(order.lastIndexOf("second") < order.indexOf("fourth"));
+  stopFirst(); // once more changes nothing
+  const last = /** @type {number[]} */ ([]);
+  inTurn(named("last", last, 2), 0);
+  while (last.length < 2) await wait(1);
 });

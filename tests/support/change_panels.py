@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from browser import Page, next_frame, set_range
+from pointing import box_at_rest
 from uneven_example import CELLS, COLS, ROWS
 
 AFFINITY = '[role=tabpanel][data-tab="affinity"]'
@@ -55,9 +56,7 @@ def number(text: str) -> float:
 def press_pair(page: Page, i: int, j: int) -> float:
     """Press a pair of cells in the matrix; the affinity that the page works with."""
     canvas = page.locator(f'{AFFINITY} [data-view="matrix"] canvas[role=img]')
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box
+    box = box_at_rest(canvas)
     canvas.click(position={"x": (j + 0.5) * box["width"] / CELLS, "y": (i + 0.5) * box["height"] / CELLS})
     page.wait_for_function(
         "([path, pair]) => document.querySelector(path).dataset.pair === pair", arg=[PATH, f"{i} {j}"]
@@ -78,13 +77,10 @@ def move_weight(page: Page, head: int | str, value: float, release: bool = False
     return float(page.locator(slider).input_value())
 
 
-def drag_over(page: Page, panel: str, cells: list[int]) -> None:
-    """Drag over the cells of the image of a panel, from the first to the last."""
+def drag_over(page: Page, panel: str, cells: list[int], steps: int = 2) -> None:
+    """Drag over the cells of the image of a panel, from the first to the last, in some steps from each to the next."""
     canvas = page.locator(f"{panel} canvas.afa-cells")
-    canvas.scroll_into_view_if_needed()
-    canvas.hover(trial=True)  # once it stays where it is
-    box = canvas.bounding_box()
-    assert box
+    box = box_at_rest(canvas)
     places = [
         (box["x"] + (cell % COLS + 0.5) * box["width"] / COLS, box["y"] + (cell // COLS + 0.5) * box["height"] / ROWS)
         for cell in cells
@@ -92,7 +88,7 @@ def drag_over(page: Page, panel: str, cells: list[int]) -> None:
     page.mouse.move(*places[0])
     page.mouse.down()
     for place in places[1:]:
-        page.mouse.move(*place, steps=2)
+        page.mouse.move(*place, steps=steps)
     page.mouse.up()
     next_frame(page)
 

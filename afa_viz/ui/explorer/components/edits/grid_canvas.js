@@ -61,10 +61,12 @@ export function createGridCanvas({ name, paint, begin, move, end }) {
     begin(cell);
     draw();
   }
+  /** To a cell, over those that lie between: a fast hand gives few places. */
   function drag(/** @type {Cell} */ cell) {
     if (!last || sameCell(last, cell)) return;
+    const [from, count] = [last, Math.max(...cell.map((at, axis) => Math.abs(at - /** @type {Cell} */ (last)[axis])))];
+    for (let i = 1; i <= count; i++) move(/** @type {Cell} */ (from.map((at, axis) => Math.round(at + ((cell[axis] - at) * i) / count))));
     [cursor, last] = [cell, cell];
-    move(cell);
     draw();
   }
   function release() {
@@ -79,7 +81,11 @@ export function createGridCanvas({ name, paint, begin, move, end }) {
     canvas.setPointerCapture(event.pointerId);
     press(cellAt(event));
   });
-  canvas.addEventListener("pointermove", (event) => { if (canvas.hasPointerCapture(event.pointerId)) drag(cellAt(event)); });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!canvas.hasPointerCapture(event.pointerId)) return;
+    const places = event.getCoalescedEvents?.() ?? []; // all since the last frame
+    for (const place of places.length ? places : [event]) drag(cellAt(place));
+  });
   for (const kind of ["pointerup", "pointercancel", "blur"]) canvas.addEventListener(kind, release);
   canvas.addEventListener("keydown", (event) => {
     const step = STEPS[event.key];

@@ -5,7 +5,6 @@ import * as recompute from "../../../core/recompute.js";
 import { percent, signed } from "../../../core/format.js";
 import { classColour, className, queryCell } from "../../../core/selection.js";
 import { channelOf } from "../../../core/packed.js";
-import { workInSlices } from "../../../core/slices.js";
 import { store, view } from "../../../core/store.js";
 import { tables } from "../../../core/tables.js";
 import { text } from "../../../core/words.js";
@@ -16,11 +15,13 @@ import { createPipeline } from "../../../method/pipeline.js";
 import { resize } from "../../../method/resize.js";
 import { certainScores, iouScores, regionShares } from "../../../method/scores.js";
 import { robustLimits } from "../../../method/statistics.js";
+import { createQueue } from "./queue.js";
 
 const PAUSE = 25; // milliseconds without a change before PAR follows
 const SIDES = ["learned", "now"];
 const VIEWS = ["affinity", "walk", "label", "regions"];
 const ROWS = ["walk_class", "walk_mean", "par_class", "par_mean", "certain", "precision", "foreground"];
+const inTurn = createQueue(); // weights and edits share a pipeline, which keeps the maps of one of them
 
 /** @typedef {ReturnType<typeof createPipeline>} Pipeline */
 /** @typedef {{[stage: string]: number | null}} Scores */
@@ -174,7 +175,7 @@ export function createResults(box, names = HEADS) {
       }
       stopFollowing();
       box.dataset.state = "waiting";
-      stopFollowing = workInSlices(follow(pipelines, now, tell), PAUSE);
+      stopFollowing = inTurn(follow(pipelines, now, tell), PAUSE);
     },
   };
 }
