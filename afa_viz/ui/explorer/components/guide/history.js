@@ -6,6 +6,21 @@ import { store } from "../../core/store.js";
 import { host } from "../../host/host.js";
 import { openCard } from "./photo_card.js";
 
+const AGAIN = 700; // milliseconds
+
+/**
+ * Open an example, once more as long as it does not come: gradio takes no second click on a thumbnail until it has heard
+ * that another image was opened meanwhile.
+ *
+ * @param {number} place in the gallery
+ * @param {string} image as the address names it
+ */
+function openExample(place, image) {
+  if (!host.examples.open(place)) return false;
+  setTimeout(() => { if (isReturning() && shownImage() !== image) openExample(place, image); }, AGAIN);
+  return true;
+}
+
 /** Show what the address names now. Under the present settings the image is opened in place, else the page anew. */
 export function follow() {
   const asked = query();
@@ -15,7 +30,7 @@ export function follow() {
   const isSame = HOST_KEYS.slice(3).every((name) => (asked.get(name) ?? "") === (link[name] ?? ""));
   const place = host.examples.names.indexOf(asked.get("example") ?? "");
   returnTo(asked);
-  if (isSame && (openCard(asked.get("photo")) || (place >= 0 && host.examples.open(place)))) return;
+  if (isSame && (openCard(asked.get("photo")) || (place >= 0 && openExample(place, image)))) return;
   if (isSame && asked.get("data")) host.dataset.open(String(asked.get("data")));
   else window.location.reload();
 }
