@@ -23,9 +23,20 @@ SIDE_EFFECTS = (  # not merged with equal calls
 log = logging.getLogger(__name__)
 
 
+class UnsearchedScript(str):
+    """JavaScript that names no events of its own, so that gradio need not search it for them.
+
+    For each attribute that it lacks, some dozens at the start and where an event updates it, `gr.HTML` searches the
+    whole of a script that is not empty. This one counts as empty.
+    """
+
+    def __bool__(self) -> bool:
+        return False
+
+
 def load_script() -> str:
     """The explorer as the body of a function that gradio calls with `GIVEN`."""
-    return f"{script()}.start({{{GIVEN}}});"
+    return UnsearchedScript(f"{script()}.start({{{GIVEN}}});")
 
 
 def errors_as_null(function: Callable[[dict], str]) -> Callable[[dict], str]:

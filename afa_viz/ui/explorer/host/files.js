@@ -1,6 +1,6 @@
 // Answers as files beside the page, as afa_viz/ui/site/packing.py writes them.
 
-import { inflate } from "../core/packed.js";
+import { decompress, inflate } from "../core/packed.js";
 
 const GZIP = [0x1f, 0x8b]; // how a gzip file begins
 
@@ -62,7 +62,6 @@ export async function fetchAnswer(address) {
   if (!response.ok) throw new Error(`${address}: ${response.status}`);
   const bytes = new Uint8Array(await response.arrayBuffer());
   const packed = GZIP.every((byte, i) => bytes[i] === byte);
-  const stream = new Blob([bytes]).stream();
-  const text = await new Response(packed ? stream.pipeThrough(new DecompressionStream("gzip")) : stream).text();
+  const text = new TextDecoder().decode(packed ? await decompress(bytes, "gzip") : bytes);
   return { ...await undone(JSON.parse(text)), sent: bytes.length };
 }

@@ -27,12 +27,18 @@ function translateElement(from) {
   }
 }
 
-/** Translate it now and whenever gradio draws something anew. */
+/** The parts of a page that have changed: what an element holds, or the words and names in one. */
+function changedElements(/** @type {MutationRecord[]} */ records) {
+  return new Set(records.map(({ type, target }) => (type === "childList" ? target : target.parentNode)));
+}
+
+/** Translate it now, and whenever gradio draws something anew that. */
 export function translateGradio() {
   for (const column of document.querySelectorAll("#afa-pick, #afa-settings")) {
-    const translated = () => translateElement(column);
-    translated();
-    new MutationObserver(translated).observe(column, // gradio opens accordions and replaces words late
+    translateElement(column);
+    new MutationObserver((records) => {
+      for (const element of changedElements(records)) if (element?.isConnected) translateElement(element);
+    }).observe(column, // gradio opens accordions and replaces words late
       { subtree: true, childList: true, characterData: true, attributeFilter: ["alt", "aria-label", "title"] });
   }
   if (!hasServerTexts()) return;
