@@ -13,14 +13,33 @@ import torch
 if TYPE_CHECKING:
     from uneven_example import UnevenPage
 
+IN_EVERY_RUN = ("test_app_browser.py",)  # of the tests in a browser: that the page opens, draws and answers
+
 torch.set_num_threads(1)
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * WORKER)  # two workers that try the same ports may take one at once
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what no marker asks for
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that open a browser; slow ones are marked as such already."""
+    for item in items:
+        opens = "browser" in getattr(item, "fixturenames", ())
+        if opens and item.path.name not in IN_EVERY_RUN and item.get_closest_marker("slow") is None:
+            item.add_marker("browser")
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def same_priority() -> Iterator[None]:
+    """No test may lower the priority of its worker: on a busy machine all that follow would be slower."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    yield
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -141,10 +141,11 @@ def test_after_a_change_nothing_old_is_found(own, change):
 
 
 def test_only_the_changed_image_is_prepared_again(own):
-    before = files(own)
+    before, priority, given = files(own), os.getpriority(os.PRIO_PROCESS, 0), []
     scene(7)[0].save(own.examples / "scene0.png")
     assert found(own) == [False, True, True]
-    prepare_examples(own)
+    prepare_examples(own, lambda: given.append(found(own)))
+    assert given == [[True, True, True]] and os.getpriority(os.PRIO_PROCESS, 0) == priority
     after = files(own)
     assert found(own) == [True] * 3 and len(after) == 4 and before.items() <= after.items()
     scene(7)[1].save(own.examples / "scene1_mask.png")

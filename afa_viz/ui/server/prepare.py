@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -142,8 +142,13 @@ def _alone(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def prepare_examples(options: Options) -> None:
-    """Make what is missing, example by example. Raises: OSError, ValueError: where that is not possible."""
+def prepare_examples(options: Options, give_way: Callable[[], None] | None = None) -> None:
+    """Make what is missing, example by example.
+
+    Args:
+        give_way: called once the first example, which the server waits for, is there.
+    Raises: OSError, ValueError: where that is not possible.
+    """
     examples = read_examples(options.examples)
     decisive, folder = _decisive(options), cache_folder(options.cache) / FOLDER
     base = base_digest(*decisive, examples)
@@ -154,8 +159,8 @@ def prepare_examples(options: Options) -> None:
         missing = [example for example in examples if prepared.find(example) is None]
         if not missing:
             return
-        if examples[0] not in missing:  # else the server is waiting for it
-            _give_way()
+        if give_way and examples[0] not in missing:
+            give_way()
         from afa_viz.ui.handlers.explorer import ExplorerHandlers
         from afa_viz.ui.handlers.opening import prepare_example
         from afa_viz.ui.sessions.model_registry import ModelRegistry
@@ -174,12 +179,12 @@ def prepare_examples(options: Options) -> None:
             if path is None or path != prepared.path(example) or base != base_digest(*decisive, examples):
                 return  # something changed meanwhile: these answers are of neither
             prepared.write(path, made)
-            if example is examples[0]:
-                _give_way()
+            if give_way and example is examples[0]:
+                give_way()
 
 
-def _give_way() -> None:
-    """From now on, the server and its visitors have priority."""
+def _lower_priority() -> None:
+    """From now on, the server and its visitors go before this process."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
 
@@ -194,5 +199,5 @@ def _end_with_the_server() -> None:
 if __name__ == "__main__":
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     with suppress(OSError, ValueError, KeyboardInterrupt):
-        prepare_examples(_options(sys.argv[1]))
+        prepare_examples(_options(sys.argv[1]), _lower_priority)
     exit_now(0)  # threads that trim memory may still compute
