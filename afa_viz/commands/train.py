@@ -131,6 +131,7 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
     from afa_viz.model.weight_files import read_weights
     from afa_viz.training import distributed
     from afa_viz.training.batch_size import batch_warning
+    from afa_viz.training.precision import precision_warning
     from afa_viz.training.run_files import has_state
 
     if args.threads:
@@ -141,7 +142,10 @@ def _train(args: argparse.Namespace, preset: str, config: TrainConfig, reporter:
         opened.callback(distributed.stop)
         try:
             with distributed.peer_error_guard(processes):
-                if processes.is_main and (warning := batch_warning(preset, config, processes.world_size)):
+                warnings = (
+                    batch_warning(preset, config, processes.world_size), precision_warning(config, processes.device),
+                )  # fmt: skip
+                for warning in filter(None, warnings if processes.is_main else ()):
                     print(f"afa_viz: warning: {warning}", file=sys.stderr, flush=True)
                 if args.init is not None and not has_state(Path(args.out)):
                     read_weights(checkpoint_files(args.init)[0])  # fail before anything is rendered

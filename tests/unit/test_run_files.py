@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -137,10 +139,16 @@ STRANGE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("line", STRANGE, ids=lambda text: text[:30])
-def test_a_strange_line_does_no_harm(tmp_path, line):
+@functools.cache  # most strange lines are left out, and the same ones remain
+def is_drawn(lines: str) -> bool:
     from afa_viz.figures.training import write_training_plot
 
+    with tempfile.TemporaryDirectory() as folder:
+        return write_training_plot(json.loads(lines), Path(folder) / "plot.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("line", STRANGE, ids=lambda text: text[:30])
+def test_a_strange_line_does_no_harm(tmp_path, line):
     run = make_run(tmp_path, doing="training")
     (run / records.METRICS).write_text(f'{line}\n{{"iteration": 40, "loss_cls": 0.5, "seconds": 8, "lr": 1e-3}}\n')
     told = look(tmp_path)
@@ -148,7 +156,7 @@ def test_a_strange_line_does_no_harm(tmp_path, line):
     assert told["charts"]["losses"]["data"][0]["y"][-1] == 0.5
     lines = records.read_metrics(run)
     assert all(value is None or value < 1e3 for value in (seconds_left(QUICK["few_seconds"], lines, 5),))
-    write_training_plot(lines, tmp_path / "plot.png")
+    assert is_drawn(json.dumps(lines))
     (run / records.METRICS).write_text(f"{line}\n")
     look(tmp_path)
     records.score_history(records.read_metrics(run))

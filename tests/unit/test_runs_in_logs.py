@@ -16,6 +16,7 @@ from afa_viz.data.file_index import find_files
 from afa_viz.model.card import Card
 from afa_viz.presets import PRESETS
 from afa_viz.progress import PlainProgress, progress
+from afa_viz.training import precision
 from afa_viz.training.batch_size import PUBLISHED_BATCH, batch_warning
 from afa_viz.training.records import read_metrics
 
@@ -124,6 +125,20 @@ def test_the_batch_is_compared_with_the_published_one(preset, batch, accumulate,
     if warning is not None:
         smaller = batch * accumulate * world < PUBLISHED_BATCH[preset]
         assert ("--set accumulate" in warning) == (smaller and PUBLISHED_BATCH[preset] % (batch * world) == 0)
+
+
+@pytest.mark.parametrize("amp, device, times, warned", [
+    ("bf16", "cpu", 7.6, True), ("bf16", "cpu", 0.6, False), ("off", "cpu", 7.6, False), ("bf16", "cuda:0", 7.6, False),
+])  # fmt: skip
+def test_bfloat16_that_is_slow_on_this_cpu_is_said(monkeypatch, amp, device, times, warned):
+    monkeypatch.setattr(precision, "bfloat16_time", lambda: times)
+    warning = precision.precision_warning(dataclasses.replace(PRESETS["sandbox"], amp=amp), device)
+    assert (warning is not None) == warned
+    assert warning is None or ("8 times as long" in warning and "--set amp=off" in warning)
+
+
+def test_a_product_in_bfloat16_is_timed():
+    assert 0.01 < precision.bfloat16_time(repeats=1) < 1000
 
 
 # --- a run -----------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ PARTS = (
     CurriculumStage(6, 64, 64, 4, 1e-3, topk_start=0.5, topk_end=0.2),
 )
 CONFIG = dataclasses.replace(
-    SANDBOX, curriculum=PARTS, max_iters=10, cam_iters=5, joint_after=7, crop_size=64, warmup_iters=2,
+    SANDBOX, curriculum=PARTS, max_iters=10, cam_iters=5, joint_after=7, crop_size=64, warmup_iters=2, amp="off",
     explain=ExplainConfig(scales=(1.0, 0.5), num_iters=2, long_side=64),
 )  # fmt: skip
 
