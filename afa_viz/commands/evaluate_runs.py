@@ -56,7 +56,11 @@ def _require_comparable(args: argparse.Namespace, found: Mapping[str, Any]) -> N
         asked["images"] = args.limit or SCENES
     runs = zip(args.runs, are_files, strict=True)
     require_comparable([scored_on(read_evaluation(source)) if is_file else asked for source, is_file in runs])
-    given = {"--set": args.settings, "--without-head": args.without_head}
+    given = {
+        "--set": args.settings, "--without-head": args.without_head, "--split": args.split, "--limit": args.limit,
+        "--recipe": args.recipe, "--root": args.root, "--labels": args.labels != "auto",
+        "--data": args.data != "sandbox",
+    }  # fmt: skip
     if all(are_files) and (ignored := [option for option, asked in given.items() if asked]):
         raise ValueError(
             f"{ignored[0]} is of checkpoints, and every run is a file of scores; expected a checkpoint, or leave it "

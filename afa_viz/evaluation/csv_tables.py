@@ -21,6 +21,8 @@ def write_tables(data: Data, folder: str | os.PathLike[str], class_names: Sequen
     scores: mIoU by stage with its interval, boundary IoU, trimap accuracies. iou: by class and stage. confusion_STAGE:
     pixels, rows ground truth, columns label; confusion_STAGE_normalised: shares of each row. affinity_reliability and
     affinity_by_distance: as fractions. changes: what each step changes. published, published_iou: the published passes.
+    Of label maps or CAMs of a folder also their coverage and accuracies in scores, and thresholds: mIoU by background
+    score.
 
     Args:
         data: of `StageScores.data`, with "published" where those passes ran; of `FolderScores.data`; or of a comparison
@@ -28,8 +30,8 @@ def write_tables(data: Data, folder: str | os.PathLike[str], class_names: Sequen
         class_names: K names, background first.
     """
     tables: dict[str, Rows] = {}
-    if "iou" in data and "summary" in data:
-        tables |= _of_stages(data, class_names)
+    if "iou" in data:
+        tables |= _of_stages(data, class_names) if "summary" in data else _of_folder(data, class_names)
     for stage, counts in confusion_matrices(data).items():
         tables[f"confusion_{stage}"] = matrix_rows(counts, class_names)
         tables[f"confusion_{stage}_normalised"] = matrix_rows(normalised_rows(counts), class_names)
@@ -77,16 +79,34 @@ def rows_of(records: Sequence[Mapping[str, Any]]) -> Rows:
 
 
 def _of_stages(data: Data, class_names: Sequence[str]) -> dict[str, Rows]:
-    boundaries = data.get("boundaries", {"trimap_widths": [], "stages": {}})
-    widths = [str(width) for width in boundaries["trimap_widths"]]
+    widths = _trimap_widths(data)
     head = ("stage", "images", "miou", "low", "high", "boundary_iou", *(f"trimap_{width}px" for width in widths))
     rows = []
     for stage in data["iou"]:
-        edges = boundaries["stages"].get(stage, {"boundary_iou": None, "trimap_accuracy": {}})
         ends = data.get("intervals", {}).get(stage, {}).get("miou", (None, None))
-        bands = (edges["trimap_accuracy"].get(width) for width in widths)
-        rows.append((stage, data["images"], data["summary"][f"miou_{stage}"], *ends, edges["boundary_iou"], *bands))
+        rows.append((stage, data["images"], data["summary"][f"miou_{stage}"], *ends, *_edges(data, stage)))
     return {"scores": [head, *rows], "iou": _by_class(data["iou"], class_names)}
+
+
+def _of_folder(data: Data, class_names: Sequence[str]) -> dict[str, Rows]:
+    widths, accuracies = _trimap_widths(data), ("pixel_accuracy", "mean_accuracy", "coverage")
+    head = ("images", "miou", "low", "high", *accuracies, "boundary_iou", *(f"trimap_{width}px" for width in widths))
+    counted = (data[name] for name in accuracies)
+    row = (data["images"], data["miou"], *data["interval"], *counted, *_edges(data, "label"))
+    tables: dict[str, Rows] = {"scores": [head, row], "iou": _by_class({"label": data["iou"]}, class_names)}
+    if data["thresholds"]:
+        tables["thresholds"] = rows_of(data["thresholds"])
+    return tables
+
+
+def _trimap_widths(data: Data) -> list[str]:
+    return [str(width) for width in data.get("boundaries", {"trimap_widths": []})["trimap_widths"]]
+
+
+def _edges(data: Data, stage: str) -> list[float | None]:
+    """Boundary IoU and trimap accuracies of a stage."""
+    edges = data.get("boundaries", {"stages": {}})["stages"].get(stage, {"boundary_iou": None, "trimap_accuracy": {}})
+    return [edges["boundary_iou"], *(edges["trimap_accuracy"].get(width) for width in _trimap_widths(data))]
 
 
 def _by_class(columns: Mapping[str, Mapping[str, float | None]], class_names: Sequence[str]) -> Rows:
