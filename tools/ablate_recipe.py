@@ -8,7 +8,8 @@
 `cam` trains classification on scenes at 128 px and scores the cut CAM; `affinity` and `decoder` train all three losses
 at 224 px and score the walk, and the decoder at one size and over several. The rows of a group begin with the same
 weights and see the same batches, and are scored on validation scenes at 256 px with the published thresholds and the
-radius of the recipe. Rows go to docs/data/ablation_NAME.json; `page` writes docs/ablation.md from all of them.
+radius of the recipe. Rows go to docs/data/recipe_options_NAME.json; `page` writes docs/recipe_options.md from all of
+them.
 """
 
 from __future__ import annotations
@@ -94,10 +95,10 @@ brackets the change. Every row is one run: a difference of a point or two may be
 
 
 def write_page() -> None:
-    """docs/ablation.md from the files of rows that are there."""
+    """docs/recipe_options.md from the files of rows that are there."""
     parts = [PAGE]
     for what, title in TITLES.items():
-        path = DATA / f"ablation_{what}.json"
+        path = DATA / f"recipe_options_{what}.json"
         if not path.is_file():
             continue
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -113,7 +114,7 @@ def write_page() -> None:
             ]
             parts[-1] += f"\n| {row['option']} | {' | '.join(cells)} |"
         parts[-1] += "\n"
-    atomic_write_text(DOCS / "ablation.md", "\n".join(parts))
+    atomic_write_text(DOCS / "recipe_options.md", "\n".join(parts))
 
 
 def main() -> None:
@@ -147,7 +148,7 @@ def main() -> None:
         table.append({"option": name, **{key: summary[key] for key in KEPT[args.what]}})
         print(json.dumps(table[-1]), flush=True)
     data = {"iterations": part.iterations, "scenes": args.scenes, "init": Path(args.init).name, "rows": table}
-    atomic_write_text(DATA / f"ablation_{args.what}.json", json.dumps(data, indent=2) + "\n")
+    atomic_write_text(DATA / f"recipe_options_{args.what}.json", json.dumps(data, indent=2) + "\n")
 
 
 if __name__ == "__main__":
