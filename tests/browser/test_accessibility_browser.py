@@ -4,12 +4,14 @@ a large grid stays small on the wire, and a link leads to the numbers of the API
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 
 import pytest
 from app_fixtures import launched, prepare, tiny
 from browser import Page, browser, changes, expect, key, phone, pixels, pytestmark, ready, show_overview, tab, visit  # noqa: F401
 from gradio_client import Client
+from pointing import box_at_rest
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.model.checkpoint import save_model
@@ -224,14 +226,26 @@ def test_a_finger_moves_the_query_and_paints_seeds(phone):  # noqa: F811
 
 def english_left(output: list[str]) -> list[str]:
     """What the page says in English although the strings file has it in Korean."""
+    whole, filled = translated()
+    found = [f"{whole[text]}: {text}" for text in output if text in whole]
+    return found + [f"{name}: {text}" for text in output for name, pattern in filled if pattern.fullmatch(text)]
+
+
+@functools.cache
+def translated() -> tuple[dict[str, str], list[tuple[str, re.Pattern]]]:
+    """The names of English texts that are others in Korean: by the text, and with a pattern where it has gaps."""
     korean = localization.texts("ko")
-    patterns = []
+    whole, filled = {}, []
     for name, text in localization.texts().items():
         plain = re.sub(r"<[^>]+>", "", text)
-        if name == "language.name" or korean[name] == text or len(re.sub(r"\{\w+\}|\W", "", plain)) < 3:
+        parts = re.split(r"\{\w+\}", plain)
+        if name == "language.name" or korean[name] == text or len(re.sub(r"\W", "", "".join(parts))) < 3:
             continue
-        patterns.append((name, re.compile(".+".join(map(re.escape, re.split(r"\{\w+\}", plain))))))
-    return [f"{name}: {text}" for text in output for name, pattern in patterns if pattern.fullmatch(text)]
+        if len(parts) == 1:
+            whole[plain] = name
+        else:
+            filled.append((name, re.compile(".+".join(map(re.escape, parts)))))
+    return whole, filled
 
 
 @pytest.mark.parametrize("language, default", [("en", r"Default|Published"), ("ko", r"기본|논문|처음")])
@@ -282,7 +296,7 @@ def test_of_a_large_grid_what_is_looked_at_is_sent(browser, address):  # noqa: F
     canvas = page.locator(f'{panel} [data-view="large"] canvas[role=img]')
     canvas.scroll_into_view_if_needed()
     before = pixels(page, f'{panel} [data-view="large"] canvas[role=img]')
-    box = canvas.bounding_box()
+    box = box_at_rest(canvas)
     for step in range(8):
         page.mouse.move(box["x"] + 4 + 10 * step, box["y"] + 8)
     changes(page, f'{panel} [data-view="large"] canvas[role=img]', before)  # at once, from what is here

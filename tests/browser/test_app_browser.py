@@ -23,6 +23,7 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
+from pointing import box_at_rest
 
 from afa_viz.classes import SANDBOX_CLASSES
 
@@ -60,9 +61,7 @@ def test_opens_with_an_example_explained(visit, width, height, theme):  # noqa: 
 
 def test_the_pointer_asks_the_server_for_nothing(visit):  # noqa: F811
     page = visit()
-    canvas = page.locator(stage("cam"))
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
+    box = box_at_rest(page.locator(stage("cam")))
     before, seen = pixels(page, stage("affinity")), requests(page)
     page.mouse.move(box["x"] + 5, box["y"] + 5)
     changes(page, stage("affinity"), before)
@@ -72,9 +71,7 @@ def test_the_pointer_asks_the_server_for_nothing(visit):  # noqa: F811
         page.mouse.move(box["x"] + box["width"] * (step + 0.5) / 6, box["y"] + box["height"] - 5)
     expect(page.locator(".afa-status")).to_contain_text("Row 6, column 6:")
     changes(page, stage("affinity"), before)
-    large = page.locator('[data-tab="cam"] [data-view="map"] canvas[role=img]')
-    large.scroll_into_view_if_needed()
-    box = large.bounding_box()
+    box = box_at_rest(page.locator('[data-tab="cam"] [data-view="map"] canvas[role=img]'))
     page.mouse.click(box["x"] + 5, box["y"] + 5)
     page.mouse.move(5, 5)
     expect(page.locator(".afa-status")).to_contain_text("Row 1, column 1, pinned")

@@ -21,6 +21,7 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
+from pointing import box_at_rest
 
 FRAME = 100  # milliseconds; the target is 16, a test machine may be busy
 
@@ -38,10 +39,7 @@ def opened(page: Page, name: str) -> str:
 
 def hover(page: Page, canvas: str, row: float, col: float) -> None:
     """Point at a place of a canvas, in shares of its sides."""
-    element = page.locator(canvas)
-    element.scroll_into_view_if_needed()
-    box = element.bounding_box()
-    assert box
+    box = box_at_rest(page.locator(canvas))
     page.mouse.move(box["x"] + box["width"] * col, box["y"] + box["height"] * row)
 
 

@@ -13,7 +13,6 @@ from app_fixtures import add_snapshots, launched, prepare
 from browser import (  # noqa: F401  (fixtures)
     SCREENSHOTS,
     browser,
-    fingers,
     key,
     phone,
     pytestmark,
@@ -26,6 +25,7 @@ from browser import (  # noqa: F401  (fixtures)
 )
 from data_trees import make_folder
 from PIL import Image
+from pointing import box_at_rest, fingers
 
 from afa_viz.figures import interactive
 from afa_viz.training.status import report_status
@@ -343,7 +343,7 @@ def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(phone):  # noqa: F8
     )
     figure.evaluate(middle)
     before, ranges = page.evaluate("scrollY"), figure.evaluate(axes)
-    box = figure.locator(".nsewdrag").first.bounding_box()
+    box = box_at_rest(figure.locator(".nsewdrag").first)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     send("touchStart", (x, y))
     for step in range(20, 200, 20):

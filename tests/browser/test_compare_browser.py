@@ -20,6 +20,7 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
+from pointing import box_at_rest
 
 from afa_viz.model.checkpoint import save_model
 
@@ -158,8 +159,7 @@ def test_the_cursor_is_linked_and_asks_for_nothing(visit):  # noqa: F811
     ready(page, COMPARE)
     page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="Affinity", exact=True).click()
     canvases = [f'{COMPARE} [data-view="{side}"] canvas[role=img]' for side in ("a", "b", "difference")]
-    page.locator(canvases[0]).scroll_into_view_if_needed()
-    box = page.locator(canvases[0]).bounding_box()
+    box = box_at_rest(page.locator(canvases[0]))
     before, seen = [pixels(page, canvas) for canvas in canvases], requests(page)
     page.mouse.move(box["x"] + 3, box["y"] + 3)
     expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("row 1, column 1")

@@ -333,5 +333,6 @@ def test_an_image_of_the_data_set_comes_into_sight(visit, width, height):  # noq
     recomputed(page, before)
     expect(page.locator("[data-fill=picture]")).to_be_in_viewport()
     expect(page.locator('[data-stage="cam"] canvas').first).to_be_in_viewport(ratio=0.9)
+    page.wait_for_function("new URLSearchParams(location.search).has('data')")  # a step of the history by now
     page.go_back()
     shows(page, "scene0")

@@ -24,6 +24,7 @@ from browser import (  # noqa: F401  (fixtures)
 )
 from image_bytes import encoded
 from PIL import Image
+from pointing import box_at_rest
 
 from afa_viz.classes import SANDBOX_CLASSES
 
@@ -127,7 +128,7 @@ def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):  # noq
     dialog.locator('[data-mask="brush"]').select_option(label="bird")
     dialog.locator('[data-mask="size"]').fill("10")
     canvas = dialog.locator("canvas")
-    box = canvas.bounding_box()
+    box = box_at_rest(canvas)
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.5 * box["height"], steps=3)

@@ -10,7 +10,6 @@ from browser import (  # noqa: F401  (fixtures)
     address,
     browser,
     expect,
-    fingers,
     phone,
     pixels,
     pytestmark,
@@ -19,6 +18,7 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
+from pointing import box_at_rest, fingers
 from report_file import Page as ReportPage
 from report_file import answer, block
 
@@ -39,7 +39,7 @@ def test_a_finger_paints_seeds_and_moves_no_page(phone):  # noqa: F811
     canvas = page.locator('[data-tab="walk"] [data-view="before"] canvas')
     canvas.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
-    box, top = canvas.bounding_box(), page.evaluate("scrollY")
+    box, top = box_at_rest(canvas), page.evaluate("scrollY")
     before = pixels(page, '[data-tab="walk"] [data-view="before"] canvas')
     send = fingers(page)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.9

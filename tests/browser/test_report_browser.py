@@ -12,6 +12,7 @@ import pytest
 import torch
 from app_fixtures import scene, scene_trace, tiny
 from browser import browser, keep_picture, pixels, pytestmark, ready, set_range, tab  # noqa: F401  (fixtures)
+from pointing import box_at_rest
 
 import afa_viz
 from afa_viz import lab, stage_scores
@@ -81,9 +82,7 @@ def status(page: Page) -> str:
 
 def hover(page: Page, canvas: str, cell: tuple[int, int], grid: tuple[int, int]) -> None:
     """Put the pointer on the middle of a cell."""
-    page.locator(canvas).scroll_into_view_if_needed()
-    box = page.locator(canvas).bounding_box()
-    assert box is not None
+    box = box_at_rest(page.locator(canvas))
     (row, col), (rows, cols) = cell, grid
     page.mouse.move(box["x"] + (col + 0.5) * box["width"] / cols, box["y"] + (row + 0.5) * box["height"] / rows)
 
@@ -356,7 +355,7 @@ def test_maps_of_a_report_are_enlarged_zoomed_and_read(opened, report, width):
     expect(large).to_be_visible()
     expect(large.locator(".afa-zoom output")).to_have_text("100 %")
     canvas = large.locator("canvas[data-shape]")
-    box = canvas.bounding_box()
+    box = box_at_rest(canvas)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.wheel(0, -300)
     page.wait_for_function("document.querySelector('.afa-zoomed')")

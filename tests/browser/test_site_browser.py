@@ -12,6 +12,7 @@ from browser import (  # noqa: F401
     keep_picture,
     key,
     missing,
+    next_frame,
     pytestmark,
     recomputed,
     requests,
@@ -186,6 +187,23 @@ def test_a_link_that_does_not_fit_is_left_out_and_named(visit, query, wrong):  #
     page = visit(query=query)
     expect(page.locator(".afa-status")).to_contain_text(f"ignored: {wrong}.")
     assert page.locator('[data-fill="picture"]').inner_text() == "Scene 0"
+
+
+def test_a_notice_stays_until_something_is_chosen(visit):  # noqa: F811
+    page = visit(query="left_out=everything&tab=walk")
+    status = page.locator(".afa-status")
+    expect(status).to_contain_text("ignored: left_out.")
+    drawn = page.locator(".afa-strip canvas").first.get_attribute("width")
+    page.set_viewport_size({"width": 700, "height": 900})  # drawn again in another size
+    expect(page.locator(".afa-strip canvas").first).not_to_have_attribute("width", drawn)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(status).to_contain_text("ignored: left_out.")
+    page.set_viewport_size({"width": 390, "height": 844})
+    next_frame(page)
+    assert status.evaluate("(line) => line.scrollWidth <= line.clientWidth"), "every word is in sight"
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.locator('[data-do="shared"]').click()
+    expect(status).to_contain_text("Row")
 
 
 def test_a_link_restores_everything(visit):  # noqa: F811

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from browser import browser, keep_picture, key, pytestmark, ready, recomputed, set_range, visit  # noqa: F401  (fixtures)
 from network_site import EXAMPLES
+from pointing import box_at_rest
 from site_page import address, panel, root  # noqa: F401  (fixtures)
 from static_site import build_large
 
@@ -34,7 +35,7 @@ def test_maps_of_a_site_are_enlarged_and_zoomed_alike(visit, width, theme):  # n
         page.keyboard.press("f")
         large = page.locator("figure.afa-large")
         expect(large).to_be_visible()
-        box = large.locator("canvas[data-shape]").bounding_box()
+        box = box_at_rest(large.locator("canvas[data-shape]"))
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         page.mouse.wheel(0, -300)
         page.wait_for_function("document.querySelector('.afa-zoomed')")

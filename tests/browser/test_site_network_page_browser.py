@@ -9,6 +9,7 @@ from browser import browser, key, requests, tab, visit  # noqa: F401  (fixtures)
 from browser import pytestmark as browser_marks
 from image_bytes import encoded
 from network_site import address, site  # noqa: F401  (fixtures)
+from pointing import box_at_rest
 from visitor_images import UPLOADS, mask_png
 
 from afa_viz.ui.localization import texts
@@ -91,7 +92,7 @@ def test_a_mask_is_painted_and_every_score_uses_it(visit):  # noqa: F811
     dialog = page.locator("dialog.afa-mask")
     dialog.locator('[data-mask="brush"]').select_option(label="cat")
     dialog.locator('[data-mask="size"]').fill("15")
-    box = dialog.locator("canvas").bounding_box()
+    box = box_at_rest(dialog.locator("canvas"))
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.5 * box["height"], steps=3)

@@ -20,6 +20,7 @@ from browser import (  # noqa: F401  (fixtures)
     tab,
     visit,
 )
+from pointing import box_at_rest
 
 FRAME = 150  # milliseconds; the target is 50, a test machine may be busy
 TABS = ("cam", "walk", "par", "regions", "seg")
@@ -28,9 +29,7 @@ TABS = ("cam", "walk", "par", "regions", "seg")
 def grip(page: Page, selector: str, start: float, end: float) -> None:
     """Press at a share of an element's width and drag to another; the button stays down."""
     element = page.locator(selector)
-    element.scroll_into_view_if_needed()
-    box = element.bounding_box()
-    assert box
+    box = box_at_rest(element)
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * start, y)
     page.mouse.down()

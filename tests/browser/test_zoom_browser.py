@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import address, browser, expect, fingers, keep_picture, phone, pytestmark, query_cell, ready, tab, visit  # noqa: F401  (fixtures)
+from browser import address, browser, expect, keep_picture, phone, pytestmark, query_cell, ready, tab, visit  # noqa: F401  (fixtures)
 from playwright.sync_api import Page
+from pointing import box_at_rest, fingers
 
 from afa_viz.ui.localization import texts
 
@@ -162,7 +163,7 @@ def test_two_fingers_zoom_and_one_finger_moves(phone):  # noqa: F811
     canvas.tap(position={"x": 40, "y": 40})
     page.get_by_role("button", name="Show this map large").click()
     expect(page.locator("figure.afa-large")).to_be_visible()
-    box = canvas.bounding_box()
+    box = box_at_rest(canvas)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     send = fingers(page)
     send("touchStart", (x - 20, y), (x + 20, y))

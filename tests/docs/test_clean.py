@@ -24,7 +24,8 @@ def test_readme_and_ci_run_the_same_command():
 
 
 def test_ci_runs_what_the_fast_command_leaves_out():
-    """Every test runs in one of the two commands."""
+    """Every test runs in one of the three commands."""
     options = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert "-m 'not slow'" in options and '"slow: ' in options
-    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().endswith("pytest -m slow")
+    assert "-m 'not slow and not browser'" in options and '"slow: ' in options and '"browser: ' in options
+    last = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-2:]
+    assert [line.partition("pytest")[2] for line in last] == [" -m browser", " -m slow"]

@@ -176,17 +176,16 @@ def test_every_class_that_is_known_has_a_name():
 
 def test_letters_are_such_as_every_font_has():
     """Windows Glyph List 4, which fonts of every system hold, and Korean; other signs are drawn: icons.js."""
-    known = set(range(0x20, 0x17F)) | set(range(0x384, 0x3CF)) | set(range(0x400, 0x460)) | set(range(0xAC00, 0xD7A4))
-    known |= {ord(c) for c in "\n–—‘’“”…′←↑→↓−∕√∩≤≥▲▼·"} | {0x3139}  # ㄹ, in a comment
-    equations = {ord(c) for c in "∪⊤‖"}  # of the method, within equations alone
+    blocks = [range(0x20, 0x17F), range(0x384, 0x3CF), range(0x400, 0x460), range(0xAC00, 0xD7A4)]
+    known = {chr(code) for block in blocks for code in block}
+    known |= {*"\n–—‘’“”…′←↑→↓−∕√∩≤≥▲▼·", "\u3139"}  # ㄹ, in a comment
+    equations = known | {*"∪⊤‖"}  # of the method, within equations alone
     for path in [*(p for p in (UI / "explorer").rglob("*") if p.is_file()), *(UI / "texts").glob("*.json")]:
         if path.suffix == ".json":
-            said = {key: text for key, text in json.loads(path.read_text(encoding="utf-8")).items()}
-            for key, text in said.items():
-                extra = equations if key.endswith(("equation", "_html")) else set()
-                assert not {c for c in text if ord(c) not in known | extra}, (path.name, key)
+            for key, text in json.loads(path.read_text(encoding="utf-8")).items():
+                assert set(text) <= (equations if key.endswith(("equation", "_html")) else known), (path.name, key)
         else:
-            assert not {c for c in path.read_text(encoding="utf-8") if ord(c) not in known}, path.name
+            assert set(path.read_text(encoding="utf-8")) <= known, path.name
 
 
 # --- in the browser --------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,8 @@ pytestmark = [
 NO_GPU = "No available adapters."  # what Chromium says by itself where a page looks for a GPU
 READ_OFTEN = "Canvas2D: Multiple readback operations"  # its advice to a test that looks at pixels
 
+EXPECTED_WITHIN = 20_000  # milliseconds until `expect` gives up; Playwright's five are few for a busy machine
+
 shared: dict[str, Any] = {}  # what is running
 ends = ExitStack()  # of that; conftest.py closes it where the next file needs no browser
 LATER_SCRIPT = re.compile(r"/scripts/(tabs|more|lab|pipeline|edits|device)-[0-9a-f]{12}\.js$")
@@ -58,6 +59,7 @@ def running_playwright():
     if "playwright" not in shared:
         ends.callback(shared.clear)
         shared["playwright"] = ends.enter_context(sync_playwright())
+        expect.set_options(timeout=EXPECTED_WITHIN)
     return shared["playwright"]
 
 
@@ -220,17 +222,6 @@ def set_range(page: Page, selector: str, value: float, release: bool = True) -> 
            }""",
         [value, release],
     )
-
-
-def fingers(page: Page) -> Callable[..., None]:
-    """A function that sends "touchStart", "touchMove" or "touchEnd" to the page, and where the fingers are."""
-    screen = page.context.new_cdp_session(page)
-
-    def send(kind: str, *points: tuple[float, float]) -> None:
-        where = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
-        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": where})
-
-    return send
 
 
 def show_overview(page: Page) -> None:

@@ -29,7 +29,8 @@ SAVE_EVERY = 3  # steps; the real number would take a minute
 PART = CurriculumStage(12, 32, 32, 2, 1e-3)
 CONFIG = SANDBOX.__class__(
     **{**vars(SANDBOX), "curriculum": (PART,), "max_iters": 12, "cam_iters": 12, "joint_after": 12, "crop_size": 32,
-       "train_images": 8, "warmup_iters": 2, "explain": ExplainConfig(scales=(1.0,), num_iters=1, long_side=32)}
+       "train_images": 8, "warmup_iters": 2, "amp": "off",
+       "explain": ExplainConfig(scales=(1.0,), num_iters=1, long_side=32)}
 )  # fmt: skip
 
 

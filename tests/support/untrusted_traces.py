@@ -49,15 +49,15 @@ def packed(members: Members, method: int = zipfile.ZIP_DEFLATED, comment: bytes 
 
 def zeros(members: Members, name: str, head_: bytes, count: int) -> bytes:
     """A zip with so many zeros behind a head, made without holding them."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as opened:
+    file, megabyte = io.BytesIO(), bytes(MB)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as opened:
         for other, content in members.items():
             if other != name:
                 opened.writestr(other, content)
         with opened.open(name, "w", force_zip64=True) as member:
             member.write(head_)
             for _ in range(count // MB):
-                member.write(bytes(MB))
+                member.write(megabyte)
             member.write(bytes(count % MB))
     return file.getvalue()
 

@@ -213,7 +213,7 @@ def test_the_program_makes_the_same_view(bundled, picture, tab, config, drawn, c
 
 
 def test_the_program_makes_both_sides_of_a_comparison(bundled, monkeypatch):
-    monkeypatch.setattr(dense_crf, "dense_crf", lambda image, scores: scores / scores.sum(dim=0))
+    monkeypatch.setattr(dense_crf, "dense_crf", lambda image, scores: scores / scores.sum(dim=-3, keepdim=True))
     request = bundled.request("example:default_216", "sandbox", ["cow"], ExplainConfig(scales=(1.0,)))
     trace = bundled.trace(request)
     other = dataclasses.replace(request, config=dataclasses.replace(request.config, use_walk=False))

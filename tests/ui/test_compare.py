@@ -205,8 +205,8 @@ def test_the_page_is_told_nothing_about_a_key_that_is_not_there(session, tmp_pat
 
 def sharpened(image, probabilities, **options):
     """Stands in for the dense CRF: the strongest label takes all."""
-    best = probabilities.argmax(dim=0)
-    return torch.nn.functional.one_hot(best, len(probabilities)).permute(2, 0, 1).float()
+    best = probabilities.argmax(dim=-3)
+    return torch.nn.functional.one_hot(best, probabilities.shape[-3]).movedim(-1, -3).float()
 
 
 @pytest.mark.parametrize("use_walk", [True, False])

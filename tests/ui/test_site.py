@@ -11,6 +11,7 @@ import re
 import resource
 import subprocess
 import sys
+import time
 import zlib
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from PIL import Image
 from static_site import build_large
 
 from afa_viz.__main__ import main
+from afa_viz.model.checkpoint import load_model
+from afa_viz.pipeline import explain
 from afa_viz.ui.handlers.answer_texts import answer_name
 from afa_viz.ui.handlers.payload_attention import cell_maps
 from afa_viz.ui.site import build
@@ -359,9 +362,20 @@ def test_a_name_without_an_owner_is_refused_before_anything_is_built(capsys):
 # --- the whole site --------------------------------------------------------------------------------------------------
 
 
+def seconds_of_an_explanation() -> float:
+    """Seconds of a processor that the bundled model takes for an example."""
+    model, taken = load_model(device="cpu"), []
+    for _ in range(4):
+        before = time.thread_time()
+        explain(model, ROOT / "afa_viz" / "examples" / "default_216.png", ["cow"])
+        taken.append(time.thread_time() - before)
+    return min(taken)
+
+
 @pytest.mark.slow
 def test_the_bundled_site_is_small_and_soon_built(tmp_path):
-    """At most 60 s on two cores: counted as seconds of processors, since a test machine has other work too."""
+    """At most 60 s on two cores: counted as seconds of processors, since a test machine has other work too, and on a
+    slower machine in explanations of an example."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}  # no scene is rendered yet
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "afa_viz", "site", "--out", str(tmp_path / "site")]
@@ -374,7 +388,8 @@ def test_the_bundled_site_is_small_and_soon_built(tmp_path):
     assert sizes.whole <= 25_000_000 and max(sizes.deeper.values()) <= 600_000, sizes
     files = [path for path in (tmp_path / "site").rglob("*") if not path.name.startswith("plotly-")]
     assert sum(path.stat().st_size for path in files) <= 25_500_000
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= 120
+    taken = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert taken <= max(120, 180 * seconds_of_an_explanation()), taken
     examples = json.loads((ROOT / "afa_viz" / "examples" / "examples.json").read_text(encoding="utf-8"))
     gallery = [image for image in contents(tmp_path / "site")["images"] if image["gallery"]]
     assert [image["name"] for image in gallery] == [example["name"] for example in examples]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import logging
 import subprocess
@@ -23,7 +24,7 @@ from afa_viz.config import ExplainConfig
 from afa_viz.evaluation import Sample, scoring
 from afa_viz.figures import attention, maps, stages
 from afa_viz.inputs import fit_size
-from afa_viz.model.afa import build_afa
+from afa_viz.model.afa import AFA, build_afa
 from afa_viz.model.checkpoint import save_model
 from afa_viz.pipeline import _STAGE_FUNCTIONS, _warn_once
 from afa_viz.stages import memory
@@ -202,11 +203,16 @@ def test_what_no_memory_is_left_for_is_refused_before_it_runs(session, monkeypat
 # --- what it takes ---------------------------------------------------------------------------------------------------
 
 
+@functools.cache
+def network(backbone: str) -> AFA:
+    return build_afa(backbone, 4)
+
+
 @pytest.mark.parametrize("backbone", ["mit_b0", "mit_b2", "pvt_v2_b0"])
 @pytest.mark.parametrize("size", [(16, 16), (75, 101), (128, 96)])
 @pytest.mark.parametrize("keep", ["all", "last_stage"])
 def test_the_attention_is_counted_exactly(backbone, size, keep):
-    model = build_afa(backbone, 4)
+    model = network(backbone)
     config = ExplainConfig(scales=(1,), flip=False, num_iters=0, keep_attention=keep)
     made = afa_viz.explain(model, np.full((*size, 3), 9, np.uint8), [1], config)
     logits = [block for block in made.attn_logits if block is not None]
