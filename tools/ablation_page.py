@@ -30,7 +30,8 @@ mIoU in percent over {scenes} validation scenes of 256 pixels, published thresho
 columns "CAM", which has one threshold, and "label", the pseudo label on its certain pixels (in brackets their share).
 "Walk" is the score after the walk minus that of its start, "walk, PAR" the same with PAR behind both; square brackets:
 95 % of a paired bootstrap over the scenes. Where a part has several seeds, a cell has their mean, and the smallest and
-the largest in brackets.
+the largest in brackets. Without the affinity loss nothing has trained the weights of the affinity's head: what the
+walk along it loses is what that loss is worth.
 
 {table}
 
@@ -38,13 +39,12 @@ the largest in brackets.
 
 {chance}
 
-R_cam is the label of the refined CAM, which the affinity learns from in all rows. Without the affinity loss, and
-without the joint phase, the decoder learns from it to the end. Without that loss the head of the affinity also keeps
-weights that nothing trained, and the walk along it is scored all the same. "Not symmetrised" makes the affinity from
-2 S in place of S + S^T, "raw attention" from the mean of the softmaxed heads of the last two blocks, in training as in
-the scores; no affinity loss shapes that attention. The radius is in cells; the recipe has 4. Max pooling is the
-published one. Under max and average pooling the network, which learned with the strongest 2 % of the cells, has these
-few steps to get used to another pooling: they show where the CAM goes, not what a whole run of theirs would reach.
+The affinity learns from the label of the refined CAM in all rows; without the affinity loss, and without the joint
+phase, the decoder learns from that label to the end. "Not symmetrised" makes the affinity from 2 S in place of
+S + S^T, "raw attention" from the mean of the softmaxed heads of the last two blocks, in training as in the scores; no
+affinity loss shapes that attention. The radius is in cells; the recipe has 4. Max pooling is the published one. Under
+max and average pooling the network, which learned with the strongest 2 % of the cells, has these few steps to get used
+to another pooling: they show where the CAM goes, not what a whole run of theirs would reach.
 
 Measured and written by `python tools/ablate_method.py run`; `… page` writes this page from
 `docs/data/ablation.json`, `… chart --out F` the figure as an interactive chart.

@@ -87,8 +87,20 @@ def dense_crf_steps(
     image, probabilities = as_tensor("image", image), as_tensor("probabilities", probabilities)
     if probabilities.dim() != 4:
         require_dims("probabilities", probabilities, 3, "(P, H, W), or 4 (B, P, H, W)")
+    if not probabilities.is_floating_point():
+        raise ValueError(
+            f"probabilities are of type {probabilities.dtype}; expected floating point: a softmax of the scores, or "
+            "one-hot labels as .float()."
+        )
     require_finite("probabilities", probabilities)
-    height, width = probabilities.shape[-2:]
+    labels, height, width = probabilities.shape[-3:]
+    if not labels:
+        raise ValueError(f"probabilities have shape {tuple(probabilities.shape)}; expected at least one label.")
+    if image.dtype == torch.uint8 and tuple(image.shape) == (*probabilities.shape[-3:-1], 3) != (height, width, 3):
+        raise ValueError(
+            f"probabilities have shape {tuple(probabilities.shape)}; expected labels first, (P, H, W): "
+            "use .movedim(-1, -3)."
+        )
     if image.dtype != torch.uint8 or tuple(image.shape) != (height, width, 3):
         raise ValueError(
             f"image has shape {tuple(image.shape)}, {image.dtype}; expected ({height}, {width}, 3), torch.uint8: "

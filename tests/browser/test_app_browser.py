@@ -13,6 +13,7 @@ from browser import (  # noqa: F401  (fixtures)
     expect,
     keep_picture,
     key,
+    next_frame,
     pixels,
     pytestmark,
     ready,
@@ -212,6 +213,22 @@ def test_a_link_that_fits_another_picture_says_so(visit):  # noqa: F811
     expect(page.locator(".afa-status")).not_to_contain_text("class, cell")
 
 
+@pytest.mark.parametrize("query, names", [
+    ("example=unicorn&class=nonsense&cell=99,1", "example, class, cell"),
+    ("example=scene1&model=none&radius=x&left_out=all&cell=99,1&head=9", "model, radius, left_out, cell, head"),
+])  # fmt: skip
+def test_all_that_does_not_fit_is_one_notice_that_stays(visit, query, names):  # noqa: F811
+    page = visit(query=query)
+    status = page.locator(".afa-status")
+    expect(status).to_have_text(f"Some parts of this link do not fit and were ignored: {names}.")
+    expect(page.locator(".toast-body")).to_have_count(0)  # what is gone after ten seconds
+    page.set_viewport_size({"width": 1024, "height": 800})  # drawn again
+    next_frame(page)
+    expect(status).to_contain_text(f"ignored: {names}.")
+    page.locator('[role=tab][data-tab="cam"]').click()
+    expect(status).not_to_contain_text("ignored")
+
+
 def test_one_opacity_for_every_map(visit):  # noqa: F811
     page = visit()
     tab(page, "regions")
@@ -243,9 +260,11 @@ def test_one_opacity_for_every_map(visit):  # noqa: F811
     expect(page.locator('[data-fill="opacity"]')).to_have_text("85 %")
     page.wait_for_function("!location.search.includes('opacity')")
     changes(page, refined, without)
+    next_frame(page)  # with the last of them
     with_colours = pixels(page, refined)
     slider.press("Home")
     slider.fill("85")
+    next_frame(page)
     assert pixels(page, refined) == with_colours
     tab(page, "regions")
     assert [pixels(page, image) for image in images] == before

@@ -211,7 +211,9 @@ def test_a_dense_crf_with_both_times(visit):  # noqa: F811
     tab(page, "compare")
     page.get_by_role("checkbox", name="dense CRF").check()
     line = page.locator(f'{COMPARE} [data-fill="words"]')
-    expect(line).to_contain_text(re.compile(r"PAR [\d.]+ m?s, dense CRF [\d.]+ m?s"), timeout=20_000)
+    expect(line).to_contain_text(re.compile(r"both labels, .*PAR [\d.]+ m?s, dense CRF [\d.]+ m?s"), timeout=20_000)
+    expect(page.locator(f"{COMPARE} .afa-board").get_by_role("button", name="PAR | dense CRF")).to_be_visible()
+    expect(page.locator(f"{COMPARE} .afa-board").get_by_role("img", name="B: PAR | dense CRF")).to_be_visible()
     expect(page.locator(f'{COMPARE} [data-view="b"] figcaption')).to_contain_text("dense CRF")
 
 

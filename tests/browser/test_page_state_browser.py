@@ -207,9 +207,11 @@ def test_a_photograph_is_kept_by_its_browser_tab(browser, address, tmp_path, by)
     page.locator('[data-do="row"]').press("Enter")
     page.wait_for_function("location.search.includes('cell=2') && sessionStorage.getItem('afa-photo')")
     shown = key(page)
+    page.evaluate("history.replaceState(history.state, '', `${location.search}&radius=x&head=99`)")
     page.reload() if by == "reload" else page.get_by_role("link", name="한국어").click()
     ready(page)
     heading(page, "Your photograph" if by == "reload" else "내 사진")
+    expect(page.locator(".afa-status")).to_contain_text(": radius, head")  # of server and page, in one notice
     expect(page.locator(".afa")).to_have_attribute("data-key", shown)  # the very same explanation
     expect(page.get_by_role("tabpanel")).to_have_attribute("data-tab", "regions")
     expect(page.locator('[data-do="row"]')).to_have_value("2")

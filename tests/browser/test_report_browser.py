@@ -267,7 +267,7 @@ CELLS = (
 def test_cells_of_a_notebook_are_explorers_that_stay(opened, trace, tmp_path):
     """Executed by a kernel, saved, opened again: two in one cell, in frames of their own."""
     nbclient = pytest.importorskip("nbclient", reason="notebooks need nbclient and ipykernel: requirements-dev.txt")
-    nbformat = pytest.importorskip("nbformat")
+    nbformat = pytest.importorskip("nbformat", reason="install it with `pip install nbformat`")
     path = str(trace.save(tmp_path / "trace.npz"))
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code.format(path=path)) for code in CELLS])
     nbclient.NotebookClient(made, timeout=60, kernel_name="python3").execute()

@@ -40,7 +40,7 @@ def test_a_notebook_is_stored_clean_and_asks_before_it_tells(path):
 @pytest.mark.slow
 def test_a_notebook_runs_from_clean(path, monkeypatch, tmp_path):
     nbclient = pytest.importorskip("nbclient", reason="notebooks need nbclient and ipykernel: requirements-dev.txt")
-    nbformat = pytest.importorskip("nbformat")
+    nbformat = pytest.importorskip("nbformat", reason="install it with `pip install nbformat`")
     monkeypatch.setenv("AFA_LABS", "fast")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     notebook = nbformat.read(path, as_version=4)

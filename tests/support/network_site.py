@@ -31,7 +31,7 @@ PACKAGE = ROOT / "node_modules" / "onnxruntime-web"
 def require_network_packages() -> None:
     """Skip where the network cannot be exported, or no browser could run it."""
     for package in ("onnx", "onnxscript"):
-        pytest.importorskip(package)
+        pytest.importorskip(package, reason="install it with `pip install onnx onnxscript`")
     if not PACKAGE.is_dir():
         pytest.skip("onnxruntime-web is not installed: npm ci")
 

@@ -94,9 +94,9 @@ def test_an_image_of_the_set_opens_and_its_address_leads_back(session, tmp_path)
     assert picture == "data:disc_1" and labels == ["cow"] and data["title"] == "disc_1" and data["scores"]
     assert data["link"] == {"data": "disc_1"}
     found = permalinks.restore(data["link"], session)
-    assert found.request == session.request("data:disc_1", "tiny") and found.gallery_index is None and not found.warning
+    assert found.request == session.request("data:disc_1", "tiny") and found.gallery_index is None and not found.unfit
     strange = permalinks.restore({"data": "../../etc/passwd", "model": "tiny"}, session)
-    assert strange.request.image_id == "example:scene0" and "data" in strange.warning
+    assert strange.request.image_id == "example:scene0" and "data" in strange.unfit
     for asked in ({"data": "nothing"}, {}, None, {"data": {"a": 1}}, {"data": 10**30}, "disc_1", [1]):
         with pytest.raises(UserError, match="no such image"):
             list(callbacks.open_data(asked, "tiny", [], *DEFAULTS))

@@ -37,7 +37,7 @@ def test_an_address_holds_edits_and_restores_them(session):
     address = permalinks.query_parameters(moved, session)
     assert address == {"example": "scene0", **TEXTS, "scales": "1,1.5", "flip": "0"}
     restored = permalinks.restore(address, session)
-    assert restored.request == moved and not restored.warning
+    assert restored.request == moved and not restored.unfit
     assert restored.settings[-1] == {"model": MODEL, "image": EXAMPLE, **TEXTS, "scales": "1,1.5", "flip": "0"}
     one_scale = permalinks.query_parameters(request(session, scales=(1.0,)), session)
     assert one_scale == {"example": "scene0", "left_out": SCALES}  # one name for one thing
@@ -63,7 +63,7 @@ WRONG = [
 def test_what_does_not_fit_in_an_address_is_left_out_and_named(session, name, text):
     other = {"flip": "0"} if name != "flip" else {"occlude": "0,16,0,32"}
     restored = permalinks.restore({"example": "scene0", name: text, **other}, session)
-    assert name in restored.warning and list(other)[0] not in restored.warning
+    assert name in restored.unfit and list(other)[0] not in restored.unfit
     kept = {key: value for key, value in restored.settings[-1].items() if key not in ("model", "image")}
     assert kept == other  # what fits is kept
     facts = permalinks.image_facts(session, EXAMPLE, MODEL, session.registry.config(MODEL))
@@ -149,7 +149,7 @@ def test_image_labels_that_were_predicted_stay_those_of_the_whole_image(session,
 def test_a_photograph_of_an_address_gets_its_edits_once_it_is_here(session, callbacks, photograph):
     mark = photograph.partition(":")[2][:8]
     restored = permalinks.restore({"photo": mark, "occlude": "0,16,0,16", "example": "scene0"}, session)
-    assert restored.request.config.occlude is None and not restored.warning
+    assert restored.request.config.occlude is None and not restored.unfit
     kept = restored.settings[-1]
     value, *_ = callbacks._open(photograph, MODEL, (*DEFAULTS, kept))
     assert json.loads(value)["edits"] == {"occlude": "0,16,0,16"}

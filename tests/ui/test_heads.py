@@ -96,7 +96,7 @@ def test_an_address_holds_the_weights_and_restores_them(session):
     address = permalinks.query_parameters(moved, session)
     assert address == {"example": "scene0", **MOVED}
     restored = permalinks.restore(address, session)
-    assert restored.request == moved and not restored.warning
+    assert restored.request == moved and not restored.unfit
     assert restored.settings[-1] == {"model": MODEL, **MOVED}
     assert permalinks.query_parameters(session.request(EXAMPLE, MODEL), session) == {"example": "scene0"}
 
@@ -110,7 +110,7 @@ def test_an_address_holds_the_weights_and_restores_them(session):
 def test_what_does_not_fit_in_an_address_is_left_out_and_named(session, name, text):
     other = {"affinity_bias": "0.25"} if name == "head_weights" else {"head_weights": "1:0"}
     restored = permalinks.restore({"example": "scene0", name: text, **other}, session)
-    assert name in restored.warning and list(other)[0] not in restored.warning
+    assert name in restored.unfit and list(other)[0] not in restored.unfit
     assert restored.settings[-1] == {"model": MODEL, **other}  # what fits is kept
     with pytest.raises(UserError) as caught:
         head_settings.from_texts({name: text}, lambda: 16)

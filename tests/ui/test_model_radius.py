@@ -115,7 +115,7 @@ def test_links_name_what_differs_from_it(session):
         asked = permalinks.query_parameters(session.request("example:scene0", model, config=config), session)
         assert {key: asked[key] for key in ("radius",) if key in asked} == words
         restored = permalinks.restore({"model": model, **asked}, session)
-        assert restored is not None and restored.request.config.radius == radius and not restored.warning
+        assert restored is not None and restored.request.config.radius == radius and not restored.unfit
         assert restored.settings[1 + FIELDS.index("radius")] == radius
     assert permalinks.restore({"model": "near", "radius": "nothing"}, session).request.config.radius == OWN
 

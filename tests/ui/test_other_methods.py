@@ -109,7 +109,7 @@ def test_a_permalink_leads_back(session, answers, name):
     request = session.request("example:scene0", name, ["beagle", "crane (bird)"])
     session.trace(request)
     restored = permalinks.restore(answers.link(request), session)
-    assert restored.request == request and not restored.warning
+    assert restored.request == request and not restored.unfit
     assert "checkpoints/" in answers.exports.python_code(
         {"key": request.key, "tab": "cam", "label": 1, "cell": [0, 0], "block": 0, "head": 0}
     )

@@ -204,6 +204,12 @@ def test_refuses_what_does_not_fit(image, scores, words):
     ({"sxy_bilateral": 1e-7}, "sxy_bilateral 1e-07"),
     ({"image": torch.zeros(0, 7, 3, dtype=torch.uint8), "probabilities": torch.ones(2, 0, 7)},
      "image has shape .0, 7, 3"),
+    ({"probabilities": torch.ones(0, 4, 5)}, "at least one label"),
+    ({"probabilities": torch.ones(2, 4, 5).int()}, "torch.int32; expected floating point"),
+    ({"probabilities": torch.ones(2, 4, 5).bool()}, "torch.bool; expected floating point"),
+    ({"probabilities": torch.ones(4, 5, 2)}, "expected labels first"),
+    ({"probabilities": torch.ones(3, 4, 5, 2)}, "expected labels first"),
+    ({"probabilities": torch.ones(2, 9, 9)}, "resize the scores"),
     ({"image": "cow.png"}, "image is of type str"), ({"probabilities": None}, "probabilities is of type NoneType"),
 ])  # fmt: skip
 def test_the_call_itself_refuses_and_names_the_argument(given, words):

@@ -20,8 +20,9 @@ from afa_viz.model.onnx_export import AllOutputs, export_onnx, output_names, rel
 from afa_viz.model.onnx_packages import ExportError
 from afa_viz.model.onnx_split import split_onnx
 
-onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+HOW = "install it with `pip install onnx onnxscript onnxruntime`"
+onnx = pytest.importorskip("onnx", reason=HOW)
+onnxruntime = pytest.importorskip("onnxruntime", reason=HOW)
 
 ODD_SIZES = ((3, 64, 48), (1, 256, 256), (1, 101, 333), (2, 16, 16), (1, 29, 30), (1, 500, 375))  # (B, H, W)
 

@@ -107,9 +107,9 @@ function listenToMenu() {
     button.hidden = button.dataset.export !== "png" && !host.exports.kinds.includes(button.dataset.export);
   }
   $('[data-do="python"]').hidden = !host.exports.python;
-  listenToPresses("[data-export], [data-do=python], [data-do=picture]", async (button) => {
-    (await import("./components/share_menu.js")).run(button);
-  });
+  const load = () => import("./components/share_menu.js");
+  $(".afa-share").addEventListener("toggle", load, { once: true }); // a link is copied as soon as its button is pressed
+  listenToPresses(".afa-share button", async (button) => { (await load()).run(button); });
 }
 
 /** What another explanation may ask for: undoing settings, what is changed by hand, and classes where none was recognised. */

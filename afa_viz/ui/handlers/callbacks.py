@@ -155,10 +155,8 @@ class Callbacks:
         restored = permalinks.restore(params, self.session)
         if restored is None:
             return tuple(gr.skip() for _ in range(8 + len(SLIDERS)))
-        if restored.warning:
-            warn_user(restored.warning)
         request, registry = restored.request, self.session.registry
-        value, present = self.answers.linked(request), self.session.present_labels(request)
+        value, present = self.answers.linked(request, restored.unfit), self.session.present_labels(request)
         choices = self._label_choices(request.image_id, request.model, present)
         index = NONE_SELECTED if restored.gallery_index is None else restored.gallery_index
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,9 +64,9 @@ class ExplorerHandlers:
             lambda: payload.to_json(payload.stages(trace, request.key, scene_key(request)) | facts),
         )
 
-    def linked(self, request: Request) -> str:
-        """`stages`, marked as the content of a permalink."""
-        return f'{self.stages(request)[:-1]},"linked":true}}'
+    def linked(self, request: Request, unfit: Sequence[str] = ()) -> str:
+        """`stages`, marked as the content of a permalink; unfit: names of its parameters that were ignored."""
+        return f'{self.stages(request)[:-1]},"linked":true,"unfit":{json.dumps(list(unfit))}}}'
 
     def preview(self, request: Request) -> str | None:
         """A value to display while `stages` is computed; None where that is fast."""

@@ -14,7 +14,6 @@ from typing import Any
 from afa_viz.config import ExplainConfig
 from afa_viz.scalars import number_text
 from afa_viz.ui.errors import BusyError, UserError
-from afa_viz.ui.localization import error_message
 from afa_viz.ui.page import edit_settings, head_settings
 from afa_viz.ui.page.config_fields import ABLATIONS, SCALES, SLIDERS, Slider, active_ablations, config_from
 from afa_viz.ui.sessions.session import Request, Session
@@ -42,13 +41,13 @@ class RestoredLink:
         request: to be explained.
         gallery_index: of the example; None for an image of the data set.
         settings: the ablations, every slider of `SLIDERS`, then `kept_changes` of the request.
-        complaint: one sentence about what did not fit and was replaced by the default; "" where all of it fitted.
+        unfit: names of the parameters that did not fit and were replaced by their defaults.
     """
 
     request: Request
     gallery_index: int | None
     settings: list[Any] = field(default_factory=list)
-    warning: str = ""
+    unfit: list[str] = field(default_factory=list)
 
 
 def query_parameters(request: Request, session: Session) -> dict[str, str]:
@@ -173,12 +172,11 @@ def restore(params: Mapping[str, str], session: Session) -> RestoredLink | None:
     except UserError:
         invalid.append("labels")
         request = session.request(image_id, model, None, config)
-    warning = error_message("refused.link", names=", ".join(invalid)) if invalid else ""
     changes = kept_changes(request)
     if re.fullmatch(PHOTO, params.get(UPLOAD, ""), re.ASCII):  # its own edits, checked once it is here
         edits = {name: params[name] for name in edit_settings.IMAGE_FIELDS if params.get(name)}
         changes |= {"model": model, "image": f"upload:{params[UPLOAD]}", **edits} if edits else {}
-    return RestoredLink(request, gallery_index, [ablations, *sliders.values(), changes], warning)
+    return RestoredLink(request, gallery_index, [ablations, *sliders.values(), changes], invalid)
 
 
 def _image_id(params: Mapping[str, str], session: Session, invalid: list[str]) -> tuple[str, int | None]:

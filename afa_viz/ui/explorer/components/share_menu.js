@@ -1,8 +1,9 @@
-// Save and share: files from the host, the open tab as one picture, and the program that makes it again. Loaded when one of
-// these is first asked for, see `listenToMenu` in main.js.
+// Save and share: the link, files from the host, the open tab as one picture, and the program that makes it again. Loaded
+// when the menu first opens, see `listenToMenu` in main.js.
 
 import { stageFigures } from "./strip.js";
 import { $ } from "../core/dom.js";
+import { permalinkQuery } from "../core/permalink.js";
 import { tabs } from "../core/schedule.js";
 import { className, queryCell } from "../core/selection.js";
 import { translateServerText } from "../core/server_words.js";
@@ -65,6 +66,20 @@ async function saveFile(/** @type {string} */ kind) {
   download(address, name);
 }
 
+async function copyLink() {
+  if (!store.trace.link?.example && !store.trace.link?.data) {
+    announce(text("link.upload"), true);
+    return;
+  }
+  const address = `${window.location.origin}${window.location.pathname}?${permalinkQuery()}`;
+  try {
+    await navigator.clipboard.writeText(address);
+    announce(text("link.copied"), true);
+  } catch {
+    window.prompt(text("link.copy_by_hand"), address); // no clipboard without https
+  }
+}
+
 async function copyPython() {
   const asked = { key: store.trace.key, tab: view.tab, label: view.label, cell: queryCell(), block: view.block, head: view.head,
     b: tabs.get(view.tab).hooks.other?.() };
@@ -94,6 +109,7 @@ async function act(/** @type {HTMLButtonElement} */ button, /** @type {() => Pro
   try {
     await what();
     $(".afa-share").open = false;
+    if ($(".afa-code").hidden) $(".afa-share summary").focus();
   } catch (error) {
     reportError(error);
   }
@@ -103,5 +119,6 @@ async function act(/** @type {HTMLButtonElement} */ button, /** @type {() => Pro
 /** Do what a button of the menu says. */
 export function run(/** @type {HTMLButtonElement} */ button) {
   const kind = button.dataset.export;
-  act(button, kind ? () => saveFile(kind) : button.dataset.do === "picture" ? saveTab : copyPython);
+  act(button, kind ? () => saveFile(kind) : button.dataset.do === "link" ? copyLink
+    : button.dataset.do === "python" ? copyPython : saveTab);
 }

@@ -1,7 +1,6 @@
 // The address of what is shown. The host restores example, model, labels and settings from it, the page the rest.
 
 import { query as currentQuery, writeQuery } from "./address.js";
-import { $ } from "./dom.js";
 import { on } from "./events.js";
 import { showTab, tabs } from "./schedule.js";
 import { classId, isHeld, nearestQuery, strongestCell } from "./selection.js";
@@ -43,6 +42,8 @@ const namesTrace = HOST_KEYS.some((name) => addressed.has(name));
 let restored = false; // what the address says of the page is taken over, or no longer counts
 let isRead = false; // it is taken over
 let overdue = false;
+/** @type {string[]} */
+let unfit = []; // names of parts of it that the host has left out
 let written = false; // the address is what this page has written
 /** @type {{query: URLSearchParams, until: number} | null} what the browser went back to, and is opened now */
 let awaited = null;
@@ -58,6 +59,7 @@ let waiting = 0;
  * @param {() => void} again
  */
 export function mustWait(raw, again) {
+  if (raw.linked) unfit = raw.unfit ?? [];
   const held = host.photograph.mustWait(raw);
   if (!namesTrace || restored || overdue || raw.photo || (raw.linked && !held)) return false;
   if (!waiting) waiting = setTimeout(() => { overdue = true; again(); }, WAIT_LIMIT);
@@ -93,12 +95,11 @@ export function restorePermalink() {
   }
   if (restored || host.photograph.isAwaited() || (namesTrace && !store.trace.linked && !store.trace.photo)) return "";
   [restored, isRead] = [true, true];
-  return takeOver(addressed, host.photograph.isMissing());
+  return takeOver(addressed, unfit, host.photograph.isMissing());
 }
 
-function takeOver(/** @type {URLSearchParams} */ asked, missing = false) {
-  /** @type {any[]} */
-  const wrong = [];
+function takeOver(/** @type {URLSearchParams} */ asked, /** @type {string[]} */ left = [], missing = false) {
+  const wrong = [...left];
   const read = (/** @type {string} */ name, /** @type {(value: string) => any} */ fits, /** @type {(value: string) => void} */ take) => {
     const value = asked.get(name);
     if (value == null) return;
@@ -128,7 +129,7 @@ function takeOver(/** @type {URLSearchParams} */ asked, missing = false) {
 }
 
 /** The query string of what is shown; what others have put there stays. */
-function permalinkQuery() {
+export function permalinkQuery() {
   const query = currentQuery();
   for (const name of [...VIEW_KEYS, ...HOST_KEYS, ...SIDE_B_KEYS, SNAPSHOT_KEY,
     ...parts.flatMap((part) => part.names)]) query.delete(name);
@@ -162,25 +163,5 @@ export function updatePermalink() {
   }, isOther ? 0 : 250);
 }
 
-async function copyLink() {
-  if (!store.trace) return;
-  if (!store.trace.link?.example && !store.trace.link?.data) {
-    announce(text("link.upload"), true);
-    return;
-  }
-  const address = `${window.location.origin}${window.location.pathname}?${permalinkQuery()}`;
-  try {
-    await navigator.clipboard.writeText(address);
-    announce(text("link.copied"), true);
-  } catch {
-    window.prompt(text("link.copy_by_hand"), address); // no clipboard without https
-  }
-  $(".afa-share").open = false;
-  $(".afa-share summary").focus();
-}
-
-/** Keep the address true, and let it be copied. */
-export function listenToView() {
-  on("view", updatePermalink);
-  $('[data-do="link"]').addEventListener("click", copyLink);
-}
+/** Keep the address true. */
+export const listenToView = () => on("view", updatePermalink);

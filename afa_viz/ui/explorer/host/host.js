@@ -23,8 +23,9 @@
  * @property {() => Element[]} translatable elements beside the explorer whose words carry their keys (`data-words`)
  *
  * @property {() => Answer | null} stages the explanation to show now: `payload.stages` with the words of `Answers`;
- *   `partial`: a first look, the rest follows; `linked`: it is what the address asks for; `complaint`: what of it does not
- *   fit, in the page's language; `photo`: an image that somebody brought. null before there is one
+ *   `partial`: a first look, the rest follows; `linked`: it is what the address asks for, but for its parts `unfit`;
+ *   `complaint`: why it is not what was asked for, in the page's language; `photo`: an image that somebody brought. null
+ *   before there is one
  * @property {(listener: () => void) => void} onStages call a listener whenever there is another one
  * @property {(field: string, value: number | string) => void} setSetting explain with another setting (a field of ExplainConfig),
  *   or without other parts: "left_out", their names with commas between

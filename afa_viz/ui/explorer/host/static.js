@@ -135,8 +135,7 @@ export async function start({ tables, site }) {
   use(host);
   startPage(element("afa-explorer"));
   const asked = readAddress(contents, gallery[0]);
-  await show(asked.image.key, asked.settings, { linked: true, complaint: asked.wrong.length
-    ? text("refused.link", { names: asked.wrong.join(", ") }) : "" });
+  await show(asked.image.key, asked.settings, { linked: true, unfit: asked.wrong });
 }
 
 /**

@@ -25,7 +25,7 @@ import { labelChanges } from "../../method/changes.js";
 import { PARTIAL_LABELS } from "../../method/scores.js";
 import * as comparison from "./comparison.js";
 import * as sideB from "./side_b.js";
-import { certainOf, iouOf, isLabel, sidesInWords, subjectOf } from "./side_words.js";
+import { certainOf, iouOf, isLabel, sidesInWords, stageName, subjectOf } from "./side_words.js";
 
 const ROWS = ["a", "b", "difference"];
 const AGAIN = 100; // milliseconds until a host is asked again that fetches a model
@@ -100,7 +100,11 @@ function drawColumn(/** @type {string} */ name) {
   const canvases = columnOf(name);
   const { button, score } = canvases;
   button.setAttribute("aria-pressed", String(name === sideB.largeStage()));
-  ROWS.forEach((row) => fitCanvas(canvases[row]));
+  button.textContent = stageName(name);
+  for (const row of ROWS) {
+    canvases[row].setAttribute("aria-label", text(`compare.row_${row}`, { stage: stageName(name) }));
+    fitCanvas(canvases[row]);
+  }
   if (!canvases.a.width || !displayWidth(canvases.a)) return;
   const lack = comparison.lackOf(name);
   if (lack) {
@@ -158,8 +162,7 @@ function paintLabelMaps(/** @type {string} */ name, /** @type {Column} */ canvas
 function drawLarge() {
   const name = className(view.label);
   const lack = comparison.lackOf(sideB.largeStage());
-  const words = text(`strip.${sideB.largeStage()}`);
-  setText("stage", text("compare.large", { stage: words }), section);
+  setText("stage", text("compare.large", { stage: stageName(sideB.largeStage()) }), section);
   /** @type {{[row: string]: string}} */
   const titles = { difference: isLabel(sideB.largeStage()) ? text("compare.changed", { name }) : text("compare.difference") };
   for (const [row, side] of [["a", store.trace], ["b", comparison.sideB()]]) {
@@ -273,7 +276,6 @@ function buildBoard() {
   for (const name of sideB.STAGES) {
     const [button, score] = [document.createElement("button"), document.createElement("span")];
     button.type = "button";
-    button.textContent = text(`strip.${name}`);
     button.addEventListener("click", () => {
       sideB.chooseStage(name);
       draw();
@@ -283,7 +285,6 @@ function buildBoard() {
     const canvases = /** @type {Column} */ (Object.fromEntries(ROWS.map((row) => {
       const canvas = document.createElement("canvas");
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", text(`compare.row_${row}`, { stage: text(`strip.${name}`) }));
       linkCell(canvas);
       return [row, canvas];
     })));

@@ -11,6 +11,10 @@ import * as sideB from "./side_b.js";
 /** Whether a stage is a label map, not scores. */
 export const isLabel = (/** @type {string} */ name) => name === "seg" || PARTIAL_LABELS.includes(name);
 
+/** What a stage is called above both sides. */
+export const stageName = (/** @type {string} */ name) => (
+  text(`strip.${name}`) + (name === "cam_par" && sideB.stagesOfB().crf ? ` | ${text("par.dense_crf")}` : ""));
+
 /** IoU of a stage that decides every pixel; null for others, and without a truth. */
 export const iouOf = (/** @type {ScoredSide} */ { scores }, /** @type {string} */ name) =>
   (!scores?.[name] || PARTIAL_LABELS.includes(name) ? null : scores[name].iou[view.label] ?? 0);
