@@ -11,6 +11,8 @@ from afa_viz.scalars import as_list, preview
 from afa_viz.setting_checks import CURRICULUM_CHECKS, EXPLAIN_CHECKS, TRAIN_CHECKS, AffinityEdit, check
 from afa_viz.spelling import named_settings
 
+BY_HAND = ("head_weights", "affinity_bias", "affinity_edits", "class_thresholds", "occlude")  # None in every training
+
 
 @named_settings
 @dataclass(frozen=True)
@@ -150,12 +152,13 @@ class TrainConfig:
         pretrained: start the encoder from ImageNet weights: timm's for PVT v2 (Apache-2.0), those of the hub for MiT
             (non-commercial).
         num_classes: K, background included; of photographs it is that of the data set.
-        pooling, logit_offset, cam_relu: how class logits and CAMs are formed; the defaults are published.
+        pooling, topk, logit_offset, cam_relu: how class logits and CAMs are formed; the defaults are published. topk:
+            share of the cells that top-k pooling averages.
         crop_size: pixels, a multiple of 32.
         batch_size: images per step and process.
         max_iters: total number of steps.
-        cam_iters: after this many steps the affinity and segmentation losses join.
-        joint_after: after this many steps the segmentation target is the walked pseudo label.
+        cam_iters: the affinity and segmentation losses join after this iteration, counted from 0.
+        joint_after: after this iteration the segmentation target is the walked pseudo label.
         affinity_target: "cam" (VOC) takes it from the refined CAM always; "seg" (COCO) from the segmentation target.
         balance_affinity: pairs of foreground cells weigh as much as background; see `ops.losses.affinity_loss`.
         affinity_different_share: share of the affinity loss on pairs of different classes; see `ops.losses`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -42,28 +42,28 @@ def par_steps(trace: Trace, num_iters: int) -> Iterator[Tensor]:
     score, as `cam_par` does. Without the walk they start from the CAM.
     """
     config = trace.config
-    labels = present_channels(trace.image_labels)
     image01 = trace.image.permute(2, 0, 1).float()[None] / 255
     size = par_size(trace.image.shape[:2], config)
-    small = cams.resize(image01, size)
-    if config.use_walk:
-        start = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))
-        start = torch.nn.functional.interpolate(start, size=size, mode="bilinear", align_corners=True)
-    else:
-        start = pseudo_label.initial_scores(trace.cam[labels[1:] - 1], (config.bkg_score_low,), size)
-    kernel = par.pixel_affinity(small, dilations=config.dilations)
-    for scores in par.refine_steps(start, kernel, dilations=config.dilations, num_iters=num_iters):
+    kernel = par.pixel_affinity(cams.resize(image01, size), dilations=config.dilations)
+    for scores in par.refine_steps(_start(trace, size)[None], kernel, dilations=config.dilations, num_iters=num_iters):
         yield scores[0]
 
 
 def crf_steps(trace: Trace, num_iters: int = dense_crf.NUM_ITERS) -> Iterator[Tensor]:
     """Yield (P, H, W) scores of the present classes before a dense CRF in PAR's place and after each iteration.
 
-    It starts from the walked scores, low background score; compare `par_steps`.
+    It starts from the scores that PAR starts from, at image size; compare `par_steps`.
     """
-    labels = present_channels(trace.image_labels)
-    walked = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))[0]
-    yield from dense_crf.dense_crf_steps(trace.image, walked, num_iters)
+    yield from dense_crf.dense_crf_steps(trace.image, _start(trace, trace.image.shape[:2]), num_iters)
+
+
+def _start(trace: Trace, size: Sequence[int]) -> Tensor:
+    """(P, *size) scores of the present classes, low background score: walked, or without the walk of the CAM."""
+    labels, config = present_channels(trace.image_labels), trace.config
+    if not config.use_walk:
+        return pseudo_label.initial_scores(trace.cam[labels[1:] - 1], (config.bkg_score_low,), size)[0]
+    walked = cams.resize(trace.cam_rw[labels][None], tuple(trace.image.shape[:2]))
+    return torch.nn.functional.interpolate(walked, size=tuple(size), mode="bilinear", align_corners=True)[0]
 
 
 def step_labels(trace: Trace, steps: Iterable[Tensor]) -> Tensor:
@@ -74,13 +74,13 @@ def step_labels(trace: Trace, steps: Iterable[Tensor]) -> Tensor:
 
 
 def par_label(trace: Trace) -> Tensor:
-    """(H, W) uint8 label after PAR, low background score, recomputed from the walked scores; compare `crf_label`."""
+    """(H, W) uint8 label after PAR, low background score, recomputed by `par_steps`; compare `crf_label`."""
     *_, last = par_steps(trace, trace.config.num_iters)
     return step_labels(trace, [last])[0]
 
 
 def crf_label(trace: Trace) -> Tensor:
-    """(H, W) uint8 label that a dense CRF makes of the walked scores in PAR's place, low background score."""
+    """(H, W) uint8 label after a dense CRF in PAR's place, low background score, by `crf_steps`."""
     *_, last = crf_steps(trace)
     return step_labels(trace, [last])[0]
 

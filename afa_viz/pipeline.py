@@ -155,7 +155,8 @@ def recompute(
     first = next((stage for stage, reads in STAGES.items() if changed.intersection(reads)), None)
     if labels is not None:
         given |= {"image_labels": multi_hot(labels, trace.class_names), "labels_given": True}
-        first = first if first in ("network", "cam", "affinity") else "cam_rw"
+        order = list(STAGES)
+        first = min(first or "cam_rw", "cam_rw", key=order.index)
     if first in ("network", "cam") and (model is None or not _made_by(model, trace)):
         raise ValueError(
             "scales, flip or keep_attention changed, which runs the network again; pass the model that made this "

@@ -1,6 +1,7 @@
 """Measure what each part of AFA is worth, from runs: the last two stages of the recipe with one part changed.
 
-    python tools/ablate_method.py run               # docs/data/ablation.json and the page: two hours of one core
+    export PYTHONPATH=.
+    python tools/ablate_method.py run               # docs/data/ablation.json and the page: four hours of one core
     python tools/ablate_method.py run --seeds 1     # the first seed alone; a later call measures what is missing
     python tools/ablate_method.py page              # docs/ablation.md and its figure from the numbers
     python tools/ablate_method.py chart --out F     # the page's figure as an interactive chart, one HTML file
@@ -107,7 +108,7 @@ VARIANTS = {
     "no_par": Variant("labels without PAR", only_training={"use_par": False}),
     "one_direction": Variant("not symmetrised", explain={"symmetric": False}, network=OneDirection),
     "mean_attention": Variant(
-        "raw attention", {"weight_aff": 0.0, "calibrate_affinity": False},
+        "mean attention, not learned", {"weight_aff": 0.0, "calibrate_affinity": False},
         network=MeanAttention,
     ),
     "max_pooling": Variant("max pooling", {"pooling": "max"}),

@@ -1,9 +1,9 @@
 """Measure what each option of training from scratch is worth: short runs that differ in one option.
 
-    python tools/ablate_recipe.py cam --init runs/sandbox/snapshots/iter_000700.safetensors
-    python tools/ablate_recipe.py affinity --init runs/sandbox/snapshots/iter_003200.safetensors
-    python tools/ablate_recipe.py decoder --init runs/sandbox/snapshots/iter_003200.safetensors
-    python tools/ablate_recipe.py page
+    PYTHONPATH=. python tools/ablate_recipe.py cam --init runs/sandbox/snapshots/iter_000700.safetensors
+    PYTHONPATH=. python tools/ablate_recipe.py affinity --init runs/sandbox/snapshots/iter_003200.safetensors
+    PYTHONPATH=. python tools/ablate_recipe.py decoder --init runs/sandbox/snapshots/iter_003200.safetensors
+    PYTHONPATH=. python tools/ablate_recipe.py page
 
 `cam` trains classification on scenes at 128 px and scores the cut CAM; `affinity` and `decoder` train all three losses
 at 224 px and score the walk, and the decoder at one size and over several. The rows of a group begin with the same
@@ -90,7 +90,7 @@ Short runs that differ from the recipe of the bundled model in one option, on th
 weights. The tables were measured with an earlier form of that recipe (3700 iterations, top-k down to 7 %, no joint
 phase) and from the snapshots of its run; "as shipped" is that recipe. Percent over validation scenes of 256 pixels; in
 brackets the change. Every row is one run: a difference of a point or two may be chance. Written by
-`python tools/ablate_recipe.py page`.
+`PYTHONPATH=. python tools/ablate_recipe.py page`.
 """
 
 

@@ -12,7 +12,7 @@ from afa_viz.figures.interactive import base
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-STAGES = {"miou_cam_rw": "random walk", "miou_cam_par": "PAR", "miou_seg": "decoder"}  # of the charts
+STAGES = {"miou_cam_rw": "after the walk", "miou_cam_par": "PAR", "miou_seg": "decoder"}  # of the charts
 MARKERS = {  # colour of `chart_style`, marker in plotly and in matplotlib
     "miou_cam_rw": ("muted", "diamond", "D"),
     "miou_cam_par": ("good", "circle", "o"),
@@ -23,12 +23,13 @@ TEXT = """# What each part of AFA is worth
 Runs that differ from the recipe of the bundled model in one part of the method. Each begins with the same classifier,
 the snapshot of iteration 3600 ({init}), whose CAM covers parts of the objects, and goes through the two
 stages of the recipe in which affinity and decoder learn, shortened: {iterations} steps in place of 730, of
-{batch_size} crops of {crop_size} pixels, the joint phase in the last {joint}, the decoder at full size alone, float32.
-The scores are therefore lower than those of the bundled model. Runs of one seed see the same batches.
+{batch_size} crops of {crop_size} pixels (in the second stage now and then 16 of 96), the joint phase in the last
+{joint}, the decoder at full size alone, float32. The scores are therefore lower than those of the bundled model. Runs
+of one seed see the same batches.
 
 mIoU in percent over {scenes} validation scenes of 256 pixels, published thresholds, one rule for all pixels but in the
 columns "CAM", which has one threshold, and "label", the pseudo label on its certain pixels (in brackets their share).
-"Walk" is the score after the walk minus that of its start, "walk, PAR" the same with PAR behind both; square brackets:
+"Gain" is the score after the walk minus that of its start, "gain, PAR" the same with PAR behind both; square brackets:
 95 % of a paired bootstrap over the scenes. Where a part has several seeds, a cell has their mean, and the smallest and
 the largest in brackets. Without the affinity loss nothing has trained the weights of the affinity's head: what the
 walk along it loses is what that loss is worth.
@@ -39,14 +40,19 @@ walk along it loses is what that loss is worth.
 
 {chance}
 
-The affinity learns from the label of the refined CAM in all rows; without the affinity loss, and without the joint
-phase, the decoder learns from that label to the end. "Not symmetrised" makes the affinity from 2 S in place of
-S + S^T, "raw attention" from the mean of the softmaxed heads of the last two blocks, in training as in the scores; no
-affinity loss shapes that attention. The radius is in cells; the recipe has 4. Max pooling is the published one. Under
-max and average pooling the network, which learned with the strongest 2 % of the cells, has these few steps to get used
-to another pooling: they show where the CAM goes, not what a whole run of theirs would reach.
+The figure has the change of each run from the recipe's run of the same seed, and of the recipe's runs from their mean.
 
-Measured and written by `python tools/ablate_method.py run`; `… page` writes this page from
+Where an affinity is learned, it learns from the label of the CAM after PAR, in "labels without PAR" of the CAM alone.
+Without the joint phase the decoder learns from that label to the end; "no affinity loss" has no joint phase either, so
+its decoder is to be compared with that of "no joint phase". "Not symmetrised" makes the affinity from 2 S in place of
+S + S^T. "Mean attention" takes the mean of the softmaxed heads of the last two blocks, made symmetric and each row
+divided by its largest weight, in training as in the scores: no affinity loss shapes it, and in the joint phase the
+decoder learns from labels that were walked along it. The radius is in cells; the recipe has 4. Max pooling is the
+published one. Under max and average pooling the network, which learned at last with the strongest 1.5 % of the cells,
+has these few steps to get used to another pooling: they show where the CAM goes, not what a whole run of theirs would
+reach.
+
+Measured and written by `PYTHONPATH=. python tools/ablate_method.py run`; `… page` writes this page from
 `docs/data/ablation.json`, `… chart --out F` the figure as an interactive chart.
 """
 
@@ -74,15 +80,15 @@ def gain(rows: Sequence[dict[str, Any]], name: str) -> str:
 
 def table(data: dict[str, Any]) -> str:
     """A line for each variant that was measured."""
-    titles = ("part", "seeds", "mAP", "CAM", "walk", "walk, PAR", "PAR", "label", "decoder")
+    titles = ("part", "seeds", "mAP", "CAM", "after the walk", "gain", "PAR", "gain, PAR", "label", "decoder")
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for name, title in data["parts"].items():
         rows = of_part(data, name)
         scores = {key: [row["scores"][key] for row in rows] for key in rows[0]["scores"]}
         share = sum(scores["coverage_pseudo_label"]) / len(rows)
         cells = [
-            title, str(len(rows)), several(scores["map"]), several(scores["miou_cam"]), gain(rows, "cam_rw"),
-            gain(rows, "walk_after_par"), several(scores["miou_cam_par"]),
+            title, str(len(rows)), several(scores["map"]), several(scores["miou_cam"]), several(scores["miou_cam_rw"]),
+            gain(rows, "cam_rw"), several(scores["miou_cam_par"]), gain(rows, "walk_after_par"),
             f"{sum(scores['miou_pseudo_label']) / len(rows):.1f} ({share:.0f} %)", several(scores["miou_seg"]),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
@@ -116,7 +122,7 @@ def chance(data: dict[str, Any]) -> str:
 def page_text(data: dict[str, Any]) -> str:
     """docs/ablation.md from the numbers."""
     return TEXT.format(
-        table=table(data), chance=chance(data), joint=data["iterations"] - data["joint_after"],
+        table=table(data), chance=chance(data), joint=data["iterations"] - data["joint_after"] - 1,
         **{key: data[key] for key in ("init", "iterations", "batch_size", "crop_size", "scenes")},
     )  # fmt: skip
 

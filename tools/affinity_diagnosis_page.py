@@ -8,7 +8,7 @@ TEXT = """# What the walk is worth, and what limits it
 
 Checkpoint `{checkpoint_id}`, {scenes} test scenes of {size} pixels, radius {radius}, mIoU in percent. Every difference
 compares two stages by one rule on the same pixels; square brackets: 95 % interval over the scenes, paired. Masks are
-used to measure, never to choose a setting. Written by `python tools/diagnose_affinity.py`.
+used to measure, never to choose a setting. Written by `PYTHONPATH=. python tools/diagnose_affinity.py`.
 
 ## By background score
 

@@ -34,7 +34,7 @@ parameters, trained from scratch on image labels of the sandbox, without any mas
 - Time: {minutes} minutes of training on one thread of a CPU, shared with other work.
 - Curriculum: {curriculum}.
 - This page, the scores in the card, `sandbox/scores.json` and the charts:
-  `python tools/publish_checkpoint.py runs/sandbox`.
+  `PYTHONPATH=. python tools/publish_checkpoint.py runs/sandbox`.
 
 ![Losses, learning rate and scores over training](../docs/pictures/training.png)
 
@@ -161,7 +161,7 @@ def pathologies(checkpoint_id: str) -> str:
     """The summary of docs/data/pathologies.json, if it was measured with these weights."""
     data = json.loads(PATHOLOGIES.read_text(encoding="utf-8")) if PATHOLOGIES.exists() else {}
     if data.get("checkpoint_id") != checkpoint_id:
-        return "\nNot measured with these weights yet: `python tools/measure_pathologies.py`.\n"
+        return "\nNot measured with these weights yet: `PYTHONPATH=. python tools/measure_pathologies.py`.\n"
     return f"""
 The same {data["scenes"]} test scenes with one knob of the sandbox changed; all numbers, and how they were measured,
 are in [pathologies.md](../docs/pathologies.md).

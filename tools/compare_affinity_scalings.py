@@ -1,6 +1,6 @@
 """Print what the walk is worth along affinities that were not learned, made of a model's own attention.
 
-    python tools/compare_affinity_scalings.py checkpoints/sandbox --scenes 60
+    PYTHONPATH=. python tools/compare_affinity_scalings.py checkpoints/sandbox --scenes 60
 
 Every line is the mIoU of the walk and of its start, one rule over the same pixels at the published background score,
 with the interval of 95 % of 1000 resamplings of the scenes, paired. Masks measure, they choose nothing. The column

@@ -1,6 +1,6 @@
 """Measure what the walk along the learned affinity is worth, and what limits it: every comparison under one rule.
 
-    python tools/diagnose_affinity.py --checkpoint checkpoints/sandbox --scenes 150
+    PYTHONPATH=. python tools/diagnose_affinity.py --checkpoint checkpoints/sandbox --scenes 150
 
 Writes docs/data/affinity_diagnosis.json and docs/affinity_diagnosis.md. Masks are used to measure, never to choose a
 setting of the model. Intervals are 95 % of 1000 resamplings of the scenes; differences are paired.

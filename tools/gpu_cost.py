@@ -1,6 +1,6 @@
 """Writes docs/gpu_cost.md: what a training run is expected to cost on a GPU, and how that was worked out.
 
-Run: python -m docs.gpu_cost
+Run: PYTHONPATH=. python tools/gpu_cost.py
 The arithmetic of every network pass is counted on tensors without memory; no GPU and no data are needed. The affinity,
 one product of queries and keys, is left out: it is next to nothing.
 """
@@ -87,7 +87,7 @@ def page() -> str:
     lines = [
         "# What a run is expected to cost on a GPU\n",
         paragraph(
-            "Written by `python tools/gpu_cost.py`.",
+            "Written by `PYTHONPATH=. python tools/gpu_cost.py`.",
             "**Nothing here was measured on a GPU**: arithmetic is counted,",
             "the rest is an estimate with its assumptions.",
         ),

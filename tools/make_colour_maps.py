@@ -1,6 +1,6 @@
 """Write matplotlib's colour maps that the app uses to a file, so that it needs no matplotlib to start.
 
-Run: python tools/make_colour_maps.py
+Run: PYTHONPATH=. python tools/make_colour_maps.py
 """
 
 from __future__ import annotations

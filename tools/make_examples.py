@@ -1,6 +1,6 @@
 """Write the bundled examples: scenes of the sandbox test split with their ground truth, and two photographs.
 
-python tools/make_examples.py
+PYTHONPATH=. python tools/make_examples.py
 """
 
 from __future__ import annotations

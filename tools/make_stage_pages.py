@@ -1,6 +1,6 @@
 """Write docs/stages/: one page per tab, and the glossary, from the same texts that the app shows.
 
-python tools/make_stage_pages.py
+PYTHONPATH=. python tools/make_stage_pages.py
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def glossary() -> str:
 def pages() -> dict[str, str]:
     """Every page by its file name."""
     listed = "\n".join(f"{i}. [{texts()[f'tabs.{name}']}]({name}.md)" for i, name in enumerate(TABS, start=1))
-    origin = "Written by `python tools/make_stage_pages.py` from the app's own texts."
+    origin = "Written by `PYTHONPATH=. python tools/make_stage_pages.py` from the app's own texts."
     index = f"# What each tab shows\n\n{origin}\n\n{listed}\n\nThe terms: [glossary](glossary.md).\n"
     tabs = {f"{name}.md": page_of(name) for name in TABS}
     return {"README.md": index, "glossary.md": glossary()} | tabs

@@ -1,6 +1,6 @@
 """Draw the sandbox and write its page: docs/world.md, docs/pictures/world*.{jpg,png} and docs/pictures/knobs.jpg.
 
-python tools/make_world_pictures.py
+PYTHONPATH=. python tools/make_world_pictures.py
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ PAGE = """# The sandbox
 Scenes of plasticine toys, rendered by `afa_viz/data/sandbox/`: twelve classes with VOC names, and an exact ground truth
 for every pixel, since the same program paints image and masks. Nothing is downloaded. The sandbox is for learning and
 measuring: an error of a stage can be traced to the part and to the circumstance that caused it. Written by
-`python tools/make_world_pictures.py`.
+`PYTHONPATH=. python tools/make_world_pictures.py`.
 
 ![{sheet} scenes of the test split](pictures/world.jpg)
 

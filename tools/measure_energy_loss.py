@@ -1,5 +1,6 @@
 """Measure what the dense energy loss changes: runs from the bundled model with and without it.
 
+    export PYTHONPATH=.
     python tools/measure_energy_loss.py run        # docs/data/energy_loss.json and the page: half an hour on one core
     python tools/measure_energy_loss.py page       # docs/energy_loss.md from docs/data/energy_loss.json
 
@@ -63,9 +64,9 @@ TEXT = """# The dense energy loss in short runs of the sandbox
 
 `train --set energy_weight=W` adds W times the dense energy loss to the decoder's ([spec.md](spec.md), section 9). The
 paper's best result was trained with W = 0.01 at 512 pixels. Here: {iterations} steps from the bundled model ({init})
-with and without it, all else equal, batches included. Every run is in the joint phase from its first step: four scenes
-of {size} pixels a step, decoder at full size alone, {train_scenes} training scenes, float32. They are short and small,
-and do not improve the bundled model; they ask what the loss changes.
+with and without it, all else equal, batches included. Every run is in the joint phase from its second step: four scenes
+of {size} pixels a step, decoder at full size alone, {train_scenes} training scenes, float32. They are short and small:
+they ask what the loss changes, not how good the model can become.
 
 The loss sums over pairs of pixels, at half size and weighted with a Gaussian of 50 pixels: an image of 512 pixels has
 14 times as much of it as one of {size}. W = 0.01 is therefore next to nothing here, and W = 0.12 is about what 0.01 is
@@ -83,7 +84,7 @@ The energy loss itself, before W, in the last logged steps: {energies}.
 
 {verdict}{note}
 
-Measured and written by `python tools/measure_energy_loss.py run`; `… page` writes this page from
+Measured and written by `PYTHONPATH=. python tools/measure_energy_loss.py run`; `… page` writes this page from
 `docs/data/energy_loss.json`. The commands of each run are printed: `train --config RECIPE --init checkpoints/sandbox`
 and `evaluate --against`.
 """

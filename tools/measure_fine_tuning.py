@@ -1,5 +1,6 @@
 """Measure what fine-tuning to five of the sandbox's classes changes: short runs from the bundled model.
 
+    export PYTHONPATH=.
     python tools/measure_fine_tuning.py run        # docs/data/fine_tuning.json and the page: a quarter of an hour
     python tools/measure_fine_tuning.py page       # docs/fine_tuning.md from docs/data/fine_tuning.json
 
@@ -72,7 +73,7 @@ def write_scenes(folder: Path) -> None:
 
 
 def recipe(card: Card, seed: int) -> dict[str, Any]:
-    """Settings of a run: the form of the network from its card; affinity and decoder learn from the first step."""
+    """Settings of a run: the form of the network from its card; affinity and decoder learn from the second step."""
     same = ("backbone", "pooling", "topk", "logit_offset", "cam_relu", "affinity_at_centre", "input_size")
     return {
         "preset": "folder", **{name: getattr(card, name) for name in same}, "pretrained": False,
@@ -124,7 +125,7 @@ TEXT = """# Fine-tuning to five of the sandbox's classes
 `train --init` with another class list keeps encoder, decoder trunk and affinity, and the rows of the classes whose
 names the source has ([research.md](research.md)). Here: {iterations} steps from the bundled model ({init}) on an own
 folder with the classes {names}: {train_scenes} scenes with objects of these classes alone, four crops of {size} pixels
-a step, and affinity and decoder learn from the first step, the decoder from the walked pseudo label. Before: the same
+a step, and affinity and decoder learn from the second step, the decoder from the walked pseudo label. Before: the same
 weights without a step, restricted to the five classes.
 
 Percent over {scenes} validation scenes. In brackets 95 % intervals of a bootstrap over the scenes: of the score, and of
@@ -137,7 +138,7 @@ label.
 What the walk is worth is a difference of mIoU in points: after the walk minus before it on the grid, and with PAR
 behind both. A difference whose interval holds 0 shows nothing.
 
-Measured and written by `python tools/measure_fine_tuning.py run`; `… page` writes this page from
+Measured and written by `PYTHONPATH=. python tools/measure_fine_tuning.py run`; `… page` writes this page from
 `docs/data/fine_tuning.json`. The commands of each run are printed.
 """
 ONE_RUN = "This is one run: what another seed would give is not known."

@@ -1,6 +1,6 @@
 """Measure what each head of the learned affinity is worth on the test split, and write the page about it.
 
-    python tools/measure_heads.py
+    PYTHONPATH=. python tools/measure_heads.py
 
 Writes docs/data/heads.json and docs/heads.md. Masks are used to measure, never to choose a setting of the model.
 """
@@ -27,8 +27,8 @@ Checkpoint `{checkpoint_id}`, {images} test scenes of {size} pixels. With the le
 {cam_rw:.1f} % after the walk and {cam_par:.1f} % after PAR; the table shows the change from there, in points, when the
 weight of one head is 0, and when all other weights are. Square brackets: 95 % interval over the scenes, paired. "All
 equal": every head gets the mean magnitude of the learned weights. Masks are used to measure, never to choose a setting.
-Written by `python tools/measure_heads.py`; for another model or data set `python -m afa_viz evaluate --each-head`
-prints the same table.
+Written by `PYTHONPATH=. python tools/measure_heads.py --scenes {images}`; for another model or data set
+`python -m afa_viz evaluate --each-head` prints the same table.
 
 {table}
 

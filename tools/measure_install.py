@@ -1,6 +1,6 @@
 """What an installation takes on the disk, with and without the libraries of CUDA: the figures of README.
 
-python tools/measure_install.py     # in the environment to measure
+PYTHONPATH=. python tools/measure_install.py     # in the environment to measure
 """
 
 from __future__ import annotations

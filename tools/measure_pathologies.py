@@ -1,6 +1,6 @@
 """Measure what each pathology of the sandbox does to every stage: the same test scenes with one knob changed.
 
-    python tools/measure_pathologies.py --checkpoint checkpoints/sandbox --scenes 60
+    PYTHONPATH=. python tools/measure_pathologies.py --checkpoint checkpoints/sandbox --scenes 60
 
 Writes docs/data/pathologies.json, docs/pathologies.md and docs/pictures/pathologies.png. Intervals are 95 % of 1000
 resamplings of the scenes; changes are paired: the same scenes with and without the change.

@@ -1,4 +1,4 @@
-"""Measure what the short presets reach and cost: `python tools/measure_presets.py [PRESET …]`.
+"""Measure what the short presets reach and cost: `PYTHONPATH=. python tools/measure_presets.py [PRESET …]`.
 
 Each trains once on one thread, in a new folder and without cached images. Times are processor time (of one core),
 which other work on the machine hardly changes. Results go to afa_viz/ui/jobs/presets.json, which the Train tab
@@ -43,7 +43,7 @@ Presets that end in `_on` continue from trained weights (`--init checkpoints/san
 is one run on one thread of {machine}, in float32, with newly rendered images; times are processor time of that core. A
 laptop with two free cores is faster; a slow or busy one needs longer. Scores are percent over {images} validation
 scenes at the preset's own size, the CAM with one threshold: they vary by some points from run to run, and are
-comparable only with each other. Written by `python tools/measure_presets.py`.
+comparable only with each other. Written by `PYTHONPATH=. python tools/measure_presets.py`.
 
 | preset | iterations | time | of it rendering | losses, first → last | mAP | CAM | walk | + PAR | prediction |
 |---|---|---|---|---|---|---|---|---|---|

@@ -1,7 +1,7 @@
 """Print what the walk along the affinity is worth for any checkpoint, by background score, with intervals.
 
-    python tools/measure_walk.py checkpoints/sandbox --scenes 150
-    python tools/measure_walk.py runs/sandbox/model.safetensors --split val --scenes 60 --json walk.json
+    PYTHONPATH=. python tools/measure_walk.py checkpoints/sandbox --scenes 150
+    PYTHONPATH=. python tools/measure_walk.py runs/sandbox/model.safetensors --split val --scenes 60 --json walk.json
 
 Every pair of columns compares one rule over the same pixels. Radius and scale of PAR are those of the model's card.
 Masks are used to measure, never to choose a setting. Intervals are 95 % of 1000 resamplings of the scenes, paired.

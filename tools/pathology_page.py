@@ -11,12 +11,19 @@ TITLES = {
     "cam_par": "walk, PAR",
     "seg": "prediction",
 }
+WORDS = {
+    "cam": "CAM",
+    "walk_start": "start of the walk",
+    "cam_rw": "walk",
+    "cam_par": "walk and PAR",
+    "seg": "prediction",
+}
 PAGE = """# Pathologies, measured
 
 Each row shows the same {scenes} scenes of the test split at {size} px with one knob of the [sandbox](world.md)
 changed; the weights (checkpoint `{checkpoint_id}`) are the same in all rows. Percent. In brackets the 95 % interval of
 1000 resamplings of the scenes; changes are paired with the default row. This text, `data/pathologies.json` and the
-chart are written by `python tools/measure_pathologies.py --scenes {scenes}`.
+chart are written by `PYTHONPATH=. python tools/measure_pathologies.py --scenes {scenes}`.
 
 ## Every stage
 
@@ -71,19 +78,26 @@ def with_interval(value: float | None, ends: list[float | None], signed: bool = 
 
 
 def in_words(rows: dict[str, Any]) -> str:
-    """One line per setting: what clearly changes, and what does not."""
+    """One line per setting: which scores clearly change; then where the walk lowers the score of its start."""
+    scores = {f"miou_{stage}": title for stage, title in WORDS.items()}
     lines = []
     for name, row in rows.items():
         if name == "default":
             continue
         clear = []
-        for key, title in (("miou_cam", "CAM"), ("miou_cam_par", "CAM after walk and PAR"), ("miou_seg", "prediction"),
-                           ("gap_cam", "head minus body in the CAM")):  # fmt: skip
+        for key, title in {**scores, "gap_cam": "head minus body in the CAM"}.items():
             low, high = row["change_intervals"][key]
             if low is not None and (low > 0 or high < 0):
                 clear.append(f"{title} {with_interval(row['changes'][key], [low, high], signed=True)}")
         lines.append(f"- `{name}`, {row['meaning']}: {'; '.join(clear) if clear else 'no change beyond the interval'}.")
-    return "\n".join(["What changes by more than its interval, in points:", "", *lines])
+    lowered = [
+        f"`{name}` ({shown(start)} to {shown(walked)})"
+        for name, row in rows.items()
+        for start, walked in [(row["values"]["miou_walk_start"], row["values"]["miou_cam_rw"])]
+        if walked < start
+    ]
+    lines += ["", f"The walk lowers the score of its start with {', '.join(lowered)}."] if lowered else []
+    return "\n".join(["Scores that change by more than their interval, in points:", "", *lines])
 
 
 def heads_and_bodies(rows: dict[str, Any]) -> str:

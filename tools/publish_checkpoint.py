@@ -1,9 +1,9 @@
 """Turn a finished sandbox run into the bundled checkpoint: weights, card, snapshots, test scores, charts and page.
 
-    python tools/publish_checkpoint.py runs/sandbox [--limit 400]
-    python tools/measure_pathologies.py --scenes 200
-    python tools/publish_checkpoint.py --page
-    python tools/publish_checkpoint.py --score [--limit 400]
+    PYTHONPATH=. python tools/publish_checkpoint.py runs/sandbox [--limit 400]
+    PYTHONPATH=. python tools/measure_pathologies.py --scenes 200
+    PYTHONPATH=. python tools/publish_checkpoint.py --page
+    PYTHONPATH=. python tools/publish_checkpoint.py --score [--limit 400]
 
 `--score` scores the published weights anew. `--page` writes checkpoints/README.md anew from
 checkpoints/sandbox/scores.json and docs/data/pathologies.json.
@@ -31,7 +31,15 @@ from afa_viz.model.afa import AFA
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_model, save_model
 from afa_viz.presets import SANDBOX
-from afa_viz.training.records import HISTORY, SCORE_KEYS, SNAPSHOTS, read_metrics, score_history, write_history
+from afa_viz.training.records import (
+    HISTORY,
+    SCORE_KEYS,
+    SCORED_ON,
+    SNAPSHOTS,
+    read_metrics,
+    score_history,
+    write_history,
+)
 
 PICTURES = ROOT / "docs" / "pictures"
 COMMAND = "python -m afa_viz train --config sandbox --threads 1 --out runs/sandbox"
@@ -54,7 +62,9 @@ def publish_snapshots(run: Path, scenes: SandboxDataset, chosen: set[int]) -> No
         if not scores:
             samples = (Sample(s.image, s.image_labels, s.mask) for s in (scenes[i] for i in range(len(scenes))))
             scores = evaluate_samples(model, samples, SANDBOX.explain).summary()
-        save_model(model, FOLDER / SNAPSHOTS / path.name, dataclasses.replace(model.card, scores=scores), packed=True)
+        training = {**model.card.training, SCORED_ON: f"sandbox val, {len(scenes)} images"}
+        card = dataclasses.replace(model.card, training=training, scores=scores)
+        save_model(model, FOLDER / SNAPSHOTS / path.name, card, packed=True)
     write_history(run, FOLDER / SNAPSHOTS / HISTORY)
     for old in (FOLDER / SNAPSHOTS).glob("iter_*.*"):  # of an earlier run
         if old.stem not in {path.stem for path in paths}:
@@ -109,7 +119,9 @@ def score_published(args: argparse.Namespace, note: str) -> None:
     start = time.monotonic()
     model = load_model(FOLDER, device="cpu").eval()
     data, scores = score(args, model, note)
-    card = dataclasses.replace(Card.read(FOLDER / "model.json"), scores=scores)
+    old = Card.read(FOLDER / "model.json")
+    training = {**old.training, SCORED_ON: f"sandbox test, {scores['scenes']} images"}
+    card = dataclasses.replace(old, training=training, scores=scores)
     atomic_write_text(FOLDER / "model.json", card.to_json())
     print(json.dumps({**data["summary"], "seconds": round(time.monotonic() - start)}, indent=2))
 

@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from afa_viz.trace import Trace
     from afa_viz.training.distributed import Processes
 
-UNPUBLISHED = (
-    "head_weights",
-    "affinity_bias",
-    "affinity_edits",
-    "class_thresholds",
-    "occlude",
-)  # no part of a protocol
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -64,7 +56,7 @@ def evaluate_checkpoint(
         sweep: also all thresholds.
         without_heads: heads of the learned affinity to leave out, from 1.
     """
-    from afa_viz.config import ExplainConfig
+    from afa_viz.config import BY_HAND, ExplainConfig
     from afa_viz.config_io import apply_settings
     from afa_viz.evaluation import ThresholdSweep, score_shards
     from afa_viz.evaluation.head_worth import HeadWorth
@@ -77,7 +69,7 @@ def evaluate_checkpoint(
     if args.protocol != "stages" and not isinstance(model, AFA):
         raise ValueError(f"--protocol {args.protocol} is of AFA networks; expected --protocol stages for {source}.")
     config = apply_settings(ExplainConfig.for_model(model), args.settings)
-    changed = [name for name in UNPUBLISHED if getattr(config, name) is not None]
+    changed = [name for name in BY_HAND if getattr(config, name) is not None]
     if changed and args.protocol != "stages":
         raise ValueError(
             f"got {changed[0]} with --protocol {args.protocol}, which scores the method as published; expected "

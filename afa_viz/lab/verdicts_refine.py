@@ -46,7 +46,7 @@ def _timed(trace: Trace, run: Callable[[], Iterator[Tensor]]) -> tuple[Tensor, f
 
 @once_a_trace
 def _refined(trace: Trace) -> tuple[tuple[Tensor, float], tuple[Tensor, float]]:
-    """(H, W) label and seconds of PAR and of a dense CRF, both from the scores after the walk."""
+    """(H, W) label and seconds of PAR and of a dense CRF, both from the same scores."""
     return _timed(trace, lambda: par_steps(trace, trace.config.num_iters)), _timed(trace, lambda: crf_steps(trace))
 
 

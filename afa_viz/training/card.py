@@ -8,8 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from afa_viz import classes
-from afa_viz.config import TrainConfig
+from afa_viz.config import BY_HAND, TrainConfig
 from afa_viz.model.card import Card
+
+
+def config_hash(config: TrainConfig) -> str:
+    """The first 16 digits of the SHA-256 of a run's settings, without those `BY_HAND`, which no run has."""
+    fields = dataclasses.fields(config.explain)
+    explain = [f"{f.name}={getattr(config.explain, f.name)!r}" for f in fields if f.name not in BY_HAND and f.repr]
+    own = [f for f in dataclasses.fields(config) if f.repr]
+    parts = {f.name: repr(getattr(config, f.name)) for f in own} | {"explain": f"ExplainConfig({', '.join(explain)})"}
+    text = f"TrainConfig({', '.join(f'{name}={value}' for name, value in parts.items())})"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def card_of(
@@ -48,7 +58,7 @@ def card_of(
         licence=licence,
         training={
             "config": dataclasses.asdict(config),
-            "config_sha256": hashlib.sha256(repr(config).encode()).hexdigest()[:16],
+            "config_sha256": config_hash(config),
             "rng_seed": config.rng_seed,
             **training,
         },

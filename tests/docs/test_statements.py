@@ -26,6 +26,7 @@ from afa_viz.model.card import Card
 from afa_viz.model.publish import model_page
 from afa_viz.ops import affinity, cam, par, pseudo_label, random_walk
 from afa_viz.presets import PRESETS, QUICK, SANDBOX
+from afa_viz.training.card import config_hash
 from afa_viz.ui import localization
 from afa_viz.ui.report import pictures
 from afa_viz.ui.report.markup import Words
@@ -226,6 +227,23 @@ def test_what_the_bundled_model_learned_from_is_told_from_its_card():
     assert "curriculum" not in json.loads((ROOT / "checkpoints" / "sandbox" / "scores.json").read_text())
 
 
+def test_the_hash_of_every_published_card_is_that_of_the_recipe():
+    folder = ROOT / "checkpoints" / "sandbox"
+    cards = [folder / "model.json", *(folder / "snapshots").glob("iter_*.json")]
+    assert len(cards) > 10 and {Card.read(card).training["config_sha256"] for card in cards} == {config_hash(SANDBOX)}
+    assert config_hash(dataclasses.replace(SANDBOX, rng_seed=2)) != config_hash(SANDBOX)
+    other = dataclasses.replace(SANDBOX, explain=dataclasses.replace(SANDBOX.explain, radius=5))
+    assert config_hash(other) != config_hash(SANDBOX)
+
+
+def test_every_published_card_names_the_images_that_it_was_scored_on():
+    folder = ROOT / "checkpoints" / "sandbox"
+    card = Card.read(folder / "model.json")
+    assert card.training["scored_on"] == f"sandbox {card.scores['split']}, {card.scores['scenes']} images"
+    for path in (folder / "snapshots").glob("iter_*.json"):
+        assert Card.read(path).training["scored_on"] == "sandbox val, 50 images"
+
+
 def test_the_page_says_where_the_recipe_is_another_now():
     same = {"config": json.loads(json.dumps(dataclasses.asdict(SANDBOX)))}
     assert since(same) == ""
@@ -330,7 +348,7 @@ def test_a_known_falsehood_is_said_nowhere(pattern):
 
 def test_the_pages_of_the_tabs_hold_the_texts_of_the_app():
     stale = [name for name, text in pages().items() if (OUT / name).read_text(encoding="utf-8") != text]
-    assert not stale, "run python tools/make_stage_pages.py"
+    assert not stale, "run PYTHONPATH=. python tools/make_stage_pages.py"
 
 
 def test_boats_are_on_water_more_often_than_anywhere_else_and_not_nearly_always():

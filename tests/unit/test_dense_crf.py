@@ -16,12 +16,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from afa_viz.classes import SANDBOX_CLASSES, palette
-from afa_viz.inspection import crf_label, par_label
+from afa_viz.inspection import crf_label, par_label, with_crf
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import Card
 from afa_viz.ops import dense_crf
 from afa_viz.ops.par import pixel_affinity
 from afa_viz.ops.permutohedral import build_lattice
+from afa_viz.pipeline import recompute
 from afa_viz.stage_scores import stage_labels
 from afa_viz.ui.handlers import payload
 
@@ -256,6 +257,13 @@ def test_both_start_from_the_walk(trace):
     sure = torch.zeros_like(trace.cam_rw)
     sure[trace.present[0]] = 1
     assert (crf_label(dataclasses.replace(trace, cam_rw=sure)) == trace.present[0]).all()
+
+
+def test_without_the_walk_it_starts_from_the_cam_as_its_other_forms_do(trace):
+    plain = recompute(trace, dataclasses.replace(trace.config, use_walk=False))
+    by_both = with_crf(plain)
+    assert torch.equal(crf_label(plain), stage_labels(by_both)["cam_par"])
+    assert not torch.equal(crf_label(plain), crf_label(trace))
 
 
 def test_the_page_gets_labels_times_and_scores(trace):
