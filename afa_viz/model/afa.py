@@ -149,12 +149,12 @@ class AFA(Network):
         return Intermediates(self.classify(features[-1]), self.decoder(features), self._cam(features[-1]), attention)
 
 
-def build_encoder(backbone: str, pretrained: bool = False, drop_path_rate: float = 0.1) -> PyramidEncoder:
-    """An encoder by name, one of `BACKBONES`; `pretrained` only for timm's PVT v2."""
+def build_encoder(backbone: str, drop_path_rate: float = 0.1) -> PyramidEncoder:
+    """An encoder by name, one of `BACKBONES`, with fresh weights."""
     if backbone in pvt_v2.VARIANTS:
-        return pvt_v2.PvtV2(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
+        return pvt_v2.PvtV2(backbone, drop_path_rate=drop_path_rate)
     if backbone in mix_transformer.VARIANTS:
-        return mix_transformer.mix_transformer(backbone, pretrained, drop_path_rate)
+        return mix_transformer.mix_transformer(backbone, drop_path_rate)
     raise ValueError(f"got backbone {backbone!r}; expected one of {', '.join(BACKBONES)}.")
 
 
@@ -165,20 +165,18 @@ def build_afa(
     *,
     topk: float = 0.05,
     logit_offset: float = 0.0,
-    pretrained: bool = False,
     drop_path_rate: float = 0.1,
 ) -> AFA:
-    """A new AFA network with fresh weights, in training mode.
+    """A new AFA network with fresh weights, in training mode; weights of files come by `checkpoint.load_any`.
 
     Args:
         backbone: one of `BACKBONES`: mit_b0 to mit_b5, pvt_v2_b0 to pvt_v2_b5.
         num_classes: K, background included.
         pooling, topk, logit_offset: see `AFA`.
-        pretrained: ImageNet weights for the encoder (PVT v2 only; MiT weights come through `checkpoint.load_any`).
         drop_path_rate: stochastic depth.
     Raises: ValueError: for an unknown backbone or pooling.
     """
-    encoder = build_encoder(backbone, pretrained=pretrained, drop_path_rate=drop_path_rate)
+    encoder = build_encoder(backbone, drop_path_rate)
     return AFA(encoder, num_classes, pooling, topk=topk, logit_offset=logit_offset)
 
 

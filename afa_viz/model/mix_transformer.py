@@ -157,15 +157,7 @@ VARIANTS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {  # name -> (wid
 }
 
 
-def mix_transformer(name: str, pretrained: bool = False, drop_path_rate: float = 0.1, **shape: Any) -> MixTransformer:
-    """One of `VARIANTS` with fresh weights.
-
-    Raises: ValueError: if `pretrained`: weights of others come as files.
-    """
-    if pretrained:
-        raise ValueError(
-            f"{name} has no bundled weights; build it without `pretrained` and load weights with "
-            "afa_viz.model.checkpoint.load_any."
-        )
+def mix_transformer(name: str, drop_path_rate: float = 0.1, **shape: Any) -> MixTransformer:
+    """One of `VARIANTS` with fresh weights."""
     widths, depths = VARIANTS[name]
     return MixTransformer(widths, depths, drop_path_rate=drop_path_rate, **shape)

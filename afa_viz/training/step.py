@@ -43,8 +43,8 @@ class Batch:
 class StepResult:
     """Losses (scalars) and what they came from.
 
-    Where pseudo labels were not made, only `loss`, `loss_cls` and `output` are there; `loss_energy` is None also where
-    `config.energy_weight` is 0.
+    Where pseudo labels were not made, only `loss`, `loss_cls` and `output` are there, in the classification phase the
+    losses alone; `loss_energy` is None also where `config.energy_weight` is 0.
     """
 
     loss: Tensor
@@ -52,7 +52,7 @@ class StepResult:
     loss_seg: Tensor | None
     loss_aff: Tensor | None
     loss_energy: Tensor | None
-    output: TrainOutput
+    output: TrainOutput | None
     labels: PseudoLabels | None
     seg_target: Tensor | None
     affinity_target: Tensor | None
@@ -86,7 +86,7 @@ def training_losses(model: AFA, batch: Batch, config: TrainConfig, iteration: in
     if now == "classification" and not config.official_parity:
         logits = model.forward_classify(batch.image)
         loss_cls = _finite_or_nan(lambda: losses.classification_loss(logits, batch.image_labels), logits)
-        return StepResult(loss_cls, loss_cls, None, None, None, TrainOutput(logits, logits, logits), None, None, None)
+        return StepResult(loss_cls, loss_cls, None, None, None, None, None, None, None)
 
     output = model(batch.image)
     outputs = output.class_logits, output.seg_logits, output.affinity

@@ -79,11 +79,6 @@ def test_parameter_counts(name):
     assert parameter_count(model) == PARAMETERS[name]
 
 
-def test_the_encoder_is_random_until_weights_are_loaded():
-    with pytest.raises(ValueError, match="load_any"):
-        build_encoder("mit_b0", pretrained=True)
-
-
 def test_linear_weights_begin_as_with_timm():
     from timm.layers import trunc_normal_  # takes seconds, which whoever collects these tests is spared
 
