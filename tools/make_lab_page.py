@@ -23,8 +23,8 @@ HEAD = """# Answers of the guided lab
 Written by `PYTHONPATH=. python tools/make_lab_page.py` with the bundled model (checkpoint `{checkpoint}`): every
 question of the [lab](stages/lab.md) about each of the {cases} classes of the {images} bundled examples. The app does
 not contain these answers: each verdict is computed from the image that is shown. Where several answers are equally
-good, all of them are right, and the best is listed. The times in “{crf}” were measured on the machine that wrote this
-page.
+good, all of them are right, and the best is listed. The times in “{crf}” were measured on the machine that wrote
+them.
 
 “Most frequent” is how often the most frequent answer of a question is right together with its second part.
 
