@@ -10,6 +10,7 @@ KINDS: dict[str, tuple[str | None, ...]] = {
     "cam": ("linear", "class token", "gradient"),
     "labels": ("sigmoid", "softmax"),
 }
+LABEL_STAGES = ("cam", "cam_rw", "cam_par", "affinity_label", "pseudo_label", "seg")  # of which a label can be written
 MAX_STRIDE, MAX_EXTRA_TOKENS = 64, 4096
 
 # What a view, a file or an answer says in the place of something that a method lacks.

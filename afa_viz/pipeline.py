@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 # The stages in order, each with the settings that it reads. A changed setting recomputes its stage and all below, but
 # that the affinity does not need the CAM.
-STAGES: dict[str, tuple[str, ...]] = {
+STAGE_SETTINGS: dict[str, tuple[str, ...]] = {
     "network": ("long_side", "occlude", "keep_attention"),
     "cam": ("scales", "flip"),
     "affinity": ("symmetric", "head_weights", "affinity_bias", "affinity_edits"),
@@ -152,10 +152,10 @@ def recompute(
     if "keep_attention" in changed and config.keep_attention == "last_stage":
         given["attn_logits"] = one_image.keep_last_stage(trace.attn_logits)
         changed.remove("keep_attention")
-    first = next((stage for stage, reads in STAGES.items() if changed.intersection(reads)), None)
+    first = next((stage for stage, reads in STAGE_SETTINGS.items() if changed.intersection(reads)), None)
     if labels is not None:
         given |= {"image_labels": multi_hot(labels, trace.class_names), "labels_given": True}
-        order = list(STAGES)
+        order = list(STAGE_SETTINGS)
         first = min(first or "cam_rw", "cam_rw", key=order.index)
     if first in ("network", "cam") and (model is None or not _made_by(model, trace)):
         raise ValueError(
@@ -165,7 +165,7 @@ def recompute(
     unread = one_image.PAR_FIELDS if first else ()  # whatever runs, these are made anew
     names = [field.name for field in dataclasses.fields(trace) if field.name not in unread]
     fields = {name: getattr(trace, name) for name in names} | given
-    kept = {"affinity"} if first == "cam" and not changed.intersection(STAGES["affinity"]) else set()
+    kept = {"affinity"} if first == "cam" and not changed.intersection(STAGE_SETTINGS["affinity"]) else set()
     return _run(fields, config, first, model, progress, kept)
 
 
@@ -193,7 +193,7 @@ def _run(
     kept: Collection[str] = (),
 ) -> Trace:
     """Run the stages from `first` on, all but the `kept` ones; `fields` holds what is not run."""
-    order = list(STAGES)
+    order = list(STAGE_SETTINGS)
     todo = [stage for stage in order[order.index(first) :] if stage not in kept] if first else []
     # Not in inference mode, whatever the caller is in: its tensors would have to be copied into the trace, all of them,
     # since users may want gradients of what they compute.

@@ -24,7 +24,7 @@ from afa_viz.stages.refine import par_size, present_channels
 from afa_viz.stages.walk import walk_start
 from afa_viz.trace import Trace
 
-STAGES = (
+SCORED_STAGES = (
     "cam", "walk_start", "cam_rw", "par_start", "cam_refined", "cam_par", "affinity_label", "pseudo_label", "seg",
 )  # fmt: skip
 AFA_PARTS = Parts()
@@ -65,7 +65,7 @@ def distinct_stages(stages: Sequence[str], disabled: Sequence[str]) -> list[str]
 
 
 def stage_labels(trace: Trace) -> dict[str, Tensor]:
-    """(H, W) uint8 label that every stage would give, in the order of `STAGES`.
+    """(H, W) uint8 label that every stage would give, in the order of `SCORED_STAGES`.
 
     cam: cut once at `bkg_score`, as the published validation does. Those of `stage_maps`: the strongest score.
     affinity_label, pseudo_label and seg as they are; without a decoder there is no seg.

@@ -104,7 +104,7 @@ def measurements_of(report: dict[str, Any]) -> list[Measurement]:
 
 def table(report: dict[str, Any]) -> str:
     """Times beside targets, then the share of each stage."""
-    stages = list(pipeline.STAGES)
+    stages = list(pipeline.STAGE_SETTINGS)
     lines = [
         machine.heading(report["machine"]),
         "",

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     keys = ", ".join(text_settings(ExplainConfig()))
     add_stage_settings(parser, f"override settings: {keys}")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from afa_viz.classes import names_for
     from afa_viz.inputs import multi_hot
     from afa_viz.model.checkpoint import load_model
-    from afa_viz.pipeline import STAGES, explain
+    from afa_viz.pipeline import STAGE_SETTINGS, explain
     from afa_viz.progress import progress
     from afa_viz.stages.edits import BeyondImageError
 
@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
     def skip(path: Path, problem: str) -> None:
         skipped[path] = problem
         bar.write(f"skipped: {problem}", file=sys.stderr)
-        bar.update(len(STAGES) + 1)
+        bar.update(len(STAGE_SETTINGS) + 1)
 
-    with progress(total=len(paths) * (len(STAGES) + 1), unit="stage") as bar:
+    with progress(total=len(paths) * (len(STAGE_SETTINGS) + 1), unit="stage") as bar:
         for path, folder in zip(paths, _folders(paths, Path(args.out)), strict=True):
 
             def show(stage: str, path: Path = path) -> None:
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
             show("images")
             images = write_trace(trace, folder)
             names = ", ".join(trace.class_names[label] for label in trace.present) or "no class"
-            bar.write(f"{folder}: {names}; {images} pictures, trace.npz, report.html")
+            bar.write(f"{folder}: {names}; {images} images, trace.npz, report.html")
             for sentence in trace.parts.lacks.values() if path == paths[0] else ():
                 bar.write(sentence)
     if not skipped:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from afa_viz.commands.outputs import require_counts, require_folder
 from afa_viz.commands.stage_settings import add_stage_settings
 from afa_viz.data.arguments import LAYOUTS, add_data_arguments
+from afa_viz.parts import LABEL_STAGES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from afa_viz.model.interface import Network
     from afa_viz.training.distributed import Processes
 
-STAGES = ("cam", "cam_rw", "cam_par", "affinity_label", "pseudo_label", "seg")
 METADATA_FILE = "predict.json"  # in the output folder: model and settings of the maps
 
 
@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         split="split of the data set (default: val)",
     )
     parser.add_argument("--checkpoint", help="weights (default: the bundled model)")
-    parser.add_argument("--stage", default="seg", choices=STAGES, help="stage whose label is written (default: seg)")
+    parser.add_argument(
+        "--stage", default="seg", choices=LABEL_STAGES, help="stage whose label is written (default: seg)"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for NAME.png of every image")
     parser.add_argument(
         "--labels", metavar="L",

@@ -2,13 +2,13 @@
 
 from afa_viz.evaluation.parts import PartCounts
 from afa_viz.evaluation.protocols import SEG_SCALES, multi_scale_label, multi_scale_seg, validation_labels
-from afa_viz.evaluation.scores_by_stage import STAGES, StageScores
+from afa_viz.evaluation.scores_by_stage import EVALUATED_STAGES, StageScores
 from afa_viz.evaluation.scoring import Sample, evaluate_samples, score_samples, score_shards, write_scores
 from afa_viz.evaluation.sweep import ThresholdSweep
 
 __all__ = [
     "SEG_SCALES",
-    "STAGES",
+    "EVALUATED_STAGES",
     "StageScores",
     "PartCounts",
     "Sample",

@@ -25,7 +25,7 @@ from afa_viz.stage_scores import label_score
 from afa_viz.stages.refine import present_channels
 from afa_viz.trace import Trace
 
-STAGES = ("cam_rw", "cam_par")  # that the affinity decides
+WALKED_STAGES = ("cam_rw", "cam_par")  # that the affinity decides
 USED, EQUAL = "as used", "all equal"
 HeadWeights = tuple[float | None, ...]
 
@@ -63,7 +63,7 @@ def variants(weight: Tensor) -> dict[str, HeadWeights]:
 
 
 def variant_labels(trace: Trace) -> dict[str, dict[str, Tensor]]:
-    """(H, W) label of each of `STAGES` under every variant and as used, low background score.
+    """(H, W) label of each of `WALKED_STAGES` under every variant and as used, low background score.
 
     Raises: ValueError: for a method whose affinity is not learned, or a trace without the walk.
     """
@@ -118,7 +118,7 @@ class HeadWorth:
         """Count one image. Raises: ValueError: as `variant_labels`."""
         found = variant_labels(trace)
         if self.bootstrap is None:
-            names = [f"{variant} {stage}" for variant in found for stage in STAGES]
+            names = [f"{variant} {stage}" for variant in found for stage in WALKED_STAGES]
             self.bootstrap = PairedBootstrap(names, self.num_classes)
             weight = trace.used_affinity_head[0].tolist()
             blocks: list[int] = []
@@ -149,7 +149,7 @@ class HeadWorth:
         boot = self.bootstrap
 
         def changes(variant: str) -> dict[str, Any]:
-            return {stage: _entry(boot.change(f"{USED} {stage}", f"{variant} {stage}")) for stage in STAGES}
+            return {stage: _entry(boot.change(f"{USED} {stage}", f"{variant} {stage}")) for stage in WALKED_STAGES}
 
         weights, blocks = self.head
         heads = [
@@ -159,7 +159,7 @@ class HeadWorth:
             }
             for number, (weight, block) in enumerate(zip(weights, blocks, strict=True), start=1)
         ]  # fmt: skip
-        used = {stage: percent(boot.interval(f"{USED} {stage}").value) for stage in STAGES}
+        used = {stage: percent(boot.interval(f"{USED} {stage}").value) for stage in WALKED_STAGES}
         return {"images": boot.images, "used": used, "all_equal": changes(EQUAL), "heads": heads}
 
 
@@ -181,10 +181,10 @@ def worth_table(data: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in data["heads"]:
-        cells = [cell(row[kind][stage]) for kind in ("without", "only") for stage in STAGES]
+        cells = [cell(row[kind][stage]) for kind in ("without", "only") for stage in WALKED_STAGES]
         rows.append(
             f"| {row['head']} | {row['block']}, head {row['place']} | {row['weight']:+.2f} | {' | '.join(cells)} |"
         )
-    equal = [cell(data["all_equal"][stage]) for stage in STAGES] if data["heads"] else []
+    equal = [cell(data["all_equal"][stage]) for stage in WALKED_STAGES] if data["heads"] else []
     rows += [f"| all equal | | | {' | '.join(equal)} | | |"] if equal else []
     return "\n".join(rows)

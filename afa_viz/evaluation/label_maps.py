@@ -25,12 +25,12 @@ from afa_viz.model.afa import AFA
 from afa_viz.ops import pseudo_label
 from afa_viz.ops.cam import resize
 from afa_viz.ops.dense_crf import dense_crf
+from afa_viz.parts import LABEL_STAGES
 from afa_viz.stage_scores import stage_maps
 from afa_viz.stages.one_image import network_input
 from afa_viz.stages.refine import present_channels
 from afa_viz.trace import Trace
 
-STAGES = ("cam", "cam_rw", "cam_par", "affinity_label", "pseudo_label", "seg")
 SOURCE = "afa_viz"  # name of a text in a PNG
 TWO_SCORES = {"affinity_label": "cam_refined", "pseudo_label": "cam_par"}  # labels cut by a low and a high score
 
@@ -59,13 +59,13 @@ def label_map(
     Args:
         trace: of the image.
         image: (H, W, 3) uint8 RGB, at its own size.
-        stage: one of `STAGES`.
+        stage: one of `parts.LABEL_STAGES`.
         crf: a dense CRF over the image decides, from the stage's scores as probabilities.
         multi_scale: for `seg`, the model: logits over three scales and flips in place of the trace's.
     Raises: ValueError: for another stage, or `multi_scale` with a stage that has none.
     """
-    if stage not in STAGES:
-        raise ValueError(f"there is no stage {stage!r} with a label; expected one of {', '.join(STAGES)}.")
+    if stage not in LABEL_STAGES:
+        raise ValueError(f"there is no stage {stage!r} with a label; expected one of {', '.join(LABEL_STAGES)}.")
     if multi_scale is not None and stage != "seg":
         raise ValueError(f"several scales are of the decoder; expected stage 'seg', got {stage!r}.")
     if stage == "seg":

@@ -25,7 +25,7 @@ from afa_viz.evaluation.tables import percent, text_table
 from afa_viz.evaluation.thresholds import BestThresholds
 from afa_viz.ops.metrics import ConfusionMatrix, Scores, average_precision, f1_per_image
 
-STAGES = (*stage_scores.STAGES, "seg_multi_scale")
+EVALUATED_STAGES = (*stage_scores.SCORED_STAGES, "seg_multi_scale")
 SAME_RULE = (
     "walk_start",
     "cam_rw",

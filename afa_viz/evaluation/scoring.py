@@ -20,7 +20,7 @@ from afa_viz.evaluation.affinity_calibration import AffinityCalibration
 from afa_viz.evaluation.bootstrap import PairedBootstrap
 from afa_viz.evaluation.boundaries import BoundaryScores
 from afa_viz.evaluation.protocols import multi_scale_label
-from afa_viz.evaluation.scores_by_stage import PAR_OF_LABEL, SAME_RULE, STAGES, StageScores
+from afa_viz.evaluation.scores_by_stage import EVALUATED_STAGES, PAR_OF_LABEL, SAME_RULE, StageScores
 from afa_viz.evaluation.thresholds import BestThresholds
 from afa_viz.model.afa import AFA
 from afa_viz.model.interface import Network
@@ -94,7 +94,10 @@ def score_samples(
 
 
 def stages_of(model: Network, multi_scale: bool = False) -> tuple[str, ...]:
-    """`STAGES` that a network has. Raises: ValueError: for several scales without a decoder, or too many classes."""
+    """`EVALUATED_STAGES` that a network has.
+
+    Raises: ValueError: for several scales without a decoder, or too many classes.
+    """
     if multi_scale:
         model.parts.require("decoder")
         if not isinstance(model, AFA):
@@ -104,7 +107,8 @@ def stages_of(model: Network, multi_scale: bool = False) -> tuple[str, ...]:
             f"the network has {model.num_fg_classes} classes; expected at most {model.max_kept_classes}, since scores "
             "are counted over the classes of a label map."
         )
-    return tuple(s for s in STAGES if (multi_scale or s != STAGES[-1]) and (model.parts.decoder or s != "seg"))
+    stages = EVALUATED_STAGES if multi_scale else EVALUATED_STAGES[:-1]
+    return tuple(stage for stage in stages if model.parts.decoder or stage != "seg")
 
 
 def evaluate_samples(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afa_viz.figures.maps import AFFINITY_BLOCKS, affinity_matrix, raw_matrix
+from afa_viz.figures.maps import affinity_matrix, raw_matrix
 from afa_viz.inspection import label_cells, target_affinity
 from afa_viz.ops import affinity as aff
 from afa_viz.ops.pseudo_label import IGNORE
@@ -85,7 +85,7 @@ def affinity_numbers(trace: Trace, at_centre: bool | None = None) -> AffinityNum
     raw = None if "attention_logits" in trace.parts.lacks else raw_matrix(trace)
     learned = affinity
     if trace.affinity_weight is not None:
-        logits = [trace.logits(block)[None] for block in range(-AFFINITY_BLOCKS, 0)]
+        logits = [trace.logits(block)[None] for block in range(-aff.AFFINITY_BLOCKS, 0)]
         learned = aff.affinity_logits(logits, *trace.used_affinity_head, trace.config.symmetric)[0]
     nan = float("nan")
     return AffinityNumbers(

@@ -19,7 +19,7 @@ THEMES = {  # the colours of the page (explorer/style.css has the same): a contr
         "start": "#a9c7ff", "muted": "#b4b4bd", "ink": "#f4f4f5", "paper": "#0f0f11", "grid": "#3f3f46",
     },
 }  # fmt: skip
-STAGES = {  # colour, and kind of line by plotly's names
+STAGE_STYLES = {  # colour, and kind of line by plotly's names
     "cam": ("accent", "solid"),
     "walk_start": ("start", "dot"),
     "cam_rw": ("muted", "dash"),

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from afa_viz.atomic_files import atomic_write
-from afa_viz.figures.chart_style import INK, LIGHT_GREY, PRINTED, STAGES
+from afa_viz.figures.chart_style import INK, LIGHT_GREY, PRINTED, STAGE_STYLES
 from afa_viz.figures.colour import MAGNITUDE
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DPI = 120
 MATPLOTLIB_LINES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 STAGE_LINES = {  # colour and line style of each stage in line charts
-    stage: (PRINTED[colour], MATPLOTLIB_LINES[line]) for stage, (colour, line) in STAGES.items()
+    stage: (PRINTED[colour], MATPLOTLIB_LINES[line]) for stage, (colour, line) in STAGE_STYLES.items()
 }
 STAGE_TITLES = {
     "cam": "CAM, one threshold",

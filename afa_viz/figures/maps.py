@@ -9,13 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from afa_viz.ops.affinity import symmetrize
+from afa_viz.ops.affinity import AFFINITY_BLOCKS, symmetrize
 from afa_viz.trace import Trace
 
 Cell = tuple[int, int]
 Limits = tuple[float, float]
 
-AFFINITY_BLOCKS = 2  # the last two blocks; docs/spec.md section 4
 UNREACHED = 0.02  # share of the scores below the colour scale
 
 

@@ -18,13 +18,13 @@ from afa_viz.figures.typography import scale_to_fit
 from afa_viz.structured_text import parse_json
 from afa_viz.trace import Trace
 
-STAGES = ("image", "cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg", "target")
+PANEL_STAGES = ("image", "cam", "affinity", "cam_rw", "cam_par", "pseudo_label", "seg", "target")
 SIDE = 128  # pixels of a tile
 QUALITY = 88  # of the JPEG
 
 
 def panel(traces: Sequence[Trace], side: int = SIDE) -> RGBImage:
-    """(rows * side, len(STAGES) * side, 3): one row per trace, one column per stage; affinity of one cell.
+    """(rows * side, len(PANEL_STAGES) * side, 3): one row per trace, one column per stage; affinity of one cell.
 
     Raises: ValueError: if there is no trace, or one without ground truth.
     """
@@ -59,7 +59,7 @@ def write_panel(traces: Sequence[Trace], path: str | os.PathLike[str], side: int
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {
         "side": side,
-        "stages": STAGES,
+        "stages": PANEL_STAGES,
         "classes": [trace.class_names[maps.main_label(trace)] for trace in traces],
     }
     with atomic_write(path) as partial:

@@ -16,6 +16,7 @@ from afa_viz.figures import colour, maps
 from afa_viz.figures.colour import RGBImage
 from afa_viz.figures.maps import Cell, Limits
 from afa_viz.figures.typography import contact_sheet, draw_labels, format_number, translate_drawable
+from afa_viz.ops.affinity import AFFINITY_BLOCKS
 from afa_viz.trace import Trace
 
 NAME_SHARE = 0.01  # a class covers at least this share of the image to have its name written into it
@@ -182,7 +183,7 @@ def head_captions(trace: Trace, block: int, cell: Cell) -> list[str]:
     heads = trace.logits(block).shape[0]
     peaks = [float(maps.attention(trace, block, head, cell).max()) for head in range(heads)]
     captions = [f"head {head + 1} · max {format_number(peak)}" for head, peak in enumerate(peaks)]
-    of_affinity = block - (len(trace.attn_logits) - maps.AFFINITY_BLOCKS)
+    of_affinity = block - (len(trace.attn_logits) - AFFINITY_BLOCKS)
     if of_affinity >= 0 and trace.affinity_weight is not None:
         weights = maps.head_weights(trace)[of_affinity]
         captions = [f"{text} · w {format_number(float(w))}" for text, w in zip(captions, weights, strict=True)]

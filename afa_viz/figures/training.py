@@ -22,7 +22,7 @@ LOSSES = {
     "loss_aff": ("affinity", GREEN, "-"),
 }
 ENERGY = {"loss_energy": ("", RED, "-")}  # at most 0, and far smaller than the others: an axis for itself
-STAGES = {
+SCORE_LINES = {
     f"miou_{stage}": (STAGE_TITLES[stage] + (" (another rule)" if stage == "cam" else ""), *STAGE_LINES[stage])
     for stage in ("cam", "walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
 }
@@ -58,7 +58,7 @@ def training_chart(lines: Lines) -> Figure:
     _draw(rate, lines, {"lr": ("", INK, "-")}, "Learning rate")
     rate.set_ylim(bottom=0)
     rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    _draw(scores, lines, STAGES, "mIoU (%) of all pixels of validation images")
+    _draw(scores, lines, SCORE_LINES, "mIoU (%) of all pixels of validation images")
     _draw(labels, lines, IMAGE_LABELS, "Image labels (%) on validation images")
     for axes in (scores, labels):
         axes.set_ylim(0, 100)

@@ -14,13 +14,12 @@ from afa_viz.model import mix_transformer, pvt_v2
 from afa_viz.model.interface import Intermediates, Network
 from afa_viz.model.pyramid import PyramidEncoder
 from afa_viz.model.segformer_head import SegFormerHead
-from afa_viz.ops.affinity import affinity_from_qk
+from afa_viz.ops.affinity import AFFINITY_BLOCKS, affinity_from_qk
 from afa_viz.ops.cam import class_activation
 from afa_viz.parts import Parts
 
 BACKBONES = (*mix_transformer.VARIANTS, *pvt_v2.VARIANTS)
 POOLINGS = {"max": "max", "gmp": "max", "avg": "avg", "average": "avg", "gap": "avg", "topk": "topk"}
-AFFINITY_BLOCKS = 2  # the last two blocks of the encoder; docs/spec.md section 4
 
 
 @dataclass(frozen=True)

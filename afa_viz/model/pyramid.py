@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afa_viz.model.interface import BlockAttention, Grid
+from afa_viz.ops.affinity import AFFINITY_BLOCKS
 from afa_viz.ops.checks import is_exporting
 
 
@@ -145,7 +146,7 @@ class PyramidEncoder(nn.Module):
         def run_block(i: int, j: int, block: Any, tokens: Tensor, grid: Grid) -> Tensor:
             query, key, value, key_grid = query_key_value(block.attn, block.norm1(tokens), grid)
             logits = query @ key.transpose(-1, -2) if i >= first_stage else None
-            kept = (query, key) if i == 3 and j >= self.depths[3] - 2 else ()  # what the affinity reads
+            kept = (query, key) if i == 3 and j >= self.depths[3] - AFFINITY_BLOCKS else ()  # what the affinity reads
             scale, reduction = query.shape[-1] ** -0.5, reduction_of(block.attn)
             attention.append(BlockAttention(logits, grid, key_grid, scale, reduction, *kept))
             # Not from the logits: their softmax would take as much memory again, twice over.
@@ -172,7 +173,7 @@ class PyramidEncoder(nn.Module):
 
         def run_block(i: int, j: int, block: Any, tokens: Tensor, grid: Grid) -> Tensor:
             tokens, query, key = self._run_block(block, tokens, grid)
-            if i == 3 and j >= self.depths[3] - 2:
+            if i == 3 and j >= self.depths[3] - AFFINITY_BLOCKS:
                 kept.append(QueryKey(query, key))
             return tokens
 

@@ -25,6 +25,7 @@ from afa_viz.ops.checks import (
 
 STRIDE = 16  # pixels a cell of the last stage spans
 RADIUS = 8  # cells; docs/spec.md section 6
+AFFINITY_BLOCKS = 2  # the last two blocks of the encoder, whose heads the affinity combines; section 4
 
 
 def token_grid(height: int, width: int, stride: int = STRIDE) -> tuple[int, int]:

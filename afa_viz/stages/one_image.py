@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from afa_viz.model.interface import BlockAttention, Network
 
 
-AFFINITY_BLOCKS = 2  # the last two; docs/spec.md section 4
 LAST_STAGE = 3  # of the four, counted from 0
 PAR_FIELDS = ("cam_par", "cam_par_high", "cam_refined", "cam_refined_high")  # what `cam_par_stage` makes
 
@@ -90,7 +89,7 @@ def network_stage(fields: dict, config: ExplainConfig, model: Network | None) ->
 
 def _queries_and_keys(attention: Sequence[BlockAttention]) -> dict[str, tuple[Tensor | None, ...] | None]:
     """Of the last two blocks, None for the others; None for all where the network gives them for neither or one."""
-    first = len(attention) - AFFINITY_BLOCKS
+    first = len(attention) - aff.AFFINITY_BLOCKS
     last = attention[max(0, first) :]
     if not last or any(block.query is None or block.key is None for block in last):
         return {"queries": None, "keys": None}
@@ -160,8 +159,10 @@ def _affinity(fields: dict, config: ExplainConfig, head: tuple[Tensor, Tensor] |
     parts: Parts = fields["parts"]
     logits = [block[None].to(device) for block in fields["attn_logits"] if block is not None]
     if parts.affinity == "averaged":
-        scales = fields["attn_scales"][-AFFINITY_BLOCKS:]
-        probs = [(block * scale).softmax(-1) for block, scale in zip(logits[-AFFINITY_BLOCKS:], scales, strict=True)]
+        scales = fields["attn_scales"][-aff.AFFINITY_BLOCKS :]
+        probs = [
+            (block * scale).softmax(-1) for block, scale in zip(logits[-aff.AFFINITY_BLOCKS :], scales, strict=True)
+        ]
         return averaged_affinity(probs, parts.extra_tokens, config.symmetric)
     assert head is not None
     weight, bias = (part.to(device) for part in head)

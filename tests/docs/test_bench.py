@@ -14,7 +14,7 @@ from browser import missing
 import afa_viz
 from afa_viz.__main__ import main
 from afa_viz.commands import bench
-from afa_viz.pipeline import STAGES
+from afa_viz.pipeline import STAGE_SETTINGS
 from benchmarks import explain as explain_benchmark
 from benchmarks import machine, measurements, par_forms
 from benchmarks import par as par_benchmark
@@ -124,7 +124,7 @@ def test_explain_is_measured_stage_by_stage(tmp_path):
     checkpoint = prepare(tmp_path).checkpoint_folder / "tiny"
     model = afa_viz.load_model(checkpoint, device="cpu")
     row = explain_benchmark.measure("bundled", model, 64, runs=2)
-    assert row["tokens"] == 16 and len(row["samples_s"]) == 2 and list(row["stages_cpu_s"]) == list(STAGES)
+    assert row["tokens"] == 16 and len(row["samples_s"]) == 2 and list(row["stages_cpu_s"]) == list(STAGE_SETTINGS)
     assert 0 < sum(row["stages_cpu_s"].values()) <= sum(row["cpu_samples_s"])
     report = {"machine": machine.provenance(), "rows": [row | {"median_s": 0.4}, row | {"median_s": 0.6}]}
     met = [line.split("|")[8].strip() for line in explain_benchmark.table(report).splitlines() if "bundled" in line]

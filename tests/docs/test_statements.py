@@ -21,7 +21,7 @@ from afa_viz.data.sandbox.recipe import DEFAULT
 from afa_viz.data.sandbox.scene import SPLIT_IDS
 from afa_viz.evaluation.published import REFERENCES
 from afa_viz.lab import changes, verdicts_cam, verdicts_refine
-from afa_viz.model.afa import AFFINITY_BLOCKS, build_afa, parameter_count
+from afa_viz.model.afa import build_afa, parameter_count
 from afa_viz.model.card import Card
 from afa_viz.model.publish import model_page
 from afa_viz.ops import affinity, cam, par, pseudo_label, random_walk
@@ -116,7 +116,8 @@ def test_ranges_of_the_lab_in_texts_are_those_of_its_verdicts(language):
 def test_sizes_of_the_network_in_texts_are_those_of_the_network(language):
     with torch.device("meta"):
         small, larger = build_afa("mit_b0", 13), build_afa("mit_b1", 13)
-    assert small.attn_proj.weight.numel() == 16 and AFFINITY_BLOCKS == 2  # "sixteen weights", "its last two blocks"
+    assert small.attn_proj.weight.numel() == 16  # "sixteen weights"
+    assert affinity.AFFINITY_BLOCKS == 2  # "its last two blocks"
     assert 3.5 < parameter_count(larger) / parameter_count(small) < 4  # "nearly four times"
     model = build_afa("mit_b0", 13).eval()
     with torch.no_grad():
@@ -124,7 +125,7 @@ def test_sizes_of_the_network_in_texts_are_those_of_the_network(language):
     sums = [math.isqrt(math.prod(b.query_grid) // math.prod(b.key_grid)) for b in blocks]
     told = numbers(paragraph("attention.why_html", language, 1))
     assert told == [side for side in sorted(set(sums) - {1}, reverse=True) for _ in range(2)]
-    assert sums[-AFFINITY_BLOCKS:] == [1] * AFFINITY_BLOCKS
+    assert sums[-affinity.AFFINITY_BLOCKS :] == [1] * affinity.AFFINITY_BLOCKS
 
 
 # --- equations -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from PIL import Image
 from waiting import until
 
 from afa_viz.__main__ import main
-from afa_viz.figures.panel import STAGES, panel_facts
+from afa_viz.figures.panel import PANEL_STAGES, panel_facts
 from afa_viz.model.card import Card
 from afa_viz.training.records import LAST, read_metrics
 
@@ -93,7 +93,7 @@ def test_the_run_leaves_everything_behind(whole):
     assert json.loads((whole / "config.json").read_text())["preset"] == "voc"
     for iteration in (0, STEPS):
         path = whole / "panels" / f"iter_{iteration:06d}.jpg"
-        assert panel_facts(path)["stages"] == list(STAGES)
+        assert panel_facts(path)["stages"] == list(PANEL_STAGES)
         with Image.open(path) as panel:
             assert panel.size[1] == 3 * panel_facts(path)["side"], "three fixed images"
 

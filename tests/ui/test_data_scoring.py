@@ -19,7 +19,7 @@ from afa_viz.ui.handlers.dataset.browse import PAGE_SIZE, ListingQuery, listing,
 from afa_viz.ui.handlers.dataset.charts import dataset_figures
 from afa_viz.ui.handlers.dataset.handlers import DataSetHandlers
 from afa_viz.ui.handlers.dataset.images import DataSet
-from afa_viz.ui.handlers.dataset.scoring import STAGES, TABLES_KEPT, Job, Score, Scorer, Table
+from afa_viz.ui.handlers.dataset.scoring import COMPARABLE_STAGES, TABLES_KEPT, Job, Score, Scorer, Table
 from afa_viz.ui.sessions.model_registry import ModelRegistry, discover_checkpoints
 from afa_viz.ui.sessions.session import Session
 
@@ -44,7 +44,7 @@ def test_the_worker_scores_the_set_and_keeps_it(scorer, session, dataset, monkey
     score = table.get("disc_1")
     assert score.of("seg", "cow") == pytest.approx(wanted[1], abs=1e-4)
     assert score.of("seg") == pytest.approx(np.mean(wanted), abs=1e-4)
-    assert list(score.miou) == list(STAGES) and score.of("seg", "unicorn") is None
+    assert list(score.miou) == list(COMPARABLE_STAGES) and score.of("seg", "unicorn") is None
 
     monkeypatch.setattr(pipeline, "explain", lambda *args, **kwargs: pytest.fail("explained again"))
     again = Scorer(session, DataSet(Discs(), dataset.cache))

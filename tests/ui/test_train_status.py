@@ -13,7 +13,7 @@ from PIL import Image
 
 from afa_viz.classes import SANDBOX_CLASSES
 from afa_viz.config import CurriculumStage, ExplainConfig, TrainConfig, scale_iterations
-from afa_viz.figures.panel import STAGES, panel_facts, write_panel
+from afa_viz.figures.panel import PANEL_STAGES, panel_facts, write_panel
 from afa_viz.model.afa import build_afa
 from afa_viz.pipeline import explain
 from afa_viz.presets import PRESETS, QUICK
@@ -143,10 +143,10 @@ def traces():
 def test_a_panel_says_what_it_shows(traces, tmp_path):
     path = write_panel(traces, tmp_path / "panels" / "iter_000020.jpg", side=48)
     facts = panel_facts(path)
-    assert facts["side"] == 48 and tuple(facts["stages"]) == STAGES
+    assert facts["side"] == 48 and tuple(facts["stages"]) == PANEL_STAGES
     assert facts["classes"] == [traces[0].class_names[7], traces[0].class_names[3]]
     with Image.open(path) as opened:
-        assert opened.size == (48 * len(STAGES), 48 * 2)
+        assert opened.size == (48 * len(PANEL_STAGES), 48 * 2)
         picture = np.asarray(opened).astype(int)
     small = np.asarray(Image.fromarray(traces[0].image.numpy()).resize((48, 32), Image.Resampling.LANCZOS)).astype(int)
     assert np.abs(picture[:32, :48].mean((0, 1)) - small.mean((0, 1))).max() < 4  # the image, in its column

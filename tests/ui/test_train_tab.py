@@ -25,7 +25,7 @@ from afa_viz.ui.jobs.trainer import REQUEST, Trainer
 from afa_viz.ui.jobs.training_request import (
     MAX_ITERATIONS,
     MIN_ITERATIONS,
-    POOLINGS,
+    OFFERED_POOLINGS,
     RECIPES,
     STARTS,
     TrainingRequest,
@@ -176,7 +176,7 @@ def test_names_that_are_no_run(stopped, name):
 def test_every_order_is_a_training_that_can_be_had():
     for recipe in RECIPES:
         for start in STARTS:
-            for pooling in POOLINGS:
+            for pooling in OFFERED_POOLINGS:
                 for iterations in (MIN_ITERATIONS, 777, MAX_ITERATIONS):
                     request = parse_training_request(
                         {**GOOD, "recipe": recipe, "start": start, "pooling": pooling, "iterations": iterations},

@@ -14,13 +14,13 @@ EXPLORER = Path(__file__).parents[2] / "afa_viz" / "ui" / "explorer"
 
 
 def test_page_and_printed_figures_draw_a_stage_alike():
-    for stage, (colour, line) in chart_style.STAGES.items():
+    for stage, (colour, line) in chart_style.STAGE_STYLES.items():
         assert charts.STAGE_LINES[stage] == (chart_style.PRINTED[colour], charts.MATPLOTLIB_LINES[line])
         assert colour in chart_style.THEMES["light"] and stage in chart_style.STAGE_NAMES
     for key, (name, colour, line) in curves.SCORES.items():
         if key != "map":
             stage = key.removeprefix("miou_")
-            assert (name, colour, line) == (chart_style.STAGE_NAMES[stage], *chart_style.STAGES[stage])
+            assert (name, colour, line) == (chart_style.STAGE_NAMES[stage], *chart_style.STAGE_STYLES[stage])
 
 
 @pytest.mark.parametrize("script", sorted(EXPLORER.rglob("*.js")), ids=lambda path: path.stem)
@@ -39,7 +39,7 @@ def test_curves_of_a_run_show_the_walk_beside_its_own_start():
 
 
 def test_figures_draw_a_stage_alike():
-    for key, (_, colour, style) in training.STAGES.items():
+    for key, (_, colour, style) in training.SCORE_LINES.items():
         assert (colour, style) == charts.STAGE_LINES[key.removeprefix("miou_")], key
     for key, (_, colour, _) in pathologies.SERIES.items():
         assert colour == charts.STAGE_LINES[key.removeprefix("miou_")][0], key

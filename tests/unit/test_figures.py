@@ -263,7 +263,7 @@ def test_scores_of_a_perfect_and_an_empty_label(trace):
 
 def test_stage_scores(trace, bare):
     by_stage = scores.stage_scores(trace)
-    assert by_stage is not None and list(by_stage) == list(scores.STAGES)
+    assert by_stage is not None and list(by_stage) == list(scores.SCORED_STAGES)
     expected = scores.label_score(trace.target, trace.seg, 13)
     assert by_stage["seg"] == expected
     assert scores.stage_scores(bare) is None and scores.label_precision(bare) is None

@@ -18,10 +18,11 @@ from PIL import Image
 import afa_viz
 from afa_viz.__main__ import main
 from afa_viz.classes import VOC_CLASSES, palette
-from afa_viz.evaluation.label_maps import STAGES, label_map
+from afa_viz.evaluation.label_maps import label_map
 from afa_viz.model.afa import build_afa
 from afa_viz.model.card import Card
 from afa_viz.model.checkpoint import load_model, save_model
+from afa_viz.parts import LABEL_STAGES
 from afa_viz.stage_scores import label_score, stage_labels
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ def strict(path, size=SIZE, highest=20):
     return label
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", LABEL_STAGES)
 def test_a_split_in_its_own_names_and_sizes(tree, tmp_path, stage):
     assert predict(tree, tmp_path, *of_voc(tree), "--stage", stage) == 0
     names = [f"2008_{i:06d}" for i in range(4)]
@@ -82,7 +83,7 @@ def test_what_is_scored_from_the_folder_is_what_evaluate_prints(tree, tmp_path, 
     assert main(["evaluate", "--checkpoint", str(tree / "model.safetensors"), *of_voc(tree), "--protocol", "stages",
                  "--json", str(tmp_path / "direct.json"), *FAST]) == 0  # fmt: skip
     direct = json.loads((tmp_path / "direct.json").read_text())
-    for stage in STAGES:
+    for stage in LABEL_STAGES:
         assert predict(tree, tmp_path / stage, *of_voc(tree), "--stage", stage) == 0
         capsys.readouterr()
         wanted = str(tmp_path / f"{stage}.json")

@@ -97,7 +97,7 @@ def test_steps_compare_whole_images_alone(trace):
     for stage, before in stage_scores.COMPARED_WITH.items():
         assert found[stage]["coverage"] == found[before]["coverage"] == 1
         assert not {stage, before} & {"cam", *stage_scores.PARTIAL_LABELS}
-    assert list(found) == list(stage_scores.STAGES)
+    assert list(found) == list(stage_scores.SCORED_STAGES)
 
 
 # --- what the stages start from --------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_without_a_class_everything_is_background():
 
     empty = explain(golden_model(), noise(), [], ExplainConfig(num_iters=1), target=np.zeros((75, 101), np.uint8))
     labels = stage_scores.stage_labels(empty)
-    assert all(not labels[stage].any() for stage in stage_scores.STAGES if stage != "seg")
+    assert all(not labels[stage].any() for stage in stage_scores.SCORED_STAGES if stage != "seg")
     assert set(stage_scores.stage_changes(stage_scores.stage_scores(empty), empty.config)) == set(
         stage_scores.COMPARED_WITH
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from afa_viz.figures.chart_style import STAGE_NAMES, STAGES
+from afa_viz.figures.chart_style import STAGE_NAMES, STAGE_STYLES
 from afa_viz.figures.interactive.base import colour, finish, label, percent, shorten
 from afa_viz.figures.report_checks import require_one_of
 from afa_viz.figures.translation import translate
@@ -53,7 +53,7 @@ def before_after_figure(
 
     Args:
         images: any number; above `FEW` they are drawn by WebGL.
-        before, after: stages of `chart_style.STAGES`.
+        before, after: stages of `chart_style.STAGE_STYLES`.
         palette: colours of classes, for images of one class; None: plotly's own.
     Raises: ValueError: for an unknown stage, and for an image without a score.
     """
@@ -159,7 +159,7 @@ def class_change_figure(classes: Mapping[str, ClassScore], before: str, after: s
             "type": "scatter", "mode": "markers", "name": label(STAGE_NAMES[stage]), "y": places,
             "x": [round(100 * value, 1) for value in values], "customdata": order,
             "text": [f"{label(name)}, {score.images}" for name, score in zip(order, found, strict=True)],
-            "marker": {"size": 11, "symbol": symbol, "color": colour(STAGES[after][0]), "line": {"width": 2}},
+            "marker": {"size": 11, "symbol": symbol, "color": colour(STAGE_STYLES[after][0]), "line": {"width": 2}},
             "hovertemplate": "%{text}<br>%{x:.1f} %<extra>%{fullData.name}</extra>",
         })  # fmt: skip
     layout = {
@@ -205,7 +205,7 @@ def _by_class(images: Sequence[ImageScore]) -> list[tuple[str, list[ImageScore]]
 
 def _require_stages(*stages: str) -> None:
     for stage in stages:
-        require_one_of("stage", stage, STAGES)
+        require_one_of("stage", stage, STAGE_STYLES)
 
 
 def _require_scores(images: Sequence[ImageScore]) -> None:

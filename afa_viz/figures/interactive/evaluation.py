@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.figures.chart_style import STAGE_NAMES, STAGES
+from afa_viz.figures.chart_style import STAGE_NAMES, STAGE_STYLES
 from afa_viz.figures.interactive.base import colour, finish, label, percent, shorten, table_of_lines
 from afa_viz.figures.interactive.heatmaps import (
     LABEL_MAPS,
@@ -71,7 +71,7 @@ def stage_figure(data: Data, theme: str = "light") -> Figure:
         {
             "type": "bar", "orientation": "h", "y": list(range(len(stages))), "x": means, "width": 0.75,
             "showlegend": False,
-            "marker": {"color": [colour(STAGES[stage][0]) for stage in stages], "opacity": 0.5,
+            "marker": {"color": [colour(STAGE_STYLES[stage][0]) for stage in stages], "opacity": 0.5,
                        "pattern": {"shape": ["/" if stage.startswith("seg") else "" for stage in stages]}},
             "error_x": _error_bars(means, intervals), "text": [label(STAGE_NAMES[stage]) for stage in stages],
             "textposition": "none", "hovertemplate": "%{text}: %{x:.1f} %<extra></extra>",
@@ -108,8 +108,8 @@ def class_figure(data: Data, theme: str = "light") -> Figure:
         traces.append({
             "type": "scatter", "mode": "markers", "name": label(STAGE_NAMES[stage]), "x": values,
             "y": [place + shift for place in range(len(names))], "text": [label(name) for name in names],
-            "marker": {"size": 9, "color": colour(STAGES[stage][0]), "symbol": _symbol(stage)},
-            "error_x": _error_bars(values, [ends.get(name) for name in names], STAGES[stage][0]),
+            "marker": {"size": 9, "color": colour(STAGE_STYLES[stage][0]), "symbol": _symbol(stage)},
+            "error_x": _error_bars(values, [ends.get(name) for name in names], STAGE_STYLES[stage][0]),
             "visible": True if stage in ON_AT_FIRST else "legendonly",
             "hovertemplate": "%{text}: %{x:.1f} %<extra>%{fullData.name}</extra>",
         })  # fmt: skip
@@ -130,7 +130,7 @@ def step_figure(data: Data, theme: str = "light") -> Figure:
     names = [f"{label(STAGE_NAMES[step['before']])}<br>→ {label(STAGE_NAMES[step['after']])}" for step in steps]
     trace = {
         "type": "scatter", "mode": "markers", "x": values, "y": list(range(len(steps))), "showlegend": False,
-        "marker": {"size": 11, "color": [colour(STAGES[step["after"]][0]) for step in steps]},
+        "marker": {"size": 11, "color": [colour(STAGE_STYLES[step["after"]][0]) for step in steps]},
         "error_x": _error_bars(values, ends) | {"thickness": 2, "width": 6}, "text": names,
         "hovertemplate": "%{text}<br>%{x:+.1f}<extra></extra>",
     }  # fmt: skip

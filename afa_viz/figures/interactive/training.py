@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from afa_viz.figures.chart_style import STAGE_NAMES, STAGES
+from afa_viz.figures.chart_style import STAGE_NAMES, STAGE_STYLES
 from afa_viz.figures.interactive.base import HEIGHT, colour, finish, label, number, table_of_lines
 from afa_viz.figures.phases import PHASE_NAMES, phases_of
 from afa_viz.figures.translation import translate
@@ -28,7 +28,7 @@ RATES: dict[str, Style] = {
 }
 SCORED = ("seg", "cam_par", "cam_refined", "cam_rw", "walk_start", "cam", "pseudo_label")
 SCORES: dict[str, Style] = {
-    **{f"miou_{stage}": (STAGE_NAMES[stage], *STAGES[stage]) for stage in SCORED},
+    **{f"miou_{stage}": (STAGE_NAMES[stage], *STAGE_STYLES[stage]) for stage in SCORED},
     "map": ("image labels, mAP", "ink", "dot"),
 }
 OFF_AT_FIRST = ("miou_cam_refined", "miou_pseudo_label")  # their switches turn them on

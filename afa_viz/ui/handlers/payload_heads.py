@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afa_viz.figures import maps
+from afa_viz.ops.affinity import AFFINITY_BLOCKS
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers.payload import MAX_CELLS, Packed, deflate_base64
 
@@ -32,7 +32,7 @@ def heads(trace: Trace) -> dict[str, Any]:
     if cells > MAX_CELLS:
         raise ValueError(f"the grid has {cells} cells; expected at most {MAX_CELLS}.")
     blocks: list[dict[str, Packed]] = []
-    for block in range(-maps.AFFINITY_BLOCKS, 0):
+    for block in range(-AFFINITY_BLOCKS, 0):
         factors = trace.query_key(block)
         if factors is None:
             blocks.append({"logits": pack_precise(trace.cell_logits(block))})

@@ -18,10 +18,10 @@ from afa_viz.ui.errors import UserError
 from afa_viz.ui.handlers.charts import render
 from afa_viz.ui.jobs.trainer import Run, Trainer
 from afa_viz.ui.jobs.training_request import (
-    BACKBONES,
     MAX_ITERATIONS,
     MIN_ITERATIONS,
-    POOLINGS,
+    OFFERED_BACKBONES,
+    OFFERED_POOLINGS,
     RECIPES,
     STARTS,
     TrainingRequest,
@@ -110,8 +110,8 @@ class TrainHandlers:
         return {
             "recipe": RECIPES,
             "start": starts,
-            "pooling": POOLINGS,
-            "backbone": BACKBONES,
+            "pooling": OFFERED_POOLINGS,
+            "backbone": OFFERED_BACKBONES,
             "device": self._devices(),
             "iterations": lengths,
             "own_pooling": {name: PRESETS[name].pooling for name in lengths},

@@ -15,8 +15,8 @@ from afa_viz.ui.localization import error_message
 
 RECIPES = ("two_minutes", "ten_minutes")
 STARTS = ("scratch", "bundled")
-POOLINGS = ("topk", "max", "avg")
-BACKBONES = ("mit_b0", "mit_b1", "pvt_v2_b0")
+OFFERED_POOLINGS = ("topk", "max", "avg")
+OFFERED_BACKBONES = ("mit_b0", "mit_b1", "pvt_v2_b0")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 MIN_ITERATIONS, MAX_ITERATIONS = 10, 5000
 EVALUATIONS = 8  # of a run, beside the one before its first step
@@ -30,7 +30,7 @@ class TrainingRequest:
         recipe: one of `RECIPES`.
         start: "scratch", or "bundled" for the weights that come with the package.
         pooling: of the class logits over the cells.
-        backbone: one of `BACKBONES`.
+        backbone: one of `OFFERED_BACKBONES`.
         iterations: of the whole run.
         device: one of `DEVICES`.
     """
@@ -96,7 +96,13 @@ def parse_training_request(
         bundled_backbone: of the bundled weights; None if there are none.
     Raises: UserError: for a choice that is not on its list.
     """
-    lists = {"recipe": RECIPES, "start": STARTS, "pooling": POOLINGS, "backbone": BACKBONES, "device": devices}
+    lists = {
+        "recipe": RECIPES,
+        "start": STARTS,
+        "pooling": OFFERED_POOLINGS,
+        "backbone": OFFERED_BACKBONES,
+        "device": devices,
+    }
     chosen = {}
     for name, allowed in lists.items():
         value = params.get(name)

@@ -11,7 +11,7 @@ from afa_viz.figures import maps, stages, strip_tiles
 from afa_viz.figures.strip_tiles import StageTile
 from afa_viz.figures.translation import language_scope
 from afa_viz.figures.typography import format_number, format_percent
-from afa_viz.ops.affinity import asymmetry
+from afa_viz.ops.affinity import AFFINITY_BLOCKS, asymmetry
 from afa_viz.trace import NOT_KEPT, Trace
 from afa_viz.ui import localization
 from afa_viz.ui.report import numbers
@@ -93,7 +93,7 @@ def _attention(trace: Trace, words: Words, tiles: dict[str, StageTile]) -> str:
         return _tile(tiles["attention"], words)
     cell, blocks = maps.strongest_cell(trace), len(trace.attn_logits)
     heads = []
-    for block in range(max(trace.kept_blocks.start, blocks - maps.AFFINITY_BLOCKS), blocks):
+    for block in range(max(trace.kept_blocks.start, blocks - AFFINITY_BLOCKS), blocks):
         for head, caption in enumerate(stages.head_captions(trace, block, cell)):
             image = stages.attention(trace, block, head, cell)
             heads.append(words.figure("head", image, [f"Block {block + 1}, {caption}."], side=HEAD_SIDE))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from afa_viz.config import ExplainConfig
-from afa_viz.pipeline import STAGES
+from afa_viz.pipeline import STAGE_SETTINGS
 from afa_viz.trace import Trace
 from afa_viz.ui.sessions.request import Request
 
@@ -28,16 +28,16 @@ def trace_bytes(traces: Sequence[Trace]) -> int:
 
 
 def first_stage(old: ExplainConfig, new: ExplainConfig) -> int:
-    """Index of the first stage that must run again after a change of settings; `len(STAGES)` for no change."""
+    """Index of the first stage that must run again after a change of settings; `len(STAGE_SETTINGS)` for no change."""
     fields = [f.name for f in dataclasses.fields(new) if getattr(old, f.name) != getattr(new, f.name)]
-    stages = [number for number, reads in enumerate(STAGES.values()) if set(reads) & set(fields)]
-    return min(stages, default=len(STAGES))
+    stages = [number for number, reads in enumerate(STAGE_SETTINGS.values()) if set(reads) & set(fields)]
+    return min(stages, default=len(STAGE_SETTINGS))
 
 
 def nearest(request: Request, cached: Iterable[tuple[Request, Trace]]) -> tuple[Request, Trace] | None:
     """The cached trace of the same image and model after which the fewest stages must run again."""
     best, best_stage = None, 0
-    labels_read_at = list(STAGES).index("cam_rw")
+    labels_read_at = list(STAGE_SETTINGS).index("cam_rw")
     for other, trace in cached:
         if (other.image_id, other.model) != (request.image_id, request.model):
             continue

@@ -27,7 +27,7 @@ from afa_viz.trace import Trace
 from afa_viz.ui.handlers.charts import render
 from afa_viz.ui.handlers.dataset.browse import ListingQuery
 from afa_viz.ui.handlers.dataset.charts import dataset_figures
-from afa_viz.ui.handlers.dataset.scoring import STAGES, Table, score_trace
+from afa_viz.ui.handlers.dataset.scoring import COMPARABLE_STAGES, Table, score_trace
 from afa_viz.ui.handlers.explorer import ExplorerHandlers, scene_key
 from afa_viz.ui.handlers.lab import COSTLY
 from afa_viz.ui.handlers.payload import to_json
@@ -241,7 +241,7 @@ class _Builder:
         names, card = registry.class_names(self._contents.model), registry.get(self._contents.model).card
         palette = dict(zip(names, card.palette if card else colours_for(len(names)), strict=True))
         found = {}
-        for before, stage in itertools.permutations(STAGES, 2):
+        for before, stage in itertools.permutations(COMPARABLE_STAGES, 2):
             query = ListingQuery("set", stage, before, class_name)
             figures = partial(dataset_figures, self._contents.dataset, self._table, query, palette)
             found[f"{before} {stage}"] = render({"language": language}, figures)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from afa_viz.figures import maps
 from afa_viz.figures.maps import Cell
+from afa_viz.ops.affinity import AFFINITY_BLOCKS
 from afa_viz.trace import Trace
 from afa_viz.ui.handlers import payload, payload_attention
 from afa_viz.ui.handlers.prepared import Answer, answer_name, is_larger_than_factors, prepare
@@ -85,7 +86,7 @@ def _by_importance(trace: Trace) -> Iterator[tuple[int, bool]]:
     """(block, logits) of every kept block from the last one on: those that the affinity reads, then the others."""
     blocks = list(reversed(trace.kept_blocks))
     kinds = (False,) if "attention_logits" in trace.parts.lacks else (False, True)
-    for group in (blocks[: maps.AFFINITY_BLOCKS], blocks[maps.AFFINITY_BLOCKS :]):
+    for group in (blocks[:AFFINITY_BLOCKS], blocks[AFFINITY_BLOCKS:]):
         yield from ((block, logits) for logits in kinds for block in group)
 
 
@@ -120,7 +121,7 @@ def _of_whole_blocks(trace: Trace, key: str, room: int, has_heads: bool) -> tupl
 
 def _of_some_cells(trace: Trace, key: str, room: int) -> tuple[list[Answer], dict[str, Any]]:
     """Attention in the blocks that the affinity reads, and the affinity, for cells of a lattice."""
-    blocks = list(trace.kept_blocks)[-maps.AFFINITY_BLOCKS :]
+    blocks = list(trace.kept_blocks)[-AFFINITY_BLOCKS:]
     strongest = [maps.strongest_cell(trace, label) for label in trace.present] or [maps.strongest_cell(trace)]
     lacks = trace.parts.lacks
     raw = None if "affinity" in lacks or "attention_logits" in lacks else maps.raw_matrix(trace)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from afa_viz.ui.handlers.dataset.images import DataSet
-from afa_viz.ui.handlers.dataset.scoring import STAGES, Job, Score, Table
+from afa_viz.ui.handlers.dataset.scoring import COMPARABLE_STAGES, Job, Score, Table
 
 PAGE_SIZE = 24  # images
 ORDERS = ("set", "worst", "best", "lost", "gained")
@@ -22,7 +22,7 @@ class ListingQuery:
     Attributes:
         order: "set": as in the data set; "worst", "best": by the score of `stage`; "lost", "gained": by its change
             since `before`. Images without a score come last.
-        stage, before: of `STAGES`.
+        stage, before: of `COMPARABLE_STAGES`.
         class_name: only images with this label, by its IoU; "": all images, by the mean over their classes.
         page: from 0; past the end: the last one.
         ids: only these images; None: all.
@@ -40,7 +40,7 @@ def parse_listing_query(params: dict[str, Any], dataset: DataSet) -> ListingQuer
     """Validate a query. Raises: KeyError: for an invalid one."""
     order, stage, before = params["order"], params["stage"], params["before"]
     class_name, page = params["class_name"], params["page"]
-    if order not in ORDERS or stage not in STAGES or before not in STAGES:
+    if order not in ORDERS or stage not in COMPARABLE_STAGES or before not in COMPARABLE_STAGES:
         raise KeyError("order")
     if not isinstance(class_name, str) or class_name not in ("", *dataset.source.class_names[1:]):
         raise KeyError("class_name")
@@ -116,7 +116,7 @@ def _overview(dataset: DataSet, table: Table, indices: list[int], query: Listing
     """Means of every stage over the scored images, and for how many images the score rose or fell."""
     scored = [score for index in indices if (score := table.get(dataset.ids[index])) is not None and score.miou]
     means = {}
-    for stage in STAGES:
+    for stage in COMPARABLE_STAGES:
         values = [value for score in scored if (value := score.of(stage, query.class_name)) is not None]
         means[stage] = round(sum(values) / len(values), 4) if values else None
     changes = [

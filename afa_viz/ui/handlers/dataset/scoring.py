@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from afa_viz.trace import Trace
 
 # Stages in pipeline order; all of them label every pixel by its strongest score, so that any two can be compared.
-STAGES = ("walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
+COMPARABLE_STAGES = ("walk_start", "cam_rw", "cam_refined", "cam_par", "seg")
 SCORES_VERSION = "2"  # to be increased when the same images would get other scores
 SAVE_EVERY = 20.0  # seconds
 IDLE_SECONDS = 1.0  # without an explanation, before the worker continues
@@ -69,12 +69,12 @@ def score_trace(trace: Trace) -> Score:
     return Score(
         miou={
             stage: round(found[stage]["miou"], 4)
-            for stage in STAGES
+            for stage in COMPARABLE_STAGES
             if stage in found and math.isfinite(found[stage]["miou"])
         },
         iou={
             stage: {trace.class_names[label]: round(value, 4) for label, value in found[stage]["iou"].items() if label}
-            for stage in STAGES
+            for stage in COMPARABLE_STAGES
             if stage in found
         },
     )

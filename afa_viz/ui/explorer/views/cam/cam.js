@@ -38,7 +38,7 @@ const inside = () => store.scene.target?.bytes ?? store.trace.pseudo_label.bytes
 const title = (/** @type {string} */ name, /** @type {string} */ words) => setCaption(figure(name), words);
 
 /** Found, right and IoU (shares) of each of the 256 cuts. Marked is what exceeds it, where no other class is stronger,
- * as in chain.cutCam. Null without a truth. */
+ * as in the label of the CAM. Null without a truth. */
 function curves() {
   if (!store.scene.target) return null;
   if (counted?.of === store.trace && counted.label === view.label) return counted.curves;

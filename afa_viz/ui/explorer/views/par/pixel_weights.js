@@ -161,7 +161,7 @@ function words(own, row, col, dilations) {
 }
 
 /**
- * Draw everything about the weights of a pixel of a kernel of `chain.kernelByRows`.
+ * Draw everything about the weights of a pixel of a kernel of `kernelByRows` (method/par.js).
  *
  * @param {HTMLElement} section
  * @param {Kernel} kernel
