@@ -55,6 +55,11 @@ def split_note(data: str, split: str, classes: Sequence[str], count: int) -> str
 
 
 def require_classes(names: Sequence[str], count: int, data: EvaluationData) -> None:
+    """Raise ValueError unless a checkpoint has the classes of the data, in their order.
+
+    Args:
+        names: of the checkpoint's classes; count: of them, background included.
+    """
     advice = "expected the same: evaluate a checkpoint that was trained on this data."
     if count != len(data.class_names):
         raise ValueError(

@@ -29,14 +29,28 @@ AFFINITY_BLOCKS = 2  # the last two blocks of the encoder, whose heads the affin
 
 
 def token_grid(height: int, width: int, stride: int = STRIDE) -> tuple[int, int]:
-    """Cells (rows, columns) that an image of (height, width) pixels has at `stride`: ceil divisions."""
+    """Cells that an image has at a stride: ceil divisions.
+
+    Args:
+        height, width: of the image, in pixels. stride: pixels of a cell along each side.
+    Returns: (rows, columns).
+    Raises: ValueError: unless all are whole numbers >= 1.
+    Source: docs/spec.md section 6.
+    """
     height, width = require_size("size", (height, width))
     stride = require_int("stride", stride, 1, STRIDE)
     return -(-height // stride), -(-width // stride)
 
 
 def symmetrize(logits: Tensor) -> Tensor:
-    """S + S^T over the last two dimensions; the sum is not halved (docs/spec.md section 4)."""
+    """S + S^T over the last two dimensions; the sum is not halved.
+
+    Args:
+        logits: (..., N, N).
+    Returns: (..., N, N), symmetric.
+    Raises: ValueError: for another number of keys than of queries.
+    Source: docs/spec.md section 4.
+    """
     if logits.shape[-1] != logits.shape[-2]:
         raise ValueError(
             f"logits have {logits.shape[-2]} queries and {logits.shape[-1]} keys; "
@@ -68,7 +82,11 @@ def replace_head(
 
 
 def affinity_logits(attn_logits: Sequence[Tensor], weight: Tensor, bias: Tensor, symmetric: bool = True) -> Tensor:
-    """The affinity before its sigmoid; see `affinity_from_logits`."""
+    """The affinity before its sigmoid.
+
+    Args, Raises and Source: as `affinity_from_logits`.
+    Returns: (B, N, N), row-major query x key.
+    """
     symmetric = require_bool("symmetric", symmetric)
     heads = weight.numel()
     blocks: list[Tensor] = []
@@ -152,6 +170,7 @@ def pool_queries(logits: Tensor, query_grid: tuple[int, int], reduction: int) ->
         reduction: cells a key spans along each side; trailing rows and columns are dropped, as for the keys. On a
             grid smaller than that, one key spans the whole side.
     Returns: (B, heads, Nk, Nk).
+    Raises: ValueError: for a reduction or a grid that is no whole number >= 1.
     Source: docs/spec.md section 3, "attention returned for each block".
     """
     reduction, query_grid = require_int("reduction", reduction, 1), require_size("query_grid", query_grid)
@@ -278,6 +297,7 @@ def asymmetry(logits: Tensor) -> Tensor:
     Args:
         logits: (..., N, N).
     Returns: (...), >= 0; 1 means that the antisymmetric part is as large as the symmetric one.
+    Raises: ValueError: for maps that are not square.
     """
     require_square("logits", logits.reshape(-1, *logits.shape[-2:]))
     transposed = logits.transpose(-1, -2)

@@ -174,7 +174,10 @@ def propagate_windowed(
     eps: float = random_walk.EPS,
     num_steps: int = random_walk.NUM_STEPS,
 ) -> Tensor:
-    """The last of `windowed_walk_steps`, with its arguments."""
+    """The scores after the last step of `windowed_walk_steps`, shaped like `scores`.
+
+    Args, Raises and Source: as `windowed_walk_steps`.
+    """
     *_, last = windowed_walk_steps(scores, affinity, radius, power, eps, num_steps)
     return last
 

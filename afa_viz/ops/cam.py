@@ -114,7 +114,11 @@ def shift_to_thresholds(cam: Tensor, thresholds: Tensor, bkg_score: float) -> Te
 def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear resize, align_corners=False, no antialiasing: the meaning of "bilinear" everywhere but in PAR.
 
-    Maps that already have the size are returned as they are, not copied.
+    Args:
+        maps: (B, C, h, w). size: (H, W) in pixels or cells.
+    Returns: (B, C, H, W); maps that already have the size as they are, not copied.
+    Raises: ValueError: for a size that is not two whole numbers >= 1.
+    Source: docs/spec.md section 5.
     """
     size = require_size("size", size)
     if tuple(maps.shape[-2:]) == size:

@@ -32,7 +32,13 @@ def classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
 
 
 def segmentation_counts(target: Tensor, ignore_index: int = 255) -> tuple[Tensor, ...]:
-    """Number of background and of foreground pixels, as the segmentation loss divides by them."""
+    """What the segmentation loss divides by.
+
+    Args:
+        target: (B, H, W) integers; see `segmentation_loss`.
+    Returns: number of background pixels and of foreground pixels, scalars; `ignore_index` is neither.
+    Source: docs/spec.md section 9, `seg_loss`.
+    """
     return (target == 0).sum(), ((target != 0) & (target != ignore_index)).sum()
 
 
@@ -76,10 +82,12 @@ def segmentation_loss(
 
 
 def affinity_counts(target: Tensor, foreground: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Number of pairs in each group of the affinity loss, each plus one, as the loss divides by them.
+    """What the affinity loss divides by: the number of pairs in each group, each plus one.
 
-    Returns: same-class and different-class pairs; with `foreground` same-class pairs of foreground cells, other
-        same-class pairs, different-class pairs.
+    Args:
+        target, foreground: see `affinity_loss`.
+    Returns: scalars: same-class and different-class pairs; with `foreground` same-class pairs of foreground cells,
+        other same-class pairs, different-class pairs.
     """
     return tuple(pairs.sum() + 1 for pairs in _pair_groups(target, foreground))
 

@@ -133,10 +133,14 @@ def _downscaled(image: Tensor, downscale: int) -> Tensor:
 
 
 def initial_scores(cam: Tensor, bkg_scores: Sequence[float], size: Sequence[int]) -> Tensor:
-    """Where `refine_cam` starts: (P, H, W) CAM and T constant backgrounds -> (T, P + 1, *size), softmax over P + 1.
+    """The scores that `refine_cam` starts from: a softmax over a constant background and the CAMs.
 
     Args:
-        cam: (P, H, W), or (T, P, H, W): one for each background.
+        cam: (P, H, W) of the present classes, or (T, P, H, W): one for each background.
+        bkg_scores: T constant scores of the background. size: (h, w) of the result.
+    Returns: (T, P + 1, h, w), background first, sums to 1 over P + 1.
+    Raises: ValueError: for numbers that are not finite, or another number of CAMs than of backgrounds.
+    Source: docs/spec.md section 8, `refine_with_bkg`.
     """
     require_finite("cam", cam)
     bkg_scores = [require_float("bkg_scores", score) for score in bkg_scores]

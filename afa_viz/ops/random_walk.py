@@ -58,7 +58,10 @@ def transition_matrix(affinity: Tensor, mask: Tensor | None = None, power: float
 
 
 def walk_steps(scores: Tensor, transition: Tensor, num_steps: int = NUM_STEPS) -> Iterator[Tensor]:
-    """Yield the scores before the walk and after each step: num_steps + 1 tensors shaped like `scores`."""
+    """Yield the scores before the walk and after each step: num_steps + 1 tensors shaped like `scores`.
+
+    Args, Raises and Source: as `propagate`.
+    """
     num_steps = require_int("num_steps", num_steps, 0, NUM_STEPS)
     if scores.dim() not in (3, 4):
         raise ValueError(f"scores have shape {tuple(scores.shape)}; expected (B, C, h, w) or (B, C, N).")
