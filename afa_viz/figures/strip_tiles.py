@@ -58,9 +58,9 @@ def stage_tiles(trace: Trace, label: int | None = None, cell: Cell | None = None
     scores = stage_scores(trace)
     names = ", ".join(trace.class_names[i] for i in trace.present) or "no class"
     where = f"row {cell[0] + 1}, column {cell[1] + 1}"
-    gone = disabled_stages(config, trace.parts)
-    walk = "left out" if "cam_rw" in gone else f"{config.num_steps} step{'s' * (config.num_steps != 1)}"
-    par = "left out" if "cam_par" in gone else f"{config.num_iters} iterations"
+    disabled = disabled_stages(config, trace.parts)
+    walk = "left out" if "cam_rw" in disabled else f"{config.num_steps} step{'s' * (config.num_steps != 1)}"
+    par = "left out" if "cam_par" in disabled else f"{config.num_iters} iterations"
     cut = () if scores is None else (*_iou(name, scores["cam"], label), f"threshold {config.bkg_score:g}")
     row = [
         StageTile("image", "image", stages.image(trace), notes=("image labels:", names)),
@@ -129,9 +129,9 @@ def _step(
     limits: Limits | None = None,
 ) -> StageTile:
     """A stage that labels every pixel, with its IoU and the change against the stage that it starts from."""
-    gone = stage in disabled_stages(trace.config, trace.parts)
+    disabled = stage in disabled_stages(trace.config, trace.parts)
     if scores is None:
-        return StageTile(stage, title, image, limits, left_out=gone)
+        return StageTile(stage, title, image, limits, left_out=disabled)
     first, mean = _iou(trace.class_names[label], scores[stage], label)
     before = compared_stages(trace.config, trace.parts).get(stage)
     change = stage_changes(scores, trace.config, label, trace.parts).get(stage)
@@ -142,7 +142,7 @@ def _step(
         notes.insert(
             1, f"PAR {old}, change {format_percent(change, signed=True)}" if stage == "seg" else f"its start {old}"
         )
-    return StageTile(stage, title, image, limits, tuple(notes), change, scored=True, left_out=gone)
+    return StageTile(stage, title, image, limits, tuple(notes), change, scored=True, left_out=disabled)
 
 
 def _label(trace: Trace, name: str, title: str) -> StageTile:

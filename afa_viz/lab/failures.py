@@ -13,7 +13,7 @@ from afa_viz.stage_scores import disabled_stages, stage_labels
 from afa_viz.trace import Trace
 
 FAILURES = ("context", "part", "leak", "confused", "small", "crowd")  # of the gallery; `pathology` of an example
-CAUSES = ("missed", "invented", "confused", "walk", "par")  # of wrong pixels, see `error_attribution`
+CAUSES = ("false_negative", "false_positive", "confused", "walk", "par")  # of wrong pixels, see `error_attribution`
 
 
 def ground_truth(trace: Trace) -> Tensor:
@@ -27,22 +27,22 @@ def error_attribution(trace: Trace) -> dict[str, float]:
     """Of the pixels that are wrong after PAR: the shares that are due to each step. They sum to 1.
 
     All labels follow one rule, the strongest score with the low background score, so that only a step can make a pixel
-    wrong. missed, invented, confused: wrong before the walk (or before PAR, if the walk is switched off): false
-    negatives, false positives, and pixels of another class. walk: correct before the walk, wrong since. par: correct
-    before PAR, wrong since. A step that is switched off has no share.
+    wrong. false_negative, false_positive, confused (pixels of another class): wrong before the walk, or before PAR if
+    the walk is switched off. walk: correct before the walk, wrong since. par: correct before PAR, wrong since. A step
+    that is switched off has no share.
     Raises: ValueError: if the ground truth is not known, or no pixel is wrong.
     """
     target = ground_truth(trace)
-    labels, gone = stage_labels(trace), disabled_stages(trace.config)
+    labels, disabled = stage_labels(trace), disabled_stages(trace.config)
     par = labels["cam_par"]
-    walk = par if "cam_par" in gone else labels["par_start"]
-    start = walk if "cam_rw" in gone else labels["walk_start"]
+    walk = par if "cam_par" in disabled else labels["par_start"]
+    start = walk if "cam_rw" in disabled else labels["walk_start"]
     wrong = (par != target) & (target != IGNORE)
     by_walk = wrong & (walk != target)
     since_start = by_walk & (start != target)
     places = {
-        "missed": since_start & (start == 0),
-        "invented": since_start & (target == 0),
+        "false_negative": since_start & (start == 0),
+        "false_positive": since_start & (target == 0),
         "confused": since_start & (start != 0) & (target != 0),
         "walk": by_walk & (start == target),
         "par": wrong & (walk == target),

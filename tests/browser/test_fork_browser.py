@@ -96,10 +96,10 @@ def test_a_step_that_is_left_out_says_so_and_has_no_arrow(visit, gone, stage_): 
     expect(page.locator(".afa-stage .afa-arrow:visible")).to_have_count(2)
     panel = tab(page, "seg")
     expect(page.locator(f'{panel} [data-fill="certain"]')).to_contain_text("left out.")
-    expect(page.locator(f'{panel} [data-rung="{stage_}"]')).to_have_count(0)
+    expect(page.locator(f'{panel} [data-score="{stage_}"]')).to_have_count(0)
     expect(page.locator(f"{panel} .afa-fork, .afa-fork .afa-dashed")).to_have_count(1)
     start = {"cam_rw": "par_start", "cam_par": "walk_start"}[stage_]  # what the other step starts from is a row
-    expect(page.locator(f'{panel} [data-rung="{start}"]')).to_have_count(1)
+    expect(page.locator(f'{panel} [data-score="{start}"]')).to_have_count(1)
 
 
 @pytest.mark.parametrize("width, theme", [(1440, "light"), (1024, "dark"), (390, "light")])

@@ -100,7 +100,7 @@ def test_the_page_gets_steps_and_gallery_but_no_answers(answers):
 
 
 def test_a_verdict_names_what_the_example_shows(answers):
-    found = json.loads(answers.lab_check(asked(answers, step="blame", answer="missed", label=7)))
+    found = json.loads(answers.lab_check(asked(answers, step="blame", answer="false_negative", label=7)))
     assert found["failure"]["pathology"] == "part" and found["failure"]["facts"]["reached"].endswith(" %")
     found = json.loads(answers.lab_check(asked(answers, step="labels", answer="large", label=7, reason="most")))
     assert isinstance(found["right"], bool) and found["reasons"] and found["failure"] is None

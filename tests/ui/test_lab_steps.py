@@ -234,10 +234,10 @@ def test_wrong_pixels_are_blamed_on_the_step_where_they_went_wrong(trace):
     changed = blamed(trace)
     shares = lab.error_attribution(changed)
     assert sum(shares.values()) == pytest.approx(1)
-    assert shares["missed"] == pytest.approx(1 / 2, abs=0.05)
+    assert shares["false_negative"] == pytest.approx(1 / 2, abs=0.05)
     assert shares["walk"] == pytest.approx(1 / 4, abs=0.1) and shares["par"] == pytest.approx(1 / 4, abs=0.1)
-    assert right(changed, "blame", "missed") and not right(changed, "blame", "par")
-    assert lab.check(changed, "blame", "par", COW).correct_option == "missed"
+    assert right(changed, "blame", "false_negative") and not right(changed, "blame", "par")
+    assert lab.check(changed, "blame", "par", COW).correct_option == "false_negative"
 
 
 def test_what_the_cam_invents_and_confuses_is_told_apart(trace):
@@ -247,7 +247,7 @@ def test_what_the_cam_invents_and_confuses_is_told_apart(trace):
     target[:, :32] = BIRD  # a third is taken for another class, the rest is ground
     par = scores_of(torch.full((SIDE, SIDE), COW), len(trace.class_names))
     shares = lab.error_attribution(dataclasses.replace(changed, target=target, cam_par=par))
-    assert shares["confused"] == pytest.approx(1 / 3) and shares["invented"] == pytest.approx(2 / 3)
+    assert shares["confused"] == pytest.approx(1 / 3) and shares["false_positive"] == pytest.approx(2 / 3)
 
 
 def test_failures_are_measured(trace):

@@ -45,7 +45,7 @@ def stage_table(trace: Trace, words: Words) -> str:
         return f"<p>{words('The ground truth of this image is not known, so no stage is scored.')}</p>"
     present = sorted({int(v) for v in trace.target.unique()} - {colour.IGNORE})
     changes = scores.stage_changes(found, trace.config, parts=trace.parts)
-    gone = scores.disabled_stages(trace.config, trace.parts)
+    disabled = scores.disabled_stages(trace.config, trace.parts)
 
     def row(stage: str, title: str, change: str) -> list[str]:
         score = found[stage]
@@ -55,9 +55,9 @@ def stage_table(trace: Trace, words: Words) -> str:
     rows = [
         row(stage, title, format_percent(changes[stage], signed=True) if stage in changes else "")
         for stage, title in STAGE_NAMES.items()
-        if stage not in gone and (stage != "par_start" or not trace.config.use_walk)
+        if stage not in disabled and (stage != "par_start" or not trace.config.use_walk)
     ]
-    rows += [[f"{STAGE_NAMES[stage]}: left out"] for stage in gone]
+    rows += [[f"{STAGE_NAMES[stage]}: left out"] for stage in disabled]
     header = ["stage", "mIoU", *(trace.class_names[i] for i in present), "pixel accuracy", "mIoU since its start"]
     rule = f"the strongest score, background score {trace.config.bkg_score_low:g}"
     cut = row("cam", f"CAM, one threshold ({trace.config.bkg_score:g}): another rule, not comparable", "")

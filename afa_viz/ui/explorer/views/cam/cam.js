@@ -20,7 +20,7 @@ import { fitCanvas } from "../../draw/size.js";
 import { limitsOf } from "../../method/statistics.js";
 
 /** @type {{[kind: number]: Colour}} */
-const COLOURS = { 1: [0, 158, 115], 2: [0, 114, 178], 3: [213, 94, 0] }; // found, missed, spilled
+const COLOURS = { 1: [0, 158, 115], 2: [0, 114, 178], 3: [213, 94, 0] }; // true positive, false negative, false positive
 /** @type {any} */
 let section = null;
 /** @type {any} */
@@ -30,7 +30,7 @@ let edit;
 /** @type {any} */
 let counted = null; // of the chosen class: pixels by score, inside and outside
 /** @type {Uint8Array} */
-let kinds; // of the pixels under the cut: found, missed, spilled
+let kinds; // of the pixels under the cut: true positive, false negative, false positive
 
 const figure = (/** @type {string} */ name) => $(`[data-view="${name}"]`, section);
 const inside = () => store.scene.target?.bytes ?? store.trace.pseudo_label.bytes;
@@ -104,7 +104,7 @@ function drawCut() {
   });
   paintCut();
   title("result", text("cam.result", { name, cut: at.toFixed(2) }));
-  const rows = truth ? ["hit", "missed", "spilled"] : ["marked"];
+  const rows = truth ? ["true_positive", "false_negative", "false_positive"] : ["marked"];
   fillLegend($('[data-list="result"]', section), rows.map((row, i) => [`rgb(${COLOURS[i + 1]})`, text(`cam.${row}`), null])
     .filter((_, i) => kinds.includes(i + 1)));
   const lines = curves();
@@ -114,12 +114,12 @@ function drawCut() {
     setText("words", text(lines ? "cam.words_nowhere" : "cam.words_unknown", { name, cut: at.toFixed(2), area }), section);
     return;
   }
-  const [hit, missed, spilled] = [1, 2, 3].map((kind) => kinds.reduce((sum, k) => sum + Number(k === kind), 0));
-  const iou = hit / (hit + missed + spilled);
+  const [right, missing, extra] = [1, 2, 3].map((kind) => kinds.reduce((sum, k) => sum + Number(k === kind), 0));
+  const iou = right / (right + missing + extra);
   const peak = lines.iou.indexOf(Math.max(...lines.iou));
   const best = iou > lines.iou[peak] ? [at, iou] : [peak / 255, lines.iou[peak]];
-  const words = text("cam.words", { name, cut: at.toFixed(2), recall: percent(hit / lines.all),
-    spill: percent(hit + spilled ? spilled / (hit + spilled) : 0), iou: percent(iou),
+  const words = text("cam.words", { name, cut: at.toFixed(2), recall: percent(right / lines.all),
+    false_share: percent(right + extra ? extra / (right + extra) : 0), iou: percent(iou),
     best: best[0].toFixed(2), best_iou: percent(best[1]) });
   setText("words", words, section);
   drawCurves(lines, at, words);

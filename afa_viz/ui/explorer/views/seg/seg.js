@@ -13,9 +13,9 @@ import { areaRows, fillLegend } from "../../draw/legend.js";
 import { createMarks, markCell, repaintMarked } from "../../draw/marks.js";
 import { confusion, PARTIAL_LABELS } from "../../method/scores.js";
 
-const KINDS = ["right", "confused", "missed", "invented"];
+const KINDS = ["right", "confused", "false_negative", "false_positive"];
 /** @type {{[kind: string]: Colour}} */
-const COLOURS = { confused: [204, 121, 167], missed: [0, 114, 178], invented: [213, 94, 0] };
+const COLOURS = { confused: [204, 121, 167], false_negative: [0, 114, 178], false_positive: [213, 94, 0] };
 const SCORED = ["cam", "walk_start", "cam_rw", "par_start", "cam_par", "seg"];
 /** @type {any} */
 let section = null;
@@ -25,7 +25,7 @@ let errors = null; // of every pixel, a place in KINDS; null where the truth is 
 const find = (/** @type {string} */ selector) => section.querySelector(selector);
 const figure = (/** @type {string} */ name) => find(`[data-view="${name}"]`);
 
-/** 0 right, 1 wrong class, 2 missed, 3 invented, 255 not counted. */
+/** 0 right, 1 wrong class, 2 false negative, 3 false positive, 255 not counted. */
 function errorMap(/** @type {Uint8Array} */ label, /** @type {Uint8Array} */ target) {
   return label.map((l, i) => {
     const real = target[i];
@@ -87,15 +87,15 @@ function scoreRows() {
     const row = document.createElement("div");
     const [name, track, number] = ["span", "div", "span"].map((tag) => document.createElement(tag));
     const [bar, tick] = ["div", "b"].map((tag) => document.createElement(tag));
-    name.textContent = text(`seg.rung_${key}`);
+    name.textContent = text(`seg.score_${key}`);
     track.className = "afa-bar-track";
     bar.style.width = `${100 * share}%`;
     tick.style.left = `${100 * (miou ?? 0)}%`;
     track.append(bar, tick);
     number.textContent = percent(share);
     if (before) number.append(" ", iouChange(share - iouOf(before)));
-    row.dataset.rung = key;
-    row.title = text("seg.rung_title", { iou: percent(share), miou: percent(miou) });
+    row.dataset.score = key;
+    row.title = text("seg.score_title", { iou: percent(share), miou: percent(miou) });
     row.append(name, track, number);
     return row;
   }));
