@@ -113,7 +113,7 @@ def test_another_image_is_as_computed(visit):  # noqa: F811
 
 def test_what_does_not_fit_in_an_address_is_one_sentence(visit):  # noqa: F811
     page = visit(query="example=scene0&affinity_edits=j99_1&class_thresholds=cat:7&occlude=0,1&scales=9&flip=x")
-    expect(page.locator(".toast-body, .toast-text").first).to_contain_text(
+    expect(page.locator(".afa-status")).to_contain_text(
         "ignored: affinity_edits, class_thresholds, occlude, scales, flip."
     )
 
