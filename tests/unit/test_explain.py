@@ -14,7 +14,7 @@ from golden_vectors import golden_model
 from PIL import Image
 
 import afa_viz
-from afa_viz import ExplainConfig, Trace
+from afa_viz import ExplainConfig, Trace, trace_file
 from afa_viz.inputs import read_image
 from afa_viz.inspection import par_steps, target_affinity, walk_steps
 from afa_viz.model.afa import build_afa
@@ -71,6 +71,11 @@ def test_save_and_load_lose_nothing(trace, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["trace.npz"]
     without_truth = dataclasses.replace(trace, target=None)
     assert Trace.load(without_truth.save(tmp_path / "b.npz")).target is None
+
+
+def test_every_tensor_of_a_trace_is_a_field_of_its_file():
+    tensors = {field.name for field in dataclasses.fields(Trace) if field.type in ("Tensor", "Tensor | None")}
+    assert tensors == set(trace_file.FIELDS)
 
 
 def test_load_refuses_other_files(tmp_path):

@@ -52,7 +52,8 @@ const PATIENCE = 10000; // milliseconds that it may take
 let waiting = 0;
 
 /**
- * Whether an explanation must wait: the address names another one, which the host has not sent yet.
+ * Whether an explanation must wait: the address names another one, which the host has not sent yet. What the host has left
+ * out of the address is kept until the address is taken over, which for a photograph is later.
  * `again` is called when it has waited long enough.
  *
  * @param {any} raw
