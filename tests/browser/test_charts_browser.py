@@ -327,9 +327,10 @@ def test_without_plotly_js_the_table_stays(browser, address):  # noqa: F811
 
 
 def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(phone):  # noqa: F811
-    """A swipe that begins on a chart moves the page, neither it nor a pinch changes an axis; a tap shows the value."""
+    """A swipe that begins on a chart moves the page; neither it nor a pinch zooms or presses. A tap is one press."""
     page = phone()
-    figure = chart(page, tab(page, "training"), "scores")
+    panel = tab(page, "training")
+    figure = chart(page, panel, "scores")
     send = fingers(page)
     axes = "(figure) => ['xaxis', 'yaxis'].map((a) => figure.querySelector('.js-plotly-plot')._fullLayout[a].range)"
     middle = "(figure) => figure.scrollIntoView({ block: 'center', behavior: 'instant' })"
@@ -337,8 +338,17 @@ def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(phone):  # noqa: F8
         """() => {
           window.held = 0; // touches that the page keeps from the browser
           for (const kind of ["touchstart", "touchmove"]) {
-            addEventListener(kind, (event) => { window.held += Number(event.defaultPrevented); });
+            addEventListener(kind, (event) => {
+              setTimeout(() => { window.held += Number(event.defaultPrevented); }); // when all have heard of it
+            }, true);
           }
+        }"""
+    )
+    figure.evaluate(
+        """(figure) => {
+          window.presses = { plotly_click: 0, plotly_doubleclick: 0 };
+          const plot = figure.querySelector(".js-plotly-plot");
+          for (const kind of Object.keys(window.presses)) plot.on(kind, () => { window.presses[kind] += 1; });
         }"""
     )
     figure.evaluate(middle)
@@ -356,11 +366,14 @@ def test_a_finger_scrolls_over_charts_and_a_tap_tells_values(phone):  # noqa: F8
         send("touchMove", (x - gap, y), (x + gap, y))
     send("touchEnd")
     assert page.evaluate("window.held") == 0 and figure.evaluate(axes) == ranges
-    page.touchscreen.tap(*figure.evaluate(PLACE, [40, 50]))
-    expect(figure.locator(".hoverlayer")).to_contain_text("image labels, mAP : 50")
-    page.wait_for_timeout(400)  # at once it would be the second of a double tap
-    page.touchscreen.tap(*figure.evaluate(PLACE, [10, 20]))
-    expect(figure.locator(".hoverlayer")).to_contain_text(": 20")
+    now = page.locator(f'{panel} [data-fill="frame"]')
+    for number, (at, value, words) in enumerate([(40, 50, "image labels, mAP : 50"), (10, 20, ": 20")], start=1):
+        box_at_rest(figure.locator(".nsewdrag").first)
+        page.touchscreen.tap(*figure.evaluate(PLACE, [at, value]))
+        expect(figure.locator(".hoverlayer")).to_contain_text(words)
+        expect(now).to_contain_text(f"iteration {at} ")
+        page.wait_for_timeout(600)  # at once the next would be the second of a double tap
+        assert page.evaluate("window.presses") == {"plotly_click": number, "plotly_doubleclick": 0}
     switch = figure.get_by_role("button", name="prediction", exact=True)
     switch.tap()
     expect(switch).to_have_attribute("aria-pressed", "false")

@@ -135,8 +135,8 @@ def test_answers_are_marked_and_the_first_one_counts(visit):  # noqa: F811
 def test_phases_are_moved_by_keys_and_the_order_is_what_is_sent(visit):  # noqa: F811
     page = visit(query="tab=lab&step=phases")
     lines = page.locator(f"{PANEL} .afa-lab-order li")
+    expect(lines).to_have_count(4)
     codes = lines.evaluate_all("all => all.map((line) => line.dataset.code)")
-    assert len(codes) == 4
     down = lines.first.locator('[data-by="1"]')
     down.focus()
     page.keyboard.press("Enter")

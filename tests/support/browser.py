@@ -275,13 +275,13 @@ def drawn_and_fits(page: Page, panel: str, canvases: str, shot: str, colours: in
     """
     for canvas in page.locator(f"{panel} {canvases}").all():
         canvas.scroll_into_view_if_needed()
-        shown = canvas.evaluate(
-            """(canvas) => {
+        page.wait_for_function(  # a tab is drawn in the frames after it is opened
+            """([canvas, colours]) => {
                  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                 return new Set(new Uint32Array(pixels.data.buffer)).size;
-               }"""
+                 return new Set(new Uint32Array(pixels.data.buffer)).size > colours;
+               }""",
+            arg=[canvas.element_handle(), colours],
         )
-        assert shown > colours, panel
         assert canvas.get_attribute("aria-label"), panel
     assert page.viewport_size and page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert not small_targets(page, panel)

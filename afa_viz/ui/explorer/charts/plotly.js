@@ -119,6 +119,10 @@ export function createChart(place, does = {}) {
 
   function listen() {
     const events = /** @type {any} */ (plot);
+    // A swipe would be a press for plotly, and a tap two: its touch, then the browser's mouse. A mouse comes of taps alone.
+    plot.addEventListener("touchstart", (event) => {
+      if (events.layout.dragmode === false) event.stopPropagation();
+    }, { capture: true, passive: true });
     events.on("plotly_click", (/** @type {any} */ event) => {
       pressed = event.points[0].x;
       does.click?.(event.points[0]);
