@@ -20,6 +20,7 @@ from browser import (  # noqa: F401  (fixtures)
 )  # fmt: skip
 from change_panels import EDITS, drag_over, open_edits, open_panel, score_table, scored
 from uneven_example import LABELS, address  # noqa: F401  (fixture)
+from waiting import until
 
 from afa_viz import Trace
 from afa_viz.stage_scores import stage_scores
@@ -95,7 +96,8 @@ def test_scales_and_the_mirrored_image(visit, uneven_page):  # noqa: F811
         click_and_recompute(page, f'{CAM} input[value="{value}"]')
         made = uneven_page.explained(**changes)
         page.wait_for_selector(f'{CAM} [data-part="results"]:not([hidden])')
-        assert score_table(page, CAM)["iou"][:2] == pytest.approx(iou([plain, made], cat), abs=0.6)
+        scores = pytest.approx(iou([plain, made], cat), abs=0.6)
+        until(lambda: score_table(page, CAM)["iou"][:2] == scores)  # noqa: B023
     page.wait_for_function("() => location.search.includes('scales=1,1.5') && location.search.includes('flip=0')")
     click_and_recompute(page, f'{CAM} input[value="1.5"]')
     page.wait_for_function("() => location.search.includes('left_out=other') && !location.search.includes('scales=')")

@@ -14,6 +14,7 @@ from browser import (  # noqa: F401  (fixtures)
     expect,
     keep_picture,
     key,
+    next_frame,
     pixels,
     pytestmark,
     ready,
@@ -107,6 +108,9 @@ def test_the_fork_is_a_fork(visit, width, theme):  # noqa: F811
     """Two things leave the network and meet at the walk; the other label leaves the CAM; the decoder stands apart."""
     page = visit(width, 900, theme)
     show_overview(page)
+    lines = page.locator(".afa-fork > path")
+    expect(lines).to_have_count(9)
+    next_frame(page)
     boxes = {
         item["name"]: item
         for item in page.locator(".afa-stage:visible").evaluate_all(
@@ -120,8 +124,7 @@ def test_the_fork_is_a_fork(visit, width, theme):  # noqa: F811
         boxes[name]["x"] for name in ("affinity", "cam_rw", "cam_par", "regions", "pseudo_label")
     )
     assert boxes["affinity_label"]["y"] == pytest.approx(boxes["cam"]["y"], abs=1)  # beside the CAM, not after the walk
-    paths = page.locator(".afa-fork > path").evaluate_all("(paths) => paths.map((path) => path.getAttribute('d'))")
-    assert len(paths) == 9
+    paths = lines.evaluate_all("(paths) => paths.map((path) => path.getAttribute('d'))")
     origin = page.locator(".afa-strip").bounding_box()
     ends = [(path, [float(n) for n in re.findall(r"[\d.]+", path)]) for path in paths]
 

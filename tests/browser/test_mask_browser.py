@@ -147,7 +147,18 @@ def test_a_mask_is_painted_and_kept_by_the_browser_tab(browser, address):  # noq
         "new URLSearchParams(location.search).get('photo') === sessionStorage.getItem('afa-photo-mark')"
     )
     shown = key(page)
+    page.evaluate(
+        """() => {
+          const read = window.createImageBitmap;
+          window.createImageBitmap = async (...asked) => {
+            await new Promise((done) => { setTimeout(done, 500); });
+            return read(...asked);
+          };
+        }"""
+    )
     page.get_by_role("button", name="Add a ground-truth mask").click()  # it opens with the mask that was given
+    for name in ("Save the mask", "Use this mask"):  # there is none until it is read
+        assert dialog.get_by_role("button", name=name).is_disabled()
     with page.expect_download() as download:
         dialog.get_by_role("button", name="Save the mask").click()
     assert download.value.suggested_filename == "mask.png"

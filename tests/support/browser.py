@@ -277,8 +277,10 @@ def drawn_and_fits(page: Page, panel: str, canvases: str, shot: str, colours: in
         canvas.scroll_into_view_if_needed()
         page.wait_for_function(  # a tab is drawn in the frames after it is opened
             """([canvas, colours]) => {
-                 const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                 return new Set(new Uint32Array(pixels.data.buffer)).size > colours;
+                 const { width, height } = canvas;
+                 const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+                 copy.drawImage(canvas, 0, 0);
+                 return new Set(new Uint32Array(copy.getImageData(0, 0, width, height).data.buffer)).size > colours;
                }""",
             arg=[canvas.element_handle(), colours],
         )

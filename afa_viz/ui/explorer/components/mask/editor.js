@@ -23,6 +23,7 @@ let classes = []; // label of each value
 let painted;
 /** @type {(png: Blob) => void} */
 let use;
+let opened = 0; // number of files until now
 
 const find = (/** @type {string} */ selector) => /** @type {any} */ (dialog?.querySelector(selector));
 const say = (/** @type {string} */ words) => { find(".afa-mask-words").textContent = words; };
@@ -146,13 +147,21 @@ function draw() {
   context.putImageData(pixels, 0, 0);
 }
 
+/** While a file is being read there is no mask to paint, to save or to use. */
+function setReading(/** @type {boolean} */ is) {
+  for (const name of ["clear", "save", "use"]) find(`[data-mask="${name}"]`).disabled = is;
+  find("canvas").inert = is;
+}
+
 /** @param {Blob} file */
 async function load(file) {
   say("");
-  let picture;
-  try {
-    picture = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-  } catch {
+  const number = ++opened;
+  setReading(true);
+  const picture = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => null);
+  if (number !== opened) return; // another one was chosen meanwhile
+  setReading(false);
+  if (!picture) {
     say(text("mask.unreadable"));
     return;
   }
@@ -208,6 +217,8 @@ export function openMask(onUse, file = null) {
   brush.replaceChildren(...options());
   brush.value = String(view.label || 1);
   say("");
+  opened++; // what an earlier opening still reads is not for this one
+  setReading(false);
   empty();
   if (!dialog?.open) dialog?.showModal();
   if (file) load(file);
