@@ -33,6 +33,8 @@ def open_edits(visit, name: str = "affinity", query: str = "", **given) -> Page:
     """The first example with the panel of the edits of a tab."""
     page = visit(query=f"example=scene0&tab={name}{query}", **given)
     open_panel(page, EDITS[name])
+    if name == "affinity":  # the panel above it moves it down when it is filled
+        page.wait_for_selector(f'{WEIGHTS} [data-part="body"]:not([hidden])', state="attached")
     return page
 
 

@@ -93,6 +93,7 @@ export function createChart(place, does = {}) {
   let frame = 0;
   /** @type {number | null} */
   let pressed = null; // where a press moves the mark
+  let marked = NaN; // where the mark is drawn
   let width = 0;
   new ResizeObserver(() => { if (place.clientWidth && place.clientWidth !== width) render(); }).observe(place);
 
@@ -106,6 +107,7 @@ export function createChart(place, does = {}) {
     if (!plotly || !chart || !place.clientWidth) return;
     width = place.clientWidth;
     state("drawn");
+    marked = options.mark;
     const first = !plot.classList.contains("js-plotly-plot");
     const { data, layout } = fitted(coloured(chart, getComputedStyle(place)), width, options);
     for (const trace of data) if (on.get(trace.name) === false) trace.visible = false;
@@ -181,9 +183,10 @@ export function createChart(place, does = {}) {
       frame = requestAnimationFrame(async () => {
         frame = 0;
         const last = (chart.layout.shapes ?? []).length;
-        if (!place.clientWidth) return;
         const x = pressed;
         pressed = null;
+        if (!place.clientWidth || marked === options.mark) return; // drawing it again under a finger would lose its press
+        marked = options.mark;
         await plotly.relayout(plot, { [`shapes[${last}].x0`]: options.mark, [`shapes[${last}].x1`]: options.mark });
         if (x != null) plotly.Fx.hover(plot, { xval: x }); // the values there went with the old mark
       });
