@@ -267,6 +267,42 @@ def test_a_live_chart_grows_and_keeps_its_zoom(visit, run):  # noqa: F811
     page.wait_for_function(f"(figure) => ({zoom})(figure)[1] === 400", arg=figure.element_handle())
 
 
+def test_a_run_that_is_chosen_is_shown_while_an_answer_of_another_is_on_its_way(visit, run):  # noqa: F811
+    earlier = run.parent / "two_minutes-000"
+    shutil.copytree(run, earlier)
+    (earlier / REQUEST).write_text(json.dumps(ORDER | {"iterations": 300}))
+    try:
+        page = visit()
+        panel = tab(page, "train")
+        chart(page, panel, "losses")
+        runs = page.locator(f'{panel} [data-do="run"]')
+        expect(runs.locator("option")).to_have_count(2)
+        page.evaluate(
+            """() => {
+              const ask = window.fetch;
+              window.late = 0; // answers about the newest run that come late
+              window.fetch = async (...asked) => {
+                const body = String(asked[1]?.body);
+                const answer = await ask(...asked);
+                if (body.includes("train_status") && !body.includes("two_minutes-000")) {
+                  window.late += 1;
+                  await new Promise((done) => { setTimeout(done, 2500); });
+                }
+                return answer;
+              };
+            }"""
+        )
+        page.wait_for_function("window.late")
+        runs.select_option("two_minutes-000")
+        command = page.locator(f'{panel} [data-fill="command"]')
+        expect(command).to_contain_text("--iterations 300", timeout=2000)
+        page.wait_for_timeout(3000)  # the late answer is here
+        expect(runs).to_have_value("two_minutes-000")
+        expect(command).to_contain_text("--iterations 300")
+    finally:
+        shutil.rmtree(earlier)
+
+
 @pytest.mark.parametrize("theme, query", [("light", ""), ("dark", "lang=ko")])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_charts_fit_in_both_themes_and_languages(visit, width, theme, query):  # noqa: F811

@@ -35,13 +35,14 @@ export async function ask(/** @type {HTMLElement} */ element) {
     const answer = accepted(await host.crf({ key }));
     for (const name of answer ? ["labels", "par_labels"] : []) answer[name] = await unpack(answer[name]);
     answered = answer && { ...answer, key };
-    if (!answer) setText("crf", text("gone"), section);
+    if (key !== store.trace.key) draw(); // of another explanation than the one that is shown now
+    else if (!answer) setText("crf", text("gone"), section);
     else {
       iteration().value = iteration().max = Math.max(answer.iterations, answer.par_iterations);
       draw();
     }
   } catch (error) {
-    setText("crf", errorText(error), section);
+    if (key === store.trace.key) setText("crf", errorText(error), section);
     console.warn(error);
   }
   button.disabled = false;

@@ -44,6 +44,7 @@ let plays = null;
 /** @type {ReturnType<typeof setTimeout>} */
 let timer;
 let asking = false;
+let number = 0; // of what is asked for: an answer to an earlier question is not shown
 
 const find = (/** @type {string} */ selector) => section.querySelector(selector);
 const put = (/** @type {string} */ name, /** @type {string} */ words) => setText(name, words, section);
@@ -112,11 +113,15 @@ async function ask(name, asked) {
   }
 }
 
-async function refresh() {
+/** The newest of the run that is looked at; after a choice or an action the answer on its way is not waited for. */
+async function refresh(anew = false) {
   clearTimeout(timer);
-  if (!watching() || asking) return;
+  if (!watching() || (asking && !anew)) return;
+  if (anew) known = "";
+  const mine = ++number;
   asking = true;
   const answer = await ask("status", { run: chosen, known, language: tables.language });
+  if (mine !== number) return;
   asking = false;
   if (answer.refused) put("refusal", translateServerText(answer.refused));
   else show(answer);
@@ -130,8 +135,7 @@ async function act(/** @type {"start" | "stop" | "resume"} */ name, /** @type {{
   const answer = await ask(name, asked);
   for (const button of buttons) button.disabled = false;
   put("refusal", translateServerText(answer.refused ?? ""));
-  known = "";
-  await refresh();
+  await refresh(true);
   return !answer.refused;
 }
 
@@ -261,8 +265,8 @@ registerTab("train", {
     slider.addEventListener("input", () => chooseIteration(Number(slider.value)));
     plays = playSlider(find("[data-play]"), slider);
     find('[data-do="run"]').addEventListener("change", (/** @type {ControlEvent} */ event) => {
-      [chosen, known] = [event.target.value, ""];
-      refresh();
+      chosen = event.target.value;
+      refresh(true);
     });
     find('[data-do="stop"]').addEventListener("click", () => act("stop", { run: run?.name }));
     find('[data-do="resume"]').addEventListener("click", () => act("resume", { run: run?.name }));
@@ -272,9 +276,9 @@ registerTab("train", {
       host.training.apply(run.name, at());
       showResult();
     });
-    document.addEventListener("visibilitychange", refresh);
+    document.addEventListener("visibilitychange", () => refresh());
   },
-  show: refresh,
+  show: () => refresh(),
   selection() {}, // class, block and head of the explorer change nothing here
   keys: { " ": () => plays?.play() },
   charts: () => [...charts.values()],
