@@ -317,6 +317,21 @@ def test_a_refusal_after_a_first_look_changes_nothing(callbacks, monkeypatch):
     assert first == "a first look" and isinstance(second, dict) and output == ["No more of it."]
 
 
+def test_labels_of_a_page_that_still_shows_the_image_before_are_not_those_of_the_image(callbacks):
+    cats, cows = (json.loads(callbacks.open_example(i, "tiny", [], *DEFAULTS)[0])["key"] for i in (0, 1))
+    image = "example:scene0"
+    assert callbacks.labels_sent(["cow"], image, cats) == (["cow"], True)  # of a program: no explanation is named
+    assert callbacks.labels_sent({"labels": ["dog"], "of": cats}, image, cats) == (["dog"], True)
+    own = list(callbacks.session.request_of(cats).labels)
+    assert callbacks.labels_sent({"labels": ["cow"], "of": cows}, image, cats) == (own, False)
+    assert callbacks.labels_sent({"labels": ["cow"], "of": cows}, image, cows) == (None, False)
+    predicted, *_ = callbacks.change_labels(image, "tiny", [], [], *DEFAULTS)
+    shown = json.loads(predicted)["key"]
+    assert callbacks.labels_sent({"labels": ["cow"], "of": cows}, image, shown) == ([], False)
+    for odd in ({}, {"of": [1]}, {"labels": 5, "of": {}}):
+        assert callbacks.labels_sent(odd, image, cats) == (odd.get("labels"), True)
+
+
 def test_one_threshold_pushes_the_other(callbacks):
     moved = (0.8, *DEFAULTS[1:])
     value, low, high = callbacks.change_settings("bkg_score_low", "example:scene0", "tiny", ["cat"], [], *moved)

@@ -234,7 +234,7 @@ class Callbacks:
         return [[], *(slider.value(defaults) for slider in SLIDERS), {}]
 
     def change_heads(
-        self, sent: object, image_id: str, model: str, labels: list[str], *settings, shown: str | None = None
+        self, sent: object, image_id: str, model: str, labels: list[str] | None, *settings, shown: str | None = None
     ) -> tuple:
         """Other weights of heads, bias or symmetry: value, the ablations, and the heads to keep.
 
@@ -311,12 +311,13 @@ class Callbacks:
         return self.answers.stages(request), gr.skip() if labels else self.session.present_labels(request)
 
     def change_settings(
-        self, moved: str, image_id: str, model: str, labels: list[str], *settings, shown: str | None = None
+        self, moved: str, image_id: str, model: str, labels: list[str] | None, *settings, shown: str | None = None
     ) -> tuple:
         """A changed setting: value, and both background scores, since low must not exceed high.
 
         Args:
             moved: field of the setting.
+            labels: None: those that came with the image.
             shown: key of the explanation on display; labels that were predicted there stay predicted.
         """
         values = _by_name(settings)
@@ -333,7 +334,26 @@ class Callbacks:
         ]
         return self.answers.stages(request), *adjusted
 
-    def _request(self, image_id: str, model: str, labels: list[str], settings: tuple, shown: str | None) -> Request:
+    def labels_sent(self, sent: object, image_id: str, shown: str | None) -> tuple[Any, bool]:
+        """Image labels for a change of an image, and whether the page that sent them shows that image.
+
+        A page on which another image is still shown, since the answer of the opening is on its way, sends the labels of
+        that one. In their place come those of the explanation on display, or None: those that came with the image.
+
+        Args:
+            sent: what a page sends for labels: {"labels": names, "of": key of the explanation that it shows}, or names.
+            shown: key of the explanation on display.
+        """
+        if not isinstance(sent, dict):
+            return sent, True
+        of, request = self.session.request_of(sent.get("of")), self.session.request_of(shown)
+        if of is None or of.image_id == image_id:
+            return sent.get("labels"), True
+        return None if request is None or request.image_id != image_id else list(request.labels or ()), False
+
+    def _request(
+        self, image_id: str, model: str, labels: list[str] | None, settings: tuple, shown: str | None
+    ) -> Request:
         """A request for the image on display; labels that were predicted there stay predicted."""
         before = self.session.request_of(shown)
         predicted = before is not None and before.labels is None and before.image_id == image_id

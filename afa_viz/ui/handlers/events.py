@@ -19,6 +19,11 @@ from afa_viz.ui.sessions.concurrency import PAGE_EVENTS, UPLOAD_EVENTS
 
 # a function of host/server/photograph.js: it returns the inputs; the first is null if a newer opening has superseded it
 JS_OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
+# image labels, the third input, with the key of the explanation that the page shows; see `Callbacks.labels_sent`
+JS_SENT = """(...inputs) => {
+  inputs[2] = { labels: inputs[2], of: document.querySelector(".afa")?.dataset.key };
+  return inputs;
+}"""
 
 
 def bind_events(
@@ -32,7 +37,7 @@ def bind_events(
     latest = callbacks.last_request_wins
     settings = controls.settings
     opened = [explorer, controls.labels, image_id]
-    live_options = {**options, "trigger_mode": "always_last", "show_progress": "hidden"}
+    live_options = {**options, "trigger_mode": "always_last", "show_progress": "hidden", "js": JS_SENT}
 
     def open_example(request: gr.Request, event: gr.EventData, *args):
         def call(index, *args):  # selects the example again: an upload may have cleared the selection since the click
@@ -104,9 +109,14 @@ def bind_events(
         show_progress="minimal", show_progress_on=explorer, **options,
     )  # fmt: skip
 
-    def change_labels(request: gr.Request, image_id, *args):
+    def key_of(request: gr.Request) -> str | None:
+        return latest.state_of(str(request.session_hash)).key
+
+    def change_labels(request: gr.Request, image_id, model, sent, *settings):
         def call(image_id):
-            yield callbacks.change_labels(image_id, *args)
+            labels, is_shown = callbacks.labels_sent(sent, image_id, key_of(request))
+            if is_shown:
+                yield callbacks.change_labels(image_id, model, labels, *settings)
 
         return errors_as_warnings(2)(last_output(2)(latest.run_change))(request.session_hash, call, image_id)
 
@@ -114,10 +124,11 @@ def bind_events(
     for trigger in (controls.labels.input, explorer.clear):
         trigger(change_labels, [image_id, *controls.inputs], [explorer, controls.labels], **live_options)
 
-    def choose_labels(request: gr.Request, event: gr.EventData, image_id, model, _, *settings):
+    def choose_labels(request: gr.Request, event: gr.EventData, image_id, model, sent, *settings):
         def call(image_id):
-            names = _entry(event._data, "labels")
-            yield callbacks.change_labels(image_id, model, names, *settings)[0], names
+            if callbacks.labels_sent(sent, image_id, key_of(request))[1]:
+                names = _entry(event._data, "labels")
+                yield callbacks.change_labels(image_id, model, names, *settings)[0], names
 
         return errors_as_warnings(2)(last_output(2)(latest.run_change))(request.session_hash, call, image_id)
 
@@ -125,9 +136,10 @@ def bind_events(
     scores = [controls.sliders["bkg_score_low"], controls.sliders["bkg_score_high"]]
     movable: dict[str, Any] = {"left_out": controls.left_out, **controls.sliders}
 
-    def change_settings(moved: str, request: gr.Request, image_id, model, labels, *settings):
+    def change_settings(moved: str, request: gr.Request, image_id, model, sent, *settings):
         def call(image_id):
-            shown = latest.state_of(str(request.session_hash)).key
+            shown = key_of(request)
+            labels, _ = callbacks.labels_sent(sent, image_id, shown)
             yield callbacks.change_settings(moved, image_id, model, labels, *settings, shown=shown)
 
         run = errors_as_warnings(3)(last_output(3)(latest.run_change))
@@ -141,9 +153,10 @@ def bind_events(
         change.__name__ = f"change_{name}"
         item.input(change, [image_id, *controls.inputs], [explorer, *scores], **live_options)
 
-    def change_heads(request: gr.Request, event: gr.EventData, image_id, model, labels, *settings):
+    def change_heads(request: gr.Request, event: gr.EventData, image_id, model, sent, *settings):
         def call(image_id):
-            shown = latest.state_of(str(request.session_hash)).key
+            shown = key_of(request)
+            labels, _ = callbacks.labels_sent(sent, image_id, shown)
             yield callbacks.change_heads(event._data, image_id, model, labels, *settings, shown=shown)
 
         return errors_as_warnings(3)(last_output(3)(latest.run_change))(request.session_hash, call, image_id)
@@ -152,10 +165,12 @@ def bind_events(
         change_heads, [image_id, *controls.inputs], [explorer, controls.left_out, controls.changes], **live_options
     )
 
-    def change_edits(request: gr.Request, event: gr.EventData, image_id, model, labels, *settings):
+    def change_edits(request: gr.Request, event: gr.EventData, image_id, model, sent, *settings):
         def call(image_id):
-            shown = latest.state_of(str(request.session_hash)).key
-            yield callbacks.change_edits(event._data, image_id, model, labels, *settings, shown=shown)
+            shown = key_of(request)
+            labels, is_shown = callbacks.labels_sent(sent, image_id, shown)
+            if is_shown:  # regions and places are of one image
+                yield callbacks.change_edits(event._data, image_id, model, labels, *settings, shown=shown)
 
         return errors_as_warnings(3)(last_output(3)(latest.run_change))(request.session_hash, call, image_id)
 
