@@ -328,8 +328,9 @@ def test_labels_of_a_page_that_still_shows_the_image_before_are_not_those_of_the
     predicted, *_ = callbacks.change_labels(image, "tiny", [], [], *DEFAULTS)
     shown = json.loads(predicted)["key"]
     assert callbacks.labels_sent({"labels": ["cow"], "of": cows}, image, shown) == ([], False)
-    for odd in ({}, {"of": [1]}, {"labels": 5, "of": {}}):
-        assert callbacks.labels_sent(odd, image, cats) == (odd.get("labels"), True)
+    assert callbacks.labels_sent({"labels": 5, "of": {}}, image, cats) == (5, True)
+    for odd in ({}, {"of": cows}, {"labels": ["cow"], "of": cows, "more": 1}):  # refused with the request
+        assert callbacks.labels_sent(odd, image, cats) == (odd, True)
 
 
 def test_one_threshold_pushes_the_other(callbacks):

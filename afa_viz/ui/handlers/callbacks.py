@@ -344,11 +344,11 @@ class Callbacks:
             sent: what a page sends for labels: {"labels": names, "of": key of the explanation that it shows}, or names.
             shown: key of the explanation on display.
         """
-        if not isinstance(sent, dict):
+        if not isinstance(sent, dict) or set(sent) != {"labels", "of"}:
             return sent, True
-        of, request = self.session.request_of(sent.get("of")), self.session.request_of(shown)
+        of, request = self.session.request_of(sent["of"]), self.session.request_of(shown)
         if of is None or of.image_id == image_id:
-            return sent.get("labels"), True
+            return sent["labels"], True
         return None if request is None or request.image_id != image_id else list(request.labels or ()), False
 
     def _request(

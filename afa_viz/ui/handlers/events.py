@@ -21,7 +21,7 @@ from afa_viz.ui.sessions.concurrency import PAGE_EVENTS, UPLOAD_EVENTS
 JS_OPENED = "(...inputs) => window.afaOpened?.(inputs) ?? inputs"
 # image labels, the third input, with the key of the explanation that the page shows; see `Callbacks.labels_sent`
 JS_SENT = """(...inputs) => {
-  inputs[2] = { labels: inputs[2], of: document.querySelector(".afa")?.dataset.key };
+  inputs[2] = { labels: inputs[2], of: document.querySelector(".afa")?.dataset.key ?? null };
   return inputs;
 }"""
 
