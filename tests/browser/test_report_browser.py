@@ -367,7 +367,9 @@ def test_maps_of_a_report_are_enlarged_zoomed_and_read(opened, report, width):
     page.get_by_role("button", name=TEXTS["zoom.close"]).click()
     expect(large).to_have_count(0)
     expect(page.locator(panel)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.wait_for_function(  # once the whole screen is left
+        "width => document.documentElement.scrollWidth <= width", arg=width
+    )
 
 
 def test_without_a_notebook_a_sentence_says_what_to_do(trace):
